@@ -1,0 +1,11 @@
+"""What consistent means, and how it is counted. Read-only; imports nothing else of ours.
+
+spec        what the operator calls the tables, and the pools' borders
+errors      the root of every error that this product raises
+relations   facts about the three tables, as read from PostgreSQL's catalogue
+catalogue   reads those facts; renders the SQL files with them
+doctor      facts -> findings: what is wrong, what follows, what mends it
+census      the four counts, in several forms, and which of them is exact here
+pairs       one user's counts, and one pair explained value by value
+sql/        every SELECT, one a file
+"""

@@ -1,0 +1,50 @@
+"""The error tree, drawn once. Split by what the caller should do about it.
+
+ConservatorError              a sentence for a person; never a traceback
+├── ConfigurationError        mend the configuration            (exit 78)
+├── DatabaseUnavailableError  wait and try again                (exit 69)
+├── CatalogueError            mend the tables, or say what they are called
+├── StatementError            the database refused a statement
+└── RefusedError              not now: paused, breaker, active run; the sentence says which
+"""
+
+from __future__ import annotations
+
+
+class ConservatorError(Exception):
+    """Something went wrong that a person can mend: expected, found, what to do."""
+
+    exit_code = 1
+    code = "error"
+
+
+class ConfigurationError(ConservatorError):
+    """The configuration is not usable as it stands."""
+
+    exit_code = 78
+    code = "bad_configuration"
+
+
+class DatabaseUnavailableError(ConservatorError):
+    """The database can't be reached, or went away."""
+
+    exit_code = 69
+    code = "database_unavailable"
+
+
+class CatalogueError(ConservatorError):
+    """The real tables don't allow what was asked for."""
+
+    code = "catalogue"
+
+
+class StatementError(ConservatorError):
+    """The database refused a statement: no privilege, no such column, ran out of time."""
+
+    code = "statement"
+
+
+class RefusedError(ConservatorError):
+    """Not done, for a reason that stands in the message."""
+
+    code = "refused"

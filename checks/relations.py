@@ -1,0 +1,157 @@
+"""Facts about the three tables, exactly as PostgreSQL's catalogue states them. No judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from checks.spec import CatalogueSpec
+
+
+class Kind(StrEnum):
+    """What a relation is (pg_class.relkind, in words)."""
+
+    TABLE = "table"
+    PARTITIONED = "partitioned table"
+    VIEW = "view"
+    MATERIALIZED_VIEW = "materialized view"
+    FOREIGN_TABLE = "foreign table"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `type` is as declared; `cast` is a type name that converts and never truncates."""
+
+    name: str
+    type: str
+    cast: str
+    not_null: bool
+    has_default: bool
+    """A default, an identity, or generated: an insert may leave it out."""
+    category: str
+    """pg_type.typcategory of the base type: D date/time, S string, N number, U user-defined …"""
+    has_time_zone: bool
+    """True for timestamptz; False for timestamp, date and everything else."""
+    orderable: bool
+    """A btree operator class exists for the type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index. `columns` are its key columns in order, None for an expression."""
+
+    name: str
+    columns: tuple[str | None, ...]
+    included: tuple[str, ...]
+    method: str
+    unique: bool
+    primary: bool
+    valid: bool
+    """indisvalid and indisready: the planner uses it and it is enforced."""
+    partial: bool
+    immediate: bool
+    """False for a deferrable constraint, which can't arbitrate ON CONFLICT."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key of the relation. `target_oid` is the referenced table's."""
+
+    name: str
+    columns: tuple[str, ...]
+    target_oid: int
+    target: str
+    target_columns: tuple[str, ...]
+    validated: bool
+    """convalidated, and on PostgreSQL 18 conenforced too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One table as it really is."""
+
+    configured: str
+    """The name in the configuration."""
+    oid: int
+    schema: str
+    name: str
+    kind: Kind
+    columns: Mapping[str, Column]
+    indexes: tuple[Index, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    row_security: bool
+    """Row-level security is on and applies to the connected role."""
+    can_select: bool
+    """SELECT on every column that this service reads."""
+    can_insert: bool
+    """INSERT on every column that this service writes (impressions only)."""
+    can_delete: bool
+    insert_triggers: tuple[str, ...]
+    """Enabled user triggers that fire on INSERT."""
+    publications: tuple[str, ...]
+    estimated_rows: int
+    """pg_class.reltuples, summed over partitions; 0 where never analysed."""
+    total_bytes: int
+    """Table, TOAST and indexes, summed over partitions."""
+
+    def unique_on(self, *columns: str) -> Index | None:
+        """An index that proves `columns` unique, in any order: valid, immediate, not partial."""
+        wanted = frozenset(columns)
+        for index in self.indexes:
+            if (
+                index.unique
+                and index.valid
+                and index.immediate
+                and not index.partial
+                and len(index.columns) == len(wanted)
+                and frozenset(index.columns) == wanted
+            ):
+                return index
+        return None
+
+    def foreign_key_to(self, target: Relation, column: str, target_column: str) -> ForeignKey | None:
+        """A validated foreign key from `column` to `target_column` of `target`, if there is one."""
+        for key in self.foreign_keys:
+            if (
+                key.validated
+                and key.target_oid == target.oid
+                and key.columns == (column,)
+                and key.target_columns == (target_column,)
+            ):
+                return key
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The three relations together with what the operator said about them."""
+
+    spec: CatalogueSpec
+    artworks: Relation
+    users: Relation
+    impressions: Relation
+    server_version: int
+    """server_version_num, for example 150018."""
+    role: str
+    """current_user of the connection that read this."""
+
+    @property
+    def pair_is_unique(self) -> bool:
+        """A pair can have at most one impression: unique index, and neither column is nullable."""
+        spec = self.spec.impressions
+        columns = self.impressions.columns
+        return (
+            self.impressions.unique_on(spec.user, spec.artwork) is not None
+            and columns[spec.user].not_null
+            and columns[spec.artwork].not_null
+        )
+
+    @property
+    def impressions_belong_to_users(self) -> bool:
+        """Every impression's user exists: a validated foreign key to the configured users table."""
+        spec = self.spec
+        return (
+            self.impressions.foreign_key_to(self.users, spec.impressions.user, spec.users.id)
+            is not None
+        )

@@ -1,0 +1,4 @@
+"""The service, in the order of its loop.
+
+config -> schedule -> check -> result -> policy -> heal -> verify -> publish
+"""
