@@ -35,6 +35,12 @@ class Column:
     """True for timestamptz; False for timestamp, date and everything else."""
     orderable: bool
     """A btree operator class exists for the type."""
+    required: bool = False
+    """An insert must give a value: nulls are refused and nothing else supplies one."""
+    generated: bool = False
+    """GENERATED ALWAYS, as an expression or an identity: an insert may not give a value."""
+    default: str | None = None
+    """The default's SQL expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Index:
     partial: bool
     immediate: bool
     """False for a deferrable constraint, which can't arbitrate ON CONFLICT."""
+    constraint: str | None = None
+    """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,9 @@ class ForeignKey:
     target: str
     target_columns: tuple[str, ...]
     validated: bool
-    """convalidated, and on PostgreSQL 18 conenforced too."""
+    """convalidated, and on PostgreSQL 18 conenforced too; `enforced` at the moment."""
+    enforced: bool = True
+    """False for NOT ENFORCED, and where the key's triggers are disabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +104,25 @@ class Relation:
     """pg_class.reltuples, summed over partitions; 0 where never analysed."""
     total_bytes: int
     """Table, TOAST and indexes, summed over partitions."""
+    can_use_schema: bool = True
+    """USAGE on the schema, without which no other privilege counts."""
+    write_rules: tuple[str, ...] = ()
+    """Rules on INSERT or UPDATE, with which PostgreSQL refuses ON CONFLICT."""
+    inherited_by: tuple[str, ...] = ()
+    """Inheritance children (not partitions): read together with it, bound by none of its keys."""
+    partition_key: tuple[str | None, ...] = ()
+    """Columns of the partition key, None for an expression; empty where not partitioned."""
+    analysed: bool = True
+    """ANALYZE has seen it: `estimated_rows` is an estimate and not just unknown."""
 
     def unique_on(self, *columns: str) -> Index | None:
-        """An index that proves `columns` unique, in any order: valid, immediate, not partial."""
+        """An index that proves `columns` unique, in any order: valid, immediate, not partial.
+
+        None for an inheritance parent, whose keys don't bind the children read with it.
+        """
         wanted = frozenset(columns)
+        if self.inherited_by:
+            return None
         for index in self.indexes:
             if (
                 index.unique
@@ -110,8 +135,23 @@ class Relation:
                 return index
         return None
 
-    def foreign_key_to(self, target: Relation, column: str, target_column: str) -> ForeignKey | None:
-        """A validated foreign key from `column` to `target_column` of `target`, if there is one."""
+    def index_leading_with(self, column: str) -> Index | None:
+        """A usable btree index over all rows whose first key column is `column`."""
+        for index in self.indexes:
+            usable = index.valid and not index.partial and index.method == "btree"
+            if usable and index.columns[0] == column:
+                return index
+        return None
+
+    def foreign_key_to(
+        self, target: Relation, column: str, target_column: str
+    ) -> ForeignKey | None:
+        """A validated foreign key from `column` to `target_column` of `target`, if there is one.
+
+        None for an inheritance parent, as for `unique_on`.
+        """
+        if self.inherited_by:
+            return None
         for key in self.foreign_keys:
             if (
                 key.validated
@@ -153,5 +193,16 @@ class Catalogue:
         spec = self.spec
         return (
             self.impressions.foreign_key_to(self.users, spec.impressions.user, spec.users.id)
+            is not None
+        )
+
+    @property
+    def impressions_belong_to_artworks(self) -> bool:
+        """Every impression's artwork exists: a validated foreign key to the configured table."""
+        spec = self.spec
+        return (
+            self.impressions.foreign_key_to(
+                self.artworks, spec.impressions.artwork, spec.artworks.id
+            )
             is not None
         )

@@ -1,0 +1,277 @@
+"""The census: how many pairs are tracked, fresh, storage, legacy_untracked, in one snapshot.
+
+Several forms of the same count; `choose_form` takes the cheapest that the catalogue proves exact.
+All of them are proved equal to the plain anti-join by property-based tests.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from psycopg.sql import Composed
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.errors import StatementError
+from checks.fragments import fragments
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from checks.statements import Fragments, compose, render, template
+
+PACKAGE = "checks"
+
+
+class CensusForm(StrEnum):
+    """The forms, cheapest first; each is the name of its SQL file."""
+
+    BY_TOTAL = "census_by_total"
+    BY_ARTWORK = "census_by_artwork"
+    BY_ARTWORK_JOINED = "census_by_artwork_joined"
+    BY_USER_AGE = "census_by_user_age"
+    BY_OWNER = "census_by_owner"
+
+
+_WITHOUT_OWNER = (
+    CensusForm.BY_TOTAL,
+    CensusForm.BY_ARTWORK,
+    CensusForm.BY_ARTWORK_JOINED,
+    CensusForm.BY_USER_AGE,
+)
+"""Each of these is exact wherever one before it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One count of everything, at one moment, from one snapshot. All counts are pairs."""
+
+    as_of: datetime
+    form: CensusForm
+    tracked: int
+    fresh: int
+    storage: int
+    legacy_untracked: int
+    appeared: int
+    """Legacy pairs whose artwork is not younger than the last verified heal's cutoff."""
+    legacy_artworks: int
+    """Distinct artworks with at least one legacy pair."""
+    oldest_legacy_created: float | None
+    """Unix seconds; None while there are no legacy pairs."""
+    audience: int
+    """Users that are counted."""
+    users: int
+    """All users, in the audience or not."""
+    duration_seconds: float
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Tracked, fresh, storage, legacy_untracked."""
+        return self.tracked, self.fresh, self.storage, self.legacy_untracked
+
+    @property
+    def pairs(self) -> int:
+        """All pairs: the four counts add up to this, exactly."""
+        return self.tracked + self.fresh + self.storage + self.legacy_untracked
+
+    @property
+    def aged(self) -> int:
+        """Legacy pairs that have merely grown old since the last verified heal."""
+        return self.legacy_untracked - self.appeared
+
+    @property
+    def untracked_users(self) -> int:
+        """Users outside the audience, for having no impression."""
+        return self.users - self.audience
+
+    @property
+    def legacy_share(self) -> float:
+        """legacy_untracked as a share of all pairs, 0 to 1; 0 where there are no pairs."""
+        return self.legacy_untracked / self.pairs if self.pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedUsers:
+    """How many users have at least one legacy pair, and how many have none."""
+
+    as_of: datetime
+    affected: int
+    clear: int
+    duration_seconds: float
+
+
+def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str]:
+    """The cheapest exact form for this catalogue, and why it is that one."""
+    spec = catalogue.spec
+    if spec.artworks.owner is not None:
+        return CensusForm.BY_OWNER, "artworks pair with their owner only"
+    if spec.users.created_at is not None:
+        return CensusForm.BY_USER_AGE, "pairs are judged by the user's creation time too"
+    if spec.users.where is not None:
+        return CensusForm.BY_ARTWORK_JOINED, "catalog.users.where leaves users out"
+    if not catalogue.pair_is_unique:
+        return CensusForm.BY_ARTWORK_JOINED, "nothing makes (user, artwork) unique"
+    if not catalogue.impressions_belong_to_users:
+        return CensusForm.BY_ARTWORK_JOINED, "no validated foreign key ties impressions to users"
+    reason = "(user, artwork) is unique and every impression belongs to a counted user"
+    hindrance = _hindrance_to_totals(catalogue, pools)
+    if hindrance is not None:
+        return CensusForm.BY_ARTWORK, f"{reason}; {hindrance}"
+    return CensusForm.BY_TOTAL, f"{reason} and a counted artwork"
+
+
+def _hindrance_to_totals(catalogue: Catalogue, pools: PoolsSpec) -> str | None:
+    """Why the impressions' total alone would not do, or None."""
+    spec = catalogue.spec
+    if spec.artworks.where is not None:
+        return "catalog.artworks.where leaves artworks out"
+    if not catalogue.artworks.columns[spec.artworks.created_at].not_null:
+        return "an artwork may have no creation time"
+    if not catalogue.impressions_belong_to_artworks:
+        return "no validated foreign key ties impressions to artworks"
+    if pools.legacy_created_before is not None:
+        return "pools.legacy_created_before may leave most artworks in storage"
+    if catalogue.impressions.index_leading_with(spec.impressions.artwork) is None:
+        return "no index leads with the artwork"
+    return None
+
+
+def exact_forms(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, ...]:
+    """Every form that is exact for this catalogue, cheapest first."""
+    form, _ = choose_form(catalogue, pools)
+    if form is CensusForm.BY_OWNER:
+        return (form,)
+    return _WITHOUT_OWNER[_WITHOUT_OWNER.index(form) :]
+
+
+def census_sql(form: CensusForm, names: Fragments) -> str:
+    """The statement of `form`, parameters unbound."""
+    result = compose(template(PACKAGE, "census_result"), names)
+    return render(PACKAGE, form.value, {**names, "result": result})
+
+
+def affected_users_name(catalogue: Catalogue) -> str:
+    """The statement that lists affected users on this catalogue."""
+    if catalogue.spec.artworks.owner is not None:
+        return "affected_users_by_owner"
+    if catalogue.spec.users.created_at is not None:
+        return "affected_users_by_user_age"
+    return "affected_users"
+
+
+def affected_users(catalogue: Catalogue, names: Fragments) -> Composed:
+    """The rows (user_id, legacy) of affected users, to be put into a larger statement."""
+    return compose(template(PACKAGE, affected_users_name(catalogue)), names)
+
+
+def affected_users_count_sql(catalogue: Catalogue, names: Fragments) -> str:
+    """The statement that counts affected users and, for comparison, their legacy pairs."""
+    inner = affected_users(catalogue, names)
+    return render(PACKAGE, "affected_users_count", {"affected_users": inner})
+
+
+def parameters(borders: Borders, verified_until: datetime | None = None) -> dict[str, object]:
+    """What the statements of this module bind; `verified_until` is the last verified cutoff."""
+    return {
+        "fresh_after": borders.fresh_after,
+        "legacy_until": borders.legacy_until,
+        "created_before": borders.created_before,
+        "verified_until": verified_until,
+    }
+
+
+async def take_census(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    borders: Borders,
+    *,
+    verified_until: datetime | None = None,
+    form: CensusForm | None = None,
+) -> Census:
+    """Count everything in the connection's snapshot.
+
+    The caller opens a read-only REPEATABLE READ transaction, so that further statements see the
+    same rows. `form` overrides the choice; it must be one of `exact_forms`. Raises StatementError
+    when the counts contradict each other, which means that the catalogue's proof no longer holds.
+    """
+    chosen = form if form is not None else choose_form(catalogue, pools)[0]
+    census = await _count(connection, catalogue, pools, borders, verified_until, chosen)
+    if chosen is not CensusForm.BY_TOTAL or census.legacy_untracked == 0:
+        return census
+    detailed = await _count(
+        connection, catalogue, pools, borders, verified_until, CensusForm.BY_ARTWORK
+    )
+    if detailed.counts != census.counts:
+        raise StatementError(
+            f"Two counts of one snapshot differ: {census.counts} by total, {detailed.counts} by"
+            " artwork (tracked, fresh, storage, legacy_untracked). The tables no longer keep what"
+            " their constraints promise; run `conservator doctor`."
+        )
+    return replace(
+        detailed,
+        form=chosen,
+        duration_seconds=census.duration_seconds + detailed.duration_seconds,
+    )
+
+
+async def _count(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    borders: Borders,
+    verified_until: datetime | None,
+    form: CensusForm,
+) -> Census:
+    statement = census_sql(form, fragments(catalogue, pools))
+    started = time.perf_counter()
+    result = await connection.exec_driver_sql(statement, parameters(borders, verified_until))
+    row = result.one()
+    census = Census(
+        as_of=borders.now.astimezone(UTC),
+        form=form,
+        tracked=row.tracked,
+        fresh=row.fresh,
+        storage=row.storage,
+        legacy_untracked=row.legacy_untracked,
+        appeared=row.appeared,
+        legacy_artworks=row.legacy_artworks,
+        oldest_legacy_created=row.oldest_legacy,
+        audience=row.audience,
+        users=row.users,
+        duration_seconds=time.perf_counter() - started,
+    )
+    if row.least_unseen < 0 or census.pairs != row.pairs:
+        raise StatementError(
+            f"The census contradicts itself: its four counts add up to {census.pairs} pairs,"
+            f" expected {row.pairs}, and {row.least_unseen} was the least number of unseen pairs."
+            " The tables no longer keep what their constraints promise; run `conservator doctor`."
+        )
+    return census
+
+
+async def count_affected_users(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    borders: Borders,
+    census: Census,
+) -> AffectedUsers:
+    """How many users are affected, in the snapshot that `census` was taken from.
+
+    Costs several times the census; nothing at all while there are no legacy pairs. Raises
+    StatementError when its sum of legacy pairs is not the census's.
+    """
+    if census.legacy_untracked == 0:
+        return AffectedUsers(census.as_of, 0, census.audience, 0.0)
+    statement = affected_users_count_sql(catalogue, fragments(catalogue, pools))
+    started = time.perf_counter()
+    row = (await connection.exec_driver_sql(statement, parameters(borders))).one()
+    if row.legacy != census.legacy_untracked:
+        raise StatementError(
+            f"Two counts of one snapshot differ: {census.legacy_untracked} legacy pairs by artwork,"
+            f" {row.legacy} by user. Please run `conservator doctor`."
+        )
+    return AffectedUsers(
+        census.as_of, row.users, census.audience - row.users, time.perf_counter() - started
+    )

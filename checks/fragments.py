@@ -1,0 +1,143 @@
+"""The pieces that the statements are made of, for one catalogue: tables, filters, pairs, audience.
+
+Every `where` of the operator is applied inside a subselect over its own table alone, so that its
+column names can't become ambiguous in a join.
+"""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from checks.relations import Catalogue, Column, Relation
+from checks.spec import Audience, PoolsSpec
+from checks.statements import Fragments, operator_sql, raw
+
+_NO_FILTER = raw("TRUE")
+
+
+def table(relation: Relation) -> sql.Identifier:
+    """The relation's name, quoted and schema-qualified."""
+    return sql.Identifier(relation.schema, relation.name)
+
+
+def moment(column: Column, timezone: str) -> sql.Composable:
+    """The column as timestamptz; without a time zone of its own it is read in `timezone`."""
+    if column.has_time_zone:
+        return sql.Identifier(column.name)
+    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
+        sql.Identifier(column.name), sql.Literal(timezone)
+    )
+
+
+def stored_moment(column: Column, timezone: str, parameter: str) -> sql.Composable:
+    """The bound moment `parameter`, converted to what `column` stores."""
+    bound = raw(f"%({parameter})s::timestamptz")
+    if column.has_time_zone:
+        return bound
+    return sql.SQL("({} AT TIME ZONE {})").format(bound, sql.Literal(timezone))
+
+
+def _filter(where: str | None) -> sql.Composable:
+    # The line break keeps a trailing comment in the operator's SQL from swallowing the bracket.
+    return _NO_FILTER if where is None else sql.SQL("({}\n)").format(operator_sql(where))
+
+
+def _counted_artworks(catalogue: Catalogue) -> sql.Composable:
+    spec = catalogue.spec.artworks
+    owner = (
+        sql.SQL("")
+        if spec.owner is None
+        else sql.SQL(", {} AS owner_id").format(sql.Identifier(spec.owner))
+    )
+    created = sql.Identifier(spec.created_at)
+    return sql.SQL(
+        "(SELECT {id} AS id, {moment} AS created_at{owner}"
+        " FROM {table} WHERE {created} IS NOT NULL AND {filter})"
+    ).format(
+        id=sql.Identifier(spec.id),
+        moment=moment(catalogue.artworks.columns[spec.created_at], catalogue.spec.timezone),
+        owner=owner,
+        table=table(catalogue.artworks),
+        created=created,
+        filter=_filter(spec.where),
+    )
+
+
+def _counted_users(catalogue: Catalogue) -> sql.Composable:
+    spec = catalogue.spec.users
+    created = (
+        sql.SQL("NULL::timestamptz")
+        if spec.created_at is None
+        else moment(catalogue.users.columns[spec.created_at], catalogue.spec.timezone)
+    )
+    return sql.SQL(
+        "(SELECT {id} AS id, {created} AS created_at FROM {table} WHERE {filter})"
+    ).format(
+        id=sql.Identifier(spec.id),
+        created=created,
+        table=table(catalogue.users),
+        filter=_filter(spec.where),
+    )
+
+
+def _pairs(catalogue: Catalogue) -> sql.Composable:
+    spec = catalogue.spec.impressions
+    return sql.SQL(
+        "(SELECT {distinct}{user} AS user_id, {artwork} AS artwork_id FROM {table})"
+    ).format(
+        distinct=raw("" if catalogue.pair_is_unique else "DISTINCT "),
+        user=sql.Identifier(spec.user),
+        artwork=sql.Identifier(spec.artwork),
+        table=table(catalogue.impressions),
+    )
+
+
+def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Composable:
+    """The condition under which the user `user_id` (an SQL expression) belongs to the audience."""
+    if pools.audience is Audience.ALL:
+        return raw("TRUE")
+    return sql.SQL(
+        "EXISTS (SELECT 1 FROM {table} AS any_impression WHERE any_impression.{user} = {id})"
+    ).format(
+        table=table(catalogue.impressions),
+        user=sql.Identifier(catalogue.spec.impressions.user),
+        id=raw(user_id),
+    )
+
+
+_IS_LEGACY = raw(
+    "(a.created_at <= %(legacy_until)s"
+    " AND a.created_at < coalesce(%(created_before)s::timestamptz, 'infinity'))"
+)
+"""Artwork `a` is old enough to be legacy: the part of the definition that no user changes."""
+
+
+def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
+    """Every fragment that the SELECTs of `checks/sql` may name."""
+    spec = catalogue.spec
+    counted_users = _counted_users(catalogue)
+    return {
+        "artworks": table(catalogue.artworks),
+        "users": table(catalogue.users),
+        "impressions": table(catalogue.impressions),
+        "user": sql.Identifier(spec.impressions.user),
+        "artwork": sql.Identifier(spec.impressions.artwork),
+        "viewed_at": sql.Identifier(spec.impressions.viewed_at),
+        "user_cast": raw(catalogue.users.columns[spec.users.id].cast),
+        "artwork_cast": raw(catalogue.artworks.columns[spec.artworks.id].cast),
+        "counted_artworks": _counted_artworks(catalogue),
+        "counted_users": counted_users,
+        "pairs": _pairs(catalogue),
+        "audience": sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+            counted_users, in_audience(catalogue, pools, "u.id")
+        ),
+        "in_audience": in_audience(catalogue, pools, "u.id"),
+        "is_legacy": _IS_LEGACY,
+        "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
+        "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
+        "artwork_id": sql.Identifier(spec.artworks.id),
+        "user_id": sql.Identifier(spec.users.id),
+        "viewed_moment": moment(
+            catalogue.impressions.columns[spec.impressions.viewed_at], catalogue.spec.timezone
+        ),
+    }

@@ -1,0 +1,211 @@
+"""One user's counts, and one pair explained: small live statements, an index probe or two each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import PACKAGE, parameters
+from checks.errors import ConservatorError
+from checks.fragments import fragments
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from checks.statements import render
+
+
+class UnknownUserError(ConservatorError):
+    """There is no such user among those that `catalog.users` admits."""
+
+    code = "unknown_user"
+
+
+class PairState(StrEnum):
+    """The states of a pair, and what keeps something from being a pair."""
+
+    TRACKED = "tracked"
+    FRESH = "fresh"
+    STORAGE = "storage"
+    LEGACY_UNTRACKED = "legacy_untracked"
+    NO_PAIR = "no_pair"
+
+
+@dataclass(frozen=True, slots=True)
+class UserCensus:
+    """The four counts of one user, in artworks."""
+
+    as_of: datetime
+    in_audience: bool
+    tracked: int
+    fresh: int
+    storage: int
+    legacy_untracked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A pair's state, and each comparison that led to it, in order."""
+
+    state: PairState
+    because: tuple[str, ...]
+
+
+_NOT_AN_ID = frozenset({"22P02", "22003", "22007", "22008", "22021", "22001", "23514"})
+"""SQLSTATEs of a text that can't be an id of the column's type: so nobody has it."""
+
+
+def is_not_an_id(error: DBAPIError) -> bool:
+    """Whether `error` says that the given text is no value of the id's type."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _NOT_AN_ID or (state is None and "NUL" in str(error.orig))
+
+
+async def take_user_census(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    borders: Borders,
+    user_id: str,
+) -> UserCensus:
+    """The counts of `user_id`, whether or not the audience holds it. Raises UnknownUserError."""
+    unknown = UnknownUserError(f"No user has the id {user_id!r}.")
+    if "\x00" in user_id:
+        raise unknown
+    statement = render(PACKAGE, "user_census", fragments(catalogue, pools))
+    try:
+        result = await connection.exec_driver_sql(
+            statement, {**parameters(borders), "user_id": user_id}
+        )
+    except DBAPIError as error:
+        if is_not_an_id(error):
+            raise unknown from None
+        raise
+    row = result.one_or_none()
+    if row is None:
+        raise unknown
+    return UserCensus(
+        borders.now.astimezone(UTC),
+        row.in_audience,
+        row.tracked,
+        row.fresh,
+        row.storage,
+        row.legacy_untracked,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What the database says about one pair."""
+
+    artwork_rows: int
+    user_rows: int
+    counted_artworks: int
+    counted_users: int
+    artwork_created: float | None
+    user_created: float | None
+    belongs: bool | None
+    in_audience: bool | None
+    impressions: int
+    last_viewed: datetime | None
+    is_fresh: bool | None
+    is_old: bool | None
+    is_aged: bool | None
+    artwork_before_user: bool | None
+
+
+async def read_pair(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    borders: Borders,
+    *,
+    user_id: str,
+    artwork_id: str,
+) -> PairFacts:
+    """Everything that decides the state of one pair. Ids that can't be ids have no rows."""
+    statement = render(PACKAGE, "explain_pair", fragments(catalogue, pools))
+    values = {**parameters(borders), "user_id": user_id, "artwork_id": artwork_id}
+    try:
+        row = (await connection.exec_driver_sql(statement, values)).one()
+    except DBAPIError as error:
+        if is_not_an_id(error):
+            raise UnknownUserError(
+                f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
+            ) from None
+        raise
+    return PairFacts(**row._mapping)
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} (beyond the calendar)"
+
+
+def explain(facts: PairFacts, pools: PoolsSpec, borders: Borders) -> Explanation:
+    """The state of a pair from its facts, with every value compared."""
+    no_pair = _why_no_pair(facts)
+    if no_pair is not None:
+        return Explanation(PairState.NO_PAIR, no_pair)
+    because: list[str] = []
+    if not facts.in_audience:
+        because.append(
+            "the user has no impression at all, so the audience `tracked` does not count it:"
+            " only the per-user backfill heals it"
+        )
+    if facts.impressions:
+        viewed = "unknown" if facts.last_viewed is None else facts.last_viewed.isoformat()
+        because.append(f"{facts.impressions} impression(s), the last viewed at {viewed}")
+        return Explanation(PairState.TRACKED, tuple(because))
+    because.append("no impression")
+    created = _moment(facts.artwork_created)
+    if facts.is_fresh:
+        border = borders.fresh_after.isoformat()
+        because.append(
+            f"created {created}, after {border}: younger than fresh_for ({pools.fresh_for})"
+        )
+        return Explanation(PairState.FRESH, tuple(because))
+    border = borders.legacy_until.isoformat()
+    if not facts.is_aged:
+        because.append(
+            f"created {created}, after {border}: younger than legacy_after ({pools.legacy_after})"
+        )
+        return Explanation(PairState.STORAGE, tuple(because))
+    because.append(
+        f"created {created}, not after {border}: at least legacy_after ({pools.legacy_after}) old"
+    )
+    if not facts.is_old and borders.created_before is not None:
+        because.append(
+            f"not created before legacy_created_before ({borders.created_before.isoformat()})"
+        )
+        return Explanation(PairState.STORAGE, tuple(because))
+    if facts.artwork_before_user:
+        because.append(
+            f"older than the user, who was created {_moment(facts.user_created)}: truly unseen"
+        )
+        return Explanation(PairState.STORAGE, tuple(because))
+    if facts.user_created is not None:
+        because.append(f"not older than the user, created {_moment(facts.user_created)}")
+    return Explanation(PairState.LEGACY_UNTRACKED, tuple(because))
+
+
+def _why_no_pair(facts: PairFacts) -> tuple[str, ...] | None:
+    if not facts.user_rows:
+        return ("no user has this id",)
+    if not facts.counted_users:
+        return ("the user exists, but catalog.users.where leaves it out",)
+    if not facts.artwork_rows:
+        return ("no artwork has this id",)
+    if not facts.counted_artworks:
+        return (
+            "the artwork exists, but has no creation time or catalog.artworks.where leaves it out",
+        )
+    if not facts.belongs:
+        return ("the artwork belongs to another user, and pairs with its owner only",)
+    return None

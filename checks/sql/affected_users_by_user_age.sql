@@ -1,0 +1,34 @@
+-- The same where users have a creation time: only artworks not older than the user can be legacy.
+-- Their number comes from one sorted pass over both timelines; ties count (not "before").
+WITH legacy_artwork AS NOT MATERIALIZED (
+    SELECT a.id, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
+),
+people AS MATERIALIZED (
+    SELECT u.id, u.created_at FROM {audience} AS u
+),
+timeline AS (
+    SELECT
+        t.user_id,
+        count(t.artwork) OVER (
+            ORDER BY t.created_at DESC
+            GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS artworks
+    FROM (
+        SELECT u.id AS user_id, NULL::int AS artwork, coalesce(u.created_at, '-infinity') AS created_at
+        FROM people AS u
+        UNION ALL
+        SELECT NULL, 1, a.created_at FROM legacy_artwork AS a
+    ) AS t
+),
+seen AS (
+    SELECT p.user_id, count(*) AS artworks
+    FROM {pairs} AS p
+    JOIN {counted_users} AS u ON u.id = p.user_id
+    JOIN legacy_artwork AS a ON a.id = p.artwork_id
+    WHERE coalesce(u.created_at, '-infinity') <= a.created_at
+    GROUP BY p.user_id
+)
+SELECT t.user_id, t.artworks - coalesce(seen.artworks, 0) AS legacy
+FROM timeline AS t
+LEFT JOIN seen ON seen.user_id = t.user_id
+WHERE t.user_id IS NOT NULL AND t.artworks > coalesce(seen.artworks, 0)

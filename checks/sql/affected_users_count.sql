@@ -1,0 +1,3 @@
+-- How many users are affected, and their legacy pairs: the second must equal the census.
+SELECT count(*) AS users, coalesce(sum(affected.legacy), 0)::bigint AS legacy
+FROM ({affected_users}) AS affected

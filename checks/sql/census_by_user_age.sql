@@ -1,0 +1,48 @@
+-- The census where users have a creation time: a pair whose artwork is older than its user is
+-- never legacy. Per artwork, the later users are counted by one sorted pass over both timelines
+-- (GROUPS excludes ties: created in the same microsecond is not "before"), and those of them that
+-- have seen it nonetheless are taken off. A user without a creation time counts as always there.
+WITH people AS MATERIALIZED (
+    SELECT u.id, u.created_at FROM {audience} AS u
+),
+audience AS (
+    SELECT count(*) AS size FROM people
+),
+timeline AS (
+    SELECT
+        t.artwork_id,
+        count(t.user_id) OVER (
+            ORDER BY t.created_at DESC
+            GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS later_users
+    FROM (
+        SELECT a.id AS artwork_id, NULL AS user_id, a.created_at FROM {counted_artworks} AS a
+        UNION ALL
+        SELECT NULL, u.id::text, u.created_at FROM people AS u WHERE u.created_at IS NOT NULL
+    ) AS t
+),
+later AS (
+    SELECT artwork_id, later_users FROM timeline WHERE artwork_id IS NOT NULL
+),
+shown AS (
+    SELECT
+        p.artwork_id,
+        count(*) AS users,
+        count(*) FILTER (WHERE u.created_at > a.created_at) AS later_users
+    FROM {pairs} AS p
+    JOIN {counted_users} AS u ON u.id = p.user_id
+    JOIN {counted_artworks} AS a ON a.id = p.artwork_id
+    GROUP BY p.artwork_id
+),
+artwork AS (
+    SELECT
+        a.created_at,
+        audience.size AS pairs,
+        coalesce(shown.users, 0) AS tracked,
+        later.later_users - coalesce(shown.later_users, 0) AS excused
+    FROM {counted_artworks} AS a
+    CROSS JOIN audience
+    JOIN later ON later.artwork_id = a.id
+    LEFT JOIN shown ON shown.artwork_id = a.id
+)
+{result}

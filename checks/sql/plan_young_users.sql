@@ -1,0 +1,7 @@
+-- Users of the audience created after the oldest legacy artwork that is missing for anybody: part
+-- of what would be marked as seen they never could have seen.
+SELECT count(*) AS users
+FROM (SELECT u.id FROM {audience} AS u) AS member
+JOIN (SELECT {user_id} AS member_id, {user_created} AS member_created FROM {users}) AS aged
+    ON aged.member_id = member.id
+WHERE aged.member_created > to_timestamp(%(oldest_legacy)s)

@@ -1,0 +1,43 @@
+"""SQL files, and the one way in which names and the operator's expressions get into them.
+
+A file holds one statement with `{placeholders}` for identifiers and fragments, filled by
+psycopg's own composition, and `%(parameters)s` for values, always bound. Nothing else is ever
+put into SQL text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+
+from psycopg import sql
+
+Fragments = Mapping[str, sql.Composable]
+
+
+@lru_cache(maxsize=256)
+def template(package: str, name: str) -> str:
+    """The text of `name`.sql in `package`'s folder `sql`."""
+    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def compose(text: str, fragments: Fragments) -> sql.Composed:
+    """`text` with its placeholders filled; an unknown placeholder raises KeyError."""
+    return raw(text).format(**fragments)
+
+
+def render(package: str, name: str, fragments: Fragments) -> str:
+    """The statement `name` as the driver gets it, parameters still unbound."""
+    return compose(template(package, name), fragments).as_string(None)
+
+
+def raw(text: str) -> sql.SQL:
+    """A piece of our own SQL, or of the operator's, taken as it stands."""
+    # psycopg's type asks for a literal as a reminder; our files and the operator's config are it.
+    return sql.SQL(text)
+
+
+def operator_sql(text: str) -> sql.SQL:
+    """The operator's expression from config.yaml: its percent signs are no parameters."""
+    return raw(text.replace("%", "%%"))

@@ -1,0 +1,69 @@
+"""Cron expressions: read as crontab(5) reads them, written as APScheduler understands them.
+
+APScheduler counts the days of the week from Monday = 0, cron from Sunday = 0: `0 3 * * 1` would
+silently run on Tuesdays. Days of the week are therefore turned into names here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from monitor.config.mistakes import UnfitError, shown
+
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FIELDS = 5
+_DAY = rf"[0-7]|{'|'.join(_DAYS[:7])}"
+_RANGE = re.compile(rf"(?:(\*)|({_DAY})(?:-({_DAY}))?)(?:/([1-7]))?", re.IGNORECASE)
+
+
+def parse_cron(text: str) -> str:
+    """The five fields of `text`, days of the week as names, fit for `CronTrigger.from_crontab`.
+
+    Raises UnfitError where it can't be read, or never comes.
+    """
+    fields = text.split()
+    if len(fields) != _FIELDS:
+        raise _unfit(text, "write minute, hour, day of month, month and day of week, in quotes")
+    fields[-1] = ",".join(_named(part, text) for part in fields[-1].split(","))
+    expression = " ".join(fields)
+    _try_out(expression, text)
+    return expression
+
+
+def _named(part: str, text: str) -> str:
+    """One part of the day-of-week field, as a list of names; `*` as it is."""
+    match = _RANGE.fullmatch(part)
+    if match is None:
+        raise _unfit(text, f"correct the day of the week, {shown(part)}: write mon-fri, or 0 to 7")
+    star, first, last, step = match.groups()
+    if star and step is None:
+        return "*"
+    start, end = (0, 6) if star else (_number(first), _number(last or first))
+    if last and end < start:  # fri-sun, sat-tue
+        end += 7
+    if step and last is None and not star:
+        end = 6
+    return ",".join(_DAYS[day % 7] for day in range(start, end + 1, int(step or 1)))
+
+
+def _number(day: str) -> int:
+    """0 to 7 as cron counts them: Sunday is both ends."""
+    return int(day) if day.isdigit() else _DAYS.index(day.lower())
+
+
+def _try_out(expression: str, text: str) -> None:
+    """Lets APScheduler read the expression, and asks it for the first time it comes."""
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only where cron is used
+
+    try:
+        trigger = CronTrigger.from_crontab(expression, timezone=UTC)
+    except ValueError as error:
+        raise _unfit(text, f"correct it ({error})") from None
+    leap_year = datetime(2024, 1, 1, tzinfo=UTC)
+    if trigger.get_next_fire_time(None, leap_year) is None:
+        raise _unfit(text, "name a day that exists: this one never comes")
+
+
+def _unfit(text: str, remedy: str) -> UnfitError:
+    return UnfitError("a cron expression such as 15 3 * * mon-fri", shown(text), remedy)

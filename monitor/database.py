@@ -1,0 +1,168 @@
+"""Engines, transactions with deadlines, and PostgreSQL's errors in words.
+
+Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
+transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_TIMEOUT_SECONDS = 10
+
+RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
+"""Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
+LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
+"""Shutdown, crash, starting up, and a failover that left us on a read-only server."""
+
+
+def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
+    """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args={
+            "prepare_threshold": None,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "application_name": "conservator",
+        },
+    )
+    event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
+    return engine
+
+
+def _invalidate_on_failover(context: object) -> None:
+    # A server that became read-only keeps its connections open: drop them, so that the next
+    # one is made anew and finds the primary.
+    original = getattr(context, "original_exception", None)
+    if isinstance(original, psycopg.Error) and original.sqlstate in LOST_STATES:
+        context.is_disconnect = True  # type: ignore[attr-defined]
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return f"{max(1, round(duration.total_seconds() * 1000))}ms"
+
+
+async def set_local(connection: AsyncConnection, **settings: str) -> None:
+    """Make settings for the rest of the connection's transaction, and no longer."""
+    calls = ", ".join(f"set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
+    values: dict[str, object] = {}
+    for i, (name, value) in enumerate(settings.items()):
+        values |= {f"n{i}": name, f"v{i}": value}
+    await connection.exec_driver_sql(f"SELECT {calls}", values)
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[AsyncConnection]:
+    """A read-only transaction in which every statement sees the same rows.
+
+    `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
+    statements take.
+    """
+    async with translated(), engine.connect() as connection:
+        await connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        async with connection.begin():
+            await set_local(
+                connection,
+                statement_timeout=_milliseconds(timeout),
+                idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
+                jit="off",
+            )
+            yield connection
+
+
+@asynccontextmanager
+async def transaction(
+    engine: AsyncEngine, *, timeout: timedelta, lock_timeout: timedelta | None = None
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction that writes; commits at the end, rolls back on any exception."""
+    async with translated(), engine.connect() as connection, connection.begin():
+        locks = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
+        await set_local(
+            connection,
+            statement_timeout=_milliseconds(timeout),
+            idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
+            jit="off",
+            **locks,
+        )
+        yield connection
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE behind an exception of SQLAlchemy, psycopg or ours, if there is one."""
+    if isinstance(error, DBAPIError):
+        error = error.orig or error
+    elif isinstance(error, ConservatorError) and error.__cause__ is not None:
+        return sqlstate(error.__cause__)
+    return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn what the driver raises into our tree; the original stays as the cause."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError) as error:
+        raise translate(error) from error
+
+
+def translate(error: BaseException) -> ConservatorError:
+    """The error of ours that says what to do about `error`."""
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseUnavailableError(
+            f"No database connection became free within {POOL_TIMEOUT_SECONDS} s:"
+            " raise database.pool_size or look for a statement that hangs."
+        )
+    original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
+    state = sqlstate(error)
+    message = _first_line(original)
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    no_state = state is None and isinstance(
+        error, OperationalError | InterfaceError | OSError | psycopg.OperationalError
+    )
+    if lost or no_state or state in LOST_STATES or (state or "").startswith(("08", "28", "3D")):
+        return DatabaseUnavailableError(
+            f"The database can't be used: {message}. Check database.url, and that the server runs"
+            " and lets this role in."
+        )
+    if state == "57014":
+        return StatementError(
+            "A statement ran longer than it may and was cancelled: raise"
+            " database.statement_timeout, or let `conservator doctor` look for a missing index."
+        )
+    if state == "42501":
+        return StatementError(
+            f"The database refused a statement: {message}. `conservator init --print-sql` prints"
+            " the grants that are needed."
+        )
+    return StatementError(f"The database refused a statement ({state}): {message}.")
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        return error.diag.message_primary.rstrip(".")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def safe_url(url: str) -> str:
+    """`url` with its password hidden, for logs and people."""
+    return make_url(url).render_as_string(hide_password=True)

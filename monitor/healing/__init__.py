@@ -1,0 +1,11 @@
+"""Healing: the only place whose statements write user data.
+
+survey      what a run would do, read-only, for people before they agree
+planning    a run and its frozen work list, in one snapshot
+windows     which part of the work list the next batch takes (pure)
+batches     one batch: impressions, ledger, cursor, counters in one transaction
+pace        how many rows a batch takes and how long to rest (pure)
+executor    works a run to its end, batch by batch, or puts it down
+verification  counts again
+sql/        the statements
+"""

@@ -1,0 +1,217 @@
+"""One batch: impressions, ledger rows, cursor and counters, committed together or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.errors import RefusedError
+from monitor.database import transaction
+from monitor.healing.statements import HealingStatements
+from monitor.healing.windows import MAX_USERS, Window, WorkItem, next_window
+from monitor.policy import Window as HealingWindow
+from monitor.state.counters import (
+    HEAL_IMPRESSIONS,
+    HEAL_THROTTLED_SECONDS,
+    add_to_counters,
+    batch_observation,
+)
+from monitor.state.runs import Run, RunKind
+
+
+class LeaseLostError(RefusedError):
+    """Another process has taken the run over; nothing was written."""
+
+    code = "lease_lost"
+
+
+class HoldError(RefusedError):
+    """The run is put down here: paused, or outside the window. Nothing was written."""
+
+    code = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """What every batch obeys."""
+
+    statement_timeout: timedelta
+    lock_timeout: timedelta
+    lease: timedelta
+    window: HealingWindow | None = None
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A committed batch. Seconds include the commit, which the record in the database can't."""
+
+    number: int
+    inserted: int
+    users: int
+    position: int
+    seconds: float
+    total_inserted: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What was spent waiting since the last batch, by reason, in seconds."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.seconds.values())
+
+    def as_counters(self) -> dict[tuple[str, str], float]:
+        """What it adds to the totals."""
+        return {(HEAL_THROTTLED_SECONDS, reason): s for reason, s in self.seconds.items()}
+
+
+class BatchWriter:
+    """Writes the batches of runs on one database."""
+
+    def __init__(
+        self, engine: AsyncEngine, statements: HealingStatements, settings: BatchSettings
+    ) -> None:
+        self._engine = engine
+        self._statements = statements
+        self._settings = settings
+        self._insert = {kind: statements.batch_insert(kind) for kind in RunKind}
+        self._slice = statements.state.text("work_slice")
+        self._text = {
+            name: statements.text(name) for name in ("batch_begin", "batch_advance", "batch_record")
+        }
+
+    async def write(self, run: Run, *, size: int, waited: Waited) -> Batch | None:
+        """Write the next batch of at most about `size` rows; None at the end of the work list.
+
+        Where the run stands is read inside the transaction, so that a batch whose commit was
+        answered by silence is neither lost nor repeated. Raises LeaseLostError, HoldError, or
+        what the database refuses.
+        """
+        started = time.perf_counter()
+        async with transaction(
+            self._engine,
+            timeout=self._settings.statement_timeout,
+            lock_timeout=self._settings.lock_timeout,
+        ) as connection:
+            begun = await self._begin(connection, run)
+            window = await self._window(connection, run, begun, size)
+            if window is None:
+                return None
+            batch = await self._fill(connection, run, begun, window, waited, started)
+        return replace(batch, seconds=time.perf_counter() - started)
+
+    async def _begin(self, connection: AsyncConnection, run: Run) -> Row[Any]:
+        result = await connection.exec_driver_sql(
+            self._text["batch_begin"], {"run_id": run.id, "token": run.token}
+        )
+        begun = result.one_or_none()
+        if begun is None:
+            raise LeaseLostError(
+                f"Run {run.id} is no longer held by this process: it was taken over or ended."
+            )
+        if begun.paused:
+            why = begun.paused_reason or "no reason given"
+            raise HoldError(f"Paused: {why}. `conservator resume` ends the pause.")
+        window = self._settings.window
+        if run.kind is RunKind.HEAL and window is not None:
+            local = begun.now.astimezone(ZoneInfo(self._settings.timezone))
+            if not window.contains(local.time()):
+                raise HoldError(f"It is {local:%H:%M}; the window for healing is {window}.")
+        return begun
+
+    async def _window(
+        self, connection: AsyncConnection, run: Run, begun: Row[Any], size: int
+    ) -> Window | None:
+        rows = await connection.exec_driver_sql(
+            self._slice, {"run_id": run.id, "position": begun.position, "limit": MAX_USERS}
+        )
+        items = [WorkItem(int(row.position), int(row.planned)) for row in rows]
+        left = max(0, run.planned_rows - begun.inserted)
+        if begun.artwork_cursor is not None and items:
+            # The first user was taken in part: go on with it alone, whatever it has left.
+            return Window(items[0].position, 1, min(size, left), splits=True)
+        return next_window(items, size, left)
+
+    async def _fill(
+        self,
+        connection: AsyncConnection,
+        run: Run,
+        begun: Row[Any],
+        window: Window,
+        waited: Waited,
+        started: float,
+    ) -> Batch:
+        result = await connection.exec_driver_sql(
+            self._insert[run.kind],
+            {
+                "run_id": run.id,
+                "legacy_until": run.legacy_until,
+                "created_before": run.created_before,
+                "position": begun.position,
+                "until": window.until,
+                "limit": window.limit if window.splits else None,
+                "artwork_cursor": begun.artwork_cursor,
+                "now": begun.now,
+            },
+        )
+        row = result.one()
+        # A part that came back smaller than asked for was the user's last; so is the one that
+        # fills the plan.
+        planned_left = run.planned_rows - begun.inserted - row.inserted
+        unfinished = window.splits and row.missing >= window.limit and planned_left > 0
+        position = begun.position if unfinished else window.until
+        seconds = time.perf_counter() - started
+        number = begun.batches + 1
+        await connection.exec_driver_sql(
+            self._text["batch_record"],
+            {
+                "run_id": run.id,
+                "number": number,
+                "started_at": begun.now,
+                "seconds": seconds,
+                "users": window.users,
+                "inserted": row.inserted,
+            },
+        )
+        await connection.exec_driver_sql(
+            self._text["batch_advance"],
+            {
+                "run_id": run.id,
+                "position": position,
+                "artwork_cursor": row.last_artwork if unfinished else None,
+                "inserted": row.inserted,
+                "seconds": seconds,
+                "waited": waited.total,
+                "lease": self._settings.lease,
+            },
+        )
+        await self._count(connection, row.inserted, seconds, waited)
+        return Batch(
+            number=number,
+            inserted=row.inserted,
+            users=window.users,
+            position=position,
+            seconds=seconds,
+            total_inserted=begun.inserted + row.inserted,
+            at=begun.now,
+        )
+
+    async def _count(
+        self, connection: AsyncConnection, inserted: int, seconds: float, waited: Waited
+    ) -> None:
+        added = {(HEAL_IMPRESSIONS, ""): float(inserted), **batch_observation(seconds)}
+        added |= waited.as_counters()
+        await add_to_counters(connection, self._statements.state, added)

@@ -1,0 +1,73 @@
+"""How large the next batch is, and how long to rest: pure functions of measured times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+SAMPLES = 5
+"""Timings of one size that are judged together."""
+START = 500
+"""Rows in the first batch of a run, before anything is known about this database."""
+GROWTH = 1.5
+"""A batch never grows by more than this factor at once."""
+ALARM = 5.0
+"""A batch that takes this many times its target shrinks the size to a tenth at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceSettings:
+    """The operator's bounds."""
+
+    batch_target_seconds: float
+    max_batch: int
+    duty: float
+    """Share of the time spent writing, above 0 up to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The current size in rows, and the timings in seconds that it was measured with."""
+
+    size: int
+    timings: tuple[float, ...] = ()
+
+
+def first_pace(settings: PaceSettings) -> Pace:
+    """Where a run begins."""
+    return Pace(min(START, settings.max_batch))
+
+
+def after_batch(pace: Pace, settings: PaceSettings, *, seconds: float, inserted: int) -> Pace:
+    """The pace after a batch that took `seconds` and wrote `inserted` rows.
+
+    Timings of another size are never mixed; a batch that wrote less than half of what it might
+    says nothing about a larger one, so it can only slow the run down.
+    """
+    target = settings.batch_target_seconds
+    if seconds > ALARM * target:
+        return Pace(max(1, pace.size // 10))
+    timings = (*pace.timings, seconds)[-SAMPLES:]
+    full = inserted * 2 >= pace.size
+    slowest = percentile90(timings)
+    if slowest > target:
+        if len(timings) < SAMPLES:
+            return replace(pace, timings=timings)
+        return Pace(max(1, math.floor(pace.size * max(0.5, target / slowest))))
+    if not full:
+        return pace
+    if len(timings) < min(SAMPLES, 3):
+        return replace(pace, timings=timings)
+    size = min(settings.max_batch, math.floor(pace.size * min(GROWTH, target / slowest)))
+    return replace(pace, timings=timings) if size <= pace.size else Pace(size)
+
+
+def percentile90(timings: tuple[float, ...]) -> float:
+    """The 90th percentile by nearest rank; `timings` is not empty."""
+    ordered = sorted(timings)
+    return ordered[math.ceil(0.9 * len(ordered)) - 1]
+
+
+def rest_seconds(busy_seconds: float, duty: float) -> float:
+    """The rest after `busy_seconds` of writing that keeps writing at `duty` of the time."""
+    return busy_seconds * (1 - duty) / duty

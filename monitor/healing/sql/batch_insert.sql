@@ -1,0 +1,44 @@
+-- THE statement that writes user data: the impressions that a window of the work list misses, and
+-- their ledger rows, together. Audience, filters and ages are judged anew, so that only pairs that
+-- are legacy_untracked at this moment are written. OFFSET keeps the planner from flattening the
+-- lateral subquery into a join over all impressions; the order keeps two writers from deadlock.
+WITH missing AS MATERIALIZED (
+    SELECT u.id AS user_id, m.id AS artwork_id
+    FROM {state}.work AS w
+    JOIN {counted_users} AS u ON u.id = w.user_id
+    CROSS JOIN LATERAL (
+        SELECT a.id
+        FROM {counted_artworks} AS a
+        WHERE {is_legacy}
+          AND {not_before_user}
+          AND {is_owned}
+          AND {after_cursor}
+          AND NOT EXISTS (
+              SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          )
+        ORDER BY a.id
+        LIMIT %(limit)s::bigint
+    ) AS m
+    WHERE w.run_id = %(run_id)s
+      AND w.position > %(position)s
+      AND w.position <= %(until)s
+      AND {in_audience}
+),
+written AS (
+    INSERT INTO {impressions} ({columns})
+    SELECT {values}
+    FROM missing AS m
+    ORDER BY m.user_id, m.artwork_id
+    ON CONFLICT ({user}, {artwork}) DO NOTHING
+    RETURNING {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at
+),
+listed AS (
+    INSERT INTO {state}.backfilled_impression (run_id, user_id, artwork_id, viewed_at)
+    SELECT %(run_id)s, written.user_id, written.artwork_id, written.viewed_at
+    FROM written
+    RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM listed) AS inserted,
+    (SELECT count(*) FROM missing) AS missing,
+    (SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1) AS last_artwork

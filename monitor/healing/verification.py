@@ -1,0 +1,134 @@
+"""Counts again after the last batch, and closes the run with what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.census import Census, take_census
+from checks.pairs import UnknownUserError, take_user_census
+from checks.spec import Borders
+from monitor.database import snapshot, transaction
+from monitor.healing.planning import database_now
+from monitor.healing.statements import HealingStatements
+from monitor.state.control import mark_verified, read_control
+from monitor.state.counters import HEAL_FAILURES, HEAL_RUNS, add_to_counters
+from monitor.state.history import record_census
+from monitor.state.runs import Run, RunKind, RunState, get_run
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What the recount found: pairs of the plan still missing, and a fresh census."""
+
+    remaining: int
+    passes: int
+    census: Census | None
+    """None for a per-user run, which says nothing about the others."""
+
+
+class Verifier:
+    """Recounts and finishes runs."""
+
+    def __init__(
+        self, engine: AsyncEngine, statements: HealingStatements, *, timeout: timedelta
+    ) -> None:
+        self._engine = engine
+        self._statements = statements
+        self._state = statements.state
+        self._timeout = timeout
+
+    async def verify(self, run: Run) -> Recount:
+        """Count what is left of the frozen plan, and everything anew, in one snapshot."""
+        catalogue, pools = self._state.catalogue, self._state.pools
+        async with snapshot(self._engine, timeout=self._timeout) as connection:
+            current = await get_run(connection, self._state, run.id)
+            passes = run.pass_ if current is None else current.pass_
+            borders = Borders.at(await database_now(connection), pools)
+            if run.kind is RunKind.USER:
+                frozen = Borders(
+                    borders.now, borders.fresh_after, run.legacy_until, run.created_before
+                )
+                try:
+                    left = await take_user_census(
+                        connection, catalogue, pools, frozen, str(run.subject)
+                    )
+                except UnknownUserError:
+                    return Recount(0, passes, None)
+                return Recount(left.legacy_untracked, passes, None)
+            result = await connection.exec_driver_sql(
+                self._statements.text("verify_plan"),
+                {
+                    "run_id": run.id,
+                    "legacy_until": run.legacy_until,
+                    "created_before": run.created_before,
+                },
+            )
+            control = await read_control(connection, self._state)
+            census = await take_census(
+                connection, catalogue, pools, borders, verified_until=control.verified_until
+            )
+            return Recount(int(result.scalar_one()), passes, census)
+
+    async def finish(self, run: Run, state: RunState, outcome: str, recount: Recount) -> None:
+        """Close the run; keep the recount as the newest census; move the verified cutoff."""
+        async with transaction(self._engine, timeout=self._timeout) as connection:
+            closed = await self._state.run(
+                connection,
+                "run_finish",
+                {
+                    "run_id": run.id,
+                    "token": run.token,
+                    "state": state.value,
+                    "outcome": outcome,
+                    "remaining": recount.remaining,
+                    "legacy_after": (
+                        recount.remaining
+                        if recount.census is None
+                        else recount.census.legacy_untracked
+                    ),
+                    "waited": 0.0,
+                },
+            )
+            if closed.rowcount != 1:
+                return
+            if recount.census is not None:
+                await record_census(connection, self._state, recount.census)
+            whole = run.legacy_before is not None and run.planned_rows >= run.legacy_before
+            if state is RunState.SUCCEEDED and run.kind is RunKind.HEAL and whole:
+                await mark_verified(connection, self._state, run.legacy_until)
+            if run.kind is RunKind.USER:
+                await self._set_once_flag(connection, run)
+            await add_to_counters(connection, self._state, {(HEAL_RUNS, ""): 1.0})
+
+    async def fail(self, run: Run, why: str) -> None:
+        """Close the run as failed, with the sentence that says why."""
+        async with transaction(self._engine, timeout=self._timeout) as connection:
+            closed = await self._state.run(
+                connection,
+                "run_finish",
+                {
+                    "run_id": run.id,
+                    "token": run.token,
+                    "state": RunState.FAILED.value,
+                    "outcome": why,
+                    "remaining": None,
+                    "legacy_after": None,
+                    "waited": 0.0,
+                },
+            )
+            if closed.rowcount == 1:
+                totals = {(HEAL_RUNS, ""): 1.0, (HEAL_FAILURES, ""): 1.0}
+                await add_to_counters(connection, self._state, totals)
+
+    async def _set_once_flag(self, connection: AsyncConnection, run: Run) -> None:
+        current = await get_run(connection, self._state, run.id)
+        if current is None or current.inserted == 0:
+            return
+        await self._state.run(
+            connection,
+            "backfilled_user_set",
+            {"user_id": str(run.subject), "run_id": run.id, "inserted": current.inserted},
+        )

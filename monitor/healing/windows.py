@@ -1,0 +1,52 @@
+"""Which part of the work list the next batch takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_USERS = 200
+"""Users in one window, however few rows each of them misses: every one costs an index scan."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A user of the work list: its position, and the rows planned for it."""
+
+    position: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Users with positions above the cursor up to `until`; `limit` rows each.
+
+    `splits` says that it is a part of one user, whose artworks the cursor must remember.
+    """
+
+    until: int
+    users: int
+    limit: int
+    splits: bool
+
+
+def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window | None:
+    """As many whole users as fit `size` rows, or a part of the first; None at the list's end.
+
+    `rows_left` is what the run's plan still allows; the last user may be planned in part.
+    """
+    if not items:
+        return None
+    first = items[0]
+    if first.planned > size or first.planned >= rows_left:
+        return Window(first.position, 1, max(0, min(size, rows_left)), splits=True)
+    rows = 0
+    users = 0
+    until = first.position
+    for item in items[:MAX_USERS]:
+        if users and (rows + item.planned > size or rows + item.planned >= rows_left):
+            break
+        rows += item.planned
+        users += 1
+        until = item.position
+    return Window(until, users, size, splits=False)

@@ -1,0 +1,9 @@
+"""The service's own tables: their schema and upgrades, and what is kept in them.
+
+schema      creates and upgrades the tables (migrations/), checks that they are current
+control     pause, suspension, the last verified cutoff
+counters    totals that survive restarts
+history     censuses and decisions, a row each
+runs        heal runs: their states, leases and cursors
+sql/        every statement over these tables, one a file
+"""

@@ -1,0 +1,47 @@
+"""Pause, suspension, and the last verified cutoff: one row, read before every batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.state.statements import StateStatements
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What people have switched, and what the last verified heal established."""
+
+    paused: bool = False
+    paused_reason: str = ""
+    paused_at: datetime | None = None
+    suspended: bool = False
+    suspended_reason: str = ""
+    suspended_at: datetime | None = None
+    verified_until: datetime | None = None
+    """The cutoff of the last verified heal; legacy artworks up to here were all healed once."""
+
+
+async def read_control(connection: AsyncConnection, statements: StateStatements) -> Control:
+    """The control row as it is now."""
+    row = (await statements.run(connection, "control_read")).one()
+    return Control(*row)
+
+
+async def pause(connection: AsyncConnection, statements: StateStatements, reason: str) -> None:
+    """Stop everything that writes; `reason` is shown wherever healing is asked for."""
+    await statements.run(connection, "control_pause", {"reason": reason})
+
+
+async def resume(connection: AsyncConnection, statements: StateStatements) -> None:
+    """End a pause and a suspension."""
+    await statements.run(connection, "control_resume")
+
+
+async def mark_verified(
+    connection: AsyncConnection, statements: StateStatements, legacy_until: datetime
+) -> None:
+    """A heal with this cutoff was verified."""
+    await statements.run(connection, "control_verified", {"legacy_until": legacy_until})

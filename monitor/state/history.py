@@ -1,0 +1,64 @@
+"""Censuses and decisions, a row each, kept as long as `history` says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census
+from monitor.policy import Decision
+from monitor.state.statements import StateStatements
+
+
+async def record_census(
+    connection: AsyncConnection, statements: StateStatements, census: Census
+) -> None:
+    """Keep a census."""
+    await statements.run(
+        connection,
+        "census_insert",
+        {
+            "as_of": census.as_of,
+            "form": census.form.value,
+            "tracked": census.tracked,
+            "fresh": census.fresh,
+            "storage": census.storage,
+            "legacy_untracked": census.legacy_untracked,
+            "appeared": census.appeared,
+            "legacy_artworks": census.legacy_artworks,
+            "oldest_legacy_created": census.oldest_legacy_created,
+            "audience": census.audience,
+            "users": census.users,
+            "seconds": census.duration_seconds,
+        },
+    )
+
+
+async def record_decision(
+    connection: AsyncConnection,
+    statements: StateStatements,
+    decision: Decision,
+    *,
+    legacy_untracked: int | None,
+    run_id: int | None = None,
+) -> None:
+    """Keep a decision with its reason."""
+    await statements.run(
+        connection,
+        "decision_insert",
+        {
+            "kind": decision.kind.value,
+            "code": decision.code.value,
+            "reason": decision.reason,
+            "legacy_untracked": legacy_untracked,
+            "run_id": run_id,
+        },
+    )
+
+
+async def prune(
+    connection: AsyncConnection, statements: StateStatements, history: timedelta
+) -> None:
+    """Forget censuses, decisions and finished runs older than `history`; never the ledger."""
+    await statements.run(connection, "history_prune", {"history": history})

@@ -1,0 +1,173 @@
+"""Heal runs as rows: states, leases, cursors. ARCHITECTURE.md draws the states and edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.state.statements import StateStatements
+
+
+class RunKind(StrEnum):
+    """What a run heals."""
+
+    HEAL = "heal"
+    """Every affected user of the audience; one at a time, whoever starts it."""
+    USER = "user"
+    """One user, in the audience or not; beside a heal run too."""
+
+
+class Trigger(StrEnum):
+    """Who started a run."""
+
+    SCHEDULE = "schedule"
+    API = "api"
+    COMMAND = "command"
+
+
+class RunState(StrEnum):
+    """Where a run stands. Running and held are active; the others are ends."""
+
+    RUNNING = "running"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+ACTIVE = frozenset({RunState.RUNNING, RunState.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A heal run as its row says. Counts are pairs or rows, durations seconds."""
+
+    id: int
+    kind: RunKind
+    trigger: Trigger
+    state: RunState
+    reason: str
+    outcome: str
+    holder: str
+    token: int
+    lease_until: datetime
+    leased: bool
+    """The lease holds, by the database's clock."""
+    started_at: datetime
+    finished_at: datetime | None
+    legacy_until: datetime
+    created_before: datetime | None
+    subject: object | None
+    planned_users: int
+    planned_rows: int
+    pass_: int
+    position: int
+    artwork_cursor: object | None
+    batches: int
+    inserted: int
+    writing_seconds: float
+    waiting_seconds: float
+    legacy_before: int | None
+    legacy_after: int | None
+    remaining: int | None
+
+    @property
+    def active(self) -> bool:
+        """Running or held."""
+        return self.state in ACTIVE
+
+    @property
+    def claimable(self) -> bool:
+        """Active, and nobody works on it: held, or its holder's lease ran out."""
+        return self.state is RunState.HELD or (self.state is RunState.RUNNING and not self.leased)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One committed batch."""
+
+    number: int
+    started_at: datetime
+    seconds: float
+    users: int
+    inserted: int
+
+
+def run_from_row(row: Row[Any]) -> Run:
+    """A Run from a row of the run table with `leased` beside it."""
+    values = dict(row._mapping)
+    values["pass_"] = values.pop("pass")
+    for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
+        values[name] = kind(str(values[name]))
+    return Run(**values)
+
+
+async def get_run(
+    connection: AsyncConnection, statements: StateStatements, run_id: int
+) -> Run | None:
+    """The run with this number, or None."""
+    row = (await statements.run(connection, "run_select", {"run_id": run_id})).one_or_none()
+    return None if row is None else run_from_row(row)
+
+
+async def active_run(connection: AsyncConnection, statements: StateStatements) -> Run | None:
+    """The heal run that is running or held, or None."""
+    row = (await statements.run(connection, "run_active")).one_or_none()
+    return None if row is None else run_from_row(row)
+
+
+async def list_runs(
+    connection: AsyncConnection,
+    statements: StateStatements,
+    *,
+    limit: int,
+    before: int | None = None,
+) -> tuple[Run, ...]:
+    """At most `limit` runs, newest first, with a number below `before`."""
+    rows = await statements.run(connection, "run_list", {"limit": limit, "before": before})
+    return tuple(run_from_row(row) for row in rows)
+
+
+async def list_batches(
+    connection: AsyncConnection,
+    statements: StateStatements,
+    run_id: int,
+    *,
+    limit: int,
+    after: int = 0,
+) -> tuple[BatchRow, ...]:
+    """At most `limit` batches of a run, in order, after batch number `after`."""
+    rows = await statements.run(
+        connection, "run_batches", {"run_id": run_id, "limit": limit, "after": after}
+    )
+    return tuple(BatchRow(*row._tuple()) for row in rows)
+
+
+async def claim(
+    connection: AsyncConnection,
+    statements: StateStatements,
+    run_id: int,
+    *,
+    holder: str,
+    lease: timedelta,
+) -> Run | None:
+    """Take over a run whose lease is free; None when another process was first."""
+    row = (
+        await statements.run(
+            connection, "run_claim", {"run_id": run_id, "holder": holder, "lease": lease}
+        )
+    ).one_or_none()
+    return None if row is None else run_from_row(row)
+
+
+async def seconds_since_last_finished(
+    connection: AsyncConnection, statements: StateStatements
+) -> float | None:
+    """Seconds since the last heal run ended, by the database's clock; None before the first."""
+    row = (await statements.run(connection, "last_finished")).one_or_none()
+    return None if row is None else float(row.seconds_ago)

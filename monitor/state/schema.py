@@ -1,0 +1,132 @@
+"""Creates and upgrades the state schema; says whether it is current.
+
+Id columns take the types that the app's own tables have, so that an analyst joins the ledger
+without a cast.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.errors import CatalogueError
+from checks.relations import Catalogue
+from checks.statements import Fragments, compose, raw, render, template
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+PACKAGE = "monitor.state"
+CURRENT = "0001"
+"""The newest revision under migrations/versions."""
+
+
+def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
+    """The fragments that statements over the state schema may name."""
+    spec = catalogue.spec
+    impressions = catalogue.impressions.columns
+    return {
+        "state": sql.Identifier(state_schema),
+        "user_type": raw(catalogue.users.columns[spec.users.id].type),
+        "artwork_type": raw(catalogue.artworks.columns[spec.artworks.id].type),
+        "impression_user_type": raw(impressions[spec.impressions.user].type),
+        "impression_artwork_type": raw(impressions[spec.impressions.artwork].type),
+        "viewed_at_type": raw(impressions[spec.impressions.viewed_at].type),
+    }
+
+
+def migration_sql(name: str, fragments: Fragments) -> list[str]:
+    """The statements of one upgrade, one a string, for Alembic's `op.execute`."""
+    text = compose(template(PACKAGE, name), fragments).as_string(None)
+    # SQLAlchemy's text() reads `:word` as a parameter; no upgrade has one.
+    return [part.strip().replace(":", r"\:") for part in text.split(";\n") if part.strip()]
+
+
+def _alembic(state_schema: str, fragments: Fragments, connection: Connection | None) -> Config:
+    # Alembic is loaded only when there is something to create: it costs memory and start-up time.
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(output_buffer=io.StringIO())
+    config.set_main_option("script_location", str(resources.files(PACKAGE) / "migrations"))
+    config.attributes.update(state_schema=state_schema, fragments=fragments, connection=connection)
+    return config
+
+
+async def version(connection: AsyncConnection, state_schema: str) -> str | None:
+    """The schema's revision, or None where there is no schema yet."""
+    exists = await connection.exec_driver_sql(
+        "SELECT to_regclass(format('%%I.schema_version', %(schema)s::text)) IS NOT NULL",
+        {"schema": state_schema},
+    )
+    if not exists.scalar_one():
+        return None
+    statement = render(PACKAGE, "schema_version", {"state": sql.Identifier(state_schema)})
+    found: str | None = (await connection.exec_driver_sql(statement)).scalar_one_or_none()
+    return found
+
+
+async def is_current(connection: AsyncConnection, state_schema: str) -> bool:
+    """Whether the schema is there, at the newest revision."""
+    return await version(connection, state_schema) == CURRENT
+
+
+async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schema: str) -> bool:
+    """Create or upgrade the schema; True when something was done. Safe to call from many at once.
+
+    The caller's transaction holds it all: a failure leaves nothing behind. Raises CatalogueError
+    when the schema was made by a newer conservator.
+    """
+    await connection.exec_driver_sql(
+        "SELECT pg_advisory_xact_lock(hashtextextended('conservator ' || %(schema)s::text, 0))",
+        {"schema": state_schema},
+    )
+    found = await version(connection, state_schema)
+    if found == CURRENT:
+        return False
+    if found is not None and found > CURRENT:
+        raise CatalogueError(
+            f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
+            f" {CURRENT}: start the newer version, or give this one another database.state_schema."
+        )
+    if found is None:
+        create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(state_schema))
+        await connection.exec_driver_sql(create.as_string(None))
+    fragments = state_fragments(catalogue, state_schema)
+
+    def run(sync: Connection) -> None:
+        from alembic import command  # noqa: PLC0415
+
+        command.upgrade(_alembic(state_schema, fragments, sync), "head")
+
+    await connection.run_sync(run)
+    return True
+
+
+def script(catalogue: Catalogue, state_schema: str) -> str:
+    """The whole schema as a script, as `init --print-sql` shows it."""
+    from alembic import command  # noqa: PLC0415
+
+    config = _alembic(state_schema, state_fragments(catalogue, state_schema), None)
+    command.upgrade(config, "head", sql=True)
+    body: Any = config.output_buffer
+    create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))
+    return f"{create.as_string(None)}\n\n{body.getvalue().strip()}\n"
+
+
+def grants(catalogue: Catalogue, state_schema: str, values: Mapping[str, str]) -> str:
+    """The roles and grants that a least-privilege deployment needs, as a script."""
+    names: dict[str, sql.Composable] = {
+        "state": sql.Identifier(state_schema),
+        **{key: sql.Identifier(value) for key, value in values.items()},
+    }
+    for key in ("artworks", "users", "impressions"):
+        relation = getattr(catalogue, key)
+        names[key] = sql.Identifier(relation.schema, relation.name)
+        names[f"{key}_schema"] = sql.Identifier(relation.schema)
+    return render(PACKAGE, "grants", names)

@@ -1,0 +1,7 @@
+INSERT INTO {state}.census (
+    as_of, form, tracked, fresh, storage, legacy_untracked, appeared, legacy_artworks,
+    oldest_legacy_created, audience, users, seconds
+) VALUES (
+    %(as_of)s, %(form)s, %(tracked)s, %(fresh)s, %(storage)s, %(legacy_untracked)s, %(appeared)s,
+    %(legacy_artworks)s, %(oldest_legacy_created)s, %(audience)s, %(users)s, %(seconds)s
+)

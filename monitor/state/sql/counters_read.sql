@@ -1,0 +1,2 @@
+-- All totals.
+SELECT name, label, value FROM {state}.counter

@@ -1,0 +1,2 @@
+INSERT INTO {state}.decision (decided_at, kind, code, reason, legacy_untracked, run_id)
+VALUES (now(), %(kind)s, %(code)s, %(reason)s, %(legacy_untracked)s, %(run_id)s)

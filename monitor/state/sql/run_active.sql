@@ -1,0 +1,4 @@
+-- The heal run that is running or held, if there is one.
+SELECT r.*, r.lease_until > now() AS leased
+FROM {state}.run AS r
+WHERE r.kind = 'heal' AND r.state IN ('running', 'held')

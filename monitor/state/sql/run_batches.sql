@@ -1,0 +1,6 @@
+-- The batches of a run, in order.
+SELECT number, started_at, seconds, users, inserted
+FROM {state}.batch
+WHERE run_id = %(run_id)s AND number > %(after)s
+ORDER BY number
+LIMIT %(limit)s

@@ -1,0 +1,2 @@
+-- Which revision the state schema is at.
+SELECT version_num FROM {state}.schema_version

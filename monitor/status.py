@@ -1,0 +1,119 @@
+"""What the service knows right now: one immutable snapshot, replaced as a whole.
+
+Exporters read it and nothing else, so that no scrape ever touches the database. Moments that are
+compared with "now" are on the process's monotonic clock: `monotonic` fields, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from checks.census import AffectedUsers, Census
+from monitor.healing.executor import Progress
+from monitor.policy import Decision
+from monitor.state.control import Control
+from monitor.state.runs import Run
+
+STALE_AFTER_INTERVALS = 3
+"""A result older than this many of its intervals in effect is no longer shown as current."""
+
+
+class Outcome(StrEnum):
+    """What a check found. Could not be evaluated (error) is never failed."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStatus:
+    """The last result of one check. Moments are Unix seconds, durations seconds."""
+
+    name: str
+    outcome: Outcome | None
+    """None before the first run."""
+    value: float | None
+    message: str
+    interval_seconds: float
+    """In effect now, after the budget stretched it."""
+    configured_interval_seconds: float
+    duration_seconds: float | None = None
+    last_run: float | None = None
+    last_success: float | None = None
+    """Last evaluated, whatever the verdict."""
+    since: float | None = None
+    """Since when the outcome has been this."""
+    evidence: tuple[Mapping[str, str], ...] = ()
+    """At most 20 example rows: ids and timestamps, as text."""
+    monotonic: float | None = None
+    """When it was last evaluated, on the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that pages, API and metrics show."""
+
+    started: datetime
+    version: str
+    revision: str
+    checks: Mapping[str, CheckStatus] = field(default_factory=lambda: MappingProxyType({}))
+    census: Census | None = None
+    census_monotonic: float | None = None
+    """When the newest census was taken; None before the first."""
+    users: AffectedUsers | None = None
+    users_monotonic: float | None = None
+    users_interval_seconds: float = 0.0
+    decision: Decision | None = None
+    decided_at: datetime | None = None
+    control: Control = field(default_factory=Control)
+    control_known: bool = False
+    """The control row has been read at least once."""
+    active_run: Run | None = None
+    progress: Progress | None = None
+    quarantined: int = 0
+    counters: Mapping[tuple[str, str], float] = field(default_factory=lambda: MappingProxyType({}))
+    """(name, label) -> total; names are those of `monitor.state.counters`."""
+    leader: bool = False
+    database_up: bool = False
+    database_error: str | None = None
+    state_schema_current: bool = False
+    breaker_open: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """The database answers, and the state schema is the one that this version needs."""
+        return self.database_up and self.state_schema_current
+
+
+class StatusBoard:
+    """Holds the current Status. Replaced, never changed in place; read from anywhere."""
+
+    def __init__(self, first: Status) -> None:
+        self._status = first
+
+    @property
+    def current(self) -> Status:
+        """The newest snapshot."""
+        return self._status
+
+    def update(self, **changes: object) -> Status:
+        """Publish a snapshot that differs from the current one by `changes`."""
+        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+        return self._status
+
+    def update_check(self, check: CheckStatus) -> Status:
+        """Publish a new result of one check."""
+        checks = MappingProxyType({**self._status.checks, check.name: check})
+        return self.update(checks=checks)
+
+
+def is_stale(monotonic: float | None, interval_seconds: float, now: float) -> bool:
+    """Whether a result from `monotonic` is too old to be shown at `now`; None always is."""
+    return monotonic is None or now - monotonic > STALE_AFTER_INTERVALS * interval_seconds

@@ -1,0 +1,72 @@
+"""Servers for the session, a database for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from monitor.demo.server import PostgresServer
+from tests.support.databases import APP, EMPTY, cloned, create_app_template
+from tests.support.servers import EMBEDDED, ServerKind, server_kinds
+
+
+@pytest.fixture(scope="session", params=server_kinds(), ids=lambda kind: kind.name)
+def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A running server; a test that uses it runs once on each kind that is installed."""
+    kind: ServerKind = request.param
+    with started(kind) as running:
+        create_app_template(running)
+        yield running
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """An embedded server for one test alone, which may restart or kill it."""
+    with started(EMBEDDED) as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database of the test's own."""
+    with cloned(server, EMPTY) as url:
+        yield url
+
+
+@pytest.fixture
+def app_database_url(server: PostgresServer) -> Iterator[str]:
+    """The URL of a database of the test's own with the app's tables, without rows."""
+    with cloned(server, APP) as url:
+        yield url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the empty database."""
+    async for made in _engine(database_url):
+        yield made
+
+
+@pytest.fixture
+async def app_engine(app_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the database with the app's tables."""
+    async for made in _engine(app_database_url):
+        yield made
+
+
+def started(kind: ServerKind) -> PostgresServer:
+    """A server to be entered; skips the test where it isn't installed."""
+    if kind.missing is not None:
+        pytest.skip(kind.missing)
+    return kind.server()
+
+
+async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
+    made = create_async_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    try:
+        yield made
+    finally:
+        await made.dispose()

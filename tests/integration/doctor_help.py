@@ -1,0 +1,68 @@
+"""Prepares a database, and has the doctor look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import psycopg
+from sqlalchemy import NullPool, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from checks.catalogue import Facts, read_catalogue
+from checks.doctor import Examination, Finding, Severity, examine
+from checks.spec import CatalogueSpec, PoolsSpec
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A database of one test."""
+
+    url: str
+    spec: CatalogueSpec = field(default_factory=CatalogueSpec)
+    pools: PoolsSpec = field(default_factory=PoolsSpec)
+
+    def run(self, *statements: str) -> None:
+        """Runs SQL as the superuser, each argument in a transaction of its own."""
+        plain = make_url(self.url).set(drivername="postgresql")
+        with psycopg.connect(
+            plain.render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    async def examine(self, *, role: str | None = None) -> Examination:
+        """The doctor's findings, as `role` or as the superuser; the transaction survives them."""
+        engine = create_async_engine(
+            self.url, poolclass=NullPool, connect_args={"prepare_threshold": None}
+        )
+        try:
+            async with engine.connect() as connection:
+                if role is not None:
+                    await connection.exec_driver_sql(f'SET ROLE "{role}"')
+                found = await examine(connection, self.spec, self.pools, state_schema="conservator")
+                timeout = await connection.exec_driver_sql("SHOW statement_timeout")
+                assert timeout.scalar() == "0"
+                return found
+        finally:
+            await engine.dispose()
+
+    async def facts(self) -> Facts:
+        """What `read_catalogue` says, as the superuser."""
+        engine = create_async_engine(self.url, poolclass=NullPool)
+        try:
+            async with engine.connect() as connection:
+                return await read_catalogue(connection, self.spec)
+        finally:
+            await engine.dispose()
+
+
+def codes(examination: Examination, *severities: Severity) -> set[str]:
+    """The codes found, of all severities unless some are given."""
+    wanted = severities or tuple(Severity)
+    return {finding.code for finding in examination.findings if finding.severity in wanted}
+
+
+def only(examination: Examination, code: str) -> Finding:
+    """The one finding with this code."""
+    (finding,) = [finding for finding in examination.findings if finding.code == code]
+    return finding

@@ -1,0 +1,58 @@
+"""The PostgreSQL servers that integration tests run on: the embedded one and the system's own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.errors import ConservatorError
+from monitor.demo.binaries import embedded_binaries
+from monitor.demo.server import PostgresServer, Setting
+
+_SYSTEM = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKind:
+    """One PostgreSQL that tests may run on. `bin_dir` is None for the embedded one."""
+
+    name: str
+    bin_dir: Path | None
+    timezone: str
+
+    @property
+    def missing(self) -> str | None:
+        """Why it can't be used, or None."""
+        if self.bin_dir is not None:
+            return None
+        try:
+            embedded_binaries()
+        except ConservatorError as error:
+            return str(error)
+        return None
+
+    def server(self, **more: Setting) -> PostgresServer:
+        """A server of this kind with the tests' settings and `more`, not yet started."""
+        settings: dict[str, Setting] = {
+            "wal_level": "logical",
+            "max_prepared_transactions": 0,
+            "timezone": self.timezone,
+            "autovacuum": False,  # plans and sizes stay as the test made them
+            **more,
+        }
+        return PostgresServer(self.bin_dir, max_connections=60, settings=settings)
+
+
+# A server far from UTC, because a column without time zone must be read in the catalogue's.
+EMBEDDED = ServerKind("embedded", None, "America/New_York")
+
+
+def server_kinds() -> list[ServerKind]:
+    """Every kind of server on this computer, the embedded one first, by ascending version."""
+    folders = [path.parent for path in _SYSTEM.glob("*/bin/postgres")]
+    folders.sort(key=lambda folder: [int(part) for part in re.findall(r"\d+", folder.parent.name)])
+    return [
+        EMBEDDED,
+        *(ServerKind(f"system-{folder.parent.name}", folder, "UTC") for folder in folders),
+    ]
