@@ -37,8 +37,9 @@ class Commands(Protocol):
         """How many rows a backfill of this user would write now."""
         ...
 
-    async def backfill_all(self) -> int:
-        """Start a run over the audience in the background; its number."""
+    async def backfill_all(self) -> int | None:
+        """Start a run over the audience in the background; its number, or None when there is
+        nothing to heal."""
         ...
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:

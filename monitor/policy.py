@@ -12,6 +12,7 @@ from datetime import time
 from enum import StrEnum
 
 from checks.census import Census
+from monitor.config.values import Window
 from monitor.state.control import Control
 from monitor.state.runs import Run
 
@@ -51,23 +52,6 @@ class Code(StrEnum):
 
 REFUSALS = (Code.MAX_SHARE, Code.CATALOGUE)
 """The codes that a refusal can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The part of the day in which healing may write, in the catalogue's time zone."""
-
-    opens: time
-    closes: time
-
-    def contains(self, moment: time) -> bool:
-        """Opening minute included, closing minute not; a window may span midnight."""
-        if self.opens <= self.closes:
-            return self.opens <= moment < self.closes
-        return moment >= self.opens or moment < self.closes
-
-    def __str__(self) -> str:
-        return f"{self.opens:%H:%M}-{self.closes:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)

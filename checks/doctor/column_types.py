@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from checks.doctor.case import Case, Comparison, comparisons, found, moments
 from checks.doctor.findings import EVERYTHING, Finding, error, warning
 from checks.doctor.naming import quoted, table
+from checks.relations import Column, Relation
 
 DATE = "date"
 MOMENTS = frozenset({DATE, "timestamp without time zone", "timestamp with time zone"})
@@ -26,11 +27,7 @@ def moments_are_moments(case: Case) -> Iterator[Finding]:
                 "timestamptz."
             ),
             consequence="Ages can't be computed, so nothing can be counted or healed.",
-            remedy=(
-                f"{setting}: <another column>, or: ALTER TABLE {table(relation)} ALTER COLUMN "
-                f"{quoted(column.name)} TYPE timestamptz USING "
-                f"{_as_moment(column.name, column.category)};"
-            ),
+            remedy=_to_moment(relation, column) + f"{setting}: <a column that holds a moment>",
         )
 
 
@@ -123,6 +120,15 @@ def _retype(comparison: Comparison) -> str:
     )
 
 
-def _as_moment(name: str, category: str) -> str:
-    """A guess at what the column holds: numbers are seconds since 1970."""
-    return f"to_timestamp({quoted(name)})" if category == "N" else f"{quoted(name)}::timestamptz"
+def _to_moment(relation: Relation, column: Column) -> str:
+    """A guess at what the column holds: numbers are seconds since 1970, strings are readable."""
+    moment = {
+        "N": f"to_timestamp({quoted(column.name)})",
+        "S": f"{quoted(column.name)}::timestamptz",
+    }
+    if column.category not in moment:
+        return ""
+    return (
+        f"ALTER TABLE {table(relation)} ALTER COLUMN {quoted(column.name)} TYPE timestamptz "
+        f"USING {moment[column.category]};  -- or "
+    )

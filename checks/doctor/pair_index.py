@@ -88,7 +88,7 @@ def _flawed(case: Case, impressions: Relation, index: Index, code: str, *, prove
 
 def _mend(case: Case, impressions: Relation, index: Index, code: str, *, proven: bool) -> str:
     spec = case.spec.impressions
-    create = create_index(impressions, spec.user, spec.artwork, unique=True)
+    create = _create(case, impressions)
     if code == "pair_index_deferrable":
         drop = drop_index(impressions, index)
         return drop if proven else f"{create}\n{drop}"
@@ -105,25 +105,30 @@ def _mend(case: Case, impressions: Relation, index: Index, code: str, *, proven:
 
 def _missing(case: Case, impressions: Relation) -> Finding:
     spec = case.spec.impressions
-    remedy = create_index(impressions, spec.user, spec.artwork, unique=True)
-    outside = [
-        name or "an expression"
-        for name in impressions.partition_key
-        if name not in (spec.user, spec.artwork)
-    ]
-    if outside:
-        remedy = (
-            f"-- {table(impressions)} is partitioned by {', '.join(outside)}, and PostgreSQL wants "
-            "the partition key in every unique index: partition it by "
-            f"{spec.user} or {spec.artwork} first.\n{remedy}"
-        )
     return healing_error(
         "pair_index_missing",
         impressions.configured,
         problem=f"There is no unique index on {columns(spec.user, spec.artwork)}."
         + _duplicates_now(case, impressions),
         consequence=_CONSEQUENCE,
-        remedy=remedy,
+        remedy=_create(case, impressions),
+    )
+
+
+def _create(case: Case, impressions: Relation) -> str:
+    spec = case.spec.impressions
+    create = create_index(impressions, spec.user, spec.artwork, unique=True)
+    outside = [
+        name or "an expression"
+        for name in impressions.partition_key
+        if name not in (spec.user, spec.artwork)
+    ]
+    if not outside:
+        return create
+    return (
+        f"-- {table(impressions)} is partitioned by {', '.join(outside)}, and PostgreSQL wants the "
+        f"partition key in every unique index: partition it by {spec.user} or {spec.artwork} "
+        f"first.\n{create}"
     )
 
 

@@ -161,7 +161,7 @@ class _Walk:
 
     def key(self, node: yaml.Node, loc: Loc) -> str | None:
         key = self.constructed(node, (*loc, "?")) if isinstance(node, yaml.ScalarNode) else None
-        if isinstance(key, str):
+        if isinstance(key, str) and _is_unicode(key):
             return key
         line = node.start_mark.line + 1
         message = sentence("a name as key", shown(key), "put it in quotes")
@@ -177,10 +177,14 @@ class _Walk:
         if not isinstance(value, str):
             return value
         try:
-            return expand(value, self.environ)
+            text = expand(value, self.environ)
         except UnfitError as error:
             self.document.refuse(loc, str(error))
             return None
+        if not _is_unicode(text):
+            message = sentence("Unicode text", "half a character", "write the character itself")
+            self.document.refuse(loc, message)
+        return text
 
     def constructed(self, node: yaml.Node, loc: Loc) -> object:
         try:
@@ -193,3 +197,8 @@ class _Walk:
             )
         self.document.refuse(loc, message)
         return None
+
+
+def _is_unicode(text: str) -> bool:
+    """False for lone surrogates: from `"\\ud800"`, or a variable that is not UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

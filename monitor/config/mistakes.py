@@ -67,7 +67,7 @@ def shown(value: object) -> str:
     if value is None or value == "":
         return "nothing"
     if isinstance(value, str):
-        text = masked(value)
+        text = masked(value).encode(errors="replace").decode()
         cut = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
         return json.dumps(cut, ensure_ascii=False)
     if isinstance(value, bool | int | float | list | dict | date):

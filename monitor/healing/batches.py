@@ -13,10 +13,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import RefusedError
+from monitor.config.values import Window as HealingWindow
 from monitor.database import transaction
 from monitor.healing.statements import HealingStatements
 from monitor.healing.windows import MAX_USERS, Window, WorkItem, next_window
-from monitor.policy import Window as HealingWindow
 from monitor.state.counters import (
     HEAL_IMPRESSIONS,
     HEAL_THROTTLED_SECONDS,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -112,6 +113,33 @@ class Executor:
         retries leave the run to be claimed once its lease has run out.
         """
         log.info("run_started", run_id=run.id, kind=run.kind, rows=run.planned_rows)
+        async with self._heartbeat(run):
+            return await self._work(run)
+
+    @asynccontextmanager
+    async def _heartbeat(self, run: Run) -> AsyncIterator[None]:
+        """Keep the lease while a rest or the recount takes longer than the lease lasts."""
+        task = asyncio.create_task(self._renew_for_ever(run), name=f"lease of run {run.id}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _renew_for_ever(self, run: Run) -> None:
+        third = self._lease / 3
+        while True:
+            await asyncio.sleep(third.total_seconds())
+            try:
+                async with transaction(self._engine, timeout=third, lock_timeout=third) as c:
+                    await self._state.run(
+                        c, "run_renew", {"run_id": run.id, "token": run.token, "lease": self._lease}
+                    )
+            except ConservatorError as error:
+                # A batch holds the row, or the database is away: batches say what matters.
+                log.debug("lease_not_renewed", run_id=run.id, error=str(error))
+
+    async def _work(self, run: Run) -> Ended:
         try:
             run = await self._batches(run)
             return await self._end(run)

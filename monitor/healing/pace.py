@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 SAMPLES = 5
 """Timings of one size that are judged together."""
-START = 500
+START = 1000
 """Rows in the first batch of a run, before anything is known about this database."""
 GROWTH = 1.5
 """A batch never grows by more than this factor at once."""

@@ -32,7 +32,7 @@ async def read_counters(
 ) -> dict[tuple[str, str], float]:
     """Every total that was ever added to."""
     rows = await statements.run(connection, "counters_read")
-    return {(str(name), str(label)): float(value) for name, label, value in rows.tuples()}
+    return {(row.name, row.label): row.value for row in rows}
 
 
 async def add_to_counters(

@@ -145,7 +145,9 @@ async def list_batches(
     rows = await statements.run(
         connection, "run_batches", {"run_id": run_id, "limit": limit, "after": after}
     )
-    return tuple(BatchRow(*row._tuple()) for row in rows)
+    return tuple(
+        BatchRow(row.number, row.started_at, row.seconds, row.users, row.inserted) for row in rows
+    )
 
 
 async def claim(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import psycopg
 from sqlalchemy import NullPool, make_url
@@ -20,6 +21,7 @@ class Patient:
     url: str
     spec: CatalogueSpec = field(default_factory=CatalogueSpec)
     pools: PoolsSpec = field(default_factory=PoolsSpec)
+    patience: timedelta = timedelta(seconds=10)
 
     def run(self, *statements: str) -> None:
         """Runs SQL as the superuser, each argument in a transaction of its own."""
@@ -39,7 +41,13 @@ class Patient:
             async with engine.connect() as connection:
                 if role is not None:
                     await connection.exec_driver_sql(f'SET ROLE "{role}"')
-                found = await examine(connection, self.spec, self.pools, state_schema="conservator")
+                found = await examine(
+                    connection,
+                    self.spec,
+                    self.pools,
+                    state_schema="conservator",
+                    patience=self.patience,
+                )
                 timeout = await connection.exec_driver_sql("SHOW statement_timeout")
                 assert timeout.scalar() == "0"
                 return found

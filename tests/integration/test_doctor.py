@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -42,7 +42,7 @@ def patient(database_url: str) -> Patient:
 
 
 async def test_the_apps_own_schema_is_sound(patient: Patient) -> None:
-    patient.run(APP, "ALTER ROLE postgres RESET ALL", "SET timezone = 'UTC'", ANALYSED)
+    patient.run(APP, ANALYSED)
 
     examination = await patient.examine()
 
@@ -253,6 +253,23 @@ async def test_growth_is_what_a_day_of_ageing_adds(patient: Patient) -> None:
     assert "without writing a row" in finding.remedy
     bounded = PoolsSpec(legacy_created_before=datetime(2026, 1, 1, tzinfo=UTC))
     assert "growth" not in codes(await replace(patient, pools=bounded).examine())
+
+
+async def test_a_question_that_takes_too_long_stays_unanswered_and_harms_nothing(
+    patient: Patient,
+) -> None:
+    patient.run(
+        APP,
+        "INSERT INTO users (id) VALUES ('a')",
+        "CREATE VIEW slow AS SELECT id FROM users WHERE pg_sleep(60) IS NOT NULL",
+    )
+    spec = CatalogueSpec(users=UsersSpec(table="slow"))
+    hasty = replace(patient, spec=spec, patience=timedelta(milliseconds=50))
+    examination = await hasty.examine()
+    finding = only(examination, "ids_not_provably_unique")
+    assert "could not be told in time" in finding.problem
+    assert "growth" not in codes(examination)
+    assert examination.blocking() == ()
 
 
 async def test_many_mistakes_are_all_reported_and_worst_first(patient: Patient) -> None:

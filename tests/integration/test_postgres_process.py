@@ -25,15 +25,19 @@ from tests.support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
 
-# Starts a server, says where, and waits to be ended.
+# Starts a server, says where, and runs until it is ended, as the demo does.
 OWNER = """
-import signal, sys
+import asyncio, signal
 from monitor.demo.server import PostgresServer
 
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-with PostgresServer() as server:
-    print(server.pid, server.socket_dir, flush=True)
-    signal.pause()
+async def run():
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    with PostgresServer() as server:
+        print(server.pid, server.socket_dir, flush=True)
+        await ended.wait()
+
+asyncio.run(run())
 """
 
 
@@ -205,8 +209,21 @@ def test_a_server_that_does_not_start_says_why_in_a_sentence_and_leaves_nothing(
 
 
 def test_a_folder_without_postgresql_is_named() -> None:
-    with pytest.raises(ConservatorError, match=r"can't be started here: .*/nowhere/initdb"):
+    with pytest.raises(ConservatorError, match="there is no /nowhere/postgres"):
         PostgresServer(Path("/nowhere")).start()
+
+
+@pytest.mark.skipif(server_user() is None, reason="only root runs the server as somebody else")
+def test_programs_out_of_reach_are_not_copied_from_just_anywhere() -> None:
+    home = Path(tempfile.mkdtemp(prefix="home-"))
+    try:
+        (home / "bin").mkdir()
+        for name in ("postgres", "initdb"):
+            (home / "bin" / name).touch(mode=0o755)
+        with pytest.raises(ConservatorError, match="can't run the programs"):
+            PostgresServer(home / "bin").start()
+    finally:
+        shutil.rmtree(home)
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

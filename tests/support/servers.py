@@ -38,6 +38,7 @@ class ServerKind:
             "wal_level": "logical",
             "max_prepared_transactions": 0,
             "timezone": self.timezone,
+            "synchronous_commit": True,  # a test that kills the server finds what was committed
             "autovacuum": False,  # plans and sizes stay as the test made them
             **more,
         }

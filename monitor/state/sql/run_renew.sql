@@ -1,6 +1,4 @@
--- Keep the lease while waiting between batches; says whether anybody has paused.
+-- Keep the lease while a rest or the recount takes long.
 UPDATE {state}.run AS r
 SET lease_until = now() + %(lease)s
-FROM {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'
-RETURNING c.paused, c.paused_reason

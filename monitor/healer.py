@@ -1,0 +1,178 @@
+"""Works heal runs for the service: one over the audience in the background, users as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from checks.census import Census
+from checks.errors import ConservatorError, RefusedError
+from checks.pairs import UserCensus, take_user_census
+from checks.spec import Borders
+from monitor.commands import UserBackfill
+from monitor.database import snapshot, transaction
+from monitor.healing.batches import HoldError, LeaseLostError
+from monitor.healing.executor import Executor, Progress
+from monitor.healing.planning import AlreadyBackfilled, NotNowError, database_now
+from monitor.state.runs import Run, RunState, Trigger, claim
+from monitor.status import StatusBoard
+from monitor.workshop import Workshop
+
+log = structlog.get_logger(__name__)
+
+USERS_AT_ONCE = 2
+"""Per-user backfills that write at the same time; a burst of log-ins must not take the pool."""
+
+
+class Healer:
+    """Starts, takes up and works runs. One run over the audience at a time."""
+
+    def __init__(
+        self,
+        workshop: Callable[[], Workshop],
+        board: StatusBoard,
+        publish: Callable[[Census], None],
+    ) -> None:
+        self._workshop = workshop
+        self._board = board
+        self._publish = publish
+        self._inbox: asyncio.Queue[tuple[Run, Executor]] = asyncio.Queue()
+        self._working: set[Executor] = set()
+        self._run_ids: set[int] = set()
+        self._users = asyncio.Semaphore(USERS_AT_ONCE)
+        self._stopping = False
+
+    @property
+    def in_flight(self) -> int:
+        """Runs that this process works on right now."""
+        return len(self._working)
+
+    def stop(self) -> None:
+        """Finish the current batches, put the runs down, start nothing new."""
+        self._stopping = True
+        for executor in self._working:
+            executor.stop()
+
+    async def serve(self) -> None:
+        """Work runs as they are handed over, for ever."""
+        while True:
+            run, executor = await self._inbox.get()
+            await self._work(run, executor)
+
+    async def start(self, trigger: Trigger, reason: str) -> Run | None:
+        """Plan a run over the audience and hand it over; None when there is nothing to heal.
+
+        Raises ActiveRunError, PausedError, NotNowError.
+        """
+        self._refuse_when_stopping()
+        workshop = self._workshop()
+        planned = await workshop.planner.plan_audience(
+            workshop.claimant(trigger),
+            reason=reason,
+            max_rows=workshop.settings.healing.max_rows_per_run,
+            guard=lambda census, _: workshop.guard(census),
+        )
+        if planned.run is None:
+            self._publish(planned.census)
+            return None
+        self._hand_over(planned.run)
+        return planned.run
+
+    async def take_up(self, run: Run) -> bool:
+        """Go on with a run that nobody holds; False when another process was first."""
+        self._refuse_when_stopping()
+        if run.id in self._run_ids:
+            return False
+        workshop = self._workshop()
+        async with transaction(
+            workshop.engine, timeout=workshop.settings.database.statement_timeout
+        ) as connection:
+            claimed = await claim(
+                connection,
+                workshop.state,
+                run.id,
+                holder=workshop.holder,
+                lease=workshop.settings.lease,
+            )
+        if claimed is None:
+            return False
+        log.info("run_taken_up", run_id=claimed.id, token=claimed.token, inserted=claimed.inserted)
+        self._hand_over(claimed)
+        return True
+
+    def _hand_over(self, run: Run) -> None:
+        executor = self._workshop().executor(self._progress)
+        self._working.add(executor)
+        self._run_ids.add(run.id)
+        self._board.update(active_run=run)
+        self._inbox.put_nowait((run, executor))
+
+    async def _work(self, run: Run, executor: Executor) -> None:
+        try:
+            ended = await executor.work(run)
+        except LeaseLostError as error:
+            log.warning("lease_lost", run_id=run.id, error=str(error))
+        except ConservatorError as error:
+            # The row stays as it is: once its lease has run out, the next pass takes it up.
+            log.warning("run_interrupted", run_id=run.id, error=str(error))
+        else:
+            if ended.census is not None:
+                self._publish(ended.census)
+        finally:
+            self._working.discard(executor)
+            self._run_ids.discard(run.id)
+            self._board.update(active_run=None, progress=None)
+
+    def _progress(self, progress: Progress) -> None:
+        self._board.update(progress=progress, active_run=progress.run)
+
+    async def user_census(self, user_id: str) -> UserCensus:
+        """One user's counts, live, in the audience or not. Raises UnknownUserError."""
+        workshop = self._workshop()
+        pools = workshop.settings.pools_spec()
+        async with snapshot(
+            workshop.engine, timeout=workshop.settings.database.statement_timeout
+        ) as connection:
+            borders = Borders.at(await database_now(connection), pools)
+            return await take_user_census(connection, workshop.catalogue, pools, borders, user_id)
+
+    async def backfill_user(self, user_id: str, *, force: bool, trigger: Trigger) -> UserBackfill:
+        """Backfill one user, once unless forced, and wait for the end.
+
+        Raises UnknownUserError, PausedError, NotNowError, ActiveRunError, or what the run failed
+        with.
+        """
+        self._refuse_when_stopping()
+        workshop = self._workshop()
+        self._refuse_when_breaker_open(workshop)
+        async with self._users:
+            planned = await workshop.planner.plan_user(
+                workshop.claimant(trigger), user_id, reason="Asked for by a caller.", force=force
+            )
+            if isinstance(planned, AlreadyBackfilled):
+                return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)
+            if planned is None:
+                return UserBackfill(updated=0, run_id=None, skipped=False)
+            executor = workshop.executor(lambda _: None, window=False)
+            self._working.add(executor)
+            try:
+                ended = await executor.work(planned)
+            finally:
+                self._working.discard(executor)
+        if ended.run.state is RunState.FAILED:
+            raise ConservatorError(f"Run {ended.run.id} failed: {ended.run.outcome}")
+        if ended.run.state is RunState.HELD:
+            raise HoldError(ended.run.outcome)
+        return UserBackfill(updated=ended.run.inserted, run_id=ended.run.id, skipped=False)
+
+    def _refuse_when_breaker_open(self, workshop: Workshop) -> None:
+        census = self._board.current.census
+        refusal = None if census is None else workshop.guard(census)
+        if refusal is not None:
+            raise NotNowError(refusal)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping:
+            raise RefusedError("The service is shutting down; ask again in a moment.")

@@ -1,0 +1,109 @@
+"""APScheduler in the event loop: first runs at once, no overlaps, missed runs counted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+    JobExecutionEvent,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+log = structlog.get_logger(__name__)
+
+JITTER_SHARE = 0.1
+"""Every interval varies by this share, so that many services don't beat in step."""
+MISFIRE_GRACE_SECONDS = 30
+"""A run later than this is counted as missed and left out; the next one is due soon enough."""
+
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a job runs: every so often, or by a cron expression in a time zone."""
+
+    every: timedelta | None
+    cron: str | None
+    timezone: str
+
+    def trigger(self, interval: timedelta | None = None) -> BaseTrigger:
+        """The trigger; `interval` replaces `every` where the budget has stretched it."""
+        if self.cron is not None:
+            return CronTrigger.from_crontab(self.cron, timezone=ZoneInfo(self.timezone))
+        every = interval or self.every
+        if every is None:
+            raise ValueError("a schedule needs either `every` or `cron`")
+        seconds = every.total_seconds()
+        return IntervalTrigger(seconds=seconds, jitter=seconds * JITTER_SHARE, timezone=UTC)
+
+    def interval_seconds(self) -> float:
+        """The nominal distance of two runs; for cron, the distance of the next two."""
+        if self.every is not None:
+            return self.every.total_seconds()
+        trigger = self.trigger()
+        first = trigger.get_next_fire_time(None, datetime.now(UTC))
+        second = None if first is None else trigger.get_next_fire_time(first, first)
+        if first is None or second is None:
+            return 3600.0
+        return max(1.0, float((second - first).total_seconds()))
+
+
+class Scheduler:
+    """Runs the jobs of one service. `on_missed` is told the name of every run left out."""
+
+    def __init__(self, on_missed: Callable[[str], None]) -> None:
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={
+                "coalesce": True,
+                "max_instances": 1,
+                "misfire_grace_time": MISFIRE_GRACE_SECONDS,
+            },
+        )
+        self._on_missed = on_missed
+        self._scheduler.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
+
+    def add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
+        """Schedule `job`; interval jobs run once at the start, cron jobs only when due."""
+        first = {"next_run_time": datetime.now(UTC)} if at_once and schedule.cron is None else {}
+        self._scheduler.add_job(job, schedule.trigger(), id=name, name=name, **first)
+
+    def stretch(self, name: str, schedule: Schedule, interval: timedelta) -> None:
+        """Run `name` at `interval` from now on."""
+        self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
+
+    def wake(self, name: str) -> None:
+        """Run `name` now, unless it is running already."""
+        self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Start no further runs. Runs under way are the service's to await."""
+        self._scheduler.pause()
+
+    def close(self) -> None:
+        """The end, once nothing is under way."""
+        self._scheduler.shutdown(wait=False)
+
+    def _missed(self, event: JobEvent) -> None:
+        log.warning("run_missed", job=event.job_id)
+        self._on_missed(str(event.job_id))
+
+    def _failed(self, event: JobExecutionEvent) -> None:
+        log.error("job_failed", job=event.job_id, error=repr(event.exception))

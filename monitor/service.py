@@ -1,0 +1,354 @@
+"""The service: wires the loop together, starts it, and takes it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.doctor import Blocks
+from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
+from checks.pairs import UserCensus
+from monitor.commands import UserBackfill
+from monitor.config import Check, Settings
+from monitor.database import create_engine, transaction
+from monitor.healer import Healer
+from monitor.reconciler import Reconciler
+from monitor.revision import revision
+from monitor.runner import CensusRunner, CheckTimes, StructureRunner
+from monitor.scheduler import Schedule, Scheduler
+from monitor.state import control, schema
+from monitor.state.counters import (
+    CHECK_ERRORS,
+    CHECK_MISSED,
+    CHECK_RUNS,
+    add_to_counters,
+    read_counters,
+)
+from monitor.state.history import prune
+from monitor.state.runs import (
+    BatchRow,
+    Run,
+    Trigger,
+    active_run,
+    get_run,
+    list_batches,
+    list_runs,
+)
+from monitor.state.statements import StateStatements
+from monitor.status import Status, StatusBoard
+from monitor.workshop import Workshop, build, census_form_sentence, inspect, require
+
+log = structlog.get_logger(__name__)
+
+SHUTDOWN_SECONDS = 10.0
+"""How long a stop waits for batches under way."""
+REFRESH_SECONDS = 5.0
+"""How often pause, totals and the active run are read again: others change them too."""
+SHORT = timedelta(seconds=10)
+"""The deadline of a statement over our own tables."""
+
+
+class Service:
+    """One process of conservator: scheduler, checks, policy, healing. Implements Commands."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.board = StatusBoard(
+            Status(
+                started=datetime.now(UTC),
+                version=metadata.version("conservator"),
+                revision=revision(),
+            )
+        )
+        database = settings.database
+        self._engine = create_engine(database.sqlalchemy_url, pool_size=database.pool_size)
+        read_url = database.sqlalchemy_read_url
+        self._read_engine: AsyncEngine = (
+            self._engine
+            if read_url is None
+            else create_engine(read_url, pool_size=database.pool_size)
+        )
+        self._workshop: Workshop | None = None
+        self._scheduler = Scheduler(self._count_missed)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._missed: dict[str, int] = {}
+        self.failed: asyncio.Future[None] | None = None
+
+    @property
+    def workshop(self) -> Workshop:
+        """The tools for the catalogue as it was read last."""
+        if self._workshop is None:
+            raise ConservatorError("The service has not started yet.")
+        return self._workshop
+
+    async def start(self) -> None:
+        """Read the catalogue, bring the state schema up to date, start the loop.
+
+        Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
+        """
+        self.failed = asyncio.get_running_loop().create_future()
+        started = time.perf_counter()
+        examination = await inspect(self._engine, self.settings)
+        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        self._workshop = build(self._engine, self.settings, examination, catalogue)
+        await ensure_schema(self._engine, self._workshop.state)
+        self.board.update(database_up=True, state_schema_current=True, leader=True)
+        log.info("catalogue_read", form=census_form_sentence(catalogue, self.settings))
+        self._wire()
+        self._structure.publish(self._workshop, seconds=time.perf_counter() - started)
+        await self._refresh()
+        self._spawn("healer", self._healer.serve())
+        self._scheduler.start()
+
+    def _wire(self) -> None:
+        settings = self.settings
+        checks = settings.checks
+        census_times = CheckTimes(
+            "census", self._schedule(checks.census), self.board, checks.census.budget
+        )
+        self._structure = StructureRunner(
+            CheckTimes(
+                "structure", self._schedule(checks.structure), self.board, checks.structure.budget
+            )
+        )
+        self._census_times = census_times
+        self._census = CensusRunner(
+            self._read_engine,
+            lambda: self.workshop,
+            self.board,
+            census_times,
+            keep=settings.healing.consecutive,
+        )
+        self._healer = Healer(lambda: self.workshop, self.board, self._publish_recount)
+        self._reconciler = Reconciler(lambda: self.workshop, self.board, self._census, self._healer)
+        if checks.census.enabled:
+            self._scheduler.add("census", census_times.schedule, self._tracked(self._census_job))
+        if checks.structure.enabled:
+            # It has just run; the next is due in an interval.
+            self._scheduler.add(
+                "structure",
+                self._schedule(checks.structure),
+                self._tracked(self._structure_job),
+                at_once=False,
+            )
+        refresh = Schedule(timedelta(seconds=REFRESH_SECONDS), None, "UTC")
+        self._scheduler.add("refresh", refresh, self._tracked(self._refresh), at_once=False)
+        hourly = Schedule(timedelta(hours=1), None, "UTC")
+        self._scheduler.add("history", hourly, self._tracked(self._prune))
+
+    def _schedule(self, check: Check) -> Schedule:
+        return Schedule(check.every, check.cron, self.settings.catalog.timezone)
+
+    def _tracked(
+        self, job: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        """The same job, known to `stop` while it is under way."""
+
+        async def run() -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                self._tasks.add(task)
+            try:
+                await job()
+            finally:
+                if task is not None:
+                    self._tasks.discard(task)
+
+        run.__name__ = job.__name__
+        return run
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._background = task
+        task.add_done_callback(self._background_ended)
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self.failed is None or self.failed.done():
+            return
+        error = task.exception()
+        log.error("task_failed", task=task.get_name(), error=repr(error), exc_info=error)
+        self.failed.set_exception(
+            ConservatorError(f"The background task {task.get_name()} failed: {error!r}.")
+        )
+
+    async def _census_job(self) -> None:
+        await self._reconciler.run()
+        seconds = self._census_times.status.duration_seconds
+        if seconds is not None:
+            interval = self._census_times.stretched(seconds)
+            if interval is not None:
+                self._scheduler.stretch("census", self._census_times.schedule, interval)
+
+    async def _structure_job(self) -> None:
+        started = time.perf_counter()
+        added = {(CHECK_RUNS, "structure"): 1.0}
+        try:
+            examination = await inspect(self._engine, self.settings)
+            catalogue = examination.catalogue
+            if catalogue is None:
+                require(examination, Blocks.COUNTING)
+            else:
+                self._workshop = build(self._engine, self.settings, examination, catalogue)
+            self._structure.publish(self.workshop, seconds=time.perf_counter() - started)
+        except ConservatorError as error:
+            added[CHECK_ERRORS, "structure"] = 1.0
+            self._structure.failed(error, seconds=time.perf_counter() - started)
+        await self._add_counters(added)
+
+    async def _add_counters(self, added: dict[tuple[str, str], float]) -> None:
+        try:
+            async with transaction(self._engine, timeout=SHORT) as connection:
+                await add_to_counters(connection, self.workshop.state, added)
+        except ConservatorError as error:
+            log.warning("totals_not_kept", error=str(error))
+
+    async def _refresh(self) -> None:
+        """Read what others may have changed: pause, totals, the active run."""
+        state = self.workshop.state
+        missed, self._missed = self._missed, {}
+        try:
+            async with transaction(self._engine, timeout=SHORT) as connection:
+                await add_to_counters(
+                    connection, state, {(CHECK_MISSED, name): n for name, n in missed.items()}
+                )
+                current = await control.read_control(connection, state)
+                counters = await read_counters(connection, state)
+                run = await active_run(connection, state)
+        except ConservatorError as error:
+            for name, n in missed.items():
+                self._missed[name] = self._missed.get(name, 0) + n
+            if isinstance(error, DatabaseUnavailableError):
+                self.board.update(database_up=False, database_error=str(error))
+            log.warning("refresh_failed", error=str(error))
+            return
+        self.board.update(
+            control=current,
+            control_known=True,
+            counters=counters,
+            active_run=run,
+            database_up=True,
+            database_error=None,
+        )
+
+    async def _prune(self) -> None:
+        try:
+            async with transaction(self._engine, timeout=SHORT) as connection:
+                await prune(connection, self.workshop.state, self.settings.history)
+        except ConservatorError as error:
+            log.warning("history_not_pruned", error=str(error))
+
+    def _publish_recount(self, census: Any) -> None:
+        self._census.publish(census)
+
+    def _count_missed(self, name: str) -> None:
+        self._missed[name] = self._missed.get(name, 0) + 1
+
+    async def stop(self) -> None:
+        """Finish batches under way, put runs down, close the connections; at most 10 s."""
+        self._scheduler.stop()
+        if self._workshop is not None:
+            self._healer.stop()
+            await self._drain()
+            self._background.cancel()
+            await asyncio.gather(self._background, return_exceptions=True)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._workshop is not None:
+            self._scheduler.close()
+        await self._engine.dispose()
+        if self._read_engine is not self._engine:
+            await self._read_engine.dispose()
+        log.info("stopped")
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        said = False
+        while self._healer.in_flight or self._tasks:
+            if not said:
+                names = sorted(task.get_name() for task in self._tasks)
+                log.info("stopping", runs=self._healer.in_flight, jobs=names)
+                said = True
+            if time.monotonic() > deadline:
+                log.warning("stop_not_waited_for", runs=self._healer.in_flight)
+                return
+            await asyncio.sleep(0.02)
+
+    # Commands
+
+    async def user_census(self, user_id: str) -> UserCensus:
+        """One user's counts, live."""
+        return await self._healer.user_census(user_id)
+
+    async def would_backfill_user(self, user_id: str) -> int:
+        """How many rows a backfill of this user would write now."""
+        return (await self._healer.user_census(user_id)).legacy_untracked
+
+    async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
+        """Backfill one user, once unless forced."""
+        return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
+
+    async def backfill_all(self) -> int | None:
+        """Start a run over the audience; its number, or None when there is nothing to heal."""
+        run = await self._healer.start(Trigger.API, "Asked for through the API.")
+        return None if run is None else run.id
+
+    async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
+        """The newest runs first."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_runs(connection, self.workshop.state, limit=limit, before=before)
+
+    async def run(self, run_id: int) -> Run | None:
+        """One run."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await get_run(connection, self.workshop.state, run_id)
+
+    async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
+        """The batches of a run, in order."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_batches(
+                connection, self.workshop.state, run_id, limit=limit, after=after
+            )
+
+    async def pause(self, reason: str) -> None:
+        """The kill switch."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            await control.pause(connection, self.workshop.state, reason)
+        await self._refresh()
+
+    async def resume(self) -> None:
+        """End a pause and a suspension, and look at once whether there is something to do."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            await control.resume(connection, self.workshop.state)
+        await self._refresh()
+        self._scheduler.wake("census")
+
+
+async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
+    """Create or upgrade the state schema where the role may; True when something was done.
+
+    Raises CatalogueError with what to run where it may not.
+    """
+    name = state.state_schema
+    try:
+        async with transaction(engine, timeout=timedelta(seconds=60)) as connection:
+            if await schema.is_current(connection, name):
+                return False
+            return await schema.upgrade(connection, state.catalogue, name)
+    except DatabaseUnavailableError:
+        raise
+    except CatalogueError:
+        raise
+    except ConservatorError as error:
+        raise CatalogueError(
+            f"The state schema {name} is not there or not current, and this role may not make it"
+            f" so ({error}). Let a role that may run `conservator init`, or run the output of"
+            " `conservator init --print-sql` as the owner."
+        ) from error

@@ -1,0 +1,147 @@
+"""Everything that works on one catalogue: built anew when the catalogue has changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.census import Census, choose_form
+from checks.doctor import Blocks, Examination, examine
+from checks.doctor.findings import Finding
+from checks.errors import CatalogueError
+from checks.relations import Catalogue
+from monitor.config import Mode, Settings
+from monitor.database import snapshot
+from monitor.healing.batches import BatchSettings, BatchWriter
+from monitor.healing.executor import Executor, OnProgress
+from monitor.healing.pace import PaceSettings
+from monitor.healing.planning import Claimant, Planner
+from monitor.healing.statements import HealingStatements
+from monitor.healing.verification import Verifier
+from monitor.policy import Decision, PolicySettings, breaker_by_share
+from monitor.state.runs import Trigger
+from monitor.state.statements import StateStatements
+
+
+def process_name() -> str:
+    """Who holds a lease: host, process and a part that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The tools for one catalogue. They hold no state of their own between calls."""
+
+    engine: AsyncEngine
+    settings: Settings
+    catalogue: Catalogue
+    examination: Examination
+    state: StateStatements
+    healing: HealingStatements
+    planner: Planner
+    holder: str
+
+    def claimant(self, trigger: Trigger) -> Claimant:
+        """This process, about to start or take over a run."""
+        return Claimant(self.holder, self.settings.lease, trigger)
+
+    def guard(self, census: Census) -> Decision | None:
+        """Why a run must not start, judged on the census in its own snapshot."""
+        return breaker_by_share(census, self.settings.healing.breaker.max_share)
+
+    def executor(self, on_progress: OnProgress, *, window: bool = True) -> Executor:
+        """Works one run. Without `window`, a person's run, it writes at any hour."""
+        settings = self.settings
+        batch = BatchSettings(
+            statement_timeout=settings.database.statement_timeout,
+            lock_timeout=settings.database.lock_timeout,
+            lease=settings.lease,
+            window=settings.healing.window if window else None,
+            timezone=settings.catalog.timezone,
+        )
+        return Executor(
+            self.engine,
+            self.healing,
+            BatchWriter(self.engine, self.healing, batch),
+            Verifier(self.engine, self.healing, timeout=settings.database.statement_timeout),
+            pace=pace_settings(settings),
+            lease=settings.lease,
+            on_progress=on_progress,
+        )
+
+
+def pace_settings(settings: Settings) -> PaceSettings:
+    """The configured pace, in plain numbers."""
+    pace = settings.healing.pace
+    return PaceSettings(
+        batch_target_seconds=pace.batch_target.total_seconds(),
+        max_batch=pace.max_batch,
+        duty=pace.duty,
+    )
+
+
+def policy_settings(settings: Settings) -> PolicySettings:
+    """The settings that decide."""
+    healing = settings.healing
+    return PolicySettings(
+        heals=healing.mode is Mode.HEAL,
+        threshold=healing.threshold,
+        consecutive=healing.consecutive,
+        cooldown_seconds=healing.cooldown.total_seconds(),
+        window=healing.window,
+        max_share=healing.breaker.max_share,
+    )
+
+
+async def inspect(engine: AsyncEngine, settings: Settings) -> Examination:
+    """Read the catalogue and judge it."""
+    async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
+        return await examine(
+            connection,
+            settings.catalog_spec(),
+            settings.pools_spec(),
+            state_schema=settings.database.state_schema,
+        )
+
+
+def finding_sentence(finding: Finding) -> str:
+    """A finding in one paragraph: what is wrong, what follows, what mends it."""
+    return f"{finding.subject}: {finding.problem} {finding.consequence} Mend it: {finding.remedy}"
+
+
+def require(examination: Examination, *blocks: Blocks) -> Catalogue:
+    """The catalogue, unless findings block `blocks`. Raises CatalogueError with all of them."""
+    blocking = examination.blocking(*blocks)
+    if blocking:
+        raise CatalogueError("\n".join(finding_sentence(finding) for finding in blocking))
+    if examination.catalogue is None:
+        raise CatalogueError("A table or column is missing; run `conservator doctor`.")
+    return examination.catalogue
+
+
+def build(
+    engine: AsyncEngine, settings: Settings, examination: Examination, catalogue: Catalogue
+) -> Workshop:
+    """The tools for `catalogue`."""
+    state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
+    healing = HealingStatements(state)
+    return Workshop(
+        engine=engine,
+        settings=settings,
+        catalogue=catalogue,
+        examination=examination,
+        state=state,
+        healing=healing,
+        planner=Planner(engine, healing, timeout=settings.database.statement_timeout),
+        holder=process_name(),
+    )
+
+
+def census_form_sentence(catalogue: Catalogue, settings: Settings) -> str:
+    """Which form of the census this catalogue gets, and why."""
+    form, reason = choose_form(catalogue, settings.pools_spec())
+    return f"{form.value}: {reason}"

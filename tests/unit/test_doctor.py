@@ -1,0 +1,319 @@
+"""The doctor's rules on facts made by hand: no server needed to say what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from checks.catalogue import Facts, parse_name
+from checks.doctor.case import Case
+from checks.doctor.evidence import Answer, Evidence, Refusal, Rows, Surroundings
+from checks.doctor.findings import Blocks, Examination, Severity, advice, error, healing_error
+from checks.doctor.naming import create_index
+from checks.doctor.presence import similar
+from checks.doctor.rules import judge
+from checks.errors import CatalogueError
+from checks.relations import Column, ForeignKey, Index, Kind, Relation
+from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
+
+AROUND = Surroundings(
+    database="app",
+    in_recovery=False,
+    read_only=False,
+    state_schema_exists=True,
+    can_use_state_schema=True,
+    can_create_schema=False,
+)
+
+
+def column(name: str, cast: str = "text", category: str = "S", **more: object) -> Column:
+    plain = Column(
+        name=name,
+        type=cast,
+        cast=cast,
+        not_null=True,
+        has_default=False,
+        category=category,
+        has_time_zone=cast == "timestamp with time zone",
+        orderable=True,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def moment(name: str) -> Column:
+    return column(name, "timestamp with time zone", "D")
+
+
+def index(*columns: str | None, **more: object) -> Index:
+    plain = Index(
+        name="_".join(name or "expr" for name in columns) + "_idx",
+        columns=columns,
+        included=(),
+        method="btree",
+        unique=True,
+        primary=False,
+        valid=True,
+        partial=False,
+        immediate=True,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def relation(oid: int, name: str, *columns: Column, indexes: tuple[Index, ...]) -> Relation:
+    return Relation(
+        configured=name,
+        oid=oid,
+        schema="public",
+        name=name,
+        kind=Kind.TABLE,
+        columns={column.name: column for column in columns},
+        indexes=indexes,
+        foreign_keys=(),
+        row_security=False,
+        can_select=True,
+        can_insert=True,
+        can_delete=True,
+        insert_triggers=(),
+        publications=(),
+        estimated_rows=10,
+        total_bytes=8192,
+    )
+
+
+def key(name: str, target: Relation) -> ForeignKey:
+    return ForeignKey(f"{name}_fkey", (name,), target.oid, target.name, ("id",), validated=True)
+
+
+ARTWORKS = relation(
+    1, "art_sessions", column("id"), moment("created_at"), indexes=(index("id", primary=True),)
+)
+USERS = relation(2, "users", column("id"), indexes=(index("id", primary=True),))
+IMPRESSIONS = replace(
+    relation(
+        3,
+        "user_art_impressions",
+        column("user_id"),
+        column("artwork_id"),
+        moment("viewed_at"),
+        indexes=(index("user_id", "artwork_id"), index("artwork_id", unique=False)),
+    ),
+    foreign_keys=(key("user_id", USERS), key("artwork_id", ARTWORKS)),
+)
+FACTS = Facts(
+    spec=CatalogueSpec(),
+    artworks=ARTWORKS,
+    users=USERS,
+    impressions=IMPRESSIONS,
+    server_version=150018,
+    role="checker",
+)
+
+
+def judged(facts: Facts = FACTS, evidence: Evidence | None = None) -> Examination:
+    case = Case(
+        facts=facts,
+        pools=PoolsSpec(),
+        evidence=evidence or Evidence(surroundings=AROUND),
+        state_schema="conservator",
+    )
+    return Examination(judge(case), facts.catalogue)
+
+
+def codes(examination: Examination) -> list[str]:
+    return [finding.code for finding in examination.findings]
+
+
+def test_sound_facts_have_no_findings() -> None:
+    assert judged().findings == ()
+    assert judged().catalogue is not None
+
+
+def test_a_standby_blocks_healing_only() -> None:
+    evidence = Evidence(surroundings=replace(AROUND, in_recovery=True, read_only=True))
+    (finding,) = judged(evidence=evidence).findings
+    assert finding.code == "server_is_standby"
+    assert finding.blocks == {Blocks.HEALING}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"valid": False}, "pair_index_invalid"),
+        ({"partial": True}, "pair_index_partial"),
+        ({"immediate": False}, "pair_index_deferrable"),
+        ({"columns": (None, "artwork_id")}, "pair_index_expression"),
+        ({"columns": ("user_id", "artwork_id", "viewed_at")}, "pair_index_wider"),
+        ({"unique": False}, "pair_index_missing"),
+    ],
+)
+def test_an_index_that_can_not_arbitrate_is_an_error(changed: dict[str, object], code: str) -> None:
+    flawed = replace(index("user_id", "artwork_id"), **changed)  # type: ignore[arg-type]
+    impressions = replace(IMPRESSIONS, indexes=(flawed, index("artwork_id", unique=False)))
+    evidence = Evidence(surroundings=AROUND, duplicate_pairs=Answer.NO)
+    examination = judged(replace(FACTS, impressions=impressions), evidence)
+    assert codes(examination)[0] == code
+    assert [f.code for f in examination.blocking(Blocks.HEALING)] == [code]
+    assert examination.blocking(Blocks.COUNTING) == ()
+
+
+def test_a_partitioned_table_gets_its_index_in_pieces() -> None:
+    impressions = replace(
+        IMPRESSIONS, kind=Kind.PARTITIONED, partition_key=("user_id",), indexes=()
+    )
+    remedy = judged(replace(FACTS, impressions=impressions)).findings[0].remedy
+    assert "ON ONLY" in remedy
+    assert "ATTACH PARTITION" in remedy
+    assert "first" not in remedy
+
+
+def test_a_new_index_never_takes_a_name_that_is_taken_or_too_long() -> None:
+    long = replace(IMPRESSIONS, name="é" * 40, indexes=())
+    name = create_index(long, "user_id", unique=True).split('"')[1]
+    assert len(name.encode()) <= 63
+    assert name.endswith("_key")
+    taken = replace(long, indexes=(index("user_id", name=name),))
+    other = create_index(taken, "user_id", unique=True).split('"')[1]
+    assert len(other.encode()) <= 63
+    assert other.endswith("_key2")
+
+
+def test_nothing_of_a_refusal_is_lost() -> None:
+    refusal = Refusal("42883", "operator does not exist: text = uuid")
+    evidence = Evidence(
+        surroundings=AROUND,
+        comparisons={"user_art_impressions.user_id = users.id": refusal},
+        filters={"catalog.users.where": Refusal("42703", 'column "x" does not exist')},
+        ids={"users": Rows(duplicates=Answer.YES), "artworks": Rows(nulls=Answer.YES)},
+    )
+    examination = judged(evidence=evidence)
+    assert sorted(codes(examination)) == [
+        "filter_refused",
+        "ids_not_unique",
+        "ids_null",
+        "keys_not_comparable",
+    ]
+    assert any(refusal.message in finding.problem for finding in examination.findings)
+
+
+def test_a_table_privilege_that_is_missing_is_not_also_blamed_on_the_filter() -> None:
+    facts = replace(
+        FACTS,
+        spec=CatalogueSpec(users=UsersSpec(where="active")),
+        users=replace(USERS, can_select=False, can_use_schema=False),
+    )
+    evidence = Evidence(
+        surroundings=AROUND, filters={"catalog.users.where": Refusal("42501", "denied")}
+    )
+    (finding,) = judged(facts, evidence).findings
+    assert finding.code == "no_select"
+    assert finding.remedy.splitlines() == [
+        'GRANT USAGE ON SCHEMA "public" TO "checker";',
+        'GRANT SELECT ON "public"."users" TO "checker";',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "differ"),
+    [
+        (("text", "text"), ("character varying", "character varying"), False),
+        (("character varying", "character varying(36)"), ("text", "text"), True),
+        (("character varying", "varchar(9)"), ("character varying", "varchar(9)"), False),
+        (("integer", "integer"), ("bigint", "bigint"), True),
+        (("bpchar", "character(36)"), ("text", "text"), True),
+    ],
+)
+def test_types_differ_where_an_id_might_not_fit(
+    left: tuple[str, str], right: tuple[str, str], differ: bool
+) -> None:
+    user = column("user_id", left[0], type=left[1])
+    id_ = column("id", right[0], type=right[1])
+    facts = replace(
+        FACTS,
+        users=replace(USERS, columns={"id": id_}),
+        impressions=replace(IMPRESSIONS, columns={**IMPRESSIONS.columns, "user_id": user}),
+    )
+    assert ("key_types_differ" in codes(judged(facts))) is differ
+
+
+def test_a_foreign_key_is_only_asked_for_where_one_is_possible() -> None:
+    bare = replace(IMPRESSIONS, foreign_keys=())
+    assert codes(judged(replace(FACTS, impressions=bare))) == ["foreign_key_missing"] * 2
+    view = replace(USERS, kind=Kind.VIEW)
+    facts = replace(FACTS, impressions=bare, users=view)
+    assert codes(judged(facts)) == ["foreign_key_missing"]
+
+
+def test_a_partitioned_table_gets_its_key_validated_at_once_before_18() -> None:
+    bare = replace(IMPRESSIONS, foreign_keys=(), kind=Kind.PARTITIONED)
+    old, new = (
+        judged(replace(FACTS, impressions=bare, server_version=version)).findings[0].remedy
+        for version in (150018, 180003)
+    )
+    assert "NOT VALID" not in old
+    assert "NOT VALID" in new
+
+
+def test_missing_tables_and_columns_leave_the_other_rules_working() -> None:
+    facts = replace(FACTS, users=None, artworks=replace(ARTWORKS, columns={"id": column("id")}))
+    examination = judged(facts, Evidence(surroundings=AROUND, relations=(("app", "Users"),)))
+    assert codes(examination) == ["table_missing", "column_missing"]
+    assert examination.findings[0].remedy == "catalog.users.table: app.Users"
+    assert examination.catalogue is None
+    with pytest.raises(CatalogueError, match=r"users, art_sessions\.created_at"):
+        facts.require()
+
+
+def test_an_unknown_column_of_defaults_does_not_hide_the_catalogue() -> None:
+    spec = CatalogueSpec(impressions=ImpressionsSpec(defaults={"nope": "1"}))
+    examination = judged(replace(FACTS, spec=spec))
+    assert codes(examination) == ["default_unusable"]
+    assert examination.catalogue is not None
+
+
+def test_blocking_without_arguments_means_blocking_anything() -> None:
+    both = error("a", "s", problem="p", consequence="c", remedy="r")
+    healing = healing_error("b", "s", problem="p", consequence="c", remedy="r")
+    cheap = advice("c", "s", problem="p", consequence="c", remedy="r")
+    examination = Examination((both, healing, cheap), None)
+    assert examination.blocking() == (both, healing)
+    assert examination.blocking(Blocks.COUNTING) == (both,)
+    assert {f.severity for f in examination.blocking()} == {Severity.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        ("users", (None, "users")),
+        ("Art Sessions", (None, "Art Sessions")),
+        ("public.art_sessions", ("public", "art_sessions")),
+        ('"my.schema"."my table"', ("my.schema", "my table")),
+        ('"my.schema".users', ("my.schema", "users")),
+        ('"dotted.name"', (None, "dotted.name")),
+        ('"say ""hi"""', (None, 'say "hi"')),
+        ("a.b.c", ("a", "b.c")),
+        ('public."x.y"', ("public", "x.y")),
+        ('odd"name', (None, 'odd"name')),
+    ],
+)
+def test_a_configured_name_is_split_at_the_first_dot_outside_quotes(
+    configured: str, expected: tuple[str | None, str]
+) -> None:
+    assert parse_name(configured) == expected
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(CatalogueError, match="Expected a table name"):
+        parse_name("")
+
+
+def test_similar_names_ignore_capitals_and_underscores() -> None:
+    names = ["userId", "artworkId", "viewedAt", "created"]
+    assert similar("user_id", names)[0] == "userId"
+    assert similar("viewed_at", names) == ("viewedAt",)
+    assert similar("zzz", names) == ()
+
+
+def test_an_owner_column_is_needed_like_any_other() -> None:
+    facts = replace(FACTS, spec=CatalogueSpec(artworks=ArtworksSpec(owner="maker")))
+    assert codes(judged(facts)) == ["column_missing"]
