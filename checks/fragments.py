@@ -10,22 +10,22 @@ from psycopg import sql
 
 from checks.relations import Catalogue, Column, Relation
 from checks.spec import Audience, PoolsSpec
-from checks.statements import Fragments, operator_sql, raw
+from checks.statements import Fragments, identifier, operator_sql, raw
 
 _NO_FILTER = raw("TRUE")
 
 
-def table(relation: Relation) -> sql.Identifier:
+def table(relation: Relation) -> sql.SQL:
     """The relation's name, quoted and schema-qualified."""
-    return sql.Identifier(relation.schema, relation.name)
+    return identifier(relation.schema, relation.name)
 
 
 def moment(column: Column, timezone: str) -> sql.Composable:
     """The column as timestamptz; without a time zone of its own it is read in `timezone`."""
     if column.has_time_zone:
-        return sql.Identifier(column.name)
+        return identifier(column.name)
     return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
-        sql.Identifier(column.name), sql.Literal(timezone)
+        identifier(column.name), sql.Literal(timezone)
     )
 
 
@@ -47,14 +47,14 @@ def _counted_artworks(catalogue: Catalogue) -> sql.Composable:
     owner = (
         sql.SQL("")
         if spec.owner is None
-        else sql.SQL(", {} AS owner_id").format(sql.Identifier(spec.owner))
+        else sql.SQL(", {} AS owner_id").format(identifier(spec.owner))
     )
-    created = sql.Identifier(spec.created_at)
+    created = identifier(spec.created_at)
     return sql.SQL(
         "(SELECT {id} AS id, {moment} AS created_at{owner}"
         " FROM {table} WHERE {created} IS NOT NULL AND {filter})"
     ).format(
-        id=sql.Identifier(spec.id),
+        id=identifier(spec.id),
         moment=moment(catalogue.artworks.columns[spec.created_at], catalogue.spec.timezone),
         owner=owner,
         table=table(catalogue.artworks),
@@ -73,7 +73,7 @@ def _counted_users(catalogue: Catalogue) -> sql.Composable:
     return sql.SQL(
         "(SELECT {id} AS id, {created} AS created_at FROM {table} WHERE {filter})"
     ).format(
-        id=sql.Identifier(spec.id),
+        id=identifier(spec.id),
         created=created,
         table=table(catalogue.users),
         filter=_filter(spec.where),
@@ -86,8 +86,8 @@ def _pairs(catalogue: Catalogue) -> sql.Composable:
         "(SELECT {distinct}{user} AS user_id, {artwork} AS artwork_id FROM {table})"
     ).format(
         distinct=raw("" if catalogue.pair_is_unique else "DISTINCT "),
-        user=sql.Identifier(spec.user),
-        artwork=sql.Identifier(spec.artwork),
+        user=identifier(spec.user),
+        artwork=identifier(spec.artwork),
         table=table(catalogue.impressions),
     )
 
@@ -100,7 +100,7 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
         "EXISTS (SELECT 1 FROM {table} AS any_impression WHERE any_impression.{user} = {id})"
     ).format(
         table=table(catalogue.impressions),
-        user=sql.Identifier(catalogue.spec.impressions.user),
+        user=identifier(catalogue.spec.impressions.user),
         id=raw(user_id),
     )
 
@@ -120,9 +120,9 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "artworks": table(catalogue.artworks),
         "users": table(catalogue.users),
         "impressions": table(catalogue.impressions),
-        "user": sql.Identifier(spec.impressions.user),
-        "artwork": sql.Identifier(spec.impressions.artwork),
-        "viewed_at": sql.Identifier(spec.impressions.viewed_at),
+        "user": identifier(spec.impressions.user),
+        "artwork": identifier(spec.impressions.artwork),
+        "viewed_at": identifier(spec.impressions.viewed_at),
         "user_cast": raw(catalogue.users.columns[spec.users.id].cast),
         "artwork_cast": raw(catalogue.artworks.columns[spec.artworks.id].cast),
         "counted_artworks": _counted_artworks(catalogue),
@@ -135,8 +135,8 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
         "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
-        "artwork_id": sql.Identifier(spec.artworks.id),
-        "user_id": sql.Identifier(spec.users.id),
+        "artwork_id": identifier(spec.artworks.id),
+        "user_id": identifier(spec.users.id),
         "viewed_moment": moment(
             catalogue.impressions.columns[spec.impressions.viewed_at], catalogue.spec.timezone
         ),

@@ -38,6 +38,11 @@ def raw(text: str) -> sql.SQL:
     return sql.SQL(text)
 
 
+def identifier(*parts: str) -> sql.SQL:
+    """A quoted name. Its percent signs, too, are no parameters."""
+    return raw(sql.Identifier(*parts).as_string(None).replace("%", "%%"))
+
+
 def operator_sql(text: str) -> sql.SQL:
     """The operator's expression from config.yaml: its percent signs are no parameters."""
     return raw(text.replace("%", "%%"))

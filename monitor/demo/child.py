@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from monitor.demo.processes import ServerUser, children, identity, is_alive, send, wait_until_gone
+from monitor.demo.processes import ServerUser, children, identity, send, wait_until_gone
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -94,10 +94,6 @@ class Child:
             send(pid, signal.SIGKILL)
         self.wait()
         wait_until_gone(family, seconds=10.0)
-
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._status is None and is_alive(self.pid)
 
 
 def _dying_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:

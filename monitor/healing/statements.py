@@ -9,7 +9,7 @@ from psycopg import sql
 from checks.census import affected_users
 from checks.fragments import stored_moment
 from checks.spec import Audience
-from checks.statements import Fragments, operator_sql, raw, render
+from checks.statements import Fragments, identifier, operator_sql, raw, render
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 
@@ -41,7 +41,7 @@ class HealingStatements:
     def _columns(self) -> sql.Composable:
         spec = self.state.catalogue.spec.impressions
         names = (spec.user, spec.artwork, spec.viewed_at, *spec.defaults)
-        return sql.SQL(", ").join(sql.Identifier(name) for name in names)
+        return sql.SQL(", ").join(identifier(name) for name in names)
 
     def _values(self) -> sql.Composable:
         catalogue = self.state.catalogue

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.state.statements import StateStatements
+from monitor.state.statements import SchemaStatements
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,24 @@ class Control:
     """The cutoff of the last verified heal; legacy artworks up to here were all healed once."""
 
 
-async def read_control(connection: AsyncConnection, statements: StateStatements) -> Control:
+async def read_control(connection: AsyncConnection, statements: SchemaStatements) -> Control:
     """The control row as it is now."""
     row = (await statements.run(connection, "control_read")).one()
     return Control(*row)
 
 
-async def pause(connection: AsyncConnection, statements: StateStatements, reason: str) -> None:
+async def pause(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
     """Stop everything that writes; `reason` is shown wherever healing is asked for."""
     await statements.run(connection, "control_pause", {"reason": reason})
 
 
-async def resume(connection: AsyncConnection, statements: StateStatements) -> None:
+async def resume(connection: AsyncConnection, statements: SchemaStatements) -> None:
     """End a pause and a suspension."""
     await statements.run(connection, "control_resume")
 
 
 async def mark_verified(
-    connection: AsyncConnection, statements: StateStatements, legacy_until: datetime
+    connection: AsyncConnection, statements: SchemaStatements, legacy_until: datetime
 ) -> None:
     """A heal with this cutoff was verified."""
     await statements.run(connection, "control_verified", {"legacy_until": legacy_until})

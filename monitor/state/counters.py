@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.state.statements import StateStatements
+from monitor.state.statements import SchemaStatements
 
 HEAL_RUNS = "heal_runs"
 HEAL_FAILURES = "heal_failures"
@@ -28,7 +28,7 @@ Counters = Mapping[tuple[str, str], float]
 
 
 async def read_counters(
-    connection: AsyncConnection, statements: StateStatements
+    connection: AsyncConnection, statements: SchemaStatements
 ) -> dict[tuple[str, str], float]:
     """Every total that was ever added to."""
     rows = await statements.run(connection, "counters_read")
@@ -36,7 +36,7 @@ async def read_counters(
 
 
 async def add_to_counters(
-    connection: AsyncConnection, statements: StateStatements, added: Counters
+    connection: AsyncConnection, statements: SchemaStatements, added: Counters
 ) -> None:
     """Add to totals in the connection's transaction; nothing is done for an empty mapping."""
     if not added:

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
 from monitor.policy import Decision
-from monitor.state.statements import StateStatements
+from monitor.state.statements import SchemaStatements
 
 
 async def record_census(
-    connection: AsyncConnection, statements: StateStatements, census: Census
+    connection: AsyncConnection, statements: SchemaStatements, census: Census
 ) -> None:
     """Keep a census."""
     await statements.run(
@@ -37,7 +37,7 @@ async def record_census(
 
 async def record_decision(
     connection: AsyncConnection,
-    statements: StateStatements,
+    statements: SchemaStatements,
     decision: Decision,
     *,
     legacy_untracked: int | None,
@@ -58,7 +58,7 @@ async def record_decision(
 
 
 async def prune(
-    connection: AsyncConnection, statements: StateStatements, history: timedelta
+    connection: AsyncConnection, statements: SchemaStatements, history: timedelta
 ) -> None:
     """Forget censuses, decisions and finished runs older than `history`; never the ledger."""
     await statements.run(connection, "history_prune", {"history": history})

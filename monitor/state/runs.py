@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.state.statements import StateStatements
+from monitor.state.statements import SchemaStatements
 
 
 class RunKind(StrEnum):
@@ -108,14 +108,14 @@ def run_from_row(row: Row[Any]) -> Run:
 
 
 async def get_run(
-    connection: AsyncConnection, statements: StateStatements, run_id: int
+    connection: AsyncConnection, statements: SchemaStatements, run_id: int
 ) -> Run | None:
     """The run with this number, or None."""
     row = (await statements.run(connection, "run_select", {"run_id": run_id})).one_or_none()
     return None if row is None else run_from_row(row)
 
 
-async def active_run(connection: AsyncConnection, statements: StateStatements) -> Run | None:
+async def active_run(connection: AsyncConnection, statements: SchemaStatements) -> Run | None:
     """The heal run that is running or held, or None."""
     row = (await statements.run(connection, "run_active")).one_or_none()
     return None if row is None else run_from_row(row)
@@ -123,7 +123,7 @@ async def active_run(connection: AsyncConnection, statements: StateStatements) -
 
 async def list_runs(
     connection: AsyncConnection,
-    statements: StateStatements,
+    statements: SchemaStatements,
     *,
     limit: int,
     before: int | None = None,
@@ -135,7 +135,7 @@ async def list_runs(
 
 async def list_batches(
     connection: AsyncConnection,
-    statements: StateStatements,
+    statements: SchemaStatements,
     run_id: int,
     *,
     limit: int,
@@ -152,7 +152,7 @@ async def list_batches(
 
 async def claim(
     connection: AsyncConnection,
-    statements: StateStatements,
+    statements: SchemaStatements,
     run_id: int,
     *,
     holder: str,
@@ -168,7 +168,7 @@ async def claim(
 
 
 async def seconds_since_last_finished(
-    connection: AsyncConnection, statements: StateStatements
+    connection: AsyncConnection, statements: SchemaStatements
 ) -> float | None:
     """Seconds since the last heal run ended, by the database's clock; None before the first."""
     row = (await statements.run(connection, "last_finished")).one_or_none()

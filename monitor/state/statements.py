@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,27 +17,22 @@ from checks.statements import Fragments, render
 from monitor.state.schema import PACKAGE, state_fragments
 
 
-class StateStatements:
-    """Renders and runs `monitor/state/sql` statements; holds no connection and no state."""
+class SchemaStatements:
+    """Statements over our own tables alone: they work whatever has become of the app's tables."""
 
-    def __init__(self, catalogue: Catalogue, pools: PoolsSpec, state_schema: str) -> None:
-        self.catalogue = catalogue
-        self.pools = pools
+    def __init__(self, state_schema: str) -> None:
         self.state_schema = state_schema
         self._rendered: dict[str, str] = {}
 
-    @cached_property
+    @property
     def fragments(self) -> Fragments:
-        """The fragments of the app's tables and of the state schema together."""
-        return {
-            **fragments(self.catalogue, self.pools),
-            **state_fragments(self.catalogue, self.state_schema),
-        }
+        """The name of the schema."""
+        return {"state": sql.Identifier(self.state_schema)}
 
-    def text(self, name: str, package: str = PACKAGE) -> str:
+    def text(self, name: str) -> str:
         """The statement `name`, parameters unbound."""
         if name not in self._rendered:
-            self._rendered[name] = render(package, name, self.fragments)
+            self._rendered[name] = render(PACKAGE, name, self.fragments)
         return self._rendered[name]
 
     async def run(
@@ -44,3 +40,20 @@ class StateStatements:
     ) -> CursorResult[Any]:
         """Run the statement `name` with its parameters."""
         return await connection.exec_driver_sql(self.text(name), dict(values or {}))
+
+
+class StateStatements(SchemaStatements):
+    """Statements that name the app's id types and tables as well."""
+
+    def __init__(self, catalogue: Catalogue, pools: PoolsSpec, state_schema: str) -> None:
+        super().__init__(state_schema)
+        self.catalogue = catalogue
+        self.pools = pools
+
+    @cached_property
+    def fragments(self) -> Fragments:  # type: ignore[override]
+        """The fragments of the app's tables and of the state schema together."""
+        return {
+            **fragments(self.catalogue, self.pools),
+            **state_fragments(self.catalogue, self.state_schema),
+        }

@@ -1,0 +1,17 @@
+"""The HTTP side: aiohttp application, routes, tokens, JSON.
+
+app       every route, with who may call it
+tokens    bearer tokens -> role; role and route -> allowed or refused
+errors    exceptions -> status, code, sentence; the headers of every response
+body      bytes -> a JSON object, strictly
+models    the bodies that calls take
+queries   query parameters and path numbers, strictly
+answers   records -> JSON
+context   what the handlers share
+artworks, checks, healing, health, runs   the handlers, by subject
+"""
+
+from exporters.api.app import create_app
+from exporters.api.tokens import Tokens
+
+__all__ = ["Tokens", "create_app"]

@@ -1,0 +1,62 @@
+"""The application: every route, with who may call it."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry
+
+from exporters.api import artworks, checks, healing, health, runs
+from exporters.api.context import CONTEXT, Context
+from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
+from exporters.api.tokens import Access, Handler, Tokens, guarded
+from exporters.prometheus import Clock, create_registry
+from monitor.commands import Commands
+from monitor.status import StatusBoard
+
+ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
+    (hdrs.METH_GET, "/", Access.READ, health.page),
+    (hdrs.METH_GET, "/healthz", Access.PUBLIC, health.healthz),
+    (hdrs.METH_GET, "/readyz", Access.READ, health.readyz),
+    (hdrs.METH_GET, "/metrics", Access.READ, health.metrics),
+    (hdrs.METH_GET, "/api/artworks/stats", Access.READ, artworks.stats),
+    (hdrs.METH_POST, "/api/artworks/backfill-impressions", Access.BACKFILL, artworks.backfill),
+    (hdrs.METH_GET, "/api/checks", Access.READ, checks.checks),
+    (hdrs.METH_GET, "/api/runs", Access.READ, runs.runs),
+    (hdrs.METH_GET, "/api/runs/{run_id}", Access.READ, runs.run),
+    (hdrs.METH_POST, "/api/healing/pause", Access.ADMIN, healing.pause),
+    (hdrs.METH_POST, "/api/healing/resume", Access.ADMIN, healing.resume),
+)
+
+
+def create_app(
+    board: StatusBoard,
+    commands: Commands,
+    tokens: Tokens,
+    *,
+    observe: bool = False,
+    clock: Clock = time.monotonic,
+    registry: CollectorRegistry | None = None,
+) -> web.Application:
+    """The HTTP side of the service.
+
+    `observe`: `healing.mode` is observe. `clock` is the one by which the snapshot's monotonic
+    moments were taken. `registry` defaults to one over `board`. Serve it with aiohttp's access
+    log off or without headers: they carry tokens.
+    """
+    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app[CONTEXT] = Context(
+        board=board,
+        commands=commands,
+        tokens=tokens,
+        registry=registry or create_registry(board, observe=observe, clock=clock),
+        observe=observe,
+        clock=clock,
+    )
+    app.on_response_prepare.append(harden)
+    for method, path, access, handler in ROUTES:
+        app.router.add_route(method, path, guarded(access, handler, tokens))
+        if method == hdrs.METH_GET:
+            app.router.add_route(hdrs.METH_HEAD, path, guarded(access, handler, tokens))
+    return app

@@ -1,0 +1,46 @@
+"""What of a snapshot may be shown as current: a stale number must not look like a healthy one."""
+
+from __future__ import annotations
+
+from checks.census import AffectedUsers, Census
+from monitor.status import CheckStatus, Outcome, Status, is_stale
+
+CENSUS = "census"
+"""The name of the check whose result the census is; its interval is the census's."""
+
+
+def current_census(status: Status, now: float) -> Census | None:
+    """The census, unless it is too old at `now`, or nobody says how often one is taken."""
+    check = status.checks.get(CENSUS)
+    if check is None or is_stale(status.census_monotonic, check.interval_seconds, now):
+        return None
+    return status.census
+
+
+def current_users(status: Status, now: float) -> AffectedUsers | None:
+    """The count of affected users, unless it is too old at `now`."""
+    if is_stale(status.users_monotonic, status.users_interval_seconds, now):
+        return None
+    return status.users
+
+
+def check_is_stale(check: CheckStatus, now: float) -> bool:
+    """Whether the check was last evaluated too long ago, or never."""
+    return is_stale(check.monotonic, check.interval_seconds, now)
+
+
+def current_outcome(check: CheckStatus, now: float) -> Outcome | None:
+    """The outcome, unless it is too old. An error stays: it looks healthy to nobody."""
+    if check.outcome is Outcome.ERROR or not check_is_stale(check, now):
+        return check.outcome
+    return None
+
+
+def remaining_rows(status: Status) -> int:
+    """Rows of the active run's plan that are not yet written; 0 while no run is active."""
+    run, progress = status.active_run, status.progress
+    if run is None:
+        return 0
+    if progress is not None and progress.run.id == run.id:
+        return progress.remaining
+    return max(0, run.planned_rows - run.inserted)

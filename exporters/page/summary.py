@@ -1,0 +1,68 @@
+"""One sentence: is the gallery fine? What isn't known is not called fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from checks.census import Census
+from exporters.current import current_census, current_outcome
+from monitor.status import Outcome, Status
+
+
+class Mood(StrEnum):
+    """How the sentence looks; the words say the same."""
+
+    FINE = "fine"
+    ATTENTION = "attention"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The sentence, and how it looks."""
+
+    mood: Mood
+    sentence: str
+
+
+def summarise(status: Status, now: float) -> Summary:
+    """Judge the snapshot at `now` on the monotonic clock."""
+    if not status.database_up:
+        return _unknown(
+            "The database can't be reached, so nothing here is current."
+            if status.database_error
+            else "The database has not answered yet."
+        )
+    if not status.leader:
+        return _unknown("This replica stands by; the page of the leading one tells more.")
+    if status.census is None:
+        return _unknown("Nothing has been counted yet.")
+    census = current_census(status, now)
+    if census is None:
+        return _unknown("The last census is too old to tell how the gallery is.")
+    return _judge(census, _troubled(status, now))
+
+
+def _judge(census: Census, troubled: list[str]) -> Summary:
+    if census.pairs == 0:
+        return _unknown("There is nothing to count: no artworks, or no users in the audience.")
+    if census.legacy_untracked:
+        return Summary(
+            Mood.ATTENTION,
+            f"{census.legacy_untracked:,} old artworks, summed over the users, have no impression"
+            " and may be shown again.",
+        )
+    if troubled:
+        sentence = f"Every old artwork has its impression, but look at: {', '.join(troubled)}."
+        return Summary(Mood.ATTENTION, sentence)
+    return Summary(Mood.FINE, "The gallery is fine: every old artwork has its impression.")
+
+
+def _troubled(status: Status, now: float) -> list[str]:
+    bad = (Outcome.FAIL, Outcome.ERROR)
+    return [check.name for check in status.checks.values() if current_outcome(check, now) in bad]
+
+
+def _unknown(sentence: str) -> Summary:
+    return Summary(Mood.UNKNOWN, sentence)

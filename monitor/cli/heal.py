@@ -1,0 +1,248 @@
+"""`heal`: plan, ask, heal, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.doctor import Blocks
+from checks.errors import RefusedError
+from checks.pairs import take_user_census
+from checks.spec import Borders
+from monitor.cli.heal_output import (
+    print_ended,
+    print_survey,
+    print_user_plan,
+    progress_display,
+    survey_fields,
+)
+from monitor.cli.output import console, print_json
+from monitor.cli.session import with_engine, workshop_for
+from monitor.config import Settings
+from monitor.database import snapshot, transaction
+from monitor.healing.executor import Ended, OnProgress
+from monitor.healing.planning import database_now
+from monitor.healing.survey import Survey, survey
+from monitor.policy import Decision
+from monitor.service import ensure_schema
+from monitor.state import schema
+from monitor.state.control import Control, read_control
+from monitor.state.runs import Run, RunState, Trigger, active_run, claim
+from monitor.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person asked for."""
+
+    dry_run: bool
+    user: str | None
+    max_rows: int | None
+    yes: bool
+    beyond_breaker: bool
+    as_json: bool
+
+
+def heal(
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan; write nothing at all.")
+    ] = False,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="Only this user, again if need be.")
+    ] = None,
+    max_rows: Annotated[
+        int | None, typer.Option("--max-rows", metavar="N", min=1, help="At most so many rows.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    beyond_breaker: Annotated[
+        bool, typer.Option("--beyond-breaker", help="Go on although the breaker refuses.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
+    options = Options(dry_run, user, max_rows, yes, beyond_breaker, as_json)
+
+    async def work(engine: AsyncEngine, settings: Settings) -> int:
+        blocks = (Blocks.COUNTING,) if dry_run else (Blocks.COUNTING, Blocks.HEALING)
+        workshop = await workshop_for(engine, settings, *blocks)
+        if user is not None:
+            return await _heal_user(workshop, user, options)
+        return await _heal_audience(workshop, options)
+
+    return with_engine(context, work)
+
+
+@dataclass(frozen=True, slots=True)
+class StateNow:
+    """What our own tables say before anything is written; empty where there are none yet."""
+
+    control: Control
+    active: Run | None
+
+
+async def _state_now(workshop: Workshop) -> StateNow:
+    settings = workshop.settings
+    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+        if not await schema.is_current(connection, settings.database.state_schema):
+            return StateNow(Control(), None)
+        return StateNow(
+            await read_control(connection, workshop.state),
+            await active_run(connection, workshop.state),
+        )
+
+
+async def _heal_audience(workshop: Workshop, options: Options) -> int:
+    settings = workshop.settings
+    state = await _state_now(workshop)
+    max_rows = options.max_rows or settings.healing.max_rows_per_run
+    plan = await _survey(workshop, state, max_rows)
+    refusal = workshop.guard(plan.census)
+    if options.as_json and options.dry_run:
+        print_json({**survey_fields(plan), "refused": None if refusal is None else refusal.reason})
+    elif not options.as_json:
+        print_survey(plan)
+    if options.dry_run:
+        _print_refusal(refusal, options)
+        return 0
+    if state.control.paused:
+        why = state.control.paused_reason or "no reason given"
+        raise RefusedError(f"Paused: {why}. `conservator resume` ends the pause.")
+    run = await _left_behind(workshop, state.active)
+    if run is None:
+        if plan.rows == 0:
+            if options.as_json:
+                print_json({"run": None, "census": plan.census})
+            return 0
+        if refusal is not None and not options.beyond_breaker:
+            raise RefusedError(refusal.reason)
+        _print_refusal(refusal, options)
+        _ask(f"Write {plan.rows:,} impressions?", options)
+        run = await _new_run(workshop, max_rows, options)
+    if run is None:
+        console.print("Meanwhile there is nothing left to heal.")
+        return 0
+    return await _work(workshop, run, options)
+
+
+def _print_refusal(refusal: Decision | None, options: Options) -> None:
+    if refusal is not None and not options.as_json:
+        console.print(f"[bold red]Breaker:[/bold red] {refusal.reason}", soft_wrap=True)
+
+
+async def _survey(workshop: Workshop, state: StateNow, max_rows: int) -> Survey:
+    settings = workshop.settings
+    pools = settings.pools_spec()
+    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+        return await survey(
+            connection,
+            workshop.catalogue,
+            pools,
+            Borders.at(await database_now(connection), pools),
+            max_rows=max_rows,
+            minimum=settings.checks.pool_exhaustion.minimum,
+            verified_until=state.control.verified_until,
+        )
+
+
+async def _left_behind(workshop: Workshop, active: Run | None) -> Run | None:
+    """Take up a run that somebody left unfinished; refuse while somebody works on it."""
+    if active is None:
+        return None
+    async with transaction(
+        workshop.engine, timeout=workshop.settings.database.statement_timeout
+    ) as connection:
+        claimed = await claim(
+            connection,
+            workshop.state,
+            active.id,
+            holder=workshop.holder,
+            lease=workshop.settings.lease,
+        )
+    if claimed is None:
+        raise RefusedError(
+            f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
+            f" held by {active.holder}; wait for its end, or `conservator pause`."
+        )
+    console.print(
+        f"Run {claimed.id} was left unfinished at {claimed.inserted:,} of"
+        f" {claimed.planned_rows:,} rows; it goes on from there."
+    )
+    return claimed
+
+
+async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run | None:
+    await ensure_schema(workshop.engine, workshop.state)
+
+    def guard(census: object, _: Control) -> Decision | None:
+        return None if options.beyond_breaker else workshop.guard(census)  # type: ignore[arg-type]
+
+    planned = await workshop.planner.plan_audience(
+        workshop.claimant(Trigger.COMMAND),
+        reason="Asked for on the command line."
+        + (" Beyond the breaker." if options.beyond_breaker else ""),
+        max_rows=max_rows,
+        guard=guard,
+    )
+    return planned.run
+
+
+async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
+    settings = workshop.settings
+    pools = settings.pools_spec()
+    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+        borders = Borders.at(await database_now(connection), pools)
+        census = await take_user_census(connection, workshop.catalogue, pools, borders, user)
+    if options.as_json and (options.dry_run or census.legacy_untracked == 0):
+        print_json({"user": user, "census": census, "rows": census.legacy_untracked})
+    elif not options.as_json:
+        print_user_plan(user, census)
+    if options.dry_run or census.legacy_untracked == 0:
+        return 0
+    _ask(f"Write {census.legacy_untracked:,} impressions for this user?", options)
+    await ensure_schema(workshop.engine, workshop.state)
+    run = await workshop.planner.plan_user(
+        workshop.claimant(Trigger.COMMAND),
+        user,
+        reason="Asked for on the command line.",
+        # A person who names a user means it; the once-flag is for the app's login hook.
+        force=True,
+    )
+    if not isinstance(run, Run):
+        console.print("Meanwhile there is nothing left to heal.")
+        return 0
+    return await _work(workshop, run, options)
+
+
+def _ask(question: str, options: Options) -> None:
+    if not options.yes:
+        typer.confirm(question, abort=True, err=options.as_json)
+
+
+async def _work(workshop: Workshop, run: Run, options: Options) -> int:
+    with progress_display(run, quiet=options.as_json) as on_progress:
+        ended = await _execute(workshop, run, on_progress)
+    if options.as_json:
+        print_json({"run": ended.run, "census": ended.census})
+    else:
+        print_ended(ended)
+    return 0 if ended.run.state is RunState.SUCCEEDED else 1
+
+
+async def _execute(workshop: Workshop, run: Run, on_progress: OnProgress) -> Ended:
+    """Work the run; a signal lets the batch finish and puts the run down."""
+    executor = workshop.executor(on_progress, window=False)
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, executor.stop)
+    try:
+        return await executor.work(run)
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

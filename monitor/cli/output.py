@@ -1,0 +1,90 @@
+"""Tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+"""Where people read; width and colours follow the terminal."""
+
+
+def plain(value: object) -> Any:
+    """`value` as JSON knows it: records as objects, moments as ISO 8601 in UTC."""
+    result: Any
+    match value:
+        case None | bool() | int() | float() | str() if not isinstance(value, Enum):
+            result = value
+        case Enum():
+            result = value.value
+        case datetime():
+            result = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            result = value.total_seconds()
+        case Mapping():
+            result = {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            result = [plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            result = {
+                field.name.rstrip("_"): plain(getattr(value, field.name))
+                for field in dataclasses.fields(value)
+            }
+        case _:
+            result = str(value)
+    return result
+
+
+def print_json(value: object) -> None:
+    """`value` as JSON on standard output."""
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """An empty table; the columns in `numbers` are aligned to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return made
+
+
+def number(value: float | None) -> str:
+    """A count with thousands separated, or a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def size(value: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:  # noqa: PLR2004
+            return f"{value:,.0f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} TiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def moment(value: datetime | None) -> str:
+    """A moment to the second, in UTC."""
+    return "–" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,94 @@
+"""`sql`: the statements exactly as they would run on this catalogue."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import psycopg
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
+from checks.census import parameters as census_parameters
+from checks.doctor import Blocks
+from checks.errors import ConservatorError
+from checks.spec import Borders
+from checks.statements import render
+from monitor.cli.output import print_json
+from monitor.cli.session import with_engine, workshop_for
+from monitor.config import Settings
+from monitor.database import snapshot
+from monitor.healing.planning import database_now
+from monitor.state.runs import RunKind
+from monitor.workshop import Workshop, census_form_sentence
+
+
+def sql(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this statement.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the statements that read and write your tables, with today's values in them.
+
+    Example values stand where a run would put its own: run 0, position 0, user '?'.
+    """
+
+    async def work(engine: AsyncEngine, settings: Settings) -> dict[str, str]:
+        workshop = await workshop_for(engine, settings, Blocks.COUNTING)
+        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
+            borders = Borders.at(await database_now(connection), settings.pools_spec())
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert driver is not None
+            cursor = psycopg.AsyncClientCursor(driver)
+            values = {**census_parameters(borders), **_examples(borders)}
+            return {key: _bound(cursor, text, values) for key, text in statements(workshop).items()}
+
+    found = with_engine(context, work)
+    if name is not None:
+        if name not in found:
+            raise ConservatorError(
+                f"There is no statement {name!r}; expected one of: {', '.join(found)}."
+            )
+        found = {name: found[name]}
+    if as_json:
+        print_json(found)
+        return
+    for key, text in found.items():
+        sys.stdout.write(f"-- {key}\n{text};\n\n")
+
+
+def statements(workshop: Workshop) -> dict[str, str]:
+    """Every statement over the app's tables by name, parameters unbound."""
+    catalogue, pools = workshop.catalogue, workshop.settings.pools_spec()
+    names = workshop.state.fragments
+    forms = exact_forms(catalogue, pools)
+    chosen = census_form_sentence(catalogue, workshop.settings)
+    found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names)}"}
+    found |= {form.value: census_sql(form, names) for form in forms}
+    found["affected_users"] = affected_users(catalogue, names).as_string(None)
+    found["affected_users_count"] = affected_users_count_sql(catalogue, names)
+    for name in ("user_census", "explain_pair"):
+        found[name] = render("checks", name, names)
+    found["batch_insert"] = workshop.healing.batch_insert(RunKind.HEAL)
+    found["batch_insert_user"] = workshop.healing.batch_insert(RunKind.USER)
+    found["verify_plan"] = workshop.healing.text("verify_plan")
+    return found
+
+
+def _examples(borders: Borders) -> dict[str, object]:
+    return {
+        "now": borders.now,
+        "run_id": 0,
+        "position": 0,
+        "until": 0,
+        "limit": None,
+        "artwork_cursor": None,
+        "user_id": "?",
+        "artwork_id": "?",
+    }
+
+
+def _bound(cursor: psycopg.AsyncClientCursor[object], text: str, values: dict[str, object]) -> str:
+    return cursor.mogrify(text, values).strip()

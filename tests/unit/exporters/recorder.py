@@ -1,0 +1,61 @@
+"""Commands that write down what was asked and answer what the test said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from checks.pairs import UserCensus
+from monitor.commands import UserBackfill
+from monitor.state.runs import BatchRow, Run
+from tests.unit.exporters.builders import NOON
+
+
+@dataclass
+class Recorder:
+    """`asked` holds every call; `error` is raised by each of them while it is set."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    error: Exception | None = None
+    found_runs: tuple[Run, ...] = ()
+    found_batches: tuple[BatchRow, ...] = ()
+    done: UserBackfill = field(default_factory=lambda: UserBackfill(6, 12, skipped=False))
+
+    def _note(self, *call: object) -> None:
+        self.asked.append(call)
+        if self.error is not None:
+            raise self.error
+
+    async def user_census(self, user_id: str) -> UserCensus:
+        self._note("user_census", user_id)
+        return UserCensus(NOON, True, tracked=3, fresh=0, storage=1, legacy_untracked=2)
+
+    async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
+        self._note("backfill_user", user_id, force)
+        return self.done
+
+    async def would_backfill_user(self, user_id: str) -> int:
+        self._note("would_backfill_user", user_id)
+        return 6
+
+    async def backfill_all(self) -> int:
+        self._note("backfill_all")
+        return 13
+
+    async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
+        self._note("runs", limit, before)
+        older = [run for run in self.found_runs if before is None or run.id < before]
+        return tuple(older[:limit])
+
+    async def run(self, run_id: int) -> Run | None:
+        self._note("run", run_id)
+        return next((run for run in self.found_runs if run.id == run_id), None)
+
+    async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
+        self._note("batches", run_id, limit, after)
+        return tuple(row for row in self.found_batches if row.number > after)[:limit]
+
+    async def pause(self, reason: str) -> None:
+        self._note("pause", reason)
+
+    async def resume(self) -> None:
+        self._note("resume")
