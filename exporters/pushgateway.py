@@ -34,7 +34,7 @@ def push(
 
     `url` may carry a user and a password. Blocks; raises PushError.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    parts = _parsed(url)
     gateway = _without_login(parts)
     login = partial(
         basic_auth_handler,
@@ -55,6 +55,16 @@ def push(
             f"The metrics could not be pushed to {gateway}: {error}. Check the URL, and that a"
             " Pushgateway listens there."
         ) from error
+
+
+def _parsed(url: str) -> SplitResult:
+    try:
+        return urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError as error:
+        # Not repeated in the message: it may hold a password.
+        raise PushError(
+            f"The metrics could not be pushed: {error}. Write the URL as http://host:9091."
+        ) from None
 
 
 def _without_login(parts: SplitResult) -> str:

@@ -20,7 +20,7 @@ async def read_object(request: web.Request, *, may_be_empty: bool = False) -> di
     _check_content_type(request)
     document = parse_json(raw)
     if not isinstance(document, dict):
-        raise bad_request(f"The body: expected a JSON object, found {_kind(document)}.")
+        raise bad_request(f"The body: expected a JSON object, found {kind(document)}.")
     return document
 
 
@@ -38,6 +38,15 @@ def parse_json(raw: bytes) -> object:
         raise _not_json(str(error)) from None
 
 
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written as UTF-8: JSON's escapes can make lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_content_type(request: web.Request) -> None:
     if hdrs.CONTENT_TYPE not in request.headers:
         return
@@ -53,6 +62,8 @@ def _check_content_type(request: web.Request) -> None:
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document: dict[str, object] = {}
     for key, value in pairs:
+        if not is_unicode(key):
+            raise ValueError("a key holds a lone surrogate")
         if key in document:
             raise ValueError(f"the key {key[:60]!r} stands twice in one object")
         document[key] = value
@@ -67,13 +78,14 @@ def _not_json(why: str) -> ApiError:
     return bad_request(f"The body: expected JSON, but {why}.", "bad_json")
 
 
-def _kind(document: object) -> str:
-    """What a document is, in JSON's words."""
+def kind(value: object) -> str:
+    """What a parsed value is, in JSON's words."""
     kinds: dict[type, str] = {
+        dict: "an object",
         list: "an array",
         str: "text",
         bool: "true or false",
         int: "a number",
         float: "a number",
     }
-    return kinds.get(type(document), "null")
+    return kinds.get(type(value), "null")

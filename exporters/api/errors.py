@@ -79,7 +79,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
     if isinstance(error, web.HTTPNotFound):
-        return ApiError(404, "not_found", "There is nothing at this path; see the API's list.")
+        return ApiError(404, "not_found", "There is nothing at this path.")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         message = f"{request.method} is not possible here; possible: {allowed}."

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from exporters.api.body import is_unicode, kind
 from exporters.api.errors import ApiError, bad_request
 
 MAX_ID_CHARACTERS = 2_700
@@ -32,15 +33,7 @@ def unfit_id(text: str) -> str | None:
         return "an id that is not empty"
     if len(text) > MAX_ID_CHARACTERS:
         return f"an id of at most {MAX_ID_CHARACTERS} characters"
-    return None if _is_unicode(text) else "Unicode text without lone surrogates"
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return None if is_unicode(text) else "Unicode text without lone surrogates"
 
 
 def _user_id(value: object) -> str:
@@ -53,7 +46,7 @@ def _user_id(value: object) -> str:
 
 
 def _storable(text: str) -> str:
-    if "\x00" in text or not _is_unicode(text):
+    if "\x00" in text or not is_unicode(text):
         raise _unfit("Unicode text without NUL or lone surrogates")
     return text
 
@@ -108,5 +101,7 @@ def _sentence(error: ErrorDetails, known: list[str]) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list | dict):
+        return kind(value)
     text = json.dumps(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

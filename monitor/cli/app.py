@@ -9,22 +9,20 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import (
-    check,
-    config,
-    doctor,
-    explain,
-    heal,
-    init,
-    runs,
-    serve,
-    sql,
-    switches,
-)
-from monitor.cli import demo as demo_command
+from monitor.cli import config
+from monitor.cli.check import check
+from monitor.cli.demo import demo
+from monitor.cli.doctor import doctor
 from monitor.cli.errors import run
+from monitor.cli.explain import explain
+from monitor.cli.heal import heal
+from monitor.cli.init import init, uninstall
 from monitor.cli.logs import configure_logs
+from monitor.cli.runs import runs
+from monitor.cli.serve import serve
 from monitor.cli.session import DEFAULT_CONFIG, Globals
+from monitor.cli.sql import sql
+from monitor.cli.switches import pause, resume
 
 app = typer.Typer(
     name="conservator",
@@ -36,18 +34,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.command("demo")(demo_command.demo)
-app.command("serve")(serve.serve)
-app.command("check")(check.check)
-app.command("heal")(heal.heal)
-app.command("explain")(explain.explain)
-app.command("runs")(runs.runs)
-app.command("pause")(switches.pause)
-app.command("resume")(switches.resume)
-app.command("init")(init.init)
-app.command("uninstall")(init.uninstall)
-app.command("doctor")(doctor.doctor)
-app.command("sql")(sql.sql)
+for command in (
+    demo,
+    serve,
+    check,
+    heal,
+    explain,
+    runs,
+    pause,
+    resume,
+    init,
+    uninstall,
+    doctor,
+    sql,
+):
+    app.command()(command)
 app.add_typer(config.app, name="config")
 
 

@@ -96,7 +96,8 @@ def print_ended(ended: executor.Ended) -> None:
         console.print("`conservator heal` goes on from there.")
     elif run.legacy_after is not None:
         console.print(
-            f"legacy_untracked: {number(run.legacy_before)} → [bold]{number(run.legacy_after)}[/bold]"
+            f"legacy_untracked: {number(run.legacy_before)} →"
+            f" [bold]{number(run.legacy_after)}[/bold]"
         )
 
 

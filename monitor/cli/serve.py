@@ -7,6 +7,7 @@ import logging
 import signal
 import ssl
 from contextlib import suppress
+from typing import Any
 
 import structlog
 import typer
@@ -58,7 +59,8 @@ async def _first(stop: asyncio.Event, service: Service) -> None:
     waiting = asyncio.create_task(stop.wait(), name="signal")
     assert service.failed is not None
     try:
-        await asyncio.wait({waiting, service.failed}, return_when=asyncio.FIRST_COMPLETED)
+        futures: set[asyncio.Future[Any]] = {waiting, service.failed}
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
         with suppress(asyncio.CancelledError):

@@ -51,7 +51,7 @@ class StateStatements(SchemaStatements):
         self.pools = pools
 
     @cached_property
-    def fragments(self) -> Fragments:  # type: ignore[override]
+    def fragments(self) -> Fragments:
         """The fragments of the app's tables and of the state schema together."""
         return {
             **fragments(self.catalogue, self.pools),

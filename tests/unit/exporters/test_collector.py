@@ -11,7 +11,7 @@ from monitor.healing.executor import Progress
 from monitor.state.control import Control
 from monitor.state.counters import BATCH_BUCKETS, batch_observation
 from monitor.state.runs import RunState
-from monitor.status import Outcome
+from monitor.status import Outcome, Status
 from tests.unit.exporters.builders import (
     Clock,
     a_census,
@@ -73,8 +73,8 @@ LABELS = {
 EVERY_REPLICA = {"build_info", "leader", "database_up"}
 
 
-def types(status: object, **options: object) -> dict[str, str]:
-    found = families(status, **options)  # type: ignore[arg-type]
+def types(status: Status, *, clock: Clock | None = None) -> dict[str, str]:
+    found = families(status, clock=clock)
     return {
         family.name.removeprefix("conservator_")
         + ("_total" if family.type == "counter" else ""): family.type

@@ -5,45 +5,46 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.openmetrics.parser import (
-    text_string_to_metric_families as parse_openmetrics,
-)
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.prometheus import create_registry
 from exporters.pushgateway import PushError, push
 from exporters.textfile import write_textfile
+from monitor.status import Status
 from tests.unit.exporters.builders import Clock, a_check, at_work, board, checks, just_started
 
 
+def as_openmetrics(registry: CollectorRegistry) -> str:
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    return encode(registry).decode()
+
+
+def samples(families: list[Metric]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    return {(s.name, frozenset(s.labels.items())) for family in families for s in family.samples}
+
+
 @pytest.mark.parametrize("status", [just_started(), at_work()], ids=["started", "at work"])
-def test_openmetrics_is_valid_and_says_the_same_as_the_text_format(status: object) -> None:
-    registry = create_registry(board(status), clock=Clock())  # type: ignore[arg-type]
-    strict = list(parse_openmetrics(generate_openmetrics(registry).decode()))
-    text = list(parse_text(generate_latest(registry).decode()))
-
-    def samples(families: list[object]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-        return {
-            (s.name, frozenset(s.labels.items()))
-            for family in families
-            for s in family.samples  # type: ignore[attr-defined]
-        }
-
-    assert samples(list(strict)) == samples(list(text))
+def test_openmetrics_is_valid_and_says_the_same_as_the_text_format(status: Status) -> None:
+    registry = create_registry(board(status), clock=Clock())
+    parse: Callable[[str], Iterator[Metric]] = openmetrics.text_string_to_metric_families
+    strict = list(parse(as_openmetrics(registry)))
+    assert samples(strict) == samples(list(parse_text(generate_latest(registry).decode())))
     assert any(family.name == "process_cpu_seconds" for family in strict)
 
 
 def test_no_series_says_when_it_was_created() -> None:
     registry = create_registry(board(), clock=Clock())
-    assert b"_created{" not in generate_openmetrics(registry)
+    assert "_created{" not in as_openmetrics(registry)
 
 
 def test_rendering_takes_well_under_five_milliseconds() -> None:
@@ -79,7 +80,7 @@ def gateway() -> Iterator[Gateway]:
     seen = Gateway()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # noqa: N802 - http.server's name
+        def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             login = self.headers.get("Authorization")
             seen.received.append((self.command, self.path, login, body))

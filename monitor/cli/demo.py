@@ -1,0 +1,188 @@
+"""`demo`: a real PostgreSQL, a gallery with the incident in it, visitors, the service on top."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.errors import ConservatorError
+from monitor.cli.logs import configure_logs
+from monitor.cli.output import console
+from monitor.cli.serve import listen
+from monitor.database import create_engine
+from monitor.demo.gallery import build_gallery, create_tables, statement
+from monitor.demo.server import PostgresServer
+from monitor.demo.settings import demo_settings
+from monitor.demo.view import Story, draw
+from monitor.demo.visitors import Visitors
+from monitor.service import Service
+from monitor.status import Status
+
+DATABASE = "gallery"
+LOOK_SECONDS = 0.25
+"""How often the view looks at the snapshot."""
+AGEING = {"first_seconds": 25, "every_seconds": 15}
+"""When the first artwork turns seven days old, and the next ones."""
+AGEING_FOR_SECONDS = 3600
+QUIET_END_SECONDS = 20
+"""With a duration, no artwork ages in its last seconds, so that the end finds everything healed."""
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 9855,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the database in this directory, or go on with it."),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="End after so many seconds.")
+    ] = None,
+) -> None:
+    """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing."""
+    configure_logs(logging.ERROR)
+    asyncio.run(_demo(port, keep, duration))
+
+
+async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    started = time.monotonic()
+    console.print("Starting PostgreSQL …")
+    async with AsyncExitStack() as stack:
+        server = PostgresServer(keep=keep)
+        await asyncio.to_thread(server.start)
+        stack.push_async_callback(asyncio.to_thread, server.stop)
+        await _prepare(server, duration)
+        token = secrets.token_urlsafe(18)
+        service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
+        stack.push_async_callback(service.stop)
+        await service.start()
+        runner = await listen(service, service.settings)
+        stack.push_async_callback(runner.cleanup)
+        address = "http://{}:{}/".format(*runner.addresses[0][:2])
+        _say_hello(address, token, server)
+        visitors = Visitors(server.url(DATABASE), rate=10)
+        visitors.start()
+        stack.push_async_callback(visitors.stop)
+        story = Story()
+        await _watch(service, visitors, story, stop, address, duration, started)
+        _say_goodbye(service, story, visitors)
+        console.print("Stopping …")
+    console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
+
+
+async def _prepare(server: PostgresServer, duration: float | None) -> None:
+    """The database with its gallery, unless a kept one has it already."""
+    admin = create_engine(server.url("postgres"), pool_size=1)
+    try:
+        async with admin.connect() as connection:
+            raw = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            found = await raw.execute(
+                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
+            )
+            if found.scalar_one_or_none() is None:
+                await raw.execute(text(f"CREATE DATABASE {DATABASE}"))
+    finally:
+        await admin.dispose()
+    engine = create_engine(server.url(DATABASE), pool_size=1)
+    try:
+        await _fill(engine, duration)
+    finally:
+        await engine.dispose()
+
+
+async def _fill(engine: AsyncEngine, duration: float | None) -> None:
+    async with engine.begin() as connection:
+        there = await connection.execute(text("SELECT to_regclass('user_art_impressions')"))
+        if there.scalar_one() is None:
+            console.print("Making a gallery of 300 users and 600 artworks …")
+            await create_tables(connection)
+            await build_gallery(connection)
+        lasts = AGEING_FOR_SECONDS if duration is None else duration - QUIET_END_SECONDS
+        ageing = max(0, int((lasts - AGEING["first_seconds"]) // AGEING["every_seconds"]) + 1)
+        await connection.execute(text(statement("ageing_artworks")), {**AGEING, "artworks": ageing})
+
+
+def _say_hello(address: str, token: str, server: PostgresServer) -> None:
+    console.print(f"status page  {address}", soft_wrap=True)
+    console.print(f"metrics      {address}metrics", soft_wrap=True)
+    console.print(f"stats        {address}api/artworks/stats", soft_wrap=True)
+    console.print(f"admin token  {token}", soft_wrap=True)
+    console.print(f"psql         psql '{server.conninfo(DATABASE)}'", soft_wrap=True, markup=False)
+
+
+async def _watch(
+    service: Service,
+    visitors: Visitors,
+    story: Story,
+    stop: asyncio.Event,
+    address: str,
+    duration: float | None,
+    started: float,
+) -> None:
+    """Show what happens until a signal, the duration, or a failure, which is raised."""
+    live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+    assert service.failed is not None
+    crowd = asyncio.create_task(visitors.wait(), name="visitors")
+    try:
+        if live is not None:
+            live.start()
+        while not stop.is_set():
+            if duration is not None and time.monotonic() - started >= duration:
+                return
+            for task in (service.failed, crowd):
+                if task.done():
+                    task.result()
+            status = service.board.current
+            new = story.look(status)
+            if live is not None:
+                seen = f"{visitors.views:,} artworks shown to visitors since the start"
+                live.update(draw(status, story, address=address, visitors=seen))
+            else:
+                _print_events(new, status)
+            await _sleep_or_stop(stop, LOOK_SECONDS)
+    finally:
+        crowd.cancel()
+        await asyncio.gather(crowd, return_exceptions=True)
+        if live is not None:
+            live.stop()
+
+
+def _print_events(new: Sequence[str], status: Status) -> None:
+    legacy = "–" if status.census is None else f"{status.census.legacy_untracked:,}"
+    for sentence in new:
+        console.print(
+            f"{time.strftime('%H:%M:%S')}  legacy {legacy:>7}  {sentence}", soft_wrap=True
+        )
+
+
+async def _sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), timeout=seconds)
+    except TimeoutError:
+        return
+
+
+def _say_goodbye(service: Service, story: Story, visitors: Visitors) -> None:
+    first, last = story.first, service.board.current.census
+    if first is None or last is None:
+        raise ConservatorError("The demo ended before its first census; let it run longer.")
+    written = service.board.current.counters.get(("heal_impressions", ""), 0.0)
+    console.print(
+        f"legacy_untracked: {first.legacy_untracked:,} at first, {last.legacy_untracked:,} now;"
+        f" {written:,.0f} impressions backfilled, {visitors.views:,} artworks shown meanwhile."
+    )
