@@ -57,7 +57,10 @@ async def _everyone(context: Context, body: BackfillBody, role: Role) -> web.Res
         raise bad_request("force: expected together with user_id only, found with all.")
     if body.dry_run:
         return json_response({"would_update": _census(context).legacy_untracked})
-    return json_response({"run_id": await context.commands.backfill_all()}, status=202)
+    run_id = await context.commands.backfill_all()
+    if run_id is None:  # nothing to heal, so nothing was accepted that goes on in the background
+        return json_response({"updated": 0, "run_id": None})
+    return json_response({"run_id": run_id}, status=202)
 
 
 def _census(context: Context) -> Census:

@@ -97,7 +97,7 @@ def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
         return ApiError(409, error.code, str(error))
     if isinstance(error, DatabaseUnavailableError):
         return ApiError(503, error.code, str(error))
-    log.error("request_refused", path=_route(request), code=error.code, error=str(error))
+    log.error("request_failed", path=_route(request), code=error.code, error=str(error))
     return ApiError(500, error.code, str(error))
 
 

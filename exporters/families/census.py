@@ -46,8 +46,8 @@ def _counts(census: Census) -> Iterator[Metric]:
     )
     yield from gauge(
         "legacy_untracked_appeared",
-        "Legacy_untracked pairs that appeared behind the cutoff of the last verified heal, rather"
-        " than aged past it: recording is broken, or impressions vanish.",
+        "Pairs of legacy_untracked that appeared behind the cutoff of the last verified heal,"
+        " rather than aged past it: recording is broken, or impressions vanish.",
         census.appeared,
     )
     yield from gauge(

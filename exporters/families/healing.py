@@ -31,7 +31,7 @@ THROTTLE_REASONS = ("duty",)
 """What a run is known to wait for; others appear once it has waited for them."""
 
 _TOTALS = (
-    (HEAL_RUNS, "Heal runs that were started."),
+    (HEAL_RUNS, "Heal runs that ended, per-user ones and failed ones included."),
     (HEAL_FAILURES, "Heal runs that failed."),
     (HEAL_IMPRESSIONS, "Impressions written, in rows."),
     (HEAL_UNDONE_IMPRESSIONS, "Impressions taken back by undo, in rows."),

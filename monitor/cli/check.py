@@ -76,7 +76,7 @@ def check(
 
     board, settings = with_engine(context, work)
     status = board.current
-    registry = create_registry(board, observe=settings.healing.mode is Mode.OBSERVE)
+    registry = create_registry(board, observe=settings.healing.mode is Mode.OBSERVE, process=False)
     if textfile is not None:
         write_textfile(registry, textfile)
     if pushgateway is not None:

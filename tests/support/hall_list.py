@@ -14,7 +14,7 @@ _AGED = (CensusForm.BY_USER_AGE,)
 _OWNED = (CensusForm.BY_OWNER,)
 
 # What the operator might write: a percent sign, braces, quotes, and an end that swallows brackets.
-ON_SHOW = "note NOT LIKE '100%{off}' AND created_at IS NOT DISTINCT FROM created_at -- 50% {} of \"it"
+ON_SHOW = "note NOT LIKE '100%{off}' -- 50% {} (of \"it"
 _ON_SHOW = "note <> '100%{off}'"
 
 
@@ -115,6 +115,7 @@ def _plain(
         views=_VIEWS,
         forms=forms,
         strict=tables is _STRICT,
+    orphans=tables is _LOOSE,
         aged=aged,
         owned=owned,
         people_filtered=people_filtered,
@@ -202,6 +203,7 @@ CREATE TABLE "my.gallery".seen (
     forms=_COUNTED,
     key=_bigint,
     stored=Stored.DATE,
+    orphans=True,
 )
 
 _PARTITIONS = """
@@ -249,6 +251,7 @@ CREATE VIEW user_art_impressions AS
     views="SELECT who::text AS user_id, what::text AS artwork_id FROM seen",
     forms=_AGED,
     strict=False,
+    orphans=True,
     aged=True,
 )
 

@@ -53,7 +53,9 @@ class Hall:
     key: Callable[[int], str] = str
     stored: Stored = Stored.ZONED
     strict: bool = True
-    """The tables refuse duplicates, orphans and nulls among the impressions."""
+    """The tables refuse impressions that repeat, that lack an id, or whose user is nobody."""
+    orphans: bool = False
+    """Impressions of artworks that are not there are possible."""
     nullable: bool = True
     """An artwork may lack its creation time."""
     aged: bool = False

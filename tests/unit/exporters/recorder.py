@@ -18,6 +18,7 @@ class Recorder:
     error: Exception | None = None
     found_runs: tuple[Run, ...] = ()
     found_batches: tuple[BatchRow, ...] = ()
+    started_run: int | None = 13
     done: UserBackfill = field(default_factory=lambda: UserBackfill(6, 12, skipped=False))
 
     def _note(self, *call: object) -> None:
@@ -37,9 +38,9 @@ class Recorder:
         self._note("would_backfill_user", user_id)
         return 6
 
-    async def backfill_all(self) -> int:
+    async def backfill_all(self) -> int | None:
         self._note("backfill_all")
-        return 13
+        return self.started_run
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         self._note("runs", limit, before)

@@ -121,6 +121,11 @@ async def test_everyone_is_backfilled_in_the_background(served: Served) -> None:
     assert served.commands.asked == [("backfill_all",)]
 
 
+async def test_without_anything_to_heal_no_run_is_started(served: Served) -> None:
+    served.commands.started_run = None
+    assert await post(served, {"all": True}) == (200, {"updated": 0, "run_id": None})
+
+
 async def test_a_dry_run_over_everyone_reads_the_last_census(served: Served) -> None:
     served.board.update(census=a_census(legacy_untracked=777))
     body = {"all": True, "dry_run": True}

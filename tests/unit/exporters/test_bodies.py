@@ -177,7 +177,7 @@ _BODIES = st.binary() | _DOCUMENTS.map(lambda document: json.dumps(document).enc
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(raw=_BODIES)
 async def test_no_body_whatever_makes_the_server_fail(served: Served, raw: bytes) -> None:

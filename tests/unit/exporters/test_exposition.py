@@ -47,14 +47,14 @@ def test_no_series_says_when_it_was_created() -> None:
     assert "_created{" not in as_openmetrics(registry)
 
 
-def test_rendering_takes_well_under_five_milliseconds() -> None:
+def test_rendering_takes_well_under_five_milliseconds_of_processor_time() -> None:
     many = checks(a_check(), *(a_check(f"check_{number}") for number in range(20)))
     registry = create_registry(board(at_work(checks=many)), clock=Clock())
     taken = []
     for _ in range(31):
-        started = time.perf_counter()
+        started = time.thread_time()
         generate_latest(registry)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.thread_time() - started)
     assert statistics.median(taken) < 0.005
 
 

@@ -1,0 +1,61 @@
+# make demo    the service at work on a sample gallery      make test   every check and test
+# make bench   figures, as ratios within one run            make lock   pins anew after a change
+#
+# Needs Python 3.11 or later and make; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS   ?=
+
+.PHONY: demo test lint unit bench lock clean packages
+
+demo: $(VENV)/.run
+	@$(BIN)/conservator demo $(ARGS)
+
+test: $(VENV)/.dev packages lint unit
+
+lint:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit:
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench $(ARGS)
+
+# Debian packages that some tests use: installed where this user may, named where not.
+packages:
+	@sh tests/packages.sh
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'conservator needs Python 3.11 or later; name one with make PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo 'Python has no venv module here; on Debian: apt-get install python3-venv'; exit 1; }
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing what the demo needs into $(VENV) (about a minute) …'
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing what the tests need into $(VENV) (about a minute) …'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run
+
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+  --extra demo --extra expectations --extra build
+
+lock: $(VENV)/.dev
+	cd requirements && ../$(LOCK) --output-file run.txt ../pyproject.toml
+	cd requirements && ../$(LOCK) --extra dev --constraint run.txt --output-file dev.txt ../pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,170 @@
+"""Small galleries for property-based tests, dense in the cases where the states change.
+
+Moments are microseconds since 1970, and ids are numbers; a hall turns both into what it stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from checks.spec import Audience, PoolsSpec
+from tests.support.halls import EPOCH, INFINITY, MICROSECOND, Hall
+
+SHOWN, HIDDEN = "on", "100%{off}"
+"""Notes; a filter lets through the first only, and not a missing one."""
+NOBODY = (14, 15)
+"""Numbers that no row has."""
+_DAY = timedelta(days=1) // MICROSECOND
+
+# Days on which a border falls on, or an age spans, a change of the clocks somewhere.
+_NOWS = (
+    datetime(2025, 6, 15, 12, tzinfo=UTC),
+    datetime(2025, 11, 2, 0, 30, tzinfo=UTC),  # a week after the hour that Berlin has twice
+    datetime(2025, 11, 2, 1, 30, tzinfo=UTC),
+    datetime(2026, 4, 5, 1, 0, tzinfo=UTC),  # a week after the hour that Berlin leaves out
+    datetime(2025, 11, 2, 6, 10, tzinfo=UTC),  # in the hour that New York has twice
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of the users table."""
+
+    id: int
+    created: int | None = None
+    note: str | None = SHOWN
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A row of the artworks table."""
+
+    id: int
+    created: int | None
+    owner: int | None = None
+    note: str | None = SHOWN
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Rows, and the question that is asked about them."""
+
+    now: datetime
+    pools: PoolsSpec = field(default_factory=PoolsSpec)
+    verified_until: datetime | None = None
+    people: tuple[Person, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    views: tuple[tuple[int | None, int | None], ...] = ()
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+@st.composite
+def galleries(draw: st.DrawFn, hall: Hall) -> Gallery:
+    """A gallery that `hall` can hold: up to 6 users, 8 artworks, impressions of any of them."""
+    now = draw(st.sampled_from(_NOWS))
+    pools = draw(_pools(now))
+    moments = st.sampled_from(_borders(now, pools)) | _around(now)
+    verified = draw(st.none() | moments)
+    corners = _corners(now, pools, verified)
+    lifetimes = moments.flatmap(_nearly) | st.sampled_from(corners)
+    people = tuple(
+        Person(number, draw(st.none() | lifetimes) if hall.aged else None, draw(_notes(hall)))
+        for number in range(draw(st.integers(0, 6)))
+    )
+    births = [person.created for person in people if person.created is not None]
+    times = lifetimes if not births else lifetimes | st.sampled_from(births).flatmap(_nearly)
+    pieces = tuple(
+        Piece(
+            number,
+            draw(st.none() | times if hall.nullable else times),
+            draw(_owners(people)) if hall.owned else None,
+            draw(_notes(hall)),
+        )
+        for number in range(draw(st.integers(0, 8)))
+    )
+    return Gallery(
+        now=now,
+        pools=pools,
+        verified_until=None if verified is None else EPOCH + verified * MICROSECOND,
+        people=people,
+        pieces=pieces,
+        views=tuple(draw(_views(hall, people, pieces))),
+    )
+
+
+@st.composite
+def _pools(draw: st.DrawFn, now: datetime) -> PoolsSpec:
+    legacy_after = draw(st.sampled_from([timedelta(days=7), timedelta(hours=1)]))
+    before = draw(
+        st.none()
+        | st.sampled_from([-40 * _DAY, -1, 0, 1, _DAY]).map(
+            lambda distance: now - legacy_after + distance * MICROSECOND
+        )
+    )
+    return PoolsSpec(
+        fresh_for=draw(st.sampled_from([timedelta(minutes=15), timedelta(seconds=1)])),
+        legacy_after=legacy_after,
+        legacy_created_before=before,
+        audience=draw(st.sampled_from(Audience)),
+    )
+
+
+def _borders(now: datetime, pools: PoolsSpec) -> list[int]:
+    moments = [now, now - pools.fresh_for, now - pools.legacy_after]
+    if pools.legacy_created_before is not None:
+        moments.append(pools.legacy_created_before)
+    return [micros(moment) for moment in moments]
+
+
+def _corners(now: datetime, pools: PoolsSpec, verified: int | None) -> list[int]:
+    """Every border with its neighbours, and the ends of time."""
+    borders = _borders(now, pools) + ([] if verified is None else [verified])
+    near = [border + step for border in borders for step in (0, -1, 1)]
+    return [*near, -INFINITY, INFINITY]
+
+
+def _around(now: datetime) -> st.SearchStrategy[int]:
+    """Legacy for the most part, and sometimes in the future."""
+    return st.integers(-60 * _DAY, 2 * _DAY).map(lambda distance: micros(now) + distance)
+
+
+def _nearly(moment: int) -> st.SearchStrategy[int]:
+    if abs(moment) == INFINITY:
+        return st.just(moment)
+    return st.sampled_from([moment, moment - 1, moment + 1])
+
+
+def _notes(hall: Hall) -> st.SearchStrategy[str | None]:
+    if not (hall.people_filtered or hall.pieces_filtered):
+        return st.just(SHOWN)
+    return st.sampled_from([SHOWN, SHOWN, HIDDEN, None])
+
+
+def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
+    return st.sampled_from([*(person.id for person in people), NOBODY[0], None])
+
+
+def _views(
+    hall: Hall, people: tuple[Person, ...], pieces: tuple[Piece, ...]
+) -> st.SearchStrategy[list[tuple[int | None, int | None]]]:
+    viewers: list[int | None] = [person.id for person in people]
+    viewed: list[int | None] = [piece.id for piece in pieces]
+    if hall.orphans:
+        viewed.append(NOBODY[0])
+    if not hall.strict:
+        viewers += [*NOBODY, None]
+        viewed += [None]
+    if not viewers or not viewed:
+        return st.just([])
+    view = st.tuples(st.sampled_from(viewers), st.sampled_from(viewed))
+    most = len(viewers) * len(viewed)
+    if hall.strict:
+        return st.lists(view, unique=True, max_size=most)
+    return st.lists(view, max_size=most)

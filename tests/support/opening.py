@@ -1,0 +1,83 @@
+"""Galleries on a server: the tables are made once, each gallery hangs in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.catalogue import read_catalogue
+from checks.relations import Catalogue
+from tests.support.galleries import Gallery, micros
+from tests.support.halls import Hall
+
+
+@dataclass(frozen=True)
+class OpenHall:
+    """A hall's empty tables, what the catalogue says of them, and the connection to use."""
+
+    hall: Hall
+    catalogue: Catalogue
+    connection: AsyncConnection
+
+    @asynccontextmanager
+    async def hanging(self, gallery: Gallery) -> AsyncIterator[AsyncConnection]:
+        """The gallery's rows are there until the context ends; then the tables are empty again."""
+        async with self.connection.begin() as transaction:
+            await run(self.connection, "; ".join(_fill(gallery, self.hall)))
+            yield self.connection
+            await transaction.rollback()
+
+
+@asynccontextmanager
+async def open_hall(engine: AsyncEngine, hall: Hall) -> AsyncIterator[OpenHall]:
+    """Makes the tables and reads the catalogue."""
+    async with engine.connect() as connection:
+        async with connection.begin():
+            await run(connection, hall.tables)
+        async with connection.begin():
+            catalogue = (await read_catalogue(connection, hall.spec)).require()
+        yield OpenHall(hall, catalogue, connection)
+
+
+async def run(connection: AsyncConnection, statements: str) -> None:
+    """Runs several statements in one round trip, percent signs and all."""
+    await connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
+
+
+def _fill(gallery: Gallery, hall: Hall) -> list[str]:
+    viewed = hall.text(micros(gallery.now))
+    people = [(hall.key(p.id), hall.text(p.created), p.note) for p in gallery.people]
+    pieces = [
+        (hall.key(p.id), hall.text(p.created), _key(hall, p.owner), p.note)
+        for p in gallery.pieces
+    ]
+    views = [(_key(hall, person), _key(hall, piece), viewed) for person, piece in gallery.views]
+    filled = [
+        _insert(hall.fill_people, ("id", "created", "note"), people),
+        _insert(hall.fill_pieces, ("id", "created", "owner", "note"), pieces),
+        _insert(hall.fill_views, ("person", "piece", "viewed"), views),
+    ]
+    return [statement for statement in filled if statement] or ["SELECT"]
+
+
+def _insert(
+    statement: str, columns: tuple[str, ...], rows: Sequence[tuple[str | None, ...]]
+) -> str:
+    """`statement` with `rows` as what it calls `given`."""
+    if not rows:
+        return ""
+    return sql.SQL("WITH given ({}) AS (VALUES {}) {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(
+            sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows
+        ),
+        sql.SQL(statement),
+    ).as_string(None)
+
+
+def _key(hall: Hall, number: int | None) -> str | None:
+    return None if number is None else hall.key(number)
