@@ -1,0 +1,52 @@
+"""What every command takes."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, read. Defaults are the sizes of the figures in the documentation."""
+
+    users: int
+    artworks: int
+    missing: float
+    """Share of the pairs without an impression, 0 to 1."""
+    bin_dir: Path | None
+    results: Path
+    rounds: int
+    """Rounds of the census, after one that is thrown away."""
+    anti_joins: int
+    backfill_rounds: int
+    rows: int
+    """Rows that every backfill writes, at most; 0 for everything."""
+    starts: int
+    scrapes: int
+    duty: str
+    """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
+
+
+def read_options(description: str | None) -> Options:
+    """Read the command line; ends the program where it is wrong."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--users", type=int, default=3000, help="users of the gallery")
+    add("--artworks", type=int, default=3000, help="artworks of the gallery, over 60 days")
+    add("--missing", type=float, default=0.1, help="share of the pairs without an impression")
+    add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
+    add("--results", type=Path, default=RESULTS, help="where the JSON files go")
+    add("--rounds", type=int, default=9, help="rounds of the census")
+    add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
+    add("--backfill-rounds", type=int, default=3, help="rounds of the backfill")
+    add("--rows", type=int, default=200_000, help="rows of a backfill; 0 for everything")
+    add("--starts", type=int, default=4, help="starts of the service")
+    add("--scrapes", type=int, default=500, help="scrapes during a heal run")
+    add("--duty", default="50%", help="healing.pace.duty of the scraped service")
+    return Options(**vars(parser.parse_args()))

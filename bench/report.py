@@ -1,0 +1,129 @@
+"""A command's result: a table for people, a JSON file for comparing runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench.measures import Measure
+from monitor.demo.server import PostgresServer
+
+Fact = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The measures of one command, with the facts that they depend on."""
+
+    name: str
+    measures: tuple[Measure, ...]
+    facts: Mapping[str, Fact]
+    """Sizes and counts, to be read with the measures."""
+    details: Mapping[str, object] = field(default_factory=dict)
+    """More, for the JSON file only."""
+
+
+def environment(server: PostgresServer) -> dict[str, Fact]:
+    """The machine and the programs."""
+    with psycopg.connect(server.conninfo()) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    return {
+        "postgresql": "" if row is None else str(row[0]),
+        "python": platform.python_version(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
+        "cpu": _cpu_model(),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    return models[0] if models else platform.machine()
+
+
+def publish(reports: Sequence[Report], where: Mapping[str, Fact], results: Path) -> None:
+    """Print one table and write `results`/NAME.json for each report."""
+    results.mkdir(parents=True, exist_ok=True)
+    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+    for report in reports:
+        text = json.dumps(
+            {
+                "name": report.name,
+                "measured_at": measured_at,
+                "environment": dict(where),
+                "facts": dict(report.facts),
+                "measures": [_as_json(measure) for measure in report.measures],
+                "details": dict(report.details),
+            },
+            indent=1,
+        )
+        (results / f"{report.name}.json").write_text(text + "\n", encoding="utf-8")
+    console = Console()
+    console.print(_table(reports))
+    for report in reports:
+        console.print(f"[bold]{report.name}[/bold]: {_sentence(report.facts)}", soft_wrap=True)
+    console.print(_sentence(where), soft_wrap=True)
+
+
+def _as_json(measure: Measure) -> dict[str, object]:
+    return {
+        **asdict(measure),
+        "median": measure.median,
+        "reached": measure.reached,
+        "goal": None if measure.goal is None else measure.goal.text,
+    }
+
+
+def _table(reports: Sequence[Report]) -> Table:
+    table = Table(title="conservator: benchmarks")
+    table.add_column("measure")
+    for name in ("median", "spread", "ratio", "goal", "reached"):
+        table.add_column(name, justify="right")
+    for report in reports:
+        table.add_section()
+        for measure in report.measures:
+            table.add_row(*_cells(measure))
+    return table
+
+
+def _cells(measure: Measure) -> tuple[str, ...]:
+    least, greatest = measure.spread
+    reached = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[measure.reached]
+    once = len(measure.samples) == 1
+    ratio = "" if measure.ratio is None else f"{measure.ratio:.2f} × {measure.base}"
+    return (
+        measure.name,
+        f"{_number(measure.median)} {measure.unit}",
+        "" if once else f"{_number(least)} – {_number(greatest)}",
+        ratio,
+        "" if measure.goal is None else measure.goal.text,
+        reached,
+    )
+
+
+def _number(value: float) -> str:
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def _sentence(facts: Mapping[str, Fact]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:,}"
+        if isinstance(value, int)
+        else f"{name.replace('_', ' ')} {value}"
+        for name, value in facts.items()
+    )

@@ -1,0 +1,64 @@
+"""A throwaway PostgreSQL server of a size for measuring, and copies of its databases."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from monitor.config import Settings, parse_config
+from monitor.demo.server import PostgresServer
+
+_SQL = Path(__file__).parent / "sql"
+_SERVER_SETTINGS = {
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "1h",
+    "maintenance_work_mem": "512MB",
+}
+_FILE_COPY_SINCE = 150000
+
+
+def bench_server(bin_dir: Path | None) -> PostgresServer:
+    """A server to be entered. Nothing on it is durable: commits cost nobody an fsync."""
+    return PostgresServer(bin_dir, shared_buffers="512MB", settings=_SERVER_SETTINGS)
+
+
+def statement(name: str) -> sql.SQL:
+    """The SQL of a file in `sql/`."""
+    return sql.SQL((_SQL / f"{name}.sql").read_text(encoding="utf-8"))  # type: ignore[arg-type]
+
+
+@contextmanager
+def copied(server: PostgresServer, template: str, name: str) -> Iterator[str]:
+    """A copy of the database `template` for the length of the block; its name.
+
+    Every contender starts from the same state: nothing in shared buffers, everything written out.
+    """
+    target = sql.Identifier(name)
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        strategy = " STRATEGY FILE_COPY" if connection.info.server_version >= _FILE_COPY_SINCE else ""
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(target, sql.Identifier(template))
+            + sql.SQL(strategy)  # type: ignore[arg-type]
+        )
+        os.sync()
+        try:
+            yield name
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(target))
+
+
+def settings_for(url: str, more: str = "") -> Settings:
+    """The product's settings for the database at `url`, with `more` lines of YAML."""
+    return parse_config(config_text(url, more), {}, source="the benchmark", base_dir=None)
+
+
+def config_text(url: str, more: str = "") -> str:
+    """A config.yaml for the database at `url`; everything else is the default, or in `more`."""
+    # A dollar sign would begin a variable.
+    return f"database: {{url: {json.dumps(url.replace('$', '$$'))}}}\n{more}"
