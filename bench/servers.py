@@ -30,7 +30,7 @@ def bench_server(bin_dir: Path | None) -> PostgresServer:
 
 def statement(name: str) -> sql.SQL:
     """The SQL of a file in `sql/`."""
-    return sql.SQL((_SQL / f"{name}.sql").read_text(encoding="utf-8"))  # type: ignore[arg-type]
+    return sql.SQL((_SQL / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -41,10 +41,12 @@ def copied(server: PostgresServer, template: str, name: str) -> Iterator[str]:
     """
     target = sql.Identifier(name)
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        strategy = " STRATEGY FILE_COPY" if connection.info.server_version >= _FILE_COPY_SINCE else ""
+        strategy = (
+            " STRATEGY FILE_COPY" if connection.info.server_version >= _FILE_COPY_SINCE else ""
+        )
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(target, sql.Identifier(template))
-            + sql.SQL(strategy)  # type: ignore[arg-type]
+            + sql.SQL(strategy)
         )
         os.sync()
         try:

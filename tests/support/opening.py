@@ -37,7 +37,8 @@ async def open_hall(engine: AsyncEngine, hall: Hall) -> AsyncIterator[OpenHall]:
     """Makes the tables and reads the catalogue."""
     async with engine.connect() as connection:
         async with connection.begin():
-            await run(connection, hall.tables)
+            # Nothing was ever analysed here, and compiling a guess takes longer than all the rest.
+            await run(connection, f"SET jit = off; {hall.tables}")
         async with connection.begin():
             catalogue = (await read_catalogue(connection, hall.spec)).require()
         yield OpenHall(hall, catalogue, connection)

@@ -1,0 +1,116 @@
+"""The real `conservator serve` as a child process: its address, its metrics, its memory."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sysconfig
+import time
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from bench.contenders import BenchmarkError
+from monitor.demo.child import Child
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_POLL = 0.002  # seconds between looks
+
+
+class Serving:
+    """The service, from its start to its end. A context manager; it dies with us on Linux."""
+
+    def __init__(self, config: Path) -> None:
+        """`config` is the file; the log goes next to it."""
+        self._config = config
+        self._log = config.with_suffix(".log")
+        self._child: Child | None = None
+        self._connection: http.client.HTTPConnection | None = None
+        self.start_seconds = 0.0
+        """From the process's start to its first answer 200 of /metrics."""
+
+    def __enter__(self) -> Serving:
+        program = Path(sysconfig.get_path("scripts")) / "conservator"
+        self._log.unlink(missing_ok=True)
+        started = time.perf_counter()
+        self._child = Child(
+            [str(program), "-c", str(self._config), "serve"],
+            output=self._log,
+            directory=self._config.parent,
+            user=None,
+            farewell=signal.SIGKILL,
+        )
+        try:
+            self._wait_for_metrics()
+        except BaseException:
+            self._child.kill()
+            raise
+        self.start_seconds = time.perf_counter() - started
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        child = self._process
+        child.send(signal.SIGTERM)
+        if child.wait(_STOP_SECONDS) is None:
+            child.kill()
+
+    @property
+    def _process(self) -> Child:
+        if self._child is None:
+            raise BenchmarkError("The service has not been started.")
+        return self._child
+
+    def _wait_for_metrics(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.status is None:
+            address = self._address()
+            if address is not None:
+                parts = urlsplit(address)
+                self._connection = http.client.HTTPConnection(
+                    str(parts.hostname), parts.port, timeout=10
+                )
+                if self.scrape()[0] == http.HTTPStatus.OK:
+                    return
+            time.sleep(_POLL)
+        log = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        raise BenchmarkError("The service did not start: " + " | ".join(log[-5:]))
+
+    def _address(self) -> str | None:
+        """From the log line "listening", once it is there."""
+        if not self._log.exists():
+            return None
+        for line in self._log.read_text(encoding="utf-8").splitlines():
+            if '"listening"' in line and line.endswith("}"):
+                return str(json.loads(line)["address"])
+        return None
+
+    def scrape(self) -> tuple[int, str, float]:
+        """Status, text and seconds of one GET /metrics over a connection that stays open."""
+        connection = self._connection
+        if connection is None:
+            raise BenchmarkError("The service does not listen yet.")
+        started = time.perf_counter()
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, text.decode(), time.perf_counter() - started
+
+    def memory(self, field: str) -> float:
+        """VmRSS or VmHWM, in MB of 10^6 bytes."""
+        for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024 / 1e6
+        raise BenchmarkError(f"The system does not tell {field}.")
+
+    def has_mapped(self, name: str) -> bool:
+        """Whether a file whose path contains `name` is mapped into the process."""
+        return name in Path(f"/proc/{self._process.pid}/maps").read_text()
