@@ -103,6 +103,7 @@ class Service:
         log.info("catalogue_read", form=census_form_sentence(catalogue, self.settings))
         self._wire()
         self._structure.publish(self._workshop, seconds=time.perf_counter() - started)
+        await self._add_counters({(CHECK_RUNS, "structure"): 1.0})
         await self._refresh()
         self._spawn("healer", self._healer.serve())
         self._scheduler.start()
@@ -241,6 +242,7 @@ class Service:
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
                 await prune(connection, self.workshop.state, self.settings.history)
+                await self.workshop.state.run(connection, "run_abandon_user", {"subject": None})
         except ConservatorError as error:
             log.warning("history_not_pruned", error=str(error))
 

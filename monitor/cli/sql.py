@@ -71,8 +71,9 @@ def statements(workshop: Workshop) -> dict[str, str]:
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     for name in ("user_census", "explain_pair"):
         found[name] = render("checks", name, names)
-    found["batch_insert"] = workshop.healing.batch_insert(RunKind.HEAL)
-    found["batch_insert_user"] = workshop.healing.batch_insert(RunKind.USER)
+    found["batch_insert"] = workshop.healing.batch_insert(RunKind.HEAL, splits=False)
+    found["batch_insert_split"] = workshop.healing.batch_insert(RunKind.HEAL, splits=True)
+    found["batch_insert_user"] = workshop.healing.batch_insert(RunKind.USER, splits=True)
     found["verify_plan"] = workshop.healing.text("verify_plan")
     return found
 

@@ -87,7 +87,11 @@ class BatchWriter:
         self._engine = engine
         self._statements = statements
         self._settings = settings
-        self._insert = {kind: statements.batch_insert(kind) for kind in RunKind}
+        self._insert = {
+            (kind, splits): statements.batch_insert(kind, splits=splits)
+            for kind in RunKind
+            for splits in (False, True)
+        }
         self._slice = statements.state.text("work_slice")
         self._text = {
             name: statements.text(name) for name in ("batch_begin", "batch_advance", "batch_record")
@@ -155,7 +159,7 @@ class BatchWriter:
         started: float,
     ) -> Batch:
         result = await connection.exec_driver_sql(
-            self._insert[run.kind],
+            self._insert[run.kind, window.splits],
             {
                 "run_id": run.id,
                 "legacy_until": run.legacy_until,

@@ -59,10 +59,18 @@ class HealingStatements:
             )
         )
 
-    def batch_insert(self, kind: RunKind) -> str:
-        """The statement that writes; a per-user run asks for no audience."""
+    def batch_insert(self, kind: RunKind, *, splits: bool) -> str:
+        """The statement that writes; a per-user run asks for no audience.
+
+        Where a window `splits` a user, the artworks are taken in the cursor's order; whole users
+        are spared that sort.
+        """
         everyone = kind is RunKind.USER or self.state.pools.audience is Audience.ALL
-        names = {**self.fragments, "in_audience": raw("TRUE")} if everyone else self.fragments
+        names = {
+            **self.fragments,
+            "cursor_order": raw("ORDER BY a.id" if splits else ""),
+            **({"in_audience": raw("TRUE")} if everyone else {}),
+        }
         return render(PACKAGE, "batch_insert", names)
 
     def text(self, name: str) -> str:

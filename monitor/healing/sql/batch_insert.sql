@@ -1,22 +1,25 @@
 -- THE statement that writes user data: the impressions that a window of the work list misses, and
 -- their ledger rows, together. Audience, filters and ages are judged anew, so that only pairs that
--- are legacy_untracked at this moment are written. OFFSET keeps the planner from flattening the
--- lateral subquery into a join over all impressions; the order keeps two writers from deadlock.
-WITH missing AS MATERIALIZED (
+-- are legacy_untracked at this moment are written. LIMIT (NULL where a window takes users whole)
+-- keeps the planner from flattening the lateral subquery into a join over all impressions; the
+-- legacy artworks are read once, not once a user; the last order keeps two writers from deadlock.
+WITH legacy_artwork AS MATERIALIZED (
+    SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
+),
+missing AS MATERIALIZED (
     SELECT u.id AS user_id, m.id AS artwork_id
     FROM {state}.work AS w
     JOIN {counted_users} AS u ON u.id = w.user_id
     CROSS JOIN LATERAL (
         SELECT a.id
-        FROM {counted_artworks} AS a
-        WHERE {is_legacy}
-          AND {not_before_user}
+        FROM legacy_artwork AS a
+        WHERE {not_before_user}
           AND {is_owned}
           AND {after_cursor}
           AND NOT EXISTS (
               SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
           )
-        ORDER BY a.id
+        {cursor_order}
         LIMIT %(limit)s::bigint
     ) AS m
     WHERE w.run_id = %(run_id)s
