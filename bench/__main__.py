@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from bench import backfill, census, gallery, service
-from bench.options import read_options
-from bench.report import environment, publish
+from bench.options import Options, read_options
+from bench.report import Report, environment, publish
 from bench.servers import bench_server
+from monitor.demo.server import PostgresServer
 
 
 def main() -> None:
     """Build both galleries, measure everything, print one table."""
     options = read_options(__doc__)
-    with bench_server(options.bin_dir) as server:
-        where = environment(server)
-        built = gallery.report(
-            gallery.build(server, gallery.LEGACY, options),
-            gallery.build(server, gallery.HEALED, options),
-        )
-        reports = [
-            built,
-            asyncio.run(census.measure(server, options)),
-            backfill.measure(server, options),
-            service.measure(server, options),
-        ]
-        publish(reports, where, options.results)
+    with bench_server(options) as server:
+        publish(_reports(server, options), environment(server), options.results)
+
+
+def _reports(server: PostgresServer, options: Options) -> Iterator[Report]:
+    yield gallery.report(*gallery.build_all(server, options))
+    yield asyncio.run(census.measure(server, options))
+    yield backfill.measure(server, options)
+    yield service.measure(server, options)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def _writing(results: list[Backfill]) -> list[float]:
 def main() -> None:
     """Build the gallery and measure."""
     options = read_options(__doc__)
-    with bench_server(options.bin_dir) as server:
+    with bench_server(options) as server:
         build(server, LEGACY, options)
         publish([measure(server, options)], environment(server), options.results)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bench.gallery import HEALED, LEGACY, build
+from bench.gallery import HEALED, LEGACY, build_all
 from bench.measures import Goal, Measure, compared
 from bench.options import Options, read_options
 from bench.report import Report, environment, publish
@@ -157,7 +157,7 @@ async def _with_legacy(
         catalogue = require(await inspect(engine, settings), Blocks.COUNTING)
         timed = Contenders(catalogue, pools)
         contenders: dict[str, Contender] = {
-            "four counts": timed.census,
+            "the four counts": timed.census,
             **timed.forms(),
             "affected users": timed.affected_users,
         }
@@ -187,9 +187,8 @@ async def _with_legacy(
 def main() -> None:
     """Build the galleries and measure."""
     options = read_options(__doc__)
-    with bench_server(options.bin_dir) as server:
-        build(server, LEGACY, options)
-        build(server, HEALED, options)
+    with bench_server(options) as server:
+        build_all(server, options)
         publish([asyncio.run(measure(server, options))], environment(server), options.results)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psycopg
@@ -38,6 +39,12 @@ class Gallery:
     bytes: int
     seconds: float
     """What building it took."""
+
+
+def build_all(server: PostgresServer, options: Options) -> tuple[Gallery, ...]:
+    """LEGACY and HEALED, side by side."""
+    with ThreadPoolExecutor() as threads:
+        return tuple(threads.map(lambda name: build(server, name, options), (LEGACY, HEALED)))
 
 
 def build(server: PostgresServer, database: str, options: Options) -> Gallery:
@@ -104,8 +111,8 @@ def report(*galleries: Gallery) -> Report:
 def main() -> None:
     """Build both galleries, and say how long it took."""
     options = read_options(__doc__)
-    with bench_server(options.bin_dir) as server:
-        built = report(build(server, LEGACY, options), build(server, HEALED, options))
+    with bench_server(options) as server:
+        built = report(*build_all(server, options))
         publish([built], environment(server), options.results)
 
 

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.cli.logs import configure_logs
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -18,6 +20,8 @@ class Options:
     missing: float
     """Share of the pairs without an impression, 0 to 1."""
     bin_dir: Path | None
+    durable: bool
+    """Whether a commit waits for the disk, as in production. Favours whoever commits less."""
     results: Path
     rounds: int
     """Rounds of the census, after one that is thrown away."""
@@ -32,7 +36,8 @@ class Options:
 
 
 def read_options(description: str | None) -> Options:
-    """Read the command line; ends the program where it is wrong."""
+    """Read the command line; ends the program where it is wrong. Only warnings are logged."""
+    configure_logs()
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -41,6 +46,7 @@ def read_options(description: str | None) -> Options:
     add("--artworks", type=int, default=3000, help="artworks of the gallery, over 60 days")
     add("--missing", type=float, default=0.1, help="share of the pairs without an impression")
     add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
+    add("--durable", action="store_true", help="commits wait for the disk")
     add("--results", type=Path, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=9, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")

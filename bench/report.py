@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from bench.measures import Measure
 from monitor.demo.server import PostgresServer
 
 Fact = str | int | float
+
+_WIDTH = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,11 @@ class Report:
 def environment(server: PostgresServer) -> dict[str, Fact]:
     """The machine and the programs."""
     with psycopg.connect(server.conninfo()) as connection:
-        row = connection.execute("SHOW server_version").fetchone()
+        version = connection.execute("SHOW server_version").fetchone()
+        fsync = connection.execute("SHOW fsync").fetchone()
     return {
-        "postgresql": "" if row is None else str(row[0]),
+        "postgresql": "" if version is None else str(version[0]),
+        "fsync": "" if fsync is None else str(fsync[0]),
         "python": platform.python_version(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
         "cpu": _cpu_model(),
@@ -54,28 +59,34 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def publish(reports: Sequence[Report], where: Mapping[str, Fact], results: Path) -> None:
-    """Print one table and write `results`/NAME.json for each report."""
+def publish(reports: Iterable[Report], where: Mapping[str, Fact], results: Path) -> None:
+    """Write `results`/NAME.json for each report as it comes; at the end print one table."""
     results.mkdir(parents=True, exist_ok=True)
-    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+    done = []
     for report in reports:
-        text = json.dumps(
-            {
-                "name": report.name,
-                "measured_at": measured_at,
-                "environment": dict(where),
-                "facts": dict(report.facts),
-                "measures": [_as_json(measure) for measure in report.measures],
-                "details": dict(report.details),
-            },
-            indent=1,
-        )
-        (results / f"{report.name}.json").write_text(text + "\n", encoding="utf-8")
-    console = Console()
-    console.print(_table(reports))
-    for report in reports:
+        _save(report, where, results / f"{report.name}.json")
+        done.append(report)
+    # A file or a pipe has no width of its own, and 80 columns break every line.
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console.print(_table(done))
+    for report in done:
         console.print(f"[bold]{report.name}[/bold]: {_sentence(report.facts)}", soft_wrap=True)
     console.print(_sentence(where), soft_wrap=True)
+
+
+def _save(report: Report, where: Mapping[str, Fact], path: Path) -> None:
+    text = json.dumps(
+        {
+            "name": report.name,
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "environment": dict(where),
+            "facts": dict(report.facts),
+            "measures": [_as_json(measure) for measure in report.measures],
+            "details": dict(report.details),
+        },
+        indent=1,
+    )
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _as_json(measure: Measure) -> dict[str, object]:
@@ -90,8 +101,10 @@ def _as_json(measure: Measure) -> dict[str, object]:
 def _table(reports: Sequence[Report]) -> Table:
     table = Table(title="conservator: benchmarks")
     table.add_column("measure")
-    for name in ("median", "spread", "ratio", "goal", "reached"):
+    for name in ("median", "spread", "ratio"):
         table.add_column(name, justify="right")
+    for name in ("to", "goal", "reached"):
+        table.add_column(name)
     for report in reports:
         table.add_section()
         for measure in report.measures:
@@ -103,12 +116,13 @@ def _cells(measure: Measure) -> tuple[str, ...]:
     least, greatest = measure.spread
     reached = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[measure.reached]
     once = len(measure.samples) == 1
-    ratio = "" if measure.ratio is None else f"{measure.ratio:.2f} × {measure.base}"
+    ratio = "" if measure.ratio is None else f"{measure.ratio:.2f}"
     return (
         measure.name,
         f"{_number(measure.median)} {measure.unit}",
         "" if once else f"{_number(least)} – {_number(greatest)}",
         ratio,
+        measure.base or "",
         "" if measure.goal is None else measure.goal.text,
         reached,
     )

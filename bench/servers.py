@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from bench.options import Options
 from monitor.config import Settings, parse_config
 from monitor.demo.server import PostgresServer
 
@@ -20,12 +23,20 @@ _SERVER_SETTINGS = {
     "checkpoint_timeout": "1h",
     "maintenance_work_mem": "512MB",
 }
+_DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 _FILE_COPY_SINCE = 150000
 
 
-def bench_server(bin_dir: Path | None) -> PostgresServer:
-    """A server to be entered. Nothing on it is durable: commits cost nobody an fsync."""
-    return PostgresServer(bin_dir, shared_buffers="512MB", settings=_SERVER_SETTINGS)
+def bench_server(options: Options) -> PostgresServer:
+    """A server to be entered: commits wait for the disk only when `options` ask for it.
+
+    From now on SIGTERM ends this program in order, so that its gigabytes don't stay behind.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    durability = dict.fromkeys(_DURABILITY, options.durable)
+    return PostgresServer(
+        options.bin_dir, shared_buffers="512MB", settings={**_SERVER_SETTINGS, **durability}
+    )
 
 
 def statement(name: str) -> sql.SQL:

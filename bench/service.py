@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 from bench.contenders import BenchmarkError
 from bench.gallery import LEGACY, build
@@ -33,11 +31,9 @@ def measure(server: PostgresServer, options: Options) -> Report:
         f"healing: {{mode: heal, pace: {{duty: {options.duty}}}}}\n"
         "server: {host: 127.0.0.1, port: 0}\n"
     )
-    with (
-        copied(server, LEGACY, _COPY) as database,
-        tempfile.TemporaryDirectory(prefix="conservator-bench-") as folder,
-    ):
-        config = Path(folder) / "config.yaml"
+    with copied(server, LEGACY, _COPY) as database:
+        # In the server's directory, which goes in any case.
+        config = server.socket_dir / "config.yaml"
         config.write_text(config_text(server.url(database), more), encoding="utf-8")
         starts: list[float] = []
         for _ in range(max(0, options.starts - 1)):
@@ -89,7 +85,7 @@ def _scrape_while_healing(service: Serving, wanted: int) -> list[float]:
 def main() -> None:
     """Build the gallery and measure."""
     options = read_options(__doc__)
-    with bench_server(options.bin_dir) as server:
+    with bench_server(options) as server:
         build(server, LEGACY, options)
         publish([measure(server, options)], environment(server), options.results)
 

@@ -63,6 +63,11 @@ def is_not_an_id(error: DBAPIError) -> bool:
     return state in _NOT_AN_ID or (state is None and "NUL" in str(error.orig))
 
 
+def is_text(value: str) -> bool:
+    """Whether PostgreSQL can be sent `value`: JSON also knows NUL and halves of characters."""
+    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 async def take_user_census(
     connection: AsyncConnection,
     catalogue: Catalogue,
@@ -72,7 +77,7 @@ async def take_user_census(
 ) -> UserCensus:
     """The counts of `user_id`, whether or not the audience holds it. Raises UnknownUserError."""
     unknown = UnknownUserError(f"No user has the id {user_id!r}.")
-    if "\x00" in user_id:
+    if not is_text(user_id):
         raise unknown
     statement = render(PACKAGE, "user_census", fragments(catalogue, pools))
     try:
@@ -126,15 +131,18 @@ async def read_pair(
     artwork_id: str,
 ) -> PairFacts:
     """Everything that decides the state of one pair. Ids that can't be ids have no rows."""
+    no_id = UnknownUserError(
+        f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
+    )
+    if not is_text(user_id) or not is_text(artwork_id):
+        raise no_id
     statement = render(PACKAGE, "explain_pair", fragments(catalogue, pools))
     values = {**parameters(borders), "user_id": user_id, "artwork_id": artwork_id}
     try:
         row = (await connection.exec_driver_sql(statement, values)).one()
     except DBAPIError as error:
         if is_not_an_id(error):
-            raise UnknownUserError(
-                f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
-            ) from None
+            raise no_id from None
         raise
     return PairFacts(**row._mapping)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -86,9 +86,11 @@ class Borders:
     @classmethod
     def at(cls, now: datetime, pools: PoolsSpec) -> Borders:
         """The borders that `pools` draws at the moment `now`."""
+        # In a zone whose clocks move, Python subtracts on the clock's face, not in elapsed time.
+        moment = now.astimezone(UTC)
         return cls(
-            now=now,
-            fresh_after=now - pools.fresh_for,
-            legacy_until=now - pools.legacy_after,
+            now=moment,
+            fresh_after=moment - pools.fresh_for,
+            legacy_until=moment - pools.legacy_after,
             created_before=pools.legacy_created_before,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -41,13 +42,14 @@ class Healer:
         self._inbox: asyncio.Queue[tuple[Run, Executor]] = asyncio.Queue()
         self._working: set[Executor] = set()
         self._run_ids: set[int] = set()
+        self._beginning = 0
         self._users = asyncio.Semaphore(USERS_AT_ONCE)
         self._stopping = False
 
     @property
     def in_flight(self) -> int:
-        """Runs that this process works on right now."""
-        return len(self._working)
+        """Runs that this process works on right now, or is about to."""
+        return len(self._working) + self._beginning
 
     def stop(self) -> None:
         """Finish the current batches, put the runs down, start nothing new."""
@@ -66,45 +68,62 @@ class Healer:
 
         Raises ActiveRunError, PausedError, NotNowError.
         """
-        self._refuse_when_stopping()
-        workshop = self._workshop()
-        planned = await workshop.planner.plan_audience(
-            workshop.claimant(trigger),
-            reason=reason,
-            max_rows=workshop.settings.healing.max_rows_per_run,
-            guard=lambda census, _: workshop.guard(census),
-        )
-        if planned.run is None:
-            self._publish(planned.census)
-            return None
-        self._hand_over(planned.run)
-        return planned.run
+        with self._begun():
+            workshop = self._workshop()
+            planned = await workshop.planner.plan_audience(
+                workshop.claimant(trigger),
+                reason=reason,
+                max_rows=workshop.settings.healing.max_rows_per_run,
+                guard=lambda census, _: workshop.guard(census),
+            )
+            if planned.run is None:
+                self._publish(planned.census)
+                return None
+            self._hand_over(planned.run)
+            return planned.run
 
     async def take_up(self, run: Run) -> bool:
         """Go on with a run that nobody holds; False when another process was first."""
-        self._refuse_when_stopping()
         if run.id in self._run_ids:
             return False
-        workshop = self._workshop()
-        async with transaction(
-            workshop.engine, timeout=workshop.settings.database.statement_timeout
-        ) as connection:
-            claimed = await claim(
-                connection,
-                workshop.state,
-                run.id,
-                holder=workshop.holder,
-                lease=workshop.settings.lease,
+        with self._begun():
+            workshop = self._workshop()
+            async with transaction(
+                workshop.engine, timeout=workshop.settings.database.statement_timeout
+            ) as connection:
+                claimed = await claim(
+                    connection,
+                    workshop.state,
+                    run.id,
+                    holder=workshop.holder,
+                    lease=workshop.settings.lease,
+                )
+            if claimed is None:
+                return False
+            log.info(
+                "run_taken_up", run_id=claimed.id, token=claimed.token, inserted=claimed.inserted
             )
-        if claimed is None:
-            return False
-        log.info("run_taken_up", run_id=claimed.id, token=claimed.token, inserted=claimed.inserted)
-        self._hand_over(claimed)
-        return True
+            self._hand_over(claimed)
+            return True
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """A run is being planned or claimed: `stop` waits for it. Refused once stopping."""
+        self._refuse_when_stopping()
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+
+    def _employ(self, executor: Executor) -> None:
+        self._working.add(executor)
+        if self._stopping:
+            executor.stop()
 
     def _hand_over(self, run: Run) -> None:
         executor = self._workshop().executor(self._progress)
-        self._working.add(executor)
+        self._employ(executor)
         self._run_ids.add(run.id)
         self._board.update(active_run=run)
         self._inbox.put_nowait((run, executor))
@@ -148,15 +167,19 @@ class Healer:
         workshop = self._workshop()
         self._refuse_when_breaker_open(workshop)
         async with self._users:
-            planned = await workshop.planner.plan_user(
-                workshop.claimant(trigger), user_id, reason="Asked for by a caller.", force=force
-            )
-            if isinstance(planned, AlreadyBackfilled):
-                return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)
-            if planned is None:
-                return UserBackfill(updated=0, run_id=None, skipped=False)
-            executor = workshop.executor(lambda _: None, window=False)
-            self._working.add(executor)
+            with self._begun():
+                planned = await workshop.planner.plan_user(
+                    workshop.claimant(trigger),
+                    user_id,
+                    reason="Asked for by a caller.",
+                    force=force,
+                )
+                if isinstance(planned, AlreadyBackfilled):
+                    return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)
+                if planned is None:
+                    return UserBackfill(updated=0, run_id=None, skipped=False)
+                executor = workshop.executor(lambda _: None, window=False)
+                self._employ(executor)
             try:
                 ended = await executor.work(planned)
             finally:

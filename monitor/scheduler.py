@@ -86,8 +86,9 @@ class Scheduler:
         self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
 
     def wake(self, name: str) -> None:
-        """Run `name` now, unless it is running already."""
-        self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+        """Run `name` now, unless it is running already, or is not scheduled at all."""
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         """Begin."""
@@ -95,11 +96,13 @@ class Scheduler:
 
     def stop(self) -> None:
         """Start no further runs. Runs under way are the service's to await."""
-        self._scheduler.pause()
+        if self._scheduler.running:
+            self._scheduler.pause()
 
     def close(self) -> None:
         """The end, once nothing is under way."""
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     def _missed(self, event: JobEvent) -> None:
         log.warning("run_missed", job=event.job_id)

@@ -79,6 +79,7 @@ class Service:
         self._scheduler = Scheduler(self._count_missed)
         self._tasks: set[asyncio.Task[None]] = set()
         self._missed: dict[str, int] = {}
+        self._background: asyncio.Task[None] | None = None
         self.failed: asyncio.Future[None] | None = None
 
     @property
@@ -253,18 +254,21 @@ class Service:
         self._missed[name] = self._missed.get(name, 0) + 1
 
     async def stop(self) -> None:
-        """Finish batches under way, put runs down, close the connections; at most 10 s."""
+        """Finish batches under way, put runs down, close the connections; at most 10 s.
+
+        Harmless when repeated, and after a start that failed.
+        """
         self._scheduler.stop()
-        if self._workshop is not None:
+        background, self._background = self._background, None
+        if background is not None:
             self._healer.stop()
             await self._drain()
-            self._background.cancel()
-            await asyncio.gather(self._background, return_exceptions=True)
+            background.cancel()
+            await asyncio.gather(background, return_exceptions=True)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._workshop is not None:
-            self._scheduler.close()
+        self._scheduler.close()
         await self._engine.dispose()
         if self._read_engine is not self._engine:
             await self._read_engine.dispose()

@@ -80,7 +80,8 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
         stack.push_async_callback(visitors.stop)
         story = Story()
         await _watch(service, visitors, story, stop, address, duration, started)
-        _say_goodbye(service, story, visitors)
+        story.look(service.board.current)
+        _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
         console.print("Stopping …")
     console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
 
@@ -177,9 +178,11 @@ async def _sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _say_goodbye(service: Service, story: Story, visitors: Visitors) -> None:
+def _say_goodbye(service: Service, story: Story, visitors: Visitors, *, told_to_stop: bool) -> None:
     first, last = story.first, service.board.current.census
     if first is None or last is None:
+        if told_to_stop:
+            return
         raise ConservatorError("The demo ended before its first census; let it run longer.")
     written = service.board.current.counters.get(("heal_impressions", ""), 0.0)
     console.print(

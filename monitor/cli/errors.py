@@ -24,7 +24,7 @@ def run(command: Callable[[], object]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except typer.Abort:
-        return _say("Stopped; nothing was changed.", INTERRUPTED)
+        return _say("Stopped; nothing was changed. With --yes it does not ask.", INTERRUPTED)
     except typer.TyperException as error:
         return _say(_usage(error), USAGE)
     except ConservatorError as error:

@@ -26,6 +26,7 @@ def init(
     print_sql: Annotated[
         bool, typer.Option("--print-sql", help="Print the schema and the grants; change nothing.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Create or upgrade the service's own tables."""
 
@@ -38,6 +39,9 @@ def init(
             sys.stdout.write(f"{script}\n{grants}")
             return
         done = await ensure_schema(engine, workshop.state)
+        if as_json:
+            print_json({"schema": name, "revision": schema.CURRENT, "changed": done})
+            return
         state = "is now" if done else "was already"
         console.print(f"The state schema {name} {state} at revision {schema.CURRENT}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+PIPED_WIDTH = 160
+"""Columns where standard output is no terminal and nothing says how wide it is."""
+
+console = Console(
+    highlight=False,
+    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH,
+)
 """Where people read; width and colours follow the terminal."""
+
+
+_INTERNAL = "monotonic"
+"""A moment on the process's own clock means nothing outside of it."""
 
 
 def plain(value: object) -> Any:
@@ -37,6 +48,7 @@ def plain(value: object) -> Any:
             result = {
                 field.name.rstrip("_"): plain(getattr(value, field.name))
                 for field in dataclasses.fields(value)
+                if field.name != _INTERNAL
             }
         case _:
             result = str(value)
@@ -49,10 +61,14 @@ def print_json(value: object) -> None:
 
 
 def table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """An empty table; the columns in `numbers` are aligned to the right."""
+    """An empty table; columns in `numbers` are aligned to the right, only the last one wraps."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        made.add_column(
+            column,
+            justify="right" if column in numbers else "left",
+            no_wrap=column is not columns[-1],
+        )
     return made
 
 

@@ -12,7 +12,7 @@ from monitor.cli.output import console, duration, moment, number, print_json, ta
 from monitor.cli.session import state_of, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
-from monitor.state.runs import BatchRow, Run, get_run, list_batches, list_runs
+from monitor.state.runs import BatchRow, Run, RunState, get_run, list_batches, list_runs
 
 MAX_BATCHES = 100_000
 
@@ -69,8 +69,8 @@ def print_runs(found: tuple[Run, ...]) -> None:
         console.print("No heal run yet.")
         return
     shown = table(
-        *("run", "kind", "state", "started", "by", "rows", "legacy before", "after", "outcome"),
-        numbers=("run", "rows", "legacy before", "after"),
+        *("run", "kind", "state", "started", "by", "rows", "planned", "before", "after", ""),
+        numbers=("run", "rows", "planned", "before", "after"),
     )
     for run in found:
         shown.add_row(
@@ -79,9 +79,10 @@ def print_runs(found: tuple[Run, ...]) -> None:
             run.state.value,
             moment(run.started_at),
             run.trigger.value,
-            f"{number(run.inserted)} of {number(run.planned_rows)}",
+            number(run.inserted),
+            number(run.planned_rows),
             number(run.legacy_before),
             number(run.legacy_after),
-            run.outcome or run.reason,
+            "" if run.state is RunState.SUCCEEDED else run.outcome or run.reason,
         )
     console.print(shown)

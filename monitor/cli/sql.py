@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.doctor import Blocks
-from checks.errors import ConservatorError
 from checks.spec import Borders
 from checks.statements import render
 from monitor.cli.output import print_json
@@ -48,8 +47,8 @@ def sql(
     found = with_engine(context, work)
     if name is not None:
         if name not in found:
-            raise ConservatorError(
-                f"There is no statement {name!r}; expected one of: {', '.join(found)}."
+            raise typer.BadParameter(
+                f"no statement is called {name}; expected one of: {', '.join(found)}"
             )
         found = {name: found[name]}
     if as_json:

@@ -144,7 +144,7 @@ class BatchWriter:
         )
         items = [WorkItem(int(row.position), int(row.planned)) for row in rows]
         left = max(0, run.planned_rows - begun.inserted)
-        if begun.artwork_cursor is not None and items:
+        if begun.artwork_cursor is not None and items and left:
             # The first user was taken in part: go on with it alone, whatever it has left.
             return Window(items[0].position, 1, min(size, left), splits=True)
         return next_window(items, size, left)

@@ -157,8 +157,6 @@ class Executor:
         waited = Waited()
         started, first_inserted = time.perf_counter(), run.inserted
         while True:
-            if self._stop.is_set():
-                raise HoldError("The service is shutting down.")
             batch, pace = await self._write(run, pace, waited)
             if batch is None:
                 return run
@@ -190,6 +188,7 @@ class Executor:
         )
         async for attempt in retrying:
             with attempt:
+                self._hold_when_stopping()
                 number = attempt.retry_state.attempt_number
                 violated = sqlstate_of(attempt.retry_state) == FOREIGN_KEY_VIOLATION
                 # First the same again: the new snapshot no longer sees the deleted row.
@@ -197,6 +196,10 @@ class Executor:
                     size = max(1, size // 2)
                 batch = await self._writer.write(run, size=size, waited=waited)
         return batch, replace(pace, size=size) if size != pace.size else pace
+
+    def _hold_when_stopping(self) -> None:
+        if self._stop.is_set():
+            raise HoldError("The service is shutting down.")
 
     async def _rest(self, seconds: float) -> Waited:
         if seconds <= 0:
@@ -215,28 +218,35 @@ class Executor:
         """Count again; walk once more while pairs of the plan are missing; then finish."""
         while True:
             verdict = await self._verifier.verify(run)
-            if verdict.remaining == 0 or verdict.passes >= PASSES:
+            if verdict.remaining == 0 or verdict.passes >= PASSES or verdict.rows_left <= 0:
                 break
             log.info("run_next_pass", run_id=run.id, remaining=verdict.remaining)
-            run = await self._batches(await self._next_pass(run, verdict.remaining))
+            run = await self._batches(await self._next_pass(run))
         if verdict.remaining == 0:
             state, outcome = RunState.SUCCEEDED, "Nothing of the plan is left."
+        elif verdict.rows_left <= 0:
+            state = RunState.PARTIAL
+            outcome = (
+                f"All {run.planned_rows} planned rows are written; {verdict.remaining} pairs became"
+                " legacy since they were planned, by an import or a loss, and are the next run's."
+            )
         else:
             state = RunState.PARTIAL
             outcome = (
-                f"{verdict.remaining} pairs of the plan are still missing after {PASSES} passes."
+                f"{verdict.remaining} pairs of the plan are still missing after"
+                f" {verdict.passes} passes."
             )
         await self._verifier.finish(run, state, outcome, verdict)
         ended = await self._reload(run)
         log.info("run_ended", run_id=run.id, state=state, inserted=ended.inserted, outcome=outcome)
         return Ended(ended, verdict.census)
 
-    async def _next_pass(self, run: Run, remaining: int) -> Run:
+    async def _next_pass(self, run: Run) -> Run:
         async with transaction(self._engine, timeout=timedelta(seconds=10)) as connection:
             changed = await self._state.run(
                 connection,
                 "run_next_pass",
-                {"run_id": run.id, "token": run.token, "remaining": remaining},
+                {"run_id": run.id, "token": run.token},
             )
             if changed.one_or_none() is None:
                 raise LeaseLostError(f"Run {run.id} is no longer held by this process.")

@@ -10,7 +10,7 @@ SAMPLES = 5
 START = 1000
 """Rows in the first batch of a run, before anything is known about this database."""
 GROWTH = 1.5
-"""A batch never grows by more than this factor at once."""
+"""A batch never grows by more than this factor at once, except from one row to two."""
 ALARM = 5.0
 """A batch that takes this many times its target shrinks the size to a tenth at once."""
 
@@ -58,7 +58,10 @@ def after_batch(pace: Pace, settings: PaceSettings, *, seconds: float, inserted:
         return pace
     if len(timings) < min(SAMPLES, 3):
         return replace(pace, timings=timings)
-    size = min(settings.max_batch, math.floor(pace.size * min(GROWTH, target / slowest)))
+    # One row may always become two, or a run that was slowed down to one row would stay there.
+    growth = max(pace.size * GROWTH, pace.size + 1)
+    room = pace.size * target / slowest if slowest else math.inf
+    size = min(settings.max_batch, math.floor(min(growth, room)))
     return replace(pace, timings=timings) if size <= pace.size else Pace(size)
 
 

@@ -62,13 +62,14 @@ class HealingStatements:
     def batch_insert(self, kind: RunKind, *, splits: bool) -> str:
         """The statement that writes; a per-user run asks for no audience.
 
-        Where a window `splits` a user, the artworks are taken in the cursor's order; whole users
-        are spared that sort.
+        Where a window `splits` a user, the artworks are taken in the cursor's order, up to the
+        window's limit; whole users are spared that sort, and get what was planned for them.
         """
         everyone = kind is RunKind.USER or self.state.pools.audience is Audience.ALL
         names = {
             **self.fragments,
             "cursor_order": raw("ORDER BY a.id" if splits else ""),
+            "user_limit": raw("%(limit)s::bigint" if splits else "w.planned"),
             **({"in_audience": raw("TRUE")} if everyone else {}),
         }
         return render(PACKAGE, "batch_insert", names)

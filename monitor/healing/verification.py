@@ -25,6 +25,8 @@ class Recount:
 
     remaining: int
     passes: int
+    rows_left: int
+    """What the plan still allows to be written."""
     census: Census | None
     """None for a per-user run, which says nothing about the others."""
 
@@ -45,7 +47,8 @@ class Verifier:
         catalogue, pools = self._state.catalogue, self._state.pools
         async with snapshot(self._engine, timeout=self._timeout) as connection:
             current = await get_run(connection, self._state, run.id)
-            passes = run.pass_ if current is None else current.pass_
+            current = run if current is None else current
+            passes, rows_left = current.pass_, current.planned_rows - current.inserted
             borders = Borders.at(await database_now(connection), pools)
             if run.kind is RunKind.USER:
                 frozen = Borders(
@@ -56,8 +59,8 @@ class Verifier:
                         connection, catalogue, pools, frozen, str(run.subject)
                     )
                 except UnknownUserError:
-                    return Recount(0, passes, None)
-                return Recount(left.legacy_untracked, passes, None)
+                    return Recount(0, passes, rows_left, None)
+                return Recount(left.legacy_untracked, passes, rows_left, None)
             result = await connection.exec_driver_sql(
                 self._statements.text("verify_plan"),
                 {
@@ -70,7 +73,7 @@ class Verifier:
             census = await take_census(
                 connection, catalogue, pools, borders, verified_until=control.verified_until
             )
-            return Recount(int(result.scalar_one()), passes, census)
+            return Recount(int(result.scalar_one()), passes, rows_left, census)
 
     async def finish(self, run: Run, state: RunState, outcome: str, recount: Recount) -> None:
         """Close the run; keep the recount as the newest census; move the verified cutoff."""

@@ -19,9 +19,10 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Users with positions above the cursor up to `until`; `limit` rows each.
+    """Users with positions above the cursor up to `until`, each with the rows planned for it.
 
-    `splits` says that it is a part of one user, whose artworks the cursor must remember.
+    `splits` says that it is a part of one user, at most `limit` rows, whose artworks the cursor
+    must remember.
     """
 
     until: int
@@ -33,13 +34,14 @@ class Window:
 def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window | None:
     """As many whole users as fit `size` rows, or a part of the first; None at the list's end.
 
-    `rows_left` is what the run's plan still allows; the last user may be planned in part.
+    `rows_left` is what the run's plan still allows: with none left, the list has ended too. The
+    last user may be planned in part.
     """
-    if not items:
+    if not items or rows_left <= 0:
         return None
     first = items[0]
     if first.planned > size or first.planned >= rows_left:
-        return Window(first.position, 1, max(0, min(size, rows_left)), splits=True)
+        return Window(first.position, 1, min(size, rows_left), splits=True)
     rows = 0
     users = 0
     until = first.position

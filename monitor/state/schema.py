@@ -7,6 +7,7 @@ without a cast.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -95,8 +96,7 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
             f" {CURRENT}: start the newer version, or give this one another database.state_schema."
         )
     if found is None:
-        create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(state_schema))
-        await connection.exec_driver_sql(create.as_string(None))
+        await _create(connection, state_schema)
     fragments = state_fragments(catalogue, state_schema)
 
     def run(sync: Connection) -> None:
@@ -108,6 +108,17 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
     return True
 
 
+async def _create(connection: AsyncConnection, state_schema: str) -> None:
+    # IF NOT EXISTS asks for CREATE on the database even where the schema is there already.
+    exists = await connection.exec_driver_sql(
+        "SELECT to_regnamespace(quote_ident(%(schema)s::text)) IS NOT NULL",
+        {"schema": state_schema},
+    )
+    if not exists.scalar_one():
+        create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(state_schema))
+        await connection.exec_driver_sql(create.as_string(None))
+
+
 def script(catalogue: Catalogue, state_schema: str) -> str:
     """The whole schema as a script, as `init --print-sql` shows it."""
     from alembic import command  # noqa: PLC0415
@@ -115,8 +126,10 @@ def script(catalogue: Catalogue, state_schema: str) -> str:
     config = _alembic(state_schema, state_fragments(catalogue, state_schema), None)
     command.upgrade(config, "head", sql=True)
     body: Any = config.output_buffer
+    # Alembic asks for what it has just inserted; in a script that is noise.
+    text = re.sub(r" RETURNING [^;]*;", ";", body.getvalue()).strip()
     create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))
-    return f"{create.as_string(None)}\n\n{body.getvalue().strip()}\n"
+    return f"{create.as_string(None)}\n\n{text}\n"
 
 
 def grants(catalogue: Catalogue, state_schema: str, values: Mapping[str, str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import (
     Census,
@@ -19,7 +18,9 @@ from checks.census import (
     take_census,
 )
 from checks.spec import Borders, PoolsSpec
+from monitor.demo.server import PostgresServer
 from tests.support.anti_join import anti_join
+from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import galleries
 from tests.support.hall_list import HALLS
 from tests.support.halls import EPOCH, Hall
@@ -27,16 +28,23 @@ from tests.support.opening import OpenHall, open_hall
 from tests.support.reckoning import Reckoning, reckon
 
 generated = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    """One database for all tests here: whatever they insert is rolled back."""
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
 @pytest.fixture(params=HALLS, ids=lambda hall: hall.name)
-async def opened(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncIterator[OpenHall]:
+async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
     hall: Hall = request.param
-    async with open_hall(engine, hall) as made:
+    async with open_hall(url, hall) as made:
         yield made
 
 
@@ -61,9 +69,7 @@ async def test_every_exact_form_equals_the_plain_anti_join(
                 form=form,
             )
             assert_equal(census, expected)
-        affected = await count_affected_users(
-            connection, catalogue, gallery.pools, borders, census
-        )
+        affected = await count_affected_users(connection, catalogue, gallery.pools, borders, census)
     assert (affected.affected, affected.clear) == (
         expected.affected,
         expected.audience - expected.affected,
@@ -82,9 +88,7 @@ async def test_the_catalogue_proves_exactly_the_forms_that_are_exact(opened: Ope
 
 def assert_equal(census: Census, expected: Reckoning) -> None:
     assert census.counts == expected.counts
-    assert census.pairs == len(
-        [user for user, _ in expected.states if expected.by_user[user][0]]
-    )
+    assert census.pairs == len([user for user, _ in expected.states if expected.by_user[user][0]])
     assert census.appeared == expected.appeared
     assert census.aged == expected.counts[3] - expected.appeared
     assert census.legacy_artworks == expected.legacy_artworks

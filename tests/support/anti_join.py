@@ -47,8 +47,8 @@ SELECT
         AND created_at <= %(verified)s::timestamptz) AS appeared,
     count(DISTINCT artwork_id) FILTER (WHERE counted AND state = 'legacy_untracked') AS artworks,
     count(DISTINCT user_id) FILTER (WHERE counted AND state = 'legacy_untracked') AS affected,
-    extract(epoch FROM min(created_at) FILTER (WHERE counted AND state = 'legacy_untracked'))::float8
-        AS oldest,
+    extract(epoch FROM
+        min(created_at) FILTER (WHERE counted AND state = 'legacy_untracked'))::float8 AS oldest,
     (SELECT count(*) FROM member WHERE counted) AS audience,
     (SELECT count(*) FROM member) AS users,
     (SELECT coalesce(json_agg(json_build_array(m.id, m.counted,

@@ -18,7 +18,7 @@ from checks.spec import CatalogueSpec
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 INFINITY = 10**20
-"""Stands for PostgreSQL's `infinity` among microseconds since 1970; its negative for `-infinity`."""
+"""PostgreSQL's `infinity` among microseconds since 1970; its negative is `-infinity`."""
 
 
 class Stored(Enum):

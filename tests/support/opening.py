@@ -1,4 +1,4 @@
-"""Galleries on a server: the tables are made once, each gallery hangs in one transaction."""
+"""Galleries on a server: tables are made once a database, a gallery hangs in one transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from psycopg import sql
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
@@ -33,15 +34,30 @@ class OpenHall:
 
 
 @asynccontextmanager
-async def open_hall(engine: AsyncEngine, hall: Hall) -> AsyncIterator[OpenHall]:
-    """Makes the tables and reads the catalogue."""
-    async with engine.connect() as connection:
-        async with connection.begin():
-            # Nothing was ever analysed here, and compiling a guess takes longer than all the rest.
-            await run(connection, f"SET jit = off; {hall.tables}")
+async def open_hall(url: str, hall: Hall) -> AsyncIterator[OpenHall]:
+    """The hall in a schema of its own, made unless it is there, and what the catalogue says."""
+    async with connected(url, hall.name, hall.tables) as connection:
         async with connection.begin():
             catalogue = (await read_catalogue(connection, hall.spec)).require()
         yield OpenHall(hall, catalogue, connection)
+
+
+@asynccontextmanager
+async def connected(url: str, schema: str, tables: str) -> AsyncIterator[AsyncConnection]:
+    """A connection that sees the schema alone, with `tables` made in it unless it is there."""
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    name = sql.Identifier(schema).as_string(None)
+    try:
+        async with engine.connect() as connection:
+            async with connection.begin():
+                # Nothing here was ever analysed; compiling a guess takes longer than all the rest.
+                await run(connection, f"SET jit = off; SET search_path = {name}")
+                found = await connection.exec_driver_sql("SELECT current_schema()")
+                if found.scalar() is None:
+                    await run(connection, f"CREATE SCHEMA {name}; {tables}")
+            yield connection
+    finally:
+        await engine.dispose()
 
 
 async def run(connection: AsyncConnection, statements: str) -> None:
@@ -53,8 +69,7 @@ def _fill(gallery: Gallery, hall: Hall) -> list[str]:
     viewed = hall.text(micros(gallery.now))
     people = [(hall.key(p.id), hall.text(p.created), p.note) for p in gallery.people]
     pieces = [
-        (hall.key(p.id), hall.text(p.created), _key(hall, p.owner), p.note)
-        for p in gallery.pieces
+        (hall.key(p.id), hall.text(p.created), _key(hall, p.owner), p.note) for p in gallery.pieces
     ]
     views = [(_key(hall, person), _key(hall, piece), viewed) for person, piece in gallery.views]
     filled = [
@@ -71,13 +86,17 @@ def _insert(
     """`statement` with `rows` as what it calls `given`."""
     if not rows:
         return ""
-    return sql.SQL("WITH given ({}) AS (VALUES {}) {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join(
-            sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows
-        ),
-        sql.SQL(statement),
-    ).as_string(None)
+    return (
+        sql.SQL("WITH given ({}) AS (VALUES {}) {}")
+        .format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.SQL(", ").join(
+                sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows
+            ),
+            sql.SQL(statement),
+        )
+        .as_string(None)
+    )
 
 
 def _key(hall: Hall, number: int | None) -> str | None:

@@ -41,9 +41,7 @@ def reckon(gallery: Gallery, hall: Hall) -> Reckoning:
         if p.created is not None and (not hall.pieces_filtered or p.note == SHOWN)
     ]
     viewers = {viewer for viewer, _ in gallery.views}
-    member = {
-        p.id: gallery.pools.audience is Audience.ALL or p.id in viewers for p in people
-    }
+    member = {p.id: gallery.pools.audience is Audience.ALL or p.id in viewers for p in people}
     states = {
         (person.id, piece.id): _state(person, piece, gallery, hall)
         for person in people
@@ -71,8 +69,7 @@ def reckon(gallery: Gallery, hall: Hall) -> Reckoning:
             for p in people
         },
         states={
-            (hall.key(person), hall.key(piece)): state
-            for (person, piece), state in states.items()
+            (hall.key(person), hall.key(piece)): state for (person, piece), state in states.items()
         },
     )
 

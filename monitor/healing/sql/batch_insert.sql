@@ -1,8 +1,9 @@
 -- THE statement that writes user data: the impressions that a window of the work list misses, and
 -- their ledger rows, together. Audience, filters and ages are judged anew, so that only pairs that
--- are legacy_untracked at this moment are written. LIMIT (NULL where a window takes users whole)
--- keeps the planner from flattening the lateral subquery into a join over all impressions; the
--- legacy artworks are read once, not once a user; the last order keeps two writers from deadlock.
+-- are legacy_untracked at this moment are written, and no more of a user than was planned, whatever
+-- was imported or lost since. LIMIT also keeps the planner from flattening the lateral subquery into
+-- a join over all impressions; the legacy artworks are read once, not once a user; the last order
+-- keeps two writers from deadlock.
 WITH legacy_artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
@@ -20,7 +21,7 @@ missing AS MATERIALIZED (
               SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
           )
         {cursor_order}
-        LIMIT %(limit)s::bigint
+        LIMIT {user_limit}
     ) AS m
     WHERE w.run_id = %(run_id)s
       AND w.position > %(position)s
@@ -39,6 +40,8 @@ listed AS (
     INSERT INTO {state}.backfilled_impression (run_id, user_id, artwork_id, viewed_at)
     SELECT %(run_id)s, written.user_id, written.artwork_id, written.viewed_at
     FROM written
+    -- An impression that this run wrote before and that has vanished since.
+    ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
     RETURNING 1
 )
 SELECT

@@ -1,3 +1,4 @@
+-- The first revision of the state schema. Id columns take the types of the app's own tables.
 CREATE TABLE {state}.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('heal', 'user')),

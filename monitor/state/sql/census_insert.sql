@@ -1,3 +1,4 @@
+-- One row a census, for the history.
 INSERT INTO {state}.census (
     as_of, form, tracked, fresh, storage, legacy_untracked, appeared, legacy_artworks,
     oldest_legacy_created, audience, users, seconds

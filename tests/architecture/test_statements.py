@@ -1,0 +1,79 @@
+"""SQL lives in files: one statement each, explained, in use; user data are written in one place."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("checks", "monitor", "exporters")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.sql"))
+WRITERS = (ROOT / "monitor/healing/sql", ROOT / "monitor/demo/sql")
+"""Healing writes impressions; the demo plays the app."""
+USER_DATA = r"(\{(impressions|artworks|users)\}|\b(user_art_impressions|art_sessions|users)\b)"
+WRITES_USER_DATA = re.compile(
+    rf"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO)\s+(ONLY\s+)?{USER_DATA}",
+    re.IGNORECASE,
+)
+WRITES = re.compile(
+    r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE|CREATE|ALTER|DROP|GRANT|CALL)\b",
+    re.IGNORECASE,
+)
+
+
+def name_of(path: Path) -> str:
+    """For the test's name."""
+    return str(path.relative_to(ROOT))
+
+
+def code(path: Path) -> str:
+    """The statement without comments and quoted text."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", text))
+
+
+def quoted_in_python(package: Path) -> set[str]:
+    """Every text that stands in the Python of a package."""
+    return {
+        node.value
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_user_data_are_written_in_one_folder_only() -> None:
+    writers = [path for path in FILES if WRITES_USER_DATA.search(code(path))]
+    assert [name_of(path) for path in writers if path.parent not in WRITERS] == []
+    healing = [path for path in writers if path.parent == WRITERS[0]]
+    assert [path.name for path in healing] == ["batch_insert.sql"]
+
+
+def test_no_python_writes_user_data() -> None:
+    assert [
+        text
+        for package in PACKAGES
+        for text in quoted_in_python(ROOT / package)
+        if WRITES_USER_DATA.search(text)
+    ] == []
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "checks" in p.parts], ids=name_of)
+def test_checks_only_read(path: Path) -> None:
+    assert code(path).split()[0].upper() in {"SELECT", "WITH"}
+    assert WRITES.findall(code(path)) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_statement_says_what_it_is_for(path: Path) -> None:
+    assert re.match(r"-- \S", path.read_text(encoding="utf-8"))
+
+
+def test_every_statement_is_in_use() -> None:
+    texts = set().union(*(quoted_in_python(ROOT / package) for package in PACKAGES))
+    assert [
+        name_of(path) for path in FILES if path.stem not in texts and path.name not in texts
+    ] == []

@@ -1,0 +1,128 @@
+"""A census whose proof no longer holds says so instead of publishing numbers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census, CensusForm, count_affected_users, take_census
+from checks.errors import StatementError
+from checks.spec import Borders, PoolsSpec
+from monitor.demo.server import PostgresServer
+from tests.support.databases import EMPTY, cloned
+from tests.support.galleries import NOBODY, Gallery, Person, Piece, micros
+from tests.support.hall_list import APP, LOOSE
+from tests.support.opening import OpenHall, open_hall, run
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+OLD, YOUNG = (micros(NOW - timedelta(days=days)) for days in (30, 1))
+POOLS = PoolsSpec()
+BORDERS = Borders.at(NOW, POOLS)
+
+TWO_PEOPLE = (Person(0), Person(1))
+OLD_AND_YOUNG = (Piece(0, OLD), Piece(1, YOUNG))
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    """One database for all tests here: whatever they insert is rolled back."""
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
+@pytest.fixture
+async def loose(url: str) -> AsyncIterator[OpenHall]:
+    async with open_hall(url, LOOSE) as made:
+        yield made
+
+
+@pytest.fixture
+async def app(url: str) -> AsyncIterator[OpenHall]:
+    async with open_hall(url, APP) as made:
+        yield made
+
+
+async def counted(opened: OpenHall, connection: AsyncConnection, form: CensusForm) -> Census:
+    return await take_census(connection, opened.catalogue, POOLS, BORDERS, form=form)
+
+
+@pytest.mark.parametrize(
+    ("views", "form"),
+    [
+        pytest.param([(0, 0), (0, 0), (0, 1)], CensusForm.BY_ARTWORK, id="duplicates by artwork"),
+        pytest.param([(0, 0), (14, 0)], CensusForm.BY_ARTWORK, id="an orphan by artwork"),
+        pytest.param([(0, 0), (None, 0)], CensusForm.BY_ARTWORK, id="a null by artwork"),
+        pytest.param([(0, 0), (0, 0), (0, 1)], CensusForm.BY_TOTAL, id="duplicates by total"),
+        pytest.param([(0, 1), (0, 14), (0, 14)], CensusForm.BY_TOTAL, id="orphans by total"),
+    ],
+)
+async def test_more_impressions_than_pairs_are_a_contradiction(
+    loose: OpenHall, views: list[tuple[int | None, int | None]], form: CensusForm
+) -> None:
+    gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG, views=tuple(views))
+    async with loose.hanging(gallery) as connection:
+        with pytest.raises(StatementError, match=r"contradicts itself.*conservator doctor"):
+            await counted(loose, connection, form)
+        census = await counted(loose, connection, CensusForm.BY_ARTWORK_JOINED)
+    assert census.pairs == census.audience * 2
+
+
+async def test_totals_that_an_orphan_falsifies_differ_from_the_count_by_artwork(
+    loose: OpenHall,
+) -> None:
+    views = ((0, 1), (1, 1), (0, NOBODY[0]))
+    gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG, views=views)
+    async with loose.hanging(gallery) as connection:
+        with pytest.raises(StatementError, match="Two counts of one snapshot differ"):
+            await counted(loose, connection, CensusForm.BY_TOTAL)
+
+
+async def test_affected_users_that_do_not_add_up_to_the_census_are_refused(
+    loose: OpenHall,
+) -> None:
+    # A duplicate hides exactly the one pair that is missing, so the counts look plausible.
+    gallery = Gallery(
+        NOW,
+        people=TWO_PEOPLE,
+        pieces=(Piece(0, OLD), Piece(2, OLD)),
+        views=((0, 0), (0, 0), (1, 2)),
+    )
+    async with loose.hanging(gallery) as connection:
+        census = await counted(loose, connection, CensusForm.BY_ARTWORK)
+        assert census.legacy_untracked == 1
+        with pytest.raises(StatementError, match=r"Two counts of one snapshot differ: 1 .* 2 by"):
+            await count_affected_users(connection, loose.catalogue, POOLS, BORDERS, census)
+
+
+async def test_a_catalogue_that_was_right_when_it_was_read_is_found_out(app: OpenHall) -> None:
+    pieces = (Piece(0, OLD), Piece(1, YOUNG))
+    gallery = Gallery(NOW, people=TWO_PEOPLE[:1], pieces=pieces, views=((0, 0), (0, 1)))
+    async with app.hanging(gallery) as connection:
+        await take_census(connection, app.catalogue, POOLS, BORDERS)
+        await run(
+            connection,
+            "DROP INDEX user_art_impressions_unique_user_artwork;"
+            "INSERT INTO user_art_impressions (user_id, artwork_id)"
+            " SELECT user_id, artwork_id FROM user_art_impressions",
+        )
+        with pytest.raises(StatementError, match="contradicts itself"):
+            await take_census(connection, app.catalogue, POOLS, BORDERS)
+
+
+async def test_nobody_is_affected_while_nothing_is_legacy(loose: OpenHall) -> None:
+    gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG[1:], views=((0, 1), (1, None)))
+    async with loose.hanging(gallery) as connection:
+        census = await take_census(connection, loose.catalogue, POOLS, BORDERS)
+        affected = await count_affected_users(connection, loose.catalogue, POOLS, BORDERS, census)
+    assert (census.audience, affected.affected, affected.clear) == (2, 0, 2)
+    assert census.oldest_legacy_created is None
+
+
+async def test_an_empty_gallery_has_no_pairs_in_any_form(app: OpenHall) -> None:
+    async with app.hanging(Gallery(NOW)) as connection:
+        for form in app.hall.forms:
+            census = await counted(app, connection, form)
+            assert (census.pairs, census.legacy_share, census.users) == (0, 0.0, 0)

@@ -1,0 +1,145 @@
+"""kill -9 in the middle of a run, again and again: nothing is lost, nothing is repeated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.app import App, app_on
+from tests.support.books import (
+    assert_books_agree,
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    start_audit,
+)
+from tests.support.healing import Gate, document, make_workshop
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "database": {"lock_timeout": "30s"},
+    "healing": {"pace": {"max_batch": 10}, "breaker": {"max_share": "100%"}},
+    "lease": "300ms",
+}
+
+
+@contextmanager
+def healing(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`conservator heal` in a process of its own, which does not outlive the context."""
+    command = [sys.executable, "-m", "monitor", "-c", str(config), "heal", "--yes", *options]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def finish(config: Path, app: App, *options: str) -> str:
+    """Start again once the dead process's lease has run out, and wait for the end."""
+    await wait_until(lambda: lease_has_run_out(app))
+    with healing(config, *options) as process:
+        await wait_until(lambda: process.poll() is not None, 30)
+        assert process.stdout is not None
+        output = process.stdout.read().decode()
+        assert process.returncode == 0, output
+        return output
+
+
+def written(tmp_path: Path, url: str) -> Path:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(document(url, **SETTINGS)), encoding="utf-8")
+    return config
+
+
+async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    config, points = written(tmp_path, app_database_url), (0, 1, 5)
+    async with app_on(app_database_url) as app, app_on(app_database_url) as keeper:
+        await app.plant(users=10, artworks=12)
+        async with make_workshop(app_database_url):
+            pass  # for the state schema, which the gate looks at
+        await start_audit(app)
+        before = await app.value("SELECT count(*) FROM user_art_impressions")
+        gate = Gate(keeper)
+        await gate.build(after_batches=points[0])
+        for number, point in enumerate(points):
+            if number:
+                await wait_until(lambda: lease_has_run_out(app))
+                await gate.close(after_batches=point)
+            with healing(config) as process:
+                await wait_until(gate.somebody_waits, 30)
+                process.kill()  # within the statement that writes
+                process.wait()
+            await gate.open()
+            await wait_until(lambda: no_session_left(app))
+            # Every second batch is the rest of a user whom the one before took in part.
+            assert await app.rows(
+                "SELECT state, batches, artwork_cursor IS NOT NULL FROM conservator.run"
+            ) == [("running", point, point % 2 == 1)]
+            await assert_books_agree(app)
+        output = await finish(config, app)
+        assert "was left unfinished" in output
+        assert await app.rows("SELECT state, token, inserted FROM conservator.run") == [
+            ("succeeded", len(points) + 1, 120)
+        ]
+        assert await app.value("SELECT count(*) FROM user_art_impressions") == before + 120
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def no_session_left(app: App) -> bool:
+    found = await app.value(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'conservator' AND datname = current_database()"
+    )
+    return bool(found == 0)
+
+
+async def test_a_run_killed_at_any_moment_goes_on_and_repeats_nothing(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    config = written(tmp_path, app_database_url)
+    async with app_on(app_database_url) as app:
+        await app.plant(users=40, artworks=25)
+        async with make_workshop(app_database_url):
+            pass
+        await start_audit(app)
+        for batches in (5, 25):
+
+            async def has_come_so_far(batches: int = batches) -> bool:
+                return bool(
+                    await app.value(
+                        "SELECT coalesce(max(batches), 0) >= %(n)s FROM conservator.run", n=batches
+                    )
+                )
+
+            with healing(config) as process:
+                await wait_until(has_come_so_far, 30)
+                process.kill()
+                process.wait()
+            await wait_until(lambda: no_session_left(app))
+            await assert_books_agree(app)
+            await wait_until(lambda: lease_has_run_out(app))
+        await finish(config, app)
+        assert await app.rows("SELECT state, inserted FROM conservator.run") == [
+            ("succeeded", 1000)
+        ]
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def lease_has_run_out(app: App) -> bool:
+    return bool(await app.value("SELECT bool_and(lease_until <= now()) FROM conservator.run"))

@@ -1,0 +1,177 @@
+"""What a run gets over: rows that are locked, rows that are deleted meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.state.runs import RunState
+from tests.support.app import App, app_on
+from tests.support.books import (
+    assert_books_agree,
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    start_audit,
+)
+from tests.support.healing import (
+    at_the_gate,
+    claimed,
+    heal,
+    heal_until,
+    make_workshop,
+    plan,
+    working,
+)
+from tests.support.waiting import wait_until
+
+
+def paced(lock_timeout: str) -> dict[str, object]:
+    return {
+        "healing": {"pace": {"max_batch": 10}},
+        "database": {"lock_timeout": lock_timeout},
+    }
+
+
+class Retries:
+    """The SQLSTATEs of the attempts that failed and were repeated."""
+
+    def __init__(self, events: list[MutableMapping[str, Any]]) -> None:
+        self._events = events
+
+    @property
+    def states(self) -> list[str]:
+        return [e["sqlstate"] for e in self._events if e["event"] == "batch_retried"]
+
+
+@pytest.fixture
+def retries() -> Iterator[Retries]:
+    with capture_logs() as events:
+        yield Retries(events)
+
+
+@asynccontextmanager
+async def uncommitted_view(app: App, user: str, artwork: str) -> AsyncIterator[None]:
+    """The app has recorded a view, and has not committed it, as long as the context lasts."""
+    async with app.connection.transaction():
+        await app.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)"
+            " VALUES (%(user)s, %(artwork)s, timezone('UTC', now()))",
+            user=user,
+            artwork=artwork,
+        )
+        yield
+
+
+async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
+    app_database_url: str, retries: Retries
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as visitor,
+        make_workshop(app_database_url, **paced("40ms")) as workshop,
+    ):
+        await app.plant(users=6, artworks=10)
+        run = await plan(workshop)
+        async with uncommitted_view(visitor, "u0002", "old0005"):
+            task = working(workshop, run)
+            await wait_until(lambda: len(retries.states) == 2)
+            assert await app.rows("SELECT state, batches FROM conservator.run") == [("running", 1)]
+        ended = await task
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 59)
+        assert set(retries.states) == {"55P03"}
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
+    app_database_url: str, retries: Retries
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as visitor,
+        make_workshop(app_database_url, **paced("50ms")) as workshop,
+    ):
+        await app.plant(users=3, artworks=10)
+        run = await plan(workshop)
+        executor = workshop.executor(lambda _: None)
+        async with uncommitted_view(visitor, "u0001", "old0001"):
+            task = asyncio.create_task(executor.work(run))
+            await wait_until(lambda: len(retries.states) == 1)
+            executor.stop()
+            held = await asyncio.wait_for(task, timeout=2)
+        assert (held.run.state, held.run.inserted) == (RunState.HELD, 0)
+
+
+@pytest.mark.parametrize(
+    ("deletion", "left"),
+    [
+        ("DELETE FROM art_sessions WHERE id = 'old0004'", 10 * 9 - 1),
+        ("DELETE FROM users WHERE id = 'u0002'", 9 * 10),
+        ("DELETE FROM users; DELETE FROM art_sessions", 10),
+    ],
+    ids=["an artwork", "a user", "everything"],
+)
+async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retry(
+    app_database_url: str, retries: Retries, deletion: str, left: int
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, **paced("30s")) as workshop,
+    ):
+        await app.plant(users=10, artworks=10)
+        await start_audit(app)
+        async with at_the_gate(app_database_url, app, workshop, after_batches=1) as (gate, task):
+            await app.run(deletion)
+            await gate.open()
+            ended = await task
+        assert retries.states == ["23503"]
+        assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
+        # The first user had been healed before; of the artwork, that one impression went too.
+        assert ended.run.inserted == left + (2 if "art_sessions WHERE" in deletion else 0)
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+
+
+async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_out(
+    app_database_url: str, retries: Retries
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as curator,
+        make_workshop(app_database_url, **paced("50ms")) as workshop,
+    ):
+        await app.plant(users=5, artworks=10)
+        run = await plan(workshop)
+        async with curator.connection.transaction():
+            await curator.run("DELETE FROM art_sessions WHERE id = 'old0007'")
+            task = working(workshop, run)
+            await wait_until(lambda: retries.states == ["55P03"])
+        ended = await task
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_is_committed(
+    app_database_url: str,
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, **paced("1s")) as workshop,
+    ):
+        await app.plant(users=5, artworks=10)
+        held = await heal_until(workshop, await plan(workshop), batches=2)
+        await app.run("ALTER TABLE art_sessions RENAME TO elsewhere")
+        failed = await working(workshop, await claimed(workshop, held.run.id))
+        assert (failed.run.state, failed.run.inserted) == (RunState.FAILED, 20)
+        assert 'relation "public.art_sessions" does not exist' in failed.run.outcome
+        await app.run("ALTER TABLE elsewhere RENAME TO art_sessions")
+        ended = await heal(workshop)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)

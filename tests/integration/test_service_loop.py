@@ -1,0 +1,240 @@
+"""The whole loop without HTTP: found, decided, healed, counted again, published, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from monitor.policy import Code, Verdict
+from monitor.service import Service
+from tests.support.app import App, app_on
+from tests.support.books import (
+    assert_books_agree,
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    counter,
+    start_audit,
+)
+from tests.support.healing import make_settings
+from tests.support.waiting import wait_until
+from tests.support.writers import Writers
+
+QUICK = {"census": {"every": "100ms", "budget": "100%"}}
+EAGER = {
+    "mode": "heal",
+    "cooldown": "0s",
+    "breaker": {"max_share": "100%"},
+    "pace": {"duty": "100%", "max_batch": 50},
+}
+
+
+@asynccontextmanager
+async def service_on(url: str, **healing: object) -> AsyncIterator[Service]:
+    """A running service with a quick census, stopped in the end."""
+    service = Service(make_settings(url, checks=QUICK, healing={**EAGER, **healing}))
+    try:
+        await service.start()
+        yield service
+    finally:
+        await service.stop()
+
+
+def decided(service: Service, code: Code) -> Callable[[], bool]:
+    """Whether the newest decision has this code."""
+
+    def is_so() -> bool:
+        decision = service.board.current.decision
+        return decision is not None and decision.code is code
+
+    return is_so
+
+
+def is_clean(service: Service) -> bool:
+    """The newest census finds nothing, the decision says so, and nothing is under way."""
+    status = service.board.current
+    return (
+        status.census is not None
+        and status.census.legacy_untracked == 0
+        and status.active_run is None
+        and decided(service, Code.CLEAN)()
+    )
+
+
+async def codes(app: App) -> list[str]:
+    """The decisions that were recorded, each followed by another one only."""
+    rows = await app.rows("SELECT code FROM conservator.decision ORDER BY id")
+    found = [code for (code,) in rows]
+    return [code for code, before in zip(found, [None, *found], strict=False) if code != before]
+
+
+async def test_planted_pairs_are_found_healed_verified_and_published(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app, service_on(app_database_url) as service:
+        await wait_until(lambda: is_clean(service))
+        await app.plant(users=8, artworks=30)
+        await start_audit(app)
+        await wait_until(lambda: bool(service.board.current.counters.get(("heal_runs", ""))))
+        await wait_until(lambda: is_clean(service))
+        status = service.board.current
+        assert status.census is not None
+        assert status.decision is not None
+        assert status.decision.kind is Verdict.CLEAR
+        assert status.census.counts == (8 * 31, 8 * 2, 8 * 3, 0)
+        assert status.counters["heal_impressions", ""] == 240
+        assert status.checks["census"].value == 0
+        # The recount that ends a run is the newest census on record, and was published as such.
+        assert (await codes(app))[:2] == ["clean", "threshold"]
+        assert (await codes(app))[-1] == "clean"
+        recount = await app.rows(
+            "SELECT c.legacy_untracked FROM conservator.census AS c JOIN conservator.run AS r"
+            " ON c.as_of BETWEEN r.started_at AND r.finished_at ORDER BY c.id DESC LIMIT 1"
+        )
+        assert recount == [(0,)]
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def test_the_loop_keeps_a_busy_gallery_healed_until_the_writers_stop(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.plant(users=15, artworks=20)
+        await start_audit(app)
+        async with service_on(app_database_url) as service:
+            async with Writers(app_database_url, crowd=2) as writers:
+                # People who join have all the old artworks before them: more than one run.
+                await wait_until(
+                    lambda: service.board.current.counters.get(("heal_runs", ""), 0) >= 3, 30
+                )
+                assert writers.writes > 50
+            await wait_until(lambda: is_clean(service))
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+        assert set(await app.rows("SELECT DISTINCT state FROM conservator.run")) == {("succeeded",)}
+
+
+async def test_in_observe_mode_everything_is_counted_and_nothing_written(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.plant(users=4, artworks=5)
+        await start_audit(app)
+        async with service_on(app_database_url, mode="observe") as service:
+            await wait_until(decided(service, Code.OBSERVE))
+            assert service.board.current.census is not None
+            assert service.board.current.census.legacy_untracked == 20
+            # A person may, and the loop then takes the run to its end.
+            assert await service.backfill_all() == 1
+            await wait_until(lambda: is_clean(service))
+        assert set(await codes(app)) <= {"observe", "active_run", "clean"}
+        assert await counter(app, "heal_refusals") == 0
+        assert await counter(app, "heal_impressions") == 20
+        await assert_only_legacy_inserted(app)
+
+
+async def test_observing_alone_leaves_the_apps_tables_as_they_were(app_database_url: str) -> None:
+    tables = ("users", "art_sessions", "user_art_impressions")
+    async with app_on(app_database_url) as app:
+        await app.plant(users=4, artworks=5)
+        before = await app.fingerprint(*tables)
+        async with service_on(app_database_url, mode="observe"):
+            await wait_until(lambda: has_censuses(app, 3))
+        assert await app.fingerprint(*tables) == before
+        assert await app.value("SELECT count(*) FROM conservator.run") == 0
+
+
+async def has_censuses(app: App, at_least: int) -> bool:
+    found = await app.value("SELECT count(*) FROM conservator.census")
+    return bool(found >= at_least)
+
+
+async def test_too_large_a_share_is_refused_and_counted_and_nothing_is_written(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.plant(users=4, artworks=50)
+        before = await app.fingerprint("user_art_impressions")
+        async with service_on(app_database_url, breaker={"max_share": "50%"}) as service:
+            await wait_until(decided(service, Code.MAX_SHARE))
+            assert service.board.current.breaker_open
+            label = ("heal_refusals", "max_share")
+            await wait_until(lambda: service.board.current.counters.get(label, 0) >= 2)
+            assert await counter(app, "heal_refusals") >= 2
+        assert await app.fingerprint("user_art_impressions") == before
+        assert await app.value("SELECT count(*) FROM conservator.run") == 0
+        assert await codes(app) == ["max_share"]
+
+
+@pytest.mark.parametrize(
+    ("breaking", "mending"),
+    [
+        (
+            "ALTER TABLE art_sessions RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO art_sessions",
+        ),
+        (
+            "ALTER TABLE user_art_impressions RENAME viewed_at TO seen_at;"
+            "ALTER TABLE user_art_impressions RENAME user_id TO who",
+            "ALTER TABLE user_art_impressions RENAME seen_at TO viewed_at;"
+            "ALTER TABLE user_art_impressions RENAME who TO user_id",
+        ),
+    ],
+    ids=["a table", "columns"],
+)
+async def test_a_census_that_fails_means_wait_until_it_succeeds_again(
+    app_database_url: str, breaking: str, mending: str
+) -> None:
+    async with app_on(app_database_url) as app, service_on(app_database_url) as service:
+        await wait_until(lambda: is_clean(service))
+        await app.run(breaking)
+        await wait_until(decided(service, Code.CENSUS_FAILED))
+        decision = service.board.current.decision
+        assert decision is not None
+        assert decision.kind is Verdict.WAIT
+        assert "does not exist" in decision.reason
+        assert service.board.current.database_up
+        await app.run(mending)
+        await app.plant(users=3, artworks=5)
+        await wait_until(lambda: bool(service.board.current.counters.get(("heal_runs", ""))))
+        await wait_until(lambda: is_clean(service))
+        assert await counter(app, "check_errors") >= 1
+        assert "census_failed" in await codes(app)
+        await assert_books_agree(app)
+
+
+async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
+    app_database_url: str,
+) -> None:
+    role = "service_without_luck"
+    async with app_on(app_database_url) as app:
+        await app.run(
+            f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN;"
+            f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role};"
+            f"CREATE SCHEMA conservator AUTHORIZATION {role}"
+        )
+        url = app_database_url.replace("postgres@", f"{role}@")
+        try:
+            async with service_on(url) as service:
+                await wait_until(lambda: is_clean(service))
+                await app.run(f"REVOKE SELECT ON users FROM {role}")
+                await app.plant(users=3, artworks=5)
+                await wait_until(decided(service, Code.CENSUS_FAILED))
+                decision = service.board.current.decision
+                assert decision is not None
+                assert "permission denied for table users" in decision.reason
+                errors = service.board.current.checks["census"]
+                assert errors.outcome is not None
+                assert errors.outcome.value == "error"
+                assert await app.value("SELECT count(*) FROM conservator.run") == 0
+                await app.run(f"GRANT SELECT ON users TO {role}")
+                await wait_until(
+                    lambda: bool(service.board.current.counters.get(("heal_runs", "")))
+                )
+                await wait_until(lambda: is_clean(service))
+            await assert_books_agree(app)
+        finally:
+            await app.run(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")

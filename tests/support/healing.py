@@ -1,0 +1,184 @@
+"""Healing on a real database: the tools as the service builds them, and a gate that stops batches
+in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from checks.doctor import Blocks
+from monitor.config import Settings, parse_config
+from monitor.database import create_engine, transaction
+from monitor.healing.executor import Ended, Progress
+from monitor.service import ensure_schema
+from monitor.state.runs import Run, Trigger, claim, get_run
+from monitor.workshop import Workshop, build, inspect, require
+from tests.support.app import App, app_on
+from tests.support.waiting import wait_until
+
+UNLIMITED = 10**6
+_EAGER: Mapping[str, Mapping[str, object]] = {"healing": {"pace": {"duty": "100%"}}}
+
+_GATE_KEY = 4711
+# A statement has its snapshot when this runs, and has written nothing yet.
+_GATE = f"""
+CREATE TABLE gate (after_batches bigint);
+INSERT INTO gate VALUES (0);
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('application_name') = 'conservator' AND (SELECT after_batches FROM gate)
+        <= (SELECT coalesce(max(batches), 0) FROM conservator.run WHERE state = 'running')
+    THEN PERFORM pg_advisory_xact_lock_shared({_GATE_KEY});
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON user_art_impressions
+    FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
+"""
+
+
+class Gate:
+    """While closed, a batch stops within its INSERT. The state schema must be there already."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def build(self, *, after_batches: int = 0) -> None:
+        """Build it, closed to the batches of a run that follow the first `after_batches`."""
+        await self._app.run(_GATE)
+        await self.close(after_batches=after_batches)
+
+    async def close(self, *, after_batches: int = 0) -> None:
+        """Close it."""
+        await self._app.run("UPDATE gate SET after_batches = %(n)s", n=after_batches)
+        await self._app.run(f"SELECT pg_advisory_lock({_GATE_KEY})")
+
+    async def open(self) -> None:
+        """Let everybody through."""
+        await self._app.run(f"SELECT pg_advisory_unlock({_GATE_KEY})")
+
+    async def waiting(self) -> list[int]:
+        """The server processes that stand before it."""
+        found = await self._app.rows(
+            f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = {_GATE_KEY}"
+            " AND NOT granted"
+        )
+        return [pid for (pid,) in found]
+
+    async def somebody_waits(self) -> bool:
+        """A batch stands before it."""
+        return bool(await self.waiting())
+
+
+def document(url: str, **config: object) -> dict[str, Any]:
+    """A whole configuration; `config` is preferred to what makes tests quick."""
+    whole = _merged(_merged({"database": {"url": url}}, _EAGER), config)
+    return dict(whole)
+
+
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in more.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merged(result[key], value) if nested else value
+    return result
+
+
+def make_settings(url: str, **config: object) -> Settings:
+    """Settings by way of the real parser."""
+    text = json.dumps(document(url, **config))
+    return parse_config(text, {}, source="test", base_dir=None)
+
+
+@asynccontextmanager
+async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
+    """Configuration, doctor, tools and state schema as the service makes them."""
+    settings = make_settings(url, **config)
+    engine = create_engine(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
+    try:
+        examination = await inspect(engine, settings)
+        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        workshop = build(engine, settings, examination, catalogue)
+        await ensure_schema(engine, workshop.state)
+        yield workshop
+    finally:
+        await engine.dispose()
+
+
+async def plan(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run:
+    """A run over the audience, whatever its share of the gallery."""
+    planned = await workshop.planner.plan_audience(
+        workshop.claimant(Trigger.COMMAND),
+        reason="a test",
+        max_rows=max_rows,
+        guard=lambda _census, _control: None,
+    )
+    assert planned.run is not None
+    return planned.run
+
+
+async def heal(
+    workshop: Workshop,
+    *,
+    max_rows: int = UNLIMITED,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Ended:
+    """A whole run over the audience."""
+    return await workshop.executor(on_progress).work(await plan(workshop, max_rows=max_rows))
+
+
+async def claimed(workshop: Workshop, run_id: int) -> Run:
+    """A run, taken over by this process as soon as nobody holds it."""
+
+    await wait_until(lambda: _is_claimable(workshop, run_id))
+    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+        taken = await claim(
+            connection,
+            workshop.state,
+            run_id,
+            holder=workshop.holder,
+            lease=workshop.settings.lease,
+        )
+    assert taken is not None
+    return taken
+
+
+async def _is_claimable(workshop: Workshop, run_id: int) -> bool:
+    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+        run = await get_run(connection, workshop.state, run_id)
+    return run is not None and run.claimable
+
+
+async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> Ended:
+    """Work a run and put it down after so many batches."""
+
+    def count(_: Progress) -> None:
+        done.append(None)
+        if len(done) == batches:
+            executor.stop()
+
+    done: list[None] = []
+    executor = workshop.executor(count)
+    return await executor.work(run)
+
+
+def working(workshop: Workshop, run: Run) -> asyncio.Task[Ended]:
+    return asyncio.create_task(workshop.executor(lambda _: None).work(run))
+
+
+@asynccontextmanager
+async def at_the_gate(
+    url: str, app: App, workshop: Workshop, *, after_batches: int
+) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
+    """A run that stands inside its next batch after so many."""
+    async with app_on(url) as keeper:
+        run = await plan(workshop)
+        gate = Gate(keeper)
+        await gate.build(after_batches=after_batches)
+        task = working(workshop, run)
+        await wait_until(gate.somebody_waits)
+        yield gate, task
