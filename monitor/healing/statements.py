@@ -69,6 +69,7 @@ class HealingStatements:
         names = {
             **self.fragments,
             "cursor_order": raw("ORDER BY a.id" if splits else ""),
+            "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if splits else ""),
             "user_limit": raw("%(limit)s::bigint" if splits else "w.planned"),
             **({"in_audience": raw("TRUE")} if everyone else {}),
         }

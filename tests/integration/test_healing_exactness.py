@@ -63,8 +63,8 @@ async def test_the_census_adds_up_in_one_snapshot_while_the_app_writes(
                         connection, workshop.catalogue, pools, Borders.at(now, pools)
                     )
                     result = await connection.exec_driver_sql(PLAIN, {"now": now})
-                row = result.one()
-                counts, pairs = tuple(row[:4]), row[4]
+                found: tuple[int, ...] = tuple(result.one())
+                counts, pairs = found[:4], found[4]
                 assert census.counts == counts
                 assert census.pairs == sum(counts) == pairs
                 seen.add(census.counts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from monitor.healing.executor import PASSES
@@ -13,7 +15,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_workshop, plan
+from tests.support.healing import claimed, heal, heal_until, make_workshop, plan, working
 
 _BACKDATED = """
 INSERT INTO art_sessions (id, session_id, image_url, created_at)
@@ -136,11 +138,36 @@ async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and
         run = await plan(workshop)
         for number in (1, 2, 4, 5):
             await app.run(_SEE, user=f"u000{number}", n=5)
-        ended = await workshop.executor(lambda _: None).work(run)
+        ended = await asyncio.wait_for(working(workshop, run), 20)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 10)
         assert ended.run.batches == 6
         assert await verified_until(app) == run.legacy_until
         await assert_books_agree(app)
+
+
+async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_are_left_alone(
+    app_database_url: str,
+) -> None:
+    catalog = {"users": {"where": "is_active"}, "artworks": {"where": "pool_status = 'active'"}}
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, catalog=catalog) as workshop,
+    ):
+        await app.plant(users=4, artworks=5)
+        run = await plan(workshop)
+        await app.run(
+            "DELETE FROM user_art_impressions WHERE user_id = 'u0001';"  # leaves the audience
+            "UPDATE users SET is_active = false WHERE id = 'u0002';"
+            "UPDATE art_sessions SET pool_status = 'archived' WHERE id = 'old0001';"
+            "UPDATE art_sessions SET created_at = timezone('UTC', now()) WHERE id = 'old0002'"
+        )
+        ended = await working(workshop, run)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
+        assert await app.rows(
+            "SELECT DISTINCT user_id FROM conservator.backfilled_impression ORDER BY 1"
+        ) == [("u0003",), ("u0004",)]
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
 
 
 async def test_an_impression_that_vanishes_during_its_run_is_written_again(

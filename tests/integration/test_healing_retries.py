@@ -88,6 +88,35 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
         await assert_ledger_is_there(app)
 
 
+async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_wrote_it(
+    app_database_url: str, retries: Retries
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as visitor,
+        make_workshop(app_database_url, **paced("30s")) as workshop,
+    ):
+        await app.plant(users=3, artworks=10)
+        await start_audit(app)
+        run = await plan(workshop)
+        async with uncommitted_view(visitor, "u0002", "old0005"):
+            task = working(workshop, run)
+            await wait_until(lambda: waits_for_a_row(app))
+        ended = await task
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 29)
+        assert retries.states == []
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+
+
+async def waits_for_a_row(app: App) -> bool:
+    found = await app.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'conservator'"
+        " AND wait_event = 'transactionid' AND datname = current_database()"
+    )
+    return bool(found)
+
+
 async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
     app_database_url: str, retries: Retries
 ) -> None:

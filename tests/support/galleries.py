@@ -71,30 +71,30 @@ def galleries(draw: st.DrawFn, hall: Hall) -> Gallery:
     now = draw(st.sampled_from(_NOWS))
     pools = draw(_pools(now))
     verified = draw(st.none() | _around(now))
-    # A few moments for everything, so that users and artworks are often created in the same one.
-    usual = draw(st.lists(_around(now), min_size=1, max_size=3))
-    times = st.sampled_from(_corners(now, pools, verified)) | st.sampled_from(usual).flatmap(
-        _nearly
-    )
+    notes = _notes(hall)
+    corners = st.sampled_from(_corners(now, pools, verified))
+    usual = _around(now)
     people = tuple(
-        Person(number, draw(st.none() | times) if hall.aged else None, draw(_notes(hall)))
+        Person(
+            number, draw(st.none() | corners | usual | usual) if hall.aged else None, draw(notes)
+        )
         for number in range(draw(st.integers(0, 6)))
     )
-    pieces = tuple(
-        Piece(
-            number,
-            draw(st.none() | times if hall.nullable else times),
-            draw(_owners(people)) if hall.owned else None,
-            draw(_notes(hall)),
-        )
-        for number in range(draw(st.integers(0, 8)))
-    )
+    pieces = []
+    for number in range(draw(st.integers(0, 8))):
+        owner = draw(_owners(people)) if hall.owned else None
+        times = corners | usual
+        births = _births(people, owner)
+        if births:
+            times |= st.sampled_from(births).flatmap(_nearly)
+        created = draw(times | st.none() if hall.nullable else times)
+        pieces.append(Piece(number, created, owner, draw(notes)))
     return Gallery(
         now=now,
         pools=pools,
         verified_until=None if verified is None else EPOCH + verified * MICROSECOND,
         people=people,
-        pieces=pieces,
+        pieces=tuple(pieces),
         views=tuple(draw(_views(hall, people, pieces))),
     )
 
@@ -145,24 +145,31 @@ def _notes(hall: Hall) -> st.SearchStrategy[str | None]:
     return st.sampled_from([SHOWN, SHOWN, HIDDEN, None])
 
 
+def _births(people: tuple[Person, ...], owner: int | None) -> list[int]:
+    """The owner's, where there is one, or everybody's; without the ends of time."""
+    births = {person.id: person.created for person in people}
+    wanted = [births[owner]] if owner in births else list(births.values())
+    return [moment for moment in wanted if moment is not None and abs(moment) != INFINITY]
+
+
 def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
     return st.sampled_from([*(person.id for person in people), NOBODY[0], None])
 
 
 def _views(
-    hall: Hall, people: tuple[Person, ...], pieces: tuple[Piece, ...]
+    hall: Hall, people: tuple[Person, ...], pieces: list[Piece]
 ) -> st.SearchStrategy[list[tuple[int | None, int | None]]]:
     viewers: list[int | None] = [person.id for person in people]
     viewed: list[int | None] = [piece.id for piece in pieces]
     if hall.orphans:
         viewed.append(NOBODY[0])
+    if hall.strangers:
+        viewers += NOBODY
     if not hall.strict:
-        viewers += [*NOBODY, None]
-        viewed += [None]
+        viewers.append(None)
+        viewed.append(None)
     if not viewers or not viewed:
         return st.just([])
     view = st.tuples(st.sampled_from(viewers), st.sampled_from(viewed))
     most = len(viewers) * len(viewed)
-    if hall.strict:
-        return st.lists(view, unique=True, max_size=most)
-    return st.lists(view, max_size=most)
+    return st.lists(view, max_size=most, unique_by=(lambda pair: pair) if hall.strict else None)

@@ -63,6 +63,15 @@ _LOOSE = (
     + _PLAIN_ARTWORKS
     + "CREATE TABLE user_art_impressions (user_id text, artwork_id text, viewed_at timestamptz);"
 )
+_TIED = (
+    _PLAIN_USERS
+    + _PLAIN_ARTWORKS
+    + """
+CREATE TABLE user_art_impressions (
+    user_id text REFERENCES users, artwork_id text REFERENCES art_sessions, viewed_at timestamptz
+);
+"""
+)
 _FILL_PEOPLE = "INSERT INTO users SELECT id, created::timestamptz, note FROM given"
 _FILL_PIECES = "INSERT INTO art_sessions SELECT id, created::timestamptz, owner, note FROM given"
 _FILL_VIEWS = (
@@ -106,6 +115,7 @@ def _plain(
         views=_VIEWS,
         forms=forms,
         strict=tables is _STRICT,
+        strangers=tables is _LOOSE,
         orphans=tables is _LOOSE,
         aged=aged,
         owned=owned,
@@ -116,6 +126,7 @@ def _plain(
 
 PLAIN = _plain("plain", _STRICT, _COUNTED)
 LOOSE = _plain("loose", _LOOSE, _JOINED)
+TIED = _plain("foreign keys alone", _TIED, _JOINED)
 ARTWORKS_FILTERED = _plain("artworks filtered", _STRICT, _COUNTED, pieces_filtered=True)
 USERS_FILTERED = _plain("users filtered", _STRICT, _JOINED, people_filtered=True)
 AGED = _plain("users' age", _STRICT, _AGED, aged=True)
@@ -158,6 +169,7 @@ HALLS = (
     APP,
     PLAIN,
     LOOSE,
+    TIED,
     ARTWORKS_FILTERED,
     USERS_FILTERED,
     AGED,

@@ -53,7 +53,9 @@ class Hall:
     key: Callable[[int], str] = str
     stored: Stored = Stored.ZONED
     strict: bool = True
-    """The tables refuse impressions that repeat, that lack an id, or whose user is nobody."""
+    """The tables refuse impressions that repeat, or that lack a user or an artwork."""
+    strangers: bool = False
+    """Impressions by users that are not there are possible."""
     orphans: bool = False
     """Impressions of artworks that are not there are possible."""
     nullable: bool = True

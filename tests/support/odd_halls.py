@@ -103,6 +103,7 @@ CREATE VIEW user_art_impressions AS
     views="SELECT who::text AS user_id, what::text AS artwork_id FROM seen",
     forms=(CensusForm.BY_USER_AGE,),
     strict=False,
+    strangers=True,
     orphans=True,
     aged=True,
 )

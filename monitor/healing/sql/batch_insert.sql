@@ -1,9 +1,10 @@
 -- THE statement that writes user data: the impressions that a window of the work list misses, and
 -- their ledger rows, together. Audience, filters and ages are judged anew, so that only pairs that
 -- are legacy_untracked at this moment are written, and no more of a user than was planned, whatever
--- was imported or lost since. LIMIT also keeps the planner from flattening the lateral subquery into
--- a join over all impressions; the legacy artworks are read once, not once a user; the last order
--- keeps two writers from deadlock.
+-- was imported or lost since. The rank also keeps the planner from flattening the lateral subquery
+-- into a join over all impressions (a LIMIT would, too, but makes it expect few rows and probe for
+-- each); the legacy artworks are read once, not once a user. The last order keeps two writers from
+-- deadlock, and by artwork first it goes through that index and its foreign key page by page.
 WITH legacy_artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
@@ -12,7 +13,7 @@ missing AS MATERIALIZED (
     FROM {state}.work AS w
     JOIN {counted_users} AS u ON u.id = w.user_id
     CROSS JOIN LATERAL (
-        SELECT a.id
+        SELECT a.id, row_number() OVER ({cursor_order}) AS rank
         FROM legacy_artwork AS a
         WHERE {not_before_user}
           AND {is_owned}
@@ -20,19 +21,19 @@ missing AS MATERIALIZED (
           AND NOT EXISTS (
               SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
           )
-        {cursor_order}
-        LIMIT {user_limit}
+        {part}
     ) AS m
     WHERE w.run_id = %(run_id)s
       AND w.position > %(position)s
       AND w.position <= %(until)s
       AND {in_audience}
+      AND m.rank <= {user_limit}
 ),
 written AS (
     INSERT INTO {impressions} ({columns})
     SELECT {values}
     FROM missing AS m
-    ORDER BY m.user_id, m.artwork_id
+    ORDER BY m.artwork_id, m.user_id
     ON CONFLICT ({user}, {artwork}) DO NOTHING
     RETURNING {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at
 ),
