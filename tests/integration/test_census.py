@@ -28,7 +28,7 @@ from tests.support.opening import OpenHall, open_hall
 from tests.support.reckoning import Reckoning, reckon
 
 generated = settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

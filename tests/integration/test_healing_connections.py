@@ -21,7 +21,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import Gate, claimed, heal, make_workshop, plan
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_workshop, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -113,8 +113,9 @@ async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
         await assert_ledger_is_there(app)
 
 
+@pytest.mark.parametrize("place", [IMPRESSIONS, RECORD])
 async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
-    app_database_url: str,
+    app_database_url: str, place: str
 ) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -125,7 +126,7 @@ async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
         await start_audit(app)
         run = await plan(workshop)
         gate = Gate(keeper)
-        await gate.build(after_batches=2)
+        await gate.build(after_batches=2, place=place)
         working = asyncio.create_task(workshop.executor(lambda _: None).work(run))
         killed: set[int] = set()
         while len(killed) < 3:

@@ -16,7 +16,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import Gate, document, make_workshop
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_workshop
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,10 @@ def written(tmp_path: Path, url: str) -> Path:
 async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
     app_database_url: str, tmp_path: Path
 ) -> None:
-    config, points = written(tmp_path, app_database_url), (0, 1, 5)
+    config, points = (
+        written(tmp_path, app_database_url),
+        ((0, IMPRESSIONS), (1, RECORD), (5, IMPRESSIONS)),
+    )
     async with app_on(app_database_url) as app, app_on(app_database_url) as keeper:
         await app.plant(users=10, artworks=12)
         async with make_workshop(app_database_url):
@@ -72,14 +75,15 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
         await start_audit(app)
         before = await app.value("SELECT count(*) FROM user_art_impressions")
         gate = Gate(keeper)
-        await gate.build(after_batches=points[0])
-        for number, point in enumerate(points):
+        for number, (point, place) in enumerate(points):
             if number:
                 await wait_until(lambda: lease_has_run_out(app))
-                await gate.close(after_batches=point)
+                await gate.close(after_batches=point, place=place)
+            else:
+                await gate.build(after_batches=point, place=place)
             with healing(config) as process:
                 await wait_until(gate.somebody_waits, 30)
-                process.kill()  # within the statement that writes
+                process.kill()
                 process.wait()
             await gate.open()
             await wait_until(lambda: no_session_left(app))

@@ -24,37 +24,45 @@ UNLIMITED = 10**6
 _EAGER: Mapping[str, Mapping[str, object]] = {"healing": {"pace": {"duty": "100%"}}}
 
 _GATE_KEY = 4711
-# A statement has its snapshot when this runs, and has written nothing yet.
+IMPRESSIONS = "user_art_impressions"
+"""The gate before the impressions: the statement has its snapshot, and has written nothing yet."""
+RECORD = "batch"
+"""The gate after the impressions: they and their ledger are written, the cursor has not moved."""
 _GATE = f"""
-CREATE TABLE gate (after_batches bigint);
-INSERT INTO gate VALUES (0);
+CREATE TABLE gate (place text, after_batches bigint);
+INSERT INTO gate VALUES ('', 0);
 CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('application_name') = 'conservator' AND (SELECT after_batches FROM gate)
-        <= (SELECT coalesce(max(batches), 0) FROM conservator.run WHERE state = 'running')
+    IF current_setting('application_name') = 'conservator' AND EXISTS (
+        SELECT FROM gate WHERE place = TG_TABLE_NAME AND after_batches
+            <= (SELECT coalesce(max(batches), 0) FROM conservator.run WHERE state = 'running'))
     THEN PERFORM pg_advisory_xact_lock_shared({_GATE_KEY});
     END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER gate BEFORE INSERT ON user_art_impressions
     FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
+CREATE TRIGGER gate BEFORE INSERT ON conservator.batch
+    FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
 """
 
 
 class Gate:
-    """While closed, a batch stops within its INSERT. The state schema must be there already."""
+    """While closed, a batch stops inside its transaction. Needs the state schema."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def build(self, *, after_batches: int = 0) -> None:
+    async def build(self, *, after_batches: int = 0, place: str = IMPRESSIONS) -> None:
         """Build it, closed to the batches of a run that follow the first `after_batches`."""
         await self._app.run(_GATE)
-        await self.close(after_batches=after_batches)
+        await self.close(after_batches=after_batches, place=place)
 
-    async def close(self, *, after_batches: int = 0) -> None:
+    async def close(self, *, after_batches: int = 0, place: str = IMPRESSIONS) -> None:
         """Close it."""
-        await self._app.run("UPDATE gate SET after_batches = %(n)s", n=after_batches)
+        await self._app.run(
+            "UPDATE gate SET after_batches = %(n)s, place = %(place)s", n=after_batches, place=place
+        )
         await self._app.run(f"SELECT pg_advisory_lock({_GATE_KEY})")
 
     async def open(self) -> None:

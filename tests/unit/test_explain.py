@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ POOLS = PoolsSpec()
 BORDERS = Borders.at(NOW, POOLS)
 BORN = datetime(2025, 12, 1, tzinfo=UTC)
 
+zones = st.sampled_from(["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"]).map(
+    ZoneInfo
+)
 moments = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 LEGACY = PairFacts(
@@ -131,7 +135,7 @@ def test_nul_and_half_characters_are_no_text(before: str, bad: str, after: str) 
     assert not is_text(before + bad + after)
 
 
-@given(moments.flatmap(lambda now: st.timezones().map(now.astimezone)))
+@given(moments.flatmap(lambda now: zones.map(now.astimezone)))
 def test_borders_lie_exactly_their_ages_back_in_any_time_zone(now: datetime) -> None:
     borders = Borders.at(now, POOLS)
     elapsed = now.astimezone(UTC)

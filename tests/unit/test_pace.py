@@ -151,7 +151,7 @@ def test_the_90th_percentile_is_the_nearest_rank(
 def test_the_rest_keeps_writing_at_its_share_of_the_time(busy: float, duty: float) -> None:
     rest = rest_seconds(busy, duty)
     assert rest >= 0
-    assert math.isclose(busy, duty * (busy + rest), rel_tol=1e-9)
+    assert math.isclose(busy, duty * (busy + rest), rel_tol=1e-9, abs_tol=1e-12)
 
 
 def test_full_duty_never_rests() -> None:
