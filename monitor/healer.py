@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -35,10 +35,13 @@ class Healer:
         workshop: Callable[[], Workshop],
         board: StatusBoard,
         publish: Callable[[Census], None],
+        refresh: Callable[[], Awaitable[None]],
     ) -> None:
+        """`publish` takes a recount; `refresh` reads the totals again, once a run has ended."""
         self._workshop = workshop
         self._board = board
         self._publish = publish
+        self._refresh = refresh
         self._inbox: asyncio.Queue[tuple[Run, Executor]] = asyncio.Queue()
         self._working: set[Executor] = set()
         self._run_ids: set[int] = set()
@@ -129,6 +132,7 @@ class Healer:
         self._inbox.put_nowait((run, executor))
 
     async def _work(self, run: Run, executor: Executor) -> None:
+        ended = None
         try:
             ended = await executor.work(run)
         except LeaseLostError as error:
@@ -136,13 +140,14 @@ class Healer:
         except ConservatorError as error:
             # The row stays as it is: once its lease has run out, the next pass takes it up.
             log.warning("run_interrupted", run_id=run.id, error=str(error))
-        else:
-            if ended.census is not None:
-                self._publish(ended.census)
         finally:
             self._working.discard(executor)
             self._run_ids.discard(run.id)
             self._board.update(active_run=None, progress=None)
+        # The totals first: who sees that all is healed sees by how many rows, too.
+        await self._refresh()
+        if ended is not None and ended.census is not None:
+            self._publish(ended.census)
 
     def _progress(self, progress: Progress) -> None:
         self._board.update(progress=progress, active_run=progress.run)
@@ -184,6 +189,7 @@ class Healer:
                 ended = await executor.work(planned)
             finally:
                 self._working.discard(executor)
+        await self._refresh()
         if ended.run.state is RunState.FAILED:
             raise ConservatorError(f"Run {ended.run.id} failed: {ended.run.outcome}")
         if ended.run.state is RunState.HELD:

@@ -128,7 +128,9 @@ class Service:
             census_times,
             keep=settings.healing.consecutive,
         )
-        self._healer = Healer(lambda: self.workshop, self.board, self._publish_recount)
+        self._healer = Healer(
+            lambda: self.workshop, self.board, self._publish_recount, self._refresh
+        )
         self._reconciler = Reconciler(lambda: self.workshop, self.board, self._census, self._healer)
         if checks.census.enabled:
             self._scheduler.add("census", census_times.schedule, self._tracked(self._census_job))
