@@ -75,10 +75,9 @@ def galleries(draw: st.DrawFn, hall: Hall) -> Gallery:
     notes = _notes(hall)
     corners = st.sampled_from(_corners(now, pools, verified))
     usual = _around(now)
+    lifetimes = st.sampled_from([usual, usual, usual, corners, st.none()])
     people = tuple(
-        Person(
-            number, draw(st.none() | corners | usual | usual) if hall.aged else None, draw(notes)
-        )
+        Person(number, draw(draw(lifetimes)) if hall.aged else None, draw(notes))
         for number in range(draw(st.sampled_from([0, 1, 2, 4, 6, 6])))
     )
     pieces = []
@@ -120,7 +119,7 @@ def _pools(draw: st.DrawFn, now: datetime) -> PoolsSpec:
 
 
 def _borders(now: datetime, pools: PoolsSpec) -> list[int]:
-    moments = [now, now - pools.fresh_for, now - pools.legacy_after]
+    moments = [now - pools.legacy_after, now - pools.fresh_for]
     if pools.legacy_created_before is not None:
         moments.append(pools.legacy_created_before)
     return [micros(moment) for moment in moments]
@@ -130,16 +129,17 @@ def _corners(now: datetime, pools: PoolsSpec, verified: int | None) -> list[int]
     """Every border with its neighbours, and the ends of time."""
     borders = _borders(now, pools) + ([] if verified is None else [verified])
     near = [border + step for border in borders for step in (0, 0, -1, 1)]
-    return [*near, -INFINITY, INFINITY]
+    return [*near, micros(now), -INFINITY, INFINITY]
 
 
 def _around(now: datetime) -> st.SearchStrategy[int]:
-    """Legacy for the most part, and sometimes in the future."""
-    return st.integers(-60 * _DAY, 2 * _DAY).map(lambda distance: micros(now) + distance)
+    """Legacy for the most part, and sometimes young or in the future."""
+    days = st.sampled_from([30, 8, 10, 20, 39, 41, 60, 400, 1, -1])
+    return days.map(lambda ago: micros(now) - ago * _DAY)
 
 
 def _nearly(moment: int) -> st.SearchStrategy[int]:
-    return st.sampled_from([moment, moment, moment - 1, moment + 1])
+    return st.sampled_from([moment, moment, moment, moment - 1, moment + 1])
 
 
 def _notes(hall: Hall) -> st.SearchStrategy[str | None]:
@@ -156,7 +156,8 @@ def _births(people: tuple[Person, ...], owner: int | None) -> list[int]:
 
 
 def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
-    return st.sampled_from([*(person.id for person in people), NOBODY[0], None])
+    known = [person.id for person in people]
+    return st.sampled_from([*known, *known, NOBODY[0], None])
 
 
 def _views(
@@ -176,6 +177,8 @@ def _views(
     every = [(viewer, piece) for viewer in viewers for piece in viewed]
     choices = st.lists(st.booleans(), min_size=len(every), max_size=len(every))
     once = choices.map(lambda chosen: list(compress(every, chosen)))
+    if hall.owned:  # Few impressions are the owner's own, and few pairs would be left unseen.
+        once = st.lists(st.sampled_from(every), max_size=len(every), unique=True)
     if hall.strict:
         return once
     again = st.lists(st.sampled_from(every), max_size=5)
