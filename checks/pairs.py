@@ -114,7 +114,8 @@ class PairFacts:
     belongs: bool | None
     in_audience: bool | None
     impressions: int
-    last_viewed: datetime | None
+    last_viewed: float | None
+    """Unix seconds, as the other moments; beyond the calendar where the column says so."""
     is_fresh: bool | None
     is_old: bool | None
     is_aged: bool | None
@@ -168,7 +169,7 @@ def explain(facts: PairFacts, pools: PoolsSpec, borders: Borders) -> Explanation
             " only the per-user backfill heals it"
         )
     if facts.impressions:
-        viewed = "unknown" if facts.last_viewed is None else facts.last_viewed.isoformat()
+        viewed = _moment(facts.last_viewed)
         because.append(f"{facts.impressions} impression(s), the last viewed at {viewed}")
         return Explanation(PairState.TRACKED, tuple(because))
     because.append("no impression")

@@ -19,7 +19,7 @@ SELECT
     (SELECT count(*) FROM {impressions} AS i
      WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast})
         AS impressions,
-    (SELECT max({viewed_moment}) FROM {impressions} AS i
+    (SELECT extract(epoch FROM max({viewed_moment}))::float8 FROM {impressions} AS i
      WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast})
         AS last_viewed,
     (SELECT a.created_at > %(fresh_after)s FROM {counted_artworks} AS a

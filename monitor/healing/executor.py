@@ -148,7 +148,10 @@ class Executor:
         except (LeaseLostError, DatabaseUnavailableError):
             raise
         except StatementError as error:
-            log.exception("run_failed", run_id=run.id)
+            if sqlstate(error) in RETRYABLE_STATES:
+                # Somebody's lock outlasted every attempt: the run is none the worse for it.
+                return await self._hold(run, f"Put down after {ATTEMPTS} attempts: {error}")
+            log.warning("run_failed", run_id=run.id, error=str(error))
             return await self._fail(run, str(error))
 
     async def _batches(self, run: Run) -> Run:

@@ -97,6 +97,7 @@ class Verifier:
             )
             if closed.rowcount != 1:
                 return
+            await self._state.run(connection, "work_delete", {"run_id": run.id})
             if recount.census is not None:
                 await record_census(connection, self._state, recount.census)
             whole = run.legacy_before is not None and run.planned_rows >= run.legacy_before
@@ -123,6 +124,7 @@ class Verifier:
                 },
             )
             if closed.rowcount == 1:
+                await self._state.run(connection, "work_delete", {"run_id": run.id})
                 totals = {(HEAL_RUNS, ""): 1.0, (HEAL_FAILURES, ""): 1.0}
                 await add_to_counters(connection, self._state, totals)
 

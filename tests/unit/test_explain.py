@@ -56,9 +56,9 @@ def test_an_old_artwork_without_impression_is_legacy_and_both_moments_are_shown(
 
 
 def test_an_impression_makes_a_pair_tracked_whatever_its_age() -> None:
-    viewed = replace(LEGACY, impressions=2, last_viewed=NOW, is_fresh=True)
+    viewed = replace(LEGACY, impressions=2, last_viewed=NOW.timestamp(), is_fresh=True)
     reason = told(viewed, PairState.TRACKED)
-    assert reason == "2 impression(s), the last viewed at 2026-01-15T12:00:00+00:00"
+    assert reason == "2 impression(s), the last viewed at 2026-01-15T12:00:00.000000+00:00"
     never = replace(LEGACY, impressions=1)
     assert "unknown" in told(never, PairState.TRACKED)
 
