@@ -91,11 +91,21 @@ async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[
 
 @asynccontextmanager
 async def transaction(
-    engine: AsyncEngine, *, timeout: timedelta, lock_timeout: timedelta | None = None
+    engine: AsyncEngine,
+    *,
+    timeout: timedelta,
+    lock_timeout: timedelta | None = None,
+    waits_for_disk: bool = True,
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction that writes; commits at the end, rolls back on any exception."""
+    """A transaction that writes; commits at the end, rolls back on any exception.
+
+    Without `waits_for_disk` the commit returns before the log is flushed: a crash of the server
+    may lose the newest transactions, whole and newest first, never a part of one.
+    """
     async with translated(), engine.connect() as connection, connection.begin():
         locks = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
+        if not waits_for_disk:
+            locks["synchronous_commit"] = "off"
         await set_local(
             connection,
             statement_timeout=_milliseconds(timeout),

@@ -109,6 +109,9 @@ class BatchWriter:
             self._engine,
             timeout=self._settings.statement_timeout,
             lock_timeout=self._settings.lock_timeout,
+            # A batch is as good as its cursor, which a crash of the server would take back with
+            # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
+            waits_for_disk=False,
         ) as connection:
             begun = await self._begin(connection, run)
             window = await self._window(connection, run, begun, size)

@@ -41,6 +41,8 @@ listed AS (
     INSERT INTO {state}.backfilled_impression (run_id, user_id, artwork_id, viewed_at)
     SELECT %(run_id)s, written.user_id, written.artwork_id, written.viewed_at
     FROM written
+    -- In the order of its key, so that the ledger only ever grows at its end.
+    ORDER BY written.user_id, written.artwork_id
     -- An impression that this run wrote before and that has vanished since.
     ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
     RETURNING 1
