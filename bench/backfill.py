@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from bench.contenders import Backfill, BenchmarkError, Share, bare, choose_share, product, sketch
+from bench.contenders import (
+    Backfill,
+    BenchmarkError,
+    Share,
+    bare,
+    choose_share,
+    product,
+    sketch,
+    sketch_by_toolkit,
+)
 from bench.gallery import LEGACY, build
 from bench.measures import Goal, Measure, compared
 from bench.options import Options, read_options
@@ -15,7 +24,7 @@ from monitor.demo.server import PostgresServer
 
 GOAL = Goal(2.0, at_most=False)
 """A heal run, ledger and all, writes so many times the rows a second of the sketch."""
-_CONTENDERS = ("product", "sketch", "bare")
+_CONTENDERS = ("product", "sketch", "toolkit", "bare")
 _COPY = "gallery_copy"
 
 
@@ -47,6 +56,8 @@ def measure(server: PostgresServer, options: Options) -> Report:
 def _run(name: str, server: PostgresServer, database: str, share: Share) -> Backfill:
     if name == "product":
         return asyncio.run(product(server.url(database), share))
+    if name == "toolkit":
+        return sketch_by_toolkit(server.url(database), share)
     by_hand = sketch if name == "sketch" else bare
     return by_hand(server.conninfo(database), share)
 
@@ -55,10 +66,13 @@ def _measures(done: dict[str, list[Backfill]]) -> tuple[Measure, ...]:
     unit = "rows/s"
     healed = done["product"]
     base = Measure("the sketch: ids, then VALUES", unit, tuple(_writing(done["sketch"])))
+    toolkit = Measure("the sketch, through SQLAlchemy", unit, tuple(_writing(done["toolkit"])))
     whole = [r.rows / r.whole for r in healed]
     return (
         base,
+        toolkit,
         compared("heal run, writing", unit, _writing(healed), base, GOAL),
+        compared("heal run, writing (again)", unit, _writing(healed), toolkit, GOAL),
         compared("heal run with planning and verification", unit, whole, base),
         compared("one bare INSERT … SELECT", unit, _writing(done["bare"]), base),
         Measure("heal run, planning", "s", tuple(r.planning for r in healed)),

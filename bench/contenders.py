@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import MetaData, Table, and_, select
+from sqlalchemy import create_engine as make_engine
+from sqlalchemy.dialects.postgresql import insert
 
 from bench.servers import settings_for, statement
 from monitor.database import create_engine
@@ -131,6 +134,36 @@ def sketch(conninfo: str, share: Share) -> Backfill:
             rows += connection.execute(insert.format(rows=values), pairs).rowcount
             connection.commit()
         return Backfill(rows, time.perf_counter() - started)
+
+
+def sketch_by_toolkit(url: str, share: Share) -> Backfill:
+    """The same as an app in Python writes it: tables and statements of SQLAlchemy."""
+    metadata = MetaData()
+    engine = make_engine(url)
+    try:
+        artworks = Table("art_sessions", metadata, autoload_with=engine)
+        impressions = Table("user_art_impressions", metadata, autoload_with=engine)
+        rows = 0
+        started = time.perf_counter()
+        for user in share.users:
+            seen = and_(impressions.c.artwork_id == artworks.c.id, impressions.c.user_id == user)
+            missing = (
+                select(artworks.c.id)
+                .outerjoin(impressions, seen)
+                .where(impressions.c.id.is_(None), artworks.c.created_at <= share.legacy_until)
+            )
+            with engine.begin() as connection:
+                ids = connection.execute(missing).scalars().all()
+                values = [
+                    {"user_id": user, "artwork_id": artwork, "viewed_at": share.legacy_until}
+                    for artwork in ids
+                ]
+                connection.execute(insert(impressions).values(values).on_conflict_do_nothing())
+                # SQLAlchemy knows no row count here; on a copy of its own nothing conflicts.
+                rows += len(ids)
+        return Backfill(rows, time.perf_counter() - started)
+    finally:
+        engine.dispose()
 
 
 def bare(conninfo: str, share: Share) -> Backfill:
