@@ -72,7 +72,7 @@ def _measures(done: dict[str, list[Backfill]]) -> tuple[Measure, ...]:
         base,
         toolkit,
         compared("heal run, writing", unit, _writing(healed), base, GOAL),
-        compared("heal run, writing (again)", unit, _writing(healed), toolkit, GOAL),
+        compared("heal run, writing, against SQLAlchemy", unit, _writing(healed), toolkit, GOAL),
         compared("heal run with planning and verification", unit, whole, base),
         compared("one bare INSERT … SELECT", unit, _writing(done["bare"]), base),
         Measure("heal run, planning", "s", tuple(r.planning for r in healed)),

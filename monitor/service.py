@@ -12,9 +12,11 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.census import Census
 from checks.doctor import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from checks.pairs import UserCensus
+from monitor.bookkeeper import SHORT, Bookkeeper
 from monitor.commands import UserBackfill
 from monitor.config import Check, Settings
 from monitor.database import create_engine, transaction
@@ -24,19 +26,11 @@ from monitor.revision import revision
 from monitor.runner import CensusRunner, CheckTimes, StructureRunner
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state import control, schema
-from monitor.state.counters import (
-    CHECK_ERRORS,
-    CHECK_MISSED,
-    CHECK_RUNS,
-    add_to_counters,
-    read_counters,
-)
-from monitor.state.history import prune
+from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
 from monitor.state.runs import (
     BatchRow,
     Run,
     Trigger,
-    active_run,
     get_run,
     list_batches,
     list_runs,
@@ -51,8 +45,6 @@ SHUTDOWN_SECONDS = 10.0
 """How long a stop waits for batches under way."""
 REFRESH_SECONDS = 5.0
 """How often pause, totals and the active run are read again: others change them too."""
-SHORT = timedelta(seconds=10)
-"""The deadline of a statement over our own tables."""
 
 
 class Service:
@@ -76,9 +68,9 @@ class Service:
             else create_engine(read_url, pool_size=database.pool_size)
         )
         self._workshop: Workshop | None = None
-        self._scheduler = Scheduler(self._count_missed)
+        self._books = Bookkeeper(self._engine, lambda: self.workshop, self.board)
+        self._scheduler = Scheduler(self._books.count_missed)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._missed: dict[str, int] = {}
         self._background: asyncio.Task[None] | None = None
         self.failed: asyncio.Future[None] | None = None
 
@@ -104,8 +96,8 @@ class Service:
         log.info("catalogue_read", form=census_form_sentence(catalogue, self.settings))
         self._wire()
         self._structure.publish(self._workshop, seconds=time.perf_counter() - started)
-        await self._add_counters({(CHECK_RUNS, "structure"): 1.0})
-        await self._refresh()
+        await self._books.add({(CHECK_RUNS, "structure"): 1.0})
+        await self._books.refresh()
         self._spawn("healer", self._healer.serve())
         self._scheduler.start()
 
@@ -129,7 +121,7 @@ class Service:
             keep=settings.healing.consecutive,
         )
         self._healer = Healer(
-            lambda: self.workshop, self.board, self._publish_recount, self._refresh
+            lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
         )
         self._reconciler = Reconciler(lambda: self.workshop, self.board, self._census, self._healer)
         if checks.census.enabled:
@@ -143,9 +135,9 @@ class Service:
                 at_once=False,
             )
         refresh = Schedule(timedelta(seconds=REFRESH_SECONDS), None, "UTC")
-        self._scheduler.add("refresh", refresh, self._tracked(self._refresh), at_once=False)
+        self._scheduler.add("refresh", refresh, self._tracked(self._books.refresh), at_once=False)
         hourly = Schedule(timedelta(hours=1), None, "UTC")
-        self._scheduler.add("history", hourly, self._tracked(self._prune))
+        self._scheduler.add("history", hourly, self._tracked(self._books.prune))
 
     def _schedule(self, check: Check) -> Schedule:
         return Schedule(check.every, check.cron, self.settings.catalog.timezone)
@@ -204,56 +196,10 @@ class Service:
         except ConservatorError as error:
             added[CHECK_ERRORS, "structure"] = 1.0
             self._structure.failed(error, seconds=time.perf_counter() - started)
-        await self._add_counters(added)
+        await self._books.add(added)
 
-    async def _add_counters(self, added: dict[tuple[str, str], float]) -> None:
-        try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
-                await add_to_counters(connection, self.workshop.state, added)
-        except ConservatorError as error:
-            log.warning("totals_not_kept", error=str(error))
-
-    async def _refresh(self) -> None:
-        """Read what others may have changed: pause, totals, the active run."""
-        state = self.workshop.state
-        missed, self._missed = self._missed, {}
-        try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
-                await add_to_counters(
-                    connection, state, {(CHECK_MISSED, name): n for name, n in missed.items()}
-                )
-                current = await control.read_control(connection, state)
-                counters = await read_counters(connection, state)
-                run = await active_run(connection, state)
-        except ConservatorError as error:
-            for name, n in missed.items():
-                self._missed[name] = self._missed.get(name, 0) + n
-            if isinstance(error, DatabaseUnavailableError):
-                self.board.update(database_up=False, database_error=str(error))
-            log.warning("refresh_failed", error=str(error))
-            return
-        self.board.update(
-            control=current,
-            control_known=True,
-            counters=counters,
-            active_run=run,
-            database_up=True,
-            database_error=None,
-        )
-
-    async def _prune(self) -> None:
-        try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
-                await prune(connection, self.workshop.state, self.settings.history)
-                await self.workshop.state.run(connection, "run_abandon_user", {"subject": None})
-        except ConservatorError as error:
-            log.warning("history_not_pruned", error=str(error))
-
-    def _publish_recount(self, census: Any) -> None:
+    def _publish_recount(self, census: Census) -> None:
         self._census.publish(census)
-
-    def _count_missed(self, name: str) -> None:
-        self._missed[name] = self._missed.get(name, 0) + 1
 
     async def stop(self) -> None:
         """Finish batches under way, put runs down, close the connections; at most 10 s.
@@ -329,13 +275,13 @@ class Service:
         """The kill switch."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             await control.pause(connection, self.workshop.state, reason)
-        await self._refresh()
+        await self._books.refresh()
 
     async def resume(self) -> None:
         """End a pause and a suspension, and look at once whether there is something to do."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             await control.resume(connection, self.workshop.state)
-        await self._refresh()
+        await self._books.refresh()
         self._scheduler.wake("census")
 
 
