@@ -13,11 +13,11 @@ from checks.errors import ConservatorError, RefusedError
 from checks.pairs import UserCensus, take_user_census
 from checks.spec import Borders
 from monitor.commands import UserBackfill
-from monitor.database import snapshot, transaction
+from monitor.database import snapshot
 from monitor.healing.batches import HoldError, LeaseLostError
 from monitor.healing.executor import Executor, Progress
 from monitor.healing.planning import AlreadyBackfilled, NotNowError, database_now
-from monitor.state.runs import Run, RunState, Trigger, claim
+from monitor.state.runs import Run, RunState, Trigger
 from monitor.status import StatusBoard
 from monitor.workshop import Workshop
 
@@ -90,17 +90,7 @@ class Healer:
         if run.id in self._run_ids:
             return False
         with self._begun():
-            workshop = self._workshop()
-            async with transaction(
-                workshop.engine, timeout=workshop.settings.database.statement_timeout
-            ) as connection:
-                claimed = await claim(
-                    connection,
-                    workshop.state,
-                    run.id,
-                    holder=workshop.holder,
-                    lease=workshop.settings.lease,
-                )
+            claimed = await self._workshop().take_up(run.id)
             if claimed is None:
                 return False
             log.info(

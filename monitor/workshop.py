@@ -15,7 +15,7 @@ from checks.doctor.findings import Finding
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
 from monitor.config import Mode, Settings
-from monitor.database import snapshot
+from monitor.database import snapshot, transaction
 from monitor.healing.batches import BatchSettings, BatchWriter
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.pace import PaceSettings
@@ -23,7 +23,7 @@ from monitor.healing.planning import Claimant, Planner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.verification import Verifier
 from monitor.policy import Decision, PolicySettings, breaker_by_share
-from monitor.state.runs import Trigger
+from monitor.state.runs import Run, Trigger, claim
 from monitor.state.statements import StateStatements
 
 
@@ -48,6 +48,19 @@ class Workshop:
     def claimant(self, trigger: Trigger) -> Claimant:
         """This process, about to start or take over a run."""
         return Claimant(self.holder, self.settings.lease, trigger)
+
+    async def take_up(self, run_id: int) -> Run | None:
+        """Claim a run that nobody holds; None when another process was first."""
+        async with transaction(
+            self.engine, timeout=self.settings.database.statement_timeout
+        ) as connection:
+            return await claim(
+                connection,
+                self.state,
+                run_id,
+                holder=self.holder,
+                lease=self.settings.lease,
+            )
 
     def guard(self, census: Census) -> Decision | None:
         """Why a run must not start, judged on the census in its own snapshot."""

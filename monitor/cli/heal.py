@@ -24,7 +24,7 @@ from monitor.cli.heal_output import (
 from monitor.cli.output import console, print_json
 from monitor.cli.session import with_engine, workshop_for
 from monitor.config import Settings
-from monitor.database import snapshot, transaction
+from monitor.database import snapshot
 from monitor.healing.executor import Ended, OnProgress
 from monitor.healing.planning import database_now
 from monitor.healing.survey import Survey, survey
@@ -32,7 +32,7 @@ from monitor.policy import Decision
 from monitor.service import ensure_schema
 from monitor.state import schema
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunState, Trigger, active_run, claim
+from monitor.state.runs import Run, RunState, Trigger, active_run
 from monitor.workshop import Workshop
 
 
@@ -154,16 +154,7 @@ async def _left_behind(workshop: Workshop, active: Run | None) -> Run | None:
     """Take up a run that somebody left unfinished; refuse while somebody works on it."""
     if active is None:
         return None
-    async with transaction(
-        workshop.engine, timeout=workshop.settings.database.statement_timeout
-    ) as connection:
-        claimed = await claim(
-            connection,
-            workshop.state,
-            active.id,
-            holder=workshop.holder,
-            lease=workshop.settings.lease,
-        )
+    claimed = await workshop.take_up(active.id)
     if claimed is None:
         raise RefusedError(
             f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
