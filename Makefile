@@ -16,12 +16,12 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev packages lint unit
 
-lint:
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-unit:
+unit: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 bench: $(VENV)/.dev
