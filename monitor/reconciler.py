@@ -78,7 +78,6 @@ class Reconciler:
             decided_at=datetime.now(UTC),
             control=situation.control,
             control_known=True,
-            breaker_open=decision.code is Code.MAX_SHARE,
             counters=counters,
             database_up=True,
             database_error=None,

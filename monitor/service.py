@@ -15,26 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.census import Census
 from checks.doctor import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
-from checks.pairs import UserCensus
-from monitor.bookkeeper import SHORT, Bookkeeper
-from monitor.commands import UserBackfill
+from monitor.bookkeeper import Bookkeeper
 from monitor.config import Check, Settings
 from monitor.database import create_engine, transaction
+from monitor.desk import Desk
 from monitor.healer import Healer
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
 from monitor.runner import CensusRunner, CheckTimes, StructureRunner
 from monitor.scheduler import Schedule, Scheduler
-from monitor.state import control, schema
+from monitor.state import schema
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
-from monitor.state.runs import (
-    BatchRow,
-    Run,
-    Trigger,
-    get_run,
-    list_batches,
-    list_runs,
-)
 from monitor.state.statements import StateStatements
 from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop, build, census_form_sentence, inspect, require
@@ -48,7 +39,7 @@ REFRESH_SECONDS = 5.0
 
 
 class Service:
-    """One process of conservator: scheduler, checks, policy, healing. Implements Commands."""
+    """One process of conservator: scheduler, checks, policy, healing."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -122,6 +113,13 @@ class Service:
         )
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
+        )
+        self.desk = Desk(
+            self._engine,
+            lambda: self.workshop,
+            self._healer,
+            self._books.refresh,
+            lambda: self._scheduler.wake("census"),
         )
         self._reconciler = Reconciler(lambda: self.workshop, self.board, self._census, self._healer)
         if checks.census.enabled:
@@ -234,55 +232,6 @@ class Service:
                 log.warning("stop_not_waited_for", runs=self._healer.in_flight)
                 return
             await asyncio.sleep(0.02)
-
-    # Commands
-
-    async def user_census(self, user_id: str) -> UserCensus:
-        """One user's counts, live."""
-        return await self._healer.user_census(user_id)
-
-    async def would_backfill_user(self, user_id: str) -> int:
-        """How many rows a backfill of this user would write now."""
-        return (await self._healer.user_census(user_id)).legacy_untracked
-
-    async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
-        """Backfill one user, once unless forced."""
-        return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
-
-    async def backfill_all(self) -> int | None:
-        """Start a run over the audience; its number, or None when there is nothing to heal."""
-        run = await self._healer.start(Trigger.API, "Asked for through the API.")
-        return None if run is None else run.id
-
-    async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
-        """The newest runs first."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_runs(connection, self.workshop.state, limit=limit, before=before)
-
-    async def run(self, run_id: int) -> Run | None:
-        """One run."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            return await get_run(connection, self.workshop.state, run_id)
-
-    async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
-        """The batches of a run, in order."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_batches(
-                connection, self.workshop.state, run_id, limit=limit, after=after
-            )
-
-    async def pause(self, reason: str) -> None:
-        """The kill switch."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.pause(connection, self.workshop.state, reason)
-        await self._books.refresh()
-
-    async def resume(self) -> None:
-        """End a pause and a suspension, and look at once whether there is something to do."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.resume(connection, self.workshop.state)
-        await self._books.refresh()
-        self._scheduler.wake("census")
 
 
 async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:

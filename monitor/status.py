@@ -78,13 +78,15 @@ class Status:
     active_run: Run | None = None
     progress: Progress | None = None
     quarantined: int = 0
+    """Pairs that can't be written and are not due to be tried again."""
+    recurring: int = 0
+    """Pairs that appeared behind the last verified cutoff within 24 hours, healed or not."""
     counters: Mapping[tuple[str, str], float] = field(default_factory=lambda: MappingProxyType({}))
     """(name, label) -> total; names are those of `monitor.state.counters`."""
     leader: bool = False
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False
-    breaker_open: bool = False
 
     @property
     def ready(self) -> bool:

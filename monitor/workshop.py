@@ -17,13 +17,15 @@ from checks.relations import Catalogue
 from monitor.config import Mode, Settings
 from monitor.database import snapshot, transaction
 from monitor.healing.batches import BatchSettings, BatchWriter
+from monitor.healing.crafts import HealCraft
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.pace import PaceSettings
 from monitor.healing.planning import Claimant, Planner
 from monitor.healing.statements import HealingStatements
+from monitor.healing.traffic import NoTraffic
 from monitor.healing.verification import Verifier
 from monitor.policy import Decision, PolicySettings, breaker_by_share
-from monitor.state.runs import Run, Trigger, claim
+from monitor.state.runs import Run, RunKind, Trigger, claim
 from monitor.state.statements import StateStatements
 
 
@@ -76,13 +78,20 @@ class Workshop:
             window=settings.healing.window if window else None,
             timezone=settings.catalog.timezone,
         )
+        traffic = NoTraffic()
+        heal = HealCraft(
+            self.engine,
+            self.state,
+            BatchWriter(self.engine, self.healing, batch, traffic),
+            Verifier(self.engine, self.healing, timeout=settings.database.statement_timeout),
+        )
         return Executor(
             self.engine,
-            self.healing,
-            BatchWriter(self.engine, self.healing, batch),
-            Verifier(self.engine, self.healing, timeout=settings.database.statement_timeout),
+            self.state,
+            {RunKind.HEAL: heal, RunKind.USER: heal},
             pace=pace_settings(settings),
             lease=settings.lease,
+            traffic=traffic,
             on_progress=on_progress,
         )
 

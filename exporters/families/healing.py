@@ -112,5 +112,5 @@ def _switches(status: Status, observe: bool) -> Iterator[Metric]:
     yield from gauge(
         "healing_breaker_open",
         "1 while the breaker refuses healing until a person has looked.",
-        float(status.breaker_open),
+        float(status.control.breaker_open),
     )

@@ -88,7 +88,7 @@ def _facts(status: Status, observe: bool) -> Iterator[tuple[str, str]]:
         yield "Suspended", control.suspended_reason or "no reason given"
     if observe:
         yield "Mode", "observe: only a person heals"
-    if status.breaker_open:
+    if status.control.breaker_open:
         yield "Breaker", "open: healing is refused until a person has looked"
 
 

@@ -179,6 +179,7 @@ async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run |
         + (" Beyond the breaker." if options.beyond_breaker else ""),
         max_rows=max_rows,
         guard=guard,
+        beyond_breaker=options.beyond_breaker,
     )
     return planned.run
 

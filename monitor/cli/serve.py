@@ -88,7 +88,7 @@ async def listen(service: Service, settings: Settings) -> web.AppRunner:
     """Open the port. Raises ConfigurationError when it can't be had."""
     server = settings.server
     app = create_app(
-        service.board, service, tokens(server), observe=settings.healing.mode is Mode.OBSERVE
+        service.board, service.desk, tokens(server), observe=settings.healing.mode is Mode.OBSERVE
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()

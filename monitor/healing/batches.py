@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +15,11 @@ from checks.errors import RefusedError
 from monitor.config.values import Window as HealingWindow
 from monitor.database import transaction
 from monitor.healing.statements import HealingStatements
+from monitor.healing.traffic import Traffic
+from monitor.healing.waits import Waited, keep_waits
 from monitor.healing.windows import MAX_USERS, Window, WorkItem, next_window
 from monitor.state.counters import (
     HEAL_IMPRESSIONS,
-    HEAL_THROTTLED_SECONDS,
     add_to_counters,
     batch_observation,
 )
@@ -60,36 +60,32 @@ class Batch:
     seconds: float
     total_inserted: int
     at: datetime
+    blocked: int = 0
+    """The most sessions of others that waited for this batch at one moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
-    """What was spent waiting since the last batch, by reason, in seconds."""
-
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return sum(self.seconds.values())
-
-    def as_counters(self) -> dict[tuple[str, str], float]:
-        """What it adds to the totals."""
-        return {(HEAL_THROTTLED_SECONDS, reason): s for reason, s in self.seconds.items()}
+def paused_sentence(reason: str) -> str:
+    """Why nothing is written while paused."""
+    return f"Paused: {reason or 'no reason given'}. `conservator resume` ends the pause."
 
 
 class BatchWriter:
     """Writes the batches of runs on one database."""
 
     def __init__(
-        self, engine: AsyncEngine, statements: HealingStatements, settings: BatchSettings
+        self,
+        engine: AsyncEngine,
+        statements: HealingStatements,
+        settings: BatchSettings,
+        traffic: Traffic,
     ) -> None:
         self._engine = engine
         self._statements = statements
         self._settings = settings
+        self._traffic = traffic
         self._insert = {
             (kind, splits): statements.batch_insert(kind, splits=splits)
-            for kind in RunKind
+            for kind in (RunKind.HEAL, RunKind.USER)
             for splits in (False, True)
         }
         self._slice = statements.state.text("work_slice")
@@ -117,8 +113,9 @@ class BatchWriter:
             window = await self._window(connection, run, begun, size)
             if window is None:
                 return None
-            batch = await self._fill(connection, run, begun, window, waited, started)
-        return replace(batch, seconds=time.perf_counter() - started)
+            async with self._traffic.watch(begun.backend) as watched:
+                batch = await self._fill(connection, run, begun, window, waited, started)
+        return replace(batch, seconds=time.perf_counter() - started, blocked=watched.blocked)
 
     async def _begin(self, connection: AsyncConnection, run: Run) -> Row[Any]:
         result = await connection.exec_driver_sql(
@@ -130,8 +127,9 @@ class BatchWriter:
                 f"Run {run.id} is no longer held by this process: it was taken over or ended."
             )
         if begun.paused:
-            why = begun.paused_reason or "no reason given"
-            raise HoldError(f"Paused: {why}. `conservator resume` ends the pause.")
+            raise HoldError(paused_sentence(begun.paused_reason))
+        if begun.breaker_open:
+            raise HoldError(f"The breaker is open: {begun.breaker_reason}")
         window = self._settings.window
         if run.kind is RunKind.HEAL and window is not None:
             local = begun.now.astimezone(ZoneInfo(self._settings.timezone))
@@ -205,7 +203,9 @@ class BatchWriter:
                 "lease": self._settings.lease,
             },
         )
-        await self._count(connection, row.inserted, seconds, waited)
+        await keep_waits(connection, self._statements.state, run.id, waited)
+        added = {(HEAL_IMPRESSIONS, ""): float(row.inserted), **batch_observation(seconds)}
+        await add_to_counters(connection, self._statements.state, added)
         return Batch(
             number=number,
             inserted=row.inserted,
@@ -215,10 +215,3 @@ class BatchWriter:
             total_inserted=begun.inserted + row.inserted,
             at=begun.now,
         )
-
-    async def _count(
-        self, connection: AsyncConnection, inserted: int, seconds: float, waited: Waited
-    ) -> None:
-        added = {(HEAL_IMPRESSIONS, ""): float(inserted), **batch_observation(seconds)}
-        added |= waited.as_counters()
-        await add_to_counters(connection, self._statements.state, added)

@@ -9,40 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.database import RETRYABLE_STATES, sqlstate, transaction
-from monitor.healing.batches import Batch, BatchWriter, HoldError, LeaseLostError, Waited
+from monitor.healing.attempts import ATTEMPTS, Attempts
+from monitor.healing.batches import Batch, HoldError, LeaseLostError
+from monitor.healing.crafts import Craft
 from monitor.healing.pace import Pace, PaceSettings, after_batch, first_pace, rest_seconds
-from monitor.healing.statements import HealingStatements
-from monitor.healing.verification import Verifier
-from monitor.state.runs import Run, RunState, get_run
+from monitor.healing.traffic import Traffic
+from monitor.healing.waits import SHORT, Waited
+from monitor.healing.yielding import Yielding
+from monitor.state.runs import Run, RunKind, get_run
+from monitor.state.statements import StateStatements
 
 log = structlog.get_logger(__name__)
-
-ATTEMPTS = 8
-"""Tries of one batch before the run is put down; with jitter they span about a minute."""
-LONGEST_RETRY_WAIT_SECONDS = 10.0
-PASSES = 3
-"""Walks over the work list before a run whose recount still finds pairs ends as partial."""
-FOREIGN_KEY_VIOLATION = "23503"
-SAME_SIZE_ATTEMPTS = 2
-"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +73,25 @@ class Executor:
     def __init__(
         self,
         engine: AsyncEngine,
-        statements: HealingStatements,
-        writer: BatchWriter,
-        verifier: Verifier,
+        state: StateStatements,
+        crafts: Mapping[RunKind, Craft],
         *,
         pace: PaceSettings,
         lease: timedelta,
+        traffic: Traffic,
         on_progress: OnProgress = lambda _: None,
     ) -> None:
         self._engine = engine
-        self._state = statements.state
-        self._writer = writer
-        self._verifier = verifier
+        self._state = state
+        self._crafts = crafts
         self._pace_settings = pace
         self._lease = lease
         self._on_progress = on_progress
         self._stop = asyncio.Event()
+        self._progress: Progress | None = None
+        self._yielding = Yielding(
+            engine, state, traffic, lease=lease, stop=self._stop, say=self._say_waiting
+        )
 
     def stop(self) -> None:
         """Finish the current batch, then put the run down."""
@@ -140,9 +131,14 @@ class Executor:
                 log.debug("lease_not_renewed", run_id=run.id, error=str(error))
 
     async def _work(self, run: Run) -> Ended:
+        craft = self._crafts[run.kind]
         try:
-            run = await self._batches(run)
-            return await self._end(run)
+            while True:
+                await self._batches(run, craft)
+                conclusion = await craft.conclude(run)
+                run = await self._reload(run)
+                if conclusion is not None:
+                    break
         except HoldError as error:
             return await self._hold(run, str(error))
         except (LeaseLostError, DatabaseUnavailableError):
@@ -152,111 +148,60 @@ class Executor:
                 # Somebody's lock outlasted every attempt: the run is none the worse for it.
                 return await self._hold(run, f"Put down after {ATTEMPTS} attempts: {error}")
             log.warning("run_failed", run_id=run.id, error=str(error))
-            return await self._fail(run, str(error))
+            await craft.fail(run, str(error))
+            return Ended(await self._reload(run), None)
+        log.info(
+            "run_ended",
+            run_id=run.id,
+            kind=run.kind,
+            state=run.state,
+            inserted=run.inserted,
+            outcome=run.outcome,
+        )
+        return Ended(run, conclusion.census)
 
-    async def _batches(self, run: Run) -> Run:
+    async def _batches(self, run: Run, craft: Craft) -> None:
         """Write every batch of one pass; the pace and the time waited live here."""
+        attempts = Attempts(craft, stop=self._stop, wait_or_stop=self._yielding.wait_or_stop)
         pace = first_pace(self._pace_settings)
         waited = Waited()
-        started, first_inserted = time.perf_counter(), run.inserted
-        while True:
-            batch, pace = await self._write(run, pace, waited)
-            if batch is None:
-                return run
-            elapsed = max(1e-6, time.perf_counter() - started)
-            progress = Progress(
-                run=run,
-                inserted=batch.total_inserted,
-                batch=batch,
-                size=pace.size,
-                rows_per_second=(batch.total_inserted - first_inserted) / elapsed,
-                waiting_for=None,
-            )
-            self._on_progress(progress)
-            pace = after_batch(
-                pace, self._pace_settings, seconds=batch.seconds, inserted=batch.inserted
-            )
-            waited = await self._rest(rest_seconds(batch.seconds, self._pace_settings.duty))
-
-    async def _write(self, run: Run, pace: Pace, waited: Waited) -> tuple[Batch | None, Pace]:
-        """One batch, tried again as often as its error allows; the size halves on 23503."""
-        size = pace.size
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_worth_another_try),
-            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_RETRY_WAIT_SECONDS),
-            stop=stop_after_attempt(ATTEMPTS),
-            sleep=self._wait_or_stop,
-            before_sleep=lambda state: _log_retry(run, state),
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
-                self._hold_when_stopping()
-                number = attempt.retry_state.attempt_number
-                violated = sqlstate_of(attempt.retry_state) == FOREIGN_KEY_VIOLATION
-                # First the same again: the new snapshot no longer sees the deleted row.
-                if violated and number > SAME_SIZE_ATTEMPTS:
-                    size = max(1, size // 2)
-                batch = await self._writer.write(run, size=size, waited=waited)
-        return batch, replace(pace, size=size) if size != pace.size else pace
-
-    def _hold_when_stopping(self) -> None:
-        if self._stop.is_set():
-            raise HoldError("The service is shutting down.")
-
-    async def _rest(self, seconds: float) -> Waited:
-        if seconds <= 0:
-            return Waited()
         started = time.perf_counter()
-        await self._wait_or_stop(min(seconds, self._lease.total_seconds() / 2))
-        return Waited({"duty": time.perf_counter() - started})
-
-    async def _wait_or_stop(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stop.wait(), timeout=max(seconds, 0.001))
-        except TimeoutError:
-            return
-
-    async def _end(self, run: Run) -> Ended:
-        """Count again; walk once more while pairs of the plan are missing; then finish."""
         while True:
-            verdict = await self._verifier.verify(run)
-            if verdict.remaining == 0 or verdict.passes >= PASSES or verdict.rows_left <= 0:
-                break
-            log.info("run_next_pass", run_id=run.id, remaining=verdict.remaining)
-            run = await self._batches(await self._next_pass(run))
-        if verdict.remaining == 0:
-            state, outcome = RunState.SUCCEEDED, "Nothing of the plan is left."
-        elif verdict.rows_left <= 0:
-            state = RunState.PARTIAL
-            outcome = (
-                f"All {run.planned_rows} planned rows are written; {verdict.remaining} pairs became"
-                " legacy since they were planned, by an import or a loss, and are the next run's."
+            waited = await self._yielding.until_free(run, waited)
+            batch, size = await attempts.write(run, pace.size, waited)
+            if batch is None:
+                return
+            pace = pace if size == pace.size else Pace(size)
+            self._report(run, batch, pace, time.perf_counter() - started)
+            pace = after_batch(
+                pace,
+                self._pace_settings,
+                seconds=batch.seconds,
+                inserted=batch.inserted,
+                blocked=batch.blocked,
             )
-        else:
-            state = RunState.PARTIAL
-            outcome = (
-                f"{verdict.remaining} pairs of the plan are still missing after"
-                f" {verdict.passes} passes."
+            waited = await self._yielding.rest(
+                rest_seconds(batch.seconds, self._pace_settings.duty)
             )
-        await self._verifier.finish(run, state, outcome, verdict)
-        ended = await self._reload(run)
-        log.info("run_ended", run_id=run.id, state=state, inserted=ended.inserted, outcome=outcome)
-        return Ended(ended, verdict.census)
 
-    async def _next_pass(self, run: Run) -> Run:
-        async with transaction(self._engine, timeout=timedelta(seconds=10)) as connection:
-            changed = await self._state.run(
-                connection,
-                "run_next_pass",
-                {"run_id": run.id, "token": run.token},
-            )
-            if changed.one_or_none() is None:
-                raise LeaseLostError(f"Run {run.id} is no longer held by this process.")
-        return await self._reload(run)
+    def _report(self, run: Run, batch: Batch, pace: Pace, elapsed: float) -> None:
+        self._progress = Progress(
+            run=run,
+            inserted=batch.total_inserted,
+            batch=batch,
+            size=pace.size,
+            rows_per_second=(batch.total_inserted - run.inserted) / max(1e-6, elapsed),
+            waiting_for=None,
+        )
+        self._on_progress(self._progress)
+
+    def _say_waiting(self, waiting_for: str | None) -> None:
+        if self._progress is not None and self._progress.waiting_for != waiting_for:
+            self._progress = replace(self._progress, waiting_for=waiting_for)
+            self._on_progress(self._progress)
 
     async def _hold(self, run: Run, why: str) -> Ended:
-        async with transaction(self._engine, timeout=timedelta(seconds=10)) as connection:
+        async with transaction(self._engine, timeout=SHORT) as connection:
             await self._state.run(
                 connection,
                 "run_hold",
@@ -265,39 +210,7 @@ class Executor:
         log.info("run_held", run_id=run.id, reason=why)
         return Ended(await self._reload(run), None)
 
-    async def _fail(self, run: Run, why: str) -> Ended:
-        await self._verifier.fail(run, why)
-        return Ended(await self._reload(run), None)
-
     async def _reload(self, run: Run) -> Run:
-        async with transaction(self._engine, timeout=timedelta(seconds=10)) as connection:
+        async with transaction(self._engine, timeout=SHORT) as connection:
             found = await get_run(connection, self._state, run.id)
         return found if found is not None else run
-
-
-def sqlstate_of(state: RetryCallState) -> str | None:
-    """The SQLSTATE of the previous attempt, if it failed with one."""
-    if state.outcome is None or not state.outcome.failed:
-        return None
-    error = state.outcome.exception()
-    return None if error is None else sqlstate(error)
-
-
-def _worth_another_try(error: BaseException) -> bool:
-    if isinstance(error, HoldError | LeaseLostError) or not isinstance(error, ConservatorError):
-        return False
-    if isinstance(error, DatabaseUnavailableError):
-        return True
-    state = sqlstate(error)
-    return state in RETRYABLE_STATES or state == FOREIGN_KEY_VIOLATION
-
-
-def _log_retry(run: Run, state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome is not None else None
-    log.warning(
-        "batch_retried",
-        run_id=run.id,
-        attempt=state.attempt_number,
-        sqlstate=sqlstate_of(state),
-        error=str(error),
-    )

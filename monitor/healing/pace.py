@@ -38,13 +38,18 @@ def first_pace(settings: PaceSettings) -> Pace:
     return Pace(min(START, settings.max_batch))
 
 
-def after_batch(pace: Pace, settings: PaceSettings, *, seconds: float, inserted: int) -> Pace:
-    """The pace after a batch that took `seconds` and wrote `inserted` rows.
+def after_batch(
+    pace: Pace, settings: PaceSettings, *, seconds: float, inserted: int, blocked: int = 0
+) -> Pace:
+    """The pace after a batch that took `seconds`, wrote `inserted` rows, and for which `blocked`
+    sessions of others had to wait.
 
     Timings of another size are never mixed; a batch that wrote less than half of what it might
     says nothing about a larger one, so it can only slow the run down.
     """
     target = settings.batch_target_seconds
+    if blocked:
+        return Pace(max(1, pace.size // 2))
     if seconds > ALARM * target:
         return Pace(max(1, pace.size // 10))
     timings = (*pace.timings, seconds)[-SAMPLES:]

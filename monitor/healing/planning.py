@@ -14,6 +14,7 @@ from checks.errors import RefusedError
 from checks.pairs import take_user_census
 from checks.spec import Borders
 from monitor.database import set_local, translated
+from monitor.healing.batches import paused_sentence
 from monitor.healing.statements import HealingStatements
 from monitor.policy import Decision
 from monitor.state.control import Control, read_control
@@ -73,16 +74,25 @@ class Planner:
         self._timeout = timeout
 
     async def plan_audience(
-        self, claimant: Claimant, *, reason: str, max_rows: int, guard: Guard
+        self,
+        claimant: Claimant,
+        *,
+        reason: str,
+        max_rows: int,
+        guard: Guard,
+        beyond_breaker: bool = False,
     ) -> Planned:
         """A run over every affected user, at most `max_rows` rows.
 
-        Raises ActiveRunError, PausedError, NotNowError.
+        `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
+        same. Raises ActiveRunError, PausedError, NotNowError.
         """
         async with translated(), self._engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
-                return await self._plan_audience(connection, claimant, reason, max_rows, guard)
+                return await self._plan_audience(
+                    connection, claimant, reason, max_rows, guard, beyond_breaker
+                )
 
     async def _plan_audience(
         self,
@@ -91,6 +101,7 @@ class Planner:
         reason: str,
         max_rows: int,
         guard: Guard,
+        beyond_breaker: bool,
     ) -> Planned:
         catalogue, pools = self._state.catalogue, self._state.pools
         await self._deadline(connection)
@@ -108,7 +119,13 @@ class Planner:
         if census.legacy_untracked == 0:
             return Planned(census, None)
         run_id = await self._insert(
-            connection, claimant, RunKind.HEAL, reason, borders, None, census.legacy_untracked
+            connection,
+            claimant,
+            RunKind.HEAL,
+            reason,
+            borders,
+            legacy=census.legacy_untracked,
+            beyond_breaker=beyond_breaker,
         )
         await connection.exec_driver_sql(
             self._statements.text("work_insert"),
@@ -142,8 +159,8 @@ class Planner:
                 RunKind.USER,
                 reason,
                 borders,
-                user_id,
-                census.legacy_untracked,
+                legacy=census.legacy_untracked,
+                subject=user_id,
             )
             await self._state.run(
                 connection,
@@ -173,8 +190,7 @@ class Planner:
     async def _writable(self, connection: AsyncConnection) -> Control:
         control = await read_control(connection, self._state)
         if control.paused:
-            why = control.paused_reason or "no reason given"
-            raise PausedError(f"Paused: {why}. `conservator resume` ends the pause.")
+            raise PausedError(paused_sentence(control.paused_reason))
         return control
 
     async def _insert(
@@ -184,8 +200,10 @@ class Planner:
         kind: RunKind,
         reason: str,
         borders: Borders,
-        subject: str | None,
+        *,
         legacy: int,
+        subject: str | None = None,
+        beyond_breaker: bool = False,
     ) -> int:
         values = {
             "kind": kind.value,
@@ -197,6 +215,7 @@ class Planner:
             "created_before": borders.created_before,
             "subject": subject,
             "legacy_before": legacy,
+            "beyond_breaker": beyond_breaker,
         }
         try:
             return int((await self._state.run(connection, "run_insert", values)).scalar_one())

@@ -1,4 +1,4 @@
-"""Pause, suspension, and the last verified cutoff: one row, read before every batch."""
+"""Pause, suspension, breaker, and the last verified cutoff: one row, read before every batch."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ class Control:
     suspended_at: datetime | None = None
     verified_until: datetime | None = None
     """The cutoff of the last verified heal; legacy artworks up to here were all healed once."""
+    verified_at: datetime | None = None
+    """When that was verified."""
+    breaker_open: bool = False
+    breaker_code: str = ""
+    breaker_reason: str = ""
+    breaker_at: datetime | None = None
+    breaker_reset_at: datetime | None = None
+    """When a person last reset the breaker: what was before is judged no more."""
+    accepted_share: float | None = None
+    """The legacy share, 0 to 1, that was accepted then, until it has fallen to max_share."""
 
 
 async def read_control(connection: AsyncConnection, statements: SchemaStatements) -> Control:
@@ -33,6 +43,11 @@ async def read_control(connection: AsyncConnection, statements: SchemaStatements
 async def pause(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
     """Stop everything that writes; `reason` is shown wherever healing is asked for."""
     await statements.run(connection, "control_pause", {"reason": reason})
+
+
+async def suspend(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
+    """Switch automatic healing off; runs by hand go on working."""
+    await statements.run(connection, "control_suspend", {"reason": reason})
 
 
 async def resume(connection: AsyncConnection, statements: SchemaStatements) -> None:

@@ -20,6 +20,8 @@ class RunKind(StrEnum):
     """Every affected user of the audience; one at a time, whoever starts it."""
     USER = "user"
     """One user, in the audience or not; beside a heal run too."""
+    UNDO = "undo"
+    """Takes back what another run wrote; in a heal run's place, never beside one."""
 
 
 class Trigger(StrEnum):
@@ -45,7 +47,10 @@ ACTIVE = frozenset({RunState.RUNNING, RunState.HELD})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A heal run as its row says. Counts are pairs or rows, durations seconds."""
+    """A run as its row says. Counts are pairs or rows, durations seconds.
+
+    `inserted` counts the rows that an undo has taken back, where the run is one.
+    """
 
     id: int
     kind: RunKind
@@ -75,6 +80,18 @@ class Run:
     legacy_before: int | None
     legacy_after: int | None
     remaining: int | None
+    undoes: int | None
+    """The run that this undo takes back; None for all other kinds."""
+    user_cursor: object | None
+    """An undo's place in the ledger, together with `artwork_cursor`."""
+    beyond_breaker: bool
+    """A person has seen the numbers: the run goes on although the breaker is open."""
+    quarantined: int
+    """Pairs that this run could not write and has put aside."""
+    recurring: int
+    """Planned pairs that had appeared behind the last verified cutoff."""
+    waiting_for: str
+    """What it waits for right now, in words; empty while it writes."""
 
     @property
     def active(self) -> bool:
@@ -116,7 +133,7 @@ async def get_run(
 
 
 async def active_run(connection: AsyncConnection, statements: SchemaStatements) -> Run | None:
-    """The heal run that is running or held, or None."""
+    """The heal run or undo that is running or held, or None."""
     row = (await statements.run(connection, "run_active")).one_or_none()
     return None if row is None else run_from_row(row)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 PACKAGE = "monitor.state"
-CURRENT = "0001"
+CURRENT = "0002"
 """The newest revision under migrations/versions."""
 
 

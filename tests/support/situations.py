@@ -63,6 +63,12 @@ def run(state: RunState, *, leased: bool) -> Run:
         legacy_before=None,
         legacy_after=None,
         remaining=None,
+        undoes=None,
+        user_cursor=None,
+        beyond_breaker=False,
+        quarantined=0,
+        recurring=0,
+        waiting_for="",
     )
 
 

@@ -3,6 +3,6 @@ UPDATE {state}.run
 SET position = %(position)s, artwork_cursor = %(artwork_cursor)s::{artwork_cast},
     batches = batches + 1, inserted = inserted + %(inserted)s,
     writing_seconds = writing_seconds + %(seconds)s,
-    waiting_seconds = waiting_seconds + %(waited)s,
+    waiting_seconds = waiting_seconds + %(waited)s, waiting_for = '',
     lease_until = now() + %(lease)s
 WHERE id = %(run_id)s

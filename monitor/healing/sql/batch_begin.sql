@@ -1,6 +1,10 @@
 -- Opens a batch: the run's row is locked, and must still be ours and running. The clock is read
 -- here once and bound into what follows. Nobody writes while paused.
-SELECT r.position, r.artwork_cursor, r.inserted, r.batches, c.paused, c.paused_reason, clock_timestamp() AS now
+SELECT
+    r.position, r.artwork_cursor, r.user_cursor, r.inserted, r.batches,
+    c.paused, c.paused_reason,
+    c.breaker_open AND NOT r.beyond_breaker AS breaker_open, c.breaker_reason,
+    clock_timestamp() AS now, pg_backend_pid() AS backend
 FROM {state}.run AS r
 CROSS JOIN {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'

@@ -1,9 +1,10 @@
 -- A new run under its first lease. A second active one breaks a unique index (23505).
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
-    legacy_until, created_before, subject, legacy_before
+    legacy_until, created_before, subject, legacy_before, beyond_breaker
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
-    %(legacy_until)s, %(created_before)s, %(subject)s::{user_type}, %(legacy_before)s
+    %(legacy_until)s, %(created_before)s, %(subject)s::{user_type}, %(legacy_before)s,
+    %(beyond_breaker)s
 )
 RETURNING id

@@ -106,6 +106,12 @@ def a_run(**changes: Any) -> Run:
         legacy_before=100,
         legacy_after=None,
         remaining=None,
+        undoes=None,
+        user_cursor=None,
+        beyond_breaker=False,
+        quarantined=0,
+        recurring=0,
+        waiting_for="",
     )
     return replace(run, **changes)
 

@@ -61,7 +61,7 @@ def test_nothing_remains_when_no_run_is_active() -> None:
 
 def test_the_switches_say_what_people_have_switched() -> None:
     status = just_started(
-        control=Control(paused=True, suspended=True), breaker_open=True, quarantined=4
+        control=Control(paused=True, suspended=True, breaker_open=True), quarantined=4
     )
     found = series(status)
     assert found[key("healing_paused")] == 1

@@ -80,8 +80,7 @@ def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
     status = at_work(
         decision=Decision(Verdict.WAIT, Code.COOLDOWN, "The last run ended 3 s ago."),
         decided_at=NOON,
-        control=Control(paused=True, paused_reason="deploy", suspended=True),
-        breaker_open=True,
+        control=Control(paused=True, paused_reason="deploy", suspended=True, breaker_open=True),
     )
     page = render_page(status, NOW, observe=True)
     for words in (

@@ -1,0 +1,82 @@
+"""The desk: where pages and API hand in what they want. Implements Commands."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.pairs import UserCensus
+from monitor.bookkeeper import SHORT
+from monitor.commands import UserBackfill
+from monitor.database import transaction
+from monitor.healer import Healer
+from monitor.state import control
+from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
+from monitor.workshop import Workshop
+
+
+class Desk:
+    """Passes on what is asked for, and lets the loop look at once where that may matter."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        workshop: Callable[[], Workshop],
+        healer: Healer,
+        refresh: Callable[[], Awaitable[None]],
+        wake: Callable[[], None],
+    ) -> None:
+        """`refresh` reads our own tables again; `wake` lets the loop pass now."""
+        self._engine = engine
+        self._workshop = workshop
+        self._healer = healer
+        self._refresh = refresh
+        self._wake = wake
+
+    async def user_census(self, user_id: str) -> UserCensus:
+        """One user's counts, live."""
+        return await self._healer.user_census(user_id)
+
+    async def would_backfill_user(self, user_id: str) -> int:
+        """How many rows a backfill of this user would write now."""
+        return (await self._healer.user_census(user_id)).legacy_untracked
+
+    async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
+        """Backfill one user, once unless forced."""
+        return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
+
+    async def backfill_all(self) -> int | None:
+        """Start a run over the audience; its number, or None when there is nothing to heal."""
+        run = await self._healer.start(Trigger.API, "Asked for through the API.")
+        return None if run is None else run.id
+
+    async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
+        """The newest runs first."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_runs(connection, self._workshop().state, limit=limit, before=before)
+
+    async def run(self, run_id: int) -> Run | None:
+        """One run."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await get_run(connection, self._workshop().state, run_id)
+
+    async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
+        """The batches of a run, in order."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_batches(
+                connection, self._workshop().state, run_id, limit=limit, after=after
+            )
+
+    async def pause(self, reason: str) -> None:
+        """The kill switch."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            await control.pause(connection, self._workshop().state, reason)
+        await self._refresh()
+
+    async def resume(self) -> None:
+        """End a pause and a suspension, and look at once whether there is something to do."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            await control.resume(connection, self._workshop().state)
+        await self._refresh()
+        self._wake()
