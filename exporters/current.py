@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from checks.census import AffectedUsers, Census
-from monitor.status import CheckStatus, Outcome, Status, is_stale
+from checks.judgement import Outcome
+from monitor.status import CheckStatus, Status, is_stale
 
 CENSUS = "census"
 """The name of the check whose result the census is; its interval is the census's."""

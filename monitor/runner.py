@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.census import AffectedUsers, Census, count_affected_users, take_census
 from checks.doctor import Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.judgement import Outcome
 from checks.spec import Borders
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
 from monitor.scheduler import Schedule
-from monitor.status import CheckStatus, Outcome, StatusBoard
+from monitor.status import CheckStatus, StatusBoard
 from monitor.workshop import Workshop, finding_sentence
 
 log = structlog.get_logger(__name__)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from types import MappingProxyType
 
 from checks.census import AffectedUsers, Census
+from checks.judgement import Outcome
 from monitor.healing.executor import Progress
 from monitor.policy import Decision
 from monitor.state.control import Control
@@ -20,16 +20,6 @@ from monitor.state.runs import Run
 
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
-
-
-class Outcome(StrEnum):
-    """What a check found. Could not be evaluated (error) is never failed."""
-
-    PASS = "pass"
-    WARN = "warn"
-    FAIL = "fail"
-    ERROR = "error"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client.metrics_core import Metric
 
+from checks.judgement import Outcome
 from exporters.current import check_is_stale, current_outcome
 from exporters.families.build import Row, counters_by, gauges
 from monitor.state.counters import CHECK_ERRORS, CHECK_MISSED, CHECK_RUNS
-from monitor.status import CheckStatus, Outcome, Status
+from monitor.status import CheckStatus, Status
 
 _Measure = Callable[[CheckStatus], float | None]
 

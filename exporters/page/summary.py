@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from checks.census import Census
+from checks.judgement import Outcome
 from exporters.current import current_census, current_outcome
-from monitor.status import Outcome, Status
+from monitor.status import Status
 
 
 class Mood(StrEnum):

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor import Blocks
 from checks.errors import ConservatorError
+from checks.judgement import Outcome
 from exporters.prometheus import create_registry
 from exporters.pushgateway import push
 from exporters.textfile import write_textfile
@@ -29,7 +30,7 @@ from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckStatus, Outcome, Status, StatusBoard
+from monitor.status import CheckStatus, Status, StatusBoard
 from monitor.workshop import build, inspect, require
 
 CHECKS = ("census", "structure")

@@ -12,6 +12,7 @@ schema       JSON Schema for editors; describe: the effective configuration, sec
 mistakes     what a mistake is, and how it reads
 """
 
+from checks.judgement import Comparison, Threshold
 from monitor.config.checks import (
     ArtworkSupply,
     Census,
@@ -47,7 +48,7 @@ from monitor.config.units import (
     parse_share,
     parse_size,
 )
-from monitor.config.values import Comparison, Threshold, Window
+from monitor.config.values import Window
 
 __all__ = [
     "ArtworkSupply",

@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from checks.judgement import Threshold
 from monitor.config.cron import parse_cron
 from monitor.config.mistakes import UnfitError, masked, shown
 from monitor.config.scalars import retyped
@@ -34,7 +35,6 @@ from monitor.config.units import (
 from monitor.config.values import (
     THRESHOLD_PATTERN,
     WINDOW_PATTERN,
-    Threshold,
     Window,
     parse_moment,
     parse_threshold,

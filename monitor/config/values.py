@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from enum import StrEnum
 
+from checks.judgement import Comparison, Threshold
 from monitor.config.mistakes import UnfitError, shown, suggestion
 
 THRESHOLD_PATTERN = r"^(>=|<=|==|!=|>|<) *(-?[0-9]+(?:\.[0-9]+)?)(%?)$"
 WINDOW_PATTERN = r"^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])$"
-
-
-class Comparison(StrEnum):
-    """How a measured number is compared with a limit."""
-
-    ABOVE = ">"
-    AT_LEAST = ">="
-    BELOW = "<"
-    AT_MOST = "<="
-    EQUAL = "=="
-    UNEQUAL = "!="
-
-
-_COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
-    Comparison.ABOVE: operator.gt,
-    Comparison.AT_LEAST: operator.ge,
-    Comparison.BELOW: operator.lt,
-    Comparison.AT_MOST: operator.le,
-    Comparison.EQUAL: operator.eq,
-    Comparison.UNEQUAL: operator.ne,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A condition on a measured number, such as `> 10`. A limit of `5%` is 0.05."""
-
-    comparison: Comparison
-    limit: float
-    text: str
-    """As it was written."""
-
-    def holds(self, measured: float) -> bool:
-        """True where `measured` meets the condition. Never for not-a-number."""
-        if measured != measured:  # noqa: PLR0124
-            return False
-        return _COMPARE[self.comparison](measured, self.limit)
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def parse_threshold(text: str) -> Threshold:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checks.judgement import Comparison
 from monitor.config.cron import parse_cron
 from monitor.config.mistakes import UnfitError
 from monitor.config.values import (
-    Comparison,
     parse_moment,
     parse_threshold,
     parse_timezone,

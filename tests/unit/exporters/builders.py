@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from checks.census import AffectedUsers, Census, CensusForm
+from checks.judgement import Outcome
 from monitor.state.runs import Run, RunKind, RunState, Trigger
-from monitor.status import CheckStatus, Outcome, Status, StatusBoard
+from monitor.status import CheckStatus, Status, StatusBoard
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 INTERVAL = 60.0

@@ -6,8 +6,9 @@ from types import MappingProxyType
 
 import pytest
 
+from checks.judgement import Outcome
 from exporters.families.healing import REFUSAL_REASONS
-from monitor.status import Outcome, Status
+from monitor.status import Status
 from tests.unit.exporters.builders import (
     Clock,
     a_census,

@@ -7,13 +7,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from checks.judgement import Outcome
 from exporters.page.render import render_page
 from exporters.page.summary import Mood, summarise
 from monitor.healing.executor import Progress
 from monitor.policy import Code, Decision, Verdict
 from monitor.state.control import Control
 from monitor.state.runs import RunState
-from monitor.status import Outcome, Status
+from monitor.status import Status
 from tests.unit.exporters.builders import (
     NOON,
     a_census,

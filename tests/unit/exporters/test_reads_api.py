@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.status import Outcome
+from checks.judgement import Outcome
 from tests.unit.exporters.builders import a_check, checks, unrun
 from tests.unit.exporters.serving import ADMIN, Served
 
