@@ -27,7 +27,7 @@ class Rule:
 
 RULES = (
     Rule("checks", ("checks",)),
-    Rule("monitor.config", ("checks.errors", "checks.spec", "monitor.config")),
+    Rule("monitor.config", ("checks.errors", "checks.judgement", "checks.spec", "monitor.config")),
     Rule("monitor.state", ("checks", "monitor.state", "monitor.policy")),
     Rule(
         "monitor.healing",
