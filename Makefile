@@ -1,5 +1,6 @@
 # make demo    the service at work on a sample gallery      make test   every check and test
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
+# make chaos   faults at every statement of a run; takes some minutes
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
 
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
 
-.PHONY: demo test lint unit bench lock clean packages
+.PHONY: demo test lint unit chaos bench lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -23,6 +24,9 @@ lint: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+chaos: $(VENV)/.dev packages
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)

@@ -7,6 +7,7 @@ measures       samples, medians, ratios, goals
 report         one table for people, one JSON file a command
 census         the four counts against count(*), the floor
 backfill       a heal run against what people write by hand; contenders holds those
+traffic        the app's p50 and p99 with and without healing; visitors is the app
 service        the real `serve`: start, scrapes, memory; serving holds the process
 
 `python -m bench` runs them all on one gallery; `python -m bench.NAME` one.

@@ -16,7 +16,7 @@ from bench.servers import settings_for, statement
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
-from monitor.service import ensure_schema
+from monitor.opening import ensure_schema
 from monitor.state.runs import RunState, Trigger
 from monitor.workshop import build, inspect, require
 

@@ -43,6 +43,13 @@ def environment(server: PostgresServer) -> dict[str, Fact]:
     return {
         "postgresql": "" if version is None else str(version[0]),
         "fsync": "" if fsync is None else str(fsync[0]),
+        **machine(),
+    }
+
+
+def machine() -> dict[str, Fact]:
+    """The machine alone, where no server has a part."""
+    return {
         "python": platform.python_version(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
         "cpu": _cpu_model(),

@@ -8,4 +8,10 @@ doctor      facts -> findings: what is wrong, what follows, what mends it
 census      the four counts, in several forms, and which of them is exact here
 pairs       one user's counts, and one pair explained value by value
 sql/        every SELECT, one a file
+
+measurement, judgement            numbers, and the pure step from numbers to an outcome
+duplicates, orphans, timestamps   rows that can't be right
+pool_exhaustion, artwork_supply   what is left to show, and whether more comes
+own_sql                           the operator's own number
+moments, examples, wording        what these share: clocks, evidence, sentences
 """

@@ -100,6 +100,11 @@ class AffectedUsers:
     duration_seconds: float
 
 
+def none_affected(census: Census) -> AffectedUsers:
+    """What a census without legacy pairs says of the users, for nothing."""
+    return AffectedUsers(census.as_of, 0, census.audience, 0.0)
+
+
 def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str]:
     """The cheapest exact form for this catalogue, and why it is that one."""
     spec = catalogue.spec

@@ -42,23 +42,30 @@ def _filter(where: str | None) -> sql.Composable:
     return _NO_FILTER if where is None else sql.SQL("({}\n)").format(operator_sql(where))
 
 
-def _counted_artworks(catalogue: Catalogue) -> sql.Composable:
+def counted_artworks(
+    catalogue: Catalogue, condition: sql.Composable | None = None
+) -> sql.Composable:
+    """The counted artworks (id, created_at, and owner_id where there is one) as a subselect.
+
+    `condition` is about the table's own columns, and leaves out more than missing creation times.
+    """
     spec = catalogue.spec.artworks
     owner = (
         sql.SQL("")
         if spec.owner is None
         else sql.SQL(", {} AS owner_id").format(identifier(spec.owner))
     )
-    created = identifier(spec.created_at)
+    if condition is None:
+        condition = sql.SQL("{} IS NOT NULL").format(identifier(spec.created_at))
     return sql.SQL(
         "(SELECT {id} AS id, {moment} AS created_at{owner}"
-        " FROM {table} WHERE {created} IS NOT NULL AND {filter})"
+        " FROM {table} WHERE {condition} AND {filter})"
     ).format(
         id=identifier(spec.id),
         moment=moment(catalogue.artworks.columns[spec.created_at], catalogue.spec.timezone),
         owner=owner,
         table=table(catalogue.artworks),
-        created=created,
+        condition=condition,
         filter=_filter(spec.where),
     )
 
@@ -125,7 +132,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "viewed_at": identifier(spec.impressions.viewed_at),
         "user_cast": raw(catalogue.users.columns[spec.users.id].cast),
         "artwork_cast": raw(catalogue.artworks.columns[spec.artworks.id].cast),
-        "counted_artworks": _counted_artworks(catalogue),
+        "counted_artworks": counted_artworks(catalogue),
         "counted_users": counted_users,
         "pairs": _pairs(catalogue),
         "audience": sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
@@ -135,6 +142,11 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
         "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
+        "artworks_filter": _filter(spec.artworks.where),
+        "artwork_created": identifier(spec.artworks.created_at),
+        "artwork_created_moment": moment(
+            catalogue.artworks.columns[spec.artworks.created_at], spec.timezone
+        ),
         "artwork_id": identifier(spec.artworks.id),
         "user_id": identifier(spec.users.id),
         "viewed_moment": moment(

@@ -2,84 +2,209 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import MappingProxyType
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from monitor.breaker import LOOK_BACK
 from monitor.database import transaction
-from monitor.state.control import read_control
+from monitor.latch import read_recurring
+from monitor.leadership import Leadership, NotLeadingError
+from monitor.retention import forget_erased, sweep_ledger
+from monitor.shared import Shared, read_shared, users_interval, write_check
+from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
+from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
-from monitor.status import StatusBoard
+from monitor.state.statements import SchemaStatements
+from monitor.status import CheckStatus, StatusBoard
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
 SHORT = timedelta(seconds=10)
 """The deadline of a statement over our own tables."""
+CENSUS = "census"
+
+Added = dict[tuple[str, str], float]
+"""(name, label) -> what is added to a total."""
 
 
 class Bookkeeper:
-    """Reads and writes the small things. What the database does is logged, never raised."""
+    """Reads and writes the small things. What the database does is logged, never raised.
+
+    The leader writes what it found; a follower shows what the leader wrote.
+    """
 
     def __init__(
-        self, engine: AsyncEngine, workshop: Callable[[], Workshop], board: StatusBoard
+        self,
+        engine: AsyncEngine,
+        workshop: Callable[[], Workshop],
+        board: StatusBoard,
+        leadership: Leadership,
+        *,
+        publish: Callable[[Census, float], None],
+        wake: Callable[[], None],
     ) -> None:
+        """`publish` takes a census that another process took, and its age in seconds; `wake` lets
+        the loop pass now."""
         self._engine = engine
         self._workshop = workshop
         self._board = board
+        self._leadership = leadership
+        self._publish = publish
+        self._wake = wake
         self._missed: dict[str, int] = {}
+        self._kept: dict[str, CheckStatus] = {}
 
     def count_missed(self, name: str) -> None:
         """A run of the job `name` was left out; the next refresh adds it to the totals."""
-        self._missed[name] = self._missed.get(name, 0) + 1
+        if self._leadership.leads:
+            self._missed[name] = self._missed.get(name, 0) + 1
 
     async def refresh(self) -> None:
-        """Read what others may have changed: pause, totals, the active run."""
+        """Exchange with the other processes: write what is new here, read what they changed."""
+        led = self._leadership.leads
         state = self._workshop().state
-        missed, self._missed = self._missed, {}
+        missed, self._missed = (self._missed if led else {}), {}
+        news = self._news() if led else ()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await add_to_counters(
-                    connection, state, {(CHECK_MISSED, name): n for name, n in missed.items()}
-                )
+                shared = await read_shared(connection, state)
                 control = await read_control(connection, state)
-                counters = await read_counters(connection, state)
                 run = await active_run(connection, state)
+                recurring = await read_recurring(connection, state)
+                quarantined = await count_quarantined(connection, state)
+                if missed or news:
+                    added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
+                    await self._keep(connection, state, added, news)
+                counters = await read_counters(connection, state)
+                if missed or news:
+                    await self._leadership.confirm(connection)
         except ConservatorError as error:
             for name, n in missed.items():
                 self._missed[name] = self._missed.get(name, 0) + n
-            if isinstance(error, DatabaseUnavailableError):
-                self._board.update(database_up=False, database_error=str(error))
-            log.warning("refresh_failed", error=str(error))
+            self.trouble("refresh_failed", error)
             return
+        self._note(news)
+        # Leading is shown once the totals of whoever led before have been read, never earlier.
+        leads = led and self._leadership.leads
+        before = self._board.current
         self._board.update(
             control=control,
             control_known=True,
             counters=counters,
             active_run=run,
+            recurring=recurring,
+            quarantined=quarantined,
+            leader=leads,
+            leader_name=self._leadership.holder if leads else shared.leader,
             database_up=True,
             database_error=None,
         )
+        if not leads:
+            self._show(shared)
+        else:
+            self._catch_up(shared, before.control if before.control_known else control, control)
 
-    async def add(self, added: dict[tuple[str, str], float]) -> None:
-        """Add to the totals."""
+    def _news(self) -> tuple[CheckStatus, ...]:
+        """Results of this process that the others don't have yet."""
+        return tuple(
+            check
+            for name, check in self._board.current.checks.items()
+            if check.outcome is not None and self._kept.get(name) is not check
+        )
+
+    def _note(self, written: tuple[CheckStatus, ...]) -> None:
+        self._kept |= {check.name: check for check in written}
+
+    async def _keep(
+        self,
+        connection: AsyncConnection,
+        state: SchemaStatements,
+        added: Added,
+        news: tuple[CheckStatus, ...],
+    ) -> None:
+        for check in news:
+            await write_check(connection, state, check)
+        await add_to_counters(connection, state, added)
+
+    def _show(self, shared: Shared) -> None:
+        """A follower shows what the leader found."""
+        now = time.monotonic()
+        self._note(tuple(shared.checks.values()))
+        # Those that this replica is configured for: an earlier one may have had others.
+        mine = self._board.current.checks
+        checks = MappingProxyType({n: shared.checks.get(n, check) for n, check in mine.items()})
+        changes: dict[str, object] = {"checks": checks}
+        if shared.census is not None:
+            changes |= {"census": shared.census, "census_monotonic": now - shared.census_age}
+        if shared.users is not None:
+            interval = checks[CENSUS].interval_seconds if CENSUS in checks else 0.0
+            changes |= {
+                "users": shared.users,
+                "users_monotonic": now - shared.users_age,
+                "users_interval_seconds": users_interval(shared.users, interval),
+            }
+        if shared.decision is not None:
+            changes |= {"decision": shared.decision, "decided_at": shared.decided_at}
+        self._board.update(**changes)
+
+    def _catch_up(self, shared: Shared, before: Control, control: Control) -> None:
+        """The leader takes note of what other processes did: a recount, a switch."""
+        mine = self._board.current.census
+        if shared.census is not None and (mine is None or shared.census.as_of > mine.as_of):
+            self._publish(shared.census, shared.census_age)
+        switches = (
+            (before.paused, control.paused),
+            (before.suspended, control.suspended),
+            (before.breaker_open, control.breaker_open),
+        )
+        if any(was and not now for was, now in switches):
+            self._wake()
+
+    def trouble(self, event: str, error: ConservatorError) -> None:
+        """Something was not written or read. That the database is away is said once, not here."""
+        if isinstance(error, DatabaseUnavailableError):
+            self._board.update(database_up=False, database_error=str(error))
+        elif isinstance(error, NotLeadingError):
+            log.info(event, error=str(error))
+        else:
+            log.warning(event, error=str(error))
+
+    async def add(self, added: Added) -> None:
+        """Add to the totals, as the leader; what is new of the checks goes with them."""
+        news = self._news()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await add_to_counters(connection, self._workshop().state, added)
+                await self._keep(connection, self._workshop().state, added, news)
+                await self._leadership.confirm(connection)
         except ConservatorError as error:
-            log.warning("totals_not_kept", error=str(error))
+            self.trouble("totals_not_kept", error)
+        else:
+            self._note(news)
 
     async def prune(self) -> None:
-        """Forget what is older than `history`; close per-user runs whose process is gone."""
+        """Forget what is older than `history`, and what the app has erased; close per-user runs
+        whose process is gone."""
         workshop = self._workshop()
+        names = list(self._board.current.checks)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await prune(connection, workshop.state, workshop.settings.history)
+                # The breaker still needs a day of it, however little is asked for.
+                history = max(workshop.settings.history, LOOK_BACK)
+                await prune(connection, workshop.state, history)
                 await workshop.state.run(connection, "run_abandon_user", {"subject": None})
+                await workshop.state.run(connection, "check_status_forget", {"names": names})
+                await self._leadership.confirm(connection)
+            await forget_erased(workshop, self._leadership.confirm)
+            await sweep_ledger(workshop, self._leadership.confirm)
         except ConservatorError as error:
-            log.warning("history_not_pruned", error=str(error))
+            self.trouble("history_not_pruned", error)

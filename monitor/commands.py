@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from checks.pairs import UserCensus
+from monitor.state.quarantine import QuarantinedPair
 from monitor.state.runs import BatchRow, Run
 
 
@@ -21,9 +24,33 @@ class UserBackfill:
     """The user was backfilled before, and nobody forced a repetition."""
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerReset:
+    """What a reset of the breaker did: nothing where it `was_open` not."""
+
+    was_open: bool
+    code: str
+    reason: str
+    since: datetime | None
+    accepted_share: float | None
+    """The legacy share accepted until it has fallen; None where max_share was not exceeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class WouldUndo:
+    """What an undo would find, in rows of the run's ledger."""
+
+    untouched: int
+    """Still as the run wrote them: these would be taken back."""
+    touched: int
+    """Viewed again since: these would stay."""
+    gone: int
+
+
 class Commands(Protocol):
     """Everything that HTTP may cause. Refusals are RefusedError; the database's troubles
-    DatabaseUnavailableError and StatementError; an unknown user UnknownUserError."""
+    DatabaseUnavailableError and StatementError; an unknown user UnknownUserError, an unknown run
+    UnknownRunError."""
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
@@ -42,12 +69,29 @@ class Commands(Protocol):
         nothing to heal."""
         ...
 
+    async def undo(self, run_id: int) -> int | None:
+        """Start an undo of a run in the background, or go on with its unfinished one; its number,
+        or None when there is nothing to take back."""
+        ...
+
+    async def would_undo(self, run_id: int) -> WouldUndo:
+        """What an undo of this run would find now."""
+        ...
+
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
         ...
 
     async def run(self, run_id: int) -> Run | None:
         """One run."""
+        ...
+
+    async def waits(self, run_id: int) -> Mapping[str, float]:
+        """Seconds that a run waited, by reason, the longest first."""
+        ...
+
+    async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
+        """At most 20 pairs that are in quarantine since this run, the newest first."""
         ...
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
@@ -60,4 +104,8 @@ class Commands(Protocol):
 
     async def resume(self) -> None:
         """End a pause and a suspension."""
+        ...
+
+    async def reset_breaker(self) -> BreakerReset:
+        """A person has looked: close the breaker, and accept the newest census's share."""
         ...

@@ -21,6 +21,9 @@ from checks.errors import ConservatorError, DatabaseUnavailableError, StatementE
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 10
+SILENCE_SECONDS = 20
+"""A host that is gone without a word is given up after this long; the kernel would take a quarter
+of an hour."""
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
@@ -41,6 +44,10 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "prepare_threshold": None,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": "conservator",
+            "keepalives_idle": SILENCE_SECONDS,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": SILENCE_SECONDS * 1000,
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
@@ -76,12 +83,13 @@ async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[
     statements take.
     """
     async with translated(), engine.connect() as connection:
-        await connection.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
+        await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             await set_local(
                 connection,
+                # Not by SQLAlchemy's option: its reset makes every later transaction of the
+                # connection READ WRITE, even where the server was made read-only.
+                transaction_read_only="on",
                 statement_timeout=_milliseconds(timeout),
                 idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
                 jit="off",
@@ -95,9 +103,13 @@ async def transaction(
     *,
     timeout: timedelta,
     lock_timeout: timedelta | None = None,
+    idle: timedelta | None = None,
     waits_for_disk: bool = True,
 ) -> AsyncIterator[AsyncConnection]:
     """A transaction that writes; commits at the end, rolls back on any exception.
+
+    After `idle` (default: twice `timeout`) without a word from us the server ends it, so that a
+    process that hangs in the middle doesn't keep its locks.
 
     Without `waits_for_disk` the commit returns before the log is flushed: a crash of the server
     may lose the newest transactions, whole and newest first, never a part of one.
@@ -109,7 +121,7 @@ async def transaction(
         await set_local(
             connection,
             statement_timeout=_milliseconds(timeout),
-            idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
+            idle_in_transaction_session_timeout=_milliseconds(idle or timeout * 2),
             jit="off",
             **locks,
         )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
+from checks.spec import Borders
 from monitor.bookkeeper import SHORT
-from monitor.commands import UserBackfill
+from monitor.commands import BreakerReset, UserBackfill, WouldUndo
 from monitor.database import transaction
 from monitor.healer import Healer
+from monitor.healing.quarantine import count_aside_of_user
+from monitor.latch import newest_share, reset
 from monitor.state import control
+from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
+from monitor.state.waits import list_waits
 from monitor.workshop import Workshop
 
 
@@ -40,7 +45,14 @@ class Desk:
 
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
-        return (await self._healer.user_census(user_id)).legacy_untracked
+        census = await self._healer.user_census(user_id)
+        workshop = self._workshop()
+        borders = Borders.at(census.as_of, workshop.settings.pools_spec())
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            aside = await count_aside_of_user(
+                connection, workshop.healing, borders, user_id, due_until=census.as_of
+            )
+        return max(0, census.legacy_untracked - aside)
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
@@ -51,6 +63,17 @@ class Desk:
         run = await self._healer.start(Trigger.API, "Asked for through the API.")
         return None if run is None else run.id
 
+    async def undo(self, run_id: int) -> int | None:
+        """Start an undo, or go on with an unfinished one; its number, or None."""
+        run = await self._healer.undo(run_id, Trigger.API, "Asked for through the API.")
+        await self._refresh()
+        return None if run is None else run.id
+
+    async def would_undo(self, run_id: int) -> WouldUndo:
+        """What an undo of this run would find now."""
+        found = await self._workshop().undo_planner.survey(run_id)
+        return WouldUndo(found.untouched, found.touched, found.gone)
+
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
@@ -60,6 +83,18 @@ class Desk:
         """One run."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await get_run(connection, self._workshop().state, run_id)
+
+    async def waits(self, run_id: int) -> Mapping[str, float]:
+        """Seconds that a run waited, by reason, the longest first."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_waits(connection, self._workshop().state, run_id)
+
+    async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
+        """At most 20 pairs that are in quarantine since this run, the newest first."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_quarantined(
+                connection, self._workshop().state, run_id=run_id, limit=SHOWN
+            )
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
@@ -80,3 +115,18 @@ class Desk:
             await control.resume(connection, self._workshop().state)
         await self._refresh()
         self._wake()
+
+    async def reset_breaker(self) -> BreakerReset:
+        """Close the breaker, accept the newest census's share, and look at once what there is."""
+        workshop = self._workshop()
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            done = await reset(
+                connection,
+                workshop.state,
+                share=await newest_share(connection, workshop.state),
+                max_share=workshop.settings.healing.breaker.max_share,
+            )
+        await self._refresh()
+        if done.was_open:
+            self._wake()
+        return done

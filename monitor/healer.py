@@ -73,14 +73,27 @@ class Healer:
         """
         with self._begun():
             workshop = self._workshop()
-            planned = await workshop.planner.plan_audience(
-                workshop.claimant(trigger),
-                reason=reason,
-                max_rows=workshop.settings.healing.max_rows_per_run,
-                guard=lambda census, _: workshop.guard(census),
+            planned = await workshop.plan_audience(
+                trigger, reason=reason, max_rows=workshop.settings.healing.max_rows_per_run
             )
             if planned.run is None:
                 self._publish(planned.census)
+                return None
+            self._hand_over(planned.run)
+            return planned.run
+
+    async def undo(self, run_id: int, trigger: Trigger, reason: str) -> Run | None:
+        """Plan an undo of a run, or go on with its unfinished one, and hand it over; None when
+        there is nothing to take back.
+
+        Raises UnknownRunError, ActiveRunError, PausedError, NotUndoableError.
+        """
+        with self._begun():
+            workshop = self._workshop()
+            planned = await workshop.undo_planner.plan(
+                workshop.claimant(trigger), run_id, reason=reason
+            )
+            if planned is None:
                 return None
             self._hand_over(planned.run)
             return planned.run
@@ -188,7 +201,8 @@ class Healer:
 
     def _refuse_when_breaker_open(self, workshop: Workshop) -> None:
         census = self._board.current.census
-        refusal = None if census is None else workshop.guard(census)
+        control = self._board.current.control
+        refusal = None if census is None else workshop.guard(census, control)
         if refusal is not None:
             raise NotNowError(refusal)
 

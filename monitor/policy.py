@@ -6,121 +6,132 @@ repeated from its record.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import time
-from enum import StrEnum
-
 from checks.census import Census
-from monitor.config.values import Window
+from monitor.breaker import Signs, Trip, share_trips, trips
+from monitor.decision import REFUSALS, Code, Decision, Verdict, latched, refusal_of
+from monitor.situation import PolicySettings, Situation
 from monitor.state.control import Control
-from monitor.state.runs import Run
+from monitor.state.runs import RunKind
 
-
-class Verdict(StrEnum):
-    """What is done now."""
-
-    CLEAR = "clear"
-    """Nothing to heal."""
-    WAIT = "wait"
-    """Something to heal, but not yet, or somebody is at it."""
-    PAUSED = "paused"
-    """A person has switched automatic healing off."""
-    REFUSED = "refused"
-    """Healing now would be dangerous: a person should look."""
-    HEAL = "heal"
-    """Heal now."""
-
-
-class Code(StrEnum):
-    """Why, as a word that metrics and records can carry."""
-
-    CLEAN = "clean"
-    CENSUS_FAILED = "census_failed"
-    ACTIVE_RUN = "active_run"
-    CONSECUTIVE = "consecutive"
-    COOLDOWN = "cooldown"
-    WINDOW = "window"
-    PAUSED = "paused"
-    SUSPENDED = "suspended"
-    OBSERVE = "observe"
-    MAX_SHARE = "max_share"
-    CATALOGUE = "catalogue"
-    THRESHOLD = "threshold"
-    RESUME = "resume"
-
-
-REFUSALS = (Code.MAX_SHARE, Code.CATALOGUE)
-"""The codes that a refusal can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """The settings that decide. Times in seconds, shares 0 to 1."""
-
-    heals: bool
-    threshold: int
-    consecutive: int
-    cooldown_seconds: float
-    window: Window | None
-    max_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that a decision looks at."""
-
-    censuses: Sequence[Census]
-    """The newest first; at least `consecutive` of them once the service has run that long."""
-    census_error: str | None
-    """Why the newest census could not be taken, or None."""
-    control: Control
-    active_run: Run | None
-    seconds_since_run: float | None
-    """Since the last heal run ended; None before the first."""
-    local_time: time
-    """In the catalogue's time zone, by the database's clock."""
-    blockers: Sequence[str] = ()
-    """What `doctor` says must be mended before anything is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is done, and the sentence that says why."""
-
-    kind: Verdict
-    code: Code
-    reason: str
+__all__ = [
+    "REFUSALS",
+    "Code",
+    "Decision",
+    "PolicySettings",
+    "Situation",
+    "Verdict",
+    "breaker_refusal",
+    "decide",
+    "latched",
+    "recurring_sentence",
+    "tripping",
+]
 
 
 def decide(situation: Situation, settings: PolicySettings) -> Decision:
-    """Judge the situation. Unknown means wait; a person's switch goes before any number."""
+    """Judge the situation. Unknown means wait; a person's switch goes before any number.
+
+    The breaker goes before "nothing to do": where everything was lost, nothing is legacy.
+    """
     if situation.census_error is not None or not situation.censuses:
         why = situation.census_error or "none was taken yet"
         return Decision(Verdict.WAIT, Code.CENSUS_FAILED, f"No census to decide from: {why}")
     return (
-        _switched_off(situation, settings)
+        _paused(situation)
+        or _taking_back(situation)
+        or _broken(situation, settings)
+        or _switched_off(situation, settings)
         or _unfinished(situation, settings)
-        or _nothing_to_do(situation.censuses, settings)
-        or _dangerous(situation, settings)
+        or _nothing_to_do(situation, settings)
+        or _dangerous(situation)
         or _not_yet(situation, settings)
+        or _untallied(situation)
         or Decision(
             Verdict.HEAL,
             Code.THRESHOLD,
-            f"{situation.censuses[0].legacy_untracked} legacy-untracked pairs,"
-            f" threshold {settings.threshold}.",
+            f"{situation.censuses[0].legacy_untracked} legacy-untracked pairs"
+            f"{situation.in_quarantine}, threshold"
+            f" {settings.threshold}.{recurring_sentence(situation)}",
         )
     )
+
+
+def tripping(situation: Situation, settings: PolicySettings) -> Trip | None:
+    """Why the breaker opens now; None where it is open already, or nothing is known."""
+    if situation.census_error is not None or not situation.censuses:
+        return None
+    control = situation.control
+    if control.breaker_open:
+        return None
+    signs = Signs(
+        census=situation.censuses[0],
+        accepted_share=control.accepted_share,
+        most_audience=situation.most_audience,
+        loss=situation.loss,
+        last_runs=situation.last_runs,
+    )
+    return trips(signs, settings.breaker)
+
+
+def breaker_refusal(census: Census, control: Control, settings: PolicySettings) -> Decision | None:
+    """Why the breaker lets no run start from this census; None where it does."""
+    if control.breaker_open:
+        return latched(control)
+    trip = share_trips(Signs(census, control.accepted_share), settings.breaker)
+    return None if trip is None else refusal_of(trip)
+
+
+def recurring_sentence(situation: Situation) -> str:
+    """What to think of pairs that appeared where all was healed before; empty where none did."""
+    if situation.recurring == 0:
+        return ""
+    within = situation.recurring + situation.recurring_before
+    return (
+        f" {situation.recurring} of them appeared behind the last verified heal, {within} within"
+        " 24 h: the app's recording is broken, or impressions vanish, and healing only masks it."
+    )
+
+
+def _paused(situation: Situation) -> Decision | None:
+    control = situation.control
+    if not control.paused:
+        return None
+    reason = f"Paused: {control.paused_reason or 'no reason given'}."
+    return Decision(Verdict.PAUSED, Code.PAUSED, reason)
+
+
+def _taking_back(situation: Situation) -> Decision | None:
+    """A person has asked for an undo: mode, suspension, breaker and window are about healing."""
+    run = situation.active_run
+    if run is None or run.kind is not RunKind.UNDO:
+        return None
+    rows = f"{run.inserted} of {run.planned_rows} rows"
+    if run.claimable:
+        return Decision(
+            Verdict.HEAL,
+            Code.RESUME,
+            f"Run {run.id}, which takes run {run.undoes} back, was left at {rows} and goes on.",
+        )
+    return Decision(
+        Verdict.WAIT, Code.ACTIVE_RUN, f"Run {run.id} is taking run {run.undoes} back: {rows}."
+    )
+
+
+def _broken(situation: Situation, settings: PolicySettings) -> Decision | None:
+    run = situation.active_run
+    # A person has sent that run beyond the breaker.
+    if run is not None and run.beyond_breaker:
+        return None
+    trip = tripping(situation, settings)
+    return latched(situation.control) or (None if trip is None else refusal_of(trip))
 
 
 def _switched_off(situation: Situation, settings: PolicySettings) -> Decision | None:
     control = situation.control
     legacy = situation.censuses[0].legacy_untracked
-    if control.paused:
-        reason = f"Paused: {control.paused_reason or 'no reason given'}."
-        return Decision(Verdict.PAUSED, Code.PAUSED, reason)
     # With nothing to heal, "clean" says more than "switched off".
-    if situation.active_run is None and legacy < settings.threshold:
+    to_heal = situation.to_heal(situation.censuses[0])
+    if situation.active_run is None and to_heal < settings.threshold:
         return None
     if not settings.heals:
         return Decision(
@@ -157,43 +168,50 @@ def _unfinished(situation: Situation, settings: PolicySettings) -> Decision | No
     )
 
 
-def _nothing_to_do(censuses: Sequence[Census], settings: PolicySettings) -> Decision | None:
-    legacy = censuses[0].legacy_untracked
+def _nothing_to_do(situation: Situation, settings: PolicySettings) -> Decision | None:
+    legacy = situation.censuses[0].legacy_untracked
+    to_heal = situation.to_heal(situation.censuses[0])
     if legacy == 0:
         return Decision(Verdict.CLEAR, Code.CLEAN, "No legacy-untracked pairs.")
-    if legacy < settings.threshold:
+    if to_heal == 0:
+        when = "" if situation.retry_at is None else f" at {situation.retry_at:%Y-%m-%d %H:%M %Z}"
         return Decision(
             Verdict.CLEAR,
             Code.CLEAN,
-            f"{legacy} legacy-untracked pairs, below the threshold of {settings.threshold}.",
+            f"{legacy} legacy-untracked pairs, all in quarantine; the first is tried again{when}.",
+        )
+    if to_heal < settings.threshold:
+        return Decision(
+            Verdict.CLEAR,
+            Code.CLEAN,
+            f"{legacy} legacy-untracked pairs{situation.in_quarantine}, below the threshold of"
+            f" {settings.threshold}.",
         )
     return None
 
 
-def _dangerous(situation: Situation, settings: PolicySettings) -> Decision | None:
+def _dangerous(situation: Situation) -> Decision | None:
     if situation.blockers:
         return Decision(Verdict.REFUSED, Code.CATALOGUE, situation.blockers[0])
-    return breaker_by_share(situation.censuses[0], settings.max_share)
+    return None
 
 
-def breaker_by_share(census: Census, max_share: float) -> Decision | None:
-    """A refusal when so much is legacy that the count or the data must be wrong, or None."""
-    if census.legacy_share <= max_share:
+def _untallied(situation: Situation) -> Decision | None:
+    """Without a tally nobody knows whether impressions were lost: unknown means wait."""
+    if situation.tally_error is None:
         return None
     return Decision(
-        Verdict.REFUSED,
-        Code.MAX_SHARE,
-        f"{census.legacy_untracked} of {census.pairs} pairs ({census.legacy_share:.1%}) are"
-        f" legacy-untracked, healing.breaker.max_share is {max_share:.1%}: the data or the"
-        " configuration may be wrong. If they are right, as on a first run over a truly legacy"
-        " gallery, `conservator heal --beyond-breaker` goes on.",
+        Verdict.WAIT,
+        Code.TALLY_FAILED,
+        "Before a heal the impressions are tallied, to see whether any were lost, and that could"
+        f" not be done: {situation.tally_error}",
     )
 
 
 def _not_yet(situation: Situation, settings: PolicySettings) -> Decision | None:
     reached = 0
     for census in situation.censuses:
-        if census.legacy_untracked < settings.threshold:
+        if situation.to_heal(census) < settings.threshold:
             break
         reached += 1
     if reached < settings.consecutive:

@@ -15,12 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
+from checks.spec import Borders
 from monitor.database import transaction
+from monitor.decision import refusal_of
 from monitor.healer import Healer
 from monitor.healing.planning import NotNowError, database_now
-from monitor.policy import Code, Decision, Situation, Verdict, decide
+from monitor.healing.quarantine import Aside, count_aside
+from monitor.latch import forget_fallen_share, latch, read_history, say_opened
+from monitor.leadership import Leadership, NotLeadingError
+from monitor.policy import Code, Decision, PolicySettings, Situation, Verdict, decide, tripping
 from monitor.runner import CensusResult, CensusRunner
-from monitor.state.control import read_control
+from monitor.state.control import Control, read_control
 from monitor.state.counters import (
     CHECK_ERRORS,
     CHECK_RUNS,
@@ -31,6 +36,7 @@ from monitor.state.counters import (
 from monitor.state.history import record_census, record_decision
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
 from monitor.status import StatusBoard
+from monitor.tallies import Tallies, Tally
 from monitor.workshop import Workshop, finding_sentence, policy_settings
 
 log = structlog.get_logger(__name__)
@@ -45,59 +51,125 @@ class Reconciler:
         board: StatusBoard,
         runner: CensusRunner,
         healer: Healer,
+        leadership: Leadership,
     ) -> None:
         self._workshop = workshop
         self._board = board
         self._runner = runner
         self._healer = healer
+        self._leadership = leadership
+        self._tallies = Tallies(workshop)
 
     async def run(self) -> None:
-        """One pass. What the database does is published and logged, never raised."""
+        """One pass of the leader. What the database does is published and logged, never raised."""
         result = await self._runner.run()
         try:
             decision, situation = await self._judge(result)
-            if decision.kind is Verdict.HEAL:
+            if decision.kind is Verdict.HEAL and self._leadership.leads:
                 await self._act(decision, situation)
         except DatabaseUnavailableError as error:
             self._board.update(database_up=False, database_error=str(error))
-            log.warning("pass_failed", error=str(error))
+        except NotLeadingError as error:
+            log.info("pass_dropped", reason=str(error))
         except ConservatorError as error:
             log.warning("pass_failed", error=str(error))
 
     async def _judge(self, result: CensusResult) -> tuple[Decision, Situation]:
         workshop = self._workshop()
+        settings = policy_settings(workshop.settings)
+        tally = await self._tally(result)
         async with transaction(
             workshop.engine, timeout=workshop.settings.database.statement_timeout
         ) as connection:
-            situation = await self._look(connection, workshop, result)
-            decision = decide(situation, policy_settings(workshop.settings))
+            situation = await self._look(connection, workshop, result, tally)
+            decision = decide(situation, settings)
+            control = await self._latch(connection, situation, settings)
             await self._record(connection, workshop, decision, result)
             counters = await read_counters(connection, workshop.state)
+            # The last word: who was deposed meanwhile has recorded nothing, and starts nothing.
+            await self._leadership.confirm(connection)
         self._board.update(
             decision=decision,
             decided_at=datetime.now(UTC),
-            control=situation.control,
+            control=control,
             control_known=True,
+            recurring=situation.recurring_before,
             counters=counters,
             database_up=True,
             database_error=None,
         )
+        say_opened(situation.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
         return decision, situation
 
+    async def _tally(self, result: CensusResult) -> Tally | None:
+        """A tally where one is due, and wherever a heal would start: it may have to be refused."""
+        census = result.census
+        if census is None:
+            return None
+        control = self._board.current.control
+        tally = await self._tallies.take_if_due(census, control)
+        workshop = self._workshop()
+        settings = policy_settings(workshop.settings)
+        if tally is not None or census.legacy_untracked < settings.threshold:
+            return tally
+        async with transaction(
+            workshop.engine, timeout=workshop.settings.database.statement_timeout
+        ) as connection:
+            situation = await self._look(connection, workshop, result, None)
+        if decide(situation, settings).code is not Code.THRESHOLD:
+            return None
+        return await self._tallies.take(census, control)
+
+    async def _latch(
+        self, connection: AsyncConnection, situation: Situation, settings: PolicySettings
+    ) -> Control:
+        """What the pass means for the breaker; the control row after it."""
+        state, control = self._workshop().state, situation.control
+        if situation.census_error is not None or not situation.censuses:
+            return control
+        trip = tripping(situation, settings)
+        if trip is not None:
+            return await latch(connection, state, control, refusal_of(trip))
+        share = situation.censuses[0].legacy_share
+        return await forget_fallen_share(
+            connection, state, control, share=share, max_share=settings.max_share
+        )
+
     async def _look(
-        self, connection: AsyncConnection, workshop: Workshop, result: CensusResult
+        self,
+        connection: AsyncConnection,
+        workshop: Workshop,
+        result: CensusResult,
+        tally: Tally | None,
     ) -> Situation:
         now = await database_now(connection)
         blocking = workshop.examination.blocking(Blocks.COUNTING, Blocks.HEALING)
+        history = await read_history(
+            connection, workshop.state, runs=workshop.settings.healing.breaker.stuck_after
+        )
+        control = await read_control(connection, workshop.state)
+        borders = Borders.at(now, workshop.settings.pools_spec())
+        aside = Aside()
+        if result.census is not None:
+            # Reads the app's tables: where no census can, the pass must be able to say so.
+            aside = await count_aside(connection, workshop.healing, borders, control.verified_until)
         return Situation(
             censuses=tuple(self._runner.newest),
             census_error=result.error,
-            control=await read_control(connection, workshop.state),
+            control=control,
             active_run=await active_run(connection, workshop.state),
             seconds_since_run=await seconds_since_last_finished(connection, workshop.state),
             local_time=now.astimezone(ZoneInfo(workshop.settings.catalog.timezone)).time(),
             blockers=tuple(finding_sentence(finding) for finding in blocking),
+            most_audience=history.most_audience,
+            last_runs=history.last_runs,
+            recurring_before=history.recurring,
+            loss=None if tally is None else tally.loss,
+            tally_error=None if tally is None else tally.error,
+            recurring=0 if tally is None else tally.recurring,
+            quarantined=aside.pairs,
+            retry_at=aside.retry_at,
         )
 
     async def _record(
@@ -111,7 +183,7 @@ class Reconciler:
         if result.census is None:
             added[CHECK_ERRORS, "census"] = 1.0
         else:
-            await record_census(connection, workshop.state, result.census)
+            await record_census(connection, workshop.state, result.census, result.users)
         if decision.kind is Verdict.REFUSED:
             added[HEAL_REFUSALS, decision.code.value] = 1.0
         legacy = None if result.census is None else result.census.legacy_untracked
@@ -120,6 +192,9 @@ class Reconciler:
 
     async def _act(self, decision: Decision, situation: Situation) -> None:
         started = time.perf_counter()
+        if decision.code is Code.THRESHOLD and situation.recurring:
+            within = situation.recurring + situation.recurring_before
+            log.warning("recurring", pairs=situation.recurring, within_24_hours=within)
         try:
             if decision.code is Code.RESUME and situation.active_run is not None:
                 await self._healer.take_up(situation.active_run)

@@ -5,28 +5,30 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.census import AffectedUsers, Census, count_affected_users, take_census
+from checks.census import (
+    AffectedUsers,
+    Census,
+    count_affected_users,
+    none_affected,
+    take_census,
+)
 from checks.doctor import Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
 from checks.spec import Borders
+from monitor.check_times import CheckTimes
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
-from monitor.scheduler import Schedule
-from monitor.status import CheckStatus, StatusBoard
+from monitor.shared import users_interval
+from monitor.status import StatusBoard
 from monitor.workshop import Workshop, finding_sentence
 
 log = structlog.get_logger(__name__)
-
-MAX_EVIDENCE = 20
-USERS_BUDGET = 0.01
-"""Share of the time that counting the affected users may take; it costs several censuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,83 +37,8 @@ class CensusResult:
 
     census: Census | None
     error: str | None
-
-
-class CheckTimes:
-    """Keeps what is remembered about one check between its runs, and publishes its status."""
-
-    def __init__(
-        self, name: str, schedule: Schedule, board: StatusBoard, budget: float | None
-    ) -> None:
-        self.name = name
-        self.schedule = schedule
-        self._board = board
-        self._budget = budget
-        interval = schedule.interval_seconds()
-        board.update_check(
-            CheckStatus(
-                name=name,
-                outcome=None,
-                value=None,
-                message="",
-                interval_seconds=interval,
-                configured_interval_seconds=interval,
-            )
-        )
-
-    @property
-    def status(self) -> CheckStatus:
-        """As published last."""
-        return self._board.current.checks[self.name]
-
-    def evaluated(
-        self,
-        outcome: Outcome,
-        *,
-        value: float,
-        message: str,
-        seconds: float,
-        evidence: tuple[dict[str, str], ...] = (),
-    ) -> None:
-        """The check was evaluated, whatever the verdict."""
-        now = time.time()
-        self._publish(
-            outcome,
-            value=value,
-            message=message,
-            duration_seconds=seconds,
-            last_run=now,
-            last_success=now,
-            evidence=evidence[:MAX_EVIDENCE],
-            monotonic=time.monotonic(),
-        )
-
-    def failed(self, message: str, *, seconds: float) -> None:
-        """The check could not be evaluated; its last value grows old until it is left out."""
-        self._publish(
-            Outcome.ERROR, message=message, duration_seconds=seconds, last_run=time.time()
-        )
-
-    def _publish(self, outcome: Outcome, **changes: object) -> None:
-        before = self.status
-        since = before.since if before.outcome is outcome else time.time()
-        if before.outcome is not outcome:
-            log.info("check_changed", check=self.name, outcome=outcome, before=before.outcome)
-        self._board.update_check(replace(before, outcome=outcome, since=since, **changes))  # type: ignore[arg-type]
-
-    def stretched(self, seconds: float) -> timedelta | None:
-        """The interval that keeps a run of `seconds` within the budget, if it has to change."""
-        configured = self.status.configured_interval_seconds
-        if self._budget is None or self.schedule.cron is not None:
-            return None
-        wanted = max(configured, seconds / self._budget)
-        now = self.status.interval_seconds
-        # A tenth up or down is noise; each change would move the next run.
-        if abs(wanted - now) <= 0.1 * now:
-            return None
-        self._board.update_check(replace(self.status, interval_seconds=wanted))
-        log.info("interval_changed", check=self.name, seconds=wanted, configured=configured)
-        return timedelta(seconds=wanted)
+    users: AffectedUsers | None = None
+    """The affected users, where they were counted in the same snapshot."""
 
 
 class CensusRunner:
@@ -139,26 +66,32 @@ class CensusRunner:
             census, users = await self._count()
         except ConservatorError as error:
             self._times.failed(str(error), seconds=time.perf_counter() - started)
-            if isinstance(error, DatabaseUnavailableError):
+            if self._is_primary and isinstance(error, DatabaseUnavailableError):
                 self._board.update(database_up=False, database_error=str(error))
             log.warning("census_failed", error=str(error))
             return CensusResult(None, str(error))
         self.publish(census, users)
-        return CensusResult(census, None)
+        return CensusResult(census, None, users)
 
-    def publish(self, census: Census, users: AffectedUsers | None = None) -> None:
-        """Make `census` the newest; the recount of a heal run comes through here too."""
+    def publish(
+        self, census: Census, users: AffectedUsers | None = None, *, age_seconds: float = 0.0
+    ) -> None:
+        """Make `census` the newest; the recount of a heal run comes through here too, and may
+        have been taken by another process a moment ago."""
+        if self.newest and self.newest[0].as_of == census.as_of:
+            return
         self.newest.appendleft(census)
-        now = time.monotonic()
+        now = time.monotonic() - age_seconds
         changes: dict[str, object] = {"census": census, "census_monotonic": now}
         if users is None and census.legacy_untracked == 0:
-            users = AffectedUsers(census.as_of, 0, census.audience, 0.0)
+            users = none_affected(census)
         if users is not None:
             changes |= {"users": users, "users_monotonic": now}
-            changes["users_interval_seconds"] = max(
-                self._times.status.interval_seconds, users.duration_seconds / USERS_BUDGET
+            changes["users_interval_seconds"] = users_interval(
+                users, self._times.status.interval_seconds
             )
-        self._board.update(**changes, database_up=True, database_error=None)
+        # Nothing about database_up: this may have been a replica, or a server become read-only.
+        self._board.update(**changes)
         threshold = self._workshop().settings.healing.threshold
         legacy = census.legacy_untracked
         outcome = Outcome.FAIL if legacy >= threshold else Outcome.WARN if legacy else Outcome.PASS
@@ -167,6 +100,7 @@ class CensusRunner:
             value=legacy,
             message=f"{legacy} legacy-untracked of {census.pairs} pairs.",
             seconds=census.duration_seconds,
+            age_seconds=age_seconds,
         )
         log.info(
             "census",
@@ -185,7 +119,7 @@ class CensusRunner:
         timeout = settings.checks.census.timeout or settings.database.statement_timeout
         verified_until = self._board.current.control.verified_until
         borders = None
-        if self._read_engine is not workshop.engine:
+        if not self._is_primary:
             # Age is measured on the primary's clock, whichever server counts.
             async with snapshot(workshop.engine, timeout=timeout) as primary:
                 borders = Borders.at(await database_now(primary), pools)
@@ -201,6 +135,10 @@ class CensusRunner:
                 connection, workshop.catalogue, pools, borders, census
             )
             return census, users
+
+    @property
+    def _is_primary(self) -> bool:
+        return self._read_engine is self._workshop().engine
 
     def _users_due(self) -> bool:
         status = self._board.current

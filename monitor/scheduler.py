@@ -82,8 +82,11 @@ class Scheduler:
         self._scheduler.add_job(job, schedule.trigger(), id=name, name=name, **first)
 
     def stretch(self, name: str, schedule: Schedule, interval: timedelta) -> None:
-        """Run `name` at `interval` from now on."""
-        self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
+        """Run `name` at `interval` from now on, if it is scheduled at all."""
+        job = self._scheduler.get_job(name)
+        # A new trigger begins to count anew, which would put the next run off for nothing.
+        if job is not None and getattr(job.trigger, "interval", None) != interval:
+            self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
 
     def wake(self, name: str) -> None:
         """Run `name` now, unless it is running already, or is not scheduled at all."""

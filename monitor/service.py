@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
@@ -13,29 +13,27 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
-from checks.doctor import Blocks
-from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
+from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.bookkeeper import Bookkeeper
+from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
-from monitor.database import create_engine, transaction
+from monitor.database import create_engine
 from monitor.desk import Desk
 from monitor.healer import Healer
+from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
+from monitor.leadership import Leadership
+from monitor.opening import open_workshop, until_the_database_answers
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
-from monitor.runner import CensusRunner, CheckTimes, StructureRunner
+from monitor.runner import CensusRunner, StructureRunner
 from monitor.scheduler import Schedule, Scheduler
-from monitor.state import schema
-from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
-from monitor.state.statements import StateStatements
 from monitor.status import Status, StatusBoard
-from monitor.workshop import Workshop, build, census_form_sentence, inspect, require
+from monitor.workshop import Workshop, census_form_sentence, process_name
 
 log = structlog.get_logger(__name__)
 
-SHUTDOWN_SECONDS = 10.0
-"""How long a stop waits for batches under way."""
-REFRESH_SECONDS = 5.0
-"""How often pause, totals and the active run are read again: others change them too."""
+DRAIN_SECONDS = 7.0
+"""How long a stop waits for batches under way; with all the rest it is done within 10 s."""
 
 
 class Service:
@@ -43,67 +41,51 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        name = process_name()
         self.board = StatusBoard(
             Status(
                 started=datetime.now(UTC),
                 version=metadata.version("conservator"),
                 revision=revision(),
+                replica=name,
             )
         )
         database = settings.database
-        self._engine = create_engine(database.sqlalchemy_url, pool_size=database.pool_size)
-        read_url = database.sqlalchemy_read_url
+        url, read_url = database.sqlalchemy_url, database.sqlalchemy_read_url
+        self._engine = create_engine(url, pool_size=database.pool_size)
+        self._lease_engine = create_engine(url, pool_size=1)
         self._read_engine: AsyncEngine = (
             self._engine
             if read_url is None
             else create_engine(read_url, pool_size=database.pool_size)
         )
         self._workshop: Workshop | None = None
-        self._books = Bookkeeper(self._engine, lambda: self.workshop, self.board)
-        self._scheduler = Scheduler(self._books.count_missed)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._background: asyncio.Task[None] | None = None
+        self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None
+        self._leadership = Leadership(
+            self._lease_engine,
+            lambda: self.workshop.state,
+            holder=name,
+            lease=settings.lease,
+            on_gained=self._lead_gained,
+            on_lost=self._lead_lost,
+            on_answer=self._lease_answered,
+        )
+        self._wire()
 
     @property
     def workshop(self) -> Workshop:
-        """The tools for the catalogue as it was read last."""
+        """The tools for the catalogue as it was read last. Raises DatabaseUnavailableError before
+        it could be read."""
         if self._workshop is None:
-            raise ConservatorError("The service has not started yet.")
+            why = self.board.current.database_error or "The database has not answered yet."
+            raise DatabaseUnavailableError(why)
         return self._workshop
 
-    async def start(self) -> None:
-        """Read the catalogue, bring the state schema up to date, start the loop.
-
-        Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
-        """
-        self.failed = asyncio.get_running_loop().create_future()
-        started = time.perf_counter()
-        examination = await inspect(self._engine, self.settings)
-        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
-        self._workshop = build(self._engine, self.settings, examination, catalogue)
-        await ensure_schema(self._engine, self._workshop.state)
-        self.board.update(database_up=True, state_schema_current=True, leader=True)
-        log.info("catalogue_read", form=census_form_sentence(catalogue, self.settings))
-        self._wire()
-        self._structure.publish(self._workshop, seconds=time.perf_counter() - started)
-        await self._books.add({(CHECK_RUNS, "structure"): 1.0})
-        await self._books.refresh()
-        self._spawn("healer", self._healer.serve())
-        self._scheduler.start()
-
     def _wire(self) -> None:
-        settings = self.settings
-        checks = settings.checks
-        census_times = CheckTimes(
-            "census", self._schedule(checks.census), self.board, checks.census.budget
-        )
-        self._structure = StructureRunner(
-            CheckTimes(
-                "structure", self._schedule(checks.structure), self.board, checks.structure.budget
-            )
-        )
-        self._census_times = census_times
+        settings, checks = self.settings, self.settings.checks
+        census_times = self._times("census", checks.census)
+        structure_times = self._times("structure", checks.structure)
         self._census = CensusRunner(
             self._read_engine,
             lambda: self.workshop,
@@ -111,6 +93,15 @@ class Service:
             census_times,
             keep=settings.healing.consecutive,
         )
+        self._books = Bookkeeper(
+            self._engine,
+            lambda: self.workshop,
+            self.board,
+            self._leadership,
+            publish=lambda census, age: self._census.publish(census, age_seconds=age),
+            wake=lambda: self._scheduler.wake("census"),
+        )
+        self._scheduler = Scheduler(self._books.count_missed)
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
         )
@@ -121,137 +112,132 @@ class Service:
             self._books.refresh,
             lambda: self._scheduler.wake("census"),
         )
-        self._reconciler = Reconciler(lambda: self.workshop, self.board, self._census, self._healer)
-        if checks.census.enabled:
-            self._scheduler.add("census", census_times.schedule, self._tracked(self._census_job))
-        if checks.structure.enabled:
-            # It has just run; the next is due in an interval.
-            self._scheduler.add(
-                "structure",
-                self._schedule(checks.structure),
-                self._tracked(self._structure_job),
-                at_once=False,
-            )
-        refresh = Schedule(timedelta(seconds=REFRESH_SECONDS), None, "UTC")
-        self._scheduler.add("refresh", refresh, self._tracked(self._books.refresh), at_once=False)
-        hourly = Schedule(timedelta(hours=1), None, "UTC")
-        self._scheduler.add("history", hourly, self._tracked(self._books.prune))
+        self._jobs = Jobs(
+            settings,
+            self._engine,
+            scheduler=self._scheduler,
+            leadership=self._leadership,
+            books=self._books,
+            reconciler=Reconciler(
+                lambda: self.workshop, self.board, self._census, self._healer, self._leadership
+            ),
+            structure=StructureRunner(structure_times),
+            times=(census_times, structure_times),
+            workshop=lambda: self.workshop,
+            replace_workshop=self._replace_workshop,
+        )
 
-    def _schedule(self, check: Check) -> Schedule:
-        return Schedule(check.every, check.cron, self.settings.catalog.timezone)
+    def _times(self, name: str, check: Check) -> CheckTimes:
+        schedule = Schedule(check.every, check.cron, self.settings.catalog.timezone)
+        return CheckTimes(name, schedule, self.board, check.budget)
 
-    def _tracked(
-        self, job: Callable[[], Coroutine[Any, Any, None]]
-    ) -> Callable[[], Coroutine[Any, Any, None]]:
-        """The same job, known to `stop` while it is under way."""
+    def _replace_workshop(self, workshop: Workshop) -> None:
+        self._workshop = workshop
 
-        async def run() -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                self._tasks.add(task)
-            try:
-                await job()
-            finally:
-                if task is not None:
-                    self._tasks.discard(task)
+    def _publish_recount(self, census: Census) -> None:
+        # A follower's comes back to it through the leader.
+        if self._leadership.leads:
+            self._census.publish(census)
 
-        run.__name__ = job.__name__
-        return run
+    def _lead_gained(self) -> None:
+        self._census.newest.clear()  # somebody else may have counted since
+        self._jobs.lead()
+
+    def _lead_lost(self) -> None:
+        self.board.update(leader=False, leader_name="")
+
+    def _lease_answered(self, error: ConservatorError | None) -> None:
+        if error is not None:
+            self._books.trouble("lead_not_asked", error)
+        elif not self.board.current.database_up:
+            self._jobs.under_way.soon("refresh", self._books.refresh)
+
+    async def start(self) -> None:
+        """Read the catalogue, bring the state schema up to date, start the loop.
+
+        A database that is away is waited for in the background, and everything that needs it is
+        refused until then. Raises CatalogueError with everything that must be mended first.
+        """
+        self.failed = asyncio.get_running_loop().create_future()
+        try:
+            await self._open()
+        except DatabaseUnavailableError as error:
+            self._awaited(error)
+            self._spawn("opening", until_the_database_answers(self._open, self._awaited))
+
+    async def _open(self) -> None:
+        started = time.perf_counter()
+        workshop = await open_workshop(self._engine, self.settings, holder=self._leadership.holder)
+        self._workshop = workshop
+        self.board.update(database_up=True, database_error=None, state_schema_current=True)
+        log.info("catalogue_read", form=census_form_sentence(workshop.catalogue, self.settings))
+        seconds = time.perf_counter() - started
+        # First what others found before us, then the lead, if it is free.
+        await self._books.refresh()
+        self._jobs.schedule()
+        await self._leadership.attempt()
+        await self._jobs.publish_structure(None, seconds=seconds)
+        await self._books.refresh()
+        self._spawn("healer", self._healer.serve())
+        self._spawn("leadership", self._leadership.serve())
+        self._scheduler.start()
+
+    def _awaited(self, error: DatabaseUnavailableError) -> None:
+        if self.board.current.database_error != str(error):
+            log.warning("database_awaited", error=str(error))
+        self.board.update(database_up=False, database_error=str(error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
-        self._background = task
+        self._background[name] = task
         task.add_done_callback(self._background_ended)
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
+        self._background.pop(task.get_name(), None)
         if task.cancelled() or self.failed is None or self.failed.done():
             return
         error = task.exception()
+        if error is None:
+            return
         log.error("task_failed", task=task.get_name(), error=repr(error), exc_info=error)
         self.failed.set_exception(
-            ConservatorError(f"The background task {task.get_name()} failed: {error!r}.")
+            error
+            if isinstance(error, ConservatorError)
+            else ConservatorError(f"The background task {task.get_name()} failed: {error!r}.")
         )
 
-    async def _census_job(self) -> None:
-        await self._reconciler.run()
-        seconds = self._census_times.status.duration_seconds
-        if seconds is not None:
-            interval = self._census_times.stretched(seconds)
-            if interval is not None:
-                self._scheduler.stretch("census", self._census_times.schedule, interval)
-
-    async def _structure_job(self) -> None:
-        started = time.perf_counter()
-        added = {(CHECK_RUNS, "structure"): 1.0}
-        try:
-            examination = await inspect(self._engine, self.settings)
-            catalogue = examination.catalogue
-            if catalogue is None:
-                require(examination, Blocks.COUNTING)
-            else:
-                self._workshop = build(self._engine, self.settings, examination, catalogue)
-            self._structure.publish(self.workshop, seconds=time.perf_counter() - started)
-        except ConservatorError as error:
-            added[CHECK_ERRORS, "structure"] = 1.0
-            self._structure.failed(error, seconds=time.perf_counter() - started)
-        await self._books.add(added)
-
-    def _publish_recount(self, census: Census) -> None:
-        self._census.publish(census)
-
     async def stop(self) -> None:
-        """Finish batches under way, put runs down, close the connections; at most 10 s.
+        """Finish batches under way, put runs down, lay the lead down, close the connections; done
+        within 10 s.
 
         Harmless when repeated, and after a start that failed.
         """
         self._scheduler.stop()
-        background, self._background = self._background, None
-        if background is not None:
-            self._healer.stop()
-            await self._drain()
-            background.cancel()
-            await asyncio.gather(background, return_exceptions=True)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._healer.stop()
+        await self._drain()
+        await give_up(self._background.values())
+        await give_up(self._jobs.under_way.tasks)
         self._scheduler.close()
-        await self._engine.dispose()
-        if self._read_engine is not self._engine:
-            await self._read_engine.dispose()
+        release = asyncio.create_task(self._leadership.release(), name="release")
+        await asyncio.wait({release}, timeout=CANCEL_SECONDS)
+        await give_up([release])
+        for engine in {self._engine, self._lease_engine, self._read_engine}:
+            await engine.dispose()
         log.info("stopped")
 
     async def _drain(self) -> None:
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        said = False
-        while self._healer.in_flight or self._tasks:
-            if not said:
-                names = sorted(task.get_name() for task in self._tasks)
-                log.info("stopping", runs=self._healer.in_flight, jobs=names)
-                said = True
+        deadline = time.monotonic() + DRAIN_SECONDS
+        said: object = None
+        while waits_for := self._waits_for():
+            if waits_for != said:
+                log.info("stopping", **waits_for)
+                said = waits_for
             if time.monotonic() > deadline:
-                log.warning("stop_not_waited_for", runs=self._healer.in_flight)
+                log.warning("stop_not_waited_for", **waits_for)
                 return
             await asyncio.sleep(0.02)
 
-
-async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
-    """Create or upgrade the state schema where the role may; True when something was done.
-
-    Raises CatalogueError with what to run where it may not.
-    """
-    name = state.state_schema
-    try:
-        async with transaction(engine, timeout=timedelta(seconds=60)) as connection:
-            if await schema.is_current(connection, name):
-                return False
-            return await schema.upgrade(connection, state.catalogue, name)
-    except DatabaseUnavailableError:
-        raise
-    except CatalogueError:
-        raise
-    except ConservatorError as error:
-        raise CatalogueError(
-            f"The state schema {name} is not there or not current, and this role may not make it"
-            f" so ({error}). Let a role that may run `conservator init`, or run the output of"
-            " `conservator init --print-sql` as the owner."
-        ) from error
+    def _waits_for(self) -> dict[str, object]:
+        """What a stop waits for: runs that finish their batch, and jobs; empty when nothing."""
+        runs, jobs = self._healer.in_flight, self._jobs.under_way.names
+        return {"runs": runs, "jobs": jobs} if runs or jobs else {}

@@ -11,12 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+import structlog
+
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
 from monitor.healing.executor import Progress
 from monitor.policy import Decision
 from monitor.state.control import Control
 from monitor.state.runs import Run
+
+log = structlog.get_logger(__name__)
 
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
@@ -68,12 +72,18 @@ class Status:
     active_run: Run | None = None
     progress: Progress | None = None
     quarantined: int = 0
-    """Pairs that can't be written and are not due to be tried again."""
+    """Pairs that can't be written; each is tried again once a day."""
     recurring: int = 0
-    """Pairs that appeared behind the last verified cutoff within 24 hours, healed or not."""
+    """Pairs that the runs of the last 24 hours found behind the last verified heal's cutoff, of
+    users that it had healed: what was recorded then has vanished since, or was never recorded."""
     counters: Mapping[tuple[str, str], float] = field(default_factory=lambda: MappingProxyType({}))
     """(name, label) -> total; names are those of `monitor.state.counters`."""
+    replica: str = ""
+    """The name of this process: host, process number, and a part that no other process has."""
     leader: bool = False
+    """This process leads, and what it shows is its own."""
+    leader_name: str = ""
+    """Who leads; empty while nobody does, or nobody is known to."""
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False
@@ -97,7 +107,11 @@ class StatusBoard:
 
     def update(self, **changes: object) -> Status:
         """Publish a snapshot that differs from the current one by `changes`."""
-        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+        before, self._status = self._status, replace(self._status, **changes)  # type: ignore[arg-type]
+        if self._status.database_up and not before.database_up:
+            log.info("database_up")
+        elif before.database_up and not self._status.database_up:
+            log.warning("database_down", error=self._status.database_error)
         return self._status
 
     def update_check(self, check: CheckStatus) -> Status:

@@ -20,13 +20,18 @@ from monitor.healing.batches import BatchSettings, BatchWriter
 from monitor.healing.crafts import HealCraft
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.pace import PaceSettings
-from monitor.healing.planning import Claimant, Planner
+from monitor.healing.planning import Claimant, NotNowError, Planned, Planner
 from monitor.healing.statements import HealingStatements
-from monitor.healing.traffic import NoTraffic
+from monitor.healing.undo import UndoCraft
+from monitor.healing.undo_batches import UndoWriter
+from monitor.healing.undo_planning import UndoPlanner
 from monitor.healing.verification import Verifier
-from monitor.policy import Decision, PolicySettings, breaker_by_share
+from monitor.latch import latch, say_opened
+from monitor.policy import Decision, PolicySettings, breaker_refusal
+from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, claim
 from monitor.state.statements import StateStatements
+from monitor.traffic import traffic_on
 
 
 def process_name() -> str:
@@ -45,14 +50,18 @@ class Workshop:
     state: StateStatements
     healing: HealingStatements
     planner: Planner
+    undo_planner: UndoPlanner
     holder: str
 
     def claimant(self, trigger: Trigger) -> Claimant:
         """This process, about to start or take over a run."""
         return Claimant(self.holder, self.settings.lease, trigger)
 
-    async def take_up(self, run_id: int) -> Run | None:
-        """Claim a run that nobody holds; None when another process was first."""
+    async def take_up(self, run_id: int, *, beyond_breaker: bool = False) -> Run | None:
+        """Claim a run that nobody holds; None when another process was first.
+
+        `beyond_breaker`: a person sends it on although the breaker is open.
+        """
         async with transaction(
             self.engine, timeout=self.settings.database.statement_timeout
         ) as connection:
@@ -62,11 +71,41 @@ class Workshop:
                 run_id,
                 holder=self.holder,
                 lease=self.settings.lease,
+                beyond_breaker=beyond_breaker,
             )
 
-    def guard(self, census: Census) -> Decision | None:
-        """Why a run must not start, judged on the census in its own snapshot."""
-        return breaker_by_share(census, self.settings.healing.breaker.max_share)
+    def guard(self, census: Census, control: Control) -> Decision | None:
+        """Why a run must not start, judged on the census and the switches of its own snapshot."""
+        return breaker_refusal(census, control, policy_settings(self.settings))
+
+    async def plan_audience(
+        self, trigger: Trigger, *, reason: str, max_rows: int, beyond_breaker: bool = False
+    ) -> Planned:
+        """A run over the audience, unless the breaker refuses, which then is open for everybody.
+
+        `beyond_breaker`: a person has seen the numbers and goes on. Raises ActiveRunError,
+        PausedError, NotNowError.
+        """
+        try:
+            return await self.planner.plan_audience(
+                self.claimant(trigger),
+                reason=reason,
+                max_rows=max_rows,
+                guard=(lambda _, __: None) if beyond_breaker else self.guard,
+                beyond_breaker=beyond_breaker,
+            )
+        except NotNowError as error:
+            await self.latch(error.decision)
+            raise
+
+    async def latch(self, refusal: Decision) -> None:
+        """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
+        async with transaction(
+            self.engine, timeout=self.settings.database.statement_timeout
+        ) as connection:
+            before = await read_control(connection, self.state)
+            after = await latch(connection, self.state, before, refusal)
+        say_opened(before, after, asked=True)
 
     def executor(self, on_progress: OnProgress, *, window: bool = True) -> Executor:
         """Works one run. Without `window`, a person's run, it writes at any hour."""
@@ -78,17 +117,23 @@ class Workshop:
             window=settings.healing.window if window else None,
             timezone=settings.catalog.timezone,
         )
-        traffic = NoTraffic()
+        traffic = traffic_on(self.engine, settings)
         heal = HealCraft(
             self.engine,
             self.state,
             BatchWriter(self.engine, self.healing, batch, traffic),
             Verifier(self.engine, self.healing, timeout=settings.database.statement_timeout),
         )
+        undo = UndoCraft(
+            self.engine,
+            self.healing,
+            UndoWriter(self.engine, self.healing, batch, traffic),
+            timeout=settings.database.statement_timeout,
+        )
         return Executor(
             self.engine,
             self.state,
-            {RunKind.HEAL: heal, RunKind.USER: heal},
+            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
             pace=pace_settings(settings),
             lease=settings.lease,
             traffic=traffic,
@@ -116,6 +161,8 @@ def policy_settings(settings: Settings) -> PolicySettings:
         cooldown_seconds=healing.cooldown.total_seconds(),
         window=healing.window,
         max_share=healing.breaker.max_share,
+        max_tracked_drop=healing.breaker.max_tracked_drop,
+        stuck_after=healing.breaker.stuck_after,
     )
 
 
@@ -146,9 +193,14 @@ def require(examination: Examination, *blocks: Blocks) -> Catalogue:
 
 
 def build(
-    engine: AsyncEngine, settings: Settings, examination: Examination, catalogue: Catalogue
+    engine: AsyncEngine,
+    settings: Settings,
+    examination: Examination,
+    catalogue: Catalogue,
+    *,
+    holder: str | None = None,
 ) -> Workshop:
-    """The tools for `catalogue`."""
+    """The tools for `catalogue`, in the name of `holder` (default: a new one)."""
     state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
     healing = HealingStatements(state)
     return Workshop(
@@ -159,7 +211,8 @@ def build(
         state=state,
         healing=healing,
         planner=Planner(engine, healing, timeout=settings.database.statement_timeout),
-        holder=process_name(),
+        undo_planner=UndoPlanner(engine, healing, timeout=settings.database.statement_timeout),
+        holder=holder or process_name(),
     )
 
 

@@ -4,7 +4,8 @@
 set -u
 
 missing=""
-for pair in postgresql:/usr/lib/postgresql/*/bin/postgres; do
+for pair in postgresql:/usr/lib/postgresql/*/bin/postgres pgbouncer:/usr/sbin/pgbouncer \
+    prometheus:/usr/bin/prometheus; do
     package=${pair%%:*}
     # The pattern after the colon is meant to expand.
     # shellcheck disable=SC2086

@@ -8,9 +8,10 @@ from checks.census import Census
 from checks.pairs import UserCensus
 from exporters.current import check_is_stale
 from exporters.moments import moment, moment_or_none, unix_moment
-from monitor.commands import UserBackfill
-from monitor.state.runs import BatchRow, Run, RunKind
-from monitor.status import CheckStatus
+from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.state.quarantine import QuarantinedPair
+from monitor.state.runs import BatchRow, Run
+from monitor.status import CheckStatus, Status
 
 Json = dict[str, object]
 
@@ -57,12 +58,13 @@ def run(found: Run) -> Json:
     return {
         "id": found.id,
         "kind": found.kind,
+        "undoes": found.undoes,
         "trigger": found.trigger,
         "state": found.state,
         "reason": found.reason,
         "outcome": found.outcome,
         "holder": found.holder,
-        "user_id": str(found.subject) if found.kind is RunKind.USER else None,
+        "user_id": None if found.subject is None else str(found.subject),
         "started_at": moment(found.started_at),
         "finished_at": moment_or_none(found.finished_at),
         "legacy_until": moment(found.legacy_until),
@@ -74,10 +76,71 @@ def run(found: Run) -> Json:
         "inserted": found.inserted,
         "writing_seconds": found.writing_seconds,
         "waiting_seconds": found.waiting_seconds,
+        "waiting_for": found.waiting_for or None,
         "legacy_before": found.legacy_before,
         "legacy_after": found.legacy_after,
         "remaining": found.remaining,
+        "quarantined": found.quarantined,
     }
+
+
+def quarantined(pair: QuarantinedPair) -> Json:
+    """A pair that can't be written, and what the database said."""
+    return {
+        "user_id": pair.user_id,
+        "artwork_id": pair.artwork_id,
+        "error": pair.error,
+        "attempts": pair.attempts,
+        "first_at": moment(pair.first_at),
+        "last_at": moment(pair.last_at),
+        "retry_at": moment(pair.retry_at),
+    }
+
+
+def healing(status: Status, *, observe: bool) -> Json:
+    """How healing stands; `observe`: the configuration lets only people heal."""
+    control, decision = status.control, status.decision
+    return {
+        "mode": "observe" if observe else "heal",
+        "decision": None
+        if decision is None
+        else {
+            "kind": decision.kind,
+            "code": decision.code,
+            "reason": decision.reason,
+            "decided_at": moment_or_none(status.decided_at),
+        },
+        "paused": control.paused,
+        "paused_reason": control.paused_reason or None,
+        "suspended": control.suspended,
+        "suspended_reason": control.suspended_reason or None,
+        "breaker": {
+            "open": control.breaker_open,
+            "code": control.breaker_code or None,
+            "reason": control.breaker_reason or None,
+            "since": moment_or_none(control.breaker_at),
+            "reset_at": moment_or_none(control.breaker_reset_at),
+            "accepted_share": control.accepted_share,
+        },
+        "recurring": status.recurring,
+    }
+
+
+def reset(done: BreakerReset) -> Json:
+    """What a reset of the breaker did; `was_open` false: nothing."""
+    return {
+        "breaker_open": False,
+        "was_open": done.was_open,
+        "code": done.code or None,
+        "reason": done.reason or None,
+        "since": moment_or_none(done.since),
+        "accepted_share": done.accepted_share,
+    }
+
+
+def would_undo(found: WouldUndo) -> Json:
+    """What an undo would find, in rows."""
+    return {"would_undo": found.untouched, "touched": found.touched, "gone": found.gone}
 
 
 def batch(row: BatchRow) -> Json:

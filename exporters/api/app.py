@@ -25,8 +25,11 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_GET, "/api/checks", Access.READ, checks.checks),
     (hdrs.METH_GET, "/api/runs", Access.READ, runs.runs),
     (hdrs.METH_GET, "/api/runs/{run_id}", Access.READ, runs.run),
+    (hdrs.METH_POST, "/api/runs/{run_id}/undo", Access.ADMIN, runs.undo),
+    (hdrs.METH_GET, "/api/healing", Access.READ, healing.healing),
     (hdrs.METH_POST, "/api/healing/pause", Access.ADMIN, healing.pause),
     (hdrs.METH_POST, "/api/healing/resume", Access.ADMIN, healing.resume),
+    (hdrs.METH_POST, "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker),
 )
 
 

@@ -16,4 +16,6 @@ async def checks(request: web.Request) -> web.Response:
     context = context_of(request)
     status, now = context.board.current, context.clock()
     results = [answers.check(check, now) for check in status.checks.values()]
-    return json_response({"leader": status.leader, "checks": results})
+    led_by = status.replica if status.leader else status.leader_name
+    payload = {"leader": status.leader, "led_by": led_by or None, "checks": results}
+    return json_response(payload)

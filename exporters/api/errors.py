@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
+from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +92,7 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
 
 
 def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
-    if isinstance(error, UnknownUserError):
+    if isinstance(error, UnknownUserError | UnknownRunError):
         return ApiError(404, error.code, str(error))
     if isinstance(error, RefusedError):
         return ApiError(409, error.code, str(error))

@@ -1,13 +1,21 @@
-"""/api/healing: the kill switch."""
+"""/api/healing: how healing stands, the kill switch, the breaker."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from exporters.api import answers
 from exporters.api.body import read_object
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
 from exporters.api.models import EmptyBody, PauseBody, parse_body
+
+
+async def healing(request: web.Request) -> web.Response:
+    """How healing stands, from memory: the last decision, the switches, the breaker."""
+    context = context_of(request)
+    status = context.board.current
+    return json_response(answers.healing(status, observe=context.observe))
 
 
 async def pause(request: web.Request) -> web.Response:
@@ -22,3 +30,10 @@ async def resume(request: web.Request) -> web.Response:
     parse_body(EmptyBody, await read_object(request, may_be_empty=True))
     await context_of(request).commands.resume()
     return json_response({"paused": False, "suspended": False})
+
+
+async def reset_breaker(request: web.Request) -> web.Response:
+    """A person has looked: close the breaker."""
+    parse_body(EmptyBody, await read_object(request, may_be_empty=True))
+    done = await context_of(request).commands.reset_breaker()
+    return json_response(answers.reset(done))

@@ -65,6 +65,12 @@ class BackfillBody(_Body):
     dry_run: bool = False
 
 
+class UndoBody(_Body):
+    """Whether only to look."""
+
+    dry_run: bool = False
+
+
 class PauseBody(_Body):
     """Why healing is paused."""
 

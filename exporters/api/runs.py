@@ -1,12 +1,14 @@
-"""/api/runs: what was healed, run by run and batch by batch."""
+"""/api/runs: what was healed, run by run and batch by batch; and taking a run back."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from exporters.api import answers
+from exporters.api.body import read_object
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
+from exporters.api.models import UndoBody, parse_body
 from exporters.api.queries import MAX_LIMIT, no_such_run, page, run_id
 
 RUNS_A_PAGE = 50
@@ -23,7 +25,8 @@ async def runs(request: web.Request) -> web.Response:
 
 
 async def run(request: web.Request) -> web.Response:
-    """One run and its batches in order; `next` is the `after` of the page that follows."""
+    """One run with the seconds that it waited by reason, some of the pairs that it put aside, and
+    its batches in order; `next` is the `after` of the page that follows."""
     number = run_id(request)
     asked = page(request, "after", default_limit=MAX_LIMIT)
     commands = context_of(request).commands
@@ -36,8 +39,22 @@ async def run(request: web.Request) -> web.Response:
     following = shown[-1].number if len(batches) > asked.limit else None
     return json_response(
         {
-            "run": answers.run(found),
+            "run": {**answers.run(found), "waits": dict(await commands.waits(number))},
+            "quarantine": [answers.quarantined(p) for p in await commands.quarantine(number)],
             "batches": [answers.batch(batch) for batch in shown],
             "next": following,
         }
     )
+
+
+async def undo(request: web.Request) -> web.Response:
+    """Take a run's impressions back, in the background; or say what an undo would find."""
+    number = run_id(request)
+    body = parse_body(UndoBody, await read_object(request, may_be_empty=True))
+    commands = context_of(request).commands
+    if body.dry_run:
+        return json_response(answers.would_undo(await commands.would_undo(number)))
+    started = await commands.undo(number)
+    if started is None:  # nothing to take back, so nothing was accepted
+        return json_response({"undone": 0, "run_id": None})
+    return json_response({"run_id": started}, status=202)

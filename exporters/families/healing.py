@@ -23,12 +23,13 @@ from monitor.state.counters import (
     Counters,
 )
 from monitor.state.runs import RunState
+from monitor.state.waits import WaitReason
 from monitor.status import Status
 
 REFUSAL_REASONS = tuple(code.value for code in REFUSALS)
 """Known beforehand, so exported at 0 from the start."""
-THROTTLE_REASONS = ("duty",)
-"""What a run is known to wait for; others appear once it has waited for them."""
+THROTTLE_REASONS = tuple(reason.value for reason in WaitReason)
+"""All that a run can wait for, in the same way."""
 
 _TOTALS = (
     (HEAL_RUNS, "Heal runs that ended, per-user ones and failed ones included."),
@@ -82,7 +83,7 @@ def batch_durations(counters: Counters) -> Metric:
 def _run(status: Status) -> Iterator[Metric]:
     run = status.active_run
     running = run is not None and run.state is RunState.RUNNING
-    yield from gauge("heal_active", "1 while a heal run is running.", float(running))
+    yield from gauge("heal_active", "1 while a heal run or an undo is running.", float(running))
     yield from gauge(
         "heal_remaining",
         "Rows of the active run's plan that are not yet written; 0 while no run is active.",
@@ -93,6 +94,13 @@ def _run(status: Status) -> Iterator[Metric]:
         "Pairs that can't be healed and are left out: they neither trigger healing nor count as"
         " stuck.",
         status.quarantined,
+    )
+    yield from gauge(
+        "legacy_untracked_recurring",
+        "Pairs that the runs of the last 24 hours found behind the last verified heal, of users"
+        " that it had healed: the app's recording is broken, or impressions vanish, and healing"
+        " only masks it.",
+        status.recurring,
     )
 
 

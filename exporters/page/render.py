@@ -77,6 +77,7 @@ def _states(census: Census) -> tuple[tuple[str, int], ...]:
 def _facts(status: Status, observe: bool) -> Iterator[tuple[str, str]]:
     if status.database_error:
         yield "Database", status.database_error
+    yield "Leader", _leader(status)
     if status.decision is not None:
         when = f" ({moment(status.decided_at)})" if status.decided_at else ""
         yield "Last decision", f"{status.decision.kind}: {status.decision.reason}{when}"
@@ -88,8 +89,23 @@ def _facts(status: Status, observe: bool) -> Iterator[tuple[str, str]]:
         yield "Suspended", control.suspended_reason or "no reason given"
     if observe:
         yield "Mode", "observe: only a person heals"
-    if status.control.breaker_open:
-        yield "Breaker", "open: healing is refused until a person has looked"
+    if control.breaker_open:
+        since = f" since {moment(control.breaker_at)}" if control.breaker_at else ""
+        yield "Breaker", f"open{since} ({control.breaker_code}): {control.breaker_reason}"
+    if status.recurring:
+        yield (
+            "Recurring",
+            f"{status.recurring:,} pairs appeared behind the last verified heal within 24 hours:"
+            " the app's recording is broken, or impressions vanish, and healing only masks it",
+        )
+
+
+def _leader(status: Status) -> str:
+    if status.leader:
+        return f"this replica, {status.replica}" if status.replica else "this replica"
+    if status.leader_name:
+        return f"{status.leader_name}; this replica stands by and shows what that one found"
+    return "nobody that this replica knows of; it leads as soon as the lease is free"
 
 
 def _run(status: Status) -> Iterator[tuple[str, str]]:
@@ -100,5 +116,10 @@ def _run(status: Status) -> Iterator[tuple[str, str]]:
     if run.state is RunState.HELD:
         yield f"Run {run.id}", f"put down with {left}: {run.outcome}"
         return
+    waiting_for = status.progress.waiting_for if status.progress is not None else run.waiting_for
+    if waiting_for:
+        yield f"Run {run.id}", f"waiting with {left}: {waiting_for}"
+        return
     eta = status.progress.eta_seconds if status.progress is not None else None
-    yield f"Run {run.id}", f"healing, {left}" + (f", about {eta:,.0f} s" if eta else "")
+    doing = "healing" if run.undoes is None else f"taking run {run.undoes} back"
+    yield f"Run {run.id}", f"{doing}, {left}" + (f", about {eta:,.0f} s" if eta else "")

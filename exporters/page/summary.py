@@ -35,8 +35,10 @@ def summarise(status: Status, now: float) -> Summary:
             if status.database_error
             else "The database has not answered yet."
         )
-    if not status.leader:
-        return _unknown("This replica stands by; the page of the leading one tells more.")
+    if status.control.breaker_open:
+        return Summary(
+            Mood.ATTENTION, "Healing has stopped until a person has looked: the breaker is open."
+        )
     if status.census is None:
         return _unknown("Nothing has been counted yet.")
     census = current_census(status, now)

@@ -18,11 +18,13 @@ from monitor.cli.explain import explain
 from monitor.cli.heal import heal
 from monitor.cli.init import init, uninstall
 from monitor.cli.logs import configure_logs
+from monitor.cli.reset_breaker import reset_breaker
 from monitor.cli.runs import runs
 from monitor.cli.serve import serve
 from monitor.cli.session import DEFAULT_CONFIG, Globals
 from monitor.cli.sql import sql
 from monitor.cli.switches import pause, resume
+from monitor.cli.undo import undo
 
 app = typer.Typer(
     name="conservator",
@@ -39,10 +41,12 @@ for command in (
     serve,
     check,
     heal,
+    undo,
     explain,
     runs,
     pause,
     resume,
+    reset_breaker,
     init,
     uninstall,
     doctor,

@@ -19,12 +19,13 @@ from checks.judgement import Outcome
 from exporters.prometheus import create_registry
 from exporters.pushgateway import push
 from exporters.textfile import write_textfile
+from monitor.check_times import CheckTimes
 from monitor.cli.output import console, duration, number, print_json, table
 from monitor.cli.session import with_engine
 from monitor.config import Mode, Settings
 from monitor.database import create_engine, snapshot
 from monitor.revision import revision
-from monitor.runner import CensusRunner, CheckTimes, StructureRunner
+from monitor.runner import CensusRunner, StructureRunner
 from monitor.scheduler import Schedule
 from monitor.state import schema
 from monitor.state.control import read_control

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +12,7 @@ from checks.doctor import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
 from checks.spec import Borders
+from monitor.cli.execution import execute
 from monitor.cli.heal_output import (
     print_ended,
     print_survey,
@@ -25,14 +24,13 @@ from monitor.cli.output import console, print_json
 from monitor.cli.session import with_engine, workshop_for
 from monitor.config import Settings
 from monitor.database import snapshot
-from monitor.healing.executor import Ended, OnProgress
-from monitor.healing.planning import database_now
+from monitor.healing.planning import active_sentence, database_now
 from monitor.healing.survey import Survey, survey
+from monitor.opening import ensure_schema
 from monitor.policy import Decision
-from monitor.service import ensure_schema
 from monitor.state import schema
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunState, Trigger, active_run
+from monitor.state.runs import Run, RunKind, RunState, Trigger, active_run
 from monitor.workshop import Workshop
 
 
@@ -84,13 +82,15 @@ class StateNow:
 
     control: Control
     active: Run | None
+    exists: bool = True
+    """There are tables of ours."""
 
 
 async def _state_now(workshop: Workshop) -> StateNow:
     settings = workshop.settings
     async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
         if not await schema.is_current(connection, settings.database.state_schema):
-            return StateNow(Control(), None)
+            return StateNow(Control(), None, exists=False)
         return StateNow(
             await read_control(connection, workshop.state),
             await active_run(connection, workshop.state),
@@ -102,7 +102,7 @@ async def _heal_audience(workshop: Workshop, options: Options) -> int:
     state = await _state_now(workshop)
     max_rows = options.max_rows or settings.healing.max_rows_per_run
     plan = await _survey(workshop, state, max_rows)
-    refusal = workshop.guard(plan.census)
+    refusal = workshop.guard(plan.census, state.control)
     if options.as_json and options.dry_run:
         print_json({**survey_fields(plan), "refused": None if refusal is None else refusal.reason})
     elif not options.as_json:
@@ -113,21 +113,31 @@ async def _heal_audience(workshop: Workshop, options: Options) -> int:
     if state.control.paused:
         why = state.control.paused_reason or "no reason given"
         raise RefusedError(f"Paused: {why}. `conservator resume` ends the pause.")
-    run = await _left_behind(workshop, state.active)
+    if state.active is not None and state.active.kind is RunKind.UNDO:
+        raise RefusedError(active_sentence(state.active))
+    if refusal is not None and (state.active is not None or plan.rows):
+        await _beyond(workshop, state, refusal, options)
+    run = await _left_behind(workshop, state.active, options)
     if run is None:
         if plan.rows == 0:
             if options.as_json:
                 print_json({"run": None, "census": plan.census})
             return 0
-        if refusal is not None and not options.beyond_breaker:
-            raise RefusedError(refusal.reason)
-        _print_refusal(refusal, options)
         _ask(f"Write {plan.rows:,} impressions?", options)
         run = await _new_run(workshop, max_rows, options)
     if run is None:
         console.print("Meanwhile there is nothing left to heal.")
         return 0
     return await _work(workshop, run, options)
+
+
+async def _beyond(workshop: Workshop, state: StateNow, refusal: Decision, options: Options) -> None:
+    """Show why the breaker refuses, and go on only where the person said so."""
+    if state.exists:
+        await workshop.latch(refusal)
+    if not options.beyond_breaker:
+        raise RefusedError(refusal.reason)
+    _print_refusal(refusal, options)
 
 
 def _print_refusal(refusal: Decision | None, options: Options) -> None:
@@ -150,11 +160,11 @@ async def _survey(workshop: Workshop, state: StateNow, max_rows: int) -> Survey:
         )
 
 
-async def _left_behind(workshop: Workshop, active: Run | None) -> Run | None:
+async def _left_behind(workshop: Workshop, active: Run | None, options: Options) -> Run | None:
     """Take up a run that somebody left unfinished; refuse while somebody works on it."""
     if active is None:
         return None
-    claimed = await workshop.take_up(active.id)
+    claimed = await workshop.take_up(active.id, beyond_breaker=options.beyond_breaker)
     if claimed is None:
         raise RefusedError(
             f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
@@ -169,16 +179,11 @@ async def _left_behind(workshop: Workshop, active: Run | None) -> Run | None:
 
 async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run | None:
     await ensure_schema(workshop.engine, workshop.state)
-
-    def guard(census: object, _: Control) -> Decision | None:
-        return None if options.beyond_breaker else workshop.guard(census)  # type: ignore[arg-type]
-
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.COMMAND),
+    planned = await workshop.plan_audience(
+        Trigger.COMMAND,
         reason="Asked for on the command line."
         + (" Beyond the breaker." if options.beyond_breaker else ""),
         max_rows=max_rows,
-        guard=guard,
         beyond_breaker=options.beyond_breaker,
     )
     return planned.run
@@ -204,6 +209,7 @@ async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
         reason="Asked for on the command line.",
         # A person who names a user means it; the once-flag is for the app's login hook.
         force=True,
+        beyond_breaker=options.beyond_breaker,
     )
     if not isinstance(run, Run):
         console.print("Meanwhile there is nothing left to heal.")
@@ -218,23 +224,15 @@ def _ask(question: str, options: Options) -> None:
 
 async def _work(workshop: Workshop, run: Run, options: Options) -> int:
     with progress_display(run, quiet=options.as_json) as on_progress:
-        ended = await _execute(workshop, run, on_progress)
+        ended = await execute(workshop, run, on_progress)
+    still_open = (await _state_now(workshop)).control.breaker_open
     if options.as_json:
-        print_json({"run": ended.run, "census": ended.census})
+        print_json({"run": ended.run, "census": ended.census, "breaker_open": still_open})
     else:
         print_ended(ended)
+        if still_open:
+            console.print(
+                "The breaker is still open: `conservator reset-breaker` lets automatic healing go"
+                " on."
+            )
     return 0 if ended.run.state is RunState.SUCCEEDED else 1
-
-
-async def _execute(workshop: Workshop, run: Run, on_progress: OnProgress) -> Ended:
-    """Work the run; a signal lets the batch finish and puts the run down."""
-    executor = workshop.executor(on_progress, window=False)
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, executor.stop)
-    try:
-        return await executor.work(run)
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

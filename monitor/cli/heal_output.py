@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from rich.console import RenderableType
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,6 +15,7 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
 )
+from rich.text import Text
 
 from checks.pairs import UserCensus
 from monitor.cli.output import console, duration, number, size, table
@@ -90,7 +93,7 @@ def print_ended(ended: executor.Ended) -> None:
     console.print(
         f"Run {run.id} [{style}]{run.state.value}[/{style}]: {number(run.inserted)} impressions in"
         f" {number(run.batches)} batches, {duration(run.writing_seconds)} writing,"
-        f" {duration(run.waiting_seconds)} waiting. {run.outcome}"
+        f" {duration(run.waiting_seconds)} waiting. {escape(run.outcome)}"
     )
     if run.state is RunState.HELD:
         console.print("`conservator heal` goes on from there.")
@@ -101,13 +104,25 @@ def print_ended(ended: executor.Ended) -> None:
         )
 
 
+class _Bar(Progress):
+    """The bar, and below it what the run waits for: a sentence is too long for a column."""
+
+    waiting_for: str | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is shown, from the top."""
+        yield from super().get_renderables()
+        if self.waiting_for:
+            yield Text(f"Waiting: {self.waiting_for}", style="yellow")
+
+
 @contextmanager
 def progress_display(run: Run, *, quiet: bool) -> Iterator[executor.OnProgress]:
     """A live bar with rate and ETA; nothing where `quiet`."""
     if quiet:
         yield lambda _: None
         return
-    bar = Progress(
+    bar = _Bar(
         TextColumn("run {task.fields[run]}"),
         BarColumn(),
         TaskProgressColumn(),
@@ -129,6 +144,7 @@ def progress_display(run: Run, *, quiet: bool) -> Iterator[executor.OnProgress]:
         )
 
         def show(progress: executor.Progress) -> None:
+            bar.waiting_for = progress.waiting_for
             bar.update(
                 task,
                 total=max(progress.run.planned_rows, progress.inserted),

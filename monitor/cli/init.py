@@ -10,21 +10,23 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor import Blocks
+from checks.relations import Catalogue
 from monitor.cli.output import console, number, print_json, size, table
 from monitor.cli.session import state_of, with_engine, workshop_for
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
-from monitor.service import ensure_schema
+from monitor.opening import ensure_schema
 from monitor.state import schema
 from monitor.state.runs import active_run
-
-ROLES = {"reader": "conservator_reader", "healer": "conservator_healer"}
 
 
 def init(
     context: typer.Context,
     print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="Print the schema and the grants; change nothing.")
+        bool,
+        typer.Option(
+            "--print-sql", help="Print what is missing of the schema, and the grants; run nothing."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -34,9 +36,7 @@ def init(
         name = settings.database.state_schema
         workshop = await workshop_for(engine, settings, Blocks.COUNTING)
         if print_sql:
-            script = schema.script(workshop.catalogue, name)
-            grants = schema.grants(workshop.catalogue, name, ROLES)
-            sys.stdout.write(f"{script}\n{grants}")
+            sys.stdout.write(await _script(engine, settings, workshop.catalogue))
             return
         done = await ensure_schema(engine, workshop.state)
         if as_json:
@@ -46,6 +46,15 @@ def init(
         console.print(f"The state schema {name} {state} at revision {schema.CURRENT}.")
 
     with_engine(context, work)
+
+
+async def _script(engine: AsyncEngine, settings: Settings, catalogue: Catalogue) -> str:
+    name = settings.database.state_schema
+    async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
+        found = await schema.version(connection, name)
+        sequences = await schema.impression_sequences(connection, catalogue)
+    script = schema.script(catalogue, name, found)
+    return f"{script}\n{schema.grants(catalogue, name, sequences)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,15 @@ from monitor.service import Service
 
 log = structlog.get_logger(__name__)
 
-HTTP_SHUTDOWN_SECONDS = 5.0
+HTTP_SHUTDOWN_SECONDS = 1.0
+"""The service has stopped by then: whoever still waits for an answer gets none."""
 
 
 def serve(context: typer.Context) -> None:
-    """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order."""
+    """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order.
+
+    A database that can't be reached is waited for; /readyz says so meanwhile.
+    """
     configure_logs(logging.INFO)
     settings = settings_of(context)
     asyncio.run(serve_until_stopped(settings))

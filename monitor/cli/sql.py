@@ -19,6 +19,8 @@ from monitor.cli.session import with_engine, workshop_for
 from monitor.config import Settings
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
+from monitor.healing.statements import Part
+from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunKind
 from monitor.workshop import Workshop, census_form_sentence
 
@@ -70,10 +72,16 @@ def statements(workshop: Workshop) -> dict[str, str]:
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     for name in ("user_census", "explain_pair"):
         found[name] = render("checks", name, names)
-    found["batch_insert"] = workshop.healing.batch_insert(RunKind.HEAL, splits=False)
-    found["batch_insert_split"] = workshop.healing.batch_insert(RunKind.HEAL, splits=True)
-    found["batch_insert_user"] = workshop.healing.batch_insert(RunKind.USER, splits=True)
+    for key, kind, part, quarantine in (
+        ("batch_insert", RunKind.HEAL, Part.USERS, False),
+        ("batch_insert_split", RunKind.HEAL, Part.SPLIT, False),
+        ("batch_insert_user", RunKind.USER, Part.SPLIT, False),
+        ("batch_insert_quarantine", RunKind.HEAL, Part.USERS, True),
+    ):
+        found[key] = workshop.healing.batch_insert(kind, part, quarantine=quarantine)
     found["verify_plan"] = workshop.healing.text("verify_plan")
+    found["undo_batch"] = undo_sql(workshop.healing, "undo_batch", begun=True)
+    found["undo_survey"] = workshop.healing.text("undo_survey")
     return found
 
 
@@ -81,9 +89,12 @@ def _examples(borders: Borders) -> dict[str, object]:
     return {
         "now": borders.now,
         "run_id": 0,
+        "undoes": 0,
+        "user_cursor": None,
         "position": 0,
         "until": 0,
         "limit": None,
+        "due_until": borders.now,
         "artwork_cursor": None,
         "user_id": "?",
         "artwork_id": "?",

@@ -35,8 +35,8 @@ class Breaker(Section):
     max_share: PositiveShare = 0.5
     """The largest share of all pairs that may be legacy_untracked. 100%: never refuse for it."""
     max_tracked_drop: Share = 0.1
-    """The largest share of the impressions that may be lost from one census to the next.
-    Deleting or archiving artworks or users is not a loss."""
+    """The largest share of the impressions that may be lost within 24 hours. Deleting or archiving
+    artworks or users, and undo, are not a loss. 100%: never refuse for it."""
     stuck_after: Positive = 3
     """Runs in a row that leave as much as they found."""
 
@@ -47,7 +47,7 @@ class Promql(Section):
     url: WebUrl = Field(repr=False)
     """The Prometheus server."""
     query: Text
-    """Returns one number."""
+    """Returns one number: a scalar or one series."""
     max: Number
     """Healing waits while the value is above this."""
 
@@ -68,7 +68,7 @@ class Pace(Section):
     expected_replicas: Natural = 0
     """Healing waits while fewer replicas are connected: a dead one vanishes from the view."""
     wait_while: Maybe[Text] = None
-    """SQL that returns a boolean; healing waits while it is true."""
+    """A query that returns one boolean; healing waits while it is true, and while it can't tell."""
     promql: Maybe[Promql] = None
     """A Prometheus query; healing waits while its value is too high."""
 

@@ -7,5 +7,6 @@ batches     one batch: impressions, ledger, cursor, counters in one transaction
 pace        how many rows a batch takes and how long to rest (pure)
 executor    works a run to its end, batch by batch, or puts it down
 verification  counts again
+undo        how undos are worked; undo_survey, undo_planning, undo_batches, undo_rows: their parts
 sql/        the statements
 """

@@ -1,4 +1,4 @@
-"""One batch, tried as often as its error allows."""
+"""One batch, tried as often as its error allows, and smaller where a row of it is refused."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
-from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.database import RETRYABLE_STATES, sqlstate
 from monitor.healing.batches import Batch, HoldError, LeaseLostError
 from monitor.healing.crafts import Craft
+from monitor.healing.refusals import refuses_row
 from monitor.healing.waits import Waited
 from monitor.state.runs import Run
 
@@ -32,7 +27,11 @@ SAME_SIZE_ATTEMPTS = 2
 
 
 class Attempts:
-    """Writes single batches of one run, with retries."""
+    """Writes single batches of one run, with retries.
+
+    Locks, timeouts and lost connections are waited out with jitter. An error that speaks of a row
+    halves the batch, until a batch of one pair either passes or is put aside by the craft.
+    """
 
     def __init__(
         self,
@@ -47,9 +46,21 @@ class Attempts:
 
     async def write(self, run: Run, size: int, waited: Waited) -> tuple[Batch | None, int]:
         """The batch, None at the end of the pass, and the size that it was written with: less
-        than `size` where a smaller one was needed. Raises what the last attempt failed with."""
+        than `size` where the database refused a row. Raises what the last attempt failed with."""
+        while True:
+            try:
+                return await self._patiently(run, size, waited), size
+            except StatementError as error:
+                if size == 1 or not refuses_row(sqlstate(error)):
+                    raise
+                # Ten of these for each refused pair, which is then told of by itself.
+                log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size)
+                size = size // 2
+
+    async def _patiently(self, run: Run, size: int, waited: Waited) -> Batch | None:
+        """One size, again and again as long as only others are in the way."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception(_worth_another_try),
+            retry=_worth_another_try,
             wait=wait_random_exponential(multiplier=0.1, max=LONGEST_RETRY_WAIT_SECONDS),
             stop=stop_after_attempt(ATTEMPTS),
             sleep=self._wait_or_stop,
@@ -59,34 +70,23 @@ class Attempts:
         async for attempt in retrying:
             with attempt:
                 self._hold_when_stopping()
-                number = attempt.retry_state.attempt_number
-                violated = _sqlstate_of(attempt.retry_state) == FOREIGN_KEY_VIOLATION
-                # First the same again: the new snapshot no longer sees the deleted row.
-                if violated and number > SAME_SIZE_ATTEMPTS:
-                    size = max(1, size // 2)
                 batch = await self._craft.write(run, size=size, waited=waited)
-        return batch, size
+        return batch
 
     def _hold_when_stopping(self) -> None:
         if self._stop.is_set():
             raise HoldError("The service is shutting down.")
 
 
-def _sqlstate_of(state: RetryCallState) -> str | None:
-    """The SQLSTATE of the previous attempt, if it failed with one."""
-    if state.outcome is None or not state.outcome.failed:
-        return None
-    error = state.outcome.exception()
-    return None if error is None else sqlstate(error)
-
-
-def _worth_another_try(error: BaseException) -> bool:
+def _worth_another_try(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, HoldError | LeaseLostError) or not isinstance(error, ConservatorError):
         return False
     if isinstance(error, DatabaseUnavailableError):
         return True
-    state = sqlstate(error)
-    return state in RETRYABLE_STATES or state == FOREIGN_KEY_VIOLATION
+    if sqlstate(error) == FOREIGN_KEY_VIOLATION:
+        return state.attempt_number < SAME_SIZE_ATTEMPTS
+    return sqlstate(error) in RETRYABLE_STATES
 
 
 def _log_retry(run: Run, state: RetryCallState) -> None:
@@ -95,6 +95,6 @@ def _log_retry(run: Run, state: RetryCallState) -> None:
         "batch_retried",
         run_id=run.id,
         attempt=state.attempt_number,
-        sqlstate=_sqlstate_of(state),
+        sqlstate=None if error is None else sqlstate(error),
         error=str(error),
     )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.errors import RefusedError
 from monitor.config.values import Window as HealingWindow
 from monitor.database import transaction
+from monitor.healing.inserts import Inserts
 from monitor.healing.statements import HealingStatements
 from monitor.healing.traffic import Traffic
 from monitor.healing.waits import Waited, keep_waits
@@ -62,6 +63,8 @@ class Batch:
     at: datetime
     blocked: int = 0
     """The most sessions of others that waited for this batch at one moment."""
+    quarantined: int = 0
+    """Pairs that were put aside instead."""
 
 
 def paused_sentence(reason: str) -> str:
@@ -83,11 +86,7 @@ class BatchWriter:
         self._statements = statements
         self._settings = settings
         self._traffic = traffic
-        self._insert = {
-            (kind, splits): statements.batch_insert(kind, splits=splits)
-            for kind in (RunKind.HEAL, RunKind.USER)
-            for splits in (False, True)
-        }
+        self._inserts = Inserts(statements)
         self._slice = statements.state.text("work_slice")
         self._text = {
             name: statements.text(name) for name in ("batch_begin", "batch_advance", "batch_record")
@@ -95,6 +94,8 @@ class BatchWriter:
 
     async def write(self, run: Run, *, size: int, waited: Waited) -> Batch | None:
         """Write the next batch of at most about `size` rows; None at the end of the work list.
+
+        With a `size` of one, a pair that the database refuses is put aside.
 
         Where the run stands is read inside the transaction, so that a batch whose commit was
         answered by silence is neither lost nor repeated. Raises LeaseLostError, HoldError, or
@@ -105,6 +106,8 @@ class BatchWriter:
             self._engine,
             timeout=self._settings.statement_timeout,
             lock_timeout=self._settings.lock_timeout,
+            # Whoever takes the run over must not wait for a process that hangs inside a batch.
+            idle=self._settings.lease,
             # A batch is as good as its cursor, which a crash of the server would take back with
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
@@ -159,24 +162,10 @@ class BatchWriter:
         waited: Waited,
         started: float,
     ) -> Batch:
-        result = await connection.exec_driver_sql(
-            self._insert[run.kind, window.splits],
-            {
-                "run_id": run.id,
-                "legacy_until": run.legacy_until,
-                "created_before": run.created_before,
-                "position": begun.position,
-                "until": window.until,
-                "limit": window.limit if window.splits else None,
-                "artwork_cursor": begun.artwork_cursor,
-                "now": begun.now,
-            },
-        )
-        row = result.one()
-        # A part that came back smaller than asked for was the user's last; so is the one that
-        # fills the plan.
-        planned_left = run.planned_rows - begun.inserted - row.inserted
-        unfinished = window.splits and row.missing >= window.limit and planned_left > 0
+        done = await self._inserts.write(connection, run, begun, window)
+        # A part that fills the plan is the user's last, too.
+        planned_left = run.planned_rows - begun.inserted - done.rows
+        unfinished = window.splits and not done.ends_user and planned_left > 0
         position = begun.position if unfinished else window.until
         seconds = time.perf_counter() - started
         number = begun.batches + 1
@@ -188,7 +177,7 @@ class BatchWriter:
                 "started_at": begun.now,
                 "seconds": seconds,
                 "users": window.users,
-                "inserted": row.inserted,
+                "inserted": done.rows,
             },
         )
         await connection.exec_driver_sql(
@@ -196,22 +185,24 @@ class BatchWriter:
             {
                 "run_id": run.id,
                 "position": position,
-                "artwork_cursor": row.last_artwork if unfinished else None,
-                "inserted": row.inserted,
+                "artwork_cursor": done.last_artwork if unfinished else None,
+                "inserted": done.rows,
+                "quarantined": done.quarantined,
                 "seconds": seconds,
                 "waited": waited.total,
                 "lease": self._settings.lease,
             },
         )
         await keep_waits(connection, self._statements.state, run.id, waited)
-        added = {(HEAL_IMPRESSIONS, ""): float(row.inserted), **batch_observation(seconds)}
+        added = {(HEAL_IMPRESSIONS, ""): float(done.rows), **batch_observation(seconds)}
         await add_to_counters(connection, self._statements.state, added)
         return Batch(
             number=number,
-            inserted=row.inserted,
+            inserted=done.rows,
             users=window.users,
             position=position,
             seconds=seconds,
-            total_inserted=begun.inserted + row.inserted,
+            total_inserted=begun.inserted + done.rows,
             at=begun.now,
+            quarantined=done.quarantined,
         )

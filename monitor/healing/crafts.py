@@ -88,6 +88,19 @@ class HealCraft:
 
 
 def _verdict(run: Run, recount: Recount) -> tuple[RunState, str]:
+    if not recount.quarantined:
+        return _verdict_on_the_rest(run, recount)
+    _, outcome = _verdict_on_the_rest(run, recount)
+    outcome += (
+        f" {recount.quarantined} pairs could not be written and are in quarantine, the first"
+        f" because of {recount.refusal or 'an error that is no longer kept'}."
+    )
+    return RunState.PARTIAL, outcome
+
+
+def _verdict_on_the_rest(run: Run, recount: Recount) -> tuple[RunState, str]:
+    if recount.remaining == 0 and recount.quarantined:
+        return RunState.PARTIAL, "All that could be written is written."
     if recount.remaining == 0:
         return RunState.SUCCEEDED, "Nothing of the plan is left."
     if recount.rows_left <= 0:

@@ -164,6 +164,7 @@ class Executor:
         """Write every batch of one pass; the pace and the time waited live here."""
         attempts = Attempts(craft, stop=self._stop, wait_or_stop=self._yielding.wait_or_stop)
         pace = first_pace(self._pace_settings)
+        self._progress = Progress(run, run.inserted, None, pace.size, 0.0, None)
         waited = Waited()
         started = time.perf_counter()
         while True:
@@ -173,6 +174,8 @@ class Executor:
                 return
             pace = pace if size == pace.size else Pace(size)
             self._report(run, batch, pace, time.perf_counter() - started)
+            if batch.blocked:
+                log.info("batch_blocks_others", run_id=run.id, sessions=batch.blocked)
             pace = after_batch(
                 pace,
                 self._pace_settings,

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-SAMPLES = 5
-"""Timings of one size that are judged together."""
+SAMPLES = 10
+"""Timings of one size that are judged together, the newest ones. The 90th percentile of so many
+leaves out one that went astray."""
+TO_GROW = 3
+"""Timings that speak for a larger size."""
+TO_SHRINK = 2
+"""Timings above the target that speak for a smaller size: one may be an accident."""
 START = 1000
 """Rows in the first batch of a run, before anything is known about this database."""
 GROWTH = 1.5
 """A batch never grows by more than this factor at once, except from one row to two."""
 ALARM = 5.0
 """A batch that takes this many times its target shrinks the size to a tenth at once."""
+WORTHWHILE = 1.1
+"""Less growth than this is not worth measuring anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +55,36 @@ def after_batch(
     says nothing about a larger one, so it can only slow the run down.
     """
     target = settings.batch_target_seconds
-    if blocked:
-        return Pace(max(1, pace.size // 2))
-    if seconds > ALARM * target:
+    if seconds >= ALARM * target:
         return Pace(max(1, pace.size // 10))
+    if blocked:
+        # However fast it was: who was seen waiting waited for at least the first look at it.
+        return Pace(max(1, pace.size // 2))
     timings = (*pace.timings, seconds)[-SAMPLES:]
-    full = inserted * 2 >= pace.size
-    slowest = percentile90(timings)
-    if slowest > target:
-        if len(timings) < SAMPLES:
-            return replace(pace, timings=timings)
-        return Pace(max(1, math.floor(pace.size * max(0.5, target / slowest))))
-    if not full:
+    if percentile90(timings) > target:
+        return _slower(replace(pace, timings=timings), target)
+    if inserted * 2 < pace.size:
         return pace
-    if len(timings) < min(SAMPLES, 3):
-        return replace(pace, timings=timings)
+    return _faster(replace(pace, timings=timings), settings)
+
+
+def _slower(pace: Pace, target: float) -> Pace:
+    if sum(timing > target for timing in pace.timings) < TO_SHRINK:
+        return pace
+    return Pace(max(1, math.floor(pace.size * max(0.5, target / percentile90(pace.timings)))))
+
+
+def _faster(pace: Pace, settings: PaceSettings) -> Pace:
+    if len(pace.timings) < TO_GROW:
+        return pace
+    slowest = percentile90(pace.timings)
     # One row may always become two, or a run that was slowed down to one row would stay there.
     growth = max(pace.size * GROWTH, pace.size + 1)
-    room = pace.size * target / slowest if slowest else math.inf
+    room = pace.size * settings.batch_target_seconds / slowest if slowest else math.inf
     size = min(settings.max_batch, math.floor(min(growth, room)))
-    return replace(pace, timings=timings) if size <= pace.size else Pace(size)
+    if size <= pace.size or size < min(settings.max_batch, pace.size * WORTHWHILE):
+        return pace
+    return Pace(size)
 
 
 def percentile90(timings: tuple[float, ...]) -> float:

@@ -15,8 +15,10 @@ from checks.pairs import take_user_census
 from checks.spec import Borders
 from monitor.database import set_local, translated
 from monitor.healing.batches import paused_sentence
+from monitor.healing.quarantine import count_aside, count_aside_of_user, retry_all
+from monitor.healing.recurring import count_recurring
 from monitor.healing.statements import HealingStatements
-from monitor.policy import Decision
+from monitor.policy import Decision, latched
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
 
@@ -37,12 +39,13 @@ class PausedError(RefusedError):
 
 
 class NotNowError(RefusedError):
-    """The policy's guard refuses; `decision` says why."""
+    """The policy's guard refuses, as a rule because of the breaker; `decision` says why."""
+
+    code = "breaker_open"
 
     def __init__(self, decision: Decision) -> None:
         super().__init__(decision.reason)
         self.decision = decision
-        self.code = decision.code.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Planner:
         control = await self._writable(connection)
         active = await active_run(connection, self._state)
         if active is not None:
-            raise ActiveRunError(_active_sentence(active))
+            raise ActiveRunError(active_sentence(active))
         borders = Borders.at(await database_now(connection), pools)
         census = await take_census(
             connection, catalogue, pools, borders, verified_until=control.verified_until
@@ -116,8 +119,14 @@ class Planner:
         refusal = guard(census, control)
         if refusal is not None:
             raise NotNowError(refusal)
-        if census.legacy_untracked == 0:
+        if claimant.trigger is not Trigger.SCHEDULE:
+            await retry_all(connection, self._statements)
+        aside = await count_aside(connection, self._statements, borders, control.verified_until)
+        if census.legacy_untracked <= aside.pairs:
             return Planned(census, None)
+        recurring = 0
+        if census.appeared:
+            recurring = await count_recurring(connection, self._statements, borders, control)
         run_id = await self._insert(
             connection,
             claimant,
@@ -126,31 +135,51 @@ class Planner:
             borders,
             legacy=census.legacy_untracked,
             beyond_breaker=beyond_breaker,
+            recurring=recurring,
         )
         await connection.exec_driver_sql(
             self._statements.text("work_insert"),
-            {**parameters(borders), "run_id": run_id, "max_rows": max_rows},
+            {
+                **parameters(borders),
+                "due_until": borders.now,
+                "run_id": run_id,
+                "max_rows": max_rows,
+            },
         )
-        return Planned(census, await self._planned(connection, run_id))
+        return Planned(census, await self._planned(connection, run_id, aside=aside.pairs))
 
     async def plan_user(
-        self, claimant: Claimant, user_id: str, *, reason: str, force: bool
+        self,
+        claimant: Claimant,
+        user_id: str,
+        *,
+        reason: str,
+        force: bool,
+        beyond_breaker: bool = False,
     ) -> Run | AlreadyBackfilled | None:
         """A run for one user; None when it has no legacy pairs.
 
         Without `force` a user that was backfilled before is left alone. Raises UnknownUserError,
-        PausedError, ActiveRunError when a run for this user is under way.
+        PausedError, ActiveRunError when a run for this user is under way, and NotNowError while
+        the breaker is open, unless `beyond_breaker`.
         """
         catalogue, pools = self._state.catalogue, self._state.pools
         async with translated(), self._engine.connect() as connection, connection.begin():
             await self._deadline(connection)
-            await self._writable(connection)
+            control = await self._writable(connection)
+            refusal = latched(control)
+            if refusal is not None and not beyond_breaker:
+                raise NotNowError(refusal)
             borders = Borders.at(await database_now(connection), pools)
             census = await take_user_census(connection, catalogue, pools, borders, user_id)
             done = await self.already_backfilled(connection, user_id)
             if done is not None and not force:
                 return done
-            if census.legacy_untracked == 0:
+            aside = await count_aside_of_user(
+                connection, self._statements, borders, user_id, due_until=borders.now
+            )
+            found = census.legacy_untracked - aside
+            if found <= 0:
                 return None
             await self._state.run(connection, "run_abandon_user", {"subject": user_id})
             run_id = await self._insert(
@@ -161,13 +190,14 @@ class Planner:
                 borders,
                 legacy=census.legacy_untracked,
                 subject=user_id,
+                beyond_breaker=beyond_breaker,
             )
             await self._state.run(
                 connection,
                 "work_insert_user",
-                {"run_id": run_id, "user_id": user_id, "found": census.legacy_untracked},
+                {"run_id": run_id, "user_id": user_id, "found": found},
             )
-            return await self._planned(connection, run_id)
+            return await self._planned(connection, run_id, aside=aside)
 
     async def already_backfilled(
         self, connection: AsyncConnection, user_id: str
@@ -204,6 +234,7 @@ class Planner:
         legacy: int,
         subject: str | None = None,
         beyond_breaker: bool = False,
+        recurring: int = 0,
     ) -> int:
         values = {
             "kind": kind.value,
@@ -216,6 +247,7 @@ class Planner:
             "subject": subject,
             "legacy_before": legacy,
             "beyond_breaker": beyond_breaker,
+            "recurring": recurring,
         }
         try:
             return int((await self._state.run(connection, "run_insert", values)).scalar_one())
@@ -223,8 +255,8 @@ class Planner:
             what = "A heal run" if kind is RunKind.HEAL else "A backfill of this user"
             raise ActiveRunError(f"{what} is under way already; wait for its end.") from error
 
-    async def _planned(self, connection: AsyncConnection, run_id: int) -> Run:
-        await self._state.run(connection, "run_planned", {"run_id": run_id})
+    async def _planned(self, connection: AsyncConnection, run_id: int, *, aside: int) -> Run:
+        await self._state.run(connection, "run_planned", {"run_id": run_id, "aside": aside})
         run = await get_run(connection, self._state, run_id)
         if run is None:
             raise LookupError(run_id)
@@ -245,8 +277,14 @@ async def database_now(connection: AsyncConnection) -> datetime:
     return now
 
 
-def _active_sentence(run: Run) -> str:
+def active_sentence(run: Run) -> str:
+    """Why no other run begins beside the active one."""
     where = f"{run.inserted} of {run.planned_rows} rows"
+    if run.kind is RunKind.UNDO:
+        return (
+            f"Run {run.id} takes run {run.undoes} back, at {where}, and has to be finished first:"
+            f" `conservator undo {run.undoes}` goes on with it."
+        )
     if run.claimable:
         return f"Run {run.id} was put down at {where} and has to be finished first: {run.outcome}"
     return f"Run {run.id} is active at {where}, held by {run.holder}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cached_property
 
 from psycopg import sql
@@ -9,11 +10,30 @@ from psycopg import sql
 from checks.census import affected_users
 from checks.fragments import stored_moment
 from checks.spec import Audience
-from checks.statements import Fragments, identifier, operator_sql, raw, render
+from checks.statements import (
+    Fragments,
+    compose,
+    identifier,
+    operator_sql,
+    raw,
+    render,
+    template,
+)
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 
 PACKAGE = "monitor.healing"
+
+
+class Part(StrEnum):
+    """What a batch takes of the work list."""
+
+    USERS = "users"
+    """Whole users, each with what was planned for it."""
+    SPLIT = "split"
+    """One user's artworks behind the cursor, up to the window's limit, in the cursor's order."""
+    PAIR = "pair"
+    """One user with the artwork that `artwork_cursor` names."""
 
 
 class HealingStatements:
@@ -25,18 +45,13 @@ class HealingStatements:
     @cached_property
     def fragments(self) -> Fragments:
         """Everything that healing statements may name, for a run over the audience."""
-        names = self.state.fragments
-        return {
-            **names,
-            "affected_users": affected_users(self.state.catalogue, names),
-            "columns": self._columns(),
-            "values": self._values(),
-            "after_cursor": raw(
-                "(%(artwork_cursor)s::{0} IS NULL OR a.id > %(artwork_cursor)s::{0})".format(
-                    names["artwork_cast"].as_string(None)
-                )
-            ),
-        }
+        names = dict(self.state.fragments)
+        names["affected_users"] = affected_users(self.state.catalogue, names)
+        names["columns"] = self._columns()
+        names["values"] = self._values()
+        for name in ("quarantined_pairs", "quarantined_by_user"):
+            names[name] = compose(template(PACKAGE, name), names)
+        return names
 
     def _columns(self) -> sql.Composable:
         spec = self.state.catalogue.spec.impressions
@@ -59,21 +74,38 @@ class HealingStatements:
             )
         )
 
-    def batch_insert(self, kind: RunKind, *, splits: bool) -> str:
-        """The statement that writes; a per-user run asks for no audience.
+    def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
+        """The statement that writes. `quarantine`: some pairs are put aside, and these it leaves
+        alone; without any, it isn't slowed down by looking."""
+        return render(PACKAGE, "batch_insert", self._window(kind, part, quarantine))
 
-        Where a window `splits` a user, the artworks are taken in the cursor's order, up to the
-        window's limit; whole users are spared that sort, and get what was planned for them.
-        """
-        everyone = kind is RunKind.USER or self.state.pools.audience is Audience.ALL
+    def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
+        """The SELECT of the pair that a split of one would write next."""
+        return render(PACKAGE, "quarantine_next", self._window(kind, Part.SPLIT, quarantine))
+
+    def _window(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
+        """What statements over a window name; a per-user run asks for no audience."""
+        cast = self.fragments["artwork_cast"].as_string(None)
+        behind = "(%(artwork_cursor)s::{0} IS NULL OR a.id > %(artwork_cursor)s::{0})"
+        after_cursor = "a.id = %(artwork_cursor)s::{0}" if part is Part.PAIR else behind
+        split = part is Part.SPLIT
         names = {
             **self.fragments,
-            "cursor_order": raw("ORDER BY a.id" if splits else ""),
-            "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if splits else ""),
-            "user_limit": raw("%(limit)s::bigint" if splits else "w.planned"),
-            **({"in_audience": raw("TRUE")} if everyone else {}),
+            "after_cursor": raw(after_cursor.format(cast)),
+            "cursor_order": raw("ORDER BY a.id" if split else ""),
+            "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
+            "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
+            "not_quarantined": raw("TRUE"),
+            "cured": raw(""),
         }
-        return render(PACKAGE, "batch_insert", names)
+        if kind is RunKind.USER or self.state.pools.audience is Audience.ALL:
+            names["in_audience"] = raw("TRUE")
+        if quarantine:
+            names["not_quarantined"] = compose(template(PACKAGE, "not_quarantined"), names)
+            cured = compose(template(PACKAGE, "quarantine_cured"), names)
+            names["cured"] = sql.SQL(",\ncured AS (\n{})").format(cured)
+        names["missing_pairs"] = compose(template(PACKAGE, "missing_pairs"), names)
+        return names
 
     def text(self, name: str) -> str:
         """The statement `name`, parameters unbound."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from monitor.state.waits import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """The run must wait: why, as a word for metrics and as a sentence for people."""
 
-    code: str
+    code: WaitReason
     reason: str
 
 
@@ -37,16 +38,3 @@ class Traffic(Protocol):
     def watch(self, backend: int) -> AbstractAsyncContextManager[Watched]:
         """Look, as long as the block lasts, who waits for the server process `backend`."""
         ...
-
-
-class NoTraffic:
-    """Nothing to yield to."""
-
-    async def look(self, waiting: Wait | None) -> Wait | None:
-        """Go ahead."""
-        return None
-
-    @asynccontextmanager
-    async def watch(self, backend: int) -> AsyncIterator[Watched]:
-        """Nobody is looked at."""
-        yield Watched()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -12,10 +12,12 @@ from checks.pairs import UnknownUserError, take_user_census
 from checks.spec import Borders
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
+from monitor.healing.quarantine import count_aside_of_user, prune_quarantine
 from monitor.healing.statements import HealingStatements
 from monitor.state.control import mark_verified, read_control
 from monitor.state.counters import HEAL_FAILURES, HEAL_RUNS, add_to_counters
 from monitor.state.history import record_census
+from monitor.state.quarantine import first_refusal
 from monitor.state.runs import Run, RunKind, RunState, get_run
 
 
@@ -27,6 +29,10 @@ class Recount:
     passes: int
     rows_left: int
     """What the plan still allows to be written."""
+    quarantined: int
+    """Pairs that the run has put aside; not among those still missing."""
+    refusal: str | None
+    """What the database said to the first of them."""
     census: Census | None
     """None for a per-user run, which says nothing about the others."""
 
@@ -48,32 +54,45 @@ class Verifier:
         async with snapshot(self._engine, timeout=self._timeout) as connection:
             current = await get_run(connection, self._state, run.id)
             current = run if current is None else current
-            passes, rows_left = current.pass_, current.planned_rows - current.inserted
+            recount = Recount(
+                remaining=0,
+                passes=current.pass_,
+                rows_left=current.planned_rows - current.inserted,
+                quarantined=current.quarantined,
+                refusal=await first_refusal(connection, self._state, run.id),
+                census=None,
+            )
             borders = Borders.at(await database_now(connection), pools)
             if run.kind is RunKind.USER:
-                frozen = Borders(
-                    borders.now, borders.fresh_after, run.legacy_until, run.created_before
-                )
-                try:
-                    left = await take_user_census(
-                        connection, catalogue, pools, frozen, str(run.subject)
-                    )
-                except UnknownUserError:
-                    return Recount(0, passes, rows_left, None)
-                return Recount(left.legacy_untracked, passes, rows_left, None)
+                return replace(recount, remaining=await self._left_of(connection, run, borders))
             result = await connection.exec_driver_sql(
                 self._statements.text("verify_plan"),
                 {
                     "run_id": run.id,
                     "legacy_until": run.legacy_until,
                     "created_before": run.created_before,
+                    "due_until": run.started_at,
                 },
             )
             control = await read_control(connection, self._state)
             census = await take_census(
                 connection, catalogue, pools, borders, verified_until=control.verified_until
             )
-            return Recount(int(result.scalar_one()), passes, rows_left, census)
+            return replace(recount, remaining=int(result.scalar_one()), census=census)
+
+    async def _left_of(self, connection: AsyncConnection, run: Run, borders: Borders) -> int:
+        """What a per-user run has left to do."""
+        frozen = Borders(borders.now, borders.fresh_after, run.legacy_until, run.created_before)
+        user = str(run.subject)
+        catalogue, pools = self._state.catalogue, self._state.pools
+        try:
+            left = await take_user_census(connection, catalogue, pools, frozen, user)
+        except UnknownUserError:
+            return 0
+        aside = await count_aside_of_user(
+            connection, self._statements, frozen, user, due_until=run.started_at
+        )
+        return left.legacy_untracked - aside
 
     async def finish(self, run: Run, state: RunState, outcome: str, recount: Recount) -> None:
         """Close the run; keep the recount as the newest census; move the verified cutoff."""
@@ -98,11 +117,15 @@ class Verifier:
             if closed.rowcount != 1:
                 return
             await self._state.run(connection, "work_delete", {"run_id": run.id})
+            borders = Borders.at(await database_now(connection), self._state.pools)
+            await prune_quarantine(connection, self._statements, borders)
             if recount.census is not None:
                 await record_census(connection, self._state, recount.census)
-            whole = run.legacy_before is not None and run.planned_rows >= run.legacy_before
-            if state is RunState.SUCCEEDED and run.kind is RunKind.HEAL and whole:
-                await mark_verified(connection, self._state, run.legacy_until)
+            planned = run.planned_rows + run.aside
+            whole = run.legacy_before is not None and planned >= run.legacy_before
+            # Quarantined pairs have an alert of their own: one of them must not blind the other.
+            if recount.remaining == 0 and run.kind is RunKind.HEAL and whole:
+                await mark_verified(connection, self._state, run.legacy_until, run.started_at)
             if run.kind is RunKind.USER:
                 await self._set_once_flag(connection, run)
             await add_to_counters(connection, self._state, {(HEAL_RUNS, ""): 1.0})

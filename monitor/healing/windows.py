@@ -40,7 +40,8 @@ def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window 
     if not items or rows_left <= 0:
         return None
     first = items[0]
-    if first.planned > size or first.planned >= rows_left:
+    # A single pair always is a part, so that it is known which one it is.
+    if size == 1 or first.planned > size or first.planned >= rows_left:
         return Window(first.position, 1, min(size, rows_left), splits=True)
     rows = 0
     users = 0

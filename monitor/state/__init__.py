@@ -4,6 +4,7 @@ schema      creates and upgrades the tables (migrations/), checks that they are 
 control     pause, suspension, the last verified cutoff
 counters    totals that survive restarts
 history     censuses and decisions, a row each
+quarantine  pairs that the database refuses to take
 runs        heal runs: their states, leases and cursors
 sql/        every statement over these tables, one a file
 """

@@ -23,7 +23,7 @@ class Control:
     verified_until: datetime | None = None
     """The cutoff of the last verified heal; legacy artworks up to here were all healed once."""
     verified_at: datetime | None = None
-    """When that was verified."""
+    """When that heal was planned: who was enrolled by then has been healed up to the cutoff."""
     breaker_open: bool = False
     breaker_code: str = ""
     breaker_reason: str = ""
@@ -56,7 +56,36 @@ async def resume(connection: AsyncConnection, statements: SchemaStatements) -> N
 
 
 async def mark_verified(
-    connection: AsyncConnection, statements: SchemaStatements, legacy_until: datetime
+    connection: AsyncConnection,
+    statements: SchemaStatements,
+    legacy_until: datetime,
+    planned_at: datetime,
 ) -> None:
-    """A heal with this cutoff was verified."""
-    await statements.run(connection, "control_verified", {"legacy_until": legacy_until})
+    """A heal with this cutoff, planned at that moment, was verified."""
+    values = {"legacy_until": legacy_until, "planned_at": planned_at}
+    await statements.run(connection, "control_verified", values)
+
+
+async def open_breaker(
+    connection: AsyncConnection, statements: SchemaStatements, *, code: str, reason: str
+) -> bool:
+    """Healing stops until a person has looked. False: it was open already, for another reason."""
+    changed = await statements.run(
+        connection, "control_breaker_open", {"code": code, "reason": reason}
+    )
+    return changed.rowcount == 1
+
+
+async def reset_breaker(
+    connection: AsyncConnection, statements: SchemaStatements, *, accepted_share: float | None
+) -> bool:
+    """A person has looked. False: it was not open, and nothing was changed."""
+    changed = await statements.run(
+        connection, "control_breaker_reset", {"accepted_share": accepted_share}
+    )
+    return changed.rowcount == 1
+
+
+async def forget_accepted_share(connection: AsyncConnection, statements: SchemaStatements) -> None:
+    """The share has fallen to max_share, which is the limit again."""
+    await statements.run(connection, "control_share_fallen")

@@ -6,15 +6,20 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census
+from checks.census import AffectedUsers, Census, none_affected
 from monitor.policy import Decision
 from monitor.state.statements import SchemaStatements
 
 
 async def record_census(
-    connection: AsyncConnection, statements: SchemaStatements, census: Census
+    connection: AsyncConnection,
+    statements: SchemaStatements,
+    census: Census,
+    users: AffectedUsers | None = None,
 ) -> None:
-    """Keep a census."""
+    """Keep a census, and how many users it affects where that was counted in its snapshot."""
+    if users is None and census.legacy_untracked == 0:
+        users = none_affected(census)
     await statements.run(
         connection,
         "census_insert",
@@ -31,6 +36,9 @@ async def record_census(
             "audience": census.audience,
             "users": census.users,
             "seconds": census.duration_seconds,
+            "users_affected": None if users is None else users.affected,
+            "users_clear": None if users is None else users.clear,
+            "users_seconds": None if users is None else users.duration_seconds,
         },
     )
 

@@ -10,7 +10,14 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.errors import ConservatorError
 from monitor.state.statements import SchemaStatements
+
+
+class UnknownRunError(ConservatorError):
+    """There is no run with this number."""
+
+    code = "unknown_run"
 
 
 class RunKind(StrEnum):
@@ -88,6 +95,8 @@ class Run:
     """A person has seen the numbers: the run goes on although the breaker is open."""
     quarantined: int
     """Pairs that this run could not write and has put aside."""
+    aside: int
+    """Legacy pairs that the quarantine kept out of its plan."""
     recurring: int
     """Planned pairs that had appeared behind the last verified cutoff."""
     waiting_for: str
@@ -174,13 +183,19 @@ async def claim(
     *,
     holder: str,
     lease: timedelta,
+    beyond_breaker: bool = False,
 ) -> Run | None:
-    """Take over a run whose lease is free; None when another process was first."""
-    row = (
-        await statements.run(
-            connection, "run_claim", {"run_id": run_id, "holder": holder, "lease": lease}
-        )
-    ).one_or_none()
+    """Take over a run whose lease is free; None when another process was first.
+
+    `beyond_breaker`: from here on it goes on although the breaker is open.
+    """
+    values = {
+        "run_id": run_id,
+        "holder": holder,
+        "lease": lease,
+        "beyond_breaker": beyond_breaker,
+    }
+    row = (await statements.run(connection, "run_claim", values)).one_or_none()
     return None if row is None else run_from_row(row)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PACKAGE = "monitor.state"
 CURRENT = "0002"
 """The newest revision under migrations/versions."""
+READER = "conservator_reader"
+HEALER = "conservator_healer"
+"""The roles of a least-privilege deployment."""
 
 
 def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
@@ -119,27 +122,56 @@ async def _create(connection: AsyncConnection, state_schema: str) -> None:
         await connection.exec_driver_sql(create.as_string(None))
 
 
-def script(catalogue: Catalogue, state_schema: str) -> str:
-    """The whole schema as a script, as `init --print-sql` shows it."""
+def script(catalogue: Catalogue, state_schema: str, found: str | None = None) -> str:
+    """The schema as a script, as `init --print-sql` shows it: whole, or what is missing since the
+    revision `found`; a comment where that is nothing."""
     from alembic import command  # noqa: PLC0415
 
+    if found == CURRENT:
+        return f"-- The schema {state_schema} is there, at revision {found}.\n"
     config = _alembic(state_schema, state_fragments(catalogue, state_schema), None)
-    command.upgrade(config, "head", sql=True)
+    command.upgrade(config, "head" if found is None else f"{found}:head", sql=True)
     body: Any = config.output_buffer
     # Alembic asks for what it has just inserted; in a script that is noise.
     text = re.sub(r" RETURNING [^;]*;", ";", body.getvalue()).strip()
+    if found is not None:
+        return f"{text}\n"
     create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))
     return f"{create.as_string(None)}\n\n{text}\n"
 
 
-def grants(catalogue: Catalogue, state_schema: str, values: Mapping[str, str]) -> str:
+async def impression_sequences(
+    connection: AsyncConnection, catalogue: Catalogue
+) -> tuple[tuple[str, str], ...]:
+    """Schema and name of each sequence that an insert of an impression advances."""
+    spec = catalogue.spec.impressions
+    written = [spec.user, spec.artwork, spec.viewed_at, *spec.defaults]
+    rows = await connection.exec_driver_sql(
+        render(PACKAGE, "grants_sequences", {}),
+        {"relation": catalogue.impressions.oid, "written": written},
+    )
+    return tuple((row.schema, row.name) for row in rows)
+
+
+def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[str, str]]) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
     names: dict[str, sql.Composable] = {
         "state": sql.Identifier(state_schema),
-        **{key: sql.Identifier(value) for key, value in values.items()},
+        "reader": sql.Identifier(READER),
+        "healer": sql.Identifier(HEALER),
+        "reader_name": sql.Literal(READER),
+        "healer_name": sql.Literal(HEALER),
+        "schemas": sql.SQL(", ").join(
+            sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
+        ),
+        "sequences": sql.SQL("").join(
+            sql.SQL("GRANT USAGE ON SEQUENCE {} TO {};\n").format(
+                sql.Identifier(*sequence), sql.Identifier(HEALER)
+            )
+            for sequence in sequences
+        ),
     }
-    for key in ("artworks", "users", "impressions"):
-        relation = getattr(catalogue, key)
+    for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
         names[key] = sql.Identifier(relation.schema, relation.name)
-        names[f"{key}_schema"] = sql.Identifier(relation.schema)
     return render(PACKAGE, "grants", names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from monitor.demo.server import PostgresServer
@@ -62,6 +63,57 @@ async def test_the_printed_script_makes_the_schema_and_a_role_that_may_just_heal
                 assert service.stop().code == 0
         finally:
             drop_roles(clone)
+
+
+async def test_the_printed_script_runs_through_psql_for_an_owner_who_is_no_superuser(
+    server: PostgresServer, app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    work.rows("CREATE ROLE curator LOGIN CREATEROLE")
+    name = work.value("SELECT current_database()")
+    try:
+        work.rows(f"ALTER DATABASE {name} OWNER TO curator")
+        for table in ("users", "art_sessions", "user_art_impressions"):
+            work.rows(f"ALTER TABLE {table} OWNER TO curator")
+        work.rows("ALTER TABLE user_art_impressions ADD COLUMN seq serial")
+        owner = Workplace(tmp_path, app_database_url.replace("postgres@", "curator@"))
+        printed = owner.configure().run("init", "--print-sql")
+        psql(server, owner, printed.out)
+        assert "was already at revision" in owner.run("init").words
+        owner.rows("CREATE ROLE conservator_service LOGIN IN ROLE conservator_healer")
+        healer = Workplace(tmp_path, app_database_url.replace("postgres@", "conservator_service@"))
+        healed = healer.configure().run("heal", "--yes", "--json")
+        assert (healed.code, healed.err) == (0, "")
+        undone = healer.run("undo", "1", "--yes", "--json")
+        assert (undone.code, undone.err) == (0, "")
+        # A second time it prints the grants alone, and harms nothing; without DELETE healing works.
+        again = owner.configure().run("init", "--print-sql").out
+        assert "CREATE TABLE" not in again
+        psql(server, owner, again)
+        [revoke] = [line for line in again.splitlines() if "REVOKE DELETE" in line]
+        psql(server, owner, revoke.removeprefix("-- "))
+        doctor, healed = healer.configure().run("doctor"), healer.run("heal", "--yes", "--json")
+        assert "`undo` can't take them back" in doctor.words
+        assert (healed.code, healed.json["run"]["state"]) == (0, "succeeded")
+    finally:
+        work.rows(f"ALTER DATABASE {name} OWNER TO postgres; REASSIGN OWNED BY curator TO postgres")
+        drop_roles(work)
+        work.rows("DROP OWNED BY curator; DROP ROLE curator")
+
+
+def psql(server: PostgresServer, work: Workplace, script: str) -> None:
+    """Run a script as a person would; its first error ends it."""
+    command = [
+        str(server.bin_dir / "psql"),
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-d",
+        work.conninfo,
+    ]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def test_a_role_that_may_not_create_is_told_who_must(

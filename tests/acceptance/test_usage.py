@@ -52,7 +52,7 @@ def test_wrong_usage_exits_64_with_one_sentence(work: Workplace) -> None:
 def test_an_absent_database_exits_69_within_seconds(url: str, work: Workplace) -> None:
     work.configure(database={"url": url})
     started = time.monotonic()
-    for done in work.run_each("check", "serve", "pause"):
+    for done in work.run_each("check", "heal --yes", "pause"):
         assert done.code == 69
         assert "The database can't be used" in done.err
         assert "database.url" in done.err

@@ -20,6 +20,7 @@ METRICS = {
     "artworks": {"state"},
     "legacy_untracked_artworks": set(),
     "legacy_untracked_appeared": set(),
+    "legacy_untracked_recurring": set(),
     "legacy_untracked_oldest_created_timestamp_seconds": set(),
     "users": {"state"},
     "check_outcome": {"check", "outcome"},

@@ -14,7 +14,7 @@ from monitor.healing.planning import PausedError
 from monitor.service import Service
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import heal, make_settings, make_workshop
+from tests.support.healing import heal, make_workshop, service_settings
 
 _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id LIKE 'old%%'"
 
@@ -23,7 +23,7 @@ _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_i
 async def service_on(url: str, **config: object) -> AsyncIterator[Service]:
     """A service that only does what it is asked for."""
     quiet = {"census": {"enabled": False}, "structure": {"enabled": False}}
-    service = Service(make_settings(url, checks=quiet, **config))
+    service = Service(await service_settings(url, checks=quiet, **config))
     try:
         await service.start()
         yield service

@@ -17,7 +17,7 @@ from tests.support.books import (
     counter,
     start_audit,
 )
-from tests.support.healing import make_settings
+from tests.support.healing import service_settings
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -25,7 +25,7 @@ QUICK = {"census": {"every": "100ms", "budget": "100%"}}
 EAGER = {
     "mode": "heal",
     "cooldown": "0s",
-    "breaker": {"max_share": "100%"},
+    "breaker": {"max_share": "100%", "max_tracked_drop": "100%"},
     "pace": {"duty": "100%", "max_batch": 50},
 }
 
@@ -33,7 +33,8 @@ EAGER = {
 @asynccontextmanager
 async def service_on(url: str, **healing: object) -> AsyncIterator[Service]:
     """A running service with a quick census, stopped in the end."""
-    service = Service(make_settings(url, checks=QUICK, healing={**EAGER, **healing}))
+    settings = await service_settings(url, checks=QUICK, healing={**EAGER, **healing})
+    service = Service(settings)
     try:
         await service.start()
         yield service
@@ -90,7 +91,7 @@ async def test_planted_pairs_are_found_healed_verified_and_published(
         assert (await codes(app))[-1] == "clean"
         recount = await app.rows(
             "SELECT c.legacy_untracked FROM conservator.census AS c JOIN conservator.run AS r"
-            " ON c.as_of BETWEEN r.started_at AND r.finished_at ORDER BY c.id DESC LIMIT 1"
+            " ON c.as_of BETWEEN r.started_at AND r.finished_at ORDER BY c.as_of DESC LIMIT 1"
         )
         assert recount == [(0,)]
         await assert_only_legacy_inserted(app)

@@ -22,7 +22,6 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import make_settings
 from tests.support.waiting import wait_until
 
 SLOW = {"pace": {"max_batch": 5, "duty": "30%"}}
@@ -74,15 +73,6 @@ async def test_a_database_that_dies_in_the_middle_of_a_run_is_healed_when_it_is_
             await assert_only_legacy_inserted(app)
             await assert_books_agree(app)
             await assert_ledger_is_there(app)
-
-
-async def test_a_service_that_starts_before_its_database_says_so_and_stops_cleanly() -> None:
-    service = Service(make_settings("postgresql://postgres@/nowhere?host=/nonexistent"))
-    try:
-        with pytest.raises(DatabaseUnavailableError):
-            await service.start()
-    finally:
-        await service.stop()
 
 
 async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_it(

@@ -13,7 +13,7 @@ CREATE TABLE audit (
     n bigserial, who text, op text, tab text, user_id text, artwork_id text, viewed_at timestamp,
     artwork_created timestamp
 );
-CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE changed jsonb := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
 BEGIN
     INSERT INTO audit (who, op, tab, user_id, artwork_id, viewed_at, artwork_created)

@@ -10,14 +10,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy import make_url
+
 from checks.doctor import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
 from monitor.healing.executor import Ended, Progress
-from monitor.service import ensure_schema
+from monitor.opening import ensure_schema
 from monitor.state.runs import Run, Trigger, claim, get_run
 from monitor.workshop import Workshop, build, inspect, require
 from tests.support.app import App, app_on
+from tests.support.roles import OWNER, as_service, prepare_for_service
 from tests.support.waiting import wait_until
 
 UNLIMITED = 10**6
@@ -31,7 +34,7 @@ RECORD = "batch"
 _GATE = f"""
 CREATE TABLE gate (place text, after_batches bigint);
 INSERT INTO gate VALUES ('', 0);
-CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF current_setting('application_name') = 'conservator' AND EXISTS (
         SELECT FROM gate WHERE place = TG_TABLE_NAME AND after_batches
@@ -40,7 +43,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER gate BEFORE INSERT ON user_art_impressions
+CREATE TRIGGER gate BEFORE INSERT OR DELETE ON user_art_impressions
     FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
 CREATE TRIGGER gate BEFORE INSERT ON conservator.batch
     FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
@@ -102,10 +105,23 @@ def make_settings(url: str, **config: object) -> Settings:
     return parse_config(text, {}, source="test", base_dir=None)
 
 
+async def service_settings(url: str, **config: object) -> Settings:
+    """The settings of a service on a database that its owner has prepared for it; with `watches`
+    its role may see replicas, too."""
+    watches = bool(config.pop("watches", False))
+    settings = make_settings(url, **config)
+    if make_url(url).username != OWNER:
+        return settings
+    await prepare_for_service(settings)
+    return make_settings(as_service(url, watches=watches), **config)
+
+
 @asynccontextmanager
 async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
-    """Configuration, doctor, tools and state schema as the service makes them."""
-    settings = make_settings(url, **config)
+    """Configuration, doctor and tools as the service makes them, for the least-privileged role
+    once the owner has made the state schema; `watches`: it may see replicas, too. A URL with
+    another user is taken as it is."""
+    settings = await service_settings(url, **config)
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
     try:
         examination = await inspect(engine, settings)

@@ -67,6 +67,7 @@ def run(state: RunState, *, leased: bool) -> Run:
         user_cursor=None,
         beyond_breaker=False,
         quarantined=0,
+        aside=0,
         recurring=0,
         waiting_for="",
     )

@@ -33,13 +33,23 @@ class Writers:
     impressions. An unexpected error ends the context with it.
     """
 
-    def __init__(self, url: str, *, crowd: int = 3, seed: int = 1, deletes: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        crowd: int = 3,
+        seed: int = 1,
+        deletes: bool = True,
+        allowance: asyncio.Semaphore | None = None,
+    ) -> None:
+        """At full speed, or a statement for every release of `allowance`."""
         self.writes = 0
         """Statements that went through since the start."""
         self._url = url
         self._crowd = crowd
         self._rng = random.Random(seed)
         self._deletes = deletes
+        self._allowance = allowance
         self._users: list[str] = []
         self._artworks: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -73,6 +83,8 @@ class Writers:
     async def _write(self, number: int) -> None:
         async with app_on(self._url) as app:
             while True:
+                if self._allowance is not None:
+                    await self._allowance.acquire()
                 try:
                     await self._act(app, number)
                 except _EVERYDAY:

@@ -14,6 +14,8 @@ from monitor.healing.pace import (
     GROWTH,
     SAMPLES,
     START,
+    TO_SHRINK,
+    WORTHWHILE,
     Pace,
     PaceSettings,
     after_batch,
@@ -110,7 +112,7 @@ def test_no_more_than_half_is_lost_to_batches_that_are_merely_slow(
     settings: PaceSettings, size: int
 ) -> None:
     pace = Pace(min(size, settings.max_batch))
-    after = ran(pace, settings, *[(ALARM * 0.99, 1.0)] * SAMPLES)[-1]
+    after = ran(pace, settings, *[(ALARM * 0.99, 1.0)] * TO_SHRINK)[-1]
     assert after.size == max(1, pace.size // 2)
 
 
@@ -119,9 +121,64 @@ def test_a_run_begins_with_a_thousand_rows_or_the_most_allowed() -> None:
     assert first_pace(PaceSettings(0.25, 30, 0.5)) == Pace(30)
 
 
-def test_one_slow_batch_among_fast_ones_waits_for_more_of_its_size() -> None:
-    paces = ran(Pace(1000), SETTINGS, (2.0, 1.0), (0.5, 1.0), (0.5, 1.0), (0.5, 1.0))
-    assert [pace.size for pace in paces] == [1000] * 5
+def test_one_slow_batch_is_an_accident_and_two_are_not() -> None:
+    paces = ran(Pace(1000), SETTINGS, (2.0, 1.0), (0.95, 1.0), (0.95, 1.0), (2.0, 1.0))
+    assert [pace.size for pace in paces] == [1000, 1000, 1000, 1000, 500]
+
+
+def test_one_slow_batch_among_ten_is_left_out_of_the_90th_percentile() -> None:
+    paces = ran(Pace(1000), SETTINGS, (2.0, 1.0), *[(0.5, 1.0)] * 9)
+    assert [pace.size for pace in paces] == [*[1000] * 10, 1500]
+
+
+def test_only_the_newest_timings_are_judged() -> None:
+    early = ran(Pace(1000), SETTINGS, (4.0, 1.0), *[(0.95, 1.0)] * SAMPLES)[-1]
+    assert early == Pace(1000, (0.95 * 0.25,) * SAMPLES)
+
+
+def test_exactly_five_times_the_target_is_an_alarm() -> None:
+    assert ran(Pace(1000), SETTINGS, (ALARM, 1.0))[-1] == Pace(100)
+
+
+@given(every_settings, st.lists(batches, max_size=20), st.floats(0, 100), st.integers(1, 50))
+def test_a_batch_that_others_waited_for_is_followed_by_one_of_half_its_size_at_most(
+    settings: PaceSettings, results: list[tuple[float, float]], slowness: float, blocked: int
+) -> None:
+    pace = ran(first_pace(settings), settings, *results)[-1]
+    after = after_batch(
+        pace,
+        settings,
+        seconds=slowness * settings.batch_target_seconds,
+        inserted=pace.size,
+        blocked=blocked,
+    )
+    assert after.timings == ()
+    assert after.size == max(1, pace.size // (10 if slowness >= ALARM else 2)) or (
+        # At the border rounding decides.
+        math.isclose(slowness, ALARM) and after.size == max(1, pace.size // 2)
+    )
+
+
+@given(every_settings, st.lists(batches, max_size=60))
+def test_a_size_changes_only_when_it_is_worth_measuring_anew(
+    settings: PaceSettings, results: list[tuple[float, float]]
+) -> None:
+    for before, after in steps(ran(first_pace(settings), settings, *results)):
+        if after.size > before.size:
+            assert after.size >= min(settings.max_batch, WORTHWHILE * before.size)
+
+
+@given(every_settings, st.lists(batches, max_size=60))
+def test_a_batch_shrinks_only_after_two_slow_ones_or_an_alarm(
+    settings: PaceSettings, results: list[tuple[float, float]]
+) -> None:
+    paces = ran(first_pace(settings), settings, *results)
+    for (before, after), (slowness, _) in zip(steps(paces), results, strict=True):
+        if after.size < before.size and slowness < ALARM * 0.999:
+            timings = (*before.timings, slowness * settings.batch_target_seconds)
+            slow = [t for t in timings[-SAMPLES:] if t > settings.batch_target_seconds]
+            assert len(slow) >= TO_SHRINK
+            assert after.size >= before.size // 2
 
 
 def test_growth_waits_for_three_timings_of_one_size() -> None:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import Census
+from monitor.breaker import ACCEPTED_GROWTH, EndedRun
 from monitor.config.values import Window
+from monitor.loss import Loss
 from monitor.policy import (
     REFUSALS,
     Code,
@@ -19,12 +21,12 @@ from monitor.policy import (
     PolicySettings,
     Situation,
     Verdict,
-    breaker_by_share,
+    breaker_refusal,
     decide,
 )
 from monitor.state.control import Control
 from monitor.state.runs import Run
-from tests.support.situations import HELD, LOST, NIGHT, RUNNING, SETTINGS, TEN, census
+from tests.support.situations import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
 
 
 def test_legacy_pairs_that_nothing_speaks_against_are_healed() -> None:
@@ -108,8 +110,9 @@ def test_a_share_at_the_breaker_is_healed_and_one_pair_more_is_refused() -> None
 
 
 def test_a_breaker_of_the_whole_never_opens() -> None:
-    assert breaker_by_share(census(10, 0), 1.0) is None
-    assert breaker_by_share(census(0, 0), 0.0) is None
+    never = replace(SETTINGS, max_share=1.0)
+    assert breaker_refusal(census(10, 0), Control(), never) is None
+    assert breaker_refusal(census(0, 0), Control(), replace(SETTINGS, max_share=0.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -159,17 +162,22 @@ def test_what_goes_before_what() -> None:
     situation = Situation(
         censuses=(census(300),),
         census_error="timeout",
-        control=Control(paused=True, suspended=True),
+        control=Control(paused=True, suspended=True, breaker_open=True, breaker_code="stuck"),
         active_run=RUNNING,
         seconds_since_run=1,
         local_time=time(12),
         blockers=("No unique index.",),
+        tally_error="timeout",
     )
     settings = replace(SETTINGS, heals=False, consecutive=2, window=NIGHT)
     seen = [decide(situation, settings).code]
     situation = replace(situation, census_error=None)
     seen.append(decide(situation, settings).code)
+    situation = replace(situation, control=replace(situation.control, paused=False))
+    seen.append(decide(situation, settings).code)
     situation = replace(situation, control=Control(suspended=True))
+    seen.append(decide(situation, settings).code)
+    settings = replace(settings, max_share=1.0)
     seen.append(decide(situation, settings).code)
     settings = replace(settings, heals=True)
     seen.append(decide(situation, settings).code)
@@ -179,25 +187,27 @@ def test_what_goes_before_what() -> None:
     seen.append(decide(situation, settings).code)
     situation = replace(situation, blockers=())
     seen.append(decide(situation, settings).code)
-    settings = replace(settings, max_share=1.0)
-    seen.append(decide(situation, settings).code)
     settings = replace(settings, consecutive=1)
     seen.append(decide(situation, settings).code)
     situation = replace(situation, seconds_since_run=None)
     seen.append(decide(situation, settings).code)
     settings = replace(settings, window=None)
     seen.append(decide(situation, settings).code)
+    situation = replace(situation, tally_error=None)
+    seen.append(decide(situation, settings).code)
     assert seen == [
         Code.CENSUS_FAILED,
         Code.PAUSED,
+        Code.STUCK,
+        Code.MAX_SHARE,
         Code.OBSERVE,
         Code.SUSPENDED,
         Code.ACTIVE_RUN,
         Code.CATALOGUE,
-        Code.MAX_SHARE,
         Code.CONSECUTIVE,
         Code.COOLDOWN,
         Code.WINDOW,
+        Code.TALLY_FAILED,
         Code.THRESHOLD,
     ]
 
@@ -208,11 +218,32 @@ situations = st.builds(
         st.builds(census, st.integers(0, 20), tracked=st.integers(0, 20)), max_size=4
     ),
     census_error=st.none() | st.just("timeout"),
-    control=st.builds(Control, paused=st.booleans(), suspended=st.booleans()),
+    control=st.builds(
+        Control,
+        paused=st.booleans(),
+        suspended=st.booleans(),
+        breaker_open=st.sampled_from([False, False, True]),
+        breaker_code=st.sampled_from(["loss", "stuck", "of another version"]),
+        accepted_share=st.none() | st.floats(0, 1),
+    ),
     active_run=st.sampled_from([None, None, RUNNING, HELD, LOST]),
     seconds_since_run=st.none() | st.floats(0, 120),
     local_time=st.times(),
     blockers=st.sampled_from([(), (), ("No unique index.",)]),
+    most_audience=st.integers(0, 2),
+    loss=st.none() | st.builds(Loss, st.integers(0, 20), st.integers(0, 40), st.just(NOW)),
+    tally_error=st.sampled_from([None, None, "timeout"]),
+    last_runs=st.lists(
+        st.builds(
+            EndedRun,
+            st.just(1),
+            st.none() | st.integers(0, 3),
+            st.none() | st.integers(0, 3),
+            st.none() | st.integers(0, 1),
+            st.integers(0, 1),
+        ),
+        max_size=4,
+    ),
 )
 every_settings = st.builds(
     PolicySettings,
@@ -222,6 +253,8 @@ every_settings = st.builds(
     cooldown_seconds=st.floats(0, 120),
     window=st.none() | st.builds(Window, st.times(), st.times()),
     max_share=st.floats(0, 1),
+    max_tracked_drop=st.floats(0, 1),
+    stuck_after=st.integers(1, 3),
 )
 
 
@@ -242,12 +275,21 @@ def test_it_never_heals_against_a_switch_a_failed_census_the_window_or_the_break
     if decision.code is Code.RESUME:
         assert situation.active_run is not None
         assert situation.active_run.claimable
+        assert not situation.control.breaker_open
         return
     newest = situation.censuses[0]
+    assert not situation.control.breaker_open
+    assert situation.tally_error is None
+    loss = situation.loss
+    assert loss is None or loss.lost <= settings.max_tracked_drop * loss.expected + 1e-9
+    last = situation.last_runs[: settings.stuck_after]
+    assert len(last) < settings.stuck_after or any(run.reduced for run in last)
     assert situation.active_run is None
     assert not situation.blockers
     assert newest.legacy_untracked >= settings.threshold
-    assert newest.legacy_untracked <= settings.max_share * newest.pairs + 1e-9
+    accepted = situation.control.accepted_share or 0.0
+    limit = max(settings.max_share, accepted * ACCEPTED_GROWTH)
+    assert newest.legacy_untracked <= limit * newest.pairs + 1e-9
     assert len(situation.censuses) >= settings.consecutive
     since = situation.seconds_since_run
     assert since is None or since >= settings.cooldown_seconds

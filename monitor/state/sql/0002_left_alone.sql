@@ -9,6 +9,8 @@ ALTER TABLE {state}.run
     ADD COLUMN beyond_breaker boolean NOT NULL DEFAULT FALSE,
     -- Pairs that could not be written, put aside by this run.
     ADD COLUMN quarantined bigint NOT NULL DEFAULT 0,
+    -- Legacy pairs that the quarantine kept out of the plan.
+    ADD COLUMN aside bigint NOT NULL DEFAULT 0,
     -- Planned pairs that had appeared behind the last verified cutoff, new users' pairs apart.
     ADD COLUMN recurring bigint NOT NULL DEFAULT 0,
     -- What it waits for right now, in words; empty while it writes.
@@ -32,8 +34,15 @@ ALTER TABLE {state}.control
     ADD COLUMN breaker_reset_at timestamptz,
     -- The legacy share accepted then, until it has fallen to max_share; null: none.
     ADD COLUMN accepted_share double precision,
-    -- When the cutoff `verified_until` was verified.
-    ADD COLUMN verified_at timestamptz;
+    -- When the heal that verified the cutoff `verified_until` was planned.
+    ADD COLUMN verified_at timestamptz,
+    -- The first tally since the breaker was reset: losses are measured from it.
+    ADD COLUMN tally_base_at timestamptz;
+-- How many users a census affects is counted more rarely; null where it was not.
+ALTER TABLE {state}.census
+    ADD COLUMN users_affected bigint,
+    ADD COLUMN users_clear bigint,
+    ADD COLUMN users_seconds double precision;
 -- Who leads: one row, taken and kept by conditional updates on the database's clock.
 CREATE TABLE {state}.leader (
     singleton boolean PRIMARY KEY DEFAULT TRUE CHECK (singleton),
@@ -58,8 +67,8 @@ CREATE TABLE {state}.check_status (
 );
 -- Pairs whose impression can't be written, each with its error; tried again when `retry_at` comes.
 CREATE TABLE {state}.quarantine (
-    user_id {impression_user_type} NOT NULL,
-    artwork_id {impression_artwork_type} NOT NULL,
+    user_id {user_type} NOT NULL,
+    artwork_id {artwork_type} NOT NULL,
     run_id bigint NOT NULL,
     error text NOT NULL,
     attempts integer NOT NULL DEFAULT 1,
@@ -68,17 +77,26 @@ CREATE TABLE {state}.quarantine (
     retry_at timestamptz NOT NULL,
     PRIMARY KEY (user_id, artwork_id)
 );
+-- How far the ledger was searched for rows whose impression is gone.
+CREATE TABLE {state}.ledger_sweep (
+    singleton boolean PRIMARY KEY DEFAULT TRUE CHECK (singleton),
+    run_id bigint NOT NULL DEFAULT 0,
+    user_id {impression_user_type},
+    artwork_id {impression_artwork_type}
+);
+INSERT INTO {state}.ledger_sweep DEFAULT VALUES;
 -- How many counted impressions each artwork and each user had, a row whenever it changed: the
--- newest row at or before a moment says how many there were at that moment.
+-- newest row at or before a moment says how many there were at that moment; null: it was deleted,
+-- or no longer counted.
 CREATE TABLE {state}.tally_artwork (
     artwork_id {artwork_type} NOT NULL,
     taken_at timestamptz NOT NULL,
-    impressions bigint NOT NULL,
+    impressions bigint,
     PRIMARY KEY (artwork_id, taken_at)
 );
 CREATE TABLE {state}.tally_user (
     user_id {user_type} NOT NULL,
     taken_at timestamptz NOT NULL,
-    impressions bigint NOT NULL,
+    impressions bigint,
     PRIMARY KEY (user_id, taken_at)
 )

@@ -1,19 +1,30 @@
 -- The least that conservator needs. Run as the owner of the tables, once the state schema exists.
+-- Making the two roles takes CREATEROLE; where the owner lacks it, let an administrator make them
+-- first: what is there already is left alone.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {reader_name}) THEN
+        CREATE ROLE {reader} NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {healer_name}) THEN
+        CREATE ROLE {healer} NOLOGIN;
+    END IF;
+END $$;
 
--- Reading: counts and checks (database.read_url, or database.url with healing.mode: observe).
-DO $$ BEGIN CREATE ROLE {reader} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-GRANT USAGE ON SCHEMA {artworks_schema}, {users_schema}, {impressions_schema} TO {reader};
-GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader};
+-- Reading, for database.read_url and `conservator check`: three tables and nothing else. Queries of
+-- your own (checks.sql, healing.pace.wait_while) may need more.
+GRANT USAGE ON SCHEMA {schemas} TO {reader}, {healer};
+GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader}, {healer};
 
--- Healing: reads the same, writes impressions, keeps its own tables. DELETE only if undo is wanted.
-DO $$ BEGIN CREATE ROLE {healer} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-GRANT {reader} TO {healer};
+-- Healing, for database.url: inserts impressions, and keeps its own tables.
 GRANT INSERT ON {impressions} TO {healer};
-GRANT DELETE ON {impressions} TO {healer};
-GRANT USAGE ON SCHEMA {state} TO {healer};
+{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};
 
--- Waiting for replicas needs to see their lag; only a superuser may grant that:
+-- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
+-- REVOKE DELETE ON {impressions} FROM {healer};
+GRANT DELETE ON {impressions} TO {healer};
+
+-- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 
 -- Then: CREATE ROLE conservator_service LOGIN PASSWORD '…' IN ROLE {healer};

@@ -2,7 +2,8 @@
 -- higher token shuts out whoever still believes to hold it.
 UPDATE {state}.run AS r
 SET state = 'running', holder = %(holder)s, token = r.token + 1, lease_until = now() + %(lease)s,
-    outcome = ''
+    outcome = '', waiting_for = '',
+    beyond_breaker = r.beyond_breaker OR %(beyond_breaker)s
 WHERE r.id = %(run_id)s
   AND r.state IN ('running', 'held')
   AND (r.state = 'held' OR r.lease_until <= now())

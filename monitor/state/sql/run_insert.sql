@@ -1,10 +1,10 @@
 -- A new run under its first lease. A second active one breaks a unique index (23505).
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
-    legacy_until, created_before, subject, legacy_before, beyond_breaker
+    legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
     %(legacy_until)s, %(created_before)s, %(subject)s::{user_type}, %(legacy_before)s,
-    %(beyond_breaker)s
+    %(beyond_breaker)s, %(recurring)s
 )
 RETURNING id

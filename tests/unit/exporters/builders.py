@@ -111,6 +111,7 @@ def a_run(**changes: Any) -> Run:
         user_cursor=None,
         beyond_breaker=False,
         quarantined=0,
+        aside=0,
         recurring=0,
         waiting_for="",
     )

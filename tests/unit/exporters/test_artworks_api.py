@@ -145,7 +145,7 @@ async def test_a_dry_run_over_everyone_reads_the_last_census(served: Served) -> 
         (
             NotNowError(Decision(Verdict.REFUSED, Code.MAX_SHARE, "Too much.")),
             409,
-            "max_share",
+            "breaker_open",
         ),
         (RefusedError("No."), 409, "refused"),
         (DatabaseUnavailableError("Gone."), 503, "database_unavailable"),

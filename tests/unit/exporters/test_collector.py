@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from checks.judgement import Outcome
-from exporters.families.healing import REFUSAL_REASONS
+from exporters.families.healing import REFUSAL_REASONS, THROTTLE_REASONS
 from monitor.status import Status
 from tests.unit.exporters.builders import (
     Clock,
@@ -36,6 +36,7 @@ FROM_THE_START = {
     "heal_active": "gauge",
     "heal_remaining": "gauge",
     "heal_quarantined": "gauge",
+    "legacy_untracked_recurring": "gauge",
     "heal_batch_duration_seconds": "histogram",
     "healing_paused": "gauge",
     "healing_suspended": "gauge",
@@ -101,7 +102,7 @@ def test_totals_start_at_zero_for_every_label_known_beforehand() -> None:
         for name in ("heal_runs", "heal_failures", "heal_impressions", "heal_undone_impressions")
     }
     zeroes |= {key("heal_refusals_total", reason=reason) for reason in REFUSAL_REASONS}
-    zeroes |= {key("heal_throttled_seconds_total", reason="duty")}
+    zeroes |= {key("heal_throttled_seconds_total", reason=reason) for reason in THROTTLE_REASONS}
     zeroes |= {key(f"check_{name}_total", check="census") for name in ("runs", "errors", "missed")}
     zeroes |= {key(f"healing_{latch}") for latch in ("paused", "suspended", "breaker_open")}
     assert zeroes <= set(found)

@@ -8,6 +8,7 @@ from monitor.healing.executor import Progress
 from monitor.state.control import Control
 from monitor.state.counters import BATCH_BUCKETS, batch_observation
 from monitor.state.runs import RunState
+from monitor.state.waits import WaitReason
 from tests.unit.exporters.builders import a_run, just_started
 from tests.unit.exporters.scrape import key, series
 
@@ -27,6 +28,16 @@ def test_the_histogram_is_cumulative_although_the_stored_buckets_are_not() -> No
     assert list(buckets.values()) == [1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 4]
     assert found[key("heal_batch_duration_seconds_count")] == 4
     assert found[key("heal_batch_duration_seconds_sum")] == pytest.approx(11.405)
+
+
+def test_every_reason_to_wait_is_there_from_the_start() -> None:
+    found = series(just_started(counters={("heal_throttled_seconds", "replica_lag"): 4.5}))
+    waited = {
+        dict(labels)["reason"]: value
+        for (name, labels), value in found.items()
+        if name == "heal_throttled_seconds_total"
+    }
+    assert waited == {reason.value: 0.0 for reason in WaitReason} | {"replica_lag": 4.5}
 
 
 def test_a_running_run_is_active_and_its_progress_says_what_remains() -> None:

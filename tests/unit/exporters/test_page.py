@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from exporters.page.summary import Mood, summarise
 from monitor.healing.executor import Progress
 from monitor.policy import Code, Decision, Verdict
 from monitor.state.control import Control
-from monitor.state.runs import RunState
+from monitor.state.runs import RunKind, RunState
 from monitor.status import Status
 from tests.unit.exporters.builders import (
     NOON,
@@ -38,7 +39,7 @@ FINE = at_work(census=a_census(legacy_untracked=0))
         (at_work(), NOW, Mood.ATTENTION, "6 old artworks"),
         (FINE, LATER, Mood.UNKNOWN, "too old"),
         (just_started(), NOW, Mood.UNKNOWN, "Nothing has been counted yet"),
-        (at_work(leader=False), NOW, Mood.UNKNOWN, "stands by"),
+        (replace(FINE, leader=False), NOW, Mood.FINE, "The gallery is fine"),
         (at_work(database_up=False), NOW, Mood.UNKNOWN, "has not answered yet"),
         (
             at_work(database_up=False, database_error="No route."),
@@ -81,7 +82,16 @@ def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
     status = at_work(
         decision=Decision(Verdict.WAIT, Code.COOLDOWN, "The last run ended 3 s ago."),
         decided_at=NOON,
-        control=Control(paused=True, paused_reason="deploy", suspended=True, breaker_open=True),
+        control=Control(
+            paused=True,
+            paused_reason="deploy",
+            suspended=True,
+            breaker_open=True,
+            breaker_code="loss",
+            breaker_reason="30 <of> 40 vanished.",
+            breaker_at=NOON,
+        ),
+        recurring=1234,
     )
     page = render_page(status, NOW, observe=True)
     for words in (
@@ -89,9 +99,26 @@ def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
         "deploy",
         "no reason given",
         "observe: only a person heals",
-        "open: healing is refused",
+        "open since 2026-01-31T12:00:00.000Z (loss): 30 &lt;of&gt; 40 vanished.",
+        "1,234 pairs appeared behind the last verified heal within 24 hours",
+        "Healing has stopped until a person has looked",
     ):
         assert words in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"leader": True}, "this replica, host-a:1:x"),
+        ({"leader": False, "leader_name": "host-b:<2>"}, "host-b:&lt;2&gt;; this replica stands"),
+        ({"leader": False}, "nobody that this replica knows of"),
+    ],
+)
+def test_the_page_says_whether_this_replica_leads_and_who_does(
+    changes: dict[str, object], words: str
+) -> None:
+    status = replace(FINE, replica="host-a:1:x", **changes)  # type: ignore[arg-type]
+    assert f"<dt>Leader</dt><dd>{words}" in render_page(status, NOW, observe=False)
 
 
 def test_the_page_says_how_far_a_run_is() -> None:
@@ -104,6 +131,24 @@ def test_the_page_says_how_far_a_run_is() -> None:
     held = a_run(state=RunState.HELD, outcome="Paused: fire.")
     page = render_page(at_work(active_run=held), NOW, observe=False)
     assert "put down with 60 of 100 rows left: Paused: fire." in page
+
+
+def test_the_page_says_which_run_an_undo_takes_back() -> None:
+    undo = a_run(kind=RunKind.UNDO, undoes=7)
+    page = render_page(at_work(active_run=undo, progress=None), NOW, observe=False)
+    assert "taking run 7 back, 60 of 100 rows left" in page
+
+
+def test_the_page_says_what_a_run_waits_for() -> None:
+    run = a_run(waiting_for="Replica b is 9.0 s behind.")
+    waiting = Progress(
+        run=run, inserted=40, batch=None, size=10, rows_per_second=1.0, waiting_for="<1 of 2>"
+    )
+    page = render_page(at_work(active_run=run, progress=waiting), NOW, observe=False)
+    assert "waiting with 60 of 100 rows left: &lt;1 of 2&gt;" in page
+    # Another process works on it: its row says what it waits for.
+    page = render_page(at_work(active_run=run), NOW, observe=False)
+    assert "waiting with 60 of 100 rows left: Replica b is 9.0 s behind." in page
 
 
 class Tags(HTMLParser):

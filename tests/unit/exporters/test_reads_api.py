@@ -15,6 +15,18 @@ async def get(served: Served, path: str) -> tuple[int, dict[str, object]]:
         return response.status, await response.json()
 
 
+async def test_a_follower_says_who_leads(served: Served) -> None:
+    served.board.update(leader=False, leader_name="host-b:2:y")
+    _, answer = await get(served, "/api/checks")
+    assert (answer["leader"], answer["led_by"]) == (False, "host-b:2:y")
+    served.board.update(leader=False, leader_name="")
+    _, answer = await get(served, "/api/checks")
+    assert (answer["leader"], answer["led_by"]) == (False, None)
+    served.board.update(leader=True, replica="host-a:1:x")
+    _, answer = await get(served, "/api/checks")
+    assert (answer["leader"], answer["led_by"]) == (True, "host-a:1:x")
+
+
 async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: Served) -> None:
     evidence = ({"user_id": "U", "viewed_at": "2026-01-31"},)
     failing = a_check("orphans", outcome=Outcome.FAIL, value=float("nan"), evidence=evidence)

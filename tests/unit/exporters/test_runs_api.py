@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.state.quarantine import QuarantinedPair
 from monitor.state.runs import BatchRow, RunKind, RunState
 from tests.unit.exporters.builders import NOON, a_run
 from tests.unit.exporters.serving import ADMIN, Served
@@ -57,6 +58,40 @@ async def test_a_run_comes_with_its_batches_page_by_page(served: Served) -> None
     assert (shown["id"], shown["user_id"], shown["state"]) == (12, "77", "succeeded")
     assert shown["finished_at"] == "2026-01-31T12:00:00.000Z"
     assert not {"token", "lease_until", "artwork_cursor", "position"} & set(shown)
+
+
+async def test_a_run_says_what_it_waits_for_and_where_its_time_went(served: Served) -> None:
+    served.commands.found_runs = (a_run(waiting_for="Replica a is 12.3 s behind."),)
+    served.commands.found_waits = {"replica_lag": 60.5, "duty": 2.0}
+    _, answer = await get(served, "/api/runs/12")
+    shown = answer["run"]
+    assert isinstance(shown, dict)
+    assert shown["waiting_for"] == "Replica a is 12.3 s behind."
+    assert list(shown["waits"].items()) == [("replica_lag", 60.5), ("duty", 2.0)]
+    served.commands.found_runs = (a_run(),)
+    _, answer = await get(served, "/api/runs")
+    assert isinstance(answer["runs"], list)
+    assert [run["waiting_for"] for run in answer["runs"]] == [None]
+
+
+async def test_a_run_tells_some_of_the_pairs_that_it_put_aside(served: Served) -> None:
+    pair = QuarantinedPair("u1", "a1", 12, "23514: no", 2, NOON, NOON, NOON)
+    served.commands.found_runs = (a_run(quarantined=1),)
+    served.commands.found_quarantine = (pair,)
+    _, answer = await get(served, "/api/runs/12")
+    shown = answer["run"]
+    assert isinstance(shown, dict)
+    assert shown["quarantined"] == 1
+    assert answer["quarantine"] == [
+        {
+            "user_id": "u1",
+            "artwork_id": "a1",
+            "error": "23514: no",
+            "attempts": 2,
+            **dict.fromkeys(("first_at", "last_at", "retry_at"), "2026-01-31T12:00:00.000Z"),
+        }
+    ]
+    assert ("quarantine", 12) in served.commands.asked
 
 
 @pytest.mark.parametrize("number", ["99", "0", "-1", "abc", "1.5", "9" * 19, "9" * 99, "%FF", "١"])

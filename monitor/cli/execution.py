@@ -1,0 +1,24 @@
+"""Works a run in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from monitor.healing.executor import Ended, OnProgress
+from monitor.state.runs import Run
+from monitor.workshop import Workshop
+
+
+async def execute(workshop: Workshop, run: Run, on_progress: OnProgress) -> Ended:
+    """Work the run; a signal lets the batch finish and puts the run down."""
+    executor = workshop.executor(on_progress, window=False)
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, executor.stop)
+    try:
+        return await executor.work(run)
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,76 @@
+"""What a decision is: a verdict, a word for metrics and records, and the sentence that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from monitor.breaker import BreakerCode, Trip
+from monitor.state.control import Control
+
+
+class Verdict(StrEnum):
+    """What is done now."""
+
+    CLEAR = "clear"
+    """Nothing to heal."""
+    WAIT = "wait"
+    """Something to heal, but not yet, or somebody is at it."""
+    PAUSED = "paused"
+    """A person has switched automatic healing off."""
+    REFUSED = "refused"
+    """Healing now would be dangerous: a person should look."""
+    HEAL = "heal"
+    """Heal now."""
+
+
+class Code(StrEnum):
+    """Why, as a word that metrics and records can carry."""
+
+    CLEAN = "clean"
+    CENSUS_FAILED = "census_failed"
+    ACTIVE_RUN = "active_run"
+    CONSECUTIVE = "consecutive"
+    COOLDOWN = "cooldown"
+    WINDOW = "window"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    OBSERVE = "observe"
+    MAX_SHARE = "max_share"
+    LOSS = "loss"
+    STUCK = "stuck"
+    CATALOGUE = "catalogue"
+    TALLY_FAILED = "tally_failed"
+    THRESHOLD = "threshold"
+    RESUME = "resume"
+
+
+BREAKER_CODES = tuple(Code(code.value) for code in BreakerCode)
+"""The codes of an open breaker."""
+REFUSALS = (*BREAKER_CODES, Code.CATALOGUE)
+"""The codes that a refusal can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done, and the sentence that says why."""
+
+    kind: Verdict
+    code: Code
+    reason: str
+
+
+def refusal_of(trip: Trip) -> Decision:
+    """The refusal that a trip means."""
+    return Decision(Verdict.REFUSED, Code(trip.code.value), trip.reason)
+
+
+def latched(control: Control) -> Decision | None:
+    """The refusal of a breaker that is open; None where it is closed."""
+    if not control.breaker_open:
+        return None
+    known = control.breaker_code in {code.value for code in BREAKER_CODES}
+    # A newer version may have opened it for a reason that this one doesn't know.
+    code = Code(control.breaker_code) if known else Code.MAX_SHARE
+    since = "" if control.breaker_at is None else f" since {control.breaker_at:%Y-%m-%d %H:%M %Z}"
+    return Decision(Verdict.REFUSED, code, f"The breaker is open{since}: {control.breaker_reason}")

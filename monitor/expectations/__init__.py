@@ -1,0 +1,7 @@
+"""Suites of Great Expectations, run in a worker process of their own.
+
+messages   what the service and the worker tell each other, a line of JSON each
+worker     the other process: the only place that imports Great Expectations
+client     keeps one worker: starts, asks, bounds, restarts it
+results    from a validation to measurements, one an expectation
+"""

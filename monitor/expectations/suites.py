@@ -1,0 +1,218 @@
+"""Runs suites with Great Expectations; imported by the worker alone."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import great_expectations as gx
+import pydantic.v1
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    expectationSuiteValidationResultSchema,
+)
+from great_expectations.exceptions import ExpectationNotFoundError
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.registry import (
+    get_expectation_impl,
+    list_registered_expectation_implementations,
+)
+from great_expectations.render.renderer import ValidationResultsPageRenderer
+from great_expectations.render.view import DefaultJinjaPageView
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect
+from sqlalchemy.exc import NoSuchTableError
+
+from monitor.expectations.messages import (
+    ExpectationResult,
+    ExpectationSpec,
+    Fault,
+    Judge,
+    Judged,
+    Render,
+    Rendered,
+    SuiteSpec,
+    Validate,
+    Validated,
+)
+
+SAMPLES = 20
+"""Example rows of an expectation that is broken."""
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_MAX_OBSERVED = 200
+
+
+def judge(request: Judge) -> Judged:
+    """Look every type up and try its arguments; touches no database."""
+    return Judged(
+        tuple(
+            fault
+            for suite in request.suites
+            for number, one in enumerate(suite.expectations)
+            for fault in _faults(suite.name, number, one)
+        )
+    )
+
+
+def _faults(suite: str, number: int, spec: ExpectationSpec) -> list[Fault]:
+    try:
+        _expectation(spec)
+    except ExpectationNotFoundError:
+        near = difflib.get_close_matches(
+            spec.type, list_registered_expectation_implementations(), 1
+        )
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return [
+            Fault(
+                suite, number, "type", f"Great Expectations has no expectation of this name{hint}"
+            )
+        ]
+    except pydantic.v1.ValidationError as error:
+        found: dict[str, str] = {}
+        for one in error.errors():
+            path = ".".join(str(part) for part in one["loc"] if part != "__root__")
+            found.setdefault(f"kwargs.{path}" if path else "kwargs", str(one["msg"]))
+        return [Fault(suite, number, path, problem) for path, problem in found.items()]
+    except (TypeError, ValueError) as error:
+        return [Fault(suite, number, "kwargs", str(error).splitlines()[0])]
+    return []
+
+
+def _expectation(spec: ExpectationSpec) -> Expectation:
+    made: Expectation = get_expectation_impl(spec.type)(**spec.kwargs)
+    return made
+
+
+def validate(request: Validate) -> Validated:
+    """Run a suite over its table: read-only, every statement with a deadline."""
+    started = time.perf_counter()
+    engines: list[Engine] = []
+
+    def bounded(connection: Connection) -> None:
+        engines.append(connection.engine)
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql(
+            "SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true)",
+            {"ms": str(request.timeout_ms)},
+        )
+        if request.suite.schema is not None:
+            connection.exec_driver_sql(
+                "SELECT set_config('search_path', quote_ident(%(schema)s), true)",
+                {"schema": request.suite.schema},
+            )
+
+    # Great Expectations makes several engines of its own; each of them is to be bounded.
+    event.listen(Engine, "begin", bounded)
+    try:
+        document = _run(request).to_json_dict()
+    finally:
+        event.remove(Engine, "begin", bounded)
+        for engine in engines:
+            engine.dispose()
+    return Validated(_in_order(request.suite, document), time.perf_counter() - started, document)
+
+
+def _run(request: Validate) -> ExpectationSuiteValidationResult:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_sql(
+        "database",
+        connection_string=request.url.replace("$", "\\$"),
+        create_temp_table=False,
+        kwargs={"connect_args": {"prepare_threshold": None, "application_name": "conservator"}},
+    )
+    batch = _batch(source, request.suite)
+    suite = gx.ExpectationSuite(request.suite.name)
+    for number, one in enumerate(request.suite.expectations):
+        made = _expectation(one)
+        # Results come back in another order; this tells them apart.
+        made.meta = {"conservator_number": number}
+        suite.expectations.append(made)
+    context.suites.add(suite)
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(name=request.suite.name, data=batch, suite=suite)
+    )
+    result: ExpectationSuiteValidationResult = definition.run(
+        result_format={
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": SAMPLES,
+            "unexpected_index_column_names": _primary_key(request),
+            "return_unexpected_index_query": False,
+        }
+    )
+    return result
+
+
+def _batch(source: Any, suite: SuiteSpec) -> BatchDefinition:
+    if _PLAIN.fullmatch(suite.table):
+        asset = source.add_table_asset(suite.name, table_name=suite.table)
+    else:
+        # Quoted names don't survive Great Expectations' own handling; a query carries them.
+        name = '"' + suite.table.replace('"', '""') + '"'
+        asset = source.add_query_asset(suite.name, query=f"SELECT * FROM {name}")  # noqa: S608
+    made: BatchDefinition = asset.add_batch_definition_whole_table("all")
+    return made
+
+
+def _primary_key(request: Validate) -> list[str]:
+    engine = create_engine(request.url, poolclass=NullPool)
+    try:
+        found = inspect(engine).get_pk_constraint(request.suite.table, schema=request.suite.schema)
+    except NoSuchTableError as error:
+        raise LookupError(
+            f"There is no table {request.suite.table} that this role can see."
+        ) from error
+    return list(found["constrained_columns"])
+
+
+def _in_order(suite: SuiteSpec, document: Mapping[str, Any]) -> tuple[ExpectationResult, ...]:
+    found = {
+        one["expectation_config"]["meta"]["conservator_number"]: one for one in document["results"]
+    }
+    return tuple(_result(found.get(number)) for number in range(len(suite.expectations)))
+
+
+def _result(raw: Mapping[str, Any] | None) -> ExpectationResult:
+    if raw is None:
+        return ExpectationResult(False, "Great Expectations returned no result for it.", None, None)
+    error = _raised(raw.get("exception_info") or {})
+    details = raw.get("result") or {}
+    observed = details.get("observed_value")
+    unexpected = details.get("unexpected_count")
+    if unexpected is None and raw["expectation_config"]["type"] == "unexpected_rows_expectation":
+        unexpected = observed
+    keys = details.get("unexpected_index_column_names") or ()
+    evidence = tuple(
+        {key: str(row[key]) for key in keys}
+        for row in (details.get("partial_unexpected_index_list") or ())[:SAMPLES]
+    )
+    return ExpectationResult(
+        success=bool(raw["success"]),
+        error=error,
+        unexpected=None if unexpected is None else float(unexpected),
+        observed=None if observed is None else str(observed)[:_MAX_OBSERVED],
+        evidence=evidence,
+    )
+
+
+def _raised(info: Mapping[str, Any]) -> str | None:
+    """The first exception's first line; Great Expectations nests them by metric, or does not."""
+    nested = [info] if "raised_exception" in info else list(info.values())
+    for one in nested:
+        if isinstance(one, Mapping) and one.get("raised_exception"):
+            lines = str(one.get("exception_message") or "").strip().splitlines()
+            return lines[0] if lines else "It raised an exception."
+    return None
+
+
+def render(request: Render) -> Rendered:
+    """Great Expectations' own report of each validation."""
+    view = DefaultJinjaPageView()
+    pages = {}
+    for suite, document in request.documents.items():
+        result = expectationSuiteValidationResultSchema.load(dict(document))
+        pages[suite] = view.render(ValidationResultsPageRenderer().render(result))
+    return Rendered(pages)

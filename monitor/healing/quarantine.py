@@ -1,0 +1,71 @@
+"""Pairs that the database refuses: how many there are, and how they get out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.spec import Borders
+from monitor.healing.statements import HealingStatements
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Legacy pairs of the audience that wait in quarantine, and are not due to be tried again."""
+
+    pairs: int = 0
+    appeared: int = 0
+    """Those behind the last verified cutoff."""
+    retry_at: datetime | None = None
+    """When the first of them is tried again."""
+
+
+async def count_aside(
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    borders: Borders,
+    verified_until: datetime | None,
+) -> Aside:
+    """What an automatic run leaves alone of the legacy pairs that a census counts."""
+    values = {
+        "legacy_until": borders.legacy_until,
+        "created_before": borders.created_before,
+        "due_until": borders.now,
+        "verified_until": verified_until,
+    }
+    row = (await connection.exec_driver_sql(statements.text("quarantine_count"), values)).one()
+    return Aside(int(row.pairs), int(row.appeared), row.retry_at)
+
+
+async def count_aside_of_user(
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    borders: Borders,
+    user_id: str,
+    *,
+    due_until: datetime,
+) -> int:
+    """The same for one user, in the audience or not: pairs to be tried again after `due_until`."""
+    values = {
+        "legacy_until": borders.legacy_until,
+        "created_before": borders.created_before,
+        "due_until": due_until,
+        "user_id": user_id,
+    }
+    result = await connection.exec_driver_sql(statements.text("quarantine_of_user"), values)
+    return int(result.scalar_one())
+
+
+async def retry_all(connection: AsyncConnection, statements: HealingStatements) -> None:
+    """All of them are due."""
+    await connection.exec_driver_sql(statements.text("quarantine_retry_all"))
+
+
+async def prune_quarantine(
+    connection: AsyncConnection, statements: HealingStatements, borders: Borders
+) -> None:
+    """Forget the pairs that need no healing any more."""
+    values = {"legacy_until": borders.legacy_until, "created_before": borders.created_before}
+    await connection.exec_driver_sql(statements.text("quarantine_prune"), values)

@@ -1,0 +1,49 @@
+"""Which errors of the database speak of single rows, and how they are put into one line (pure)."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from monitor.database import sqlstate
+
+_OF_ROWS = frozenset(("09", "20", "21", "22", "23", "27", "2F", "38", "39", "44", "P0"))
+"""SQLSTATE classes that depend on what is written: values out of range or of a wrong form,
+constraints, and what a trigger's code raises or runs into."""
+_TOO_LARGE = "54000"
+"""Two long ids fit their tables and are too long together for an index entry."""
+_OF_POSTGRESQL = _OF_ROWS | frozenset(
+    (
+        *("00", "01", "02", "03", "08", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "24", "25"),
+        *("26", "28", "2B", "2D", "34", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57"),
+        *("58", "72", "F0", "HV", "XX"),
+    )
+)
+"""Every class that PostgreSQL itself uses; any other is the app's own, raised by a trigger.
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+_VALUES = re.compile(r': ".*')
+_LONGEST_MESSAGE = 300
+
+
+def refuses_row(state: str | None) -> bool:
+    """Whether a statement that failed with this SQLSTATE may succeed for other rows."""
+    if state is None:
+        return False
+    return state[:2] in _OF_ROWS or state == _TOO_LARGE or state[:2] not in _OF_POSTGRESQL
+
+
+def refusal_sentence(error: DBAPIError) -> str:
+    """What the database said, in one line that begins with the SQLSTATE.
+
+    Details and context hold the row's values and are left out, and so is the value that a
+    conversion (class 22) quotes; what a trigger raises is the app's own text and stays.
+    """
+    state = sqlstate(error) or "no SQLSTATE"
+    original = error.orig
+    message = original.diag.message_primary if isinstance(original, psycopg.Error) else None
+    text = " ".join((message or str(original)).split())
+    if state.startswith("22"):
+        text = _VALUES.sub("", text)
+    return f"{state}: {text[:_LONGEST_MESSAGE]}"

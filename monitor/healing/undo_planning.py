@@ -1,0 +1,198 @@
+"""A new undo: everything checked, and the run, the suspension and the flags in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.errors import RefusedError
+from monitor.database import snapshot, transaction
+from monitor.healing.batches import paused_sentence
+from monitor.healing.planning import ActiveRunError, Claimant, PausedError
+from monitor.healing.statements import HealingStatements
+from monitor.healing.undo_survey import UndoSurvey, preflight, survey_undo
+from monitor.state import control
+from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, claim, get_run
+from monitor.state.statements import StateStatements
+
+NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
+
+
+class NotUndoableError(RefusedError):
+    """This run, or any run on these tables, can't be taken back."""
+
+    code = "not_undoable"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """An undo that this process holds. `resumed`: it was begun before and goes on."""
+
+    run: Run
+    resumed: bool
+
+
+class UndoPlanner:
+    """Makes undos. One transaction each: a refusal leaves nothing behind."""
+
+    def __init__(
+        self, engine: AsyncEngine, statements: HealingStatements, *, timeout: timedelta
+    ) -> None:
+        self._engine = engine
+        self._statements = statements
+        self._state = statements.state
+        self._timeout = timeout
+
+    async def plan(self, claimant: Claimant, run_id: int, *, reason: str) -> UndoPlan | None:
+        """An undo of the run `run_id`, or its unfinished undo, claimed; None where nothing is left
+        to take back.
+
+        A run that was put down is ended first. Raises UnknownRunError, PausedError,
+        ActiveRunError, NotUndoableError.
+        """
+        async with transaction(self._engine, timeout=self._timeout) as connection:
+            await self._check_writable(connection)
+            undone = await get_run(connection, self._state, run_id)
+            if undone is not None and undone.kind is RunKind.UNDO:
+                raise NotUndoableError(_undo_of_undo(undone))
+            active = await active_run(connection, self._state)
+            if active is not None and active.undoes == run_id:
+                return UndoPlan(await self._claim(connection, claimant, active), resumed=True)
+            _refuse_others(run_id, undone, active)
+            if not await self._anything_left(connection, run_id, undone):
+                return None
+            refusal = (await preflight(connection, self._statements)).refusal
+            if refusal is not None:
+                raise NotUndoableError(refusal)
+            if undone is not None and undone.active:
+                await self._close(connection, undone)
+            undo = await self._insert(connection, claimant, run_id, reason)
+            await self._switch_off(connection, undo, undone)
+            return UndoPlan(undo, resumed=False)
+
+    async def survey(self, run_id: int) -> UndoSurvey:
+        """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo."""
+        async with snapshot(self._engine, timeout=self._timeout) as connection:
+            undone = await get_run(connection, self._state, run_id)
+            if undone is not None and undone.kind is RunKind.UNDO:
+                raise NotUndoableError(_undo_of_undo(undone))
+            found = await survey_undo(connection, self._statements, run_id)
+        if undone is None and not found.listed:
+            raise UnknownRunError(NO_SUCH_RUN.format(run_id))
+        return found
+
+    async def _check_writable(self, connection: AsyncConnection) -> None:
+        found = await control.read_control(connection, self._state)
+        if found.paused:
+            raise PausedError(paused_sentence(found.paused_reason))
+
+    async def _claim(self, connection: AsyncConnection, claimant: Claimant, active: Run) -> Run:
+        claimed = await claim(
+            connection, self._state, active.id, holder=claimant.holder, lease=claimant.lease
+        )
+        if claimed is None:
+            raise ActiveRunError(
+                f"Run {active.id} is taking run {active.undoes} back already:"
+                f" {active.inserted} of {active.planned_rows} rows, held by {active.holder}."
+            )
+        return claimed
+
+    async def _anything_left(
+        self, connection: AsyncConnection, run_id: int, undone: Run | None
+    ) -> bool:
+        result = await connection.exec_driver_sql(
+            self._statements.text("undo_left"), {"undoes": run_id}
+        )
+        left = result.one()
+        if undone is None and not left.listed:
+            raise UnknownRunError(NO_SUCH_RUN.format(run_id))
+        return bool(left.something)
+
+    async def _close(self, connection: AsyncConnection, undone: Run) -> None:
+        closed = await connection.exec_driver_sql(
+            self._statements.text("undo_close"), {"undoes": undone.id}
+        )
+        if closed.rowcount != 1:
+            raise ActiveRunError(_still_active(undone))
+        await self._state.run(connection, "work_delete", {"run_id": undone.id})
+
+    async def _insert(
+        self, connection: AsyncConnection, claimant: Claimant, run_id: int, reason: str
+    ) -> Run:
+        values = {
+            "undoes": run_id,
+            "trigger": claimant.trigger.value,
+            "reason": reason,
+            "holder": claimant.holder,
+            "lease": claimant.lease,
+        }
+        try:
+            text = self._statements.text("undo_plan")
+            number = int((await connection.exec_driver_sql(text, values)).scalar_one())
+        except IntegrityError as error:
+            raise ActiveRunError("A run is under way already; wait for its end.") from error
+        run = await get_run(connection, self._state, number)
+        if run is None:
+            raise LookupError(number)
+        return run
+
+    async def _switch_off(self, connection: AsyncConnection, undo: Run, undone: Run | None) -> None:
+        """No automatic run writes again what is taken back; nothing counts as appeared for it; and
+        its users may be backfilled anew."""
+        await suspend_for(connection, self._state, undo)
+        await connection.exec_driver_sql(self._statements.text("undo_unverified"))
+        subject = None if undone is None or undone.subject is None else str(undone.subject)
+        await connection.exec_driver_sql(
+            self._statements.text("undo_user_flags"), {"undoes": undo.undoes, "subject": subject}
+        )
+
+
+async def suspend_for(connection: AsyncConnection, state: StateStatements, undo: Run) -> None:
+    """Switch automatic healing off, on behalf of an undo."""
+    reason = f"run {undo.undoes} was taken back by undo run {undo.id}"
+    await control.suspend(connection, state, reason)
+
+
+def _refuse_others(run_id: int, undone: Run | None, active: Run | None) -> None:
+    """Somebody works on the run itself, or another run is unfinished."""
+    if undone is not None and undone.active and not undone.claimable:
+        raise ActiveRunError(_still_active(undone))
+    if active is None or active.id == run_id:
+        return
+    where = f"at {active.inserted} of {active.planned_rows} rows"
+    if active.kind is RunKind.UNDO:
+        raise ActiveRunError(
+            f"Run {active.id} takes run {active.undoes} back, {where}, and has to be finished"
+            f" first: `conservator undo {active.undoes}` goes on with it."
+        )
+    if active.claimable:
+        raise ActiveRunError(
+            f"Run {active.id} was put down {where} and has to be finished first, with `conservator"
+            f" heal`, or taken back, with `conservator undo {active.id}`."
+        )
+    raise ActiveRunError(
+        f"Run {active.id} is active {where}, held by {active.holder}: wait for its end."
+    )
+
+
+def _still_active(run: Run) -> str:
+    return (
+        f"Run {run.id} is still active at {run.inserted} of {run.planned_rows} rows, held by"
+        f" {run.holder}. Wait for its end, or put it down with `conservator pause` and, after"
+        f" `conservator resume`, take back at once what it has written."
+    )
+
+
+def _undo_of_undo(run: Run) -> str:
+    if run.active:
+        return (
+            f"Run {run.id} is an undo itself: `conservator undo {run.undoes}` goes on with it, and"
+            " `conservator pause` holds it."
+        )
+    return (
+        f"Run {run.id} is an undo itself and wrote nothing that could be taken back: `conservator"
+        " heal` writes what is missing."
+    )

@@ -1,0 +1,114 @@
+"""The breaker's latch in the database: what it looks at, how it opens, how a person resets it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.breaker import LOOK_BACK, EndedRun
+from monitor.commands import BreakerReset
+from monitor.decision import BREAKER_CODES, Decision
+from monitor.state.control import (
+    Control,
+    forget_accepted_share,
+    open_breaker,
+    read_control,
+    reset_breaker,
+)
+from monitor.state.statements import SchemaStatements
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What our own tables tell the policy beside the newest census."""
+
+    most_audience: int
+    last_runs: tuple[EndedRun, ...]
+    recurring: int
+    """Pairs of the last 24 hours' runs that had appeared behind the last verified heal."""
+
+
+async def read_history(
+    connection: AsyncConnection, state: SchemaStatements, *, runs: int
+) -> History:
+    """The largest audience and the recurring pairs of the look-back, and the last `runs` runs."""
+    ended = await state.run(connection, "runs_last_ended", {"limit": runs})
+    last_runs = tuple(
+        EndedRun(row.id, row.legacy_before, row.legacy_after, row.remaining, row.quarantined)
+        for row in ended
+    )
+    window = {"window": LOOK_BACK}
+    audience = (await state.run(connection, "census_most_audience", window)).scalar_one()
+    return History(int(audience), last_runs, await read_recurring(connection, state))
+
+
+async def read_recurring(connection: AsyncConnection, state: SchemaStatements) -> int:
+    """Pairs of the last 24 hours' runs that had appeared behind the last verified heal."""
+    found = await state.run(connection, "runs_recurring", {"window": LOOK_BACK})
+    return int(found.scalar_one())
+
+
+async def latch(
+    connection: AsyncConnection, state: SchemaStatements, control: Control, refusal: Decision
+) -> Control:
+    """Open the breaker for `refusal`, in the connection's transaction; the control row after it.
+
+    A breaker that is open keeps its first reason; a refusal that is not the breaker's is nothing.
+    Once committed, `say_opened` tells the log.
+    """
+    if control.breaker_open or refusal.code not in BREAKER_CODES:
+        return control
+    await open_breaker(connection, state, code=refusal.code.value, reason=refusal.reason)
+    return await read_control(connection, state)
+
+
+def say_opened(before: Control, after: Control, *, asked: bool = False) -> None:
+    """A line in the log where the breaker has opened between the two; `asked`: somebody who asked
+    for a heal is told so, too."""
+    if after.breaker_open and not before.breaker_open:
+        level = logging.INFO if asked else logging.WARNING
+        log.log(level, "breaker_opened", code=after.breaker_code, reason=after.breaker_reason)
+
+
+async def forget_fallen_share(
+    connection: AsyncConnection,
+    state: SchemaStatements,
+    control: Control,
+    *,
+    share: float,
+    max_share: float,
+) -> Control:
+    """An accepted share that has fallen to `max_share` is accepted no longer."""
+    if control.accepted_share is None or share > max_share:
+        return control
+    await forget_accepted_share(connection, state)
+    log.info("accepted_share_fallen", accepted=control.accepted_share, share=share)
+    return await read_control(connection, state)
+
+
+async def reset(
+    connection: AsyncConnection, state: SchemaStatements, *, share: float | None, max_share: float
+) -> BreakerReset:
+    """A person has looked: close the breaker, and accept `share` where it is above `max_share`."""
+    control = await read_control(connection, state)
+    accepted = share if share is not None and share > max_share else None
+    if not await reset_breaker(connection, state, accepted_share=accepted):
+        return BreakerReset(False, "", "", None, control.accepted_share)
+    log.info("breaker_reset", code=control.breaker_code, accepted_share=accepted)
+    return BreakerReset(
+        True, control.breaker_code, control.breaker_reason, control.breaker_at, accepted
+    )
+
+
+async def newest_share(connection: AsyncConnection, state: SchemaStatements) -> float | None:
+    """The legacy share of the newest census on record; None before the first."""
+    row = (await state.run(connection, "census_newest")).one_or_none()
+    if row is None:
+        return None
+    pairs = row.tracked + row.fresh + row.storage + row.legacy_untracked
+    return float(row.legacy_untracked / pairs) if pairs else 0.0

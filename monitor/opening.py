@@ -1,0 +1,70 @@
+"""What must be there before the loop can run: a catalogue without faults, a current schema."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.doctor import Blocks
+from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
+from monitor.config import Settings
+from monitor.database import transaction
+from monitor.state import schema
+from monitor.state.statements import StateStatements
+from monitor.workshop import Workshop, build, inspect, require
+
+FIRST_RETRY_SECONDS = 0.25
+LONGEST_RETRY_SECONDS = 5.0
+"""A database that is away is looked for at intervals that double between these."""
+
+
+async def open_workshop(engine: AsyncEngine, settings: Settings, *, holder: str) -> Workshop:
+    """The tools, with a state schema to work on.
+
+    Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
+    """
+    examination = await inspect(engine, settings)
+    catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+    workshop = build(engine, settings, examination, catalogue, holder=holder)
+    await ensure_schema(engine, workshop.state)
+    return workshop
+
+
+async def until_the_database_answers(
+    attempt: Callable[[], Awaitable[None]], away: Callable[[DatabaseUnavailableError], None]
+) -> None:
+    """Try `attempt` again and again while the database is away; `away` is told each time."""
+    delay = FIRST_RETRY_SECONDS
+    while True:
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+        try:
+            return await attempt()
+        except DatabaseUnavailableError as error:
+            away(error)
+
+
+async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
+    """Create or upgrade the state schema where the role may; True when something was done.
+
+    Raises CatalogueError with what to run where it may not.
+    """
+    name = state.state_schema
+    try:
+        async with transaction(engine, timeout=timedelta(seconds=60)) as connection:
+            if await schema.is_current(connection, name):
+                return False
+            return await schema.upgrade(connection, state.catalogue, name)
+    except DatabaseUnavailableError:
+        raise
+    except CatalogueError:
+        raise
+    except ConservatorError as error:
+        raise CatalogueError(
+            f"The state schema {name} is not there or not current, and this role may not make it"
+            f" so ({error}). Let a role that may run `conservator init`, or run the output of"
+            " `conservator init --print-sql` as the owner."
+        ) from error

@@ -1,0 +1,81 @@
+"""The checks beside census and structure: what each measures, when, and from which number on it
+matters. One list, for the service, for `check` and for the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
+from checks.judgement import Comparison, Threshold, Thresholds, at_least
+from checks.measurement import Measurement
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from monitor.config import Check, Settings, SqlCheck
+
+Measure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Borders], Awaitable[Measurement]]
+"""Reads, in a snapshot of its own."""
+
+NONE_AT_ALL = Threshold(Comparison.ABOVE, 0, "> 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One check: when it runs, what it measures, how that is judged."""
+
+    name: str
+    settings: Check
+    thresholds: Thresholds
+    measure: Measure
+
+
+def plans(settings: Settings) -> tuple[Plan, ...]:
+    """Every enabled check that is one measurement in one snapshot."""
+    return tuple(plan for plan in _all(settings) if plan.settings.enabled)
+
+
+def _all(settings: Settings) -> Iterator[Plan]:
+    checks = settings.checks
+    impossible = Thresholds(fail=NONE_AT_ALL)
+    yield Plan(
+        "duplicate_impressions", checks.duplicate_impressions, impossible, duplicates.measure
+    )
+    yield Plan("orphan_impressions", checks.orphan_impressions, impossible, orphans.measure)
+    yield Plan("timestamps", checks.timestamps, Thresholds(warn=NONE_AT_ALL), timestamps.measure)
+    pool, supply = checks.pool_exhaustion, checks.artwork_supply
+
+    async def exhaustion(
+        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    ) -> Measurement:
+        return await pool_exhaustion.measure(
+            connection, catalogue, pools, borders, minimum=pool.minimum
+        )
+
+    yield Plan(
+        "pool_exhaustion",
+        pool,
+        Thresholds(warn=at_least(pool.warn), fail=at_least(pool.fail)),
+        exhaustion,
+    )
+    yield Plan(
+        "artwork_supply",
+        supply,
+        Thresholds(
+            warn=at_least(supply.warn.total_seconds()), fail=at_least(supply.fail.total_seconds())
+        ),
+        artwork_supply.measure,
+    )
+    for one in checks.sql:
+        yield Plan(one.name, one, Thresholds(warn=one.warn, fail=one.fail), _own(one))
+
+
+def _own(check: SqlCheck) -> Measure:
+    async def measure(
+        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    ) -> Measurement:
+        return await own_sql.measure(connection, catalogue, pools, borders, query=check.query)
+
+    return measure

@@ -1,0 +1,79 @@
+"""Nothing stays here that the app has erased: users, and the ledger rows of their impressions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.spec import Borders
+from monitor.database import transaction
+from monitor.healing.planning import database_now
+from monitor.healing.quarantine import prune_quarantine
+from monitor.workshop import Workshop
+
+log = structlog.get_logger(__name__)
+
+STEP_ROWS = 10_000
+"""Ledger rows examined in one transaction: an index probe each, well below 100 ms."""
+SWEEP_SECONDS = 5.0
+"""How long one sweep works on the ledger; the next one goes on from there."""
+
+Confirm = Callable[[AsyncConnection], Awaitable[None]]
+
+
+async def forget_erased(workshop: Workshop, confirm: Confirm) -> None:
+    """Forget users, and quarantined pairs, that the app has no more.
+
+    `confirm` is called last in every transaction, and raises where this process may not write.
+    """
+    timeout = workshop.settings.database.statement_timeout
+    async with transaction(workshop.engine, timeout=timeout) as connection:
+        await workshop.state.run(connection, "forget_users")
+        borders = Borders.at(await database_now(connection), workshop.settings.pools_spec())
+        await prune_quarantine(connection, workshop.healing, borders)
+        await confirm(connection)
+
+
+async def sweep_ledger(
+    workshop: Workshop,
+    confirm: Confirm,
+    *,
+    step: int = STEP_ROWS,
+    seconds: float = SWEEP_SECONDS,
+) -> int:
+    """Walk on through the ledger until its end, or for `seconds`; the rows that were forgotten.
+
+    Half of the time it rests. Where it stands is kept in the database.
+    """
+    until = time.monotonic() + seconds
+    forgotten = 0
+    while True:
+        started = time.monotonic()
+        more, gone = await _step(workshop, confirm, step)
+        forgotten += gone
+        if not more or time.monotonic() >= until:
+            break
+        await asyncio.sleep(time.monotonic() - started)
+    if forgotten:
+        log.info("ledger_swept", forgotten=forgotten)
+    return forgotten
+
+
+async def _step(workshop: Workshop, confirm: Confirm, rows: int) -> tuple[bool, int]:
+    """Whether the ledger goes on behind this step, and how many rows of it were forgotten."""
+    state, timeout = workshop.state, workshop.settings.database.statement_timeout
+    async with transaction(workshop.engine, timeout=timeout) as connection:
+        place = (await state.run(connection, "ledger_place")).one()
+        found = (
+            await state.run(connection, "ledger_sweep", {**place._mapping, "limit": rows})
+        ).one()
+        more = found.examined >= rows
+        start = {"run_id": 0, "user_id": None, "artwork_id": None}
+        reached = {name: getattr(found, name) for name in start}
+        await state.run(connection, "ledger_place_set", reached if more else start)
+        await confirm(connection)
+    return more, int(found.forgotten)

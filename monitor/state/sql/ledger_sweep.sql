@@ -1,0 +1,46 @@
+-- One step of the sweep: the next rows of the ledger in the order of its key, without those whose
+-- impression is gone, as when the app erased a user. One probe a row (OFFSET keeps it from becoming
+-- a join), and the rows are deleted where they were found, so that a step costs the same however
+-- long the ledger is. Runs under way, and what an undo is taking back, are theirs alone.
+WITH examined AS MATERIALIZED (
+    SELECT
+        l.ctid AS place, l.run_id, l.user_id, l.artwork_id,
+        NOT EXISTS (
+            SELECT 1
+            FROM {impressions} AS i
+            WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
+            OFFSET 0
+        ) AS gone
+    FROM {state}.backfilled_impression AS l
+    WHERE (l.run_id, l.user_id, l.artwork_id) > (
+        %(run_id)s, %(user_id)s::{impression_user_type}, %(artwork_id)s::{impression_artwork_type}
+    )
+    ORDER BY l.run_id, l.user_id, l.artwork_id
+    LIMIT %(limit)s
+),
+forgotten AS (
+    DELETE FROM {state}.backfilled_impression AS l
+    WHERE l.ctid = ANY (ARRAY(
+        SELECT e.place
+        FROM examined AS e
+        WHERE e.gone
+          AND NOT EXISTS (
+              SELECT 1
+              FROM {state}.run AS r
+              WHERE e.run_id IN (r.id, r.undoes) AND r.state IN ('running', 'held')
+          )
+    ))
+    RETURNING 1
+),
+last AS (
+    SELECT e.run_id, e.user_id, e.artwork_id
+    FROM examined AS e
+    ORDER BY e.run_id DESC, e.user_id DESC, e.artwork_id DESC
+    LIMIT 1
+)
+SELECT
+    (SELECT count(*) FROM examined) AS examined,
+    (SELECT count(*) FROM forgotten) AS forgotten,
+    (SELECT l.run_id FROM last AS l) AS run_id,
+    (SELECT l.user_id FROM last AS l) AS user_id,
+    (SELECT l.artwork_id FROM last AS l) AS artwork_id

@@ -1,0 +1,2 @@
+-- How many pairs are put aside, due or not.
+SELECT count(*) FROM {state}.quarantine

@@ -1,0 +1,239 @@
+"""Tallies: how many impressions each artwork and each user has, taken now and then on the primary.
+
+From them a loss is told from deletion, archiving and undo (`monitor/loss.py`). A tally costs two
+to four censuses, so it is taken seldom: hourly, when the impressions have become noticeably fewer,
+after a reset of the breaker, and before every heal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census
+from checks.errors import ConservatorError
+from checks.relations import Catalogue
+from checks.spec import Borders
+from checks.statements import Fragments, compose, identifier, raw, render
+from monitor.breaker import LOOK_BACK
+from monitor.database import set_local, transaction, translated
+from monitor.healing.recurring import count_recurring
+from monitor.loss import Loss, Side, loss_between
+from monitor.state.control import Control, read_control
+from monitor.state.schema import PACKAGE
+from monitor.workshop import Workshop
+
+log = structlog.get_logger(__name__)
+
+HOURLY_SECONDS = 3600.0
+FAILURES_BUDGET = 0.1
+"""Share of the time that tallies which fail may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a tally told."""
+
+    loss: Loss | None
+    """None where it failed."""
+    recurring: int
+    """Legacy pairs that appeared behind the last verified heal."""
+    error: str | None = None
+    """Why it could not be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SideNames:
+    """One side of the tally: its own ids, and what makes an impression count on the other."""
+
+    tally: str
+    id: str
+    counted: str
+    other_side: str
+
+
+_ARTWORKS = _SideNames(
+    "tally_artwork",
+    "artwork_id",
+    "counted_artworks",
+    "JOIN {counted_users} AS u ON u.id = p.user_id",
+)
+_USERS = _SideNames(
+    "tally_user",
+    "user_id",
+    "counted_users",
+    "JOIN {counted_artworks} AS a ON a.id = p.artwork_id",
+)
+
+
+def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
+    """Whether the catalogue proves that every impression's other side is counted."""
+    spec = catalogue.spec
+    if side is _ARTWORKS:
+        return spec.users.where is None and catalogue.impressions_belong_to_users
+    return (
+        spec.artworks.where is None
+        and catalogue.artworks.columns[spec.artworks.created_at].not_null
+        and catalogue.impressions_belong_to_artworks
+    )
+
+
+def _names(workshop: Workshop, side: _SideNames) -> Fragments:
+    names = workshop.state.fragments
+    proved = _other_side_is_counted(workshop.catalogue, side)
+    return {
+        **names,
+        "tally": identifier(side.tally),
+        "tally_id": identifier(side.id),
+        "counted": names[side.counted],
+        "other_side": raw("") if proved else compose(side.other_side, names),
+    }
+
+
+@asynccontextmanager
+async def _one_snapshot(workshop: Workshop) -> AsyncIterator[AsyncConnection]:
+    """A transaction on the primary that may write, and in which every statement sees the same."""
+    timeout = workshop.settings.database.statement_timeout
+    milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
+    async with translated(), workshop.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            await set_local(
+                connection,
+                statement_timeout=milliseconds,
+                idle_in_transaction_session_timeout=milliseconds,
+                jit="off",
+            )
+            yield connection
+
+
+async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
+    """Tally both sides and compare with what was there before.
+
+    With `appeared`, legacy pairs behind the last verified heal are counted too, in the same
+    snapshot. Raises what the database refuses; then nothing is written.
+    """
+    state = workshop.state
+    async with _one_snapshot(workshop) as connection:
+        begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
+        sides = {}
+        for side in (_ARTWORKS, _USERS):
+            names = _names(workshop, side)
+            taken = render(PACKAGE, "tally_take", names)
+            await connection.exec_driver_sql(taken, {"taken_at": begun.taken_at})
+            told = await connection.exec_driver_sql(
+                render(PACKAGE, "tally_loss", names), {"since": begun.since}
+            )
+            row = told.one()
+            sides[side] = Side(row.missing, row.peak, row.left_with)
+        undone = (await state.run(connection, "tally_undone", {"since": begun.since})).scalar_one()
+        recurring = 0
+        if appeared:
+            recurring = await count_recurring(
+                connection,
+                workshop.healing,
+                Borders.at(begun.taken_at, workshop.settings.pools_spec()),
+                await read_control(connection, state),
+            )
+    if begun.since == begun.taken_at:
+        await _begin_anew(workshop, begun.taken_at)
+    loss = loss_between(sides[_ARTWORKS], sides[_USERS], int(undone), begun.since)
+    return Tally(loss, recurring)
+
+
+async def _begin_anew(workshop: Workshop, taken_at: datetime) -> None:
+    # Apart from the tally's own transaction: a pause must not wait for the row until that ends.
+    async with transaction(workshop.engine, timeout=_SHORT) as connection:
+        await workshop.state.run(connection, "tally_base", {"taken_at": taken_at})
+
+
+async def prune_tallies(workshop: Workshop) -> None:
+    """Forget what no judgement needs any more."""
+    timeout = workshop.settings.database.statement_timeout
+    async with transaction(workshop.engine, timeout=timeout) as connection:
+        control = await read_control(connection, workshop.state)
+        for side in (_ARTWORKS, _USERS):
+            await connection.exec_driver_sql(
+                render(PACKAGE, "tally_prune", _names(workshop, side)),
+                {"window": LOOK_BACK, "verified_at": control.verified_at},
+            )
+
+
+_SHORT = timedelta(seconds=10)
+
+
+class Tallies:
+    """Takes tallies when they are due. Its memory is the process's: a new leader takes one soon."""
+
+    def __init__(
+        self,
+        workshop: Callable[[], Workshop],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._workshop = workshop
+        self._clock = clock
+        self._taken: float | None = None
+        self._pruned: float | None = None
+        self._most_tracked = 0
+        self._reset_at: datetime | None = None
+        self._failed: Tally | None = None
+        self._not_before = 0.0
+
+    async def take_if_due(self, census: Census, control: Control) -> Tally | None:
+        """A tally, where the time or the census asks for one. Never raises."""
+        self._most_tracked = max(self._most_tracked, census.tracked)
+        return await self.take(census, control) if self._due(census, control) else None
+
+    def _due(self, census: Census, control: Control) -> bool:
+        if self._taken is None or self._clock() - self._taken >= HOURLY_SECONDS:
+            return True
+        if control.breaker_reset_at != self._reset_at:
+            return True
+        # Half of what opens the breaker, compared with the most since the last tally: what falls
+        # more slowly is found within the hour.
+        drop = self._workshop().settings.healing.breaker.max_tracked_drop
+        return census.tracked < (1 - drop / 2) * self._most_tracked
+
+    async def take(self, census: Census, control: Control) -> Tally:
+        """A tally now. One that fails says so, and is not tried again at once. Never raises."""
+        if self._failed is not None and self._clock() < self._not_before:
+            return self._failed
+        started = self._clock()
+        try:
+            tally = await take_tally(self._workshop(), appeared=census.appeared > 0)
+        except ConservatorError as error:
+            self._not_before = self._clock() + (self._clock() - started) / FAILURES_BUDGET
+            self._failed = Tally(None, 0, str(error))
+            log.warning("tally_failed", error=str(error))
+            return self._failed
+        self._failed = None
+        self._taken = self._clock()
+        self._most_tracked = census.tracked
+        self._reset_at = control.breaker_reset_at
+        loss = tally.loss
+        log.info(
+            "tally",
+            lost=0 if loss is None else loss.lost,
+            expected=0 if loss is None else loss.expected,
+            recurring=tally.recurring,
+            seconds=round(self._taken - started, 3),
+        )
+        await self._prune()
+        return tally
+
+    async def _prune(self) -> None:
+        now = self._clock()
+        if self._pruned is not None and now - self._pruned < HOURLY_SECONDS:
+            return
+        try:
+            await prune_tallies(self._workshop())
+            self._pruned = now
+        except ConservatorError as error:
+            log.warning("tallies_not_pruned", error=str(error))

@@ -1,0 +1,19 @@
+"""Faults at every statement boundary: `python -m tests.chaos`, or `make chaos`.
+
+A proxy between the service and PostgreSQL understands the protocol well enough to know where one
+statement ends and the next begins, and strikes there: it kills the process, cuts or severs the
+connection, has the server end the session, or freezes the process until its lease is somebody
+else's. Afterwards the run is completed, and every row is held against the ledger.
+
+protocol    messages of PostgreSQL's protocol: where a request ends, what it asks
+wire        the proxy
+faults      what may happen, and where
+victims     the command in a process of its own
+stage       databases to start from, and the audit at the end
+boundaries  the rehearsal: every place where something may happen
+cases       one fault, and the way back
+rivals      two healers and one lease
+storm       faults at random while the app writes and deletes
+tally       the figures
+program     what a whole form is made of
+"""

@@ -1,0 +1,144 @@
+"""What a whole form is made of: boundaries, rivals and storms, on one server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from monitor.demo.server import PostgresServer
+from tests.chaos import stage, storm
+from tests.chaos.audit import Findings, has_undone, healed, undone
+from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
+from tests.chaos.cases import Outcome, Scenario, play, rehearse
+from tests.chaos.faults import Seen
+from tests.chaos.rivals import freeze
+from tests.chaos.tally import Tally
+
+Case = Callable[[], Awaitable[Outcome]]
+HEAL, UNDO = ("heal", "--yes"), ("undo", "1", "--yes")
+_SAY_EVERY = 50
+_CASE_SECONDS = 180.0
+"""A storm takes a minute on a busy machine, everything else seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How much of it."""
+
+    long: bool
+    sparse: int = 3
+    """A short form leaves out so many of the boundaries outside of one batch, but one."""
+    seed: int = 1
+    storms: int = 1
+    storm_faults: int = 5
+    at_once: int = 3
+    """Cases at the same time; each waits more than it works."""
+    seconds: float = 1200.0
+    """After so long no further case begins."""
+    behind: Path | None = None
+    """The directory of a PgBouncer, if all of it is to go through one."""
+
+
+@dataclass
+class Program:
+    """Plays one form on one server."""
+
+    server: PostgresServer
+    form: Form
+    say: Callable[[str], None] = lambda _: None
+    tally: Tally = field(default_factory=Tally)
+    _started: float = field(default_factory=time.monotonic)
+
+    async def perform(self) -> Tally:
+        """All of it."""
+        await self.heal()
+        await self.undo()
+        await self.storms()
+        self.tally.seconds = time.monotonic() - self._started
+        return self.tally
+
+    async def heal(self) -> None:
+        """Heal runs: faults at boundaries, and a rival."""
+        template = stage.planted(self.server, users=stage.USERS, artworks=stage.ARTWORKS)
+        async with template as name:
+            scenario = Scenario("heal", HEAL, self.server, name, healed, behind=self.form.behind)
+            await self._disturb(scenario)
+
+    async def undo(self) -> None:
+        """The same of an undo."""
+        async with stage.healed_before(self.server) as name:
+            scenario = Scenario(
+                "undo", UNDO, self.server, name, undone, has_undone, self.form.behind
+            )
+            await self._disturb(scenario)
+
+    async def storms(self) -> None:
+        """Heal runs among writers and deleters."""
+        template = stage.planted(self.server, users=storm.USERS, artworks=storm.ARTWORKS)
+        async with template as name:
+            audit = partial(healed, others_write=True)
+            scenario = Scenario("heal", HEAL, self.server, name, audit, behind=self.form.behind)
+            await self._play("storms", storm_cases(scenario, self.form))
+
+    async def _disturb(self, scenario: Scenario) -> None:
+        seen = await rehearse(scenario)
+        through = " through PgBouncer" if self.form.behind else ""
+        cases = boundary_cases(scenario, seen, self.form)
+        await self._play(f"{scenario.name}{through}, boundaries", cases)
+        await self._play(
+            f"{scenario.name}{through}, rivals", rival_cases(scenario, seen, self.form)
+        )
+
+    async def _play(self, name: str, cases: Sequence[Case]) -> None:
+        self.say(f"{name}: {len(cases)} cases")
+        gate = asyncio.Semaphore(self.form.at_once)
+
+        async def one(case: Case) -> None:
+            async with gate:
+                if time.monotonic() > self._started + self.form.seconds:
+                    self.tally.left_out += 1
+                    return
+                self.tally.add(await _judged(case))
+                if self.tally.cases % _SAY_EVERY == 0:
+                    self.say(f"  {self.tally.cases} cases, {len(self.tally.wrong)} wrong")
+
+        async with asyncio.TaskGroup() as group:
+            for case in cases:
+                group.create_task(one(case))
+
+
+def boundary_cases(scenario: Scenario, seen: Sequence[Seen], form: Form) -> list[Case]:
+    """A fault at each boundary."""
+    strikes = (
+        every_strike(seen) if form.long else some_strikes(seen, seed=form.seed, sparse=form.sparse)
+    )
+    return [partial(play, scenario, strike) for strike in strikes]
+
+
+def rival_cases(scenario: Scenario, seen: Sequence[Seen], form: Form) -> list[Case]:
+    """A process frozen at each boundary of a batch."""
+    batches = [one for one in split(seen)[1] if is_batch(one)]
+    middle = batches[len(batches) // 2]
+    chosen = middle if form.long else middle[form.seed % len(middle) :: len(middle) // 2 + 1]
+    return [partial(freeze, scenario, boundary) for boundary in chosen]
+
+
+def storm_cases(scenario: Scenario, form: Form) -> list[Case]:
+    """Faults at random among writers."""
+    return [
+        partial(storm.storm, scenario, faults=form.storm_faults, seed=form.seed + number)
+        for number in range(form.storms)
+    ]
+
+
+async def _judged(case: Case) -> Outcome:
+    """What came of a case; that it never came to an end is one of the things that may."""
+    try:
+        async with asyncio.timeout(_CASE_SECONDS):
+            return await case()
+    except (AssertionError, TimeoutError) as error:
+        return Outcome(str(case), (), Findings(wrong=(str(error) or "it hung",)))

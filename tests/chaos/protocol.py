@@ -1,0 +1,96 @@
+"""Messages of PostgreSQL's protocol, version 3: where a request ends, and what it asks.
+
+https://www.postgresql.org/docs/current/protocol-message-formats.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+from dataclasses import dataclass
+
+QUERY, PARSE, SYNC = b"Q", b"P", b"S"
+READY = b"Z"
+_ENDS_REQUEST = frozenset({QUERY, SYNC})
+_UNANSWERED = frozenset({b"X", b"p"})
+"""Terminate, and what belongs to logging in: passed on at once."""
+_ENCRYPTION = frozenset({80877103, 80877104})
+"""SSLRequest and GSSENCRequest, which a unix socket has no use for."""
+
+_COMMENT = re.compile(r"--[^\n]*\n|/\*.*?\*/", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, with its type byte; the first of a connection has none."""
+
+    kind: bytes
+    body: bytes
+
+    @property
+    def wire(self) -> bytes:
+        """As it travels; the length counts itself."""
+        return self.kind + struct.pack("!i", len(self.body) + 4) + self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Messages of a client up to the point where the server answers all of them."""
+
+    messages: tuple[Message, ...]
+
+    @property
+    def wire(self) -> bytes:
+        """As it travels."""
+        return b"".join(message.wire for message in self.messages)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a ReadyForQuery comes back."""
+        return self.messages[-1].kind in _ENDS_REQUEST
+
+    @property
+    def statement(self) -> str:
+        """Its SQL on one line, without comments."""
+        for message in self.messages:
+            if message.kind == QUERY:
+                return _plain(message.body)
+            if message.kind == PARSE:
+                return _plain(message.body.split(b"\0", 1)[1])
+        return ""
+
+
+def _plain(text: bytes) -> str:
+    sql = text.split(b"\0", 1)[0].decode(errors="replace")
+    return " ".join(_COMMENT.sub(" ", sql).split())
+
+
+async def read_startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Message:
+    """The first message of a client, once it has given up on encryption."""
+    while True:
+        body = await _body(reader)
+        if struct.unpack("!i", body[:4])[0] not in _ENCRYPTION:
+            return Message(b"", body)
+        writer.write(b"N")
+
+
+async def read_message(reader: asyncio.StreamReader) -> Message:
+    """The next message with a type byte. Raises IncompleteReadError at the end."""
+    kind = await reader.readexactly(1)
+    return Message(kind, await _body(reader))
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    """The next request of a client, whole. Raises IncompleteReadError at the end."""
+    messages = []
+    while True:
+        message = await read_message(reader)
+        messages.append(message)
+        if message.kind in _ENDS_REQUEST or message.kind in _UNANSWERED:
+            return Request(tuple(messages))
+
+
+async def _body(reader: asyncio.StreamReader) -> bytes:
+    (length,) = struct.unpack("!i", await reader.readexactly(4))
+    return await reader.readexactly(length - 4)

@@ -1,0 +1,44 @@
+"""The short form: some of the boundaries, in all ways; `make chaos` strikes at every one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from monitor.demo.server import PostgresServer
+from tests.chaos.program import Form, Program
+from tests.support.commands import on_one_server
+from tests.support.pgbouncer import bouncing
+
+pytestmark = on_one_server
+
+Part = Callable[[Program], Awaitable[None]]
+
+
+async def play(server: PostgresServer, part: Part, *, seed: int, behind: Path | None) -> None:
+    """A part of the program, of which nothing may be wrong."""
+    program = Program(server, Form(long=False, sparse=12, seed=seed, behind=behind))
+    await part(program)
+    tally = program.tally
+    assert tally.is_clean, "\n".join(tally.lines())
+    assert tally.faults.total() >= tally.cases
+    assert tally.rows > 0
+
+
+async def test_no_fault_during_a_heal_run_loses_or_doubles_a_row(server: PostgresServer) -> None:
+    await play(server, Program.heal, seed=1, behind=None)
+
+
+async def test_no_fault_during_an_undo_takes_too_much_or_too_little(server: PostgresServer) -> None:
+    await play(server, Program.undo, seed=2, behind=None)
+
+
+async def test_no_fault_among_writers_and_deleters_loses_or_doubles_a_row(
+    server: PostgresServer,
+) -> None:
+    await play(server, Program.storms, seed=3, behind=None)
+
+
+async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:
+    with bouncing(server) as bouncer:
+        await play(server, Program.heal, seed=4, behind=bouncer.directory)

@@ -1,0 +1,216 @@
+"""What the checks count equals a count in plain Python, in every hall, on generated galleries."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
+from checks.measurement import MAX_EVIDENCE
+from checks.spec import Borders
+from monitor.demo.server import PostgresServer
+from tests.support.databases import EMPTY, cloned
+from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
+from tests.support.hall_list import HALLS
+from tests.support.halls import INFINITY, MICROSECOND, Hall
+from tests.support.opening import OpenHall, open_hall
+from tests.support.reckoning import Reckoning, reckon
+from tests.support.views import readings, set_viewed
+
+Pair = tuple[int, int]
+SKEW = timedelta(minutes=5) // MICROSECOND
+DAY = timedelta(days=1) // MICROSECOND
+HOUR = DAY // 24
+
+generated = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    """One database for all tests here: whatever they insert is rolled back."""
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
+@pytest.fixture(params=HALLS, ids=lambda hall: hall.name)
+async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
+    hall: Hall = request.param
+    async with open_hall(url, hall) as made:
+        yield made
+
+
+@generated
+@given(data=st.data())
+async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
+    opened: OpenHall, data: st.DataObject
+) -> None:
+    gallery = data.draw(galleries(opened.hall))
+    borders = Borders.at(gallery.now, gallery.pools)
+    async with opened.hanging(gallery) as connection:
+        asked = (connection, opened.catalogue, gallery.pools, borders)
+        doubled = await duplicates.measure(*asked)
+        orphaned = await orphans.measure(*asked)
+    times = Counter(view for view in gallery.views if None not in view)
+    several = {pair: count for pair, count in times.items() if count > 1}
+    assert (doubled.skipped is not None) == opened.hall.strict
+    if doubled.skipped is None:
+        assert doubled.value == sum(several.values()) - len(several)
+        assert doubled.numbers["pairs"] == len(several)
+        assert doubled.numbers["impressions"] == sum(several.values())
+        assert len(doubled.evidence) == min(len(several), MAX_EVIDENCE)
+    people = {person.id for person in gallery.people}
+    pieces = {piece.id for piece in gallery.pieces}
+    lost = [viewer not in people or piece not in pieces for viewer, piece in gallery.views]
+    if orphaned.skipped is None:
+        assert orphaned.value == sum(lost)
+        assert orphaned.numbers == {
+            "impressions_without_user": sum(u not in people for u, _ in gallery.views),
+            "impressions_without_artwork": sum(a not in pieces for _, a in gallery.views),
+            "missing_users": len({u for u, _ in gallery.views} - people),
+            "missing_artworks": len({a for _, a in gallery.views} - pieces),
+        }
+    else:
+        assert not any(lost)
+
+
+@generated
+@given(data=st.data())
+async def test_impossible_times_are_counted_as_in_plain_python(
+    opened: OpenHall, data: st.DataObject
+) -> None:
+    gallery = data.draw(galleries(opened.hall))
+    pairs = {(u, a) for u, a in gallery.views if u is not None and a is not None}
+    viewed = {pair: data.draw(moments_of(gallery, pair[1])) for pair in sorted(pairs)}
+    borders = Borders.at(gallery.now, gallery.pools)
+    key = opened.hall.key
+    async with opened.hanging(gallery) as connection:
+        moved = {(key(user), key(piece)): moment for (user, piece), moment in viewed.items()}
+        await set_viewed(connection, opened.catalogue, moved)
+        found = await timestamps.measure(connection, opened.catalogue, gallery.pools, borders)
+    expected = impossible_times(gallery, opened, viewed)
+    assert found.numbers == expected
+    assert found.value == sum(expected.values())
+    assert {row["kind"] for row in found.evidence} == {k for k, count in expected.items() if count}
+
+
+def moments_of(gallery: Gallery, piece: int) -> st.SearchStrategy[int]:
+    """Around the artwork's creation and the present, give or take the clocks' patience."""
+    corners = [micros(gallery.now) + SKEW]
+    created = {p.id: p.created for p in gallery.pieces}.get(piece)
+    if created is not None and abs(created) != INFINITY:
+        corners.append(created - SKEW)
+    near = [corner + step for corner in corners for step in (0, -1, 1, -HOUR, HOUR, -DAY, DAY)]
+    return st.sampled_from([*near, -INFINITY, INFINITY])
+
+
+def impossible_times(
+    gallery: Gallery, opened: OpenHall, viewed: Mapping[Pair, int]
+) -> dict[str, int]:
+    """Each kind, counted row by row."""
+    hall, spec = opened.hall, opened.catalogue.spec
+    views_column = opened.catalogue.impressions.columns[spec.impressions.viewed_at]
+    works_column = opened.catalogue.artworks.columns[spec.artworks.created_at]
+    shown = [p for p in gallery.pieces if not hall.pieces_filtered or p.note == SHOWN]
+    created = {
+        p.id: readings(works_column, spec.timezone, p.created)
+        for p in shown
+        if p.created is not None
+    }
+    future = micros(gallery.now) + SKEW
+    before = ahead = 0
+    for user, piece in gallery.views:
+        if user is None or piece is None:
+            continue  # Viewed at the present; and a missing artwork has no creation.
+        earliest, _, latest = readings(views_column, spec.timezone, viewed[user, piece])
+        ahead += earliest > future
+        before += earliest <= future and piece in created and latest < created[piece][0] - SKEW
+    if not hall.strict:
+        # Of those that name no user, the present stays; their artwork may be of the future.
+        nameless = [a for u, a in gallery.views if u is None and a in created]
+        before += sum(micros(gallery.now) < created[a][0] - SKEW for a in nameless)
+    return {
+        "impressions_before_artwork": before,
+        "impressions_in_future": ahead,
+        "artworks_in_future": sum(first > future for first, _, _ in created.values()),
+        "artworks_without_time": sum(p.created is None for p in shown),
+    }
+
+
+@generated
+@given(data=st.data())
+async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
+    opened: OpenHall, data: st.DataObject
+) -> None:
+    gallery = data.draw(galleries(opened.hall))
+    minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
+    borders = Borders.at(gallery.now, gallery.pools)
+    async with opened.hanging(gallery) as connection:
+        found = await pool_exhaustion.measure(
+            connection, opened.catalogue, gallery.pools, borders, minimum=minimum
+        )
+    reckoning = reckon(gallery, opened.hall)
+    left = {
+        user: fresh + storage
+        for user, (counted, (_, fresh, storage, _)) in reckoning.by_user.items()
+        if counted
+    }
+    worst = sorted((count, user) for user, count in left.items() if count < minimum)
+    assert found.value == len(worst)
+    assert found.numbers["users"] == len(left)
+    assert found.numbers["exhausted"] == len(worst)
+    assert found.numbers.get("seen_share") == seen_share(gallery, opened.hall, reckoning)
+    counts = [left[row["user_id"]] for row in found.evidence]
+    assert counts == [count for count, _ in worst]
+    assert {row["user_id"] for row in found.evidence} == {user for _, user in worst}
+
+
+def seen_share(gallery: Gallery, hall: Hall, reckoning: Reckoning) -> float | None:
+    """The pool is what would be fresh or in storage, had nobody seen anything."""
+    unseen = reckon(replace(gallery, views=()), hall).states
+    pool = [
+        pair
+        for pair, state in unseen.items()
+        if state in {"fresh", "storage"} and reckoning.by_user[pair[0]][0]
+    ]
+    seen = sum(reckoning.states[pair] == "tracked" for pair in pool)
+    return seen / len(pool) if pool else None
+
+
+@generated
+@given(data=st.data())
+async def test_the_supply_is_as_old_as_the_newest_artwork(
+    opened: OpenHall, data: st.DataObject
+) -> None:
+    hall = opened.hall
+    gallery = data.draw(galleries(hall))
+    borders = Borders.at(gallery.now, gallery.pools)
+    async with opened.hanging(gallery) as connection:
+        found = await artwork_supply.measure(connection, opened.catalogue, gallery.pools, borders)
+    now = micros(gallery.now)
+    ages = [now - moment for p in gallery.pieces if (moment := born(p, hall, now)) is not None]
+    assert found.value is not None
+    if not ages or min(ages) > INFINITY // 2:
+        assert found.value == math.inf
+        assert found.evidence == ()
+    else:
+        assert found.value == pytest.approx(max(0, min(ages)) / 1_000_000, abs=1e-5)
+        assert len(found.evidence) == 1
+
+
+def born(piece: Piece, hall: Hall, now: int) -> int | None:
+    """When the artwork was made, unless it does not count or lies in the future."""
+    if hall.pieces_filtered and piece.note != SHOWN:
+        return None
+    kept = hall.kept(piece.created)
+    return kept if kept is not None and kept <= now + SKEW else None

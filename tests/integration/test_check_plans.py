@@ -1,0 +1,201 @@
+"""The checks' plans on a gallery of some size: indexes answer, and no sort sees the whole table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
+from checks.catalogue import read_catalogue
+from checks.measurement import Measurement
+from checks.relations import Catalogue
+from checks.spec import ArtworksSpec, Borders, CatalogueSpec, PoolsSpec, UsersSpec
+from monitor.demo.server import PostgresServer
+from tests.support.databases import APP, cloned
+from tests.support.opening import run
+from tests.support.plans import Node, plans_of
+
+USERS, ARTWORKS = 40, 5000
+POOLS = PoolsSpec()
+PLAIN = CatalogueSpec()
+_FILL = f"""
+SET session_replication_role = replica;
+INSERT INTO users (id) SELECT md5('user ' || n) FROM generate_series(1, {USERS}) AS n;
+INSERT INTO art_sessions (id, session_id, image_url, created_at)
+SELECT md5('artwork ' || n), n, n,
+    timezone('UTC', now()) - make_interval(secs => 86400.0 * 600 * n / {ARTWORKS})
+FROM generate_series(1, {ARTWORKS}) AS n;
+INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
+SELECT u.id, a.id, a.created_at FROM art_sessions AS a CROSS JOIN users AS u;
+"""
+"""Everybody has seen everything at once: 200,000 impressions, in the order of viewing. Foreign keys
+are not asked (the role of a replica), which would take most of the time."""
+
+_IMPRESSIONS = "ALTER TABLE user_art_impressions"
+_LOOSE = (
+    f"{_IMPRESSIONS} DROP CONSTRAINT user_art_impressions_user_id_fkey;"
+    f" {_IMPRESSIONS} DROP CONSTRAINT user_art_impressions_artwork_id_fkey"
+)
+_NOT_UNIQUE = "DROP INDEX user_art_impressions_unique_user_artwork"
+
+Measure = Callable[[AsyncConnection, Catalogue, Borders], Awaitable[Measurement]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A check on the app's tables after a change, and the indexes of which it must use one each."""
+
+    name: str
+    measure: Measure
+    indexes: tuple[tuple[str, ...], ...] = ()
+    change: str = "SELECT"
+    spec: CatalogueSpec = PLAIN
+    scans: tuple[str, ...] = ()
+    """Tables that may be read as a whole."""
+
+
+_BY_USER = ("user_art_impressions_user_id_idx", "user_art_impressions_unique_user_artwork")
+_BY_ARTWORK = ("user_art_impressions_artwork_id_idx", "user_art_impressions_unique_user_artwork")
+_BY_CREATION = ("art_sessions_created_at_idx",)
+
+
+async def _exhaustion(
+    connection: AsyncConnection, catalogue: Catalogue, borders: Borders
+) -> Measurement:
+    return await pool_exhaustion.measure(connection, catalogue, POOLS, borders, minimum=5)
+
+
+CASES = (
+    Case(
+        "duplicates, an index on (user, artwork)",
+        lambda c, catalogue, b: duplicates.measure(c, catalogue, POOLS, b),
+        indexes=(("pairs",),),
+        change=f"{_NOT_UNIQUE}; CREATE INDEX pairs ON user_art_impressions (user_id, artwork_id)",
+    ),
+    Case(
+        "duplicates, an index on (artwork, user)",
+        lambda c, catalogue, b: duplicates.measure(c, catalogue, POOLS, b),
+        indexes=(("pairs",),),
+        change=f"{_NOT_UNIQUE}; CREATE INDEX pairs ON user_art_impressions (artwork_id, user_id)",
+    ),
+    Case(
+        "orphans",
+        lambda c, catalogue, b: orphans.measure(c, catalogue, POOLS, b),
+        indexes=(_BY_USER, _BY_ARTWORK),
+        change=_LOOSE,
+        scans=("users", "art_sessions"),
+    ),
+    Case(
+        "timestamps",
+        lambda c, catalogue, b: timestamps.measure(c, catalogue, POOLS, b),
+        indexes=(("user_art_impressions_viewed_at_idx",), _BY_CREATION),
+        scans=("art_sessions", "user_art_impressions"),
+    ),
+    Case(
+        "timestamps, an index on (artwork, viewed_at)",
+        lambda c, catalogue, b: timestamps.measure(c, catalogue, POOLS, b),
+        indexes=(("views",),),
+        change="CREATE INDEX views ON user_art_impressions (artwork_id, viewed_at)",
+        scans=("art_sessions",),
+    ),
+    Case(
+        "exhaustion",
+        _exhaustion,
+        indexes=(_BY_ARTWORK, _BY_CREATION),
+        scans=("users",),
+    ),
+    Case(
+        "exhaustion, users' age",
+        _exhaustion,
+        spec=CatalogueSpec(users=UsersSpec(created_at="created_at")),
+        scans=("users", "art_sessions", "user_art_impressions"),
+    ),
+    Case(
+        "exhaustion, owners",
+        _exhaustion,
+        indexes=(_BY_CREATION,),
+        change="UPDATE art_sessions SET user_id = md5('user 1')",
+        spec=CatalogueSpec(artworks=ArtworksSpec(owner="user_id")),
+        scans=("users",),
+    ),
+    Case(
+        "supply",
+        lambda c, catalogue, b: artwork_supply.measure(c, catalogue, POOLS, b),
+        indexes=(_BY_CREATION,),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    """The app's tables with 200,000 impressions; whatever a test changes is rolled back."""
+    with cloned(server, APP) as made:
+        asyncio.run(_fill(made))
+        yield made
+
+
+async def _fill(url: str) -> None:
+    plain = url.replace("postgresql+psycopg://", "postgresql://")
+    async with await psycopg.AsyncConnection.connect(plain, autocommit=True) as connection:
+        await connection.execute(_FILL)
+        await connection.execute("VACUUM (ANALYZE) users, art_sessions, user_art_impressions")
+
+
+@asynccontextmanager
+async def changed(url: str, statements: str) -> AsyncIterator[AsyncConnection]:
+    """A transaction with the change, taken back in the end."""
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    try:
+        async with engine.connect() as connection, connection.begin() as transaction:
+            # As much memory a row as 4 MB, the default, are for millions.
+            settings = "SET LOCAL jit = off; SET LOCAL work_mem = '128kB'"
+            await run(connection, f"{settings}; {statements}")
+            yield connection
+            await transaction.rollback()
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_indexes_answer_and_no_sort_sees_the_whole_table(url: str, case: Case) -> None:
+    async with changed(url, case.change) as connection:
+        catalogue = (await read_catalogue(connection, case.spec)).require()
+        now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+        borders = Borders.at(now, POOLS)
+        found = await case.measure(connection, catalogue, borders)
+        plans = await plans_of(connection, lambda: case.measure(connection, catalogue, borders))
+    assert found.skipped is None
+    nodes = [node for plan in plans for node in plan.walk()]
+    used = {node.index for node in nodes}
+    for one_of in case.indexes:
+        assert used & set(one_of), f"none of {one_of} among {used}"
+    scanned = {node.relation for node in nodes if node.kind == "Seq Scan"}
+    assert scanned <= set(case.scans)
+    assert [node for node in nodes if sorts_much(node)] == []
+
+
+def sorts_much(node: Node) -> bool:
+    """Whether it sorts more than a tenth of the impressions."""
+    rows = sum(child.rows for child in node.children)
+    return "Sort" in node.kind and rows > USERS * ARTWORKS / 10
+
+
+async def test_the_supply_reads_the_end_of_the_index_and_no_more(url: str) -> None:
+    async with changed(url, "SELECT") as connection:
+        catalogue = (await read_catalogue(connection, PLAIN)).require()
+        now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+        borders = Borders.at(now, POOLS)
+        (plan,) = await plans_of(
+            connection,
+            lambda: artwork_supply.measure(connection, catalogue, POOLS, borders),
+        )
+    (scan,) = [node for node in plan.walk() if node.index == "art_sessions_created_at_idx"]
+    assert scan.backward
+    assert scan.rows == 1

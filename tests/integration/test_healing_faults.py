@@ -1,0 +1,141 @@
+"""Each error that is nobody's fault, made by a real server: the batch is written all the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.healing.executor import Ended
+from monitor.state.runs import RunState
+from monitor.workshop import Workshop
+from tests.support.app import App, app_on
+from tests.support.books import assert_books_agree, assert_ledger_is_there
+from tests.support.healing import make_workshop, plan, working
+from tests.support.poison import quarantined
+from tests.support.waiting import wait_until
+
+_VIEW = "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', %(artwork)s)"
+_SET_DATABASE = (
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {} = {}', current_database()); END $$"
+)
+_THROW_OUT = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE application_name = 'conservator' AND datname = current_database()"
+)
+
+
+@asynccontextmanager
+async def ten_pairs(url: str, **database: str) -> AsyncIterator[tuple[App, App, Workshop]]:
+    """One user without ten artworks; the app has a second connection."""
+    async with (
+        app_on(url) as app,
+        app_on(url) as visitor,
+        make_workshop(url, database=database) as workshop,
+    ):
+        await app.plant(users=1, artworks=10)
+        yield app, visitor, workshop
+
+
+async def waits_for_the_app(app: App) -> bool:
+    return bool(
+        await app.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'conservator'"
+            " AND wait_event = 'transactionid' AND datname = current_database()"
+        )
+    )
+
+
+async def assert_healed(app: App, ended: Ended, rows: int) -> None:
+    assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, rows)
+    assert await quarantined(app) == {}
+    await assert_books_agree(app)
+    await assert_ledger_is_there(app)
+
+
+async def test_a_deadlock_with_the_app(app_database_url: str) -> None:
+    async with app_on(app_database_url) as owner:
+        await owner.run(_SET_DATABASE.format("deadlock_timeout", "''4s''"))
+    async with ten_pairs(app_database_url, lock_timeout="60s") as (app, visitor, workshop):
+        await visitor.run("SET deadlock_timeout = '60s'")
+        with capture_logs() as events:
+            async with visitor.connection.transaction():
+                await visitor.run(_VIEW, artwork="old0010")
+                task = working(workshop, await plan(workshop))
+                await wait_until(lambda: waits_for_the_app(app), 30)
+                # We wait for the app's tenth, and it for our first: ours is the shorter patience.
+                await visitor.run(_VIEW + " ON CONFLICT DO NOTHING", artwork="old0001")
+            ended = await task
+        assert [e["sqlstate"] for e in events if e["event"] == "batch_retried"] == ["40P01"]
+        await assert_healed(app, ended, 8)
+
+
+async def test_a_serialization_failure(app_database_url: str) -> None:
+    async with app_on(app_database_url) as owner:
+        await owner.run(_SET_DATABASE.format("default_transaction_isolation", "serializable"))
+    async with ten_pairs(app_database_url, lock_timeout="30s") as (app, visitor, workshop):
+        with capture_logs() as events:
+            async with visitor.connection.transaction():
+                await visitor.run(_VIEW, artwork="old0010")
+                task = working(workshop, await plan(workshop))
+                await wait_until(lambda: waits_for_the_app(app), 30)
+            ended = await task
+        assert [e["sqlstate"] for e in events if e["event"] == "batch_retried"] == ["40001"]
+        await assert_healed(app, ended, 9)
+
+
+async def test_a_statement_timeout(app_database_url: str) -> None:
+    timeouts = {"statement_timeout": "1s", "lock_timeout": "30s"}
+    async with ten_pairs(app_database_url, **timeouts) as (app, visitor, workshop):
+        with capture_logs() as events:
+            async with visitor.connection.transaction():
+                await visitor.run(_VIEW, artwork="old0010")
+                task = working(workshop, await plan(workshop))
+                await wait_until(lambda: any(e["event"] == "batch_retried" for e in events), 30)
+            ended = await task
+        assert {e["sqlstate"] for e in events if e["event"] == "batch_retried"} == {"57014"}
+        await assert_healed(app, ended, 9)
+
+
+async def test_a_failover_that_leaves_us_on_a_read_only_server(app_database_url: str) -> None:
+    async with ten_pairs(app_database_url) as (app, _, workshop):
+        run = await plan(workshop)
+        # The session that planned is gone; the next one can only read, until the switch is over.
+        await app.run(_SET_DATABASE.format("default_transaction_read_only", "on"))
+        await app.run(_THROW_OUT)
+        with capture_logs() as events:
+            task = working(workshop, run)
+            await wait_until(
+                lambda: any(e.get("sqlstate") == "25006" for e in events), deadline_seconds=30
+            )
+            async with await psycopg.AsyncConnection.connect(
+                app.connection.info.dsn,
+                autocommit=True,
+                options="-c default_transaction_read_only=off",
+            ) as owner:
+                await App(owner).run(_SET_DATABASE.format("default_transaction_read_only", "off"))
+            ended = await task
+        # No session that was read-only is used again: all of them were thrown away.
+        await assert_healed(app, ended, 10)
+
+
+@pytest.mark.parametrize("state", ["42P01", "53200", "0A000", "XX000"])
+async def test_what_no_smaller_batch_mends_fails_the_run_at_once(
+    app_database_url: str, state: str
+) -> None:
+    async with ten_pairs(app_database_url) as (app, _, workshop):
+        await app.run(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE 'no' USING ERRCODE = '{state}'; END $$;"
+            "CREATE TRIGGER fail BEFORE INSERT ON user_art_impressions"
+            " FOR EACH ROW EXECUTE FUNCTION fail()"
+        )
+        with capture_logs() as events:
+            ended = await working(workshop, await plan(workshop))
+        assert (ended.run.state, ended.run.inserted) == (RunState.FAILED, 0)
+        assert state in ended.run.outcome
+        assert not {"batch_retried", "batch_halved"} & {e["event"] for e in events}
+        assert await quarantined(app) == {}

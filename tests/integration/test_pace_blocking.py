@@ -1,0 +1,158 @@
+"""Sessions of the app that wait for a batch are seen, and the next batch is smaller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from monitor.database import create_engine
+from monitor.healing.executor import Progress
+from monitor.healing.signals.blocking import has_free_connection, watch_blocked
+from monitor.state.runs import RunState
+from tests.support.app import App, app_on
+from tests.support.books import assert_books_agree
+from tests.support.healing import RECORD, Gate, make_workshop, plan
+from tests.support.waiting import wait_until
+from tests.support.waits import PATIENCE
+
+_UPSERT = """
+INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
+VALUES (%(user)s, 'old0001', timezone('UTC', now()))
+ON CONFLICT (user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
+"""
+
+
+@asynccontextmanager
+async def blocked_visitors(url: str, app: App, *users: str) -> AsyncIterator[None]:
+    """Each views an artwork and waits for a lock; they get it before the context has ended."""
+    async with AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(app_on(url)) for _ in users]
+        pids = [session.connection.info.backend_pid for session in sessions]
+        views = [
+            asyncio.create_task(session.run(_UPSERT, user=user))
+            for session, user in zip(sessions, users, strict=True)
+        ]
+
+        async def all_wait() -> bool:
+            found = await app.value(
+                "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid = ANY(%(p)s)",
+                p=pids,
+            )
+            return bool(found == len(users))
+
+        try:
+            await wait_until(all_wait, PATIENCE)
+            yield
+            await asyncio.wait_for(asyncio.gather(*views), PATIENCE)
+        finally:
+            for view in views:
+                view.cancel()
+            await asyncio.gather(*views, return_exceptions=True)
+
+
+async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smaller(
+    app_database_url: str,
+) -> None:
+    progress: list[Progress] = []
+    pace = {"max_batch": 40, "batch_target": "30s"}
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as keeper,
+        # Nobody but the watcher is to ask anything meanwhile: no heartbeat for a while.
+        make_workshop(app_database_url, healing={"pace": pace}, lease="10m") as workshop,
+    ):
+        await app.plant(users=20, artworks=10)
+        run = await plan(workshop)
+        gate = Gate(keeper)
+        await gate.build(place=RECORD)
+        with capture_logs() as events:
+            task = asyncio.create_task(workshop.executor(progress.append).work(run))
+            await wait_until(gate.somebody_waits, PATIENCE)
+            (batch,) = await gate.waiting()
+            # These pairs have just been inserted by the batch that stands at the gate.
+            async with blocked_visitors(app_database_url, app, "u0001", "u0002"):
+                await wait_until_looked(app, batch)
+                await gate.open()
+            ended = await asyncio.wait_for(task, PATIENCE)
+        blocking = [event for event in events if event["event"] == "batch_blocks_others"]
+        assert [event["sessions"] for event in blocking] == [2]
+        assert [one.size for one in progress][:2] == [40, 20]
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
+        await assert_books_agree(app)
+
+
+async def wait_until_looked(app: App, batch: int) -> None:
+    """Until the watcher has ended two looks from now on: the second one began from now on, too."""
+    now = await app.value("SELECT clock_timestamp()")
+    ends: set[object] = set()
+
+    async def has_looked_twice() -> bool:
+        found = await app.rows(
+            "SELECT query_start FROM pg_stat_activity WHERE state = 'idle' AND pid <> %(batch)s"
+            " AND application_name = 'conservator' AND datname = current_database()"
+            " AND query_start > %(now)s",
+            batch=batch,
+            now=now,
+        )
+        ends.update(found)
+        return len(ends) > 1
+
+    await wait_until(has_looked_twice, PATIENCE)
+
+
+async def test_sessions_that_wait_are_counted_and_others_are_not(
+    app_database_url: str, app_engine: AsyncEngine
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as batch,
+        app_on(app_database_url) as other,
+    ):
+        await app.plant(users=3, artworks=1)
+        pids = {one: one.connection.info.backend_pid for one in (batch, other)}
+        async with AsyncExitStack() as open_transactions:
+            for one, user in ((batch, "u0001"), (other, "u0002")):
+                await open_transactions.enter_async_context(one.connection.transaction())
+                await one.run(_UPSERT, user=user)
+            async with AsyncExitStack() as waiting:
+                await waiting.enter_async_context(
+                    blocked_visitors(app_database_url, app, "u0001", "u0002")
+                )
+                async with watch_blocked(app_engine, pids[batch]) as watched:
+                    await wait_until(lambda: watched.blocked > 0, PATIENCE)
+                assert watched.blocked == 1
+                await open_transactions.aclose()
+
+
+async def test_a_pool_of_one_connection_heals_unwatched(app_database_url: str) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as keeper,
+        make_workshop(app_database_url, database={"pool_size": 1}) as workshop,
+    ):
+        await app.plant(users=5, artworks=10)
+        run = await plan(workshop)
+        gate = Gate(keeper)
+        await gate.build(place=RECORD)
+        task = asyncio.create_task(workshop.executor(lambda _: None).work(run))
+        await wait_until(gate.somebody_waits, PATIENCE)
+        async with blocked_visitors(app_database_url, app, "u0001"):
+            assert not has_free_connection(workshop.engine)
+            await gate.open()
+        ended = await asyncio.wait_for(task, PATIENCE)
+        assert has_free_connection(workshop.engine)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 50)
+
+
+async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int) -> None:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_tcp_port}/nowhere"
+    away = create_engine(url, pool_size=2)
+    with capture_logs() as events:
+        async with watch_blocked(away, 1) as watched:
+            await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events}, PATIENCE)
+    assert watched.blocked == 0
+    await away.dispose()

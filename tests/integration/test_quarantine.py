@@ -1,0 +1,302 @@
+"""Pairs that can't be written are put aside, each with its error, and everything else is healed."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from monitor.healing import attempts
+from monitor.healing.executor import Ended
+from monitor.healing.inserts import MAX_REFUSED
+from monitor.state.runs import Run, RunState, Trigger
+from monitor.workshop import Workshop
+from tests.support.app import App, app_on
+from tests.support.books import (
+    assert_books_agree,
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    start_audit,
+)
+from tests.support.healing import (
+    UNLIMITED,
+    at_the_gate,
+    heal,
+    heal_until,
+    make_workshop,
+    plan,
+    working,
+)
+from tests.support.poison import (
+    POISONS,
+    RAISED,
+    Pair,
+    Poison,
+    a_day_passes,
+    missing,
+    quarantined,
+)
+
+THREE: list[Pair] = [("u0002", "old0003"), ("u0002", "old0004"), ("u0004", "old0001")]
+
+
+def paced(max_batch: int, **database: str) -> dict[str, object]:
+    return {"healing": {"pace": {"max_batch": max_batch}}, "database": database}
+
+
+async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | None:
+    """A run as the loop would plan it; None where there is nothing for it to do."""
+    planned = await workshop.planner.plan_audience(
+        workshop.claimant(Trigger.SCHEDULE),
+        reason="a test",
+        max_rows=max_rows,
+        guard=lambda _census, _control: None,
+    )
+    return planned.run
+
+
+async def heal_by_schedule(workshop: Workshop) -> Ended:
+    run = await scheduled(workshop)
+    assert run is not None
+    return await working(workshop, run)
+
+
+async def verified(app: App) -> bool:
+    return bool(await app.value("SELECT verified_until IS NOT NULL FROM conservator.control"))
+
+
+@pytest.mark.parametrize("poison", POISONS, ids=lambda poison: poison.name)
+async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behind_them(
+    app_database_url: str, poison: Poison
+) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=5, artworks=8)
+        await start_audit(app)
+        await poison.build(app, THREE)
+        ended = await heal(workshop)
+        assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 5 * 8 - 3)
+        assert (ended.run.remaining, ended.run.quarantined, ended.run.pass_) == (0, 3, 1)
+        found = await quarantined(app)
+        assert set(found) == set(THREE) == await missing(app)
+        assert {(n, error[:7]) for n, error in found.values()} == {(1, f"{poison.state}: ")}
+        assert "3 pairs could not be written and are in quarantine" in ended.run.outcome
+        assert poison.state in ended.run.outcome
+        assert await verified(app)
+        await assert_only_legacy_inserted(app)
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+
+
+async def test_what_a_conversion_quotes_is_not_kept(app_database_url: str) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=1, artworks=2)
+        secret = Poison("", "22P02", "PERFORM 'somebody@example.org'::int")
+        await secret.build(app, [("u0001", "old0001")])
+        await heal(workshop)
+        ((_, error),) = (await quarantined(app)).values()
+        assert error == "22P02: invalid input syntax for type integer"
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_any_set_of_pairs_may_be_refused_at_any_size(
+    app_database_url: str, seed: int
+) -> None:
+    luck = random.Random(seed)
+    users, artworks = luck.randint(1, 6), luck.randint(1, 9)
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, **paced(luck.choice((1, 2, 7, 1000)))) as workshop,
+    ):
+        await app.plant(users=users, artworks=artworks)
+        pairs = sorted(await missing(app))
+        refused = set(luck.sample(pairs, luck.randint(0, len(pairs))))
+        await RAISED.build(app, refused)
+        ended = await heal(workshop)
+        state = RunState.PARTIAL if refused else RunState.SUCCEEDED
+        assert (ended.run.state, ended.run.inserted) == (state, len(pairs) - len(refused))
+        assert set(await quarantined(app)) == refused == await missing(app)
+        assert await scheduled(workshop) is None
+        await assert_books_agree(app)
+        await assert_ledger_is_there(app)
+        cured = set(luck.sample(sorted(refused), len(refused) // 2))
+        for user, artwork in cured:
+            await app.run(
+                "DELETE FROM poison WHERE user_id = %(u)s AND artwork_id = %(a)s",
+                u=user,
+                a=artwork,
+            )
+        await a_day_passes(app)
+        if refused:
+            again = await heal_by_schedule(workshop)
+            assert (again.run.planned_rows, again.run.inserted) == (len(refused), len(cured))
+        assert set(await quarantined(app)) == refused - cured == await missing(app)
+        assert {n for n, _ in (await quarantined(app)).values()} <= {2}
+        await assert_books_agree(app)
+
+
+async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=5, artworks=8)
+        await RAISED.build(app, THREE)
+        await heal(workshop)
+        assert await scheduled(workshop) is None
+        await app.run(
+            "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
+            " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
+        )
+        ended = await heal_by_schedule(workshop)
+        run = ended.run
+        assert (run.state, run.inserted, run.quarantined) == (RunState.SUCCEEDED, 5, 0)
+        assert (run.planned_rows, run.aside, run.legacy_before, run.remaining) == (5, 3, 8, 0)
+        assert {n for n, _ in (await quarantined(app)).values()} == {1}
+        assert await app.value(
+            "SELECT verified_until = legacy_until FROM conservator.control, conservator.run"
+            " WHERE id = %(id)s",
+            id=run.id,
+        )
+        retry = await app.value("SELECT min(retry_at - last_at) FROM conservator.quarantine")
+        assert retry == timedelta(days=1)
+
+
+async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=5, artworks=8)
+        await RAISED.build(app, THREE)
+        first = await heal(workshop, max_rows=20)
+        assert (first.run.inserted, first.run.quarantined) == (20, 2)
+        assert not await verified(app)
+        run = await scheduled(workshop, max_rows=10)
+        assert run is not None
+        assert (run.planned_rows, run.aside) == (10, 2)
+        ended = await working(workshop, run)
+        assert ended.run.inserted <= 10
+        await heal_by_schedule(workshop)
+        assert await missing(app) == set(THREE) == set(await quarantined(app))
+        assert await verified(app)
+        await assert_books_agree(app)
+
+
+async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: str) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=5, artworks=8)
+        await RAISED.build(app, THREE)
+        await heal(workshop)
+        await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
+        ended = await heal(workshop)
+        assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 2)
+        assert {pair: n for pair, (n, _) in (await quarantined(app)).items()} == {THREE[2]: 2}
+
+
+async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url: str) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, **paced(1)) as workshop,
+    ):
+        await app.plant(users=5, artworks=8)
+        await RAISED.build(app, THREE)
+        await heal(workshop)
+        await app.run("DELETE FROM poison")
+        held = await heal_until(workshop, await plan(workshop), batches=1)
+        assert (held.run.state, held.run.inserted) == (RunState.HELD, 1)
+        assert set(await quarantined(app)) == set(THREE[1:])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "DELETE FROM art_sessions WHERE id IN ('old0001', 'old0003', 'old0004')",
+        "DELETE FROM users WHERE id IN ('u0002', 'u0004')",
+        "DROP TRIGGER refuse ON user_art_impressions; INSERT INTO user_art_impressions"
+        " (user_id, artwork_id) SELECT user_id, artwork_id FROM poison",
+        "UPDATE art_sessions SET created_at = now() WHERE id IN ('old0001', 'old0003', 'old0004')",
+    ],
+    ids=["artworks are deleted", "users are deleted", "the app writes them", "they are young"],
+)
+async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
+    app_database_url: str, event: str
+) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=5, artworks=8)
+        await RAISED.build(app, THREE)
+        await heal(workshop)
+        await app.run(event)
+        await app.run(
+            "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
+            " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
+        )
+        ended = await heal_by_schedule(workshop)
+        assert ended.run.state is RunState.SUCCEEDED
+        assert await quarantined(app) == {}
+        await assert_books_agree(app)
+
+
+async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
+    app_database_url: str,
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, **paced(1, lock_timeout="30s")) as workshop,
+    ):
+        await app.plant(users=2, artworks=4)
+        async with at_the_gate(app_database_url, app, workshop, after_batches=2) as (gate, task):
+            await app.run("DELETE FROM art_sessions WHERE id = 'old0003'")
+            await gate.open()
+            ended = await task
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
+        assert await quarantined(app) == {}
+        await assert_books_agree(app)
+
+
+async def test_a_lock_never_puts_a_pair_aside(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "LONGEST_RETRY_WAIT_SECONDS", 0.01)
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as visitor,
+        make_workshop(app_database_url, **paced(1, lock_timeout="20ms")) as workshop,
+    ):
+        await app.plant(users=1, artworks=3)
+        async with visitor.connection.transaction():
+            await visitor.run(
+                "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'old0002')"
+            )
+            ended = await working(workshop, await plan(workshop))
+        assert (ended.run.state, ended.run.inserted) == (RunState.HELD, 1)
+        assert await quarantined(app) == {}
+
+
+async def test_an_artwork_that_nobody_may_have_costs_its_pairs_and_no_others(
+    app_database_url: str,
+) -> None:
+    users = MAX_REFUSED + 10
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=users, artworks=1)
+        await app.run(
+            "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (artwork_id <> 'old0001')"
+        )
+        ended = await heal(workshop)
+        assert (ended.run.state, ended.run.quarantined) == (RunState.PARTIAL, users)
+        assert await scheduled(workshop) is None
+
+
+async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_each_pair(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+        await app.plant(users=MAX_REFUSED, artworks=3)
+        await app.run(
+            "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (false) NOT VALID"
+        )
+        ended = await heal(workshop)
+        assert (ended.run.state, ended.run.inserted) == (RunState.FAILED, 0)
+        assert "it is the table that refuses: 23514" in ended.run.outcome
+        assert len(await quarantined(app)) == MAX_REFUSED
+        await app.run("ALTER TABLE user_art_impressions DROP CONSTRAINT never")
+        mended = await heal(workshop)
+        assert (mended.run.state, mended.run.inserted) == (RunState.SUCCEEDED, MAX_REFUSED * 3)
+        assert await quarantined(app) == {}
+        await assert_books_agree(app)

@@ -1,0 +1,188 @@
+"""How long a tally counts: the look-back, a reset, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from monitor.database import transaction
+from monitor.loss import Loss
+from monitor.state.control import open_breaker, reset_breaker
+from monitor.tallies import prune_tallies, take_tally
+from monitor.workshop import Workshop
+from tests.support.app import App, app_on
+from tests.support.healing import make_workshop
+
+LOSE = """
+DELETE FROM user_art_impressions WHERE (user_id, artwork_id) IN (
+    SELECT user_id, artwork_id FROM user_art_impressions ORDER BY md5(id) LIMIT %(n)s)
+"""
+SEE_ALL = """
+INSERT INTO user_art_impressions (user_id, artwork_id)
+SELECT u.id, a.id FROM users AS u CROSS JOIN art_sessions AS a ON CONFLICT DO NOTHING
+"""
+TABLES = ("tally_artwork", "tally_user")
+
+
+@dataclass
+class Watch:
+    """A gallery of 10 users who have seen all of 20 artworks, and its tallies."""
+
+    app: App
+    workshop: Workshop
+
+    async def tally(self) -> Loss:
+        loss = (await take_tally(self.workshop)).loss
+        assert loss is not None
+        return loss
+
+    async def lose(self, number: int) -> None:
+        await self.app.run(LOSE, n=number)
+
+    async def hours_pass(self, hours: int) -> None:
+        """Everything that was written down so far is so much older."""
+        back = f"interval '{hours} hours'"
+        for table in TABLES:
+            await self.app.run(f"UPDATE conservator.{table} SET taken_at = taken_at - {back}")
+        await self.app.run(
+            f"UPDATE conservator.control SET tally_base_at = tally_base_at - {back},"
+            f" breaker_reset_at = breaker_reset_at - {back}, verified_at = verified_at - {back};"
+            f"UPDATE conservator.batch SET started_at = started_at - {back}"
+        )
+
+    async def reset(self) -> None:
+        async with transaction(self.workshop.engine, timeout=self.workshop.settings.lease) as c:
+            await open_breaker(c, self.workshop.state, code="loss", reason="a test")
+            await reset_breaker(c, self.workshop.state, accepted_share=None)
+
+    async def rows(self) -> int:
+        return sum([await self.app.value(f"SELECT count(*) FROM conservator.{t}") for t in TABLES])
+
+
+@asynccontextmanager
+async def watching(url: str) -> AsyncIterator[Watch]:
+    async with app_on(url) as app, make_workshop(url) as workshop:
+        await app.plant(users=10, artworks=14, untracked=0)
+        await app.run(SEE_ALL)
+        watch = Watch(app, workshop)
+        assert (await watch.tally()).expected == 200
+        yield watch
+
+
+async def test_nine_percent_a_census_add_up(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.lose(18)
+        first = await watch.tally()
+        assert (first.lost, first.share < 0.1) == (18, True)
+        await watch.hours_pass(2)
+        await watch.lose(16)
+        second = await watch.tally()
+        assert (second.lost, second.expected, second.share > 0.1) == (34, 200, True)
+
+
+@pytest.mark.parametrize("table", ["art_sessions", "users"])
+async def test_deleting_almost_a_third_is_no_loss(app_database_url: str, table: str) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.app.run(f"DELETE FROM {table} WHERE hashtext(id) % 3 = 0")
+        left = await watch.app.value("SELECT count(*) FROM user_art_impressions")
+        assert 0 < left < 180
+        loss = await watch.tally()
+        assert (loss.lost, loss.expected) == (0, left)
+        # What is lost of the others is measured against them.
+        await watch.lose(left // 2)
+        loss = await watch.tally()
+        assert loss.share == pytest.approx(0.5, abs=0.01)
+
+
+async def test_a_truncated_table_is_a_loss_of_everything(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.app.run("TRUNCATE user_art_impressions")
+        loss = await watch.tally()
+        assert (loss.lost, loss.expected) == (200, 200)
+
+
+async def test_a_loss_is_forgotten_after_a_day_and_not_before(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.lose(50)
+        await watch.tally()
+        await watch.hours_pass(23)
+        assert (await watch.tally()).lost == 50
+        await watch.hours_pass(2)
+        assert (await watch.tally()).lost == 0
+
+
+async def test_what_was_there_a_day_ago_counts_though_nothing_was_written_down_since(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.hours_pass(1000)
+        await watch.lose(50)
+        assert (await watch.tally()).lost == 50
+
+
+async def test_after_a_reset_losses_are_measured_from_the_next_tally(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.lose(50)
+        await watch.tally()
+        await watch.reset()
+        # Before the first tally that follows, too: the person has seen a gallery without it.
+        await watch.lose(30)
+        assert (await watch.tally()).lost == 0
+        await watch.lose(20)
+        loss = await watch.tally()
+        assert (loss.lost, loss.expected) == (20, 120)
+        await watch.reset()
+        assert (await watch.tally()).lost == 0
+
+
+async def test_a_tally_writes_down_only_what_has_changed(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        rows = await watch.rows()
+        await watch.tally()
+        assert await watch.rows() == rows
+        await watch.lose(1)
+        await watch.tally()
+        assert await watch.rows() == rows + 2
+
+
+async def test_pruning_changes_no_judgement_and_keeps_a_row_for_each_that_counts(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        for _ in range(3):
+            await watch.hours_pass(30)
+            await watch.lose(10)
+            before = await watch.tally()
+            await prune_tallies(watch.workshop)
+            after = await watch.tally()
+            assert (after.lost, after.expected) == (before.lost, before.expected)
+        await watch.app.run("DELETE FROM users WHERE id <= 'u0004'")
+        await watch.tally()
+        await watch.hours_pass(30)
+        await prune_tallies(watch.workshop)
+        users = await watch.app.rows("SELECT DISTINCT user_id FROM conservator.tally_user")
+        assert len(users) == 6
+        assert await watch.rows() == 6 + 20
+
+
+async def test_pruning_keeps_what_was_so_when_the_last_verified_heal_was_planned(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.app.run("UPDATE conservator.control SET verified_at = now()")
+        for _ in range(3):
+            await watch.hours_pass(30)
+            await watch.lose(20)
+            await watch.tally()
+        await prune_tallies(watch.workshop)
+        enrolled = await watch.app.rows(
+            "SELECT t.user_id, max(t.impressions) FROM conservator.tally_user AS t,"
+            " conservator.control AS c WHERE t.taken_at <= c.verified_at GROUP BY t.user_id"
+        )
+        assert len(enrolled) == 10
+        assert {most for _, most in enrolled} == {20}

@@ -1,0 +1,135 @@
+"""Halls that are healed, and such as are refused, each with what the doctor says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from checks.spec import CatalogueSpec, ImpressionsSpec
+from tests.support.hall_list import (
+    AGED,
+    AGED_LOOSE,
+    APP,
+    ARTWORKS_FILTERED,
+    LOOSE,
+    OWNED,
+    OWNED_AGED,
+    PARTITIONED,
+    PLAIN,
+    USERS_FILTERED,
+)
+from tests.support.halls import Hall
+from tests.support.odd_halls import BERLIN, BIGINT
+
+DEFAULTS = replace(
+    APP,
+    name="impressions whose columns want values",
+    spec=CatalogueSpec(
+        impressions=ImpressionsSpec(
+            defaults={
+                "id": "gen_random_uuid()::text",
+                "version": "(7 % 4) -- 100%",
+                "source": "'backfill'",
+            }
+        )
+    ),
+    tables=APP.tables
+    + "ALTER TABLE user_art_impressions ALTER id DROP DEFAULT, ALTER version DROP DEFAULT,"
+    " ADD COLUMN source text NOT NULL;",
+    fill_views="INSERT INTO user_art_impressions"
+    " (id, version, source, user_id, artwork_id, viewed_at)"
+    " SELECT gen_random_uuid(), 1, 'app', person, piece, viewed::timestamp FROM given",
+)
+MILLISECONDS = replace(
+    BERLIN,
+    name="camel case, moments in milliseconds",
+    tables=BERLIN.tables.replace(" timestamp", " timestamptz(3)"),
+    fill_people=BERLIN.fill_people.replace("timestamp", "timestamptz"),
+    fill_pieces=BERLIN.fill_pieces.replace("timestamp", "timestamptz"),
+    fill_views=BERLIN.fill_views.replace("timestamp", "timestamptz"),
+    people=BERLIN.people.replace("AT TIME ZONE 'Europe/Berlin'", ""),
+    pieces=BERLIN.pieces.replace("AT TIME ZONE 'Europe/Berlin'", ""),
+    stored=PLAIN.stored,
+)
+_SEEN = "INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at) "
+SERIAL = replace(
+    PLAIN,
+    name="numbered by a sequence",
+    tables=PLAIN.tables + "ALTER TABLE user_art_impressions ADD COLUMN id bigserial NOT NULL;",
+    fill_views=_SEEN + "SELECT person, piece, viewed::timestamptz FROM given",
+)
+KEYED = replace(
+    LOOSE,
+    name="no foreign keys, orphans",
+    tables=LOOSE.tables
+    + "CREATE UNIQUE INDEX ON user_art_impressions (user_id, artwork_id);"
+    + "CREATE INDEX ON user_art_impressions (artwork_id);",
+)
+ANNOUNCED = replace(
+    APP,
+    name="triggers and a publication",
+    tables=APP.tables
+    + """
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER announce BEFORE INSERT ON user_art_impressions
+    FOR EACH ROW EXECUTE FUNCTION tell();
+CREATE PUBLICATION feed FOR TABLE user_art_impressions;
+""",
+)
+
+
+def _strict(hall: Hall) -> Hall:
+    """The hall with keys that healing requires."""
+    return replace(hall, tables=PLAIN.tables, strict=True, orphans=False, strangers=False)
+
+
+HEALED = (
+    *(APP, DEFAULTS, PLAIN, SERIAL, KEYED, ANNOUNCED, ARTWORKS_FILTERED, USERS_FILTERED, AGED),
+    *(BERLIN, MILLISECONDS, BIGINT, PARTITIONED),
+    *(_strict(AGED_LOOSE), _strict(OWNED), _strict(OWNED_AGED)),
+)
+WARNED: Mapping[str, frozenset[str]] = {
+    ANNOUNCED.name: frozenset({"insert_triggers", "publications"}),
+}
+"""What the doctor warns of, by the hall's name; of these, nothing elsewhere."""
+WARNINGS = frozenset().union(*WARNED.values())
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A hall in which nothing may be written, what is said instead, and what mends it."""
+
+    name: str
+    tables: str
+    says: str
+    mends: str = ""
+    """Empty where the remedy that is said does."""
+
+
+REFUSED = (
+    Refused("no unique index", LOOSE.tables, "CREATE UNIQUE INDEX"),
+    Refused(
+        "a partial unique index",
+        LOOSE.tables + "CREATE UNIQUE INDEX part ON user_art_impressions (user_id, artwork_id)"
+        " WHERE viewed_at IS NOT NULL;",
+        "CREATE UNIQUE INDEX",
+    ),
+    Refused(
+        "an invalid unique index",
+        LOOSE.tables + "CREATE UNIQUE INDEX half ON user_art_impressions (user_id, artwork_id);"
+        "UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'half'::regclass;",
+        "REINDEX INDEX CONCURRENTLY",
+    ),
+    Refused(
+        "a column that wants a value",
+        APP.tables + "ALTER TABLE user_art_impressions ALTER version DROP DEFAULT;",
+        "impressions.defaults",
+        "ALTER TABLE user_art_impressions ALTER version SET DEFAULT 1",
+    ),
+    Refused(
+        "row-level security",
+        APP.tables + "ALTER TABLE user_art_impressions ENABLE ROW LEVEL SECURITY;",
+        "BYPASSRLS",
+        "ALTER TABLE user_art_impressions DISABLE ROW LEVEL SECURITY",
+    ),
+)

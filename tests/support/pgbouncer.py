@@ -1,0 +1,102 @@
+"""A real PgBouncer in transaction mode before a test server."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from monitor.demo.child import Child
+from monitor.demo.directories import PrivateDirectory
+from monitor.demo.processes import server_user
+from monitor.demo.server import PostgresServer
+from tests.support.roles import OWNER, SERVICE
+from tests.support.waiting import wait_until_sync
+
+# Nothing is reset between two transactions of different clients: what one leaves, another finds.
+_CONFIG = """
+[databases]
+* = host={server} port=5432
+
+[pgbouncer]
+listen_port = 5432
+unix_socket_dir = {directory}
+auth_type = trust
+auth_file = {directory}/users
+pool_mode = transaction
+default_pool_size = {pool_size}
+server_round_robin = 1
+max_client_conn = 200
+query_wait_timeout = 30
+"""
+SOCKET = ".s.PGSQL.5432"
+
+
+class Bouncer:
+    """A running PgBouncer, listening on a unix socket alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        """What libpq takes as a host."""
+
+    def url(self, url: str) -> str:
+        """The same database, by way of this."""
+        through = make_url(url).update_query_dict({"host": str(self.directory)})
+        return through.render_as_string(hide_password=False)
+
+    @property
+    def log(self) -> str:
+        """What it wrote."""
+        return (self.directory / "pgbouncer.log").read_text(errors="replace")
+
+
+def program() -> str | None:
+    """Where PgBouncer is installed, if it is."""
+    return shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+
+@contextmanager
+def bouncing(server: PostgresServer, *, pool_size: int = 2) -> Iterator[Bouncer]:
+    """PgBouncer with at most `pool_size` connections to the server for each database and user.
+
+    It runs as the account that servers get, since it refuses to be root. Skips the test where it
+    isn't installed.
+    """
+    found = program()
+    if found is None:
+        pytest.skip("pgbouncer is not installed; on Debian: apt-get install pgbouncer")
+    user = server_user()
+    directory = PrivateDirectory(user)
+    path = directory.path
+    config = path / "pgbouncer.ini"
+    config.write_text(_CONFIG.format(server=server.socket_dir, directory=path, pool_size=pool_size))
+    (path / "users").write_text("".join(f'"{name}" ""\n' for name in (OWNER, SERVICE)))
+    child = Child(
+        [found, str(config)],
+        output=path / "pgbouncer.log",
+        directory=path,
+        user=user,
+        farewell=signal.SIGKILL,
+    )
+    try:
+        bouncer = Bouncer(path)
+        wait_until_sync(lambda: _answers(bouncer, server), 20.0)
+        yield bouncer
+    finally:
+        child.kill()
+        directory.remove()
+
+
+def _answers(bouncer: Bouncer, server: PostgresServer) -> bool:
+    conninfo = psycopg.conninfo.make_conninfo(server.conninfo(), host=str(bouncer.directory))
+    try:
+        psycopg.connect(conninfo, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""Healing as a role that may do what `init --print-sql` grants, and nothing more."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from checks.doctor import Blocks
+from monitor.config import Settings
+from monitor.database import create_engine, snapshot
+from monitor.opening import ensure_schema
+from monitor.state.schema import HEALER, grants, impression_sequences
+from monitor.workshop import build, inspect, require
+from tests.support.app import conninfo
+
+OWNER = "postgres"
+"""Owns the tables of every test; whoever else is in a URL is what its test is about."""
+SERVICE = "conservator_service_of_tests"
+WATCHER = "conservator_watcher_of_tests"
+"""The same role with pg_monitor, which sees how far the replicas are."""
+
+_MAKE = sql.SQL("""
+DO $$ BEGIN
+    IF to_regrole({service_name}) IS NULL THEN CREATE ROLE {service} LOGIN; END IF;
+    IF to_regrole({watcher_name}) IS NULL THEN CREATE ROLE {watcher} LOGIN; END IF;
+END $$;
+GRANT {healer} TO {service}, {watcher};
+GRANT pg_monitor TO {watcher};
+""").format(
+    service_name=sql.Literal(SERVICE),
+    service=sql.Identifier(SERVICE),
+    watcher_name=sql.Literal(WATCHER),
+    watcher=sql.Identifier(WATCHER),
+    healer=sql.Identifier(HEALER),
+)
+
+
+def as_service(url: str, *, watches: bool = False) -> str:
+    """The same database for the least-privileged role, or for the one that sees replicas, too."""
+    role = WATCHER if watches else SERVICE
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+async def prepare_for_service(settings: Settings) -> None:
+    """What an owner does before the service starts: makes the state schema, runs the grants."""
+    engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
+    try:
+        examination = await inspect(engine, settings)
+        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        workshop = build(engine, settings, examination, catalogue)
+        await ensure_schema(engine, workshop.state)
+        timeout = settings.database.statement_timeout
+        async with snapshot(engine, timeout=timeout) as connection:
+            sequences = await impression_sequences(connection, catalogue)
+    finally:
+        await engine.dispose()
+    script = grants(catalogue, settings.database.state_schema, sequences)
+    # Nothing at start-up that PgBouncer refuses.
+    dsn = conninfo(settings.database.sqlalchemy_url)
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
+        await owner.execute(script.encode())
+        await owner.execute(_MAKE)

@@ -1,0 +1,56 @@
+"""Taking back: plans and whole undos, and what the books must say afterwards."""
+
+from __future__ import annotations
+
+from monitor.database import snapshot
+from monitor.healing.executor import Ended
+from monitor.healing.undo_survey import UndoSurvey, survey_undo
+from monitor.state.runs import Run, Trigger
+from monitor.workshop import Workshop
+from tests.support.app import App
+
+UPSERT = """
+INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
+VALUES (%(user)s, %(artwork)s, timezone('UTC', clock_timestamp()))
+ON CONFLICT (user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
+"""
+"""How an app views again."""
+MATCHING = """
+SELECT count(*) FROM conservator.backfilled_impression AS b
+JOIN user_art_impressions AS i USING (user_id, artwork_id, viewed_at)
+"""
+
+
+async def plan_undo(workshop: Workshop, run_id: int) -> Run:
+    """An undo of that run, held by this process."""
+    planned = await workshop.undo_planner.plan(
+        workshop.claimant(Trigger.COMMAND), run_id, reason="a test"
+    )
+    assert planned is not None
+    return planned.run
+
+
+async def undo(workshop: Workshop, run_id: int) -> Ended:
+    """A whole undo."""
+    return await workshop.executor(lambda _: None).work(await plan_undo(workshop, run_id))
+
+
+async def surveyed(workshop: Workshop, run_id: int) -> UndoSurvey:
+    """What an undo of that run would find."""
+    async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
+        return await survey_undo(connection, workshop.healing, run_id)
+
+
+async def assert_undo_is_booked(app: App, undo_id: int) -> None:
+    """The run, its batches and the total tell the same number of rows taken back."""
+    ((inserted, batches, batched, counted),) = await app.rows(
+        "SELECT r.inserted, r.batches, sum(b.inserted), count(b) FROM conservator.run AS r"
+        " JOIN conservator.batch AS b ON b.run_id = r.id WHERE r.id = %(id)s GROUP BY r.id",
+        id=undo_id,
+    )
+    assert (batched, counted) == (inserted, batches)
+    total = await app.value(
+        "SELECT coalesce(sum(value), 0) FROM conservator.counter"
+        " WHERE name = 'heal_undone_impressions'"
+    )
+    assert total == await app.value("SELECT sum(inserted) FROM conservator.run WHERE kind = 'undo'")

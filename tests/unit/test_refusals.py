@@ -1,0 +1,80 @@
+"""Which errors speak of a row, and what is kept of them."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from monitor.healing.refusals import refusal_sentence, refuses_row
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "23514",
+        "23502",
+        "23503",
+        "23505",
+        "22012",
+        "22P02",
+        "P0001",
+        "P0004",
+        "21000",
+        "44000",
+        "54000",
+        "SD001",
+        "ZZ999",
+        "9X001",
+    ],
+)
+def test_an_error_of_a_row_may_spare_other_rows(state: str) -> None:
+    assert refuses_row(state)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "42P01",
+        "42501",
+        "42883",
+        "53100",
+        "53200",
+        "0A000",
+        "XX000",
+        "XX001",
+        "25006",
+        "57014",
+        "40001",
+        "40P01",
+        "55P03",
+        "08006",
+        "28000",
+        "3D000",
+        "54001",
+        "58030",
+        "F0000",
+        "HV000",
+        None,
+    ],
+)
+def test_other_errors_are_the_same_for_every_row(state: str | None) -> None:
+    assert not refuses_row(state)
+
+
+def refusal(error: type[psycopg.Error], message: str) -> str:
+    return refusal_sentence(DBAPIError("INSERT", {}, error(message)))
+
+
+def test_the_sentence_is_one_short_line_that_begins_with_the_sqlstate() -> None:
+    found = refusal(psycopg.errors.RaiseException, "no such\n  room " + "x" * 1000)
+    assert found.startswith("P0001: no such room xxx")
+    assert len(found) < 320
+
+
+def test_the_value_that_a_conversion_quotes_is_left_out_and_a_triggers_own_words_are_not() -> None:
+    wrong = 'invalid input syntax for type integer: "a@example.org"'
+    assert refusal(psycopg.errors.InvalidTextRepresentation, wrong) == (
+        "22P02: invalid input syntax for type integer"
+    )
+    assert refusal(psycopg.errors.RaiseException, 'sold: "x"') == 'P0001: sold: "x"'
