@@ -29,6 +29,11 @@ from tests.support.waits import PATIENCE, wait_until_waiting, waited, waiting_fo
 
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}
+# What the operator's SQL reads has to be granted by the operator.
+TRAFFIC = """
+CREATE TABLE traffic (busy boolean); INSERT INTO traffic VALUES (true);
+GRANT SELECT ON traffic TO PUBLIC;
+"""
 SENTENCE = "The SQL of healing.pace.wait_while returns true."
 
 
@@ -38,7 +43,7 @@ async def waiting_run(
 ) -> AsyncIterator[tuple[Workshop, asyncio.Task[Ended]]]:
     """A run of 50 rows that waits because `traffic` is busy."""
     await app.plant(users=5, artworks=10)
-    await app.run("CREATE TABLE traffic (busy boolean); INSERT INTO traffic VALUES (true)")
+    await app.run(TRAFFIC)
     seen: list[Progress] = [] if progress is None else progress
     async with make_workshop(url, healing={"pace": BUSY}, database=database) as workshop:
         executor = workshop.executor(seen.append)
@@ -140,7 +145,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
     with cloned(own_server, APP) as url, capture_logs() as events:
         async with app_on(url) as app:
             await app.plant(users=5, artworks=10)
-            await app.run("CREATE TABLE traffic (busy boolean); INSERT INTO traffic VALUES (true)")
+            await app.run(TRAFFIC)
         async with make_workshop(url, healing={"pace": BUSY}) as workshop:
             task = asyncio.create_task(workshop.executor(lambda _: None).work(await plan(workshop)))
             async with app_on(url) as app:

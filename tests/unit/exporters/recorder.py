@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from checks.pairs import UserCensus
-from monitor.commands import UserBackfill
+from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.state.quarantine import QuarantinedPair
 from monitor.state.runs import BatchRow, Run
 from tests.unit.exporters.builders import NOON
 
@@ -18,7 +20,12 @@ class Recorder:
     error: Exception | None = None
     found_runs: tuple[Run, ...] = ()
     found_batches: tuple[BatchRow, ...] = ()
+    found_waits: Mapping[str, float] = field(default_factory=dict)
+    found_quarantine: tuple[QuarantinedPair, ...] = ()
     started_run: int | None = 13
+    reset: BreakerReset = field(
+        default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
+    )
     done: UserBackfill = field(default_factory=lambda: UserBackfill(6, 12, skipped=False))
 
     def _note(self, *call: object) -> None:
@@ -42,6 +49,14 @@ class Recorder:
         self._note("backfill_all")
         return self.started_run
 
+    async def undo(self, run_id: int) -> int | None:
+        self._note("undo", run_id)
+        return self.started_run
+
+    async def would_undo(self, run_id: int) -> WouldUndo:
+        self._note("would_undo", run_id)
+        return WouldUndo(untouched=6, touched=2, gone=1)
+
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         self._note("runs", limit, before)
         older = [run for run in self.found_runs if before is None or run.id < before]
@@ -50,6 +65,14 @@ class Recorder:
     async def run(self, run_id: int) -> Run | None:
         self._note("run", run_id)
         return next((run for run in self.found_runs if run.id == run_id), None)
+
+    async def waits(self, run_id: int) -> Mapping[str, float]:
+        self._note("waits", run_id)
+        return self.found_waits
+
+    async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
+        self._note("quarantine", run_id)
+        return self.found_quarantine
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         self._note("batches", run_id, limit, after)
@@ -60,3 +83,7 @@ class Recorder:
 
     async def resume(self) -> None:
         self._note("resume")
+
+    async def reset_breaker(self) -> BreakerReset:
+        self._note("reset_breaker")
+        return self.reset
