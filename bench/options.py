@@ -59,6 +59,6 @@ def read_options(description: str | None) -> Options:
     add("--starts", type=int, default=4, help="starts of the service")
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
-    add("--traffic-rows", type=int, default=200_000, help="rows healed beside the app's traffic")
+    add("--traffic-rows", type=int, default=400_000, help="rows healed beside the app's traffic")
     add("--window-seconds", type=float, default=5.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))

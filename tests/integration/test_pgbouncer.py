@@ -108,7 +108,7 @@ async def test_a_run_goes_through_two_connections_and_leaves_nothing_in_them(
         async with make_workshop(through, **PACED) as workshop, neighbour(through) as seen:
             ended = await heal(workshop)
             looks = seen.looks
-            await wait_until(lambda: seen.looks > looks + 20)
+            await wait_until(lambda: seen.looks > looks + 20, 30)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 225)
         assert ended.run.batches > 15
         assert len(seen.sessions) == 2
@@ -127,7 +127,7 @@ async def test_a_neighbour_finds_what_a_careless_client_leaves(
     async with neighbour(through) as seen:
         with psycopg.connect(conninfo(as_service(through)), autocommit=True) as careless:
             careless.execute("SET lock_timeout = '500ms'")
-        await wait_until(lambda: bool(seen.found))
+        await wait_until(lambda: bool(seen.found), 30)
     assert seen.found[0] == (["lock_timeout = 500"], 0, 0, 0, [])
 
 

@@ -7,11 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.healing import attempts
-from monitor.healing.executor import Ended
-from monitor.healing.inserts import MAX_REFUSED
-from monitor.state.runs import Run, RunState, Trigger
-from monitor.workshop import Workshop
+from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import (
     assert_books_agree,
@@ -20,46 +16,25 @@ from tests.support.books import (
     start_audit,
 )
 from tests.support.healing import (
-    UNLIMITED,
-    at_the_gate,
     heal,
-    heal_until,
     make_workshop,
-    plan,
     working,
 )
 from tests.support.poison import (
     POISONS,
     RAISED,
-    Pair,
+    THREE,
     Poison,
     a_day_passes,
+    heal_by_schedule,
     missing,
     quarantined,
+    scheduled,
 )
-
-THREE: list[Pair] = [("u0002", "old0003"), ("u0002", "old0004"), ("u0004", "old0001")]
 
 
 def paced(max_batch: int, **database: str) -> dict[str, object]:
     return {"healing": {"pace": {"max_batch": max_batch}}, "database": database}
-
-
-async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | None:
-    """A run as the loop would plan it; None where there is nothing for it to do."""
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.SCHEDULE),
-        reason="a test",
-        max_rows=max_rows,
-        guard=lambda _census, _control: None,
-    )
-    return planned.run
-
-
-async def heal_by_schedule(workshop: Workshop) -> Ended:
-    run = await scheduled(workshop)
-    assert run is not None
-    return await working(workshop, run)
 
 
 async def verified(app: App) -> bool:
@@ -176,127 +151,4 @@ async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> 
         await heal_by_schedule(workshop)
         assert await missing(app) == set(THREE) == set(await quarantined(app))
         assert await verified(app)
-        await assert_books_agree(app)
-
-
-async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=5, artworks=8)
-        await RAISED.build(app, THREE)
-        await heal(workshop)
-        await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
-        ended = await heal(workshop)
-        assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 2)
-        assert {pair: n for pair, (n, _) in (await quarantined(app)).items()} == {THREE[2]: 2}
-
-
-async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(1)) as workshop,
-    ):
-        await app.plant(users=5, artworks=8)
-        await RAISED.build(app, THREE)
-        await heal(workshop)
-        await app.run("DELETE FROM poison")
-        held = await heal_until(workshop, await plan(workshop), batches=1)
-        assert (held.run.state, held.run.inserted) == (RunState.HELD, 1)
-        assert set(await quarantined(app)) == set(THREE[1:])
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        "DELETE FROM art_sessions WHERE id IN ('old0001', 'old0003', 'old0004')",
-        "DELETE FROM users WHERE id IN ('u0002', 'u0004')",
-        "DROP TRIGGER refuse ON user_art_impressions; INSERT INTO user_art_impressions"
-        " (user_id, artwork_id) SELECT user_id, artwork_id FROM poison",
-        "UPDATE art_sessions SET created_at = now() WHERE id IN ('old0001', 'old0003', 'old0004')",
-    ],
-    ids=["artworks are deleted", "users are deleted", "the app writes them", "they are young"],
-)
-async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
-    app_database_url: str, event: str
-) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=5, artworks=8)
-        await RAISED.build(app, THREE)
-        await heal(workshop)
-        await app.run(event)
-        await app.run(
-            "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
-            " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
-        )
-        ended = await heal_by_schedule(workshop)
-        assert ended.run.state is RunState.SUCCEEDED
-        assert await quarantined(app) == {}
-        await assert_books_agree(app)
-
-
-async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
-    app_database_url: str,
-) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(1, lock_timeout="30s")) as workshop,
-    ):
-        await app.plant(users=2, artworks=4)
-        async with at_the_gate(app_database_url, app, workshop, after_batches=2) as (gate, task):
-            await app.run("DELETE FROM art_sessions WHERE id = 'old0003'")
-            await gate.open()
-            ended = await task
-        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
-        assert await quarantined(app) == {}
-        await assert_books_agree(app)
-
-
-async def test_a_lock_never_puts_a_pair_aside(
-    app_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attempts, "LONGEST_RETRY_WAIT_SECONDS", 0.01)
-    async with (
-        app_on(app_database_url) as app,
-        app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **paced(1, lock_timeout="20ms")) as workshop,
-    ):
-        await app.plant(users=1, artworks=3)
-        async with visitor.connection.transaction():
-            await visitor.run(
-                "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'old0002')"
-            )
-            ended = await working(workshop, await plan(workshop))
-        assert (ended.run.state, ended.run.inserted) == (RunState.HELD, 1)
-        assert await quarantined(app) == {}
-
-
-async def test_an_artwork_that_nobody_may_have_costs_its_pairs_and_no_others(
-    app_database_url: str,
-) -> None:
-    users = MAX_REFUSED + 10
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=users, artworks=1)
-        await app.run(
-            "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (artwork_id <> 'old0001')"
-        )
-        ended = await heal(workshop)
-        assert (ended.run.state, ended.run.quarantined) == (RunState.PARTIAL, users)
-        assert await scheduled(workshop) is None
-
-
-async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_each_pair(
-    app_database_url: str,
-) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=MAX_REFUSED, artworks=3)
-        await app.run(
-            "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (false) NOT VALID"
-        )
-        ended = await heal(workshop)
-        assert (ended.run.state, ended.run.inserted) == (RunState.FAILED, 0)
-        assert "it is the table that refuses: 23514" in ended.run.outcome
-        assert len(await quarantined(app)) == MAX_REFUSED
-        await app.run("ALTER TABLE user_art_impressions DROP CONSTRAINT never")
-        mended = await heal(workshop)
-        assert (mended.run.state, mended.run.inserted) == (RunState.SUCCEEDED, MAX_REFUSED * 3)
-        assert await quarantined(app) == {}
         await assert_books_agree(app)

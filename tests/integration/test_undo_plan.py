@@ -13,15 +13,11 @@ from monitor.healing.undo_survey import NO_TRACE, UndoSurvey, trace_warning
 from monitor.state import control
 from monitor.state.runs import Run, RunState, Trigger, UnknownRunError
 from monitor.workshop import Workshop
-from tests.support.app import App, app_on
+from tests.support.app import app_on
 from tests.support.healing import heal, heal_until, make_workshop, plan
-from tests.support.undoing import UPSERT, plan_undo, surveyed, undo
+from tests.support.undoing import BOOKS, UPSERT, plan_undo, refused, surveyed, switches, undo
 
 PACED = {"healing": {"pace": {"max_batch": 10}}}
-TABLES = (
-    *("user_art_impressions", "conservator.backfilled_impression", "conservator.run"),
-    *("conservator.control", "conservator.backfilled_user"),
-)
 
 
 async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_cutoff(
@@ -45,11 +41,6 @@ async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_c
         ended = await workshop.executor(lambda _: None).work(run)
         assert ended.run.state is RunState.SUCCEEDED
         assert (await switches(workshop)).suspended
-
-
-async def switches(workshop: Workshop) -> control.Control:
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-        return await control.read_control(connection, workshop.state)
 
 
 async def test_a_users_backfill_is_taken_back_and_can_be_done_once_more(
@@ -113,15 +104,6 @@ async def test_a_run_that_is_forgotten_can_be_taken_back_as_long_as_its_ledger_i
         assert (await undo(workshop, 1)).run.inserted == 15
 
 
-async def refused(app: App, workshop: Workshop, run_id: int, kind: type[Exception]) -> str:
-    """The sentence; nothing has changed."""
-    before = await app.fingerprint(*TABLES)
-    with pytest.raises(kind) as error:
-        await plan_undo(workshop, run_id)
-    assert await app.fingerprint(*TABLES) == before
-    return str(error.value)
-
-
 async def test_what_can_not_be_taken_back_is_refused_in_a_sentence(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -159,12 +141,12 @@ async def test_where_nothing_is_left_there_is_no_undo(app_database_url: str) -> 
         assert (await undo(workshop, 1)).run.inserted == 13
         async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
             await control.resume(connection, workshop.state)
-        before = await app.fingerprint(*TABLES)
+        before = await app.fingerprint(*BOOKS)
         planned = await workshop.undo_planner.plan(
             workshop.claimant(Trigger.COMMAND), 1, reason="again"
         )
         assert planned is None
-        assert await app.fingerprint(*TABLES) == before
+        assert await app.fingerprint(*BOOKS) == before
         assert await surveyed(workshop, 1) == UndoSurvey(2, 1, 0, 2, 0)
 
 
@@ -199,86 +181,6 @@ async def test_another_run_that_was_put_down_has_to_be_finished_first(
         said = await refused(app, workshop, 1, ActiveRunError)
         assert "Run 2 was put down at 5 of 10 rows" in said
         assert "`conservator undo 2`" in said
-
-
-async def test_without_a_unique_index_any_more_it_is_refused(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=3, artworks=5)
-        await heal(workshop)
-        bare = replace(
-            workshop.catalogue, impressions=replace(workshop.catalogue.impressions, indexes=())
-        )
-        workshop.state.catalogue = bare
-        said = await refused(app, workshop, 1, NotUndoableError)
-        assert "has no unique index on (user_id, artwork_id) any more" in said
-
-
-async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
-    app_database_url: str,
-) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=3, artworks=5)
-        await heal(workshop)
-        await app.run(
-            "CREATE TABLE reactions (impression varchar CONSTRAINT reacted"
-            " REFERENCES user_art_impressions ON DELETE CASCADE)"
-        )
-        said = await refused(app, workshop, 1, NotUndoableError)
-        assert "reacted of reactions" in said
-        # As it asks for: then what is referred to stays, whatever became of its moment.
-        await app.run(
-            "ALTER TABLE reactions DROP CONSTRAINT reacted, ADD CONSTRAINT reacted"
-            " FOREIGN KEY (impression) REFERENCES user_art_impressions;"
-            "INSERT INTO reactions SELECT id FROM user_art_impressions"
-            " WHERE artwork_id = 'old0002'"
-        )
-        ended = (await undo(workshop, 1)).run
-        assert (ended.state, ended.inserted, ended.remaining) == (RunState.PARTIAL, 12, 3)
-        assert "3 are still there" in ended.outcome
-        assert "23503" in ended.outcome
-        assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 3
-        assert await app.value("SELECT count(*) FROM reactions") == 3
-
-
-async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
-    app_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monitor.healing.undo_rows.MAX_REFUSED", 3)
-    async with (
-        app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
-    ):
-        await app.plant(users=3, artworks=5)
-        await heal(workshop)
-        await app.run(
-            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'impressions are for ever'; END $$;"
-            "CREATE TRIGGER no BEFORE DELETE ON user_art_impressions"
-            " FOR EACH ROW EXECUTE FUNCTION no()"
-        )
-        before = await app.fingerprint("user_art_impressions", "conservator.backfilled_impression")
-        ended = (await undo(workshop, 1)).run
-        assert (ended.state, ended.inserted) == (RunState.FAILED, 0)
-        assert "impressions are for ever" in ended.outcome
-        assert await app.fingerprint(*before) == before
-        assert (await switches(workshop)).suspended
-
-
-async def test_a_trigger_that_swallows_deletes_leaves_the_undo_partial(
-    app_database_url: str,
-) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        await app.plant(users=3, artworks=5)
-        await heal(workshop)
-        await app.run(
-            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN IF OLD.user_id = 'u0001' THEN RETURN NULL; END IF; RETURN OLD; END $$;"
-            "CREATE TRIGGER no BEFORE DELETE ON user_art_impressions"
-            " FOR EACH ROW EXECUTE FUNCTION no()"
-        )
-        ended = (await undo(workshop, 1)).run
-        assert (ended.state, ended.inserted, ended.remaining) == (RunState.PARTIAL, 10, 5)
-        assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 5
 
 
 async def test_the_warning_about_traces_goes_only_when_the_app_has_left_one(

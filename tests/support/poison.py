@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.healing.executor import Ended
+from monitor.state.runs import Run, Trigger
+from monitor.workshop import Workshop
 from tests.support.app import App
+from tests.support.healing import UNLIMITED, working
 
 Pair = tuple[str, str]
 """User, artwork."""
@@ -49,6 +53,8 @@ class Poison:
             await app.run("INSERT INTO poison VALUES (%(u)s, %(a)s)", u=user, a=artwork)
 
 
+THREE: tuple[Pair, ...] = (("u0002", "old0003"), ("u0002", "old0004"), ("u0004", "old0001"))
+"""Of a gallery with at least four users and artworks."""
 RAISED = Poison("raised by a trigger", "P0001", "RAISE EXCEPTION 'no % here', NEW.artwork_id")
 POISONS = (
     RAISED,
@@ -81,3 +87,20 @@ async def missing(app: App) -> set[Pair]:
 async def a_day_passes(app: App) -> None:
     """What is in quarantine is due."""
     await app.run("UPDATE conservator.quarantine SET retry_at = retry_at - interval '1 day'")
+
+
+async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | None:
+    """A run as the loop would plan it; None where there is nothing for it to do."""
+    planned = await workshop.planner.plan_audience(
+        workshop.claimant(Trigger.SCHEDULE),
+        reason="a test",
+        max_rows=max_rows,
+        guard=lambda _census, _control: None,
+    )
+    return planned.run
+
+
+async def heal_by_schedule(workshop: Workshop) -> Ended:
+    run = await scheduled(workshop)
+    assert run is not None
+    return await working(workshop, run)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from monitor.database import snapshot
+import pytest
+
+from monitor.database import snapshot, transaction
 from monitor.healing.executor import Ended
 from monitor.healing.undo_survey import UndoSurvey, survey_undo
+from monitor.state import control
 from monitor.state.runs import Run, Trigger
 from monitor.workshop import Workshop
 from tests.support.app import App
@@ -19,6 +22,13 @@ MATCHING = """
 SELECT count(*) FROM conservator.backfilled_impression AS b
 JOIN user_art_impressions AS i USING (user_id, artwork_id, viewed_at)
 """
+
+
+BOOKS = (
+    *("user_art_impressions", "conservator.backfilled_impression", "conservator.run"),
+    *("conservator.control", "conservator.backfilled_user"),
+)
+"""What a refusal leaves as it is."""
 
 
 async def plan_undo(workshop: Workshop, run_id: int) -> Run:
@@ -54,3 +64,39 @@ async def assert_undo_is_booked(app: App, undo_id: int) -> None:
         " WHERE name = 'heal_undone_impressions'"
     )
     assert total == await app.value("SELECT sum(inserted) FROM conservator.run WHERE kind = 'undo'")
+
+
+async def heal_what_is_missing(workshop: Workshop) -> None:
+    """Another run over the audience, where there is anything to heal."""
+    planned = await workshop.planner.plan_audience(
+        workshop.claimant(trigger=Trigger.COMMAND),
+        reason="a test",
+        max_rows=10**6,
+        guard=lambda _census, _control: None,
+    )
+    if planned.run is not None:
+        await workshop.executor(lambda _: None).work(planned.run)
+
+
+async def listed(app: App) -> list[tuple[int, str, str, str]]:
+    """The ledger: run, user, artwork, moment."""
+    rows = await app.rows(
+        "SELECT run_id, user_id, artwork_id, viewed_at::text"
+        " FROM conservator.backfilled_impression ORDER BY 1, 2, 3"
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def switches(workshop: Workshop) -> control.Control:
+    """The control row."""
+    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+        return await control.read_control(connection, workshop.state)
+
+
+async def refused(app: App, workshop: Workshop, run_id: int, kind: type[Exception]) -> str:
+    """The sentence; nothing has changed."""
+    before = await app.fingerprint(*BOOKS)
+    with pytest.raises(kind) as error:
+        await plan_undo(workshop, run_id)
+    assert await app.fingerprint(*BOOKS) == before
+    return str(error.value)

@@ -1,0 +1,145 @@
+"""Samples from the database: the newest interval, and what the table still tells of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.fragments import fragments, stored_moment
+from checks.recording_rate.calendar import WEEKS
+from checks.recording_rate.samples import Sample, Window
+from checks.relations import Catalogue, Column
+from checks.spec import PoolsSpec
+from checks.statements import identifier, render
+
+CLOCK = "recording_clock"
+SAMPLE = "recording_sample"
+SEED = "recording_seed"
+SEED_WEEKS = WEEKS + 1
+"""So far back the table is read: every week that is compared, whatever the clocks did."""
+SETTLING = timedelta(seconds=5)
+"""Transactions that began before a window's end may commit a little after it: so long they get."""
+_LEDGER = "backfilled_impression"
+
+
+def statements(
+    catalogue: Catalogue, pools: PoolsSpec, state_schema: str | None
+) -> Mapping[str, str]:
+    """What is asked, by name, parameters unbound.
+
+    `state_schema` holds the ledger of synthetic impressions; None where there is none yet.
+    """
+    names = {**fragments(catalogue, pools), **_names(catalogue, state_schema)}
+    return {name: render("checks", name, names) for name in (CLOCK, SAMPLE, SEED)}
+
+
+def hindrance(catalogue: Catalogue) -> str | None:
+    """Why the rate can't be measured here, or None: a date says nothing about five minutes."""
+    name = catalogue.spec.impressions.viewed_at
+    if catalogue.impressions.columns[name].cast == "date":
+        return f"{catalogue.impressions.configured}.{name} is a date, without a time of day"
+    return None
+
+
+async def visible_until(connection: AsyncConnection, texts: Mapping[str, str]) -> datetime | None:
+    """The end of the next window: what was viewed before is there to be counted.
+
+    None on a replica that has not replayed anything yet. Must be the transaction's first
+    statement, and the sample be counted in the same transaction.
+    """
+    until: datetime | None = (await connection.exec_driver_sql(texts[CLOCK])).scalar_one()
+    return None if until is None else until.astimezone(UTC) - SETTLING
+
+
+async def take_sample(
+    connection: AsyncConnection, texts: Mapping[str, str], window: Window
+) -> Sample:
+    """Count the window. An index on `viewed_at` makes it a matter of the window's rows alone."""
+    row = (await connection.exec_driver_sql(texts[SAMPLE], _moments(window))).one()
+    return Sample(window.start, window.end, row.impressions, row.artworks)
+
+
+async def seed(
+    connection: AsyncConnection, texts: Mapping[str, str], until: datetime, every: timedelta
+) -> list[Sample]:
+    """What the table tells of the weeks before `until`, in intervals of `every`, oldest first.
+
+    `until` is the start of the first window that is observed: the two must not overlap. Whole
+    intervals only, marked as seeded, from the oldest with an impression on. Reads all impressions
+    of these weeks: for the first start, and not for every run.
+    """
+    length = every.total_seconds()
+    last = int(until.timestamp() // length)
+    first = last - int(timedelta(weeks=SEED_WEEKS) / every)
+    window = Window(_moment(first, length), _moment(last, length))
+    result = await connection.exec_driver_sql(texts[SEED], {**_moments(window), "seconds": length})
+    rows = {row.number: (row.impressions, row.artworks) for row in result}
+    oldest = min((number for number, (impressions, _) in rows.items() if impressions), default=last)
+    return [
+        Sample(
+            _moment(number, length),
+            _moment(number + 1, length),
+            *rows.get(number, (0, 0)),
+            seeded=True,
+        )
+        for number in range(oldest, last)
+    ]
+
+
+def _moment(number: int, length: float) -> datetime:
+    return datetime.fromtimestamp(number * length, UTC)
+
+
+def _moments(window: Window) -> dict[str, object]:
+    return {"start": window.start, "end": window.end}
+
+
+def _names(catalogue: Catalogue, state_schema: str | None) -> dict[str, sql.Composable]:
+    spec = catalogue.spec
+    viewed = catalogue.impressions.columns[spec.impressions.viewed_at]
+    created = catalogue.artworks.columns[spec.artworks.created_at]
+    return {
+        "synthetic": _synthetic(catalogue, viewed, state_schema),
+        "viewed_start": stored_moment(viewed, spec.timezone, "start"),
+        "viewed_end": stored_moment(viewed, spec.timezone, "end"),
+        "viewed_moment": _moment_of("i", viewed, spec.timezone),
+        "artwork_created": identifier(created.name),
+        "created_start": stored_moment(created, spec.timezone, "start"),
+        "created_end": stored_moment(created, spec.timezone, "end"),
+        "created_moment": _moment_of("a", created, spec.timezone),
+    }
+
+
+def _moment_of(alias: str, column: Column, timezone: str) -> sql.Composable:
+    """The column of a table by that alias, as timestamptz."""
+    qualified = identifier(alias, column.name)
+    if column.has_time_zone:
+        return qualified
+    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(qualified, sql.Literal(timezone))
+
+
+def _synthetic(catalogue: Catalogue, viewed: Column, state_schema: str | None) -> sql.Composable:
+    """The ledger's rows of the window; without a ledger none, in the same types."""
+    spec = catalogue.spec.impressions
+    if state_schema is None:
+        return sql.SQL(
+            "(SELECT {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at"
+            " FROM {impressions} WHERE FALSE)"
+        ).format(
+            user=identifier(spec.user),
+            artwork=identifier(spec.artwork),
+            viewed_at=identifier(spec.viewed_at),
+            impressions=identifier(catalogue.impressions.schema, catalogue.impressions.name),
+        )
+    timezone = catalogue.spec.timezone
+    return sql.SQL(
+        "(SELECT b.user_id, b.artwork_id, b.viewed_at FROM {ledger} AS b"
+        " WHERE b.viewed_at >= {start} AND b.viewed_at < {end})"
+    ).format(
+        ledger=identifier(state_schema, _LEDGER),
+        start=stored_moment(viewed, timezone, "start"),
+        end=stored_moment(viewed, timezone, "end"),
+    )

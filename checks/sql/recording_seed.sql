@@ -1,0 +1,31 @@
+-- The same as recording_sample for a long time back, in one pass: by interval, numbered from 1970.
+-- What was viewed again since is counted where it was viewed last, so this erodes, the more the
+-- older it is.
+WITH recorded AS (
+    SELECT
+        floor(extract(epoch FROM r.moment) / %(seconds)s)::bigint AS number,
+        count(*) AS impressions
+    FROM (
+        SELECT {viewed_moment} AS moment
+        FROM {impressions} AS i
+        LEFT JOIN {synthetic} AS s
+            ON s.user_id = i.{user} AND s.artwork_id = i.{artwork} AND s.viewed_at = i.{viewed_at}
+        WHERE i.{viewed_at} >= {viewed_start} AND i.{viewed_at} < {viewed_end} AND s.user_id IS NULL
+    ) AS r
+    GROUP BY 1
+),
+created AS (
+    SELECT
+        floor(extract(epoch FROM {created_moment}) / %(seconds)s)::bigint AS number,
+        count(*) AS artworks
+    FROM {artworks} AS a
+    WHERE a.{artwork_created} >= {created_start} AND a.{artwork_created} < {created_end}
+    GROUP BY 1
+)
+SELECT
+    coalesce(recorded.number, created.number) AS number,
+    coalesce(recorded.impressions, 0) AS impressions,
+    coalesce(created.artworks, 0) AS artworks
+FROM recorded
+FULL JOIN created ON created.number = recorded.number
+ORDER BY 1

@@ -1,0 +1,201 @@
+"""Samples of the recording rate on real tables: real impressions only, in any kind of column."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.recording_rate.reading import hindrance, seed, statements, take_sample
+from checks.recording_rate.samples import Window
+from checks.relations import Catalogue
+from checks.spec import PoolsSpec
+from monitor.demo.server import PostgresServer
+from tests.support.databases import EMPTY, cloned
+from tests.support.galleries import Gallery, Person, Piece, micros
+from tests.support.hall_list import APP, LOOSE, PARTITIONED
+from tests.support.halls import Hall
+from tests.support.odd_halls import BERLIN, BIGINT, VIEWS
+from tests.support.opening import OpenHall, open_hall, run
+from tests.support.views import set_viewed
+
+POOLS = PoolsSpec()
+START = datetime(2026, 2, 3, 10, 0, tzinfo=UTC)
+EVERY = timedelta(minutes=5)
+WINDOW = Window(START, START + EVERY)
+LEDGER = "the ledger's"
+_STEP = timedelta.resolution
+MOMENTS = (
+    START - timedelta(days=3),
+    START - _STEP,
+    START,
+    START + timedelta(minutes=2),
+    START + EVERY - _STEP,
+    START + EVERY,
+    START + timedelta(hours=5),
+)
+"""In the window are the third to the fifth."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One pair's impression. `listed`: when this service wrote it, if it did."""
+
+    viewed: datetime
+    listed: datetime | None
+
+    @property
+    def is_real(self) -> bool:
+        """Not as this service wrote it: somebody looked."""
+        return self.viewed != self.listed
+
+
+moments = st.sampled_from(MOMENTS)
+views = st.builds(
+    lambda viewed, listed, untouched: View(viewed, viewed if untouched else listed),
+    moments,
+    st.none() | moments,
+    st.booleans(),
+)
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    """One database for all tests here: whatever they insert is rolled back."""
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
+@asynccontextmanager
+async def viewed(
+    opened: OpenHall, given_views: list[View]
+) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
+    """The hall with one impression of each view, by different pairs, and the ledger."""
+    people, pieces = range(4), range(4)
+    pairs = [(person, piece) for piece in pieces for person in people][: len(given_views)]
+    gallery = Gallery(
+        now=START,
+        people=tuple(Person(number, created=micros(MOMENTS[0])) for number in people),
+        pieces=tuple(Piece(number, created=micros(MOMENTS[0])) for number in pieces),
+        views=tuple(pairs),
+    )
+    key, catalogue = opened.hall.key, opened.catalogue
+    by_pair = {
+        (key(person), key(piece)): view
+        for (person, piece), view in zip(pairs, given_views, strict=True)
+    }
+    async with opened.hanging(gallery) as connection:
+        listed = {pair: micros(v.listed) for pair, v in by_pair.items() if v.listed is not None}
+        await set_viewed(connection, catalogue, listed)
+        await run(connection, ledger(catalogue, list(listed)))
+        await set_viewed(
+            connection, catalogue, {pair: micros(view.viewed) for pair, view in by_pair.items()}
+        )
+        yield connection, catalogue
+
+
+def ledger(catalogue: Catalogue, pairs: list[tuple[str, str]]) -> str:
+    """Creates the ledger, and lists the impressions of `pairs` in it as they are."""
+    spec = catalogue.spec.impressions
+    names = {
+        "ledger": sql.Identifier(LEDGER),
+        "user": sql.Identifier(spec.user),
+        "artwork": sql.Identifier(spec.artwork),
+        "viewed_at": sql.Identifier(spec.viewed_at),
+        "impressions": sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
+        "pairs": sql.SQL(", ").join(
+            sql.SQL("({}, {})").format(sql.Literal(user), sql.Literal(artwork))
+            for user, artwork in pairs or [("", "")]
+        ),
+    }
+    return (
+        sql.SQL(
+            "CREATE SCHEMA {ledger}; CREATE TABLE {ledger}.backfilled_impression AS"
+            " SELECT {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at"
+            " FROM {impressions} WHERE ({user}::text, {artwork}::text) IN (VALUES {pairs})"
+        )
+        .format(**names)
+        .as_string(None)
+    )
+
+
+@pytest.fixture(params=[APP, LOOSE, PARTITIONED, BERLIN, BIGINT, VIEWS], ids=lambda hall: hall.name)
+async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
+    """A hall, in a session whose time zone is nobody's."""
+    async with open_hall(url, request.param) as made:
+        await run(made.connection, "SET TIME ZONE 'Pacific/Auckland'")
+        await made.connection.commit()
+        yield made
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(given_views=st.lists(views, max_size=16))
+async def test_a_sample_holds_the_real_impressions_of_its_window(
+    opened: OpenHall, given_views: list[View]
+) -> None:
+    async with viewed(opened, given_views) as (connection, catalogue):
+        texts = statements(catalogue, POOLS, LEDGER)
+        sample = await take_sample(connection, texts, WINDOW)
+        bare = await take_sample(connection, statements(catalogue, POOLS, None), WINDOW)
+    within = [view for view in given_views if WINDOW.start <= view.viewed < WINDOW.end]
+    assert sample.impressions == sum(view.is_real for view in within)
+    assert bare.impressions == len(within)
+    assert (sample.start, sample.end, sample.seeded) == (WINDOW.start, WINDOW.end, False)
+
+
+@pytest.mark.parametrize("hall", [APP, BERLIN, VIEWS], ids=lambda hall: hall.name)
+async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hall: Hall) -> None:
+    given_views = [
+        View(START - timedelta(minutes=7 * number), START if number % 3 == 0 else None)
+        for number in range(1, 15)
+    ] + [View(START - EVERY, START - EVERY)]
+    async with (
+        open_hall(url, hall) as opened,
+        viewed(opened, given_views) as (connection, catalogue),
+    ):
+        texts = statements(catalogue, POOLS, LEDGER)
+        seeded = await seed(connection, texts, START + timedelta(minutes=1), EVERY)
+        counted = [
+            await take_sample(connection, texts, Window(sample.start, sample.end))
+            for sample in seeded
+        ]
+    assert [replace(sample, seeded=True) for sample in counted] == seeded
+    assert sum(sample.impressions for sample in seeded) == 14
+    assert seeded[0].start == START - timedelta(minutes=100), "the first with an impression"
+    assert seeded[-1].end == START, "the last whole interval"
+
+
+async def test_a_table_without_impressions_has_nothing_to_seed_from(url: str) -> None:
+    async with open_hall(url, APP) as opened, viewed(opened, []) as (connection, catalogue):
+        assert await seed(connection, statements(catalogue, POOLS, LEDGER), START, EVERY) == []
+
+
+async def test_artworks_created_in_the_window_are_counted(url: str) -> None:
+    pieces = tuple(Piece(number, created=micros(moment)) for number, moment in enumerate(MOMENTS))
+    async with (
+        open_hall(url, BERLIN) as opened,
+        opened.hanging(Gallery(now=START, pieces=pieces)) as connection,
+    ):
+        sample = await take_sample(connection, statements(opened.catalogue, POOLS, None), WINDOW)
+    assert sample.artworks == 3
+
+
+async def test_dates_without_a_time_of_day_are_refused(url: str) -> None:
+    async with open_hall(url, APP) as opened:
+        catalogue = opened.catalogue
+    assert hindrance(catalogue) is None
+    column = replace(catalogue.impressions.columns["viewed_at"], type="date", cast="date")
+    dated = replace(catalogue.impressions, columns={"viewed_at": column})
+    reason = hindrance(replace(catalogue, impressions=dated))
+    assert reason == "user_art_impressions.viewed_at is a date, without a time of day"
