@@ -46,14 +46,22 @@ def is_batch(transaction: Transaction) -> bool:
 
 def split(seen: Iterable[Seen]) -> tuple[list[Boundary], list[Transaction]]:
     """What comes before the plan; and the transactions that matter: the plan, the first batch, a
-    middle one and the last, and everything after it."""
+    middle one and the last, and of everything else that repeats itself the first and the last."""
     all_of_them = transactions(seen)
     start = next(n for n, one in enumerate(all_of_them) if is_planning(one))
     before = [boundary for one in all_of_them[:start] for boundary in one]
-    batches = [one for one in all_of_them if is_batch(one)]
-    chosen = {batches[0], batches[len(batches) // 2], batches[-1]}
-    core = [one for one in all_of_them[start:] if not is_batch(one) or one in chosen]
-    return before, core
+    rest = all_of_them[start:]
+    batches = [one for one in rest if is_batch(one)]
+    others = [one for one in rest if not is_batch(one)]
+    first = {_texts(one): one for one in reversed(others)}
+    last = {_texts(one): one for one in others}
+    middle = batches[len(batches) // 2]
+    chosen = {batches[0], middle, batches[-1], *first.values(), *last.values()}
+    return before, [one for one in rest if one in chosen]
+
+
+def _texts(transaction: Transaction) -> tuple[str, ...]:
+    return tuple(boundary.statement for boundary in transaction)
 
 
 def every_strike(seen: Iterable[Seen]) -> Iterator[Strike]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from random import Random
+from zoneinfo import ZoneInfo
 
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.samples import Sample
@@ -14,6 +17,10 @@ from checks.recording_rate.series import Series
 EVERY = timedelta(minutes=5)
 WEEK = timedelta(weeks=1)
 LIMITS = Limits(warn=4, fail=8)
+ZONE = ZoneInfo("UTC")
+EVENING = datetime(2026, 2, 10, 19, 0, tzinfo=UTC)
+NIGHT = datetime(2026, 2, 10, 7, 0, tzinfo=UTC)
+"""When the rhythm is at its peak and at its trough."""
 
 Rate = Callable[[datetime], float]
 """Usual impressions an interval at a moment on the app's own clocks."""
@@ -47,6 +54,22 @@ def samples(
     return [
         Sample(start, start + every, _chance(random, rate(start.astimezone(zone))), artworks)
         for start in starts
+    ]
+
+
+@cache
+def history(average: float, end: datetime = EVENING, weeks: float = 9) -> tuple[Sample, ...]:
+    """Quiet weeks of an app with so many impressions an interval."""
+    return tuple(samples(rhythm(average), ZONE, end, weeks=weeks))
+
+
+def newest(given_samples: tuple[Sample, ...], *impressions: int, artworks: int = 1) -> list[Sample]:
+    """The same, but the newest samples hold so many."""
+    kept = list(given_samples[: len(given_samples) - len(impressions)])
+    changed = given_samples[len(kept) :]
+    return kept + [
+        replace(sample, impressions=number, artworks=artworks)
+        for sample, number in zip(changed, impressions, strict=True)
     ]
 
 
