@@ -84,7 +84,7 @@ def test_most_of_the_impressions_lost_is_found_too() -> None:
     assert found.deviation >= LIMITS.warn
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     average=st.sampled_from([0.5, 3, 20, 60, 600]),
     impressions=st.lists(st.integers(0, 200), min_size=2, max_size=2),
@@ -98,7 +98,7 @@ def test_fewer_impressions_never_lower_the_deviation(
     less[fewer] = less[fewer] // 2
     none = [0, 0]
     deviations = [
-        judged(newest(history(average), *each, artworks=artworks), ZONE).deviation
+        judged(newest(history(average, weeks=4), *each, artworks=artworks), ZONE).deviation
         for each in (impressions, less, none)
     ]
     assert all(a <= b for a, b in pairwise(deviations)), deviations
@@ -111,7 +111,7 @@ def test_an_app_with_many_times_the_traffic_is_judged_alike(times: int, left: fl
         return [replace(s, impressions=s.impressions * factor) for s in given_samples]
 
     usual = round(rhythm(60)(EVENING) * left)
-    base = many(newest(history(60), usual, usual), 1000)
+    base = many(newest(history(60, weeks=4), usual, usual), 1000)
     found, same = judged(base, ZONE), judged(many(base, times), ZONE)
     assert same.deviation == pytest.approx(found.deviation, rel=0.01, abs=0.01)
     assert same.finding is found.finding
@@ -124,7 +124,7 @@ def test_in_a_quiet_hour_nothing_can_be_said() -> None:
 
 
 def test_a_stop_in_a_quiet_night_is_found_once_it_is_long_enough() -> None:
-    night = history(4, NIGHT)
+    night = history(4, NIGHT, weeks=5)
     usual = rhythm(4)(NIGHT)
     stretches = [
         count for count in range(2, 65) if judged(newest(night, *[0] * count), ZONE).suspect
