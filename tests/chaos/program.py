@@ -37,7 +37,7 @@ class Form:
     storm_faults: int = 5
     at_once: int = 3
     """Cases at the same time; each waits more than it works."""
-    seconds: float = 1200.0
+    seconds: float = 1800.0
     """After so long no further case begins."""
     behind: Path | None = None
     """The directory of a PgBouncer, if all of it is to go through one."""
