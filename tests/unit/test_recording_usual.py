@@ -67,9 +67,9 @@ def test_burstiness_is_how_many_impressions_come_at_a_time(burst: int) -> None:
 
 
 def test_the_rhythm_of_the_day_is_no_burstiness() -> None:
-    """It rises from nothing to three thousand within the hour that is looked at."""
+    """It rises by twenty an interval, evenly: within an hour by more than chance would."""
     smooth = [
-        replace(sample, impressions=int((sample.start - EVENING) / EVERY) % 2016 * 3)
+        replace(sample, impressions=(int((sample.start - EVENING) / EVERY) + 144) % 288 * 20)
         for sample in history(60)
     ]
     assert compared(smooth).burstiness == pytest.approx(1.0, abs=0.1)
