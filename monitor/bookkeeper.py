@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -17,7 +20,7 @@ from monitor.database import transaction
 from monitor.latch import read_recurring
 from monitor.leadership import Leadership, NotLeadingError
 from monitor.retention import forget_erased, sweep_ledger
-from monitor.shared import Shared, read_shared, users_interval, write_check
+from monitor.shared import Shared, read_shared, users_interval, write_check, write_result
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
@@ -32,7 +35,11 @@ log = structlog.get_logger(__name__)
 SHORT = timedelta(seconds=10)
 """The deadline of a statement over our own tables."""
 CENSUS = "census"
+MOST_RESULTS = 10_000
+"""Results that wait for a database that is away; of more, the oldest are lost."""
 
+Results = tuple[tuple[CheckStatus, float], ...]
+"""Results, oldest first, each with when it was found on the monotonic clock."""
 Added = dict[tuple[str, str], float]
 """(name, label) -> what is added to a total."""
 
@@ -63,18 +70,37 @@ class Bookkeeper:
         self._wake = wake
         self._missed: dict[str, int] = {}
         self._kept: dict[str, CheckStatus] = {}
+        self._results: deque[tuple[CheckStatus, float]] = deque()
+        # One at a time, or a result would be written before the one that it follows.
+        self._turn = asyncio.Lock()
+
+    def keep(self, status: CheckStatus, at: float) -> None:
+        """A result, found at `at` on the monotonic clock; written with what is written next."""
+        if self._leadership.leads:
+            self._results.append((status, at))
+            self._drop_oldest()
 
     def count_missed(self, name: str) -> None:
         """A run of the job `name` was left out; the next refresh adds it to the totals."""
         if self._leadership.leads:
             self._missed[name] = self._missed.get(name, 0) + 1
 
+    def start_leading(self) -> None:
+        """What was found when this process led before is not news any more."""
+        self._results.clear()
+
     async def refresh(self) -> None:
         """Exchange with the other processes: write what is new here, read what they changed."""
+        async with self._turn:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         led = self._leadership.leads
         state = self._workshop().state
         missed, self._missed = (self._missed if led else {}), {}
         news = self._news() if led else ()
+        results = self._take_results() if led else ()
+        something = bool(missed or news or results)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
                 shared = await read_shared(connection, state)
@@ -82,15 +108,16 @@ class Bookkeeper:
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
                 quarantined = await count_quarantined(connection, state)
-                if missed or news:
+                if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
-                    await self._keep(connection, state, added, news)
+                    await self._keep(connection, state, added, news, results)
                 counters = await read_counters(connection, state)
-                if missed or news:
+                if something:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:
             for name, n in missed.items():
                 self._missed[name] = self._missed.get(name, 0) + n
+            self._put_back(results)
             self.trouble("refresh_failed", error)
             return
         self._note(news)
@@ -122,8 +149,21 @@ class Bookkeeper:
             if check.outcome is not None and self._kept.get(name) is not check
         )
 
-    def _note(self, written: tuple[CheckStatus, ...]) -> None:
+    def _note(self, written: Iterable[CheckStatus]) -> None:
         self._kept |= {check.name: check for check in written}
+
+    def _take_results(self) -> Results:
+        results = tuple(self._results)
+        self._results.clear()
+        return results
+
+    def _put_back(self, results: Results) -> None:
+        self._results.extendleft(reversed(results))
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        while len(self._results) > MOST_RESULTS:
+            self._results.popleft()
 
     async def _keep(
         self,
@@ -131,7 +171,11 @@ class Bookkeeper:
         state: SchemaStatements,
         added: Added,
         news: tuple[CheckStatus, ...],
+        results: Results,
     ) -> None:
+        now = time.monotonic()
+        for result, at in results:
+            await write_result(connection, state, result, now - at)
         for check in news:
             await write_check(connection, state, check)
         await add_to_counters(connection, state, added)
@@ -139,10 +183,15 @@ class Bookkeeper:
     def _show(self, shared: Shared) -> None:
         """A follower shows what the leader found."""
         now = time.monotonic()
-        self._note(tuple(shared.checks.values()))
         # Those that this replica is configured for: an earlier one may have had others.
         mine = self._board.current.checks
-        checks = MappingProxyType({n: shared.checks.get(n, check) for n, check in mine.items()})
+        checks = MappingProxyType(
+            {
+                name: replace(shared.checks.get(name, check), facts=check.facts)
+                for name, check in mine.items()
+            }
+        )
+        self._note(checks.values())
         changes: dict[str, object] = {"checks": checks}
         if shared.census is not None:
             changes |= {"census": shared.census, "census_monotonic": now - shared.census_age}
@@ -181,12 +230,17 @@ class Bookkeeper:
 
     async def add(self, added: Added) -> None:
         """Add to the totals, as the leader; what is new of the checks goes with them."""
-        news = self._news()
+        async with self._turn:
+            await self._add(added)
+
+    async def _add(self, added: Added) -> None:
+        news, results = self._news(), self._take_results()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await self._keep(connection, self._workshop().state, added, news)
+                await self._keep(connection, self._workshop().state, added, news, results)
                 await self._leadership.confirm(connection)
         except ConservatorError as error:
+            self._put_back(results)
             self.trouble("totals_not_kept", error)
         else:
             self._note(news)

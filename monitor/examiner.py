@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, StatementError
-from checks.judgement import Outcome, judge
-from checks.measurement import Measurement
+from checks.judgement import judge
 from checks.spec import Borders
+from monitor.config import Check, Settings
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
 from monitor.plans import Plan
+from monitor.results import CheckResult
+from monitor.routine import Confirm, Routine, facts
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -30,76 +32,86 @@ AT_ONCE = 2
 GRACE_SECONDS = 5.0
 """How much longer than the server's deadline the client waits, for a connection that hangs."""
 
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What one run of a check brought. `measurement` is None where it could not be evaluated."""
-
-    outcome: Outcome
-    measurement: Measurement | None
-    error: ConservatorError | None
-    seconds: float
+Results = tuple[CheckResult, ...]
 
 
 class Examiner:
-    """Runs the checks of one service; at most AT_ONCE of them read at a time."""
+    """Runs the checks of one process; at most AT_ONCE of them read at a time."""
 
-    def __init__(self, read_engine: AsyncEngine, workshop: Callable[[], Workshop]) -> None:
+    def __init__(
+        self, settings: Settings, read_engine: AsyncEngine, workshop: Callable[[], Workshop]
+    ) -> None:
+        self._settings = settings
         self._read_engine = read_engine
         self._workshop = workshop
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def run(self, plan: Plan) -> CheckResult:
-        """One run. Never raises for what a check does; its seconds are those spent reading."""
-        timeout = plan.settings.timeout or self._workshop().settings.database.statement_timeout
+    def routine(self, plan: Plan) -> Routine:
+        """`plan` as an entry of the schedule."""
 
-        async def work() -> tuple[Outcome, Measurement]:
-            measured = await self._measure(plan, timeout)
-            return judge(measured, plan.thresholds), measured
+        async def run(_: Confirm | None) -> Results:
+            return await self._run(plan)
 
-        return await self.within(plan.name, timeout, work)
+        rows = {plan.name: facts(plan.settings, plan.thresholds)}
+        return Routine(plan.name, plan.settings, rows, run)
+
+    async def _run(self, plan: Plan) -> Results:
+        async def work(timeout: timedelta) -> Results:
+            started = time.perf_counter()
+            workshop = self._workshop()
+            async with self.reading(timeout) as (connection, borders):
+                measured = await plan.measure(
+                    connection, workshop.catalogue, workshop.settings.pools_spec(), borders
+                )
+            seconds = time.perf_counter() - started
+            outcome = judge(measured, plan.thresholds)
+            return (CheckResult(plan.name, outcome, measured, None, seconds),)
+
+        return await self.within(plan.settings, (plan.name,), work)
 
     async def within(
         self,
-        name: str,
-        timeout: timedelta,
-        work: Callable[[], Awaitable[tuple[Outcome, Measurement]]],
-    ) -> CheckResult:
-        """`work` in a place of its own and within `timeout`; whatever it raises is its error."""
-        async with self._places:
-            started = time.perf_counter()
-            try:
-                async with asyncio.timeout(timeout.total_seconds() + GRACE_SECONDS):
-                    outcome, measured = await work()
-            except ConservatorError as error:
-                return _failed(error, started)
-            except TimeoutError:
-                seconds = timeout.total_seconds()
-                return _failed(
-                    StatementError(
-                        f"{name} took longer than {seconds:g} s and was given up: raise"
-                        f" its timeout, or let `conservator doctor` look for a missing index."
-                    ),
-                    started,
+        check: Check,
+        names: tuple[str, ...],
+        work: Callable[[timedelta], Awaitable[Results]],
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> Results:
+        """`work` in a place of its own and within the timeout of `check`, which it is handed;
+        whatever it raises is the error of each of `names`. Never raises for what a check does."""
+        timeout = check.timeout or self._settings.database.statement_timeout
+        started = time.perf_counter()
+        try:
+            async with self._places:
+                started = time.perf_counter()
+                async with asyncio.timeout(timeout.total_seconds() + grace_seconds):
+                    return await work(timeout)
+        except ConservatorError as error:
+            message = str(error)
+        except TimeoutError:
+            message = str(
+                StatementError(
+                    f"{names[0]} took longer than {timeout.total_seconds():g} s and was given up:"
+                    " raise its timeout, or let `conservator doctor` look for a missing index."
                 )
-            except Exception as error:
-                log.exception("check_broke", check=name)
-                return _failed(ConservatorError(f"{name} broke: {error!r}."), started)
-            return CheckResult(outcome, measured, None, time.perf_counter() - started)
+            )
+        except Exception as error:
+            log.exception("check_broke", check=names[0])
+            message = f"{names[0]} broke: {error!r}."
+        seconds = time.perf_counter() - started
+        return tuple(CheckResult.failed(name, message, seconds) for name in names)
 
-    async def _measure(self, plan: Plan, timeout: timedelta) -> Measurement:
+    @asynccontextmanager
+    async def reading(self, timeout: timedelta) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
+        """A snapshot on the server that checks read, and the borders of the pools. Age is measured
+        on the primary's clock, whichever server is read."""
         workshop = self._workshop()
         pools = workshop.settings.pools_spec()
         borders = None
         if self._read_engine is not workshop.engine:
-            # Age is measured on the primary's clock, whichever server is read.
             async with snapshot(workshop.engine, timeout=timeout) as primary:
                 borders = Borders.at(await database_now(primary), pools)
         async with snapshot(self._read_engine, timeout=timeout) as connection:
             if borders is None:
                 borders = Borders.at(await database_now(connection), pools)
-            return await plan.measure(connection, workshop.catalogue, pools, borders)
-
-
-def _failed(error: ConservatorError, started: float) -> CheckResult:
-    return CheckResult(Outcome.ERROR, None, error, time.perf_counter() - started)
+            yield connection, borders

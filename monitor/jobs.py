@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.judgement import Outcome
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Settings
 from monitor.leadership import Leadership
 from monitor.reconciler import Reconciler
+from monitor.routine import Routine
 from monitor.runner import StructureRunner
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
@@ -26,6 +29,9 @@ REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
 often where the lease or the census is shorter: a follower's counts must not look stale between."""
 SHORTEST_REFRESH_SECONDS = 0.5
+
+SPREAD_SECONDS = 30.0
+"""Over so long the first runs of the checks are spread: they don't all come at once."""
 
 CANCEL_SECONDS = 1.0
 """How long what is given up may take to say good-bye to the database."""
@@ -94,11 +100,12 @@ class Jobs:
         books: Bookkeeper,
         reconciler: Reconciler,
         structure: StructureRunner,
-        times: tuple[CheckTimes, ...],
+        routines: tuple[Routine, ...],
+        times: Mapping[str, CheckTimes],
         workshop: Callable[[], Workshop],
         replace_workshop: Callable[[Workshop], None],
     ) -> None:
-        """`times`: of every check that is run here."""
+        """`times`: of every check that is run here, by name; those of `routines` among them."""
         self._settings = settings
         self._engine = engine
         self._scheduler = scheduler
@@ -106,7 +113,8 @@ class Jobs:
         self._books = books
         self._reconciler = reconciler
         self._structure = structure
-        self._times = {one.name: one for one in times}
+        self._routines = routines
+        self._times = times
         self._workshop = workshop
         self._replace_workshop = replace_workshop
         self.under_way = UnderWay()
@@ -119,6 +127,9 @@ class Jobs:
         if checks.structure.enabled:
             schedule = self._times["structure"].schedule
             self._add("structure", schedule, self._structure_job, at_once=False)
+        for routine in self._routines:
+            schedule = self._times[routine.name].schedule
+            self._add(routine.name, schedule, partial(self._routine, routine), at_once=False)
         census = self._times["census"].schedule.interval_seconds()
         seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), census)
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
@@ -135,6 +146,13 @@ class Jobs:
         self.under_way.soon("refresh", self._books.refresh)
         if self._times["census"].schedule.cron is None:
             self._scheduler.wake("census")
+        # The others when they would have been due, and those that are overdue one after the other.
+        for place, routine in enumerate(self._routines, start=1):
+            times = self._times[routine.name]
+            spread = min(SPREAD_SECONDS, times.schedule.interval_seconds())
+            first = spread * place / (len(self._routines) + 1)
+            if times.schedule.cron is None:
+                self._scheduler.wake(routine.name, in_seconds=max(first, times.due_in()))
 
     def _add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
         self._scheduler.add(name, schedule, self.under_way.tracked(name, job), at_once=at_once)
@@ -149,6 +167,26 @@ class Jobs:
             interval = times.stretched(seconds)
             if interval is not None:
                 self._scheduler.stretch("census", times.schedule, interval)
+
+    async def _routine(self, routine: Routine) -> None:
+        """One run of a check, or of a suite."""
+        if not self._leadership.leads:
+            return
+        results = await routine.run(self._leadership.confirm)
+        if not self._leadership.leads:  # whoever does now runs it anew
+            return
+        added = {(CHECK_RUNS, result.name): 1.0 for result in results}
+        for result in results:
+            self._times[result.name].publish(result)
+            if result.outcome is Outcome.ERROR:
+                added[CHECK_ERRORS, result.name] = 1.0
+        times = self._times[routine.name]
+        interval = times.stretched(max(result.seconds or 0.0 for result in results))
+        if interval is not None:
+            self._scheduler.stretch(routine.name, times.schedule, interval)
+            for name in routine.rows:
+                self._times[name].adopt(interval.total_seconds())
+        await self._books.add(added)
 
     async def _structure_job(self) -> None:
         """Read the catalogue again, on every replica: whoever leads next works by it. The leader
@@ -177,7 +215,7 @@ class Jobs:
             return
         added = {(CHECK_RUNS, "structure"): 1.0}
         if failure is None:
-            self._structure.publish(self._workshop(), seconds=seconds)
+            self._structure.publish(self._workshop().examination, seconds=seconds)
         else:
             added[CHECK_ERRORS, "structure"] = 1.0
             self._structure.failed(failure, seconds=seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,18 +17,37 @@ from checks.census import (
     none_affected,
     take_census,
 )
-from checks.doctor import Severity
+from checks.doctor import Examination, Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from checks.judgement import Outcome
+from checks.judgement import Outcome, Thresholds, at_least
+from checks.measurement import Measurement
 from checks.spec import Borders
 from monitor.check_times import CheckTimes
+from monitor.config import Check, Settings
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
+from monitor.plans import NONE_AT_ALL
+from monitor.routine import facts
 from monitor.shared import users_interval
-from monitor.status import StatusBoard
+from monitor.status import CheckFacts, StatusBoard
 from monitor.workshop import Workshop, finding_sentence
 
 log = structlog.get_logger(__name__)
+
+
+def core_facts(settings: Settings) -> tuple[tuple[str, Check, CheckFacts], ...]:
+    """Name, settings and facts of the two checks that healing is decided from."""
+    checks = settings.checks
+    threshold = at_least(settings.healing.threshold)
+    census = Thresholds(warn=NONE_AT_ALL, fail=threshold)
+    return (
+        ("census", checks.census, facts(checks.census, census)),
+        (
+            "structure",
+            checks.structure,
+            replace(facts(checks.structure), warn="> 0", fail="an error"),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +114,13 @@ class CensusRunner:
         threshold = self._workshop().settings.healing.threshold
         legacy = census.legacy_untracked
         outcome = Outcome.FAIL if legacy >= threshold else Outcome.WARN if legacy else Outcome.PASS
-        self._times.evaluated(
-            outcome,
+        measured = Measurement(
             value=legacy,
             message=f"{legacy} legacy-untracked of {census.pairs} pairs.",
-            seconds=census.duration_seconds,
-            age_seconds=age_seconds,
+            numbers=_numbers(census),
+        )
+        self._times.evaluated(
+            outcome, measured, seconds=census.duration_seconds, age_seconds=age_seconds
         )
         log.info(
             "census",
@@ -147,18 +167,26 @@ class CensusRunner:
         return time.monotonic() - status.users_monotonic >= status.users_interval_seconds * 0.9
 
 
+def _numbers(census: Census) -> dict[str, float]:
+    return {
+        "tracked": census.tracked,
+        "fresh": census.fresh,
+        "storage": census.storage,
+        "aged": census.aged,
+        "appeared": census.appeared,
+    }
+
+
 class StructureRunner:
     """Runs `doctor` as a recurring check: an index dropped at night is noticed."""
 
     def __init__(self, times: CheckTimes) -> None:
         self._times = times
 
-    def publish(self, workshop: Workshop, *, seconds: float) -> None:
+    def publish(self, examination: Examination, *, seconds: float) -> None:
         """Judge an examination and publish it."""
         findings = [
-            finding
-            for finding in workshop.examination.findings
-            if finding.severity is not Severity.ADVICE
+            finding for finding in examination.findings if finding.severity is not Severity.ADVICE
         ]
         errors = sum(finding.severity is Severity.ERROR for finding in findings)
         outcome = Outcome.FAIL if errors else Outcome.WARN if findings else Outcome.PASS
@@ -166,13 +194,13 @@ class StructureRunner:
             {"finding": finding.code, "subject": finding.subject} for finding in findings
         )
         message = " ".join(finding_sentence(finding) for finding in findings[:3])
-        self._times.evaluated(
-            outcome,
+        measured = Measurement(
             value=len(findings),
             message=message or "The tables are as they should be.",
-            seconds=seconds,
+            numbers={"errors": errors, "warnings": len(findings) - errors},
             evidence=evidence,
         )
+        self._times.evaluated(outcome, measured, seconds=seconds)
 
     def failed(self, error: ConservatorError, *, seconds: float) -> None:
         """The catalogue could not be read."""

@@ -88,10 +88,11 @@ class Scheduler:
         if job is not None and getattr(job.trigger, "interval", None) != interval:
             self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
 
-    def wake(self, name: str) -> None:
-        """Run `name` now, unless it is running already, or is not scheduled at all."""
+    def wake(self, name: str, *, in_seconds: float = 0.0) -> None:
+        """Run `name` soon, unless it is running already, or is not scheduled at all."""
         if self._scheduler.get_job(name) is not None:
-            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            due = datetime.now(UTC) + timedelta(seconds=in_seconds)
+            self._scheduler.modify_job(name, next_run_time=due)
 
     def start(self) -> None:
         """Begin."""

@@ -19,15 +19,19 @@ from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
 from monitor.database import create_engine
 from monitor.desk import Desk
+from monitor.expectations.client import Worker
+from monitor.expectations.faults import require_known_expectations
 from monitor.healer import Healer
 from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
 from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
-from monitor.runner import CensusRunner, StructureRunner
+from monitor.routine import Routine
+from monitor.routines import routines
+from monitor.runner import CensusRunner, StructureRunner, core_facts
 from monitor.scheduler import Schedule, Scheduler
-from monitor.status import Status, StatusBoard
+from monitor.status import CheckFacts, Status, StatusBoard
 from monitor.workshop import Workshop, census_form_sentence, process_name
 
 log = structlog.get_logger(__name__)
@@ -59,6 +63,7 @@ class Service:
             if read_url is None
             else create_engine(read_url, pool_size=database.pool_size)
         )
+        self._worker = Worker()
         self._workshop: Workshop | None = None
         self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None
@@ -83,16 +88,7 @@ class Service:
         return self._workshop
 
     def _wire(self) -> None:
-        settings, checks = self.settings, self.settings.checks
-        census_times = self._times("census", checks.census)
-        structure_times = self._times("structure", checks.structure)
-        self._census = CensusRunner(
-            self._read_engine,
-            lambda: self.workshop,
-            self.board,
-            census_times,
-            keep=settings.healing.consecutive,
-        )
+        settings = self.settings
         self._books = Bookkeeper(
             self._engine,
             lambda: self.workshop,
@@ -100,6 +96,17 @@ class Service:
             self._leadership,
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
             wake=lambda: self._scheduler.wake("census"),
+        )
+        entries = routines(
+            settings, self._engine, self._read_engine, lambda: self.workshop, self._worker
+        )
+        times = self._all_times(entries)
+        self._census = CensusRunner(
+            self._read_engine,
+            lambda: self.workshop,
+            self.board,
+            times["census"],
+            keep=settings.healing.consecutive,
         )
         self._scheduler = Scheduler(self._books.count_missed)
         self._healer = Healer(
@@ -121,15 +128,31 @@ class Service:
             reconciler=Reconciler(
                 lambda: self.workshop, self.board, self._census, self._healer, self._leadership
             ),
-            structure=StructureRunner(structure_times),
-            times=(census_times, structure_times),
+            structure=StructureRunner(times["structure"]),
+            routines=entries,
+            times=times,
             workshop=lambda: self.workshop,
             replace_workshop=self._replace_workshop,
         )
 
-    def _times(self, name: str, check: Check) -> CheckTimes:
-        schedule = Schedule(check.every, check.cron, self.settings.catalog.timezone)
-        return CheckTimes(name, schedule, self.board, check.budget)
+    def _all_times(self, entries: tuple[Routine, ...]) -> dict[str, CheckTimes]:
+        """Of every check, by name, in the order in which they are shown."""
+        own = core_facts(self.settings)
+        found = {name: self._times(name, check, facts) for name, check, facts in own}
+        for entry in entries:
+            for name, facts in entry.rows.items():
+                found[name] = self._times(name, entry.settings, facts)
+        return found
+
+    def _times(self, name: str, check: Check, facts: CheckFacts) -> CheckTimes:
+        return CheckTimes(
+            name,
+            Schedule(check.every, check.cron, self.settings.catalog.timezone),
+            self.board,
+            check.budget,
+            facts=facts,
+            keep=self._books.keep,
+        )
 
     def _replace_workshop(self, workshop: Workshop) -> None:
         self._workshop = workshop
@@ -140,6 +163,7 @@ class Service:
             self._census.publish(census)
 
     def _lead_gained(self) -> None:
+        self._books.start_leading()
         self._census.newest.clear()  # somebody else may have counted since
         self._jobs.lead()
 
@@ -156,9 +180,11 @@ class Service:
         """Read the catalogue, bring the state schema up to date, start the loop.
 
         A database that is away is waited for in the background, and everything that needs it is
-        refused until then. Raises CatalogueError with everything that must be mended first.
+        refused until then. Raises CatalogueError with everything that must be mended first,
+        InvalidConfigError for expectations that Great Expectations doesn't know.
         """
         self.failed = asyncio.get_running_loop().create_future()
+        await require_known_expectations(self.settings, self._worker)
         try:
             await self._open()
         except DatabaseUnavailableError as error:
@@ -217,6 +243,7 @@ class Service:
         await self._drain()
         await give_up(self._background.values())
         await give_up(self._jobs.under_way.tasks)
+        await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")
         await asyncio.wait({release}, timeout=CANCEL_SECONDS)

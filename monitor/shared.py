@@ -7,6 +7,7 @@ clock, so that a follower calls the same values stale as the leader does.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -67,7 +68,7 @@ async def read_shared(connection: AsyncConnection, statements: SchemaStatements)
 async def write_check(
     connection: AsyncConnection, statements: SchemaStatements, check: CheckStatus
 ) -> None:
-    """Keep the result of a check for the other replicas."""
+    """Keep the last result of a check for the other replicas."""
     wall, monotonic = time.time(), time.monotonic()
     await statements.run(
         connection,
@@ -82,10 +83,37 @@ async def write_check(
             "duration_seconds": check.duration_seconds,
             "run_age": _age(check.last_run, wall),
             "success_age": _age(check.monotonic, monotonic),
-            "since_age": _age(check.since, wall),
             "evidence": json.dumps([dict(row) for row in check.evidence]),
+            "numbers": json.dumps(finite(check.numbers)),
         },
     )
+
+
+async def write_result(
+    connection: AsyncConnection, statements: SchemaStatements, check: CheckStatus, age: float
+) -> None:
+    """Keep a result for the history, `age` seconds after it was found; a change of the outcome
+    too."""
+    outcome = check.outcome
+    assert outcome is not None
+    evaluated = outcome is not Outcome.ERROR
+    await statements.run(
+        connection,
+        "check_result_insert",
+        {
+            "name": check.name,
+            "age": age,
+            "outcome": outcome.value,
+            "value": check.value if evaluated else None,
+            "seconds": check.duration_seconds,
+            "message": check.message,
+        },
+    )
+
+
+def finite(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Without what JSON has no word for."""
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 def check_from_row(row: Row[Any], now: float) -> CheckStatus:
@@ -103,6 +131,7 @@ def check_from_row(row: Row[Any], now: float) -> CheckStatus:
         last_success=row.last_success,
         since=row.since,
         evidence=tuple({str(k): str(v) for k, v in one.items()} for one in row.evidence),
+        numbers=row.numbers,
         monotonic=None if row.success_age is None else now - row.success_age,
     )
 

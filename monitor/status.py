@@ -27,6 +27,20 @@ STALE_AFTER_INTERVALS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class CheckFacts:
+    """What the configuration says about a check, for whoever looks at its result."""
+
+    warn: str | None = None
+    """The condition on which it warns, in words; None: never."""
+    fail: str | None = None
+    """The condition on which it fails, in words; None: never."""
+    owner: str | None = None
+    runbook: str | None = None
+    suite: str | None = None
+    """Of an expectation: the suite that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckStatus:
     """The last result of one check. Moments are Unix seconds, durations seconds."""
 
@@ -46,6 +60,9 @@ class CheckStatus:
     """Since when the outcome has been this."""
     evidence: tuple[Mapping[str, str], ...] = ()
     """At most 20 example rows: ids and timestamps, as text."""
+    numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """What the value is made of."""
+    facts: CheckFacts = CheckFacts()
     monotonic: float | None = None
     """When it was last evaluated, on the monotonic clock."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from psycopg import sql
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import fragments, stored_moment
@@ -76,13 +79,18 @@ async def seed(
     first = last - int(timedelta(weeks=SEED_WEEKS) / every)
     window = Window(_moment(first, length), _moment(last, length))
     result = await connection.exec_driver_sql(texts[SEED], {**_moments(window), "seconds": length})
-    rows = {row.number: (row.impressions, row.artworks) for row in result}
-    oldest = min((number for number, (impressions, _) in rows.items() if impressions), default=last)
+    # Some 18,000 of them: the event loop must not stand still meanwhile.
+    return await asyncio.to_thread(_seeded, result.all(), last, length)
+
+
+def _seeded(rows: Sequence[Row[Any]], last: int, length: float) -> list[Sample]:
+    found = {row.number: (row.impressions, row.artworks) for row in rows}
+    oldest = min((number for number, (count, _) in found.items() if count), default=last)
     return [
         Sample(
             _moment(number, length),
             _moment(number + 1, length),
-            *rows.get(number, (0, 0)),
+            *found.get(number, (0, 0)),
             seeded=True,
         )
         for number in range(oldest, last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from checks.census import Census
 from checks.pairs import UserCensus
@@ -36,11 +37,11 @@ def backfill(done: UserBackfill) -> Json:
 
 def check(status: CheckStatus, now: float) -> Json:
     """The last result of a check, marked stale where it is."""
-    finite = status.value is not None and math.isfinite(status.value)
+    value = status.value
     return {
         "name": status.name,
         "outcome": status.outcome,
-        "value": status.value if finite else None,
+        "value": value if value is not None and math.isfinite(value) else None,
         "message": status.message,
         "stale": check_is_stale(status, now),
         "since": unix_moment(status.since),
@@ -49,8 +50,19 @@ def check(status: CheckStatus, now: float) -> Json:
         "duration_seconds": status.duration_seconds,
         "interval_seconds": status.interval_seconds,
         "configured_interval_seconds": status.configured_interval_seconds,
+        "numbers": _finite(status.numbers),
         "evidence": [dict(row) for row in status.evidence],
+        "warn": status.facts.warn,
+        "fail": status.facts.fail,
+        "owner": status.facts.owner,
+        "runbook": status.facts.runbook,
+        "suite": status.facts.suite,
     }
+
+
+def _finite(numbers: Mapping[str, float]) -> Json:
+    """Without what JSON has no word for."""
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 def run(found: Run) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from prometheus_client.metrics_core import Metric
@@ -54,7 +55,7 @@ def check_families(status: Status, now: float) -> Iterator[Metric]:
         checks,
         "check_value",
         "The number that the check measured.",
-        lambda check: None if check_is_stale(check, now) else check.value,
+        lambda check: None if check_is_stale(check, now) else _finite(check.value),
     )
     yield from _measured(
         checks,
@@ -66,6 +67,11 @@ def check_families(status: Status, now: float) -> Iterator[Metric]:
         yield from _measured(checks, name, text, measure)
     for name, text in _TOTALS:
         yield from counters_by(name, text, "check", status.checks, status.counters)
+
+
+def _finite(value: float | None) -> float | None:
+    """An infinity is no measurement: the age of an artwork that is not there."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _outcomes(checks: tuple[CheckStatus, ...], now: float) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from checks.census import Census
 from exporters.current import current_census, remaining_rows
 from exporters.moments import moment
+from exporters.page.checks import render_checks
 from exporters.page.summary import summarise
 from monitor.state.runs import RunState
 from monitor.status import Status
@@ -45,7 +46,8 @@ def render_page(status: Status, now: float, *, observe: bool) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>conservator</title><style>{_STYLE}</style></head><body><main>"
         f'<h1>conservator</h1><p class="summary {summary.mood}">{escape(summary.sentence)}</p>'
-        f"{_census(status, now)}<dl>{facts}</dl><nav><ul>{links}</ul></nav>"
+        f"{_census(status, now)}<dl>{facts}</dl>{render_checks(status, now)}"
+        f"<nav><ul>{links}</ul></nav>"
         f"<footer>Version {escape(status.version)}</footer></main></body></html>\n"
     )
 

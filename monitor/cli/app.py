@@ -12,6 +12,7 @@ import typer
 from monitor.cli import config
 from monitor.cli.check import check
 from monitor.cli.demo import demo
+from monitor.cli.docs import docs
 from monitor.cli.doctor import doctor
 from monitor.cli.errors import run
 from monitor.cli.explain import explain
@@ -50,6 +51,7 @@ for command in (
     init,
     uninstall,
     doctor,
+    docs,
     sql,
 ):
     app.command()(command)

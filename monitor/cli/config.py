@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from monitor.cli.output import console, print_json
 from monitor.cli.session import config_path, settings_of
-from monitor.config import describe, json_schema
+from monitor.config import Settings, describe, json_schema
+from monitor.expectations.client import Worker
+from monitor.expectations.faults import require_known_expectations
 
 app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 
@@ -20,10 +23,19 @@ def check(
 ) -> None:
     """Validate the configuration; all mistakes at once. Exit 78 when there are any."""
     settings = settings_of(context)
+    asyncio.run(_examine_suites(settings))
     if as_json:
         print_json(describe(settings))
     else:
         console.print(f"{config_path(context)} is valid.", soft_wrap=True)
+
+
+async def _examine_suites(settings: Settings) -> None:
+    worker = Worker()
+    try:
+        await require_known_expectations(settings, worker)
+    finally:
+        await worker.close()
 
 
 @app.command("schema")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import Annotated
 
 import psycopg
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.doctor import Blocks
+from checks.measurement import MAX_EVIDENCE
+from checks.recording_rate import reading
 from checks.spec import Borders
 from checks.statements import render
 from monitor.cli.output import print_json
@@ -43,7 +47,7 @@ def sql(
             driver = raw.driver_connection
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
-            values = {**census_parameters(borders), **_examples(borders)}
+            values = {**census_parameters(borders), **_examples(borders, settings)}
             return {key: _bound(cursor, text, values) for key, text in statements(workshop).items()}
 
     found = with_engine(context, work)
@@ -79,14 +83,37 @@ def statements(workshop: Workshop) -> dict[str, str]:
         ("batch_insert_quarantine", RunKind.HEAL, Part.USERS, True),
     ):
         found[key] = workshop.healing.batch_insert(kind, part, quarantine=quarantine)
+    found |= check_statements(workshop)
     found["verify_plan"] = workshop.healing.text("verify_plan")
     found["undo_batch"] = undo_sql(workshop.healing, "undo_batch", begun=True)
     found["undo_survey"] = workshop.healing.text("undo_survey")
     return found
 
 
-def _examples(borders: Borders) -> dict[str, object]:
+def check_statements(workshop: Workshop) -> dict[str, str]:
+    """What the checks around the census ask; an own query under the name of its check."""
+    catalogue, settings = workshop.catalogue, workshop.settings
+    pools = settings.pools_spec()
+    found: dict[str, str] = {}
+    for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
+        found |= check.statements(catalogue, pools)
+    found |= reading.statements(catalogue, pools, workshop.state.state_schema)
+    found |= {one.name: own_sql.statement(one.query) for one in settings.checks.sql}
+    return found
+
+
+def _examples(borders: Borders, settings: Settings) -> dict[str, object]:
+    interval = settings.checks.recording_rate.every or timedelta(minutes=5)
     return {
+        **timestamps.parameters(borders),
+        **pool_exhaustion.parameters(borders, settings.checks.pool_exhaustion.minimum),
+        **artwork_supply.parameters(borders),
+        "evidence": MAX_EVIDENCE,
+        "rows": 2,
+        "none": "(null)",
+        "start": borders.now - interval,
+        "end": borders.now,
+        "seconds": interval.total_seconds(),
         "now": borders.now,
         "run_id": 0,
         "undoes": 0,

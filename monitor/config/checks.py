@@ -36,9 +36,13 @@ class Check(Section):
     both match."""
     timeout: Maybe[Timeout] = None
     """How long one run may take; null: database.statement_timeout."""
-    budget: Maybe[PositiveShare] = None
+    budget: Maybe[PositiveShare] = 0.05
     """The largest share of the time that the check may spend running: the interval stretches
     instead. null: no limit."""
+    owner: Maybe[Text] = None
+    """Who looks after it: shown with its result."""
+    runbook: Maybe[Text] = None
+    """Where it says what to do about it, a URL: shown with its result."""
 
     @model_validator(mode="before")
     @classmethod
@@ -124,8 +128,8 @@ class Severity(StrEnum):
 class Expectation(Section):
     """One expectation of Great Expectations."""
 
-    type: Annotated[Text, Field(pattern="^expect_[a-z0-9_]+$")]
-    """Its name, such as expect_column_values_to_not_be_null."""
+    type: Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$")]
+    """Its name, such as expect_column_values_to_not_be_null, or unexpected_rows_expectation."""
     kwargs: Arguments = Field(default_factory=dict)
     """Its arguments, such as {column: image_url, mostly: 0.99}."""
     severity: Severity = Severity.CRITICAL

@@ -35,6 +35,8 @@ class Worker:
         self._memory_limit = memory_limit_bytes
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self.suites = asyncio.Lock()
+        """Held by the suite that is run."""
 
     @property
     def pid(self) -> int | None:

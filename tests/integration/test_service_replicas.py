@@ -223,18 +223,19 @@ async def somebody_waits(app: App) -> bool:
 async def test_a_run_asked_for_at_a_follower_is_worked_there_and_published_by_the_leader(
     app_database_url: str,
 ) -> None:
-    slowly = {"pace": {"max_batch": 5, "duty": "50%"}, "mode": "observe"}
+    # Shut, the gate holds the run for as long as it takes the leader to see it.
+    slowly = {"pace": {"wait_while": "SELECT shut FROM gate"}, "mode": "observe"}
     async with app_on(app_database_url) as app:
         await app.plant(users=8, artworks=20)
+        await app.run("CREATE TABLE gate AS SELECT TRUE AS shut")
         await start_audit(app)
         async with two(app_database_url, every="1h", **slowly) as (a, b):
             await wait_until(
                 sees(a, lambda s: s.census and s.census.legacy_untracked == 160), PATIENCE
             )
             assert await b.desk.backfill_all() is not None
-            await wait_until(
-                sees(a, lambda s: s.active_run and s.active_run.inserted > 0), PATIENCE
-            )
+            await wait_until(sees(a, lambda s: s.active_run and s.active_run.waiting_for), PATIENCE)
+            await app.run("UPDATE gate SET shut = FALSE")
             assert await app.value("SELECT holder FROM conservator.run") == b.board.current.replica
             # Its next census is an hour away; the recount is the newest one.
             for each in (a, b):

@@ -1,13 +1,13 @@
 -- The last result of a check, for every replica. Moments come as ages in seconds, because only the
--- database's clock is everybody's. `since` stays while the outcome does.
+-- database's clock is everybody's.
 INSERT INTO {state}.check_status AS s (
     name, outcome, value, message, interval_seconds, configured_interval_seconds,
-    duration_seconds, last_run, last_success, since, evidence
+    duration_seconds, last_run, last_success, evidence, numbers
 ) VALUES (
     %(name)s, %(outcome)s, %(value)s, %(message)s, %(interval_seconds)s,
     %(configured_interval_seconds)s, %(duration_seconds)s,
     now() - make_interval(secs => %(run_age)s), now() - make_interval(secs => %(success_age)s),
-    now() - make_interval(secs => %(since_age)s), %(evidence)s::jsonb
+    %(evidence)s::jsonb, %(numbers)s::jsonb
 )
 ON CONFLICT (name) DO UPDATE SET
     outcome = excluded.outcome,
@@ -18,5 +18,5 @@ ON CONFLICT (name) DO UPDATE SET
     duration_seconds = excluded.duration_seconds,
     last_run = excluded.last_run,
     last_success = excluded.last_success,
-    since = CASE WHEN s.outcome = excluded.outcome THEN s.since ELSE excluded.since END,
-    evidence = excluded.evidence
+    evidence = excluded.evidence,
+    numbers = excluded.numbers

@@ -14,6 +14,10 @@ END $$;
 -- your own (checks.sql, healing.pace.wait_while) may need more.
 GRANT USAGE ON SCHEMA {schemas} TO {reader}, {healer};
 GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader}, {healer};
+-- … and the list of what the service itself wrote: without it no synthetic view is told from a real
+-- one, by `recording_rate` or by an analyst.
+GRANT USAGE ON SCHEMA {state} TO {reader};
+GRANT SELECT ON {state}.backfilled_impression TO {reader};
 
 -- Healing, for database.url: inserts impressions, and keeps its own tables.
 GRANT INSERT ON {impressions} TO {healer};

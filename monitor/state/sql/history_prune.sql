@@ -6,6 +6,22 @@ WITH old_census AS (
 old_decision AS (
     DELETE FROM {state}.decision WHERE decided_at < now() - %(history)s
 ),
+old_result AS (
+    DELETE FROM {state}.check_result WHERE taken_at < now() - %(history)s
+),
+-- The newest transition of each check stays: it says since when the outcome has been what it is.
+old_transition AS (
+    DELETE FROM {state}.check_transition AS t
+    WHERE t.changed_at < now() - %(history)s
+      AND EXISTS (
+          SELECT 1 FROM {state}.check_transition AS n WHERE n.name = t.name AND n.id > t.id
+      )
+),
+-- The usual of an hour is told from eight earlier weeks, however little history is asked for.
+old_sample AS (
+    DELETE FROM {state}.recording_sample
+    WHERE ended_at < now() - greatest(%(history)s, interval '10 weeks')
+),
 old_batch AS (
     DELETE FROM {state}.batch AS b
     USING {state}.run AS r

@@ -1,0 +1,156 @@
+"""Runs `recording_rate`: takes a sample, keeps it, and judges it by those of earlier weeks.
+
+    newest end kept ──► window ──► sample counted ──► judged ──► sample kept, with its judgement
+         none: seeds, read back from the table, are kept first
+
+The sample and its judgement are one transaction on the primary, which ends with the leader's word.
+Killed before it, the next run counts the same window again; a follower that believes that it leads
+keeps nothing. On the command line nothing is kept: what is there is read, and one sample taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.judgement import Thresholds, at_least, judge
+from checks.measurement import Measurement
+from checks.recording_rate.assessment import Assessment, Limits, assess
+from checks.recording_rate.calendar import needed
+from checks.recording_rate.reading import hindrance, seed, statements, take_sample, visible_until
+from checks.recording_rate.samples import Sample, next_window
+from checks.recording_rate.series import Series
+from checks.recording_rate.wording import measured
+from monitor.config import Settings
+from monitor.database import snapshot, transaction
+from monitor.examiner import Examiner, Results
+from monitor.results import CheckResult
+from monitor.routine import Confirm, Routine, facts
+from monitor.scheduler import Schedule
+from monitor.state import schema
+from monitor.state.samples import keep_samples, newest_end, read_samples
+from monitor.workshop import Workshop
+
+NAME = "recording_rate"
+
+
+class Recorder:
+    """Takes the samples of one process, and judges them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        workshop: Callable[[], Workshop],
+        examiner: Examiner,
+    ) -> None:
+        """`engine` is the primary's, where the samples are kept."""
+        check = settings.checks.recording_rate
+        self._settings = settings
+        self._engine = engine
+        self._workshop = workshop
+        self._examiner = examiner
+        self._thresholds = Thresholds(warn=at_least(check.warn), fail=at_least(check.fail))
+        self._limits = Limits(check.warn, check.fail)
+        self._zone = ZoneInfo(settings.catalog.timezone)
+        nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
+        self._every = timedelta(seconds=nominal.interval_seconds())
+
+    def routine(self) -> Routine:
+        """The entry of the schedule."""
+        check = self._settings.checks.recording_rate
+        return Routine(NAME, check, {NAME: facts(check, self._thresholds)}, self.run)
+
+    async def run(self, confirm: Confirm | None) -> Results:
+        """Take a sample and judge it; with `confirm`, keep it."""
+
+        async def work(timeout: timedelta) -> Results:
+            started = time.perf_counter()
+            found = await self._measure(timeout, confirm)
+            outcome = judge(found, self._thresholds)
+            seconds = time.perf_counter() - started
+            return (CheckResult(NAME, outcome, found, None, seconds),)
+
+        return await self._examiner.within(self._settings.checks.recording_rate, (NAME,), work)
+
+    async def _measure(self, timeout: timedelta, confirm: Confirm | None) -> Measurement:
+        workshop = self._workshop()
+        why_not = hindrance(workshop.catalogue)
+        if why_not is not None:
+            message = f"The rate can't be measured: {why_not}."
+            return Measurement(value=None, message=message, skipped=why_not)
+        has_schema, newest = await self._newest(workshop, timeout)
+        taken = await self._take(workshop, timeout, newest, has_schema)
+        if taken is None:
+            message = "The replica that is read has not replayed anything yet."
+            return Measurement(value=0.0, message=message)
+        if confirm is None:
+            async with snapshot(self._engine, timeout=timeout) as connection:
+                history = await self._history(connection, workshop, taken, has_schema)
+            return measured(self._judged(history, taken)[0])
+        async with transaction(self._engine, timeout=timeout) as connection:
+            await keep_samples(connection, workshop.state, taken.seeds)
+            history = await self._history(connection, workshop, taken, has_schema)
+            assessment, sample = self._judged(history, taken)
+            await keep_samples(connection, workshop.state, [sample])
+            await confirm(connection)
+        return measured(assessment)
+
+    async def _newest(self, workshop: Workshop, timeout: timedelta) -> tuple[bool, datetime | None]:
+        """Whether there is a state schema, and where the newest sample in it ends."""
+        async with snapshot(self._engine, timeout=timeout) as connection:
+            if not await schema.is_current(connection, workshop.state.state_schema):
+                return False, None
+            return True, await newest_end(connection, workshop.state)
+
+    async def _take(
+        self, workshop: Workshop, timeout: timedelta, newest: datetime | None, has_schema: bool
+    ) -> _Taken | None:
+        ledger = workshop.state.state_schema if has_schema else None
+        texts = statements(workshop.catalogue, workshop.settings.pools_spec(), ledger)
+        async with self._examiner.reading(timeout) as (connection, _):
+            until = await visible_until(connection, texts)
+            if until is None:
+                return None
+            window = next_window(newest, until, self._every)
+            if window is None:
+                assert newest is not None
+                return _Taken(newest, None, [])
+            sample = await take_sample(connection, texts, window)
+            seeds = []
+            if newest is None:
+                seeds = await seed(connection, texts, window.start, self._every)
+            return _Taken(window.end, sample, seeds)
+
+    async def _history(
+        self, connection: AsyncConnection, workshop: Workshop, taken: _Taken, has_schema: bool
+    ) -> list[Sample]:
+        """What the judgement reads, oldest first, without the sample just taken."""
+        windows = needed(taken.end, self._zone)
+        if taken.seeds:
+            return [one for one in taken.seeds if any(w.start < one.end <= w.end for w in windows)]
+        return await read_samples(connection, workshop.state, windows) if has_schema else []
+
+    def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
+        series = Series(history)
+        if taken.sample is not None:
+            series.append(taken.sample)
+        found = assess(series, self._zone, self._limits)
+        return found, series.judge_newest(suspect=found.suspect, level=found.level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one run read from the app's tables."""
+
+    end: datetime
+    """Of the newest sample."""
+    sample: Sample | None
+    """None where the newest sample kept is younger than half an interval: it is judged again."""
+    seeds: list[Sample]
+    """Read back from the table, on the first start."""

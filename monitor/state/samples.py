@@ -1,0 +1,65 @@
+"""What `recording_rate` keeps: how many impressions were recorded in each interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.recording_rate.samples import Sample, Window
+from monitor.state.statements import SchemaStatements
+
+_AT_ONCE = 1000
+"""Samples in one statement: the first start keeps some 18,000; the loop must not stand still."""
+
+
+async def newest_end(connection: AsyncConnection, statements: SchemaStatements) -> datetime | None:
+    """Where the newest sample ends; None where there is none."""
+    result = await statements.run(connection, "samples_newest")
+    found: datetime | None = result.scalar_one()
+    return None if found is None else found.astimezone(UTC)
+
+
+async def read_samples(
+    connection: AsyncConnection, statements: SchemaStatements, windows: Sequence[Window]
+) -> list[Sample]:
+    """The samples that end within any of the windows, oldest first, each once."""
+    values = {
+        "starts": [window.start for window in windows],
+        "ends": [window.end for window in windows],
+    }
+    rows = await statements.run(connection, "samples_read", values)
+    return [
+        Sample(
+            row.started_at.astimezone(UTC),
+            row.ended_at.astimezone(UTC),
+            row.impressions,
+            row.artworks,
+            seeded=row.seeded,
+            suspect=row.suspect,
+            level=row.level,
+        )
+        for row in rows
+    ]
+
+
+async def keep_samples(
+    connection: AsyncConnection, statements: SchemaStatements, samples: Sequence[Sample]
+) -> None:
+    """Keep samples; one that is there already is judged anew."""
+    for first in range(0, len(samples), _AT_ONCE):
+        some = samples[first : first + _AT_ONCE]
+        await statements.run(
+            connection,
+            "samples_keep",
+            {
+                "starts": [sample.start for sample in some],
+                "ends": [sample.end for sample in some],
+                "impressions": [sample.impressions for sample in some],
+                "artworks": [sample.artworks for sample in some],
+                "seeded": [sample.seeded for sample in some],
+                "suspect": [sample.suspect for sample in some],
+                "levels": [sample.level for sample in some],
+            },
+        )

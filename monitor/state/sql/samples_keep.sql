@@ -1,0 +1,11 @@
+-- Samples, many at once. One that is there already keeps its counts, which eroded since, and gets
+-- the newer judgement.
+INSERT INTO {state}.recording_sample AS s (
+    started_at, ended_at, impressions, artworks, seeded, suspect, level
+)
+SELECT *
+FROM unnest(
+    %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(impressions)s::bigint[],
+    %(artworks)s::bigint[], %(seeded)s::boolean[], %(suspect)s::boolean[], %(levels)s::float8[]
+)
+ON CONFLICT (started_at) DO UPDATE SET suspect = excluded.suspect, level = excluded.level
