@@ -25,7 +25,7 @@ from monitor.routine import Routine
 from monitor.routines import routines
 from monitor.runner import CensusRunner, StructureRunner, core_facts
 from monitor.scheduler import Schedule
-from monitor.shared import read_shared
+from monitor.shared import read_checks
 from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
@@ -169,4 +169,4 @@ class _Once:
                 counters=await read_counters(connection, statements),
                 state_schema_current=True,
             )
-            return dict((await read_shared(connection, statements)).checks)
+            return await read_checks(connection, statements)

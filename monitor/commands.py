@@ -9,6 +9,7 @@ from typing import Protocol
 
 from checks.pairs import UserCensus
 from monitor.state.quarantine import QuarantinedPair
+from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
 
 
@@ -96,6 +97,10 @@ class Commands(Protocol):
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
+        ...
+
+    async def check_history(self, name: str, *, limit: int) -> CheckHistory:
+        """The newest results of a check, and the newest changes of its outcome."""
         ...
 
     async def pause(self, reason: str) -> None:

@@ -16,6 +16,7 @@ from monitor.healing.quarantine import count_aside_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
+from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
 from monitor.state.waits import list_waits
 from monitor.workshop import Workshop
@@ -102,6 +103,11 @@ class Desk:
             return await list_batches(
                 connection, self._workshop().state, run_id, limit=limit, after=after
             )
+
+    async def check_history(self, name: str, *, limit: int) -> CheckHistory:
+        """The newest results of a check, and the newest changes of its outcome."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await read_history(connection, self._workshop().state, name, limit=limit)
 
     async def pause(self, reason: str) -> None:
         """The kill switch."""

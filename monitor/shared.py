@@ -47,14 +47,13 @@ class Shared:
 async def read_shared(connection: AsyncConnection, statements: SchemaStatements) -> Shared:
     """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only."""
     leader = (await statements.run(connection, "leader_read")).scalar_one()
-    rows = await statements.run(connection, "check_status_read")
-    found = tuple(check_from_row(row, time.monotonic()) for row in rows)
+    checks = await read_checks(connection, statements)
     counted = (await statements.run(connection, "census_newest")).one_or_none()
     decided = (await statements.run(connection, "decision_newest")).one_or_none()
     census = None if counted is None else _known(lambda: _census(counted))
     users = None if counted is None or census is None else _users(counted)
     return Shared(
-        checks={check.name: check for check in found},
+        checks=checks,
         census=census,
         census_age=float(counted.age) if counted is not None else 0.0,
         users=users,
@@ -63,6 +62,15 @@ async def read_shared(connection: AsyncConnection, statements: SchemaStatements)
         decided_at=None if decided is None else decided.decided_at,
         leader=leader,
     )
+
+
+async def read_checks(
+    connection: AsyncConnection, statements: SchemaStatements
+) -> dict[str, CheckStatus]:
+    """The last result of every check, by name. Locks nothing."""
+    rows = await statements.run(connection, "check_status_read")
+    now = time.monotonic()
+    return {row.name: check_from_row(row, now) for row in rows}
 
 
 async def write_check(

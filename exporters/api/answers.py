@@ -11,6 +11,7 @@ from exporters.current import check_is_stale
 from exporters.moments import moment, moment_or_none, unix_moment
 from monitor.commands import BreakerReset, UserBackfill, WouldUndo
 from monitor.state.quarantine import QuarantinedPair
+from monitor.state.results import ResultRow, TransitionRow
 from monitor.state.runs import BatchRow, Run
 from monitor.status import CheckStatus, Status
 
@@ -37,11 +38,10 @@ def backfill(done: UserBackfill) -> Json:
 
 def check(status: CheckStatus, now: float) -> Json:
     """The last result of a check, marked stale where it is."""
-    value = status.value
     return {
         "name": status.name,
         "outcome": status.outcome,
-        "value": value if value is not None and math.isfinite(value) else None,
+        "value": _number(status.value),
         "message": status.message,
         "stale": check_is_stale(status, now),
         "since": unix_moment(status.since),
@@ -58,6 +58,32 @@ def check(status: CheckStatus, now: float) -> Json:
         "runbook": status.facts.runbook,
         "suite": status.facts.suite,
     }
+
+
+def transition(row: TransitionRow) -> Json:
+    """A change of a check's outcome; `before` null: its first result."""
+    return {
+        "changed_at": moment(row.changed_at),
+        "before": row.before,
+        "after": row.after,
+        "value": _number(row.value),
+        "message": row.message,
+    }
+
+
+def result(row: ResultRow) -> Json:
+    """One run of a check."""
+    return {
+        "taken_at": moment(row.taken_at),
+        "outcome": row.outcome,
+        "value": _number(row.value),
+        "seconds": row.seconds,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Null for what JSON has no word for."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _finite(numbers: Mapping[str, float]) -> Json:

@@ -23,6 +23,7 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_GET, "/api/artworks/stats", Access.READ, artworks.stats),
     (hdrs.METH_POST, "/api/artworks/backfill-impressions", Access.BACKFILL, artworks.backfill),
     (hdrs.METH_GET, "/api/checks", Access.READ, checks.checks),
+    (hdrs.METH_GET, "/api/checks/{name}", Access.READ, checks.check),
     (hdrs.METH_GET, "/api/runs", Access.READ, runs.runs),
     (hdrs.METH_GET, "/api/runs/{run_id}", Access.READ, runs.run),
     (hdrs.METH_POST, "/api/runs/{run_id}/undo", Access.ADMIN, runs.undo),

@@ -1,4 +1,4 @@
-"""/api/checks: the last result of every check."""
+"""/api/checks: the last result of every check, and the history of one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from aiohttp import web
 
 from exporters.api import answers
 from exporters.api.context import context_of
-from exporters.api.errors import json_response
-from exporters.api.queries import parameters
+from exporters.api.errors import ApiError, json_response
+from exporters.api.queries import limit, parameters
+
+RESULTS = 50
+"""So many results and transitions, unless `limit` says otherwise."""
 
 
 async def checks(request: web.Request) -> web.Response:
@@ -19,3 +22,20 @@ async def checks(request: web.Request) -> web.Response:
     led_by = status.replica if status.leader else status.leader_name
     payload = {"leader": status.leader, "led_by": led_by or None, "checks": results}
     return json_response(payload)
+
+
+async def check(request: web.Request) -> web.Response:
+    """One check, with its newest results and the newest changes of its outcome."""
+    asked = limit(request, default=RESULTS)
+    context, name = context_of(request), request.match_info["name"]
+    status = context.board.current.checks.get(name)
+    if status is None:
+        raise ApiError(404, "unknown_check", f"There is no check {name[:60]}; see /api/checks.")
+    history = await context.commands.check_history(name, limit=asked)
+    return json_response(
+        {
+            "check": answers.check(status, context.clock()),
+            "transitions": [answers.transition(row) for row in history.transitions],
+            "results": [answers.result(row) for row in history.results],
+        }
+    )

@@ -44,6 +44,12 @@ def page(request: web.Request, cursor: str, *, default_limit: int) -> Page:
     return Page(default_limit if limit is None else limit, _number(found, cursor, 0, MAX_NUMBER))
 
 
+def limit(request: web.Request, *, default: int) -> int:
+    """`limit`, and nothing else. Raises ApiError."""
+    found = _number(parameters(request, "limit"), "limit", 1, MAX_LIMIT)
+    return default if found is None else found
+
+
 def run_id(request: web.Request) -> int:
     """The run's number in the path. Raises ApiError 404 for what can't be one."""
     text = request.match_info["run_id"]

@@ -128,7 +128,7 @@ class Severity(StrEnum):
 class Expectation(Section):
     """One expectation of Great Expectations."""
 
-    type: Annotated[Text, Field(pattern="^[a-z][a-z0-9_]*$")]
+    type: Annotated[Text, Field(pattern="^(expect|unexpected)_[a-z0-9_]+$")]
     """Its name, such as expect_column_values_to_not_be_null, or unexpected_rows_expectation."""
     kwargs: Arguments = Field(default_factory=dict)
     """Its arguments, such as {column: image_url, mostly: 0.99}."""

@@ -21,7 +21,9 @@ _LIST = "a list"
 
 _PATTERNS = {
     "^[a-z][a-z0-9_]{0,62}$": "a name of lower-case letters, digits and underscores",
-    "^expect_[a-z0-9_]+$": "an expectation such as expect_column_values_to_not_be_null",
+    "^(expect|unexpected)_[a-z0-9_]+$": (
+        "an expectation such as expect_column_values_to_not_be_null"
+    ),
 }
 
 _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from checks.pairs import UserCensus
 from monitor.commands import BreakerReset, UserBackfill, WouldUndo
 from monitor.state.quarantine import QuarantinedPair
+from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
 from tests.unit.exporters.builders import NOON
 
@@ -22,6 +23,7 @@ class Recorder:
     found_batches: tuple[BatchRow, ...] = ()
     found_waits: Mapping[str, float] = field(default_factory=dict)
     found_quarantine: tuple[QuarantinedPair, ...] = ()
+    found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
     reset: BreakerReset = field(
         default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
@@ -56,6 +58,10 @@ class Recorder:
     async def would_undo(self, run_id: int) -> WouldUndo:
         self._note("would_undo", run_id)
         return WouldUndo(untouched=6, touched=2, gone=1)
+
+    async def check_history(self, name: str, *, limit: int) -> CheckHistory:
+        self._note("check_history", name, limit)
+        return CheckHistory(self.found_history.results[:limit], self.found_history.transitions)
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         self._note("runs", limit, before)

@@ -15,7 +15,7 @@ from monitor.healing.executor import Progress
 from monitor.policy import Code, Decision, Verdict
 from monitor.state.control import Control
 from monitor.state.runs import RunKind, RunState
-from monitor.status import Status
+from monitor.status import CheckFacts, Status
 from tests.unit.exporters.builders import (
     NOON,
     a_census,
@@ -179,13 +179,22 @@ def test_whatever_the_snapshot_holds_is_escaped() -> None:
         control=Control(True, evil, None, True, evil),
         active_run=a_run(state=RunState.HELD, outcome=evil),
         census=a_census(legacy_untracked=0),
-        checks=checks(a_check(), a_check(evil, outcome=Outcome.FAIL)),
+        checks=checks(
+            a_check(),
+            a_check(
+                evil,
+                outcome=Outcome.FAIL,
+                message=evil,
+                evidence=({evil: evil},),
+                facts=CheckFacts(owner=evil, runbook=evil),
+            ),
+        ),
     )
     page = render_page(status, NOW, observe=False)
     tags = Tags(page)
     assert tags.open == []
     assert "script" not in tags.seen
-    assert page.count("&lt;script&gt;") == 7
+    assert page.count("&lt;script&gt;") == 13
 
 
 async def test_the_page_may_load_nothing_but_its_own_style(served: Served) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from checks.judgement import Outcome
-from tests.unit.exporters.builders import a_check, checks, unrun
+from monitor.state.results import CheckHistory, ResultRow, TransitionRow
+from monitor.status import CheckFacts
+from tests.unit.exporters.builders import NOON, a_check, checks, unrun
 from tests.unit.exporters.serving import ADMIN, Served
 
 
-async def get(served: Served, path: str) -> tuple[int, dict[str, object]]:
+async def get(served: Served, path: str) -> tuple[int, dict[str, Any]]:
     async with served.client.get(path, headers=ADMIN) as response:
         return response.status, await response.json()
 
@@ -29,7 +33,14 @@ async def test_a_follower_says_who_leads(served: Served) -> None:
 
 async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: Served) -> None:
     evidence = ({"user_id": "U", "viewed_at": "2026-01-31"},)
-    failing = a_check("orphans", outcome=Outcome.FAIL, value=float("nan"), evidence=evidence)
+    failing = a_check(
+        "orphans",
+        outcome=Outcome.FAIL,
+        value=float("nan"),
+        numbers={"users": 2, "age": float("inf")},
+        evidence=evidence,
+        facts=CheckFacts(fail="> 0", owner="gallery team"),
+    )
     served.board.update(checks=checks(failing, unrun("later")))
     status, answer = await get(served, "/api/checks")
     assert status == 200
@@ -47,7 +58,13 @@ async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: 
             "duration_seconds": 0.3,
             "interval_seconds": 60.0,
             "configured_interval_seconds": 60.0,
+            "numbers": {"users": 2},
             "evidence": [{"user_id": "U", "viewed_at": "2026-01-31"}],
+            "warn": None,
+            "fail": "> 0",
+            "owner": "gallery team",
+            "runbook": None,
+            "suite": None,
         },
         {
             "name": "later",
@@ -61,9 +78,40 @@ async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: 
             "duration_seconds": None,
             "interval_seconds": 60.0,
             "configured_interval_seconds": 60.0,
+            "numbers": {},
             "evidence": [],
+            "warn": None,
+            "fail": None,
+            "owner": None,
+            "runbook": None,
+            "suite": None,
         },
     ]
+
+
+async def test_a_check_comes_with_its_history(served: Served) -> None:
+    served.board.update(checks=checks(a_check("orphans")))
+    served.commands.found_history = CheckHistory(
+        (ResultRow(NOON, "pass", float("inf"), 0.25),),
+        (TransitionRow(NOON, None, "pass", 0.0, "None."),),
+    )
+    status, answer = await get(served, "/api/checks/orphans?limit=7")
+    assert status == 200
+    assert served.commands.asked == [("check_history", "orphans", 7)]
+    assert answer["check"]["name"] == "orphans"
+    moment = "2026-01-31T12:00:00.000Z"
+    assert answer["results"] == [
+        {"taken_at": moment, "outcome": "pass", "value": None, "seconds": 0.25}
+    ]
+    assert answer["transitions"] == [
+        {"changed_at": moment, "before": None, "after": "pass", "value": 0.0, "message": "None."}
+    ]
+
+
+async def test_the_history_of_an_unknown_check_is_not_found(served: Served) -> None:
+    status, answer = await get(served, "/api/checks/nothing")
+    assert (status, answer["error"]["code"]) == (404, "unknown_check")
+    assert served.commands.asked == []
 
 
 async def test_ready_says_nothing_is_missing(served: Served) -> None:
@@ -85,7 +133,7 @@ async def test_what_is_missing_is_said_when_not_ready(
     status, answer = await get(served, "/readyz")
     assert (status, answer["ready"]) == (503, False)
     assert reason in str(answer["reasons"])
-    assert answer["error"]["code"] == "not_ready"  # type: ignore[index]
+    assert answer["error"]["code"] == "not_ready"
     assert await get(served, "/healthz") == (200, {"status": "ok"})
 
 
