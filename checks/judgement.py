@@ -68,9 +68,9 @@ class Thresholds:
     fail: Threshold | None = None
 
 
-def at_least(limit: float) -> Threshold:
-    """The condition `>= limit`."""
-    return Threshold(Comparison.AT_LEAST, limit, f">= {limit:g}")
+def at_least(limit: float, written: str | None = None) -> Threshold:
+    """The condition `>= limit`; `written` is the limit as a person writes it."""
+    return Threshold(Comparison.AT_LEAST, limit, f">= {written or format(limit, 'g')}")
 
 
 def judge(measurement: Measurement, thresholds: Thresholds) -> Outcome:

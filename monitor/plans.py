@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +15,7 @@ from checks.judgement import Comparison, Threshold, Thresholds, at_least
 from checks.measurement import Measurement
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
-from monitor.config import Check, Settings, SqlCheck
+from monitor.config import Check, Settings, SqlCheck, format_duration
 
 Measure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Borders], Awaitable[Measurement]]
 """Reads, in a snapshot of its own."""
@@ -64,12 +65,17 @@ def _all(settings: Settings) -> Iterator[Plan]:
         "artwork_supply",
         supply,
         Thresholds(
-            warn=at_least(supply.warn.total_seconds()), fail=at_least(supply.fail.total_seconds())
+            warn=_at_age(supply.warn),
+            fail=_at_age(supply.fail),
         ),
         artwork_supply.measure,
     )
     for one in checks.sql:
         yield Plan(one.name, one, Thresholds(warn=one.warn, fail=one.fail), _own(one))
+
+
+def _at_age(age: timedelta) -> Threshold:
+    return at_least(age.total_seconds(), format_duration(age))
 
 
 def _own(check: SqlCheck) -> Measure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rich.padding import Padding
 from rich.text import Text
 
 from checks.judgement import Outcome
@@ -73,10 +72,10 @@ def _print_details(one: CheckStatus) -> None:
     console.print(Text.assemble((one.name, _STYLES[outcome]), ": ", one.message))
     for label, text in (("owner", one.facts.owner), ("runbook", one.facts.runbook)):
         if text:
-            console.print(Padding(Text(f"{label}: {text}"), (0, 0, 0, 2)))
+            console.print(Text(f"  {label}: {text}"))
     for row in one.evidence:
         line = ", ".join(f"{key} {value}" for key, value in row.items())
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
+        console.print(Text(f"  {line}", style="dim"))
 
 
 def _print_census(status: Status) -> None:

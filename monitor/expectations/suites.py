@@ -131,17 +131,16 @@ def _run(request: Validate) -> ExpectationSuiteValidationResult:
         # Results come back in another order; this tells them apart.
         made.meta = {"conservator_number": number}
         suite.expectations.append(made)
-    context.suites.add(suite)
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name=request.suite.name, data=batch, suite=suite)
-    )
-    result: ExpectationSuiteValidationResult = definition.run(
+    # Not as a validation definition: that one also stores the result as JSON, and breaks on values
+    # of NumPy.
+    result: ExpectationSuiteValidationResult = batch.get_batch().validate(
+        suite,
         result_format={
             "result_format": "SUMMARY",
             "partial_unexpected_count": SAMPLES,
             "unexpected_index_column_names": _primary_key(request),
             "return_unexpected_index_query": False,
-        }
+        },
     )
     return result
 

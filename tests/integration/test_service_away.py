@@ -18,17 +18,19 @@ from monitor.service import Service
 from tests.integration.test_service_loop import EAGER, QUICK, is_clean
 from tests.support.app import App, app_on, conninfo
 from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import make_settings
+from tests.support.healing import make_settings, service_settings
 from tests.support.waiting import wait_until
 
 LEASE = 1.0
 PATIENCE = 60.0
 
 
-def a_service(url: str, **healing: object) -> Service:
-    return Service(
-        make_settings(url, checks=QUICK, healing={**EAGER, **healing}, lease=f"{LEASE}s")
+async def a_service(url: str, **healing: object) -> Service:
+    """Under the role that `init --print-sql` makes, on a database that its owner has prepared."""
+    settings = await service_settings(
+        url, checks=QUICK, healing={**EAGER, **healing}, lease=f"{LEASE}s"
     )
+    return Service(settings)
 
 
 @asynccontextmanager
@@ -56,8 +58,8 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
 ) -> None:
     url = own_server.url()
     await furnish(url)
+    service = await a_service(url)
     own_server.kill()
-    service = a_service(url)
     with capture_logs() as events:
         async with started(service):
             status = service.board.current
@@ -82,7 +84,7 @@ async def test_what_must_be_mended_is_told_even_when_the_database_came_late(
     own_server: PostgresServer,
 ) -> None:
     own_server.kill()
-    service = a_service(own_server.url())
+    service = Service(make_settings(own_server.url(), checks=QUICK, lease=f"{LEASE}s"))
     async with started(service):
         assert service.failed is not None
         await asyncio.to_thread(own_server.restart)
@@ -105,7 +107,7 @@ async def test_an_outage_longer_than_the_lease_costs_the_lead_and_not_the_proces
     url = own_server.url()
     await furnish(url)
     with capture_logs() as events:
-        async with started(a_service(url, pace={"max_batch": 5, "duty": "30%"})) as service:
+        async with started(await a_service(url, pace={"max_batch": 5, "duty": "30%"})) as service:
             await wait_until(lambda: service.board.current.active_run is not None, PATIENCE)
             own_server.kill()
             await wait_until(lambda: not service.board.current.database_up, PATIENCE)
@@ -131,7 +133,7 @@ async def test_a_failover_that_leaves_it_on_a_read_only_server_is_an_outage_unti
 ) -> None:
     url = own_server.url()
     await furnish(url)
-    async with started(a_service(url, mode="observe")) as service:
+    async with started(await a_service(url, mode="observe")) as service:
         await wait_until(lambda: service.board.current.decision is not None, PATIENCE)
         # The sessions that there are become read-only, too, as on a primary that was demoted.
         switch_read_only(url, "on")
@@ -170,7 +172,7 @@ async def somebody_waits(app: App) -> bool:
 async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seconds(
     ends: bool, app_database_url: str
 ) -> None:
-    settings = make_settings(
+    settings = await service_settings(
         app_database_url,
         checks=QUICK,
         healing={**EAGER, "pace": {"max_batch": 5, "duty": "30%"}},

@@ -21,7 +21,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import make_settings
+from tests.support.healing import service_settings
 from tests.support.waiting import wait_until
 
 LEASE = 1.0
@@ -39,7 +39,8 @@ async def replica(
 ) -> AsyncIterator[Service]:
     """A running service with a short lease, stopped in the end."""
     checks = {"census": {"every": every, "budget": "100%"}}
-    service = Service(make_settings(url, checks=checks, healing={**EAGER, **healing}, lease=lease))
+    settings = await service_settings(url, checks=checks, healing={**EAGER, **healing}, lease=lease)
+    service = Service(settings)
     try:
         await service.start()
         yield service
@@ -227,7 +228,7 @@ async def test_a_run_asked_for_at_a_follower_is_worked_there_and_published_by_th
     slowly = {"pace": {"wait_while": "SELECT shut FROM gate"}, "mode": "observe"}
     async with app_on(app_database_url) as app:
         await app.plant(users=8, artworks=20)
-        await app.run("CREATE TABLE gate AS SELECT TRUE AS shut")
+        await app.run("CREATE TABLE gate AS SELECT TRUE AS shut; GRANT SELECT ON gate TO PUBLIC")
         await start_audit(app)
         async with two(app_database_url, every="1h", **slowly) as (a, b):
             await wait_until(
