@@ -89,7 +89,8 @@ def _message(severity: Severity, result: ExpectationResult) -> str:
         return "As expected."
     noted = "" if severity is not Severity.INFO else " (noted only)"
     if result.unexpected is not None:
-        return f"{result.unexpected:g} rows are not as expected{noted}."
+        rows = "row is" if result.unexpected == 1 else "rows are"
+        return f"{result.unexpected:.0f} {rows} not as expected{noted}."
     if result.observed is not None:
         return f"Observed {result.observed}{noted}."
     return f"Not as expected{noted}."

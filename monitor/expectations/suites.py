@@ -26,6 +26,7 @@ from great_expectations.render.view import DefaultJinjaPageView
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect
 from sqlalchemy.exc import NoSuchTableError
 
+from monitor.expectations.disclosure import SAMPLES, disclosed
 from monitor.expectations.messages import (
     ExpectationResult,
     ExpectationSpec,
@@ -39,8 +40,6 @@ from monitor.expectations.messages import (
     Validated,
 )
 
-SAMPLES = 20
-"""Example rows of an expectation that is broken."""
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _MAX_OBSERVED = 200
 
@@ -76,13 +75,18 @@ def _faults(suite: str, number: int, spec: ExpectationSpec) -> list[Fault]:
             path = ".".join(str(part) for part in one["loc"] if part != "__root__")
             found.setdefault(f"kwargs.{path}" if path else "kwargs", str(one["msg"]))
         return [Fault(suite, number, path, problem) for path, problem in found.items()]
-    except (TypeError, ValueError) as error:
-        return [Fault(suite, number, "kwargs", str(error).splitlines()[0])]
+    except Exception as error:  # Whatever its own checks of its arguments raise.
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return [Fault(suite, number, "kwargs", lines[0])]
     return []
 
 
 def _expectation(spec: ExpectationSpec) -> Expectation:
-    made: Expectation = get_expectation_impl(spec.type)(**spec.kwargs)
+    kwargs = dict(spec.kwargs)
+    if isinstance(kwargs.get("row_condition"), str):
+        # Without a parser a text is taken for pandas', which no database understands.
+        kwargs.setdefault("condition_parser", "great_expectations")
+    made: Expectation = get_expectation_impl(spec.type)(**kwargs)
     return made
 
 
@@ -100,14 +104,15 @@ def validate(request: Validate) -> Validated:
         )
         if request.suite.schema is not None:
             connection.exec_driver_sql(
-                "SELECT set_config('search_path', quote_ident(%(schema)s), true)",
+                "SELECT set_config('search_path', concat_ws(', ', quote_ident(%(schema)s),"
+                " nullif(current_setting('search_path'), '')), true)",
                 {"schema": request.suite.schema},
             )
 
     # Great Expectations makes several engines of its own; each of them is to be bounded.
     event.listen(Engine, "begin", bounded)
     try:
-        document = _run(request).to_json_dict()
+        document = disclosed(_run(request).to_json_dict())
     finally:
         event.remove(Engine, "begin", bounded)
         for engine in engines:
@@ -177,8 +182,7 @@ def _in_order(suite: SuiteSpec, document: Mapping[str, Any]) -> tuple[Expectatio
 def _result(raw: Mapping[str, Any] | None) -> ExpectationResult:
     if raw is None:
         return ExpectationResult(False, "Great Expectations returned no result for it.", None, None)
-    error = _raised(raw.get("exception_info") or {})
-    details = raw.get("result") or {}
+    details = raw["result"]
     observed = details.get("observed_value")
     unexpected = details.get("unexpected_count")
     if unexpected is None and raw["expectation_config"]["type"] == "unexpected_rows_expectation":
@@ -186,25 +190,15 @@ def _result(raw: Mapping[str, Any] | None) -> ExpectationResult:
     keys = details.get("unexpected_index_column_names") or ()
     evidence = tuple(
         {key: str(row[key]) for key in keys}
-        for row in (details.get("partial_unexpected_index_list") or ())[:SAMPLES]
+        for row in details.get("partial_unexpected_index_list") or ()
     )
     return ExpectationResult(
-        success=bool(raw["success"]),
-        error=error,
+        success=raw["success"],
+        error=raw["exception_info"]["exception_message"] or None,
         unexpected=None if unexpected is None else float(unexpected),
         observed=None if observed is None else str(observed)[:_MAX_OBSERVED],
         evidence=evidence,
     )
-
-
-def _raised(info: Mapping[str, Any]) -> str | None:
-    """The first exception's first line; Great Expectations nests them by metric, or does not."""
-    nested = [info] if "raised_exception" in info else list(info.values())
-    for one in nested:
-        if isinstance(one, Mapping) and one.get("raised_exception"):
-            lines = str(one.get("exception_message") or "").strip().splitlines()
-            return lines[0] if lines else "It raised an exception."
-    return None
 
 
 def render(request: Render) -> Rendered:

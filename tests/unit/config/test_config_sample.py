@@ -43,8 +43,14 @@ def problems(document: object) -> list[str]:
     return [error.message for error in Draft202012Validator(json_schema()).iter_errors(document)]
 
 
-def test_the_sample_heals_and_otherwise_says_the_defaults() -> None:
+def test_the_sample_heals_brings_two_suites_and_otherwise_says_the_defaults() -> None:
     told, expected = describe(sample()), describe(defaults())
+    suites = told["checks"].pop("expectations")
+    assert [(suite["name"], len(suite["expectations"])) for suite in suites] == [
+        ("artworks", 4),
+        ("impressions", 3),
+    ]
+    assert expected["checks"].pop("expectations") == []
     assert told["healing"].pop("mode") == "heal"
     assert expected["healing"].pop("mode") == "observe"
     assert told == expected
@@ -52,7 +58,7 @@ def test_the_sample_heals_and_otherwise_says_the_defaults() -> None:
 
 def test_the_sample_names_every_key_that_has_a_value_or_a_meaning_of_its_own() -> None:
     document = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
-    left_to_comments = ("enabled", "cron", "timeout", "budget")
+    left_to_comments = ("enabled", "cron", "timeout", "budget", "owner", "runbook")
     expected = {
         path
         for path in paths(describe(defaults()))
@@ -64,7 +70,11 @@ def test_the_sample_names_every_key_that_has_a_value_or_a_meaning_of_its_own() -
 
 def test_every_key_of_the_sample_stands_below_a_comment_or_with_its_kind() -> None:
     text = SAMPLE.read_text(encoding="utf-8")
-    for word in ("cron:", "timeout:", "budget:", "enabled:", "admin_token_file:", "kwargs:"):
+    commented = (
+        *("cron:", "timeout:", "budget:", "enabled:", "owner:", "runbook:"),
+        *("admin_token_file:", "kwargs:"),
+    )
+    for word in commented:
         assert word in text
 
 
