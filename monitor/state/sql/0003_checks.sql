@@ -21,9 +21,9 @@ CREATE TABLE {state}.check_transition (
     message text NOT NULL
 );
 CREATE INDEX check_transition_name ON {state}.check_transition (name, id);
--- Since when an outcome has been what it is: the newest transition says so.
+-- Since when an outcome has been what it is the newest transition says; `since` stays for
+-- processes of the second revision.
 ALTER TABLE {state}.check_status
-    DROP COLUMN since,
     -- What the value is made of.
     ADD COLUMN numbers jsonb NOT NULL DEFAULT '{{}}';
 CREATE TABLE {state}.recording_sample (
