@@ -1,0 +1,127 @@
+"""The checks around the census against `count(*)` of the impressions: `python -m bench.checks`.
+
+On a copy of the legacy gallery whose unique index and foreign keys are gone, so that no check is
+skipped; the plain indexes that the sample app has beside them stay, and doctor's index on the pair
+is there without being unique.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import psycopg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bench.gallery import LEGACY, build
+from bench.measures import Measure, compared
+from bench.options import Options, read_options
+from bench.report import Report, environment, publish
+from bench.servers import bench_server, copied, settings_for
+from checks.recording_rate.reading import seed, statements, take_sample
+from checks.recording_rate.samples import Window
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from monitor.database import create_engine, snapshot
+from monitor.demo.server import PostgresServer
+from monitor.healing.planning import database_now
+from monitor.plans import Plan, plans
+from monitor.workshop import inspect
+
+_COPY = "gallery_checked"
+_TIMEOUT = timedelta(minutes=10)
+_EVERY = timedelta(minutes=5)
+_MOST_ROUNDS = 5
+_BARE = """
+ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_user_id_fkey;
+ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_artwork_id_fkey;
+DROP INDEX user_art_impressions_unique_user_artwork;
+CREATE INDEX user_art_impressions_pair ON user_art_impressions (user_id, artwork_id);
+ANALYZE user_art_impressions
+"""
+_FLOOR = "SELECT count(*) FROM user_art_impressions"
+
+Contender = Callable[[AsyncConnection, Borders], Awaitable[object]]
+
+
+def measure(server: PostgresServer, options: Options) -> Report:
+    """The legacy gallery must be there already."""
+    rounds = min(_MOST_ROUNDS, options.rounds)
+    with copied(server, LEGACY, _COPY) as database:
+        with psycopg.connect(server.conninfo(database), autocommit=True) as connection:
+            for statement in _BARE.split(";"):
+                connection.execute(statement.encode())
+            connection.execute("VACUUM user_art_impressions")
+        samples = asyncio.run(_samples(server.url(database), rounds))
+    floor = Measure("count(*), no constraints", "s", tuple(samples.pop("floor")))
+    measures = [compared(name, "s", seconds, floor) for name, seconds in samples.items()]
+    return Report("checks", (floor, *measures), {"rounds": rounds})
+
+
+async def _samples(url: str, rounds: int) -> dict[str, list[float]]:
+    settings = settings_for(url)
+    engine = create_engine(url, pool_size=1)
+    try:
+        catalogue = (await inspect(engine, settings)).catalogue
+        assert catalogue is not None
+        pools = settings.pools_spec()
+        contenders = {"floor": _floor, **_checks(plans(settings), catalogue, pools)}
+        contenders |= _recording(catalogue, pools)
+        return await _alternate(engine, pools, contenders, rounds)
+    finally:
+        await engine.dispose()
+
+
+async def _floor(connection: AsyncConnection, _: Borders) -> object:
+    return (await connection.exec_driver_sql(_FLOOR)).scalar_one()
+
+
+def _checks(
+    listed: tuple[Plan, ...], catalogue: Catalogue, pools: PoolsSpec
+) -> dict[str, Contender]:
+    def of(plan: Plan) -> Contender:
+        return lambda connection, borders: plan.measure(connection, catalogue, pools, borders)
+
+    return {plan.name: of(plan) for plan in listed}
+
+
+def _recording(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, Contender]:
+    texts = statements(catalogue, pools, None)
+
+    async def sample(connection: AsyncConnection, borders: Borders) -> object:
+        return await take_sample(connection, texts, Window(borders.now - _EVERY, borders.now))
+
+    async def first(connection: AsyncConnection, borders: Borders) -> object:
+        return await seed(connection, texts, borders.now, _EVERY)
+
+    return {"recording_rate, a sample": sample, "recording_rate, the first start": first}
+
+
+async def _alternate(
+    engine: AsyncEngine, pools: PoolsSpec, contenders: dict[str, Contender], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds by contender. One more round first, to warm up; every other one in reverse order."""
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name in list(contenders) if number % 2 else list(contenders)[::-1]:
+            async with snapshot(engine, timeout=_TIMEOUT) as connection:
+                borders = Borders.at(await database_now(connection), pools)
+                started = time.perf_counter()
+                await contenders[name](connection, borders)
+            if number:
+                samples[name].append(time.perf_counter() - started)
+    return samples
+
+
+def main() -> None:
+    """Build the gallery and measure."""
+    options = read_options(__doc__)
+    with bench_server(options) as server:
+        build(server, LEGACY, options)
+        publish([measure(server, options)], environment(server), options.results)
+
+
+if __name__ == "__main__":
+    main()
