@@ -59,6 +59,12 @@ def check_families(status: Status, now: float) -> Iterator[Metric]:
     )
     yield from _measured(
         checks,
+        "check_since_timestamp_seconds",
+        "Since when the outcome of the check has been what it is, in Unix seconds.",
+        lambda check: check.since if current_outcome(check, now) else None,
+    )
+    yield from _measured(
+        checks,
         "check_duration_seconds",
         "Seconds that the last run took.",
         lambda check: check.duration_seconds if current_outcome(check, now) else None,

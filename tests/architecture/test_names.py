@@ -31,6 +31,7 @@ METRICS = {
     "check_duration_seconds": {"check"},
     "check_last_run_timestamp_seconds": {"check"},
     "check_last_success_timestamp_seconds": {"check"},
+    "check_since_timestamp_seconds": {"check"},
     "heal_runs_total": set(),
     "heal_failures_total": set(),
     "heal_refusals_total": {"reason"},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
+import psutil
 import psycopg
 import pytest
 from structlog.testing import capture_logs
@@ -204,3 +205,32 @@ async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seco
         assert state == ("held" if ends else "running")
         assert await app.value("SELECT lease_until <= now() FROM conservator.leader")
         await assert_books_agree(app)
+
+
+async def test_a_server_that_answers_nobody_any_more_does_not_hold_a_stop_up(
+    own_server: PostgresServer,
+) -> None:
+    url = own_server.url()
+    await furnish(url)
+    service = await a_service(url, pace={"max_batch": 5, "duty": "30%"})
+    async with app_on(url) as app, started(service):
+        await wait_until(lambda: service.board.current.active_run is not None, PATIENCE)
+        backend = await app.value("SELECT pg_backend_pid()")
+        server = psutil.Process(backend).parent()
+        assert server is not None
+        with frozen([server, *server.children()]):
+            begun = time.monotonic()
+            await service.stop()
+            assert time.monotonic() - begun < 10
+
+
+@contextmanager
+def frozen(processes: list[psutil.Process]) -> Iterator[None]:
+    """They stand still, with their connections open, until the context ends."""
+    for one in processes:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.resume()

@@ -85,7 +85,7 @@ def exported(service: Service, name: str, check: str) -> float | None:
     return registry.get_sample_value(f"conservator_{name}", {"check": check})
 
 
-def soon(*names: str) -> dict[str, dict[str, str]]:
+def soon(*names: str) -> dict[str, Any]:
     """Checks that run at once and every second."""
     return {name: {"every": "1s", "budget": "100%"} for name in names}
 

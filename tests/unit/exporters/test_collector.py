@@ -53,6 +53,7 @@ ONCE_MEASURED = {
     "check_duration_seconds": "gauge",
     "check_last_run_timestamp_seconds": "gauge",
     "check_last_success_timestamp_seconds": "gauge",
+    "check_since_timestamp_seconds": "gauge",
 }
 LABELS = {
     "build_info": {"version", "revision"},

@@ -1,0 +1,116 @@
+"""Dashboards and rules are what their source makes, and name only what there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.generate.__main__ import FOLDER, files
+from grafana.generate.alerts import ALERTS
+from grafana.generate.healing import healing
+from grafana.generate.health import health
+from tests.unit.exporters.builders import at_work
+from tests.unit.exporters.scrape import series
+
+DASHBOARDS = (health(), healing())
+KINDS = {"row", "stat", "timeseries", "table", "heatmap", "state-timeline"}
+METRIC = re.compile(r"\bconservator_[a-z_]+")
+UNSHOWN = {
+    # The histogram's other parts: the buckets are shown.
+    "conservator_heal_batch_duration_seconds_count",
+    "conservator_heal_batch_duration_seconds_sum",
+}
+
+
+def exported() -> set[str]:
+    return {f"conservator_{name}" for name, _ in series(at_work())}
+
+
+def panels() -> Iterator[dict[str, Any]]:
+    for document in DASHBOARDS:
+        yield from (panel for panel in document["panels"] if panel["type"] != "row")
+
+
+def expressions() -> Iterator[str]:
+    for panel in panels():
+        yield from (target["expr"] for target in panel["targets"])
+    for document in DASHBOARDS:
+        yield from (one["expr"] for one in document["annotations"]["list"])
+        for variable in document["templating"]["list"]:
+            yield variable.get("definition", "")
+    yield from (alert.expr for alert in ALERTS)
+
+
+def test_what_is_committed_is_what_the_source_makes() -> None:
+    stale = [
+        name
+        for name, text in files().items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run python -m grafana.generate"
+
+
+def test_every_metric_that_is_asked_for_is_exported_and_every_exported_one_is_asked_for() -> None:
+    asked = {name for expression in expressions() for name in METRIC.findall(expression)}
+    assert asked - exported() == set()
+    assert exported() - asked == UNSHOWN
+
+
+@pytest.mark.parametrize("document", DASHBOARDS, ids=lambda one: one["uid"])
+def test_panels_have_numbers_of_their_own_and_do_not_overlap(document: dict[str, Any]) -> None:
+    numbers = [panel["id"] for panel in document["panels"]]
+    assert len(set(numbers)) == len(numbers)
+    titles = [panel["title"] for panel in document["panels"]]
+    assert len(set(titles)) == len(titles)
+    for one, other in combinations((panel["gridPos"] for panel in document["panels"]), 2):
+        assert (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+        assert one["x"] + one["w"] <= 24
+
+
+@pytest.mark.parametrize("panel", list(panels()), ids=lambda one: one["title"])
+def test_every_panel_says_what_it_shows_in_which_unit(panel: dict[str, Any]) -> None:
+    assert panel["type"] in KINDS
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    for target in panel["targets"]:
+        assert "$job" in target["expr"]
+        assert not re.search(r"(rate|increase)\([^)]*\[\d", target["expr"]), "$__rate_interval"
+
+
+@pytest.mark.parametrize("document", DASHBOARDS, ids=lambda one: one["uid"])
+def test_one_data_source_and_variables_that_mean_all(document: dict[str, Any]) -> None:
+    datasource, *others = document["templating"]["list"]
+    assert datasource["type"] == "datasource"
+    assert [one["name"] for one in others] == ["job", "instance"]
+    assert all(one["multi"] and one["allValue"] == ".+" for one in others)
+    assert document["refresh"] == "1m"
+
+
+def test_rules_are_the_same_for_prometheus_and_for_grafana() -> None:
+    made = files()
+    (group,) = yaml.safe_load(made["alerts/conservator.rules.yaml"])["groups"]
+    (managed,) = yaml.safe_load(made["provisioning/alerting/conservator.yaml"])["groups"]
+    by_name = {rule["title"]: rule for rule in managed["rules"]}
+    assert len(by_name) == len(group["rules"]) == len(ALERTS)
+    for rule in group["rules"]:
+        other = by_name[rule["alert"]]
+        assert other["data"][0]["model"]["expr"] == rule["expr"]
+        assert other["for"] == rule["for"]
+        assert other.get("keep_firing_for") == rule.get("keep_firing_for")
+        assert other["labels"] == rule["labels"]
+        assert "$value " not in other["annotations"]["summary"]
+        for told in (rule["annotations"], other["annotations"]):
+            assert told["runbook_url"].endswith(f"/runbooks/{rule['alert']}")
+    uids = [rule["uid"] for rule in managed["rules"]]
+    assert len(set(uids)) == len(uids)
+    assert all(len(uid) <= 40 for uid in uids)
