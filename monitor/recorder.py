@@ -10,8 +10,9 @@ keeps nothing. On the command line nothing is kept: what is there is read, and o
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from checks.measurement import Measurement
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.calendar import needed
 from checks.recording_rate.reading import hindrance, seed, statements, take_sample, visible_until
-from checks.recording_rate.samples import Sample, next_window
+from checks.recording_rate.samples import Sample, Window, next_window
 from checks.recording_rate.series import Series
 from checks.recording_rate.wording import measured
 from monitor.config import Settings
@@ -37,6 +38,9 @@ from monitor.state.samples import keep_samples, newest_end, read_samples
 from monitor.workshop import Workshop
 
 NAME = "recording_rate"
+LEAST_SAMPLE = timedelta(minutes=1)
+"""However often the check runs, samples are planned no shorter: the newest is judged again until
+half of that has passed. Ten weeks of seconds would be six million rows."""
 
 
 class Recorder:
@@ -59,7 +63,7 @@ class Recorder:
         self._limits = Limits(check.warn, check.fail)
         self._zone = ZoneInfo(settings.catalog.timezone)
         nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
-        self._every = timedelta(seconds=nominal.interval_seconds())
+        self._every = max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
 
     def routine(self) -> Routine:
         """The entry of the schedule."""
@@ -92,11 +96,11 @@ class Recorder:
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
                 history = await self._history(connection, workshop, taken, has_schema)
-            return measured(self._judged(history, taken)[0])
+            return measured((await self._judged(history, taken))[0])
         async with transaction(self._engine, timeout=timeout) as connection:
             await keep_samples(connection, workshop.state, taken.seeds)
             history = await self._history(connection, workshop, taken, has_schema)
-            assessment, sample = self._judged(history, taken)
+            assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, workshop.state, [sample])
             await confirm(connection)
         return measured(assessment)
@@ -133,15 +137,12 @@ class Recorder:
         """What the judgement reads, oldest first, without the sample just taken."""
         windows = needed(taken.end, self._zone)
         if taken.seeds:
-            return [one for one in taken.seeds if any(w.start < one.end <= w.end for w in windows)]
+            return await asyncio.to_thread(_within, windows, taken.seeds)
         return await read_samples(connection, workshop.state, windows) if has_schema else []
 
-    def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
-        series = Series(history)
-        if taken.sample is not None:
-            series.append(taken.sample)
-        found = assess(series, self._zone, self._limits)
-        return found, series.judge_newest(suspect=found.suspect, level=found.level)
+    async def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
+        # With an interval of a minute it reads thousands of samples: not in the event loop.
+        return await asyncio.to_thread(_judge, history, taken, self._zone, self._limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +155,19 @@ class _Taken:
     """None where the newest sample kept is younger than half an interval: it is judged again."""
     seeds: list[Sample]
     """Read back from the table, on the first start."""
+
+
+def _judge(
+    history: list[Sample], taken: _Taken, zone: ZoneInfo, limits: Limits
+) -> tuple[Assessment, Sample]:
+    """What is found about the newest sample, and the sample as it is to be kept."""
+    series = Series(history)
+    if taken.sample is not None:
+        series.append(taken.sample)
+    found = assess(series, zone, limits)
+    return found, series.judge_newest(suspect=found.suspect, level=found.level)
+
+
+def _within(windows: Sequence[Window], samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that end within any of the windows."""
+    return [one for one in samples if any(w.start < one.end <= w.end for w in windows)]

@@ -23,6 +23,9 @@ SAMPLE = "recording_sample"
 SEED = "recording_seed"
 SEED_WEEKS = WEEKS + 1
 """So far back the table is read: every week that is compared, whatever the clocks did."""
+SEED_LEAST = timedelta(minutes=5)
+"""The shortest interval that is read back: 18,000 of them in these weeks, however often the check
+runs. Rates are compared, so that seeds may be longer than samples."""
 SETTLING = timedelta(seconds=5)
 """Transactions that began before a window's end may commit a little after it: so long they get."""
 _LEDGER = "backfilled_impression"
@@ -68,12 +71,14 @@ async def take_sample(
 async def seed(
     connection: AsyncConnection, texts: Mapping[str, str], until: datetime, every: timedelta
 ) -> list[Sample]:
-    """What the table tells of the weeks before `until`, in intervals of `every`, oldest first.
+    """What the table tells of the weeks before `until`, oldest first, in intervals of `every`,
+    or of SEED_LEAST where that is longer.
 
     `until` is the start of the first window that is observed: the two must not overlap. Whole
     intervals only, marked as seeded, from the oldest with an impression on. Reads all impressions
     of these weeks: for the first start, and not for every run.
     """
+    every = max(every, SEED_LEAST)
     length = every.total_seconds()
     last = int(until.timestamp() // length)
     first = last - int(timedelta(weeks=SEED_WEEKS) / every)

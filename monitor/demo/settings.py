@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 from monitor.config import Settings, parse_config
 
@@ -11,6 +12,12 @@ database: {{url: {url}, pool_size: 6}}
 checks:
   census: {{every: 2s, budget: 50%}}
   structure: {{every: 30s}}
+  duplicate_impressions: {{every: 15s}}
+  orphan_impressions: {{every: 15s}}
+  timestamps: {{every: 15s}}
+  pool_exhaustion: {{every: 15s}}
+  artwork_supply: {{every: 15s}}
+  expectations: {suites}
 healing:
   mode: heal
   consecutive: 4          # so that the problem can be seen for a moment before it is gone
@@ -19,9 +26,48 @@ healing:
 server: {{host: 127.0.0.1, port: {port}, admin_token: {token}}}
 lease: 3s
 """
+_SUITES = [
+    {
+        "name": "artworks",
+        "table": "art_sessions",
+        "every": "15s",
+        "budget": "50%",
+        "expectations": [
+            {
+                "type": "expect_column_value_lengths_to_be_between",
+                "kwargs": {"column": "image_url", "min_value": 1},
+            },
+            {
+                "type": "expect_column_values_to_be_in_set",
+                "kwargs": {"column": "pool_status", "value_set": ["active", "storage", "archived"]},
+            },
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": {"column": "version", "min_value": 1},
+            },
+        ],
+    },
+    {
+        "name": "impressions",
+        "table": "user_art_impressions",
+        "every": "15s",
+        "budget": "50%",
+        "expectations": [
+            {
+                "type": "expect_compound_columns_to_be_unique",
+                "kwargs": {"column_list": ["user_id", "artwork_id"]},
+            },
+        ],
+    },
+]
+"""Those of the shipped config.yaml, as far as they say something about this gallery."""
 
 
 def demo_settings(url: str, *, port: int, token: str) -> Settings:
     """Settings for the gallery at `url`."""
-    text = _CONFIG.format(url=json.dumps(url), port=port, token=json.dumps(token))
+    # The extra `demo` does not bring Great Expectations.
+    suites = _SUITES if find_spec("great_expectations") else []
+    text = _CONFIG.format(
+        url=json.dumps(url), port=port, token=json.dumps(token), suites=json.dumps(suites)
+    )
     return parse_config(text, {}, source="the demo's configuration", base_dir=None)

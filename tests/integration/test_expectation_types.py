@@ -1,0 +1,177 @@
+"""Types of Great Expectations' own gallery, from the text of config.yaml to results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+
+import psycopg
+import pytest
+
+from checks.judgement import Outcome
+from monitor.config import Settings, parse_config
+from monitor.database import create_engine
+from monitor.demo.server import PostgresServer
+from monitor.expectations.client import Worker
+from monitor.expectations.faults import require_known_expectations
+from monitor.expectations.results import expectation_names
+from monitor.results import CheckResult
+from monitor.routines import routines
+from monitor.workshop import Workshop
+from tests.support.app import conninfo
+from tests.support.commands import on_one_server
+from tests.support.databases import EMPTY, cloned
+from tests.support.expectation_cases import CASES, TABLES, Case
+
+pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+pytestmark = on_one_server
+
+Results = Mapping[str, CheckResult]
+
+
+def config(url: str, *suites: Mapping[str, object]) -> Settings:
+    """What the text of a config.yaml says; JSON is YAML."""
+    document = {"database": {"url": url}, "checks": {"expectations": list(suites)}}
+    return parse_config(json.dumps(document), {}, source="config.yaml", base_dir=None)
+
+
+def no_workshop() -> Workshop:
+    raise AssertionError("a suite that keeps nothing needs no workshop")
+
+
+async def results_of(settings: Settings) -> Results:
+    """Every suite once, as `check` runs it."""
+    engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
+    worker = Worker()
+    try:
+        await require_known_expectations(settings, worker)
+        found: dict[str, CheckResult] = {}
+        for entry in routines(settings, engine, engine, no_workshop, worker):
+            if entry.name in {one.name for one in settings.checks.expectations}:
+                ran = await entry.run(None)
+                assert [one.name for one in ran] == list(entry.rows)
+                found |= {one.name: one for one in ran}
+        return found
+    finally:
+        await worker.close()
+        await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    with cloned(server, EMPTY) as made:
+        with psycopg.connect(conninfo(made), autocommit=True) as connection:
+            connection.execute(TABLES.encode())
+        yield made
+
+
+@pytest.fixture(scope="module")
+def judged(url: str) -> tuple[list[CheckResult], list[CheckResult]]:
+    """Every case once met and once unmet, in two suites."""
+    met = {
+        "name": "met",
+        "table": "items",
+        "expectations": [{"type": case.type, "kwargs": case.met} for case in CASES],
+    }
+    unmet = {
+        "name": "unmet",
+        "table": "items",
+        "expectations": [{"type": case.type, "kwargs": case.unmet} for case in CASES],
+    }
+    settings = config(url, met, unmet)
+    results = asyncio.run(results_of(settings))
+    first, second = (
+        [results[name] for name in expectation_names(suite)]
+        for suite in settings.checks.expectations
+    )
+    return first, second
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
+def test_a_type_passes_where_it_is_met_and_fails_where_it_is_not(
+    judged: tuple[list[CheckResult], list[CheckResult]], number: int
+) -> None:
+    case: Case = CASES[number]
+    met, unmet = judged[0][number], judged[1][number]
+    assert (met.outcome, met.error) == (Outcome.PASS, None)
+    assert (unmet.outcome, unmet.error) == (Outcome.FAIL, None)
+    assert unmet.measurement is not None
+    assert unmet.measurement.value == case.measured
+    ids = sorted(int(str(row["id"])) for row in unmet.measurement.evidence)
+    assert ids == sorted(case.broken)
+    assert all(set(row) == {"id"} for row in unmet.measurement.evidence)
+    assert "hidden" not in unmet.measurement.message
+
+
+def test_severity_decides_what_an_unmet_expectation_is(url: str) -> None:
+    def too_high(severity: str) -> dict[str, object]:
+        kwargs = {"column": "n", "max_value": 15}
+        type_ = "expect_column_values_to_be_between"
+        return {"type": type_, "kwargs": kwargs, "severity": severity}
+
+    def suite(name: str, *severities: str) -> dict[str, object]:
+        return {"name": name, "table": "items", "expectations": [*map(too_high, severities)]}
+
+    settings = config(
+        url,
+        suite("all", "critical", "warning", "info"),
+        suite("mild", "warning", "info"),
+        suite("noted", "info"),
+    )
+    results = asyncio.run(results_of(settings))
+    part = "all.column_values_to_be_between.n"
+    assert [results[name].outcome for name in (part, f"{part}.2", f"{part}.3")] == [
+        Outcome.FAIL,
+        Outcome.WARN,
+        Outcome.PASS,
+    ]
+    suites = {name: results[name] for name in ("all", "mild", "noted")}
+    assert {name: one.outcome for name, one in suites.items()} == {
+        "all": Outcome.FAIL,
+        "mild": Outcome.WARN,
+        "noted": Outcome.PASS,
+    }
+    values = [one.measurement.value for one in suites.values() if one.measurement]
+    assert values == [2, 1, 0]
+    noted = results["noted.column_values_to_be_between.n"].measurement
+    assert noted is not None
+    assert noted.message == "5 rows are not as expected (noted only)."
+
+
+def test_a_qualified_and_quoted_table_sees_the_other_tables_too(url: str) -> None:
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        connection.execute(
+            b'CREATE SCHEMA "Odd"; CREATE TABLE "Odd"."My Items" AS TABLE items;'
+            b'ALTER TABLE "Odd"."My Items" ADD PRIMARY KEY (id)'
+        )
+    query = "SELECT n FROM {batch} AS one WHERE EXISTS (SELECT FROM fewer WHERE n = one.n)"
+    suite = {
+        "name": "odd",
+        "table": '"Odd"."My Items"',
+        "expectations": [
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": {"column": "n", "max_value": 15, "row_condition": 'col("kind") == "x"'},
+            },
+            {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}},
+        ],
+    }
+    results = asyncio.run(results_of(config(url, suite)))
+    between = results["odd.column_values_to_be_between.n"].measurement
+    rows = results["odd.unexpected_rows_expectation"].measurement
+    assert between is not None
+    assert between.evidence == ({"id": "16"}, {"id": "20"})
+    assert rows is not None
+    assert (rows.value, rows.message) == (7, "7 rows are not as expected.")
+
+
+def test_a_table_that_is_not_there_is_an_error_of_the_suite_and_its_rows(url: str) -> None:
+    one = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 1}}
+    suite = {"name": "gone", "table": "nowhere", "expectations": [one]}
+    results = asyncio.run(results_of(config(url, suite)))
+    assert {name: found.outcome for name, found in results.items()} == {
+        "gone": Outcome.ERROR,
+        "gone.table_row_count_to_equal": Outcome.ERROR,
+    }
+    assert "nowhere" in (results["gone"].error or "")
