@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,7 +23,14 @@ from checks.judgement import Thresholds, at_least, judge
 from checks.measurement import Measurement
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.calendar import needed
-from checks.recording_rate.reading import hindrance, seed, statements, take_sample, visible_until
+from checks.recording_rate.reading import (
+    Seeds,
+    hindrance,
+    seed,
+    statements,
+    take_sample,
+    visible_until,
+)
 from checks.recording_rate.samples import Sample, Window, next_window
 from checks.recording_rate.series import Series
 from checks.recording_rate.wording import measured
@@ -98,7 +105,7 @@ class Recorder:
                 history = await self._history(connection, workshop, taken, has_schema)
             return measured((await self._judged(history, taken))[0])
         async with transaction(self._engine, timeout=timeout) as connection:
-            await keep_samples(connection, workshop.state, taken.seeds)
+            await keep_samples(connection, workshop.state, taken.seeds or ())
             history = await self._history(connection, workshop, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, workshop.state, [sample])
@@ -124,9 +131,9 @@ class Recorder:
             window = next_window(newest, until, self._every)
             if window is None:
                 assert newest is not None
-                return _Taken(newest, None, [])
+                return _Taken(newest, None, None)
             sample = await take_sample(connection, texts, window)
-            seeds = []
+            seeds = None
             if newest is None:
                 seeds = await seed(connection, texts, window.start, self._every)
             return _Taken(window.end, sample, seeds)
@@ -136,7 +143,7 @@ class Recorder:
     ) -> list[Sample]:
         """What the judgement reads, oldest first, without the sample just taken."""
         windows = needed(taken.end, self._zone)
-        if taken.seeds:
+        if taken.seeds is not None:
             return await asyncio.to_thread(_within, windows, taken.seeds)
         return await read_samples(connection, workshop.state, windows) if has_schema else []
 
@@ -153,7 +160,7 @@ class _Taken:
     """Of the newest sample."""
     sample: Sample | None
     """None where the newest sample kept is younger than half an interval: it is judged again."""
-    seeds: list[Sample]
+    seeds: Seeds | None
     """Read back from the table, on the first start."""
 
 
@@ -168,6 +175,6 @@ def _judge(
     return found, series.judge_newest(suspect=found.suspect, level=found.level)
 
 
-def _within(windows: Sequence[Window], samples: Sequence[Sample]) -> list[Sample]:
+def _within(windows: Sequence[Window], samples: Iterable[Sample]) -> list[Sample]:
     """The samples that end within any of the windows."""
     return [one for one in samples if any(w.start < one.end <= w.end for w in windows)]

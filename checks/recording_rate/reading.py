@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from psycopg import sql
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import fragments, stored_moment
@@ -70,13 +68,13 @@ async def take_sample(
 
 async def seed(
     connection: AsyncConnection, texts: Mapping[str, str], until: datetime, every: timedelta
-) -> list[Sample]:
-    """What the table tells of the weeks before `until`, oldest first, in intervals of `every`,
-    or of SEED_LEAST where that is longer.
+) -> Seeds:
+    """What the table tells of the weeks before `until`, in intervals of `every`, or of SEED_LEAST
+    where that is longer.
 
     `until` is the start of the first window that is observed: the two must not overlap. Whole
-    intervals only, marked as seeded, from the oldest with an impression on. Reads all impressions
-    of these weeks: for the first start, and not for every run.
+    intervals only. Reads all impressions of these weeks: for the first start, and not for every
+    run.
     """
     every = max(every, SEED_LEAST)
     length = every.total_seconds()
@@ -84,22 +82,42 @@ async def seed(
     first = last - int(timedelta(weeks=SEED_WEEKS) / every)
     window = Window(_moment(first, length), _moment(last, length))
     result = await connection.exec_driver_sql(texts[SEED], {**_moments(window), "seconds": length})
-    # Some 18,000 of them: the event loop must not stand still meanwhile.
-    return await asyncio.to_thread(_seeded, result.all(), last, length)
+    row = result.one()
+    return Seeds(row.numbers or [], row.impressions or [], row.artworks or [], last, length)
 
 
-def _seeded(rows: Sequence[Row[Any]], last: int, length: float) -> list[Sample]:
-    found = {row.number: (row.impressions, row.artworks) for row in rows}
-    oldest = min((number for number, (count, _) in found.items() if count), default=last)
-    return [
-        Sample(
-            _moment(number, length),
-            _moment(number + 1, length),
-            *found.get(number, (0, 0)),
-            seeded=True,
-        )
-        for number in range(oldest, last)
-    ]
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Samples that were read back from the table: made one at a time, there are some 18,000."""
+
+    numbers: Sequence[int]
+    """The intervals with impressions or artworks, numbered from 1970, in order."""
+    impressions: Sequence[int]
+    artworks: Sequence[int]
+    last: int
+    """The number of the interval after the newest."""
+    length: float
+    """Of each interval, in seconds."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Oldest first, without gaps, from the first interval with an impression on."""
+        rows = zip(self.numbers, self.impressions, self.artworks, strict=True)
+        expected = None
+        for number, impressions, artworks in rows:
+            if expected is None and not impressions:
+                continue
+            yield from self._empty(number if expected is None else expected, number)
+            yield self._sample(number, impressions, artworks)
+            expected = number + 1
+        if expected is not None:
+            yield from self._empty(expected, self.last)
+
+    def _empty(self, first: int, end: int) -> Iterator[Sample]:
+        return (self._sample(number, 0, 0) for number in range(first, end))
+
+    def _sample(self, number: int, impressions: int, artworks: int) -> Sample:
+        start, end = _moment(number, self.length), _moment(number + 1, self.length)
+        return Sample(start, end, impressions, artworks, seeded=True)
 
 
 def _moment(number: int, length: float) -> datetime:

@@ -33,4 +33,5 @@ async def require_known_expectations(settings: Settings, worker: Worker) -> None
 
 def _mistake(place: int, fault: Fault) -> Mistake:
     path = f"{PATH}[{place}].expectations[{fault.number}].{fault.path}"
-    return Mistake(path, f"{fault.problem.rstrip('.')}.")
+    problem = fault.problem.rstrip(".")
+    return Mistake(path, problem if problem.endswith("?") else f"{problem}.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,11 +46,11 @@ async def read_samples(
 
 
 async def keep_samples(
-    connection: AsyncConnection, statements: SchemaStatements, samples: Sequence[Sample]
+    connection: AsyncConnection, statements: SchemaStatements, samples: Iterable[Sample]
 ) -> None:
     """Keep samples; one that is there already is judged anew."""
-    for first in range(0, len(samples), _AT_ONCE):
-        some = samples[first : first + _AT_ONCE]
+    rest = iter(samples)
+    while some := list(islice(rest, _AT_ONCE)):
         await statements.run(
             connection,
             "samples_keep",

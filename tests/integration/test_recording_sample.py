@@ -165,7 +165,7 @@ async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hal
         viewed(opened, given_views) as (connection, catalogue),
     ):
         texts = statements(catalogue, POOLS, LEDGER)
-        seeded = await seed(connection, texts, START + timedelta(minutes=1), EVERY)
+        seeded = list(await seed(connection, texts, START + timedelta(minutes=1), EVERY))
         counted = [
             await take_sample(connection, texts, Window(sample.start, sample.end))
             for sample in seeded
@@ -178,7 +178,7 @@ async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hal
 
 async def test_a_table_without_impressions_has_nothing_to_seed_from(url: str) -> None:
     async with open_hall(url, APP) as opened, viewed(opened, []) as (connection, catalogue):
-        assert await seed(connection, statements(catalogue, POOLS, LEDGER), START, EVERY) == []
+        assert not list(await seed(connection, statements(catalogue, POOLS, LEDGER), START, EVERY))
 
 
 async def test_artworks_created_in_the_window_are_counted(url: str) -> None:
