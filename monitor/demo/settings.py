@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
+from typing import Any
 
 from monitor.config import Settings, parse_config
 
@@ -26,7 +27,7 @@ healing:
 server: {{host: 127.0.0.1, port: {port}, admin_token: {token}}}
 lease: 3s
 """
-_SUITES = [
+_SUITES: list[dict[str, Any]] = [
     {
         "name": "artworks",
         "table": "art_sessions",
@@ -36,6 +37,11 @@ _SUITES = [
             {
                 "type": "expect_column_value_lengths_to_be_between",
                 "kwargs": {"column": "image_url", "min_value": 1},
+            },
+            {
+                "type": "expect_column_values_to_not_be_null",
+                "kwargs": {"column": "prompt", "mostly": 0.99},
+                "severity": "warning",
             },
             {
                 "type": "expect_column_values_to_be_in_set",
@@ -57,10 +63,24 @@ _SUITES = [
                 "type": "expect_compound_columns_to_be_unique",
                 "kwargs": {"column_list": ["user_id", "artwork_id"]},
             },
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": {"column": "version", "min_value": 1},
+            },
+            {
+                "type": "unexpected_rows_expectation",
+                "kwargs": {
+                    "description": "Every impression is of an artwork that exists.",
+                    "unexpected_rows_query": (
+                        "SELECT i.id FROM {batch} AS i"
+                        " LEFT JOIN art_sessions AS a ON a.id = i.artwork_id WHERE a.id IS NULL"
+                    ),
+                },
+            },
         ],
     },
 ]
-"""Those of the shipped config.yaml, as far as they say something about this gallery."""
+"""Those of the shipped config.yaml, more often."""
 
 
 def demo_settings(url: str, *, port: int, token: str) -> Settings:

@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from monitor.config import Settings, describe, json_schema, load_config, parse_config
+from monitor.demo.settings import _SUITES
 
 SAMPLE = Path(__file__).parents[3] / "config.yaml"
 URL = "postgresql://app@db/gallery"
@@ -165,3 +166,12 @@ def test_the_schema_requires_the_database_url() -> None:
     assert problems({}) == ["'database' is a required property"]
     assert problems({"database": {"url": "mysql://db"}})
     assert problems({"database": {}})
+
+
+def test_the_demo_runs_the_suites_of_the_sample() -> None:
+    shown = {suite["name"]: suite["expectations"] for suite in _SUITES}
+    told = describe(sample())["checks"]["expectations"]
+    assert set(shown) == {suite["name"] for suite in told}
+    for suite in told:
+        defaults = [{"severity": "critical", **one} for one in shown[suite["name"]]]
+        assert defaults == suite["expectations"]
