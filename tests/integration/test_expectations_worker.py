@@ -178,3 +178,26 @@ async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: W
     with pytest.raises(StatementError, match="took longer"):
         await worker.ask(Validate(database_url, 30_000, spec), deadline_seconds=0.5)
     assert worker.pid is None
+
+
+async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
+    database_url: str, worker: Worker
+) -> None:
+    """Rows, and those that are not unique, are counted by different statements."""
+    async with app_on(database_url) as app:
+        await app.run(TABLES)
+    pair = ExpectationSpec("expect_compound_columns_to_be_unique", {"column_list": ["id", "n"]})
+    growing = asyncio.create_task(grow(database_url))
+    try:
+        for _ in range(8):
+            (result,) = (await validated(worker, database_url, suite("plain", pair))).results
+            assert (result.success, result.error) == (True, None)
+    finally:
+        growing.cancel()
+        await asyncio.gather(growing, return_exceptions=True)
+
+
+async def grow(url: str) -> None:
+    async with app_on(url) as app:
+        while True:
+            await app.run("INSERT INTO plain SELECT max(id) + 1, 0 FROM plain")
