@@ -64,7 +64,12 @@ def _judge(census: Census, troubled: list[str]) -> Summary:
 
 def _troubled(status: Status, now: float) -> list[str]:
     bad = (Outcome.FAIL, Outcome.ERROR)
-    return [check.name for check in status.checks.values() if current_outcome(check, now) in bad]
+    # An expectation stands in the list as its suite.
+    return [
+        check.name
+        for check in status.checks.values()
+        if check.facts.suite is None and current_outcome(check, now) in bad
+    ]
 
 
 def _unknown(sentence: str) -> Summary:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from checks.judgement import Outcome
 from exporters.page.checks import render_checks
+from exporters.page.summary import summarise
 from monitor.status import CheckFacts
-from tests.unit.exporters.builders import a_check, at_work, checks, unrun
+from tests.unit.exporters.builders import a_census, a_check, at_work, checks, unrun
 
 NOW = 1000.0
 LATER = NOW + 181.0
@@ -59,6 +60,18 @@ def test_an_expectation_that_is_met_stands_for_itself_in_its_suite() -> None:
     )
     assert "artworks.met" not in page
     assert "artworks.broken" in page
+
+
+def test_the_sentence_names_the_suite_and_not_each_of_its_expectations() -> None:
+    failing = at_work(
+        census=a_census(legacy_untracked=0),
+        checks=checks(
+            a_check(),
+            a_check("artworks", outcome=Outcome.FAIL),
+            a_check("artworks.one", outcome=Outcome.FAIL, facts=CheckFacts(suite="artworks")),
+        ),
+    )
+    assert summarise(failing, NOW).sentence.endswith("look at: artworks.")
 
 
 def test_without_checks_there_is_no_table() -> None:
