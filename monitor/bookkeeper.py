@@ -58,7 +58,7 @@ class Bookkeeper:
         leadership: Leadership,
         *,
         publish: Callable[[Census, float], None],
-        wake: Callable[[], None],
+        wake: Callable[[], object],
     ) -> None:
         """`publish` takes a census that another process took, and its age in seconds; `wake` lets
         the loop pass now."""

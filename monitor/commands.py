@@ -114,3 +114,8 @@ class Commands(Protocol):
     async def reset_breaker(self) -> BreakerReset:
         """A person has looked: close the breaker, and accept the newest census's share."""
         ...
+
+    async def alerted(self) -> bool:
+        """An alert says that there is something to heal: count and decide now, and nothing else.
+        False where this replica does not lead, or takes no census: nothing was done."""
+        ...

@@ -31,14 +31,17 @@ class Desk:
         workshop: Callable[[], Workshop],
         healer: Healer,
         refresh: Callable[[], Awaitable[None]],
-        wake: Callable[[], None],
+        wake: Callable[[], bool],
+        leads: Callable[[], bool],
     ) -> None:
-        """`refresh` reads our own tables again; `wake` lets the loop pass now."""
+        """`refresh` reads our own tables again; `wake` lets the loop pass now, and says whether
+        there is one; `leads`: whether this replica does."""
         self._engine = engine
         self._workshop = workshop
         self._healer = healer
         self._refresh = refresh
         self._wake = wake
+        self._leads = leads
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
@@ -136,3 +139,7 @@ class Desk:
         if done.was_open:
             self._wake()
         return done
+
+    async def alerted(self) -> bool:
+        """Let the loop pass now. A follower's leader counts within its own interval."""
+        return self._leads() and self._wake()

@@ -88,11 +88,13 @@ class Scheduler:
         if job is not None and getattr(job.trigger, "interval", None) != interval:
             self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
 
-    def wake(self, name: str, *, in_seconds: float = 0.0) -> None:
-        """Run `name` soon, unless it is running already, or is not scheduled at all."""
-        if self._scheduler.get_job(name) is not None:
-            due = datetime.now(UTC) + timedelta(seconds=in_seconds)
-            self._scheduler.modify_job(name, next_run_time=due)
+    def wake(self, name: str, *, in_seconds: float = 0.0) -> bool:
+        """Run `name` soon, unless it is running already; whether it is scheduled at all."""
+        if self._scheduler.get_job(name) is None:
+            return False
+        due = datetime.now(UTC) + timedelta(seconds=in_seconds)
+        self._scheduler.modify_job(name, next_run_time=due)
+        return True
 
     def start(self) -> None:
         """Begin."""

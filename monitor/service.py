@@ -118,6 +118,7 @@ class Service:
             self._healer,
             self._books.refresh,
             lambda: self._scheduler.wake("census"),
+            lambda: self._leadership.leads,
         )
         self._jobs = Jobs(
             settings,

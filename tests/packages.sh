@@ -5,7 +5,7 @@ set -u
 
 missing=""
 for pair in postgresql:/usr/lib/postgresql/*/bin/postgres pgbouncer:/usr/sbin/pgbouncer \
-    prometheus:/usr/bin/prometheus; do
+    prometheus:/usr/bin/prometheus prometheus-alertmanager:/usr/bin/prometheus-alertmanager; do
     package=${pair%%:*}
     # The pattern after the colon is meant to expand.
     # shellcheck disable=SC2086

@@ -7,7 +7,7 @@ import time
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.api import artworks, checks, healing, health, runs
+from exporters.api import alerts, artworks, checks, healing, health, runs
 from exporters.api.context import CONTEXT, Context
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
 from exporters.api.tokens import Access, Handler, Tokens, guarded
@@ -31,6 +31,7 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_POST, "/api/healing/pause", Access.ADMIN, healing.pause),
     (hdrs.METH_POST, "/api/healing/resume", Access.ADMIN, healing.resume),
     (hdrs.METH_POST, "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker),
+    (hdrs.METH_POST, "/api/alerts", Access.ALERT, alerts.alerts),
 )
 
 
@@ -58,6 +59,7 @@ def create_app(
         observe=observe,
         clock=clock,
     )
+    app[alerts.NOTIFIED] = alerts.Notified()
     app.on_response_prepare.append(harden)
     for method, path, access, handler in ROUTES:
         app.router.add_route(method, path, guarded(access, handler, tokens))

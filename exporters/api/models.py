@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, TypeVar
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -20,6 +21,9 @@ _EXPECTED = {
     "bool_type": "true or false",
     "string_type": "text",
     "string_too_long": f"at most {MAX_REASON_CHARACTERS} characters",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
 }
 
 
@@ -81,6 +85,46 @@ class EmptyBody(_Body):
     """Nothing to say."""
 
 
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _unfit("a time such as 2026-01-31T12:00:00Z")
+    return moment
+
+
+_Text = Annotated[str, AfterValidator(_storable)]
+
+
+class AlertBody(_Body):
+    """One alert of a notification, as far as it is used here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, _Text]
+    starts_at: Annotated[datetime, PlainValidator(_moment)] = Field(alias="startsAt")
+    fingerprint: _Text
+
+    @property
+    def name(self) -> str:
+        """The alert's name; empty where it has none."""
+        return self.labels.get("alertname", "")
+
+
+class AlertsBody(_Body):
+    """A notification of Alertmanager's webhook, version 4:
+    https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. Alertmanager adds
+    fields in time, so that unknown ones are let pass."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal["4"]
+    alerts: tuple[AlertBody, ...] = Field(strict=False)
+
+
 Body = TypeVar("Body", bound=_Body)
 
 
@@ -102,6 +146,10 @@ def _sentence(error: ErrorDetails, known: list[str]) -> str:
     field = _shown(".".join(str(part) for part in error["loc"])).strip('"')
     if error["type"] == "extra_forbidden":
         return f"{field}: unknown field, expected {' or '.join(known) or 'none'}"
+    if error["type"] == "missing":
+        return f"{field}: expected, but missing"
+    if error["type"] == "literal_error":
+        return f"{field}: expected {error['ctx']['expected']}, found {_shown(error['input'])}"
     expected = _EXPECTED.get(error["type"], error["msg"])
     return f"{field}: expected {expected}, found {_shown(error['input'])}"
 

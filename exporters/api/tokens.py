@@ -32,6 +32,8 @@ class Access(StrEnum):
     READ = "read"
     BACKFILL = "backfill"
     """The per-user backfill: the app's token will do."""
+    ALERT = "alert"
+    """Alertmanager's webhook: the alert token will do."""
     ADMIN = "admin"
 
 
@@ -71,6 +73,8 @@ def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
     """Why `role` may not call a route that asks for `access`, or None."""
     if access is Access.PUBLIC or role is Role.ADMIN:
         return None
+    if access is Access.ALERT:
+        return _alert_refusal(role, tokens)
     if role is Role.ALERT:
         return _forbidden("The alert token may only call /api/alerts.")
     if access is Access.READ:
@@ -85,6 +89,19 @@ def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
     if role is Role.STRANGER:
         return _unauthorized()
     return _forbidden(f"The {role} token may not do this; the admin token may.")
+
+
+def _alert_refusal(role: Role, tokens: Tokens) -> ApiError | None:
+    if role is Role.ALERT:
+        return None
+    if not tokens.alert and not tokens.admin:
+        return _forbidden(
+            "No alert token is configured, so no alert can be handed in. Set server.alert_token, or"
+            " server.alert_token_file, and restart."
+        )
+    if role is Role.STRANGER:
+        return _unauthorized()
+    return _forbidden(f"The {role} token may not do this; the alert token and the admin's may.")
 
 
 def _unauthorized() -> ApiError:

@@ -25,6 +25,7 @@ class Recorder:
     found_quarantine: tuple[QuarantinedPair, ...] = ()
     found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
+    leads: bool = True
     reset: BreakerReset = field(
         default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
     )
@@ -93,3 +94,7 @@ class Recorder:
     async def reset_breaker(self) -> BreakerReset:
         self._note("reset_breaker")
         return self.reset
+
+    async def alerted(self) -> bool:
+        self._note("alerted")
+        return self.leads
