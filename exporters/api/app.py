@@ -7,7 +7,7 @@ import time
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.api import alerts, artworks, checks, healing, health, runs
+from exporters.api import alerts, artworks, checks, healing, health, runbooks, runs
 from exporters.api.context import CONTEXT, Context
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
 from exporters.api.tokens import Access, Handler, Tokens, guarded
@@ -20,6 +20,7 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_GET, "/healthz", Access.PUBLIC, health.healthz),
     (hdrs.METH_GET, "/readyz", Access.READ, health.readyz),
     (hdrs.METH_GET, "/metrics", Access.READ, health.metrics),
+    (hdrs.METH_GET, "/runbooks/{name}", Access.READ, runbooks.runbook),
     (hdrs.METH_GET, "/api/artworks/stats", Access.READ, artworks.stats),
     (hdrs.METH_POST, "/api/artworks/backfill-impressions", Access.BACKFILL, artworks.backfill),
     (hdrs.METH_GET, "/api/checks", Access.READ, checks.checks),

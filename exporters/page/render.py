@@ -16,8 +16,8 @@ from exporters.page.summary import summarise
 from monitor.state.runs import RunState
 from monitor.status import Status
 
-_STYLE = files("exporters.page").joinpath("style.css").read_text("utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+STYLE = files("exporters.page").joinpath("style.css").read_text("utf-8")
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none';"
@@ -44,7 +44,7 @@ def render_page(status: Status, now: float, *, observe: bool) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>conservator</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>conservator</title><style>{STYLE}</style></head><body><main>"
         f'<h1>conservator</h1><p class="summary {summary.mood}">{escape(summary.sentence)}</p>'
         f"{_census(status, now)}<dl>{facts}</dl>{render_checks(status, now)}"
         f"<nav><ul>{links}</ul></nav>"

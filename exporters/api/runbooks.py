@@ -1,0 +1,21 @@
+"""/runbooks/NAME: what to do about an alert, where its notification leads."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from exporters.api.errors import ApiError
+from exporters.api.queries import parameters
+from exporters.page.render import CONTENT_SECURITY_POLICY
+from exporters.runbooks import render_runbook
+
+
+async def runbook(request: web.Request) -> web.Response:
+    """The runbook of an alert."""
+    parameters(request)
+    name = request.match_info["name"]
+    text = render_runbook(name)
+    if text is None:
+        raise ApiError(404, "unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return web.Response(text=text, content_type="text/html", headers=headers)
