@@ -160,7 +160,12 @@ async def test_the_apps_own_table_renamed_is_an_error_of_all_that_read_it_and_no
 
 
 async def test_a_check_that_hangs_is_given_up_and_the_others_go_on(app_database_url: str) -> None:
-    slow = {"name": "slow", "query": "SELECT 1 FROM pg_sleep(60)", "timeout": "200ms", "every": "1s"}
+    slow = {
+        "name": "slow",
+        "query": "SELECT 1 FROM pg_sleep(60)",
+        "timeout": "200ms",
+        "every": "1s",
+    }
     async with gallery(app_database_url), watching(app_database_url, sql=[slow, OWN]) as service:
         await wait_until(lambda: is_now(service, "slow", Outcome.ERROR), PATIENCE)
         assert "longer than it may" in shown(service, "slow").message
