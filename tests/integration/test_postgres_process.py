@@ -48,6 +48,17 @@ def embedded() -> None:
         pytest.skip(EMBEDDED.missing)
 
 
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary directory of the test's own: no other test's start tidies up in it."""
+    path = Path(tempfile.mkdtemp(prefix="own-"))
+    path.chmod(0o711)
+    monkeypatch.setenv("TMPDIR", str(path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield path
+    shutil.rmtree(path)
+
+
 @contextmanager
 def owner() -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
     """A process of its own that runs a server; with the server's pid and directory."""
@@ -106,8 +117,11 @@ def test_a_terminated_owner_takes_its_server_and_the_directory_along() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_a_killed_owner_takes_its_server_along_and_the_next_start_tidies_up() -> None:
+def test_a_killed_owner_takes_its_server_along_and_the_next_start_tidies_up(
+    temporary: Path,
+) -> None:
     with owner() as (process, pid, directory):
+        assert directory.parent == temporary
         process.kill()
         wait_until_sync(lambda: not is_alive(pid))
         assert directory.exists()
