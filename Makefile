@@ -55,7 +55,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-  --extra demo --extra expectations --extra build
+  --extra demo --extra expectations --extra otlp --extra build
 
 lock: $(VENV)/.dev
 	cd requirements && ../$(LOCK) --output-file run.txt ../pyproject.toml
