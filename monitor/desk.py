@@ -14,6 +14,7 @@ from monitor.database import transaction
 from monitor.healer import Healer
 from monitor.healing.quarantine import count_aside_of_user
 from monitor.latch import newest_share, reset
+from monitor.line import Line
 from monitor.state import control
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.results import CheckHistory, read_history
@@ -42,13 +43,21 @@ class Desk:
         self._refresh = refresh
         self._wake = wake
         self._leads = leads
+        self._line = Line()
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
-        return await self._healer.user_census(user_id)
+        return await self._line.read(
+            ("user_census", user_id), lambda: self._healer.user_census(user_id)
+        )
 
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
+        return await self._line.read(
+            ("would_backfill_user", user_id), lambda: self._would_backfill_user(user_id)
+        )
+
+    async def _would_backfill_user(self, user_id: str) -> int:
         census = await self._healer.user_census(user_id)
         workshop = self._workshop()
         borders = Borders.at(census.as_of, workshop.settings.pools_spec())
@@ -75,26 +84,43 @@ class Desk:
 
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
+        return await self._line.read(("would_undo", run_id), lambda: self._would_undo(run_id))
+
+    async def _would_undo(self, run_id: int) -> WouldUndo:
         found = await self._workshop().undo_planner.survey(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
+        return await self._line.read(
+            ("runs", limit, before), lambda: self._runs(limit=limit, before=before)
+        )
+
+    async def _runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_runs(connection, self._workshop().state, limit=limit, before=before)
 
     async def run(self, run_id: int) -> Run | None:
         """One run."""
+        return await self._line.read(("run", run_id), lambda: self._run(run_id))
+
+    async def _run(self, run_id: int) -> Run | None:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await get_run(connection, self._workshop().state, run_id)
 
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
+        return await self._line.read(("waits", run_id), lambda: self._waits(run_id))
+
+    async def _waits(self, run_id: int) -> Mapping[str, float]:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_waits(connection, self._workshop().state, run_id)
 
     async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         """At most 20 pairs that are in quarantine since this run, the newest first."""
+        return await self._line.read(("quarantine", run_id), lambda: self._quarantine(run_id))
+
+    async def _quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_quarantined(
                 connection, self._workshop().state, run_id=run_id, limit=SHOWN
@@ -102,6 +128,12 @@ class Desk:
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
+        return await self._line.read(
+            ("batches", run_id, limit, after),
+            lambda: self._batches(run_id, limit=limit, after=after),
+        )
+
+    async def _batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_batches(
                 connection, self._workshop().state, run_id, limit=limit, after=after
@@ -109,6 +141,11 @@ class Desk:
 
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
+        return await self._line.read(
+            ("check_history", name, limit), lambda: self._check_history(name, limit=limit)
+        )
+
+    async def _check_history(self, name: str, *, limit: int) -> CheckHistory:
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await read_history(connection, self._workshop().state, name, limit=limit)
 

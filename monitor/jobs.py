@@ -119,6 +119,10 @@ class Jobs:
         self._replace_workshop = replace_workshop
         self.under_way = UnderWay()
 
+    def use(self, settings: Settings) -> None:
+        """Settings that were read again, for the next time that the catalogue is."""
+        self._settings = settings
+
     def schedule(self) -> None:
         """Everything that recurs. The structure has just been read: it is due in an interval."""
         checks = self._settings.checks

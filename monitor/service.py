@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -157,6 +158,14 @@ class Service:
 
     def _replace_workshop(self, workshop: Workshop) -> None:
         self._workshop = workshop
+
+    def use(self, settings: Settings) -> None:
+        """Go on with settings of which only that changed which is looked up anew each time; runs
+        under way keep theirs."""
+        self.settings = settings
+        self._jobs.use(settings)
+        if self._workshop is not None:
+            self._workshop = replace(self._workshop, settings=settings)
 
     def _publish_recount(self, census: Census) -> None:
         # A follower's comes back to it through the leader.

@@ -104,6 +104,8 @@ class Status:
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False
+    config_error: str | None = None
+    """Why the configuration was refused when it was read again; the one before is in force."""
 
     @property
     def ready(self) -> bool:

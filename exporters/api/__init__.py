@@ -2,6 +2,9 @@
 
 app       every route, with who may call it
 tokens    bearer tokens -> role; role and route -> allowed or refused
+doorman   lets calls in, or refuses and counts them; buckets: how often each client may
+connections  the port: how many connections, how long each may take
+request_id, access_log   what answers and log lines say about a request
 errors    exceptions -> status, code, sentence; the headers of every response
 body      bytes -> a JSON object, strictly
 models    the bodies that calls take
@@ -12,6 +15,7 @@ artworks, checks, healing, health, runs   the handlers, by subject
 """
 
 from exporters.api.app import create_app
-from exporters.api.tokens import Tokens
+from exporters.api.connections import Limits, Site
+from exporters.api.tokens import Keyring, Tokens
 
-__all__ = ["Tokens", "create_app"]
+__all__ = ["Keyring", "Limits", "Site", "Tokens", "create_app"]

@@ -9,9 +9,12 @@ from prometheus_client import CollectorRegistry
 
 from exporters.api import alerts, artworks, checks, healing, health, runbooks, runs
 from exporters.api.context import CONTEXT, Context
+from exporters.api.doorman import BACKFILLS_PER_MINUTE, Doorman
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
-from exporters.api.tokens import Access, Handler, Tokens, guarded
+from exporters.api.request_id import with_request_id
+from exporters.api.tokens import Access, Handler, Keyring, Tokens
 from exporters.prometheus import Clock, create_registry
+from exporters.refusals import Refusals
 from monitor.commands import Commands
 from monitor.status import StatusBoard
 
@@ -39,31 +42,40 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
 def create_app(
     board: StatusBoard,
     commands: Commands,
-    tokens: Tokens,
+    tokens: Tokens | Keyring,
     *,
     observe: bool = False,
     clock: Clock = time.monotonic,
     registry: CollectorRegistry | None = None,
+    refusals: Refusals | None = None,
+    backfills_per_minute: int = BACKFILLS_PER_MINUTE,
 ) -> web.Application:
     """The HTTP side of the service.
 
     `observe`: `healing.mode` is observe. `clock` is the one by which the snapshot's monotonic
-    moments were taken. `registry` defaults to one over `board`. Serve it with aiohttp's access
-    log off or without headers: they carry tokens.
+    moments were taken. `registry` defaults to one over `board`. A Keyring's tokens may be replaced
+    while the application runs. `backfills_per_minute` is for each client address. Serve it through
+    a Site (connections.py), which bounds connections, and logs without headers.
     """
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    keyring = tokens if isinstance(tokens, Keyring) else Keyring(tokens)
+    refusals = refusals or Refusals()
+    doorman = Doorman(keyring, refusals, backfills_per_minute=backfills_per_minute)
+    app = web.Application(
+        middlewares=[with_request_id, errors_as_json], client_max_size=MAX_BODY_BYTES
+    )
     app[CONTEXT] = Context(
         board=board,
         commands=commands,
-        tokens=tokens,
-        registry=registry or create_registry(board, observe=observe, clock=clock),
+        keyring=keyring,
+        registry=registry
+        or create_registry(board, observe=observe, clock=clock, refusals=refusals),
         observe=observe,
         clock=clock,
     )
     app[alerts.NOTIFIED] = alerts.Notified()
     app.on_response_prepare.append(harden)
     for method, path, access, handler in ROUTES:
-        app.router.add_route(method, path, guarded(access, handler, tokens))
+        app.router.add_route(method, path, doorman.guarded(access, handler))
         if method == hdrs.METH_GET:
-            app.router.add_route(hdrs.METH_HEAD, path, guarded(access, handler, tokens))
+            app.router.add_route(hdrs.METH_HEAD, path, doorman.guarded(access, handler))
     return app

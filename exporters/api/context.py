@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from exporters.api.tokens import Tokens
+from exporters.api.tokens import Keyring, Tokens
 from exporters.prometheus import Clock
 from monitor.commands import Commands
 from monitor.status import StatusBoard
@@ -19,10 +19,15 @@ class Context:
 
     board: StatusBoard
     commands: Commands
-    tokens: Tokens
+    keyring: Keyring
     registry: CollectorRegistry
     observe: bool
     clock: Clock
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens in force now."""
+        return self.keyring.current
 
 
 CONTEXT = web.AppKey("context", Context)

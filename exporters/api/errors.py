@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
+from exporters.api.request_id import HEADER, request_id
 from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
@@ -23,8 +24,13 @@ _HARDENING = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""On every response that doesn't say otherwise."""
+"""On every response that doesn't say otherwise. Nothing allows other origins to read."""
+
+_TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class ApiError(Exception):
@@ -108,8 +114,14 @@ def _route(request: web.Request) -> str:
     return "" if resource is None else resource.canonical
 
 
-async def harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of a response: nothing is stored, framed, sniffed or run."""
-    for name, value in _HARDENING.items():
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Complete the headers of the application's responses."""
+    complete_headers(request, response)
+
+
+def complete_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Nothing is stored, framed, sniffed or run; and the request's name is told."""
+    for name, value in (_HARDENING | _TLS_ONLY if request.secure else _HARDENING).items():
         response.headers.setdefault(name, value)
+    response.headers[HEADER] = request_id(request)
     response.headers[hdrs.SERVER] = "conservator"

@@ -65,6 +65,13 @@ class Tokens:
         return matching[0] if matching else Role.STRANGER
 
 
+class Keyring:
+    """The tokens in force. They are replaced as a whole when the configuration is read again."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.current = tokens
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
@@ -121,15 +128,3 @@ def _forbidden(message: str) -> ApiError:
 def app_only_one_user() -> ApiError:
     """The app's token was used for a backfill of everyone."""
     return _forbidden("The app token may backfill one user; `all` needs the admin token.")
-
-
-def guarded(access: Access, handler: Handler, tokens: Tokens) -> Handler:
-    """`handler`, for those who may."""
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        error = refusal(access, tokens.role(request.headers.get(hdrs.AUTHORIZATION)), tokens)
-        if error is not None:
-            raise error
-        return await handler(request)
-
-    return call

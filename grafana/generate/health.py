@@ -279,6 +279,24 @@ def _watching() -> tuple[Panel, ...]:
                 "{{version}} {{revision}}",
             ),
         ),
+        series(
+            "Refused over HTTP",
+            "Calls and connections that were not let in, by reason. unknown_token: somebody"
+            " guesses, or a token was rotated on one side only.",
+            "short",
+            Query(
+                "sum by (reason)"
+                f" (increase(conservator_http_refused_total{{{SELECT}}}[$__rate_interval]))",
+                "{{reason}}",
+            ),
+        ),
+        series(
+            "Configuration refused",
+            "1 while the configuration as a replica read it last, at a SIGHUP, is refused and the"
+            " one before is in force; its log says why.",
+            "short",
+            Query(f"conservator_config_reload_failed{{{SELECT}}}", "{{instance}}"),
+        ),
     )
 
 

@@ -9,10 +9,12 @@ model        all keys with their defaults; checks, healing, server: its large se
 scalars      types of plain keys; quantities: types with a notation of their own
 units        durations, shares, sizes; values: thresholds, windows, moments; cron; secrets
 schema       JSON Schema for editors; describe: the effective configuration, secrets masked
+changes      a file read again: what is in force at once, what waits for a restart
 mistakes     what a mistake is, and how it reads
 """
 
 from checks.judgement import Comparison, Threshold
+from monitor.config.changes import Change, change
 from monitor.config.checks import (
     ArtworkSupply,
     Census,
@@ -56,6 +58,7 @@ __all__ = [
     "Breaker",
     "Catalog",
     "Census",
+    "Change",
     "Check",
     "Checks",
     "Comparison",
@@ -80,6 +83,7 @@ __all__ = [
     "Tls",
     "Users",
     "Window",
+    "change",
     "describe",
     "format_duration",
     "format_share",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -147,6 +148,32 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             here: Loc = ("server", name)
             message = sentence(f"{name} or {name}_file", "both", "remove one of the two")
             yield Finding((here, ("server", f"{name}_file")), message)
+
+
+def find_exposure(settings: Settings) -> Iterator[Finding]:
+    """A port that others reach, without any token. To be asked once token files were read."""
+    server = settings.server
+    protected = server.admin_token is not None or server.read_token is not None
+    if server.allow_open or protected or _is_loopback(server.host):
+        return
+    about: tuple[Loc, ...] = (
+        ("server", "host"),
+        ("server", "admin_token"),
+        ("server", "read_token"),
+    )
+    expected = "admin_token or read_token where others reach the port"
+    remedy = "set one of the two, listen on 127.0.0.1, or say allow_open: true"
+    yield Finding(about, sentence(expected, f"neither, and host: {server.host}", remedy))
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. A name other than localhost could be any."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def find_shared_tokens(settings: Settings) -> Iterator[Finding]:

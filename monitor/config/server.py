@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.config.quantities import File
-from monitor.config.scalars import Maybe, Port, Text
+from monitor.config.scalars import Maybe, Port, Positive, Switch, Text
 from monitor.config.secrets import MaybeToken
 from monitor.config.section import Section
 
@@ -40,5 +40,11 @@ class Server(Section):
     """Set: reads need it too, except /healthz."""
     read_token_file: Maybe[File] = None
     """A file with the read token, in place of `read_token`."""
+    allow_open: Switch = False
+    """true: listen beyond loopback although neither admin_token nor read_token is set, so that
+    whoever reaches the port may read."""
+    backfills_per_minute: Positive = 600
+    """Per-user backfills that one client address may ask for; a tenth of them at once. More are
+    answered with 429."""
     tls: Maybe[Tls] = None
     """Certificate and key, to serve HTTPS. null: HTTP."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from exporters.api import Tokens, create_app
+from exporters.api import Keyring, Tokens, create_app
 from monitor.status import StatusBoard
 from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
@@ -37,10 +37,21 @@ ADMIN = bearer("the-admin")
 
 @asynccontextmanager
 async def serving(
-    tokens: Tokens = ALL_TOKENS, *, shown: StatusBoard | None = None, observe: bool = False
+    tokens: Tokens | Keyring = ALL_TOKENS,
+    *,
+    shown: StatusBoard | None = None,
+    observe: bool = False,
+    backfills_per_minute: int = 1_000_000,
 ) -> AsyncIterator[Served]:
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
-    app = create_app(shown, commands, tokens, observe=observe, clock=clock)
+    app = create_app(
+        shown,
+        commands,
+        tokens,
+        observe=observe,
+        clock=clock,
+        backfills_per_minute=backfills_per_minute,
+    )
     async with TestClient(TestServer(app)) as client:
         yield Served(client, commands, shown, clock)

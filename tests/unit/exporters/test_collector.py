@@ -23,6 +23,8 @@ FROM_THE_START = {
     "build_info": "gauge",
     "leader": "gauge",
     "database_up": "gauge",
+    "config_reload_failed": "gauge",
+    "http_refused_total": "counter",
     "check_interval_seconds": "gauge",
     "check_runs_total": "counter",
     "check_errors_total": "counter",
@@ -59,6 +61,7 @@ LABELS = {
     "build_info": {"version", "revision"},
     "artworks": {"state"},
     "users": {"state"},
+    "http_refused_total": {"reason"},
     "heal_refusals_total": {"reason"},
     "heal_throttled_seconds_total": {"reason"},
     "check_outcome": {"check", "outcome"},
@@ -68,7 +71,13 @@ LABELS = {
         if name.startswith("check_") and name != "check_outcome"
     },
 }
-EVERY_REPLICA = {"build_info", "leader", "database_up"}
+EVERY_REPLICA = {
+    "build_info",
+    "leader",
+    "database_up",
+    "config_reload_failed",
+    "http_refused_total",
+}
 
 
 def types(status: Status, *, clock: Clock | None = None) -> dict[str, str]:
