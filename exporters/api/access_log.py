@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 
 from exporters.api.doorman import ROLE
-from exporters.api.request_id import request_id
+from exporters.api.request_id import ROUTE, request_id
 from exporters.api.tokens import Role
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class AccessLog(AbstractAccessLogger):
         log.info(
             "request",
             method=request.method if request.method in hdrs.METH_ALL else "other",
-            route=route_of(request),
+            route=request.get(ROUTE, ""),
             status=response.status,
             seconds=round(time, 6),
             bytes=response.body_length,
@@ -33,14 +33,3 @@ class AccessLog(AbstractAccessLogger):
             role=request.get(ROLE, Role.STRANGER),
             request_id=request_id(request),
         )
-
-
-def route_of(request: web.BaseRequest) -> str:
-    """The route's pattern; empty where there is none, or the request could not be read."""
-    if not isinstance(request, web.Request):
-        return ""
-    try:
-        resource = request.match_info.route.resource
-    except AttributeError:  # answered before it was routed
-        return ""
-    return "" if resource is None else resource.canonical

@@ -40,7 +40,7 @@ class Limits:
 
 
 class Crowd:
-    """Open connections, by client."""
+    """Counts open connections by client."""
 
     def __init__(self, limits: Limits, refusals: Refusals) -> None:
         self.limits = limits
