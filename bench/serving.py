@@ -30,6 +30,8 @@ class Serving:
         self._connection: http.client.HTTPConnection | None = None
         self.start_seconds = 0.0
         """From the process's start to its first answer 200 of /metrics."""
+        self.address = ""
+        """Where it listens, with a slash at the end."""
 
     def __enter__(self) -> Serving:
         program = Path(sysconfig.get_path("scripts")) / "conservator"
@@ -74,6 +76,7 @@ class Serving:
         while time.monotonic() < deadline and self._process.status is None:
             address = self._address()
             if address is not None:
+                self.address = address
                 parts = urlsplit(address)
                 self._connection = http.client.HTTPConnection(
                     str(parts.hostname), parts.port, timeout=10
