@@ -16,7 +16,9 @@ _LOOK_SECONDS = 0.02
 _CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE application_name = 'conservator' AND datname = current_database()"
+    " AND backend_type = 'client backend'"
 )
+"""Without the workers of a parallel census, which are the server's own."""
 
 
 @dataclass(slots=True)
