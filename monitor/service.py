@@ -204,7 +204,8 @@ class Service:
     async def _open(self) -> None:
         started = time.perf_counter()
         workshop = await open_workshop(self._engine, self.settings, holder=self._leadership.holder)
-        self._workshop = workshop
+        # What was read again meanwhile holds.
+        self._workshop = replace(workshop, settings=self.settings)
         self.board.update(database_up=True, database_error=None, state_schema_current=True)
         log.info("catalogue_read", form=census_form_sentence(workshop.catalogue, self.settings))
         seconds = time.perf_counter() - started

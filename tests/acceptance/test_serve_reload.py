@@ -55,12 +55,17 @@ async def test_tokens_rotate_without_a_restart_and_a_bad_file_changes_nothing(
         assert new.metrics()[FAILED] == 1
 
         token_file.write_text(NEW)
-        work.configure(healing={"mode": "heal", "pace": {"duty": "10%"}}, server=server)
+        work.configure(healing={"mode": "heal", "max_rows_per_run": 1}, server=server)
         told = hang_up(service, "config_reloaded")
-        assert told["applied"] == ["healing.pace.duty"]
+        assert told["applied"] == ["healing.max_rows_per_run"]
         assert told["restart_needed"] == ["healing.mode"]
         assert new.metrics()[FAILED] == 0
         assert new.get("api/healing").json["mode"] == "observe"
+        # The next run is planned by what was read again.
+        asked = new.post("api/artworks/backfill-impressions", {"all": True})
+        assert asked.status == 202
+        run = new.get(f"api/runs/{asked.json['run_id']}").json["run"]
+        assert run["planned_rows"] == 1
         assert service.stop().code == 0
 
 

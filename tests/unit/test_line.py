@@ -32,7 +32,7 @@ class Desk:
 
 
 async def test_a_burst_reads_at_most_two_at_a_time_and_everybody_is_answered() -> None:
-    line, desk = Line(at_once=2), Desk()
+    line, desk = Line(), Desk()
     asked = [
         asyncio.create_task(line.read(n, partial(desk.read, str(n))), name=str(n))
         for n in range(50)
