@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from checks.pairs import UserCensus
+from monitor.state.alerts import AlertRow, Notification
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -46,6 +47,18 @@ class WouldUndo:
     touched: int
     """Viewed again since: these would stay."""
     gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsTaken:
+    """What became of a notification."""
+
+    new: tuple[Notification, ...]
+    """What of it no replica had been told."""
+    woken: bool
+    """The leader counts now; where it is another replica, within its next refresh."""
+    recorded: bool
+    """False: the database has not taken it in time, and it waits in memory."""
 
 
 class Commands(Protocol):
@@ -115,7 +128,11 @@ class Commands(Protocol):
         """A person has looked: close the breaker, and accept the newest census's share."""
         ...
 
-    async def alerted(self) -> bool:
-        """An alert says that there is something to heal: count and decide now, and nothing else.
-        False where this replica does not lead, or takes no census: nothing was done."""
+    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
+        """Alertmanager says how alerts stand: they are recorded, and where legacy_untracked fires
+        the leader counts and decides now. No alert causes anything else."""
+        ...
+
+    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
+        """What Alertmanager told last, newest first."""
         ...

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
 from checks.spec import Borders
+from monitor.alert_log import AlertLog
 from monitor.bookkeeper import SHORT
-from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
 from monitor.database import transaction
 from monitor.healer import Healer
 from monitor.healing.quarantine import count_aside_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
+from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
@@ -33,6 +35,7 @@ class Desk:
         refresh: Callable[[], Awaitable[None]],
         wake: Callable[[], bool],
         leads: Callable[[], bool],
+        alert_log: AlertLog,
     ) -> None:
         """`refresh` reads our own tables again; `wake` lets the loop pass now, and says whether
         there is one; `leads`: whether this replica does."""
@@ -42,6 +45,7 @@ class Desk:
         self._refresh = refresh
         self._wake = wake
         self._leads = leads
+        self._alert_log = alert_log
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
@@ -140,6 +144,17 @@ class Desk:
             self._wake()
         return done
 
-    async def alerted(self) -> bool:
-        """Let the loop pass now. A follower's leader counts within its own interval."""
-        return self._leads() and self._wake()
+    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
+        """Record what was told, and let the loop pass now where that is asked for. The leader finds
+        what a follower was told among the records."""
+        recorded = await self._alert_log.take(alerts)
+        new = tuple(alert for alert in alerts if recorded is None or kept(alert) in recorded)
+        woken = any(alert.wakes for alert in new) and (
+            self._wake() if self._leads() else recorded is not None
+        )
+        return AlertsTaken(new=new, woken=woken, recorded=recorded is not None)
+
+    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
+        """What Alertmanager told last, newest first."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await list_alerts(connection, self._workshop().state, limit=limit)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
@@ -112,6 +113,9 @@ class Service:
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
         )
+        self._alert_log = AlertLog(
+            self._engine, lambda: self.workshop, holder=self._leadership.holder
+        )
         self.desk = Desk(
             self._engine,
             lambda: self.workshop,
@@ -119,6 +123,7 @@ class Service:
             self._books.refresh,
             lambda: self._scheduler.wake("census"),
             lambda: self._leadership.leads,
+            self._alert_log,
         )
         self._jobs = Jobs(
             settings,
@@ -126,6 +131,7 @@ class Service:
             scheduler=self._scheduler,
             leadership=self._leadership,
             books=self._books,
+            alert_log=self._alert_log,
             reconciler=Reconciler(
                 lambda: self.workshop, self.board, self._census, self._healer, self._leadership
             ),
@@ -243,7 +249,7 @@ class Service:
         self._healer.stop()
         await self._drain()
         await give_up(self._background.values())
-        await give_up(self._jobs.under_way.tasks)
+        await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")

@@ -32,7 +32,8 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_POST, "/api/healing/pause", Access.ADMIN, healing.pause),
     (hdrs.METH_POST, "/api/healing/resume", Access.ADMIN, healing.resume),
     (hdrs.METH_POST, "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker),
-    (hdrs.METH_POST, "/api/alerts", Access.ALERT, alerts.alerts),
+    (hdrs.METH_POST, "/api/alerts", Access.ALERT, alerts.take_alerts),
+    (hdrs.METH_GET, "/api/alerts", Access.READ, alerts.alerts),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -92,7 +92,10 @@ def _moment(value: object) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise _unfit("a time such as 2026-01-31T12:00:00Z")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise _unfit("a time between the years 1 and 9999") from None
 
 
 _Text = Annotated[str, AfterValidator(_storable)]

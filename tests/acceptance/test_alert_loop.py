@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exporters.api.alerts import WAKING
 from grafana.generate.__main__ import FOLDER
 from grafana.generate.alerts import ALERTS
+from monitor.state.alerts import WAKING
 from tests.support.alertmanager import Stack, alertmanager, stack
 from tests.support.commands import Running, Workplace, gallery_at, on_one_server
 from tests.support.http import Client

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from checks.pairs import UserCensus
-from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.state.alerts import AlertRow, Notification
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -25,7 +26,8 @@ class Recorder:
     found_quarantine: tuple[QuarantinedPair, ...] = ()
     found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
-    leads: bool = True
+    wakes: bool = True
+    found_alerts: tuple[AlertRow, ...] = ()
     reset: BreakerReset = field(
         default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
     )
@@ -95,6 +97,11 @@ class Recorder:
         self._note("reset_breaker")
         return self.reset
 
-    async def alerted(self) -> bool:
-        self._note("alerted")
-        return self.leads
+    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
+        self._note("alerted", *alerts)
+        woken = self.wakes and any(alert.wakes for alert in alerts)
+        return AlertsTaken(new=tuple(alerts), woken=woken, recorded=True)
+
+    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
+        self._note("alerts", limit)
+        return self.found_alerts[:limit]
