@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import ssl
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any
 
 import structlog
@@ -16,6 +16,8 @@ from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
 from exporters.api import Tokens, create_app
+from exporters.otlp.push import OtlpPush, pushing
+from exporters.prometheus import create_registry
 from monitor.cli.logs import configure_logs
 from monitor.cli.session import settings_of
 from monitor.config import Mode, Server, Settings
@@ -44,14 +46,18 @@ async def serve_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     service = Service(settings)
+    exporting = exports(service, settings)
     try:
         await service.start()
         runner = await listen(service, settings)
         try:
-            await _first(stop, service)
+            async with exporting:
+                try:
+                    await _first(stop, service)
+                finally:
+                    # Healing first: pages and metrics answer until the last batch is done.
+                    await service.stop()
         finally:
-            # Stop healing first: pages and metrics answer until the last batch is done.
-            await service.stop()
             await runner.cleanup()
     except BaseException:
         await service.stop()
@@ -71,6 +77,22 @@ async def _first(stop: asyncio.Event, service: Service) -> None:
             await waiting
     if service.failed.done():
         service.failed.result()
+
+
+def exports(service: Service, settings: Settings) -> AbstractAsyncContextManager[None]:
+    """What pushes metrics while it is entered. Raises ConfigurationError."""
+    otlp = settings.export.otlp
+    if otlp is None:
+        return nullcontext()
+    status = service.board.current
+    push = OtlpPush(
+        create_registry(service.board, observe=settings.healing.mode is Mode.OBSERVE),
+        otlp.endpoint,
+        instance=status.replica,
+        version=status.version,
+        timeout_seconds=otlp.timeout.total_seconds(),
+    )
+    return pushing(push, every_seconds=otlp.every.total_seconds())
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -5,7 +5,7 @@ document     YAML -> plain data with lines; duplicate keys. syntax: what is no Y
 environment  ${NAME} and ${NAME:-fallback} in scalars
 shape        first pass: the data against the model; wording: its findings as sentences
 rules        second pass: keys against each other; files: the files that keys name
-model        all keys with their defaults; checks, healing, server: its large sections
+model        all keys with their defaults; checks, healing, server, export: its sections
 scalars      types of plain keys; quantities: types with a notation of their own
 units        durations, shares, sizes; values: thresholds, windows, moments; cron; secrets
 schema       JSON Schema for editors; describe: the effective configuration, secrets masked
@@ -26,6 +26,7 @@ from monitor.config.checks import (
     SqlCheck,
 )
 from monitor.config.describe import describe
+from monitor.config.export import Export, Otlp
 from monitor.config.healing import Breaker, Healing, Mode, Pace, Promql
 from monitor.config.load import load_config, parse_config
 from monitor.config.mistakes import InvalidConfigError, Mistake
@@ -62,11 +63,13 @@ __all__ = [
     "Database",
     "Expectation",
     "ExpectationsCheck",
+    "Export",
     "Healing",
     "Impressions",
     "InvalidConfigError",
     "Mistake",
     "Mode",
+    "Otlp",
     "Pace",
     "PoolExhaustion",
     "Pools",
