@@ -47,7 +47,7 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield one["name"], filled(one["expr"])
         for one in board["templating"]["list"]:
             if one["type"] == "query":
-                [selected] = re.findall(r"label_values\((.+), \w+\)", one["definition"])
+                [selected] = re.findall(r"label_values\((.+), \w+\)", one["query"]["query"])
                 yield f"${one['name']}", filled(selected)
     for alert in ALERTS:
         # With `bool` a comparison returns what it found instead of filtering it away.

@@ -42,7 +42,7 @@ def expressions() -> Iterator[str]:
     for document in DASHBOARDS:
         yield from (one["expr"] for one in document["annotations"]["list"])
         for variable in document["templating"]["list"]:
-            yield variable.get("definition", "")
+            yield variable["query"]["query"] if isinstance(variable["query"], dict) else ""
     yield from (alert.expr for alert in ALERTS)
 
 
