@@ -26,6 +26,7 @@ from monitor.healer import Healer
 from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
 from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
+from monitor.reading import ReadServer
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
 from monitor.routine import Routine
@@ -98,12 +99,16 @@ class Service:
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
             wake=lambda: self._scheduler.wake("census"),
         )
-        entries = routines(
-            settings, self._engine, self._read_engine, lambda: self.workshop, self._worker
+        server = ReadServer(
+            self._engine,
+            self._read_engine,
+            self.board,
+            max_lag=settings.healing.pace.max_replica_lag,
         )
+        entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
         times = self._all_times(entries)
         self._census = CensusRunner(
-            self._read_engine,
+            server,
             lambda: self.workshop,
             self.board,
             times["census"],

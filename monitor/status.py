@@ -101,6 +101,10 @@ class Status:
     """This process leads, and what it shows is its own."""
     leader_name: str = ""
     """Who leads; empty while nobody does, or nobody is known to."""
+    reading_replica: bool | None = None
+    """Whether the checks read the replica; None: none is configured, or nothing was read yet."""
+    reading_problem: str = ""
+    """Why they read the primary although a replica is configured."""
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False

@@ -227,6 +227,24 @@ def _watching() -> tuple[Panel, ...]:
             },
             custom={"fillOpacity": 80, "lineWidth": 0},
         ),
+        Panel(
+            "Read replica",
+            "Whether the checks read the replica or, because it lags or can't be reached, the"
+            " primary; empty where database.read_url is not set.",
+            "state-timeline",
+            "none",
+            (Query(f"max by (job) (conservator_read_replica_used{{{SELECT}}})", "{{job}}"),),
+            6,
+            8,
+            mappings=said((0, "primary read", "orange"), (1, "replica read", "green")),
+            options={
+                "mergeValues": True,
+                "showValue": "never",
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+                "tooltip": {"mode": "single", "sort": "none"},
+            },
+            custom={"fillOpacity": 80, "lineWidth": 0},
+        ),
         series(
             "What checks cost",
             "Seconds that the last run of each check took, and its interval in effect: a check that"

@@ -31,6 +31,7 @@ NAMES = "census structure duplicate_impressions orphan_impressions timestamps re
 CHECKS = dict.fromkeys([*NAMES.split(), "pool_exhaustion", "artwork_supply"], OFTEN)
 
 MAY_BE_EMPTY = {
+    "Read replica": "no replica is configured there",
     "ConservatorDataMissing": "it is about the absence of what is there",
 }
 """Panels, annotations and rules by title, and why they return nothing before and after healing."""

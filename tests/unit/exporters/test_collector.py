@@ -43,6 +43,7 @@ FROM_THE_START = {
     "healing_breaker_open": "gauge",
 }
 ONCE_MEASURED = {
+    "read_replica_used": "gauge",
     "artworks": "gauge",
     "legacy_untracked_artworks": "gauge",
     "legacy_untracked_appeared": "gauge",
@@ -200,3 +201,10 @@ def test_totals_come_from_the_stored_counters() -> None:
     assert found[key("heal_throttled_seconds_total", reason="replica_lag")] == 1.5
     assert found[key("check_missed_total", check="census")] == 3
     assert key("check_runs_total", check="removed") not in found
+
+
+@pytest.mark.parametrize(("reading", "value"), [(True, 1), (False, 0), (None, None)])
+def test_the_replica_is_read_or_left_or_there_is_none(
+    reading: bool | None, value: float | None
+) -> None:
+    assert series(at_work(reading_replica=reading)).get(key("read_replica_used")) == value
