@@ -143,6 +143,7 @@ def test_stale_numbers_leave_and_their_timestamps_stay() -> None:
     assert left == set(FROM_THE_START) | {
         "check_last_run_timestamp_seconds",
         "check_last_success_timestamp_seconds",
+        "read_replica_used",
     }
 
 
