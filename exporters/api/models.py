@@ -45,6 +45,7 @@ def _whom(schema: dict[str, Any]) -> None:
     fields = schema.pop("properties")
     one = {**fields, "all": {**fields["all"], "const": False}}
     everyone = {"all": {**fields["all"], "const": True}, "dry_run": fields["dry_run"]}
+    del everyone["all"]["default"]
     everyone["force"] = {**fields["force"], "const": False}
     closed = {"type": "object", "additionalProperties": schema.pop("additionalProperties")}
     schema.pop("type")
