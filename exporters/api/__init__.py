@@ -9,6 +9,7 @@ queries   query parameters and path numbers, strictly
 answers   records -> JSON; shapes/ are its types
 openapi/  the description of all calls; `description` serves it
 unchanged answers that whoever has them already is not sent again
+runner    requests that can't be read, before any route
 context   what the handlers share
 artworks, checks, healing, health, runs   the handlers, by subject
 """

@@ -110,7 +110,12 @@ def _route(request: web.Request) -> str:
 
 
 async def harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of a response: nothing is stored, framed, sniffed or run."""
+    """Complete the headers of a response that goes out."""
+    complete(response)
+
+
+def complete(response: web.StreamResponse) -> None:
+    """Nothing is stored, framed, sniffed or run."""
     for name, value in _HARDENING.items():
         response.headers.setdefault(name, value)
     response.headers[hdrs.SERVER] = "conservator"

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
 from exporters.api import Tokens, create_app
+from exporters.api.runner import Runner
 from monitor.cli.logs import configure_logs
 from monitor.cli.session import settings_of
 from monitor.config import Mode, Server, Settings
@@ -94,7 +95,7 @@ async def listen(service: Service, settings: Settings) -> web.AppRunner:
     app = create_app(
         service.board, service.desk, tokens(server), observe=settings.healing.mode is Mode.OBSERVE
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
+    runner = Runner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()
     context = None
     if server.tls is not None:

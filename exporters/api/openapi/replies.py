@@ -8,6 +8,7 @@ from aiohttp import hdrs
 
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.openapi.parts import Header, Link, Parameter, Reply, Where
+from exporters.api.runner import TOO_LONG
 from exporters.api.shapes.base import Fault, Problem
 from exporters.api.tokens import Access
 
@@ -28,10 +29,12 @@ def problem(
     )
 
 
+_BAD_HTTP = {"bad_http": TOO_LONG}
+UNREADABLE = problem(400, "The request could not be read.", _BAD_HTTP)
 BAD_QUERY = problem(
     400,
     "The query is not as it should be.",
-    {"bad_request": "limit: expected a whole number from 1 to 200, found 'many'."},
+    {"bad_request": "limit: expected a whole number from 1 to 200, found 'many'.", **_BAD_HTTP},
 )
 BAD_BODY = problem(
     400,
@@ -40,6 +43,7 @@ BAD_BODY = problem(
         "bad_request": 'force: expected true or false, found "yes".',
         "bad_json": "The body: expected JSON, but the key 'user_id' stands twice in one object.",
         "bad_body": "The body could not be read.",
+        **_BAD_HTTP,
     },
 )
 BODY_REPLIES = (

@@ -11,6 +11,7 @@ from exporters.api.openapi.replies import (
     IF_NONE_MATCH,
     INTERNAL,
     UNCHANGED,
+    UNREADABLE,
     problem,
 )
 from exporters.api.shapes.base import Fault
@@ -25,7 +26,7 @@ CALLS: Calls = {
         Tag.PAGES,
         "The status page",
         "For people. From memory.",
-        (Reply(200, "The page.", media=_HTML), INTERNAL),
+        (Reply(200, "The page.", media=_HTML), UNREADABLE, INTERNAL),
     ),
     (hdrs.METH_GET, "/runbooks/{name}"): Call(
         "getRunbook",
@@ -53,7 +54,7 @@ CALLS: Calls = {
         Tag.SERVICE,
         "Alive?",
         "The process serves requests. Never needs a token.",
-        (Reply(200, "Yes.", Alive, {"alive": Alive(status="ok")}), INTERNAL),
+        (Reply(200, "Yes.", Alive, {"alive": Alive(status="ok")}), UNREADABLE, INTERNAL),
     ),
     (hdrs.METH_GET, "/readyz"): Call(
         "isReady",
@@ -62,6 +63,7 @@ CALLS: Calls = {
         "The database is reachable, and the state schema the one that this version needs.",
         (
             Reply(200, "Yes.", Ready, {"ready": Ready(ready=True, reasons=[])}),
+            UNREADABLE,
             INTERNAL,
             Reply(
                 503,
@@ -86,6 +88,7 @@ CALLS: Calls = {
         " memory: a scrape never touches the database.",
         (
             Reply(200, "The metrics.", media=("text/plain", "application/openmetrics-text")),
+            UNREADABLE,
             INTERNAL,
         ),
     ),
