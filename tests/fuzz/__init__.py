@@ -2,8 +2,11 @@
 configurations, notifications that Alertmanager never sent. `make test` runs a short form of each;
 `make fuzz` the long one, with figures.
 
-callers       who calls: every token, and none
-api           schemathesis against the running service
-documents     documents with something wrong in them
-configurations, notifications   what is done with them
+service         the service on a gallery, with every token
+callers         who calls: every token, and none
+api             schemathesis against that service
+documents       documents with something wrong in them
+configurations  such documents as config.yaml
+notifications   such documents for /api/alerts
+campaign        many inputs, and how many of them were taken
 """

@@ -90,6 +90,11 @@ def fuzz(
     return _tried(caller, json.loads(report.read_text()), ended.returncode, output)
 
 
+def some_users(work: Workplace) -> list[str]:
+    """Ids of some users that there are."""
+    return [str(user) for (user,) in work.rows("SELECT id FROM users ORDER BY id LIMIT 10")]
+
+
 def _tried(caller: Caller, report: dict[str, object], code: int, output: str) -> Tried:
     cases, operations = report["test_cases"], report["operations"]
     assert isinstance(cases, dict)

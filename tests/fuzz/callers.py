@@ -22,13 +22,16 @@ class Caller:
     token: str | None
     share: float
     """Of the examples: those who may do little are refused the same way each time."""
+    short: bool = True
+    """Calls in the short form, too. Each call of the others is tried without a token and with a
+    wrong one as well."""
 
 
 CALLERS = (
     Caller("admin", TOKENS["admin_token"], 1.0),
     Caller("app", TOKENS["app_token"], 0.5),
-    Caller("reader", TOKENS["read_token"], 0.3),
+    Caller("reader", TOKENS["read_token"], 0.3, short=False),
     Caller("alertmanager", TOKENS["alert_token"], 0.3),
-    Caller("wrong token", "nobody-s-token-of-the-fuzzing-tests", 0.2),
+    Caller("wrong token", "nobody-s-token-of-the-fuzzing-tests", 0.2, short=False),
     Caller("nobody", None, 0.2),
 )
