@@ -6,7 +6,10 @@ errors    exceptions -> status, code, sentence; the headers of every response
 body      bytes -> a JSON object, strictly
 models    the bodies that calls take
 queries   query parameters and path numbers, strictly
-answers   records -> JSON
+answers   records -> JSON; shapes/ are its types
+openapi/  the description of all calls; `description` serves it
+unchanged answers that whoever has them already is not sent again
+runner    requests that can't be read, before any route
 context   what the handlers share
 artworks, checks, healing, health, runs   the handlers, by subject
 """

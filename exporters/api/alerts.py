@@ -17,6 +17,7 @@ from exporters.api.context import context_of
 from exporters.api.errors import json_response
 from exporters.api.models import AlertBody, AlertsBody, parse_body
 from exporters.api.queries import limit
+from exporters.api.shapes.alerts import Alert, AlertList, Received
 from exporters.moments import moment
 from monitor.state.alerts import FIRING, AlertRow, Notification
 
@@ -67,13 +68,13 @@ async def take_alerts(request: web.Request) -> web.Response:
         )
     firing = sum(alert.status == FIRING for alert in taken.new)
     return json_response(
-        {
-            "woken": taken.woken,
-            "recorded": taken.recorded,
-            "firing": firing,
-            "resolved": len(taken.new) - firing,
-            "ignored": len(told) - len(taken.new),
-        }
+        Received(
+            woken=taken.woken,
+            recorded=taken.recorded,
+            firing=firing,
+            resolved=len(taken.new) - firing,
+            ignored=len(told) - len(taken.new),
+        )
     )
 
 
@@ -81,19 +82,19 @@ async def alerts(request: web.Request) -> web.Response:
     """What Alertmanager told last, newest first."""
     asked = limit(request, default=SHOWN)
     rows = await context_of(request).commands.alerts(limit=asked)
-    return json_response({"alerts": [_row(row) for row in rows]})
+    return json_response(AlertList(alerts=[_row(row) for row in rows]))
 
 
 def _notification(alert: AlertBody) -> Notification:
     return Notification(alert.fingerprint, alert.starts_at, alert.status, alert.name)
 
 
-def _row(row: AlertRow) -> dict[str, object]:
-    return {
-        "name": row.name,
-        "status": row.status,
-        "starts_at": moment(row.starts_at),
-        "received_at": moment(row.received_at),
-        "taken_by": row.taken_by,
-        "fingerprint": row.fingerprint,
-    }
+def _row(row: AlertRow) -> Alert:
+    return Alert(
+        name=row.name,
+        status="firing" if row.status == FIRING else "resolved",
+        starts_at=moment(row.starts_at),
+        received_at=moment(row.received_at),
+        taken_by=row.taken_by,
+        fingerprint=row.fingerprint,
+    )

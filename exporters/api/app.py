@@ -7,7 +7,7 @@ import time
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.api import alerts, artworks, checks, healing, health, runbooks, runs
+from exporters.api import alerts, artworks, checks, description, healing, health, runbooks, runs
 from exporters.api.context import CONTEXT, Context
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
 from exporters.api.tokens import Access, Handler, Tokens, guarded
@@ -34,6 +34,7 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_POST, "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker),
     (hdrs.METH_POST, "/api/alerts", Access.ALERT, alerts.take_alerts),
     (hdrs.METH_GET, "/api/alerts", Access.READ, alerts.alerts),
+    (hdrs.METH_GET, "/api/openapi.json", Access.READ, description.description),
 )
 
 

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
+from exporters.api.shapes.base import Fault, Problem
 from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ def json_response(
 
 def error_response(error: ApiError) -> web.Response:
     """The answer to a call that went wrong."""
-    payload = {"error": {"code": error.code, "message": error.message}}
+    payload = Problem(error=Fault(code=error.code, message=error.message))
     return json_response(payload, status=error.status, headers=error.headers)
 
 
@@ -109,7 +110,12 @@ def _route(request: web.Request) -> str:
 
 
 async def harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of a response: nothing is stored, framed, sniffed or run."""
+    """Complete the headers of a response that goes out."""
+    complete(response)
+
+
+def complete(response: web.StreamResponse) -> None:
+    """Nothing is stored, framed, sniffed or run."""
     for name, value in _HARDENING.items():
         response.headers.setdefault(name, value)
     response.headers[hdrs.SERVER] = "conservator"

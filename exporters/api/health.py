@@ -10,13 +10,15 @@ from prometheus_client.registry import Collector
 
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
+from exporters.api.shapes.base import Fault
+from exporters.api.shapes.service import Alive, NotReady, Ready
 from exporters.page.render import CONTENT_SECURITY_POLICY, render_page
 from monitor.status import Status
 
 
 async def healthz(_: web.Request) -> web.Response:
     """The process serves requests."""
-    return json_response({"status": "ok"})
+    return json_response(Alive(status="ok"))
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -24,9 +26,9 @@ async def readyz(request: web.Request) -> web.Response:
     status = context_of(request).board.current
     reasons = not_ready_because(status)
     if not reasons:
-        return json_response({"ready": True, "reasons": []})
-    error = {"code": "not_ready", "message": " ".join(reasons)}
-    return json_response({"ready": False, "reasons": reasons, "error": error}, status=503)
+        return json_response(Ready(ready=True, reasons=[]))
+    error = Fault(code="not_ready", message=" ".join(reasons))
+    return json_response(NotReady(ready=False, reasons=reasons, error=error), status=503)
 
 
 def not_ready_because(status: Status) -> list[str]:

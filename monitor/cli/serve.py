@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
 from exporters.api import Tokens, create_app
+from exporters.api.runner import Runner
 from exporters.otlp.push import OtlpPush, pushing
 from exporters.prometheus import create_registry
 from monitor.cli.logs import configure_logs
@@ -116,7 +117,7 @@ async def listen(service: Service, settings: Settings) -> web.AppRunner:
     app = create_app(
         service.board, service.desk, tokens(server), observe=settings.healing.mode is Mode.OBSERVE
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
+    runner = Runner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()
     context = None
     if server.tls is not None:

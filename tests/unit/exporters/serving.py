@@ -1,4 +1,5 @@
-"""The application on a real socket, with every kind of token configured."""
+"""The application on a real socket, with every kind of token configured. Whatever it answers in any
+test is held against the published description."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import Application, Request
+from aiohttp.web import Application, Request, Response, StreamResponse
 
 from exporters.api import Tokens, create_app
 from monitor.status import StatusBoard
+from tests.support.openapi import mistakes
 from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
@@ -42,5 +44,22 @@ async def serving(
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
     app = create_app(shown, commands, tokens, observe=observe, clock=clock)
+    contradictions: list[str] = []
+
+    async def compare(request: Request, response: StreamResponse) -> None:
+        contradictions.extend(_contradictions(request, response))
+
+    app.on_response_prepare.append(compare)
     async with TestClient(TestServer(app)) as client:
         yield Served(client, commands, shown, clock)
+    assert contradictions == []
+
+
+def _contradictions(request: Request, response: StreamResponse) -> list[str]:
+    resource = request.match_info.route.resource
+    if resource is None or request.method == "HEAD":
+        return []
+    text = response.text if isinstance(response, Response) else None
+    return mistakes(
+        request.method, resource.canonical, response.status, response.headers, text or ""
+    )

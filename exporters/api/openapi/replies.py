@@ -1,0 +1,139 @@
+"""Replies that many calls share. A code comes with a sentence as it may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import hdrs
+
+from exporters.api.errors import MAX_BODY_BYTES
+from exporters.api.openapi.parts import Header, Link, Parameter, Reply, Where
+from exporters.api.runner import TOO_LONG
+from exporters.api.shapes.base import Fault, Problem
+from exporters.api.tokens import Access
+
+RUN_EXAMPLE = 12
+
+
+def problem(
+    status: int, description: str, codes: Mapping[str, str], *headers: Header, shape: object = None
+) -> Reply:
+    """An error. `codes`: code -> a sentence that may come with it."""
+    return Reply(
+        status,
+        description,
+        shape or Problem,
+        {code: Problem(error=Fault(code=code, message=message)) for code, message in codes.items()},
+        headers=headers,
+        codes=tuple(codes),
+    )
+
+
+_BAD_HTTP = {"bad_http": TOO_LONG}
+UNREADABLE = problem(400, "The request could not be read.", _BAD_HTTP)
+BAD_QUERY = problem(
+    400,
+    "The query is not as it should be.",
+    {"bad_request": "limit: expected a whole number from 1 to 200, found 'many'.", **_BAD_HTTP},
+)
+BAD_BODY = problem(
+    400,
+    "The query or the body is not as it should be.",
+    {
+        "bad_request": 'force: expected true or false, found "yes".',
+        "bad_json": "The body: expected JSON, but the key 'user_id' stands twice in one object.",
+        "bad_body": "The body could not be read.",
+        **_BAD_HTTP,
+    },
+)
+BODY_REPLIES = (
+    BAD_BODY,
+    problem(
+        413,
+        "The body is too large.",
+        {"body_too_large": f"The body is larger than {MAX_BODY_BYTES} bytes."},
+    ),
+    problem(
+        415,
+        "The body is something else than JSON in UTF-8.",
+        {
+            "unsupported_media_type": "Content-Type: expected application/json in UTF-8, found"
+            " 'text/plain'."
+        },
+    ),
+)
+INTERNAL = problem(
+    500,
+    "Something went wrong that no caller can mend; the service's log says more.",
+    {"internal": "Something unforeseen went wrong; the service's log says what."},
+)
+DATABASE_REPLIES = (
+    problem(
+        500,
+        "Something went wrong that no caller can mend; the service's log says more.",
+        {
+            "internal": "Something unforeseen went wrong; the service's log says what.",
+            "statement": "The database refused a statement: permission denied for table users.",
+            "catalogue": "There is no table art_sessions; say in catalog.artworks what it is"
+            " called.",
+            "error": "Run 12 failed: The database refused a statement.",
+        },
+    ),
+    problem(
+        503,
+        "The database can't be reached, or is too busy; try again in a moment.",
+        {"database_unavailable": "The database can't be reached: connection refused."},
+    ),
+)
+FOLLOW_RUN = Link(
+    "run", "getRun", "The run that was started.", {"run_id": "$response.body#/run_id"}
+)
+
+_UNAUTHORIZED = problem(
+    401,
+    "A token is needed, and none that is known was given.",
+    {
+        "unauthorized": "This call needs the header `Authorization: Bearer TOKEN` with a token that"
+        " is configured for it."
+    },
+    Header(hdrs.WWW_AUTHENTICATE, "How to authenticate.", "Bearer"),
+)
+_FORBIDDEN: Mapping[Access, tuple[str, str]] = {
+    Access.READ: (
+        "The token given is for something else.",
+        "The alert token may only call /api/alerts.",
+    ),
+    Access.BACKFILL: (
+        "The token given is for something else, or no admin token is configured.",
+        "The app token may backfill one user; `all` needs the admin token.",
+    ),
+    Access.ALERT: (
+        "The token given is for something else, or no alert token is configured.",
+        "The read token may not do this; the alert token and the admin's may.",
+    ),
+    Access.ADMIN: (
+        "The token given is not the admin's, or no admin token is configured.",
+        "The app token may not do this; the admin token may.",
+    ),
+}
+
+
+def refusals(access: Access) -> tuple[Reply, ...]:
+    """What a caller without the right token is told."""
+    if access is Access.PUBLIC:
+        return ()
+    description, sentence = _FORBIDDEN[access]
+    return (_UNAUTHORIZED, problem(403, description, {"forbidden": sentence}))
+
+
+IF_NONE_MATCH = Parameter(
+    hdrs.IF_NONE_MATCH,
+    Where.HEADER,
+    "The `ETag` of what the caller has.",
+    {"type": "string"},
+    '"2c26b46b68ffc68ff99b453c1d304134"',
+)
+ETAG = Header(
+    hdrs.ETAG, "Tells this version from every other.", '"2c26b46b68ffc68ff99b453c1d304134"'
+)
+UNCHANGED = Reply(304, "The caller has the newest version.", media=(), headers=(ETAG,))

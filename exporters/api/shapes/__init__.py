@@ -1,0 +1,13 @@
+"""What calls answer, as types: `answers` builds them, mypy holds it to them, `openapi` publishes
+them.
+
+base      the common ground: moments, errors
+artworks  counts, backfills, a notification's receipt
+checks    results of checks
+healing   decision, switches, breaker
+runs      runs, batches, undos
+service   alive, ready
+
+A field's docstring is its description in the published document. New fields may come at any time;
+names and meanings stay.
+"""
