@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,6 +13,7 @@ from checks.spec import Borders
 from monitor.alert_log import AlertLog
 from monitor.bookkeeper import SHORT
 from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.crowd import Crowd
 from monitor.database import transaction
 from monitor.healer import Healer
 from monitor.healing.quarantine import count_aside_of_user
@@ -22,6 +25,22 @@ from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
 from monitor.state.waits import list_waits
 from monitor.workshop import Workshop
+
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+def _in_turn(
+    read: Callable[Concatenate[Desk, Asked], Awaitable[Found]],
+) -> Callable[Concatenate[Desk, Asked], Coroutine[Any, Any, Found]]:
+    """`read`, which changes nothing, as one of the crowd's questions."""
+
+    @wraps(read)
+    async def ask(self: Desk, /, *args: Asked.args, **named: Asked.kwargs) -> Found:
+        question = (read.__name__, args, tuple(sorted(named.items())))
+        return await self._readers.ask(question, lambda: read(self, *args, **named))
+
+    return ask
 
 
 class Desk:
@@ -36,9 +55,13 @@ class Desk:
         wake: Callable[[], bool],
         leads: Callable[[], bool],
         alert_log: AlertLog,
+        *,
+        readers: Crowd,
+        writers: Crowd,
     ) -> None:
         """`refresh` reads our own tables again; `wake` lets the loop pass now, and says whether
-        there is one; `leads`: whether this replica does."""
+        there is one; `leads`: whether this replica does. What is only read goes through
+        `readers`, backfills of one user through `writers`."""
         self._engine = engine
         self._workshop = workshop
         self._healer = healer
@@ -46,11 +69,15 @@ class Desk:
         self._wake = wake
         self._leads = leads
         self._alert_log = alert_log
+        self._readers = readers
+        self._writers = writers
 
+    @_in_turn
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
         return await self._healer.user_census(user_id)
 
+    @_in_turn
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
         census = await self._healer.user_census(user_id)
@@ -64,7 +91,12 @@ class Desk:
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
-        return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
+
+        async def write() -> UserBackfill:
+            return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
+
+        # A question of its own each time: the second of two callers has skipped it.
+        return await self._writers.ask(object(), write)
 
     async def backfill_all(self) -> int | None:
         """Start a run over the audience; its number, or None when there is nothing to heal."""
@@ -77,26 +109,31 @@ class Desk:
         await self._refresh()
         return None if run is None else run.id
 
+    @_in_turn
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
         found = await self._workshop().undo_planner.survey(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
+    @_in_turn
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_runs(connection, self._workshop().state, limit=limit, before=before)
 
+    @_in_turn
     async def run(self, run_id: int) -> Run | None:
         """One run."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await get_run(connection, self._workshop().state, run_id)
 
+    @_in_turn
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_waits(connection, self._workshop().state, run_id)
 
+    @_in_turn
     async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         """At most 20 pairs that are in quarantine since this run, the newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
@@ -104,6 +141,7 @@ class Desk:
                 connection, self._workshop().state, run_id=run_id, limit=SHOWN
             )
 
+    @_in_turn
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
         async with transaction(self._engine, timeout=SHORT) as connection:
@@ -111,6 +149,7 @@ class Desk:
                 connection, self._workshop().state, run_id, limit=limit, after=after
             )
 
+    @_in_turn
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
         async with transaction(self._engine, timeout=SHORT) as connection:
@@ -154,6 +193,7 @@ class Desk:
         )
         return AlertsTaken(new=new, woken=woken, recorded=recorded is not None)
 
+    @_in_turn
     async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
         """What Alertmanager told last, newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:

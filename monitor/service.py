@@ -18,6 +18,7 @@ from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
+from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
 from monitor.expectations.client import Worker
@@ -38,6 +39,9 @@ from monitor.workshop import Workshop, census_form_sentence, process_name
 
 log = structlog.get_logger(__name__)
 
+CALLERS_SHARE = 3
+"""A third of the connections for what callers read, a third for the users that they backfill; the
+rest is left to census, healing and bookkeeping whatever they do."""
 DRAIN_SECONDS = 7.0
 """How long a stop waits for batches under way; with all the rest it is done within 10 s."""
 
@@ -121,6 +125,8 @@ class Service:
         self._alert_log = AlertLog(
             self._engine, lambda: self.workshop, holder=self._leadership.holder
         )
+        places = max(1, settings.database.pool_size // CALLERS_SHARE)
+        self._readers, self._writers = Crowd(places), Crowd(places)
         self.desk = Desk(
             self._engine,
             lambda: self.workshop,
@@ -129,6 +135,8 @@ class Service:
             lambda: self._scheduler.wake("census"),
             lambda: self._leadership.leads,
             self._alert_log,
+            readers=self._readers,
+            writers=self._writers,
         )
         self._jobs = Jobs(
             settings,
@@ -255,6 +263,7 @@ class Service:
         await self._drain()
         await give_up(self._background.values())
         await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
+        await give_up((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")

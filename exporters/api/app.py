@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 from exporters.api import alerts, artworks, checks, description, healing, health, runbooks, runs
 from exporters.api.context import CONTEXT, Context
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
-from exporters.api.tokens import Access, Handler, Tokens, guarded
+from exporters.api.gate import GATE, Gate, Handler, guarded
+from exporters.api.requests import mark, told
+from exporters.api.tokens import Access, Tokens
 from exporters.prometheus import Clock, create_registry
 from monitor.commands import Commands
 from monitor.status import StatusBoard
@@ -46,26 +48,31 @@ def create_app(
     observe: bool = False,
     clock: Clock = time.monotonic,
     registry: CollectorRegistry | None = None,
+    backfills_a_minute: int | None = None,
 ) -> web.Application:
     """The HTTP side of the service.
 
     `observe`: `healing.mode` is observe. `clock` is the one by which the snapshot's monotonic
-    moments were taken. `registry` defaults to one over `board`. Serve it with aiohttp's access
-    log off or without headers: they carry tokens.
+    moments were taken. `registry` defaults to one over `board`; what this side counts is added to
+    it. `backfills_a_minute`: of one client; None: any number. Serve it with aiohttp's access log
+    off: ours is in `requests`, and aiohttp's may carry tokens.
     """
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[told, errors_as_json], client_max_size=MAX_BODY_BYTES)
+    registry = registry or create_registry(board, observe=observe, clock=clock)
+    gate = app[GATE] = Gate(tokens, clock=clock, backfills_a_minute=backfills_a_minute)
+    registry.register(gate.refused)
     app[CONTEXT] = Context(
         board=board,
         commands=commands,
-        tokens=tokens,
-        registry=registry or create_registry(board, observe=observe, clock=clock),
+        registry=registry,
         observe=observe,
         clock=clock,
     )
     app[alerts.NOTIFIED] = alerts.Notified()
     app.on_response_prepare.append(harden)
+    app.on_response_prepare.append(mark)
     for method, path, access, handler in ROUTES:
-        app.router.add_route(method, path, guarded(access, handler, tokens))
+        app.router.add_route(method, path, guarded(access, handler))
         if method == hdrs.METH_GET:
-            app.router.add_route(hdrs.METH_HEAD, path, guarded(access, handler, tokens))
+            app.router.add_route(hdrs.METH_HEAD, path, guarded(access, handler))
     return app

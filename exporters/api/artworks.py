@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from checks.census import Census
 from exporters.api import answers
 from exporters.api.body import read_object
 from exporters.api.context import Context, context_of
 from exporters.api.errors import ApiError, bad_request, json_response
+from exporters.api.gate import ROLE
 from exporters.api.models import BackfillBody, parse_body, unfit_id
 from exporters.api.queries import parameters
 from exporters.api.shapes.artworks import Accepted, NothingToHeal, WouldUpdate
@@ -35,8 +36,7 @@ async def backfill(request: web.Request) -> web.Response:
     context = context_of(request)
     body = parse_body(BackfillBody, await read_object(request))
     if body.everyone:
-        role = context.tokens.role(request.headers.get(hdrs.AUTHORIZATION))
-        return await _everyone(context, body, role)
+        return await _everyone(context, body, request[ROLE])
     if body.user_id is None:
         raise bad_request('Whom? Expected {"user_id": "…"} or {"all": true}.')
     return await _one_user(context, body, body.user_id)

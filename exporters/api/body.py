@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import NoReturn
 
@@ -10,11 +11,13 @@ from aiohttp import hdrs, web
 from exporters.api.errors import ApiError, bad_request
 
 JSON = "application/json"
+BODY_SECONDS = 10.0
+"""How long a body may take to come."""
 
 
 async def read_object(request: web.Request, *, may_be_empty: bool = False) -> dict[str, object]:
     """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
-    raw = await request.read()
+    raw = await _whole(request)
     if not raw and may_be_empty:
         return {}
     _check_content_type(request)
@@ -22,6 +25,19 @@ async def read_object(request: web.Request, *, may_be_empty: bool = False) -> di
     if not isinstance(document, dict):
         raise bad_request(f"The body: expected a JSON object, found {kind(document)}.")
     return document
+
+
+async def _whole(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise ApiError(
+            web.HTTPRequestTimeout.status_code,
+            "body_too_slow",
+            f"The body did not come within {BODY_SECONDS:g} s.",
+            {hdrs.CONNECTION: "close"},
+        ) from None
 
 
 def parse_json(raw: bytes) -> object:

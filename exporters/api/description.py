@@ -8,6 +8,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from exporters.api.context import context_of
+from exporters.api.gate import GATE
 from exporters.api.queries import parameters
 from exporters.api.unchanged import tag_of, text_or_unchanged
 
@@ -18,7 +19,7 @@ async def description(request: web.Request) -> web.Response:
     """OpenAPI 3.1, true for the tokens that are configured."""
     parameters(request)
     context = context_of(request)
-    version, reads_need_token = context.board.current.version, bool(context.tokens.read)
+    version, reads_need_token = context.board.current.version, bool(request.app[GATE].tokens.read)
     # A fifth of a second, once: in a thread, so that nobody else waits for it.
     text = await asyncio.to_thread(_described, version, reads_need_token)
     return text_or_unchanged(request, text, tag_of(text), MEDIA)

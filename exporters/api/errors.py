@@ -9,7 +9,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
+from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
 from exporters.api.shapes.base import Fault, Problem
 from monitor.state.runs import UnknownRunError
@@ -99,6 +99,8 @@ def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
         return ApiError(409, error.code, str(error))
     if isinstance(error, DatabaseUnavailableError):
         return ApiError(503, error.code, str(error))
+    if isinstance(error, BusyError):
+        return ApiError(503, error.code, str(error), {hdrs.RETRY_AFTER: "1"})
     log.error("request_failed", path=_route(request), code=error.code, error=str(error))
     return ApiError(500, error.code, str(error))
 
@@ -109,9 +111,11 @@ def _route(request: web.Request) -> str:
     return "" if resource is None else resource.canonical
 
 
-async def harden(_: web.Request, response: web.StreamResponse) -> None:
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Complete the headers of a response that goes out."""
     complete(response)
+    if request.secure:
+        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
 
 
 def complete(response: web.StreamResponse) -> None:

@@ -1,10 +1,13 @@
-"""What comes before any route: a request that can't be read is answered like all others, in JSON.
+"""What comes before any route: a request that can't be read is answered like all others, in JSON;
+one that never comes to an end holds nothing but its own connection, and that not for long.
 
 aiohttp would answer in plain text, and log a traceback with the line that it could not read: that
 line may hold a token.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 import structlog
 from aiohttp import web
@@ -15,11 +18,30 @@ from exporters.api.errors import bad_request, complete, error_response
 log = structlog.get_logger(__name__)
 
 TOO_LONG = "The request's address, or one of its headers, is too long to be read."
+HEAD_SECONDS = 10.0
+"""How long a connection may take to bring its first request's line and headers."""
+IDLE_SECONDS = 75.0
+"""How long an idle connection is kept; a request that has begun may take as long to be whole."""
 UNREADABLE = "The request could not be read: it is not HTTP/1.1 as it should be."
 
 
 class _Protocol(web.RequestHandler):
-    """One connection."""
+    """One connection. Whoever opens it has to ask for something; later requests are waited for as
+    long as an idle connection is kept."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._head_due = self._loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nobody is waited for any more."""
+        self._head_due.cancel()
+        super().connection_lost(exc)
+
+    def _head_is_late(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporters.api.errors import ApiError
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Role(StrEnum):
@@ -121,15 +118,3 @@ def _forbidden(message: str) -> ApiError:
 def app_only_one_user() -> ApiError:
     """The app's token was used for a backfill of everyone."""
     return _forbidden("The app token may backfill one user; `all` needs the admin token.")
-
-
-def guarded(access: Access, handler: Handler, tokens: Tokens) -> Handler:
-    """`handler`, for those who may."""
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        error = refusal(access, tokens.role(request.headers.get(hdrs.AUTHORIZATION)), tokens)
-        if error is not None:
-            raise error
-        return await handler(request)
-
-    return call

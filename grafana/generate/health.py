@@ -289,6 +289,17 @@ def _watching() -> tuple[Panel, ...]:
             ),
         ),
         series(
+            "Calls turned away",
+            "Calls a minute that were refused, by reason: without a token or with a wrong one, with"
+            " one that may not, too often, or while too many waited.",
+            "cpm",
+            Query(
+                "sum by (reason)"
+                f" (rate(conservator_http_refused_total{{{SELECT}}}[$__rate_interval])) * 60",
+                "{{reason}}",
+            ),
+        ),
+        series(
             "Builds",
             "Which version each replica runs.",
             "short",

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
-from monitor.cli.serve import listen
+from monitor.cli.serving import listen
 from monitor.database import create_engine
 from monitor.demo.gallery import build_gallery, create_tables, statement
 from monitor.demo.server import PostgresServer

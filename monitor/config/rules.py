@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from monitor.config.checks import Check, Checks
 from monitor.config.mistakes import HIDDEN, Loc, path_of, sentence, shown
@@ -31,6 +32,7 @@ def find_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _columns(settings)
     yield from _schema(settings)
     yield from _tokens(settings)
+    yield from _openness(settings)
 
 
 def _each(checks: Checks) -> Iterator[tuple[Loc, Check]]:
@@ -147,6 +149,32 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             here: Loc = ("server", name)
             message = sentence(f"{name} or {name}_file", "both", "remove one of the two")
             yield Finding((here, ("server", f"{name}_file")), message)
+
+
+def _openness(settings: Settings) -> Iterator[Finding]:
+    """Who listens beyond this machine says who may read, or that everybody may."""
+    server = settings.server
+    tokens = (
+        server.admin_token,
+        server.admin_token_file,
+        server.read_token,
+        server.read_token_file,
+    )
+    if server.allow_open or any(tokens) or _is_loopback(server.host):
+        return
+    here: Loc = ("server", "host")
+    expected = "an address of this machine alone, such as 127.0.0.1"
+    remedy = "set admin_token or read_token, or allow_open: true where everybody may read"
+    yield Finding((here,), sentence(expected, f"{server.host} without a token", remedy))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def find_shared_tokens(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.config.quantities import File
-from monitor.config.scalars import Maybe, Port, Text
+from monitor.config.scalars import Maybe, Port, Positive, Switch, Text
 from monitor.config.secrets import MaybeToken
 from monitor.config.section import Section
 
@@ -40,5 +40,9 @@ class Server(Section):
     """Set: reads need it too, except /healthz."""
     read_token_file: Maybe[File] = None
     """A file with the read token, in place of `read_token`."""
+    allow_open: Switch = False
+    """true: may listen beyond this machine without any token, for everybody to read."""
+    backfills_a_minute: Maybe[Positive] = 600
+    """Backfills of one user that one client may ask for in a minute. null: any number."""
     tls: Maybe[Tls] = None
     """Certificate and key, to serve HTTPS. null: HTTP."""

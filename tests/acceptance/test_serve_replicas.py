@@ -23,7 +23,12 @@ PATIENCE = 40.0
 SLOWLY: dict[str, Any] = {"cooldown": "0s", "pace": {"max_batch": 20, "duty": "20%"}}
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 WRITTEN = "conservator_heal_impressions_total"
-OWN = {"conservator_build_info", "conservator_leader", "conservator_database_up"}
+OWN = {
+    "conservator_build_info",
+    "conservator_leader",
+    "conservator_database_up",
+    "conservator_http_refused_total",
+}
 LEDGER = f"""
 SELECT count(*) FROM {STATE}.backfilled_impression
 JOIN user_art_impressions USING (user_id, artwork_id, viewed_at)

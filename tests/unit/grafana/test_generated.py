@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporters.api.gate import Refused
 from grafana.generate.__main__ import FOLDER, files
 from grafana.generate.alerts import ALERTS
 from grafana.generate.healing import healing
@@ -28,7 +29,8 @@ UNSHOWN = {
 
 
 def exported() -> set[str]:
-    return {f"conservator_{name}" for name, _ in series(at_work())}
+    own = {f"{family.name}_total" for family in Refused().collect()}
+    return {f"conservator_{name}" for name, _ in series(at_work())} | own
 
 
 def panels() -> Iterator[dict[str, Any]]:
