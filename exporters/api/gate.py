@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from checks.errors import BusyError
 from exporters.api.errors import ApiError
 from exporters.api.rates import Rates
 from exporters.api.tokens import Access, Role, Tokens, refusal
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"
     TOO_MANY_FAILURES = "too_many_failures"
     TOO_MANY_BACKFILLS = "too_many_backfills"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     BUSY = "busy"
 
 
@@ -76,32 +78,31 @@ class Gate:
         """Whose call this is, where it may be made. Raises ApiError 401, 403, 429."""
         role = self.tokens.role(authorization)
         request[ROLE] = role
-        if authorization is not None and role is Role.STRANGER:
+        # Whoever asks whether it is alive is always told.
+        guesses = authorization is not None and role is Role.STRANGER
+        if guesses and access is not Access.PUBLIC:
             self._fail(request)
         error = refusal(access, role, self.tokens)
         if error is not None:
             unauthorized = error.status == web.HTTPUnauthorized.status_code
-            self._count(Reason.UNAUTHORIZED if unauthorized else Reason.FORBIDDEN)
+            self.turned_away(Reason.UNAUTHORIZED if unauthorized else Reason.FORBIDDEN)
             raise error
         if access is Access.BACKFILL and self._backfills is not None:
             wait = self._backfills.take((request.remote, role), self._clock())
             if wait:
-                self._count(Reason.TOO_MANY_BACKFILLS)
+                self.turned_away(Reason.TOO_MANY_BACKFILLS)
                 raise _later("too_many_backfills", "Too many backfills from this client", wait)
         return role
 
     def _fail(self, request: web.Request) -> None:
         wait = self._failures.take(request.remote, self._clock())
         if wait:
-            self._count(Reason.TOO_MANY_FAILURES)
+            self.turned_away(Reason.TOO_MANY_FAILURES)
             raise _later("too_many_failures", "Too many wrong tokens from this client", wait)
 
-    def _count(self, reason: Reason) -> None:
+    def turned_away(self, reason: Reason) -> None:
+        """Count a call that was turned away."""
         self.refused.counts[reason] += 1
-
-    def busy(self) -> None:
-        """Count a call that was turned away because too many wait already."""
-        self._count(Reason.BUSY)
 
 
 def _later(code: str, what: str, wait: int) -> ApiError:
@@ -120,7 +121,12 @@ def guarded(access: Access, handler: Handler) -> Handler:
     """`handler`, for those who may."""
 
     async def call(request: web.Request) -> web.StreamResponse:
-        request.app[GATE].admit(request, access, request.headers.get(hdrs.AUTHORIZATION))
-        return await handler(request)
+        gate = request.app[GATE]
+        gate.admit(request, access, request.headers.get(hdrs.AUTHORIZATION))
+        try:
+            return await handler(request)
+        except BusyError:
+            gate.turned_away(Reason.BUSY)
+            raise
 
     return call

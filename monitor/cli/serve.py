@@ -35,6 +35,8 @@ def serve(context: typer.Context) -> None:
 
     A database that can't be reached is waited for; /readyz says so meanwhile.
     """
+    # Before it can be heard it must not end the process: the file is about to be read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(logging.INFO)
     path = config_path(context)
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from checks.errors import ConfigurationError
 from exporters.api import Tokens, create_app
 from exporters.api.gate import GATE
-from exporters.api.runner import IDLE_SECONDS, Runner
+from exporters.api.runner import IDLE_SECONDS, Runner, Site
 from exporters.otlp.push import OtlpPush, pushing
 from exporters.prometheus import create_registry
 from monitor.config import Mode, Server, Settings, Tls
@@ -140,7 +140,7 @@ async def listen(
         keepalive_timeout=IDLE_SECONDS,
     )
     await runner.setup()
-    site = web.TCPSite(runner, server.host, server.port, ssl_context=certificate)
+    site = Site(runner, server.host, server.port, ssl_context=certificate)
     try:
         await site.start()
     except OSError as error:

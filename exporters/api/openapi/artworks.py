@@ -30,6 +30,7 @@ _NO_CENSUS = {
     "stale_census": "The last census, of 2026-01-31T12:00:00.000Z, is too old to be right; see"
     " /api/checks for why.",
     "database_unavailable": "The database can't be reached: connection refused.",
+    "busy": "Too many questions wait already; ask again in a moment.",
 }
 _DATABASE_FAULT = DATABASE_REPLIES[0]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs
 
+from exporters.api.body import BODY_SECONDS
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.openapi.parts import Header, Link, Parameter, Reply, Where
 from exporters.api.runner import TOO_LONG
@@ -49,6 +50,11 @@ BAD_BODY = problem(
 BODY_REPLIES = (
     BAD_BODY,
     problem(
+        408,
+        "The body did not come in time.",
+        {"body_too_slow": f"The body did not come within {BODY_SECONDS:g} s."},
+    ),
+    problem(
         413,
         "The body is too large.",
         {"body_too_large": f"The body is larger than {MAX_BODY_BYTES} bytes."},
@@ -82,7 +88,10 @@ DATABASE_REPLIES = (
     problem(
         503,
         "The database can't be reached, or is too busy; try again in a moment.",
-        {"database_unavailable": "The database can't be reached: connection refused."},
+        {
+            "database_unavailable": "The database can't be reached: connection refused.",
+            "busy": "Too many questions wait already; ask again in a moment.",
+        },
     ),
 )
 FOLLOW_RUN = Link(
@@ -98,6 +107,13 @@ _UNAUTHORIZED = problem(
     },
     Header(hdrs.WWW_AUTHENTICATE, "How to authenticate.", "Bearer"),
 )
+_RETRY_AFTER = Header(hdrs.RETRY_AFTER, "Seconds until it may be tried again.", "3")
+_TOO_MANY_FAILURES = {
+    "too_many_failures": "Too many wrong tokens from this client: try again in 3 s."
+}
+_TOO_MANY_BACKFILLS = {
+    "too_many_backfills": "Too many backfills from this client: try again in 3 s."
+}
 _FORBIDDEN: Mapping[Access, tuple[str, str]] = {
     Access.READ: (
         "The token given is for something else.",
@@ -123,7 +139,14 @@ def refusals(access: Access) -> tuple[Reply, ...]:
     if access is Access.PUBLIC:
         return ()
     description, sentence = _FORBIDDEN[access]
-    return (_UNAUTHORIZED, problem(403, description, {"forbidden": sentence}))
+    codes = dict(_TOO_MANY_FAILURES)
+    if access is Access.BACKFILL:
+        codes |= _TOO_MANY_BACKFILLS
+    return (
+        _UNAUTHORIZED,
+        problem(403, description, {"forbidden": sentence}),
+        problem(429, "Too often.", codes, _RETRY_AFTER),
+    )
 
 
 IF_NONE_MATCH = Parameter(

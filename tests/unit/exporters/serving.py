@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request, Response, StreamResponse
+from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.api import Tokens, create_app
+from exporters.api.gate import GATE, Gate
 from monitor.status import StatusBoard
 from tests.support.openapi import mistakes
 from tests.unit.exporters.builders import Clock, board
@@ -30,6 +32,23 @@ class Served:
     clock: Clock
 
 
+def gate_of(served: Served) -> Gate:
+    """The gate of the application."""
+    return served.client.app[GATE]
+
+
+async def refused(served: Served) -> dict[str, float]:
+    """What was turned away so far, by reason, as /metrics says it."""
+    async with served.client.get("/metrics", headers=ADMIN) as response:
+        text = await response.text()
+    return {
+        sample.labels["reason"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "conservator_http_refused_total"
+    }
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -39,11 +58,22 @@ ADMIN = bearer("the-admin")
 
 @asynccontextmanager
 async def serving(
-    tokens: Tokens = ALL_TOKENS, *, shown: StatusBoard | None = None, observe: bool = False
+    tokens: Tokens = ALL_TOKENS,
+    *,
+    shown: StatusBoard | None = None,
+    observe: bool = False,
+    backfills_a_minute: int | None = None,
 ) -> AsyncIterator[Served]:
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
-    app = create_app(shown, commands, tokens, observe=observe, clock=clock)
+    app = create_app(
+        shown,
+        commands,
+        tokens,
+        observe=observe,
+        clock=clock,
+        backfills_a_minute=backfills_a_minute,
+    )
     contradictions: list[str] = []
 
     async def compare(request: Request, response: StreamResponse) -> None:
