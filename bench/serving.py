@@ -93,6 +93,22 @@ class Serving:
                 return str(json.loads(line)["address"])
         return None
 
+    @property
+    def address(self) -> str:
+        """Where it listens, with a slash at the end."""
+        address = self._address()
+        if address is None:
+            raise BenchmarkError("The service does not listen yet.")
+        return address
+
+    def wait_until_healing(self) -> None:
+        """Return once a scrape says that a heal run is active."""
+        deadline = time.monotonic() + _START_SECONDS
+        while "conservator_heal_active 1.0" not in self.scrape()[1]:
+            if time.monotonic() > deadline:
+                raise BenchmarkError("No heal run began; is anything missing in the gallery?")
+            time.sleep(_POLL)
+
     def scrape(self) -> tuple[int, str, float]:
         """Status, text and seconds of one GET /metrics over a connection that stays open."""
         connection = self._connection

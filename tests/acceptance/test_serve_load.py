@@ -1,0 +1,42 @@
+"""Two hundred readers at once while a heal run is active: all are answered, census and run go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.readers import read_at_once
+from tests.support.commands import STATE, gallery_at, on_one_server
+
+pytestmark = on_one_server
+SLOWLY: dict[str, Any] = {"cooldown": "0s", "pace": {"max_batch": 5, "duty": "10%"}}
+POOL_SIZE = 5
+LEASE = 1
+CENSUSES = f"SELECT count(*) FROM {STATE}.census"
+BATCHES = f"SELECT sum(batches) FROM {STATE}.run"
+
+
+async def test_two_hundred_readers_hold_nothing_up(app_database_url: str, tmp_path: Path) -> None:
+    work = await gallery_at(
+        app_database_url,
+        tmp_path,
+        healing=SLOWLY,
+        database={"pool_size": POOL_SIZE},
+        checks={"census": {"every": "300ms", "budget": "100%"}},
+    )
+    users = [user for (user,) in work.rows("SELECT id FROM users ORDER BY id LIMIT 20")]
+    with work.started("serve") as service:
+        client = service.client()
+        service.until(lambda: client.metrics().get("conservator_heal_active") == 1)
+        censuses, batches = work.value(CENSUSES), work.value(BATCHES)
+        readings = await read_at_once(
+            client.address, work.conninfo, users, clients=200, requests_each=6
+        )
+        assert client.metrics()["conservator_heal_active"] == 1, (
+            "the run was too short for the test"
+        )
+        assert readings.statuses == {200: 1200}
+        assert readings.most_connections <= POOL_SIZE + LEASE
+        assert work.value(CENSUSES) > censuses
+        assert work.value(BATCHES) > batches
+        assert service.stop().code == 0
