@@ -231,7 +231,7 @@ async def test_what_changes_is_never_stored(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [(method, path) for method, path in CALLS if path.startswith("/api/") and path != ALERTS],
+    [key for key in CALLS if key[1].startswith("/api/") and key != ("POST", ALERTS)],
 )
 async def test_no_parameter_is_overlooked(served: Served, method: str, path: str) -> None:
     url = f"{path.format(name='census', run_id=12)}?limti=1"
