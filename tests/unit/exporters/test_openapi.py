@@ -171,6 +171,8 @@ def test_every_call_that_takes_a_body_is_tried_with_bodies() -> None:
 )
 @example(body={"user_id": "U", "all": False, "force": True})
 @example(body={"all": True, "force": False})
+@example(body={"all": True, "force": True})
+@example(body={"user_id": "U", "all": True})
 @given(body=st.data())
 async def test_a_call_takes_the_bodies_that_its_schema_describes_and_no_others(
     served: Served, path: str, body: Any
