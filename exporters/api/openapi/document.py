@@ -125,7 +125,7 @@ class _Writer:
         if reply.headers:
             written["headers"] = {header.name: _header(header) for header in reply.headers}
         if reply.media:
-            written["content"] = {media: self._content(reply) for media in reply.media}
+            written["content"] = {media: self._content(reply, media) for media in reply.media}
         if reply.links:
             written["links"] = {
                 link.name: {
@@ -137,9 +137,10 @@ class _Writer:
             }
         return written
 
-    def _content(self, reply: Reply) -> Json:
-        schema = {"type": "string"} if reply.shape is None else self.schemas.of(reply.shape)
-        examples = _examples(reply.examples)
+    def _content(self, reply: Reply, media: str) -> Json:
+        if media != JSON or reply.shape is None:
+            return {"schema": {"type": "string"}}
+        schema, examples = self.schemas.of(reply.shape), _examples(reply.examples)
         return {"schema": schema, "examples": examples} if examples else {"schema": schema}
 
 

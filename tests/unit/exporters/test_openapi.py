@@ -126,7 +126,7 @@ _ALERT = st.fixed_dictionaries(
         "status": st.sampled_from(["firing", "resolved", "pending"]),
         "labels": st.dictionaries(_TEXT, _TEXT | st.integers(), max_size=2),
         "startsAt": st.sampled_from(
-            ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.5+01:00", "x", 1]
+            ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.5+01:00", "2026-01-31T12:00:00", "x", 1]
         ),
         "fingerprint": _TEXT | st.none(),
     },
