@@ -22,8 +22,9 @@ them.
 
 Errors are JSON with a code for programs and a sentence for people. Every GET answers HEAD likewise.
 A parameter or field that is not known is refused, so that a misspelt one is not overlooked; answers
-may get new fields. Nothing is to be cached unless it has an `ETag`. Moments are ISO 8601 in UTC,
-durations seconds, ids text."""
+may get new fields. Every answer carries an `X-Request-ID`, the caller's own where it sent one; the
+service's log names it. Nothing is to be cached unless it has an `ETag`. Moments are ISO 8601 in
+UTC, durations seconds, ids text."""
 
 _SCHEMES = {
     "adminToken": "`server.admin_token`: may do everything. Not configured: nothing can be changed"
