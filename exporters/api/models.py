@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -122,7 +122,9 @@ class EmptyBody(_Body):
     """Nothing to say."""
 
 
-_Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+_Moment = Annotated[
+    str, Field(json_schema_extra={"format": "date-time", "pattern": "^(?!0001|9999)"})
+]
 
 
 def _moment(value: object) -> datetime:
@@ -132,10 +134,10 @@ def _moment(value: object) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise _unfit("a time such as 2026-01-31T12:00:00Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise _unfit("a time between the years 1 and 9999") from None
+    # At either end of the calendar, a moment may have none in UTC.
+    if moment.year in {MINYEAR, MAXYEAR}:
+        raise _unfit(f"a time between the years {MINYEAR + 1} and {MAXYEAR - 1}")
+    return moment.astimezone(UTC)
 
 
 class AlertBody(_Body):

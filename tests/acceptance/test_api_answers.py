@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.commands import ADMIN_TOKEN, Running, Workplace, gallery_at, on_one_server
 from tests.support.http import Answer, Client
@@ -162,8 +164,13 @@ async def test_what_is_no_http_is_answered_in_json_and_not_logged_with_what_it_s
             assert (asked.status, asked.code) == (400, "bad_http")
             assert asked.headers["Cache-Control"] == "no-store"
             assert asked.json["error"]["message"].endswith("too long to be read.")
+        # Who knows what the rest of it is: nothing more is read from that connection.
+        kept = HTTPConnection(urlsplit(client.address).netloc, timeout=20)
+        kept.request("GET", "/" + "x" * 9_000)
+        with kept.getresponse() as response:
+            assert (response.status, response.will_close) == (400, True)
         logged = service.events("request_unreadable")
-        assert [event["error"] for event in logged] == ["LineTooLong", "LineTooLong"]
+        assert [event["error"] for event in logged] == ["LineTooLong"] * 3
         done = service.stop()  # which finds no traceback in what was logged
         assert done.code == 0
         assert ADMIN_TOKEN not in done.err

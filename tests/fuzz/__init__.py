@@ -4,7 +4,7 @@ configurations, notifications that Alertmanager never sent. `make test` runs a s
 
 service         the service on a gallery, with every token
 callers         who calls: every token, and none
-api             schemathesis against that service
+api, hooks      schemathesis against that service
 documents       documents with something wrong in them
 configurations  such documents as config.yaml
 notifications   such documents for /api/alerts

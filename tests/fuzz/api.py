@@ -14,8 +14,13 @@ from tests.fuzz.callers import Caller
 from tests.support.commands import Workplace
 from tests.support.http import Client
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).parent / "schemathesis"
 PATIENCE = 3600.0  # seconds; the long form is bounded by its number of examples
+_HOOKS = {
+    "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
+    "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))),
+}
 _LINE = 300
 """Characters of each line of its output that are shown."""
 
@@ -73,6 +78,8 @@ def fuzz(
         *("--suppress-health-check", "all"),
         *("--report", "json", "--report-json-path", str(report)),
     ]
+    # A kept connection would keep its address; see hooks.
+    arguments += ["--header", "Connection: close"]
     if caller.token is not None:
         arguments += ["--header", f"Authorization: Bearer {caller.token}"]
     ended = subprocess.run(
@@ -83,7 +90,7 @@ def fuzz(
         timeout=PATIENCE,
         cwd=place,
         # What it remembers of earlier runs would make this one another.
-        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(place / "remembered")},
+        env={**os.environ, **_HOOKS, "HYPOTHESIS_STORAGE_DIRECTORY": str(place / "remembered")},
     )
     output = "\n".join(line[:_LINE] for line in (ended.stdout + ended.stderr).splitlines())
     assert report.exists(), output

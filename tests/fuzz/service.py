@@ -13,7 +13,8 @@ from tests.support.commands import Running, Workplace, gallery_at
 @asynccontextmanager
 async def serving(url: str, directory: Path) -> AsyncIterator[tuple[Workplace, Running]]:
     """Once it has counted, until it is told to stop; what nobody foresaw did not happen."""
-    work = await gallery_at(url, directory, server={"port": 0, **TOKENS})
+    server = {"port": 0, "backfills_a_minute": None, **TOKENS}
+    work = await gallery_at(url, directory, server=server)
     with work.started("serve") as service:
         client = service.client()
         service.until(lambda: client.get("api/artworks/stats").status == 200)

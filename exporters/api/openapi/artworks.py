@@ -11,6 +11,8 @@ from exporters.api.openapi.replies import (
     BODY_REPLIES,
     DATABASE_REPLIES,
     FOLLOW_RUN,
+    LATER,
+    UNAVAILABLE,
     problem,
 )
 from exporters.api.shapes.artworks import (
@@ -29,8 +31,7 @@ _NO_CENSUS = {
     "no_census": "No census was taken yet; try again after the first.",
     "stale_census": "The last census, of 2026-01-31T12:00:00.000Z, is too old to be right; see"
     " /api/checks for why.",
-    "database_unavailable": "The database can't be reached: connection refused.",
-    "busy": "Too many questions wait already; ask again in a moment.",
+    **UNAVAILABLE,
 }
 _DATABASE_FAULT = DATABASE_REPLIES[0]
 
@@ -59,7 +60,7 @@ CALLS: Calls = {
             BAD_QUERY,
             _UNKNOWN_USER,
             _DATABASE_FAULT,
-            problem(503, "There are no counts that could be right.", _NO_CENSUS),
+            problem(503, "There are no counts that could be right.", _NO_CENSUS, LATER),
         ),
         (
             Parameter(
@@ -117,6 +118,7 @@ CALLS: Calls = {
                 503,
                 "The database can't be reached, or there is no census.",
                 _NO_CENSUS,
+                LATER,
             ),
         ),
         body=Body(

@@ -22,8 +22,9 @@ them.
 
 Errors are JSON with a code for programs and a sentence for people. Every GET answers HEAD likewise.
 A parameter or field that is not known is refused, so that a misspelt one is not overlooked; answers
-may get new fields. Nothing is to be cached unless it has an `ETag`. Moments are ISO 8601 in UTC,
-durations seconds, ids text."""
+may get new fields. Every answer carries an `X-Request-ID`, the caller's own where it sent one; the
+service's log names it. Nothing is to be cached unless it has an `ETag`. Moments are ISO 8601 in
+UTC, durations seconds, ids text."""
 
 _SCHEMES = {
     "adminToken": "`server.admin_token`: may do everything. Not configured: nothing can be changed"
@@ -125,7 +126,7 @@ class _Writer:
         if reply.headers:
             written["headers"] = {header.name: _header(header) for header in reply.headers}
         if reply.media:
-            written["content"] = {media: self._content(reply) for media in reply.media}
+            written["content"] = {media: self._content(reply, media) for media in reply.media}
         if reply.links:
             written["links"] = {
                 link.name: {
@@ -137,9 +138,10 @@ class _Writer:
             }
         return written
 
-    def _content(self, reply: Reply) -> Json:
-        schema = {"type": "string"} if reply.shape is None else self.schemas.of(reply.shape)
-        examples = _examples(reply.examples)
+    def _content(self, reply: Reply, media: str) -> Json:
+        if media != JSON or reply.shape is None:
+            return {"schema": {"type": "string"}}
+        schema, examples = self.schemas.of(reply.shape), _examples(reply.examples)
         return {"schema": schema, "examples": examples} if examples else {"schema": schema}
 
 

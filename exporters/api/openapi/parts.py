@@ -70,10 +70,11 @@ class Reply:
     status: int
     description: str
     shape: object | None = None
-    """The type of a JSON answer; None: text, or no body where there are no `media` either."""
+    """The type of a JSON answer; None where it is text, or there is no body."""
     examples: Json = field(default_factory=dict)
     """Name -> answer."""
     media: tuple[str, ...] = (JSON,)
+    """What is not JSON is text; empty: there is no body."""
     headers: tuple[Header, ...] = ()
     links: tuple[Link, ...] = ()
     codes: tuple[str, ...] = ()

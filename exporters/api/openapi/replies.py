@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import hdrs
 
@@ -50,11 +51,6 @@ BAD_BODY = problem(
 BODY_REPLIES = (
     BAD_BODY,
     problem(
-        408,
-        "The body did not come in time.",
-        {"body_too_slow": f"The body did not come within {BODY_SECONDS:g} s."},
-    ),
-    problem(
         413,
         "The body is too large.",
         {"body_too_large": f"The body is larger than {MAX_BODY_BYTES} bytes."},
@@ -67,12 +63,23 @@ BODY_REPLIES = (
             " 'text/plain'."
         },
     ),
+    problem(
+        408,
+        "The body did not come in time.",
+        {"body_too_slow": f"The body did not come within {BODY_SECONDS:g} s."},
+    ),
 )
 INTERNAL = problem(
     500,
     "Something went wrong that no caller can mend; the service's log says more.",
     {"internal": "Something unforeseen went wrong; the service's log says what."},
 )
+RETRY_AFTER = Header(hdrs.RETRY_AFTER, "In so many seconds.", "3")
+LATER = replace(RETRY_AFTER, always=False)
+UNAVAILABLE = {
+    "database_unavailable": "The database can't be reached: connection refused.",
+    "busy": "Too many questions wait already; ask again in a moment.",
+}
 DATABASE_REPLIES = (
     problem(
         500,
@@ -87,11 +94,9 @@ DATABASE_REPLIES = (
     ),
     problem(
         503,
-        "The database can't be reached, or is too busy; try again in a moment.",
-        {
-            "database_unavailable": "The database can't be reached: connection refused.",
-            "busy": "Too many questions wait already; ask again in a moment.",
-        },
+        "The database can't be reached, or too many wait for it; try again in a moment.",
+        UNAVAILABLE,
+        LATER,
     ),
 )
 FOLLOW_RUN = Link(
@@ -107,13 +112,17 @@ _UNAUTHORIZED = problem(
     },
     Header(hdrs.WWW_AUTHENTICATE, "How to authenticate.", "Bearer"),
 )
-_RETRY_AFTER = Header(hdrs.RETRY_AFTER, "Seconds until it may be tried again.", "3")
-_TOO_MANY_FAILURES = {
-    "too_many_failures": "Too many wrong tokens from this client: try again in 3 s."
-}
-_TOO_MANY_BACKFILLS = {
-    "too_many_backfills": "Too many backfills from this client: try again in 3 s."
-}
+_FAILURES = {"too_many_failures": "Too many wrong tokens from this client: try again in 3 s."}
+_TOO_MANY = problem(429, "Too many wrong tokens came from this address.", _FAILURES, RETRY_AFTER)
+_TOO_MANY_BACKFILLS = problem(
+    429,
+    "Too many wrong tokens came from this address, or too many backfills from this client.",
+    {
+        **_FAILURES,
+        "too_many_backfills": "Too many backfills from this client: try again in 1 s.",
+    },
+    RETRY_AFTER,
+)
 _FORBIDDEN: Mapping[Access, tuple[str, str]] = {
     Access.READ: (
         "The token given is for something else.",
@@ -135,18 +144,12 @@ _FORBIDDEN: Mapping[Access, tuple[str, str]] = {
 
 
 def refusals(access: Access) -> tuple[Reply, ...]:
-    """What a caller without the right token is told."""
+    """What a caller without the right token is told, or one who comes too often."""
     if access is Access.PUBLIC:
-        return ()
+        return (_TOO_MANY,)
     description, sentence = _FORBIDDEN[access]
-    codes = dict(_TOO_MANY_FAILURES)
-    if access is Access.BACKFILL:
-        codes |= _TOO_MANY_BACKFILLS
-    return (
-        _UNAUTHORIZED,
-        problem(403, description, {"forbidden": sentence}),
-        problem(429, "Too often.", codes, _RETRY_AFTER),
-    )
+    too_many = _TOO_MANY_BACKFILLS if access is Access.BACKFILL else _TOO_MANY
+    return (_UNAUTHORIZED, problem(403, description, {"forbidden": sentence}), too_many)
 
 
 IF_NONE_MATCH = Parameter(

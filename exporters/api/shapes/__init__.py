@@ -2,7 +2,8 @@
 them.
 
 base      the common ground: moments, errors
-artworks  counts, backfills, a notification's receipt
+alerts    what Alertmanager told
+artworks  counts, backfills
 checks    results of checks
 healing   decision, switches, breaker
 runs      runs, batches, undos

@@ -3,6 +3,7 @@ test is held against the published description."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 ALL_TOKENS = Tokens(admin="the-admin", app="the-app", alert="the-alert", read="the-reader")
+_GZIPPED = b"\x1f\x8b"
 BACKFILL = "/api/artworks/backfill-impressions"
 
 
@@ -89,7 +91,13 @@ def _contradictions(request: Request, response: StreamResponse) -> list[str]:
     resource = request.match_info.route.resource
     if resource is None or request.method == "HEAD":
         return []
-    text = response.text if isinstance(response, Response) else None
-    return mistakes(
-        request.method, resource.canonical, response.status, response.headers, text or ""
-    )
+    text = _text(response) if isinstance(response, Response) else ""
+    return mistakes(request.method, resource.canonical, response.status, response.headers, text)
+
+
+def _text(response: Response) -> str:
+    body = response.body
+    assert body is None or isinstance(body, bytes)
+    if body is not None and body.startswith(_GZIPPED):
+        return gzip.decompress(body).decode()
+    return (body or b"").decode()
