@@ -15,7 +15,7 @@ from checks.errors import BusyError
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
 """How long a question may wait for its turn."""
 MOST_WAITING = 256
 """Questions that wait; more are turned away at once."""

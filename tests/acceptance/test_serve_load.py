@@ -1,4 +1,4 @@
-"""Two hundred readers at once while a heal run is active: all are answered, census and run go on."""
+"""Two hundred readers at once beside a heal run: all are answered, census and run go on."""
 
 from __future__ import annotations
 
