@@ -14,7 +14,7 @@ from tests.support.commands import on_one_server
 
 pytestmark = on_one_server
 
-EXAMPLES = 5
+EXAMPLES = 3
 
 
 async def test_nothing_that_schemathesis_thinks_of_goes_wrong(
