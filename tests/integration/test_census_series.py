@@ -17,8 +17,8 @@ DAY = timedelta(days=1)
 FILL = """
 INSERT INTO conservator.census (as_of, form, tracked, fresh, storage, legacy_untracked, appeared,
     legacy_artworks, audience, users, seconds)
-SELECT now() - make_interval(secs => %(every)s * n), 'census_by_total', 1000 - mod(n, 7), mod(n, 3), mod(n, 5),
-    CASE WHEN n = %(spike)s THEN 42 ELSE 0 END, 0, 0, 10, 10, 0.1
+SELECT now() - make_interval(secs => %(every)s * n), 'census_by_total', 1000 - mod(n, 7),
+    mod(n, 3), mod(n, 5), CASE WHEN n = %(spike)s THEN 42 ELSE 0 END, 0, 0, 10, 10, 0.1
 FROM generate_series(0, %(rows)s - 1) AS n
 """
 
