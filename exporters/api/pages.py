@@ -59,8 +59,10 @@ async def run_page(request: web.Request) -> web.Response:
 
 
 async def find_user(request: web.Request) -> web.Response:
-    """From the form on the status page to the user's page."""
+    """The form that asks which user; from it to the user's page."""
     user_id = parameters(request, "id").get("id", "").strip()
+    if not user_id:
+        return _live(documents.users_page())
     _must_be_fit(user_id)
     # A dot alone would be taken for a folder by whoever follows.
     address = "/users/" + quote(user_id, safe="").replace(".", "%2E")

@@ -72,6 +72,11 @@ def run_page(shown: RunShown, *, may_act: bool) -> str:
     return render("run", shown=shown, row=run_row(shown.run, may_act=may_act), may_act=may_act)
 
 
+def users_page() -> str:
+    """Which user?"""
+    return render("users")
+
+
 def user_page(
     user_id: str, census: UserCensus, backfilled: Backfilled | None, *, may_act: bool
 ) -> str:

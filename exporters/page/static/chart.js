@@ -10,10 +10,8 @@
   const MOST = 900; // three times what the service sends: then it is thinned there again
   const number = new Intl.NumberFormat("en");
   const moment = new Intl.DateTimeFormat("en-GB", {
-    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC",
-  });
-  const brief = new Intl.DateTimeFormat("en-GB", {
-    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC",
+    day: "numeric", month: "long", year: "numeric",
+    hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC",
   });
   const spanSeconds = { "6h": 21600, "24h": 86400, "7d": 604800, "30d": 2592000 }[history.dataset.span];
   const sync = uPlot.sync("counts");
@@ -21,7 +19,7 @@
   let columns = null;
   let plots = [];
 
-  const at = (seconds) => moment.format(new Date(seconds * 1000));
+  const at = (seconds) => moment.format(new Date(seconds * 1000)).replace(" at ", ", ");
   const color = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
 
   function readings(index) {
@@ -109,9 +107,8 @@
     const pointing = plots.some((one) => one.cursor.left >= 0);
     if (!pointing) readings(null);
     const end = document.getElementById("history-end");
-    const when = new Date(point.t * 1000);
-    end.dateTime = when.toISOString();
-    end.textContent = brief.format(when).replace(",", "");
+    end.dateTime = new Date(point.t * 1000).toISOString();
+    end.textContent = at(point.t);
   }
 
   async function load() {
