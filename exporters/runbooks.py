@@ -34,4 +34,5 @@ def render_runbook(name: str) -> str | None:
 
     text = found.read_text(encoding="utf-8")
     body: str = MarkdownIt("commonmark", {"html": False}).render(text)
-    return runbook_page(name, body)
+    # What scrolls must be reachable with the keyboard.
+    return runbook_page(name, body.replace("<pre>", '<pre tabindex="0">'))

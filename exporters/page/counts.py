@@ -28,7 +28,7 @@ class Counts:
 
     as_of: datetime
     stale: bool
-    """Too old to be shown as how things are."""
+    """Not to be shown as how things are."""
     counts: tuple[Count, ...]
     pairs: int
     audience: int
@@ -42,7 +42,9 @@ def counts_of(scene: Scene) -> Counts | None:
     census = scene.status.census
     if census is None:
         return None
-    stale = current_census(scene.status, scene.now) is None
+    # What a database says that can't be reached is how things were.
+    old = current_census(scene.status, scene.now) is None
+    stale = old or not scene.status.database_up
     return Counts(
         as_of=census.as_of,
         stale=stale,

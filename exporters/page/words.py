@@ -26,7 +26,7 @@ def measured(value: float | None) -> str:
 
 def share(part: float, of: float) -> str:
     """A share as a percentage."""
-    return f"{100 * part / of:.1f} %" if of else "–"
+    return f"{100 * part / of:.1f}\N{NO-BREAK SPACE}%" if of else "–"
 
 
 def lasting(seconds: float | None) -> str:

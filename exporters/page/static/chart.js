@@ -56,7 +56,7 @@
     return new uPlot({
       width: place.clientWidth,
       height: place.clientHeight,
-      padding: [6, 0, 2, 0],
+      padding: [6, 5, 2, 0],
       legend: { show: false },
       cursor: {
         sync: { key: sync.key, setSeries: false, scales: ["x", null] },
@@ -72,7 +72,8 @@
         fill: main ? stroke + "22" : undefined,
         // Counts hold until the next census: steps, not slopes.
         paths: uPlot.paths.stepped({ align: 1 }),
-        points: { show: columns.t.length < 3 },
+        // The newest is marked: a rise with the last census has no width yet.
+        points: { show: true, size: 6, fill: stroke, filter: () => [columns.t.length - 1] },
       }],
       hooks: { setCursor: [(shown) => { if (shown.cursor.event || shown.cursor.left < 0) readings(shown.cursor.idx); }] },
     }, [columns.t, columns[key]], place);
