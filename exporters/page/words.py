@@ -30,9 +30,11 @@ def share(part: float, of: float) -> str:
 
 
 def lasting(seconds: float | None) -> str:
-    """A duration in its largest sensible unit: 0.4 s, 12 s, 3 min, 2 h, 5 days."""
+    """A duration in its largest sensible unit: 40 ms, 4.2 s, 12 s, 3 min, 2 h, 5 days."""
     if seconds is None:
         return "–"
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < _FEW:
         return f"{seconds:.1f} s"
     for size, unit in ((_DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):

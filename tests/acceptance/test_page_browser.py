@@ -65,6 +65,9 @@ async def test_the_page_reaches_nought_live_and_asks_nobody_else(
             assert await tab.page.evaluate("window.stayed") is True
             await tab.keep("healed")
             tab.assert_undisturbed()
+            # An open page holds nothing up, and says that it stands still now.
+            assert service.stop(within=5).code == 0
+            await tab.shows("#live", "Not live")
 
 
 async def test_buttons_undo_pause_and_resume_and_a_wrong_token_does_nothing(

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from exporters.api import Tokens
+from exporters.api.viewing import VIEWING
 from monitor.state.backfilled import Backfilled
 from monitor.state.runs import BatchRow
 from monitor.status import StatusBoard
 from tests.support.browsing import LOOKS, Visit, browser, needs_chromium, visit
 from tests.support.page_states import FINE, PREPARED, STATES, put_up
+from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import Served, serving
 
@@ -29,7 +31,11 @@ SAID = {
     "database-down": "The database can't be reached, so nothing here is current.",
     "stale": "The last census is too old to tell how the gallery is.",
 }
-SHOWN = {"light": [*SAID], "dark": ["healing", "breaker"], "narrow": ["failing", "healing"]}
+HIDE = (
+    "Object.defineProperty(document, 'hidden', {value: HIDDEN, configurable: true});"
+    "document.dispatchEvent(new Event('visibilitychange'))"
+)
+SHOWN = {"light": [*SAID], "dark": ["healing"], "narrow": ["failing"]}
 
 
 def address(served: Served) -> str:
@@ -109,6 +115,27 @@ async def test_the_dialog_is_reached_and_left_with_the_keyboard_alone() -> None:
             assert await tab.page.locator("dialog[open]").count() == 0
             assert await tab.text(":focus") == "Pause…"
             assert ("pause", "") not in served.commands.asked
+
+
+async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() -> None:
+    async with serving(TOKENS, shown=StatusBoard(FINE)) as served, browser() as chromium:
+        app = served.client.app
+        assert app is not None
+        feed = app[VIEWING].feed
+        async with visit(chromium, address(served)) as tab:
+            await tab.open()
+            await wait_until(lambda: feed.open_streams == 1)
+            await tab.page.evaluate(HIDE.replace("HIDDEN", "true"))
+
+            def left() -> bool:
+                # The server notices when it writes.
+                served.board.update(database_error=None)
+                return feed.open_streams == 0
+
+            await wait_until(left)
+            served.board.update(census=STATES["paused"].census)
+            await tab.page.evaluate(HIDE.replace("HIDDEN", "false"))
+            await tab.shows("h1", "2,400 old artworks")
 
 
 async def test_a_page_says_when_it_is_no_longer_live() -> None:

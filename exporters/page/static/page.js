@@ -26,12 +26,16 @@
     silence = setTimeout(retry, SILENCE_MS);
   }
 
-  function retry() {
+  function leave() {
     if (stream) stream.close();
     stream = null;
     clearTimeout(silence);
-    say("Not live: what stands here may be old", true);
     clearTimeout(again);
+  }
+
+  function retry() {
+    leave();
+    say("Not live: what stands here may be old", true);
     // Scattered, so that the tabs of a restarted service don't come all at once.
     again = setTimeout(open, AGAIN_MS * (0.5 + Math.random()));
   }
@@ -76,7 +80,12 @@
     stream.addEventListener("error", retry);
   }
 
-  addEventListener("pagehide", () => { if (stream) stream.close(); });
-  addEventListener("pageshow", (event) => { if (event.persisted) retry(); });
-  open();
+  // Nobody looks at a hidden tab, and a browser opens six connections to one service in all.
+  document.addEventListener("visibilitychange", () => {
+    leave();
+    if (!document.hidden) open();
+  });
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => { if (event.persisted && !stream) open(); });
+  if (!document.hidden) open();
 })();

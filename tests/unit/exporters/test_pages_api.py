@@ -99,7 +99,7 @@ async def test_one_run_is_shown_with_its_batches(served: Served) -> None:
     assert "6 are left." in text
     assert "after 5 min" in text
     assert "duty 12 s" in text
-    assert "1 31 January 2026, 12:00:00 0.2 s 3 20" in text
+    assert "1 31 January 2026, 12:00:00 250 ms 3 20" in text
     assert '<a href="/runs/12?after=200">Later batches</a>' in html
     assert "202 31 January" not in text
     assert "202 31 January" in words(await opened(served, "/runs/12?after=200"))
