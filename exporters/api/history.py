@@ -6,8 +6,8 @@ from aiohttp import web
 
 from exporters.api.errors import ApiError, json_response
 from exporters.api.pages import chosen_span
+from exporters.api.shapes.artworks import Columns, History
 from exporters.api.viewing import viewing_of
-from exporters.page.chart import columns
 
 
 async def history(request: web.Request) -> web.Response:
@@ -17,4 +17,17 @@ async def history(request: web.Request) -> web.Response:
     known = await viewing_of(request).series(span)
     if known.error is not None and not known.value:
         raise ApiError(503, "database_unavailable", known.error)
-    return json_response({"range": span, "columns": columns(known.value), "error": known.error})
+    points = known.value
+    return json_response(
+        History(
+            range=span,
+            columns=Columns(
+                t=[round(point.as_of.timestamp(), 3) for point in points],
+                legacy_untracked=[point.legacy_untracked for point in points],
+                storage=[point.storage for point in points],
+                fresh=[point.fresh for point in points],
+                tracked=[point.tracked for point in points],
+            ),
+            error=known.error,
+        )
+    )

@@ -6,10 +6,10 @@ from aiohttp import hdrs, web
 
 from exporters.api.errors import ApiError
 from exporters.api.queries import parameters
+from exporters.api.unchanged import text_or_unchanged
 from exporters.page.assets import asset
 
 _FOR_GOOD = "private, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
 
 
 async def static(request: web.Request) -> web.Response:
@@ -19,16 +19,10 @@ async def static(request: web.Request) -> web.Response:
     found = asset(name)
     if found is None:
         raise ApiError(404, "not_found", f"There is no static file {name[:60]!r}.")
-    tag = f'"{found.version}"'
-    headers = {
-        hdrs.ETAG: tag,
-        hdrs.CACHE_CONTROL: _FOR_GOOD if version == found.version else _ASK_AGAIN,
-        hdrs.VARY: hdrs.ACCEPT_ENCODING,
-    }
-    if any(one.value in (found.version, "*") for one in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    headers[hdrs.CONTENT_TYPE] = found.content_type
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=found.compressed, headers=headers)
-    return web.Response(body=found.body, headers=headers)
+    response = text_or_unchanged(request, found.text, found.version, found.content_type)
+    if version == found.version:
+        response.headers[hdrs.CACHE_CONTROL] = _FOR_GOOD
+    if response.status == web.HTTPOk.status_code:
+        response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+        response.enable_compression()
+    return response

@@ -4,7 +4,7 @@ scene      everything that a page shows, at one moment
 summary    the one sentence: is the gallery fine?
 counts, decision, active, checks, runs, switches   the sections, each a record of what it shows
 sections   these in order, rendered, each with a version by which a change is known
-chart      the counts over time: as columns for the script, as lines and a table without it
+chart      the counts over time: its newest point, and lines and a table for who has no script
 kept       what is read from the database for pages: rarely, once for all readers
 feed       one rendering a change for all open pages, and none while nobody looks
 documents  the whole pages: status, runs, one run, one user, an error

@@ -6,13 +6,12 @@ never shows an old page with a new script.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-_JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+_JAVASCRIPT, _CSS = "text/javascript", "text/css"
 TYPES = {
     "page.css": _CSS,
     "page.js": _JAVASCRIPT,
@@ -20,7 +19,7 @@ TYPES = {
     "chart.js": _JAVASCRIPT,
     "uPlot.iife.min.js": _JAVASCRIPT,
     "uPlot.min.css": _CSS,
-    "uPlot.LICENSE.txt": "text/plain; charset=utf-8",
+    "uPlot.LICENSE.txt": "text/plain",
     "icon.svg": "image/svg+xml",
 }
 """All that is served, and as what."""
@@ -31,11 +30,9 @@ class Asset:
     """One file as it is served."""
 
     content_type: str
-    body: bytes
-    compressed: bytes
-    """The same, gzipped."""
+    text: str
     version: str
-    """The beginning of the SHA-256 of `body`."""
+    """The beginning of its SHA-256."""
 
 
 @lru_cache(maxsize=len(TYPES))
@@ -44,9 +41,9 @@ def asset(name: str) -> Asset | None:
     content_type = TYPES.get(name)
     if content_type is None:
         return None
-    body = files("exporters.page").joinpath("static", name).read_bytes()
-    version = hashlib.sha256(body).hexdigest()[:16]
-    return Asset(content_type, body, gzip.compress(body, mtime=0), version)
+    text = files("exporters.page").joinpath("static", name).read_text("utf-8")
+    version = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Asset(content_type, text, version)
 
 
 def address(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The counts over time: columns for the script, and the same as lines and a table without it."""
+"""The counts over time, drawn as lines and written as a table for who has no script."""
 
 from __future__ import annotations
 
@@ -69,14 +69,6 @@ def point_of(census: Census) -> CensusPoint:
     return CensusPoint(
         census.as_of, census.tracked, census.fresh, census.storage, census.legacy_untracked
     )
-
-
-def columns(points: Sequence[CensusPoint]) -> dict[str, list[float]]:
-    """A column a count, and `t` in Unix seconds: what chart libraries read."""
-    found: dict[str, list[float]] = {"t": [round(p.as_of.timestamp(), 3) for p in points]}
-    for key, _ in SERIES:
-        found[key] = [getattr(point, key) for point in points]
-    return found
 
 
 def chart(points: Sequence[CensusPoint]) -> Chart | None:

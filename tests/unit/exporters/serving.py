@@ -95,6 +95,8 @@ def _contradictions(request: Request, response: StreamResponse) -> list[str]:
     resource = request.match_info.route.resource
     if resource is None or request.method == "HEAD":
         return []
+    if response.status >= 400 and response.content_type == "text/html":
+        return []  # the same sentence for a browser; the document says so once
     text = _text(response) if isinstance(response, Response) else ""
     return mistakes(request.method, resource.canonical, response.status, response.headers, text)
 

@@ -158,8 +158,8 @@ async def test_a_static_file_is_kept_for_good_under_the_address_that_names_its_c
     for query, kept in ((f"?v={found.version}", True), ("", False), ("?v=0", False)):
         async with served.client.get(f"/static/{name}{query}", headers=ADMIN) as response:
             assert response.status == 200
-            assert await response.read() == found.body
-            assert response.headers["Content-Type"] == found.content_type
+            assert await response.text() == found.text
+            assert response.content_type == found.content_type
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert ("immutable" in response.headers["Cache-Control"]) is kept
             tag = {"If-None-Match": response.headers["ETag"]}
