@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from checks.pairs import UserCensus
 from monitor.state.alerts import AlertRow, Notification
+from monitor.state.backfilled import Backfilled
+from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -70,6 +72,10 @@ class Commands(Protocol):
         """One user's counts, live."""
         ...
 
+    async def backfilled(self, user_id: str) -> Backfilled | None:
+        """The backfill of this user that sets the once-flag, if there was one."""
+        ...
+
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
         ...
@@ -110,6 +116,10 @@ class Commands(Protocol):
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
+        ...
+
+    async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
+        """How the counts went over the last `span`, oldest first, in at most 300 points."""
         ...
 
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -20,6 +21,8 @@ from monitor.healing.quarantine import count_aside_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
 from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
+from monitor.state.backfilled import Backfilled, read_backfilled
+from monitor.state.census_series import CensusPoint, read_series
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
@@ -89,6 +92,12 @@ class Desk:
             )
         return max(0, census.legacy_untracked - aside)
 
+    @_in_turn
+    async def backfilled(self, user_id: str) -> Backfilled | None:
+        """The backfill of this user that sets the once-flag, if there was one."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await read_backfilled(connection, self._workshop().state, user_id)
+
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
 
@@ -148,6 +157,12 @@ class Desk:
             return await list_batches(
                 connection, self._workshop().state, run_id, limit=limit, after=after
             )
+
+    @_in_turn
+    async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
+        """How the counts went over the last `span`, oldest first, in at most 300 points."""
+        async with transaction(self._engine, timeout=SHORT) as connection:
+            return await read_series(connection, self._workshop().state, span)
 
     @_in_turn
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:

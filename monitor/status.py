@@ -6,7 +6,7 @@ compared with "now" are on the process's monotonic clock: `monotonic` fields, in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -120,11 +120,18 @@ class StatusBoard:
 
     def __init__(self, first: Status) -> None:
         self._status = first
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def current(self) -> Status:
         """The newest snapshot."""
         return self._status
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called after every change, at once: it must only take note. Returns what
+        ends that."""
+        self._listeners.append(changed)
+        return lambda: self._listeners.remove(changed)
 
     def update(self, **changes: object) -> Status:
         """Publish a snapshot that differs from the current one by `changes`."""
@@ -133,6 +140,8 @@ class StatusBoard:
             log.info("database_up")
         elif before.database_up and not self._status.database_up:
             log.warning("database_down", error=self._status.database_error)
+        for changed in tuple(self._listeners):
+            changed()
         return self._status
 
     def update_check(self, check: CheckStatus) -> Status:

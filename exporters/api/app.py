@@ -7,23 +7,44 @@ import time
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.api import alerts, artworks, checks, description, healing, health, runbooks, runs
+from exporters.api import (
+    alerts,
+    artworks,
+    checks,
+    description,
+    events,
+    healing,
+    health,
+    history,
+    pages,
+    runbooks,
+    runs,
+    static,
+)
 from exporters.api.context import CONTEXT, Context
 from exporters.api.errors import MAX_BODY_BYTES, errors_as_json, harden
 from exporters.api.gate import GATE, Gate, Handler, guarded
 from exporters.api.requests import mark, told
 from exporters.api.tokens import Access, Tokens
+from exporters.api.viewing import VIEWING, Viewing
 from exporters.prometheus import Clock, create_registry
 from monitor.commands import Commands
 from monitor.status import StatusBoard
 
 ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
-    (hdrs.METH_GET, "/", Access.READ, health.page),
+    (hdrs.METH_GET, "/", Access.READ, pages.status_page),
+    (hdrs.METH_GET, "/events", Access.READ, events.events),
+    (hdrs.METH_GET, "/runs", Access.READ, pages.runs_page),
+    (hdrs.METH_GET, "/runs/{run_id}", Access.READ, pages.run_page),
+    (hdrs.METH_GET, "/users", Access.READ, pages.find_user),
+    (hdrs.METH_GET, "/users/{user_id}", Access.READ, pages.user_page),
+    (hdrs.METH_GET, "/static/{name}", Access.READ, static.static),
     (hdrs.METH_GET, "/healthz", Access.PUBLIC, health.healthz),
     (hdrs.METH_GET, "/readyz", Access.READ, health.readyz),
     (hdrs.METH_GET, "/metrics", Access.READ, health.metrics),
     (hdrs.METH_GET, "/runbooks/{name}", Access.READ, runbooks.runbook),
     (hdrs.METH_GET, "/api/artworks/stats", Access.READ, artworks.stats),
+    (hdrs.METH_GET, "/api/artworks/history", Access.READ, history.history),
     (hdrs.METH_POST, "/api/artworks/backfill-impressions", Access.BACKFILL, artworks.backfill),
     (hdrs.METH_GET, "/api/checks", Access.READ, checks.checks),
     (hdrs.METH_GET, "/api/checks/{name}", Access.READ, checks.check),
@@ -57,17 +78,24 @@ def create_app(
     it. `backfills_a_minute`: of one client; None: any number. Serve it with aiohttp's access log
     off: ours is in `requests`, and aiohttp's may carry tokens.
     """
-    app = web.Application(middlewares=[told, errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[told, pages.errors_as_pages, errors_as_json],
+        client_max_size=MAX_BODY_BYTES,
+    )
     registry = registry or create_registry(board, observe=observe, clock=clock)
     gate = app[GATE] = Gate(tokens, clock=clock, backfills_a_minute=backfills_a_minute)
     registry.register(gate.refused)
-    app[CONTEXT] = Context(
+    context = Context(
         board=board,
         commands=commands,
         registry=registry,
         observe=observe,
         clock=clock,
     )
+    app[CONTEXT] = context
+    app[VIEWING] = Viewing(context, may_act=lambda: bool(gate.tokens.admin))
+    app[events.PULSE] = events.Pulse()
+    app.on_shutdown.append(app[VIEWING].close)
     app[alerts.NOTIFIED] = alerts.Notified()
     app.on_response_prepare.append(harden)
     app.on_response_prepare.append(mark)

@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from checks.errors import BusyError
+from exporters.api import basic
 from exporters.api.errors import ApiError
 from exporters.api.rates import Rates
 from exporters.api.tokens import Access, Role, Tokens, refusal
@@ -122,7 +123,11 @@ def guarded(access: Access, handler: Handler) -> Handler:
 
     async def call(request: web.Request) -> web.StreamResponse:
         gate = request.app[GATE]
-        gate.admit(request, access, request.headers.get(hdrs.AUTHORIZATION))
+        try:
+            gate.admit(request, access, basic.authorization(request))
+        except ApiError as error:
+            basic.ask(request, error)
+            raise
         try:
             return await handler(request)
         except BusyError:

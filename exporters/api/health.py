@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics and the page: from memory, whatever the database does."""
+"""/healthz, /readyz and /metrics: from memory, whatever the database does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from exporters.api.context import context_of
 from exporters.api.errors import json_response
 from exporters.api.shapes.base import Fault
 from exporters.api.shapes.service import Alive, NotReady, Ready
-from exporters.page.render import CONTENT_SECURITY_POLICY, render_page
 from monitor.status import Status
 
 
@@ -56,11 +55,3 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder(accept)
     except (TypeError, ValueError):  # a version that is not made of numbers
         return choose_encoder("")
-
-
-async def page(request: web.Request) -> web.Response:
-    """The status page."""
-    context = context_of(request)
-    text = render_page(context.board.current, context.clock(), observe=context.observe)
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    return web.Response(text=text, content_type="text/html", headers=headers)

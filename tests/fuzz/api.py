@@ -16,6 +16,8 @@ from tests.support.http import Client
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).parent / "schemathesis"
+ENDLESS = "/events"
+"""A stream has no answer to wait for; its own tests read it."""
 PATIENCE = 3600.0  # seconds; the long form is bounded by its number of examples
 _HOOKS = {
     "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
@@ -76,6 +78,7 @@ def fuzz(
         *("--url", admin.address, "--checks", "all", "--seed", str(seed), "--continue-on-failure"),
         *("--max-examples", str(max(1, round(examples * caller.share)))),
         *("--suppress-health-check", "all"),
+        *("--exclude-path", ENDLESS),
         *("--report", "json", "--report-json-path", str(report)),
     ]
     # A kept connection would keep its address; see hooks.

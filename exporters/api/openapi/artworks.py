@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import hdrs
 
 from exporters.api.models import MAX_ID_CHARACTERS, BackfillBody
+from exporters.api.openapi.pages import RANGE
 from exporters.api.openapi.parts import Body, Call, Calls, Parameter, Reply, Tag, Where
 from exporters.api.openapi.replies import (
     BAD_QUERY,
@@ -17,7 +18,9 @@ from exporters.api.openapi.replies import (
 )
 from exporters.api.shapes.artworks import (
     Accepted,
+    Columns,
     Counts,
+    History,
     NothingToHeal,
     UserHealed,
     UserSkipped,
@@ -71,6 +74,36 @@ CALLS: Calls = {
                 "42",
             ),
         ),
+    ),
+    (hdrs.METH_GET, "/api/artworks/history"): Call(
+        "getHistory",
+        Tag.ARTWORKS,
+        "The four counts over time",
+        "At most 300 censuses and the newest one, oldest first, in columns. Each part of the span"
+        " is told by the census with the most legacy pairs: none of the numbers is an average.",
+        (
+            Reply(
+                200,
+                "The counts.",
+                History,
+                {
+                    "healed": History(
+                        range="24h",
+                        columns=Columns(
+                            t=[1769860740.0, 1769860800.0],
+                            legacy_untracked=[6, 0],
+                            storage=[0, 0],
+                            fresh=[1, 1],
+                            tracked=[35, 41],
+                        ),
+                        error=None,
+                    )
+                },
+            ),
+            BAD_QUERY,
+            *DATABASE_REPLIES,
+        ),
+        (RANGE,),
     ),
     (hdrs.METH_POST, "/api/artworks/backfill-impressions"): Call(
         "backfillImpressions",

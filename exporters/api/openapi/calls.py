@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from exporters.api.openapi import alerts, artworks, checks, healing, runs, service
+from exporters.api.openapi import alerts, artworks, checks, healing, pages, runs, service
 from exporters.api.openapi.parts import Calls
 
 CALLS: Calls = MappingProxyType(
@@ -14,6 +14,7 @@ CALLS: Calls = MappingProxyType(
         **runs.CALLS,
         **healing.CALLS,
         **alerts.CALLS,
+        **pages.CALLS,
         **service.CALLS,
     }
 )

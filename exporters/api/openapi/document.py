@@ -20,8 +20,10 @@ _ABOUT = """\
 Finds artworks that an app will show again for ever because their impression is missing, and repairs
 them.
 
-Errors are JSON with a code for programs and a sentence for people. Every GET answers HEAD likewise.
-A parameter or field that is not known is refused, so that a misspelt one is not overlooked; answers
+Errors are JSON with a code for programs and a sentence for people; a browser that navigates
+(`Accept` names text/html) gets the sentence as a page. Where reads need a token, a browser may give
+it as the password of HTTP Basic, with GET and HEAD only. Every GET answers HEAD likewise. A
+parameter or field that is not known is refused, so that a misspelt one is not overlooked; answers
 may get new fields. Every answer carries an `X-Request-ID`, the caller's own where it sent one; the
 service's log names it. Nothing is to be cached unless it has an `ETag`. Moments are ISO 8601 in
 UTC, durations seconds, ids text."""

@@ -21,13 +21,6 @@ _HTML = ("text/html",)
 _AWAY = "The database can't be reached: connection refused."
 
 CALLS: Calls = {
-    (hdrs.METH_GET, "/"): Call(
-        "getPage",
-        Tag.PAGES,
-        "The status page",
-        "For people. From memory.",
-        (Reply(200, "The page.", media=_HTML), UNREADABLE, INTERNAL),
-    ),
     (hdrs.METH_GET, "/runbooks/{name}"): Call(
         "getRunbook",
         Tag.PAGES,

@@ -27,6 +27,29 @@ class Counts(TypedDict):
 
 
 @described
+class Columns(TypedDict):
+    """Censuses, one at the same place of every column."""
+
+    t: list[float]
+    """When each was taken, in Unix seconds."""
+    legacy_untracked: list[Count]
+    storage: list[Count]
+    fresh: list[Count]
+    tracked: list[Count]
+
+
+@described
+class History(TypedDict):
+    """How the counts went."""
+
+    range: str
+    """The span that was asked for."""
+    columns: Columns
+    error: str | None
+    """Why they could not be read again just now; null where they were."""
+
+
+@described
 class UserHealed(TypedDict):
     """What a backfill of one user wrote."""
 

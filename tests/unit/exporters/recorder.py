@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from checks.pairs import UserCensus
 from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
 from monitor.state.alerts import AlertRow, Notification
+from monitor.state.backfilled import Backfilled
+from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -24,6 +27,8 @@ class Recorder:
     found_batches: tuple[BatchRow, ...] = ()
     found_waits: Mapping[str, float] = field(default_factory=dict)
     found_quarantine: tuple[QuarantinedPair, ...] = ()
+    found_series: tuple[CensusPoint, ...] = ()
+    found_backfilled: Backfilled | None = None
     found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
     wakes: bool = True
@@ -61,6 +66,14 @@ class Recorder:
     async def would_undo(self, run_id: int) -> WouldUndo:
         self._note("would_undo", run_id)
         return WouldUndo(untouched=6, touched=2, gone=1)
+
+    async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
+        self._note("census_series", span)
+        return self.found_series
+
+    async def backfilled(self, user_id: str) -> Backfilled | None:
+        self._note("backfilled", user_id)
+        return self.found_backfilled
 
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         self._note("check_history", name, limit)

@@ -13,6 +13,7 @@ from aiohttp.web import Application, Request, Response, StreamResponse
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.api import Tokens, create_app
+from exporters.api.events import PULSE, Pulse
 from exporters.api.gate import GATE, Gate
 from monitor.status import StatusBoard
 from tests.support.openapi import mistakes
@@ -65,6 +66,7 @@ async def serving(
     shown: StatusBoard | None = None,
     observe: bool = False,
     backfills_a_minute: int | None = None,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[Served]:
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
@@ -76,6 +78,8 @@ async def serving(
         clock=clock,
         backfills_a_minute=backfills_a_minute,
     )
+    if pulse is not None:
+        app[PULSE] = pulse
     contradictions: list[str] = []
 
     async def compare(request: Request, response: StreamResponse) -> None:
@@ -91,6 +95,8 @@ def _contradictions(request: Request, response: StreamResponse) -> list[str]:
     resource = request.match_info.route.resource
     if resource is None or request.method == "HEAD":
         return []
+    if response.status >= 400 and response.content_type == "text/html":
+        return []  # the same sentence for a browser; the document says so once
     text = _text(response) if isinstance(response, Response) else ""
     return mistakes(request.method, resource.canonical, response.status, response.headers, text)
 
