@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from http.client import HTTPConnection
-=======
 import re
->>>>>>> f3a1dee (The pages' calls are described, and held against the description)
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
