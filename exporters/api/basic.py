@@ -28,8 +28,8 @@ def authorization(request: web.Request) -> str | None:
 
 
 def ask(request: web.Request, error: ApiError) -> None:
-    """Have a browser that navigates ask for the password; programs know what they need, and a dialog
-    of the browser's must not come over the page's own."""
+    """Have a browser that navigates ask for the password. Programs know what they need, and no
+    dialog of the browser's must come over the page's own."""
     navigates = request.method in _READING and "text/html" in request.headers.get(hdrs.ACCEPT, "")
     if navigates and error.status == web.HTTPUnauthorized.status_code:
         error.headers = {**error.headers, hdrs.WWW_AUTHENTICATE: CHALLENGE}

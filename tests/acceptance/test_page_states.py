@@ -117,6 +117,24 @@ async def test_the_dialog_is_reached_and_left_with_the_keyboard_alone() -> None:
             assert ("pause", "") not in served.commands.asked
 
 
+async def test_a_browser_signs_in_with_a_token_for_reading_and_the_page_is_live() -> None:
+    tokens = Tokens(admin="the-admin-of-the-pages", read="the-reader-of-the-pages")
+    signed_in = {"username": "me", "password": "the-reader-of-the-pages"}
+    async with serving(tokens, shown=StatusBoard(FINE)) as served, browser() as chromium:
+        put_up(served, "fine")
+        async with visit(chromium, address(served), http_credentials=signed_in) as tab:
+            await tab.open()
+            await tab.shows("#live", "Live")
+            await tab.page.wait_for_selector(".panel.tracked canvas")
+            await tab.page.get_by_role("button", name="Pause…").click()
+            # The password is no token for buttons: a wrong one is refused on the page itself.
+            await tab.page.get_by_label("Admin token").fill("the-reader-of-the-pages")
+            await tab.page.keyboard.press("Enter")
+            await tab.page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+            await tab.shows("#act-error", "That token was not accepted")
+            assert [call for call in served.commands.asked if call[0] == "pause"] == []
+
+
 async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() -> None:
     async with serving(TOKENS, shown=StatusBoard(FINE)) as served, browser() as chromium:
         app = served.client.app
