@@ -12,7 +12,10 @@ from tests.support.waiting import wait_until
 pytestmark = [needs_chromium, on_one_server]
 
 LEGACY = '[data-count="legacy_untracked"]'
-SLOW = {"mode": "heal", "consecutive": 2, "pace": {"batch_target": "50ms", "max_batch": 60}}
+GATED = {
+    "mode": "heal",
+    "pace": {"max_batch": 60, "duty": "10%", "wait_while": "SELECT shut FROM gate"},
+}
 CALM = {"mode": "observe", "pace": {"duty": "100%"}}
 
 
@@ -42,7 +45,8 @@ async def confirm(tab: Any, plan: str, verb: str, result: str) -> None:
 async def test_the_page_reaches_nought_live_and_asks_nobody_else(
     app_database_url: str, tmp_path: Path
 ) -> None:
-    work = await gallery_at(app_database_url, tmp_path, healing=SLOW)
+    work = await gallery_at(app_database_url, tmp_path, healing=GATED)
+    work.rows("CREATE TABLE gate AS SELECT true AS shut")
     with work.started("serve") as service:
         address = service.client().address
         async with browser() as chromium, visit(chromium, address) as tab:
@@ -50,6 +54,8 @@ async def test_the_page_reaches_nought_live_and_asks_nobody_else(
             await tab.page.evaluate("window.stayed = true")
             await tab.shows("#live", "Live")
             await tab.page.wait_for_selector(".count.legacy_untracked.some")
+            await tab.shows("#part-run", "healing.pace.wait_while")
+            work.rows("UPDATE gate SET shut = false")
             await tab.shows("#part-run", "rows a second")
             await tab.keep("healing")
             await tab.page.wait_for_selector(".count.legacy_untracked:not(.some)")

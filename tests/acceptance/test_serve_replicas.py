@@ -102,7 +102,7 @@ async def test_a_follower_serves_what_the_leader_found_and_exports_only_itself(
         assert told["led_by"] == told_by_leader["led_by"] in stands_by.get("").text
         assert stands_by.get("readyz").status == 200
         assert "this replica stands by" in stands_by.get("").text
-        assert "this replica," in leads.get("").text
+        assert "This replica leads." in leads.get("").text
         # Everybody may ask anybody.
         user = {"user_id": work.affected_user()}
         updated = stands_by.post("api/artworks/backfill-impressions", user).json["updated"]
