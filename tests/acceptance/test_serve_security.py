@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import ssl
@@ -15,7 +14,6 @@ import pytest
 
 from tests.support.commands import (
     ADMIN_TOKEN,
-    PASSWORD,
     Running,
     gallery_at,
     on_one_server,
@@ -167,41 +165,3 @@ async def test_nobody_listens_to_everybody_by_mistake(
     for server in ({"allow_open": True}, {"read_token": READ}):
         work.configure(server={"host": "0.0.0.0", "admin_token": None, "port": 0, **server})
         assert work.run("config", "check").code == 0
-
-
-async def test_no_secret_is_told_to_anybody(app_database_url: str, tmp_path: Path) -> None:
-    """Neither in logs, pages, answers, metrics, the printed configuration nor the process list."""
-    work = await gallery_at(app_database_url, tmp_path)
-    promql = {"url": "http://watcher:prometheus-password@127.0.0.1:1", "query": "up", "max": 1}
-    work.configure(
-        healing={**OBSERVE, "pace": {"promql": promql}},
-        server={"read_token": READ, "admin_token": FIRST, **OTHERS},
-        checks={"sql": [{"name": "wrong", "query": "SELECT nonsense", "every": "1s"}]},
-    )
-    secrets = [PASSWORD, FIRST, READ, "prometheus-password", *OTHERS.values()]
-    told: list[str] = []
-    with work.started("serve") as service:
-        reader, admin = service.client(READ), service.client(FIRST)
-        service.until(lambda: reader.get("api/artworks/stats").status == 200)
-        paths = [
-            *("", "metrics", "readyz", "api/checks", "api/runs", "api/healing", "api/alerts"),
-            *("api/openapi.json", "api/runs/1", "nothing", "runbooks/none"),
-        ]
-        told += [reader.get(path).text for path in paths]
-        told.append(admin.post("api/artworks/backfill-impressions", {"user_id": SECOND}).text)
-        told.append(service.client(f"{FIRST}x").get("api/runs").text)
-        told.append(process_title(service))
-        work.value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
-                   " application_name = 'conservator' LIMIT 1")  # fmt: skip
-        service.until(lambda: reader.get("readyz").status == 200)
-        ended = service.stop()
-        told += [ended.out, ended.err]
-    for command in ("config check", "config check --json", "doctor", "check --json", "sql census"):
-        done = work.run(*command.split())
-        told += [done.out, done.err]
-    everything = json.dumps(told)
-    assert not [secret for secret in secrets if secret in everything]
-
-
-def process_title(service: Running) -> str:
-    return Path(f"/proc/{service.process.pid}/cmdline").read_text()
