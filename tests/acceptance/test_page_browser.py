@@ -12,10 +12,8 @@ from tests.support.waiting import wait_until
 pytestmark = [needs_chromium, on_one_server]
 
 LEGACY = '[data-count="legacy_untracked"]'
-GATED = {
-    "mode": "heal",
-    "pace": {"max_batch": 60, "duty": "10%", "wait_while": "SELECT shut FROM gate"},
-}
+HELD_UP = {"mode": "heal", "pace": {"wait_while": "SELECT EXISTS (SELECT FROM hold)"}}
+"""A heal run that waits until the test lets it go on."""
 CALM = {"mode": "observe", "pace": {"duty": "100%"}}
 
 
@@ -45,8 +43,8 @@ async def confirm(tab: Any, plan: str, verb: str, result: str) -> None:
 async def test_the_page_reaches_nought_live_and_asks_nobody_else(
     app_database_url: str, tmp_path: Path
 ) -> None:
-    work = await gallery_at(app_database_url, tmp_path, healing=GATED)
-    work.rows("CREATE TABLE gate AS SELECT true AS shut")
+    work = await gallery_at(app_database_url, tmp_path, healing=HELD_UP)
+    work.rows("CREATE TABLE hold AS SELECT 1 AS one")
     with work.started("serve") as service:
         address = service.client().address
         async with browser() as chromium, visit(chromium, address) as tab:
@@ -54,10 +52,11 @@ async def test_the_page_reaches_nought_live_and_asks_nobody_else(
             await tab.page.evaluate("window.stayed = true")
             await tab.shows("#live", "Live")
             await tab.page.wait_for_selector(".count.legacy_untracked.some")
-            await tab.shows("#part-run", "healing.pace.wait_while")
-            work.rows("UPDATE gate SET shut = false")
-            await tab.shows("#part-run", "rows a second")
+            await tab.shows("#part-run", "wait_while")
+            missing = await tab.text(LEGACY)
+            assert f"0 of {missing} rows, {missing} left" in await tab.text("#part-run")
             await tab.keep("healing")
+            work.rows("DELETE FROM hold")
             await tab.page.wait_for_selector(".count.legacy_untracked:not(.some)")
             assert await tab.text(LEGACY) == "0"
             await tab.shows("#part-runs", "succeeded")
