@@ -1,6 +1,7 @@
 # make demo    the service at work on a sample gallery      make test   every check and test
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
 # make chaos   faults at every statement of a run; takes some minutes
+# make fuzz    inputs by the thousand: API, configuration, webhook; takes some minutes
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
 
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
 
-.PHONY: demo test lint unit chaos bench lock clean packages
+.PHONY: demo test lint unit chaos fuzz bench lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -27,6 +28,9 @@ unit: $(VENV)/.dev
 
 chaos: $(VENV)/.dev packages
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)

@@ -9,9 +9,8 @@ census         the four counts against count(*), the floor
 backfill       a heal run against what people write by hand; contenders holds those
 traffic        the app's p50 and p99 with and without healing; visitors is the app
 service        the real `serve`: start, scrapes, memory; serving holds the process
-http           two hundred readers during a heal run; crowd is them
 recording      the recording-rate check on made-up traffic; apps makes it, watching watches it
 
 `python -m bench` runs them all on one gallery; `python -m bench.NAME` one. `recording`
-needs no server, and it and `http` are run by their own names only.
+needs no server and is run by its own name only.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from bench import backfill, census, checks, gallery, service, traffic
+from bench import backfill, census, checks, gallery, readers, service, traffic
 from bench.options import Options, read_options
 from bench.report import Report, environment, publish
 from bench.servers import bench_server
@@ -26,6 +26,7 @@ def _reports(server: PostgresServer, options: Options) -> Iterator[Report]:
     yield checks.measure(server, options)
     yield traffic.measure(server, options)
     yield service.measure(server, options)
+    yield readers.measure(server, options)
 
 
 if __name__ == "__main__":

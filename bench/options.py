@@ -37,8 +37,6 @@ class Options:
     """Rows of the heal run beside the app's traffic."""
     window_seconds: float
     """Of each window with or without healing, without its edges."""
-    clients: int
-    """Readers at once over HTTP, for two windows."""
 
 
 def read_options(description: str | None) -> Options:
@@ -63,5 +61,4 @@ def read_options(description: str | None) -> Options:
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
     add("--traffic-rows", type=int, default=400_000, help="rows healed beside the app's traffic")
     add("--window-seconds", type=float, default=5.0, help="a window with or without healing")
-    add("--clients", type=int, default=200, help="readers at once over HTTP")
     return Options(**vars(parser.parse_args()))

@@ -30,8 +30,6 @@ class Serving:
         self._connection: http.client.HTTPConnection | None = None
         self.start_seconds = 0.0
         """From the process's start to its first answer 200 of /metrics."""
-        self.address = ""
-        """Where it listens, with a slash at the end."""
 
     def __enter__(self) -> Serving:
         program = Path(sysconfig.get_path("scripts")) / "conservator"
@@ -76,7 +74,6 @@ class Serving:
         while time.monotonic() < deadline and self._process.status is None:
             address = self._address()
             if address is not None:
-                self.address = address
                 parts = urlsplit(address)
                 self._connection = http.client.HTTPConnection(
                     str(parts.hostname), parts.port, timeout=10
@@ -95,6 +92,22 @@ class Serving:
             if '"listening"' in line and line.endswith("}"):
                 return str(json.loads(line)["address"])
         return None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, with a slash at the end."""
+        address = self._address()
+        if address is None:
+            raise BenchmarkError("The service does not listen yet.")
+        return address
+
+    def wait_until_healing(self) -> None:
+        """Return once a scrape says that a heal run is active."""
+        deadline = time.monotonic() + _START_SECONDS
+        while "conservator_heal_active 1.0" not in self.scrape()[1]:
+            if time.monotonic() > deadline:
+                raise BenchmarkError("No heal run began; is anything missing in the gallery?")
+            time.sleep(_POLL)
 
     def scrape(self) -> tuple[int, str, float]:
         """Status, text and seconds of one GET /metrics over a connection that stays open."""

@@ -5,6 +5,7 @@ ConservatorError              a sentence for a person; never a traceback
 ├── DatabaseUnavailableError  wait and try again                (exit 69)
 ├── CatalogueError            mend the tables, or say what they are called
 ├── StatementError            the database refused a statement
+├── BusyError                 too many wait already; ask again in a moment
 └── RefusedError              not now: paused, breaker, active run; the sentence says which
 """
 
@@ -42,6 +43,12 @@ class StatementError(ConservatorError):
     """The database refused a statement: no privilege, no such column, ran out of time."""
 
     code = "statement"
+
+
+class BusyError(ConservatorError):
+    """Too many questions wait already: ask again in a moment."""
+
+    code = "busy"
 
 
 class RefusedError(ConservatorError):

@@ -4,7 +4,7 @@ current      what of a snapshot is young enough to be shown as current
 moments      moments as text
 prometheus   the collector and its registry; families/ holds the metrics, by subject
 textfile     the same metrics as a file for node_exporter
-pushgateway  the same metrics, pushed
+pushgateway  the same metrics, pushed; otlp/: pushed to an OpenTelemetry collector
 api/         routes, tokens, errors, JSON
 page/        the page at /
 """

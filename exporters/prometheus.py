@@ -18,9 +18,7 @@ from prometheus_client.registry import Collector
 from exporters.families.census import census_families
 from exporters.families.checks import check_families
 from exporters.families.healing import healing_families
-from exporters.families.http import http_families
 from exporters.families.service import service_families
-from exporters.refusals import Refusals
 from monitor.status import StatusBoard
 
 Clock = Callable[[], float]
@@ -31,29 +29,20 @@ class StatusCollector(Collector):
     """The metrics of the current snapshot.
 
     Census, checks and healing come from the leader alone, so that sums over replicas are right.
-    `observe`: `healing.mode` is observe, which counts as suspended. `refusals`: what HTTP refused,
-    where there is HTTP.
+    `observe`: `healing.mode` is observe, which counts as suspended.
     """
 
     def __init__(
-        self,
-        board: StatusBoard,
-        *,
-        observe: bool = False,
-        clock: Clock = time.monotonic,
-        refusals: Refusals | None = None,
+        self, board: StatusBoard, *, observe: bool = False, clock: Clock = time.monotonic
     ) -> None:
         self._board = board
         self._observe = observe
         self._clock = clock
-        self._refusals = refusals
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from one snapshot."""
         status, now = self._board.current, self._clock()
         yield from service_families(status)
-        if self._refusals is not None:
-            yield from http_families(self._refusals)
         if status.leader:
             yield from census_families(status, now)
             yield from check_families(status, now)
@@ -66,7 +55,6 @@ def create_registry(
     observe: bool = False,
     clock: Clock = time.monotonic,
     process: bool = True,
-    refusals: Refusals | None = None,
 ) -> CollectorRegistry:
     """A registry of our own with the snapshot's metrics, and with `process` Python's and /proc's.
 
@@ -74,7 +62,7 @@ def create_registry(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    registry.register(StatusCollector(board, observe=observe, clock=clock, refusals=refusals))
+    registry.register(StatusCollector(board, observe=observe, clock=clock))
     if process:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from prometheus_client import CollectorRegistry, push_to_gateway
+from prometheus_client import CollectorRegistry, delete_from_gateway, push_to_gateway
 from prometheus_client.exposition import basic_auth_handler, default_handler
 
 from checks.errors import ConservatorError
@@ -22,39 +24,46 @@ class PushError(ConservatorError):
     code = "push"
 
 
-def push(
-    registry: CollectorRegistry,
-    url: str,
-    *,
-    job: str = JOB,
-    instance: str | None = None,
-    timeout_seconds: float = TIMEOUT_SECONDS,
-) -> None:
-    """Replace what the gateway at `url` holds for this job and instance (default: host name).
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a Pushgateway holds under one grouping key: `job`, and the labels of `key`."""
 
-    `url` may carry a user and a password. Blocks; raises PushError.
-    """
-    parts = _parsed(url)
-    gateway = _without_login(parts)
-    login = partial(
-        basic_auth_handler,
-        username=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-    )
-    try:
-        push_to_gateway(
-            gateway,
-            job=job,
-            registry=registry,
-            grouping_key={"instance": instance or socket.gethostname()},
-            timeout=timeout_seconds,
-            handler=default_handler if parts.username is None else login,
+    url: str = field(repr=False)
+    """The gateway; may carry a user and a password."""
+    key: Mapping[str, str] = field(default_factory=lambda: {"instance": socket.gethostname()})
+    job: str = JOB
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    def replace(self, registry: CollectorRegistry) -> None:
+        """Put the metrics of `registry` in place of what the group holds. Blocks; raises
+        PushError."""
+        self._ask("pushed to", partial(push_to_gateway, registry=registry))
+
+    def delete(self) -> None:
+        """Delete the group; harmless where there is none. Blocks; raises PushError."""
+        self._ask("deleted from", delete_from_gateway)
+
+    def _ask(self, what: str, ask: Callable[..., None]) -> None:
+        parts = _parsed(self.url)
+        gateway = _without_login(parts)
+        login = partial(
+            basic_auth_handler,
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
         )
-    except (OSError, ValueError, HTTPException) as error:
-        raise PushError(
-            f"The metrics could not be pushed to {gateway}: {error}. Check the URL, and that a"
-            " Pushgateway listens there."
-        ) from error
+        try:
+            ask(
+                gateway,
+                job=self.job,
+                grouping_key=dict(self.key),
+                timeout=self.timeout_seconds,
+                handler=default_handler if parts.username is None else login,
+            )
+        except (OSError, ValueError, HTTPException) as error:
+            raise PushError(
+                f"The metrics could not be {what} {gateway}: {error}. Check the URL, and that a"
+                " Pushgateway listens there."
+            ) from error
 
 
 def _parsed(url: str) -> SplitResult:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html import escape
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from exporters.page.render import STYLE
+from exporters.page.documents import runbook_page
 
 _NAME = re.compile(r"[A-Za-z]{1,80}")
 _PACKAGED = "runbooks"
@@ -35,9 +34,5 @@ def render_runbook(name: str) -> str | None:
 
     text = found.read_text(encoding="utf-8")
     body: str = MarkdownIt("commonmark", {"html": False}).render(text)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)}</title><style>{STYLE}</style></head>"
-        f'<body><main class="runbook">{body}</main></body></html>\n'
-    )
+    # What scrolls must be reachable with the keyboard.
+    return runbook_page(name, body.replace("<pre>", '<pre tabindex="0">'))

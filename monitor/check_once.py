@@ -20,6 +20,7 @@ from monitor.config import Check, Settings
 from monitor.database import create_engine, snapshot
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
+from monitor.reading import ReadServer
 from monitor.revision import revision
 from monitor.routine import Routine
 from monitor.routines import routines
@@ -68,7 +69,6 @@ class _Once:
         self, engine: AsyncEngine, read_engine: AsyncEngine, settings: Settings, worker: Worker
     ) -> None:
         self._engine = engine
-        self._read_engine = read_engine
         self._settings = settings
         self._worker = worker
         self._workshop: Workshop | None = None
@@ -80,6 +80,10 @@ class _Once:
                 leader=True,
                 database_up=True,
             )
+        )
+
+        self._server = ReadServer(
+            engine, read_engine, self.board, max_lag=settings.healing.pace.max_replica_lag
         )
 
     async def run(self, names: Collection[str]) -> StatusBoard:
@@ -117,7 +121,7 @@ class _Once:
         async def census() -> None:
             if CENSUS in names:
                 await CensusRunner(
-                    self._read_engine, lambda: workshop, self.board, times[CENSUS], keep=1
+                    self._server, lambda: workshop, self.board, times[CENSUS], keep=1
                 ).run()
 
         async def routine(entry: Routine) -> None:
@@ -131,7 +135,7 @@ class _Once:
             assert self._workshop is not None
             return self._workshop
 
-        return routines(self._settings, self._engine, self._read_engine, workshop, self._worker)
+        return routines(self._settings, self._engine, self._server, workshop, self._worker)
 
     def _times(self, names: Collection[str], entries: list[Routine]) -> dict[str, CheckTimes]:
         found: dict[str, CheckTimes] = {}

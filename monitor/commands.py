@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from checks.pairs import UserCensus
+from monitor.state.alerts import AlertRow, Notification
+from monitor.state.backfilled import Backfilled
+from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -48,6 +51,18 @@ class WouldUndo:
     gone: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsTaken:
+    """What became of a notification."""
+
+    new: tuple[Notification, ...]
+    """What of it no replica had been told."""
+    woken: bool
+    """The leader counts now; where it is another replica, within its next refresh."""
+    recorded: bool
+    """False: the database has not taken it in time, and it waits in memory."""
+
+
 class Commands(Protocol):
     """Everything that HTTP may cause. Refusals are RefusedError; the database's troubles
     DatabaseUnavailableError and StatementError; an unknown user UnknownUserError, an unknown run
@@ -55,6 +70,10 @@ class Commands(Protocol):
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
+        ...
+
+    async def backfilled(self, user_id: str) -> Backfilled | None:
+        """The backfill of this user that sets the once-flag, if there was one."""
         ...
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
@@ -99,6 +118,10 @@ class Commands(Protocol):
         """The batches of a run, in order."""
         ...
 
+    async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
+        """How the counts went over the last `span`, oldest first, in at most 300 points."""
+        ...
+
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
         ...
@@ -115,7 +138,11 @@ class Commands(Protocol):
         """A person has looked: close the breaker, and accept the newest census's share."""
         ...
 
-    async def alerted(self) -> bool:
-        """An alert says that there is something to heal: count and decide now, and nothing else.
-        False where this replica does not lead, or takes no census: nothing was done."""
+    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
+        """Alertmanager says how alerts stand: they are recorded, and where legacy_untracked fires
+        the leader counts and decides now. No alert causes anything else."""
+        ...
+
+    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
+        """What Alertmanager told last, newest first."""
         ...

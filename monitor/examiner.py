@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError, StatementError
 from checks.judgement import judge
+from checks.measurement import Measurement
 from checks.spec import Borders
 from monitor.config import Check, Settings
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
 from monitor.plans import Plan
+from monitor.reading import ReadServer
 from monitor.results import CheckResult
 from monitor.routine import Confirm, Routine, facts
 from monitor.workshop import Workshop
@@ -39,10 +39,10 @@ class Examiner:
     """Runs the checks of one process; at most AT_ONCE of them read at a time."""
 
     def __init__(
-        self, settings: Settings, read_engine: AsyncEngine, workshop: Callable[[], Workshop]
+        self, settings: Settings, server: ReadServer, workshop: Callable[[], Workshop]
     ) -> None:
         self._settings = settings
-        self._read_engine = read_engine
+        self.server = server
         self._workshop = workshop
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -59,10 +59,14 @@ class Examiner:
         async def work(timeout: timedelta) -> Results:
             started = time.perf_counter()
             workshop = self._workshop()
-            async with self.reading(timeout) as (connection, borders):
-                measured = await plan.measure(
-                    connection, workshop.catalogue, workshop.settings.pools_spec(), borders
-                )
+            pools = workshop.settings.pools_spec()
+
+            async def measure(connection: AsyncConnection, now: datetime) -> Measurement:
+                borders = Borders.at(now, pools)
+                return await plan.measure(connection, workshop.catalogue, pools, borders)
+
+            measured, why = await self.server.read(measure, timeout=timeout)
+            measured = said(measured, why)
             seconds = time.perf_counter() - started
             outcome = judge(measured, plan.thresholds)
             return (CheckResult(plan.name, outcome, measured, None, seconds),)
@@ -101,17 +105,9 @@ class Examiner:
         seconds = time.perf_counter() - started
         return tuple(CheckResult.failed(name, message, seconds) for name in names)
 
-    @asynccontextmanager
-    async def reading(self, timeout: timedelta) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
-        """A snapshot on the server that checks read, and the borders of the pools. Age is measured
-        on the primary's clock, whichever server is read."""
-        workshop = self._workshop()
-        pools = workshop.settings.pools_spec()
-        borders = None
-        if self._read_engine is not workshop.engine:
-            async with snapshot(workshop.engine, timeout=timeout) as primary:
-                borders = Borders.at(await database_now(primary), pools)
-        async with snapshot(self._read_engine, timeout=timeout) as connection:
-            if borders is None:
-                borders = Borders.at(await database_now(connection), pools)
-            yield connection, borders
+
+def said(measured: Measurement, why: str) -> Measurement:
+    """The same, with where it was read where that has to be said."""
+    if not why:
+        return measured
+    return replace(measured, message=f"{measured.message} {why}".strip())

@@ -36,7 +36,7 @@ from checks.recording_rate.series import Series
 from checks.recording_rate.wording import measured
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
-from monitor.examiner import Examiner, Results
+from monitor.examiner import Examiner, Results, said
 from monitor.results import CheckResult
 from monitor.routine import Confirm, Routine, facts
 from monitor.scheduler import Schedule
@@ -96,21 +96,21 @@ class Recorder:
             message = f"The rate can't be measured: {why_not}."
             return Measurement(value=None, message=message, skipped=why_not)
         has_schema, newest = await self._newest(workshop, timeout)
-        taken = await self._take(workshop, timeout, newest, has_schema)
+        taken, why = await self._take(workshop, timeout, newest, has_schema)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
-            return Measurement(value=0.0, message=message)
+            return said(Measurement(value=0.0, message=message), why)
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
                 history = await self._history(connection, workshop, taken, has_schema)
-            return measured((await self._judged(history, taken))[0])
+            return said(measured((await self._judged(history, taken))[0]), why)
         async with transaction(self._engine, timeout=timeout) as connection:
             await keep_samples(connection, workshop.state, taken.seeds or ())
             history = await self._history(connection, workshop, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, workshop.state, [sample])
             await confirm(connection)
-        return measured(assessment)
+        return said(measured(assessment), why)
 
     async def _newest(self, workshop: Workshop, timeout: timedelta) -> tuple[bool, datetime | None]:
         """Whether there is a state schema, and where the newest sample in it ends."""
@@ -121,10 +121,11 @@ class Recorder:
 
     async def _take(
         self, workshop: Workshop, timeout: timedelta, newest: datetime | None, has_schema: bool
-    ) -> _Taken | None:
+    ) -> tuple[_Taken | None, str]:
         ledger = workshop.state.state_schema if has_schema else None
         texts = statements(workshop.catalogue, workshop.settings.pools_spec(), ledger)
-        async with self._examiner.reading(timeout) as (connection, _):
+
+        async def take(connection: AsyncConnection, _: datetime) -> _Taken | None:
             until = await visible_until(connection, texts)
             if until is None:
                 return None
@@ -137,6 +138,8 @@ class Recorder:
             if newest is None:
                 seeds = await seed(connection, texts, window.start, self._every)
             return _Taken(window.end, sample, seeds)
+
+        return await self._examiner.server.read(take, timeout=timeout)
 
     async def _history(
         self, connection: AsyncConnection, workshop: Workshop, taken: _Taken, has_schema: bool

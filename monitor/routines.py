@@ -11,6 +11,7 @@ from monitor.examiner import Examiner
 from monitor.expectations.client import Worker
 from monitor.expectations.routine import SuiteRunner
 from monitor.plans import plans
+from monitor.reading import ReadServer
 from monitor.recorder import Recorder
 from monitor.routine import Routine
 from monitor.workshop import Workshop
@@ -19,7 +20,7 @@ from monitor.workshop import Workshop
 def routines(
     settings: Settings,
     engine: AsyncEngine,
-    read_engine: AsyncEngine,
+    server: ReadServer,
     workshop: Callable[[], Workshop],
     worker: Worker,
 ) -> tuple[Routine, ...]:
@@ -27,7 +28,7 @@ def routines(
 
     `worker` is started when the first suite runs, and not before.
     """
-    examiner = Examiner(settings, read_engine, workshop)
+    examiner = Examiner(settings, server, workshop)
     found = [examiner.routine(plan) for plan in plans(settings)]
     if settings.checks.recording_rate.enabled:
         found.append(Recorder(settings, engine, workshop, examiner).routine())

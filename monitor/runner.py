@@ -6,9 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import (
     AffectedUsers,
@@ -24,9 +25,8 @@ from checks.measurement import Measurement
 from checks.spec import Borders
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
 from monitor.plans import NONE_AT_ALL
+from monitor.reading import ReadServer
 from monitor.routine import facts
 from monitor.shared import users_interval
 from monitor.status import CheckFacts, StatusBoard
@@ -65,14 +65,14 @@ class CensusRunner:
 
     def __init__(
         self,
-        read_engine: AsyncEngine,
+        server: ReadServer,
         workshop: Callable[[], Workshop],
         board: StatusBoard,
         times: CheckTimes,
         *,
         keep: int,
     ) -> None:
-        self._read_engine = read_engine
+        self._server = server
         self._workshop = workshop
         self._board = board
         self._times = times
@@ -82,21 +82,27 @@ class CensusRunner:
         """One census: measured, judged, published. Never raises for what the database does."""
         started = time.perf_counter()
         try:
-            census, users = await self._count()
+            census, users, why = await self._count()
         except ConservatorError as error:
             self._times.failed(str(error), seconds=time.perf_counter() - started)
-            if self._is_primary and isinstance(error, DatabaseUnavailableError):
+            if isinstance(error, DatabaseUnavailableError):  # the primary's: a replica is left
                 self._board.update(database_up=False, database_error=str(error))
             log.warning("census_failed", error=str(error))
             return CensusResult(None, str(error))
-        self.publish(census, users)
+        self.publish(census, users, note=why)
         return CensusResult(census, None, users)
 
     def publish(
-        self, census: Census, users: AffectedUsers | None = None, *, age_seconds: float = 0.0
+        self,
+        census: Census,
+        users: AffectedUsers | None = None,
+        *,
+        age_seconds: float = 0.0,
+        note: str = "",
     ) -> None:
         """Make `census` the newest; the recount of a heal run comes through here too, and may
-        have been taken by another process a moment ago."""
+        have been taken by another process a moment ago. `note`: why it was counted on the primary
+        although a replica is configured."""
         if self.newest and self.newest[0].as_of == census.as_of:
             return
         self.newest.appendleft(census)
@@ -116,7 +122,7 @@ class CensusRunner:
         outcome = Outcome.FAIL if legacy >= threshold else Outcome.WARN if legacy else Outcome.PASS
         measured = Measurement(
             value=legacy,
-            message=f"{legacy} legacy-untracked of {census.pairs} pairs.",
+            message=f"{legacy} legacy-untracked of {census.pairs} pairs. {note}".rstrip(),
             numbers=_numbers(census),
         )
         self._times.evaluated(
@@ -132,20 +138,18 @@ class CensusRunner:
             seconds=round(census.duration_seconds, 4),
         )
 
-    async def _count(self) -> tuple[Census, AffectedUsers | None]:
+    async def _count(self) -> tuple[Census, AffectedUsers | None, str]:
         workshop = self._workshop()
         settings = workshop.settings
         pools = settings.pools_spec()
         timeout = settings.checks.census.timeout or settings.database.statement_timeout
         verified_until = self._board.current.control.verified_until
-        borders = None
-        if not self._is_primary:
+
+        async def count(
+            connection: AsyncConnection, now: datetime
+        ) -> tuple[Census, AffectedUsers | None]:
             # Age is measured on the primary's clock, whichever server counts.
-            async with snapshot(workshop.engine, timeout=timeout) as primary:
-                borders = Borders.at(await database_now(primary), pools)
-        async with snapshot(self._read_engine, timeout=timeout) as connection:
-            if borders is None:
-                borders = Borders.at(await database_now(connection), pools)
+            borders = Borders.at(now, pools)
             census = await take_census(
                 connection, workshop.catalogue, pools, borders, verified_until=verified_until
             )
@@ -156,9 +160,8 @@ class CensusRunner:
             )
             return census, users
 
-    @property
-    def _is_primary(self) -> bool:
-        return self._read_engine is self._workshop().engine
+        (census, users), why = await self._server.read(count, timeout=timeout)
+        return census, users, why
 
     def _users_due(self) -> bool:
         status = self._board.current

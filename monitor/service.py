@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -15,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
+from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
 from monitor.expectations.client import Worker
@@ -26,6 +27,7 @@ from monitor.healer import Healer
 from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
 from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
+from monitor.reading import ReadServer
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
 from monitor.routine import Routine
@@ -37,6 +39,9 @@ from monitor.workshop import Workshop, census_form_sentence, process_name
 
 log = structlog.get_logger(__name__)
 
+CALLERS_SHARE = 3
+"""A third of the connections for what callers read, a third for the users that they backfill; the
+rest is left to census, healing and bookkeeping whatever they do."""
 DRAIN_SECONDS = 7.0
 """How long a stop waits for batches under way; with all the rest it is done within 10 s."""
 
@@ -98,12 +103,16 @@ class Service:
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
             wake=lambda: self._scheduler.wake("census"),
         )
-        entries = routines(
-            settings, self._engine, self._read_engine, lambda: self.workshop, self._worker
+        server = ReadServer(
+            self._engine,
+            self._read_engine,
+            self.board,
+            max_lag=settings.healing.pace.max_replica_lag,
         )
+        entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
         times = self._all_times(entries)
         self._census = CensusRunner(
-            self._read_engine,
+            server,
             lambda: self.workshop,
             self.board,
             times["census"],
@@ -113,6 +122,11 @@ class Service:
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
         )
+        self._alert_log = AlertLog(
+            self._engine, lambda: self.workshop, holder=self._leadership.holder
+        )
+        places = max(1, settings.database.pool_size // CALLERS_SHARE)
+        self._readers, self._writers = Crowd(places), Crowd(places)
         self.desk = Desk(
             self._engine,
             lambda: self.workshop,
@@ -120,6 +134,9 @@ class Service:
             self._books.refresh,
             lambda: self._scheduler.wake("census"),
             lambda: self._leadership.leads,
+            self._alert_log,
+            readers=self._readers,
+            writers=self._writers,
         )
         self._jobs = Jobs(
             settings,
@@ -127,6 +144,7 @@ class Service:
             scheduler=self._scheduler,
             leadership=self._leadership,
             books=self._books,
+            alert_log=self._alert_log,
             reconciler=Reconciler(
                 lambda: self.workshop, self.board, self._census, self._healer, self._leadership
             ),
@@ -158,14 +176,6 @@ class Service:
 
     def _replace_workshop(self, workshop: Workshop) -> None:
         self._workshop = workshop
-
-    def use(self, settings: Settings) -> None:
-        """Go on with settings of which only that changed which is looked up anew each time; runs
-        under way keep theirs."""
-        self.settings = settings
-        self._jobs.use(settings)
-        if self._workshop is not None:
-            self._workshop = replace(self._workshop, settings=settings)
 
     def _publish_recount(self, census: Census) -> None:
         # A follower's comes back to it through the leader.
@@ -204,8 +214,7 @@ class Service:
     async def _open(self) -> None:
         started = time.perf_counter()
         workshop = await open_workshop(self._engine, self.settings, holder=self._leadership.holder)
-        # What was read again meanwhile holds.
-        self._workshop = replace(workshop, settings=self.settings)
+        self._workshop = workshop
         self.board.update(database_up=True, database_error=None, state_schema_current=True)
         log.info("catalogue_read", form=census_form_sentence(workshop.catalogue, self.settings))
         seconds = time.perf_counter() - started
@@ -253,7 +262,8 @@ class Service:
         self._healer.stop()
         await self._drain()
         await give_up(self._background.values())
-        await give_up(self._jobs.under_way.tasks)
+        await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
+        await give_up((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")

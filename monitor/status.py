@@ -6,7 +6,7 @@ compared with "now" are on the process's monotonic clock: `monotonic` fields, in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -101,11 +101,13 @@ class Status:
     """This process leads, and what it shows is its own."""
     leader_name: str = ""
     """Who leads; empty while nobody does, or nobody is known to."""
+    reading_replica: bool | None = None
+    """Whether the checks read the replica; None: none is configured, or nothing was read yet."""
+    reading_problem: str = ""
+    """Why they read the primary although a replica is configured."""
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False
-    config_error: str | None = None
-    """Why the configuration was refused when it was read again; the one before is in force."""
 
     @property
     def ready(self) -> bool:
@@ -118,11 +120,18 @@ class StatusBoard:
 
     def __init__(self, first: Status) -> None:
         self._status = first
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def current(self) -> Status:
         """The newest snapshot."""
         return self._status
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called after every change, at once: it must only take note. Returns what
+        ends that."""
+        self._listeners.append(changed)
+        return lambda: self._listeners.remove(changed)
 
     def update(self, **changes: object) -> Status:
         """Publish a snapshot that differs from the current one by `changes`."""
@@ -131,6 +140,8 @@ class StatusBoard:
             log.info("database_up")
         elif before.database_up and not self._status.database_up:
             log.warning("database_down", error=self._status.database_error)
+        for changed in tuple(self._listeners):
+            changed()
         return self._status
 
     def update_check(self, check: CheckStatus) -> Status:

@@ -5,7 +5,8 @@ set -u
 
 missing=""
 for pair in postgresql:/usr/lib/postgresql/*/bin/postgres pgbouncer:/usr/sbin/pgbouncer \
-    prometheus:/usr/bin/prometheus prometheus-alertmanager:/usr/bin/prometheus-alertmanager; do
+    prometheus:/usr/bin/prometheus prometheus-alertmanager:/usr/bin/prometheus-alertmanager \
+    prometheus-pushgateway:/usr/bin/prometheus-pushgateway chromium:/usr/bin/chromium; do
     package=${pair%%:*}
     # The pattern after the colon is meant to expand.
     # shellcheck disable=SC2086

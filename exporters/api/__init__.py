@@ -2,20 +2,26 @@
 
 app       every route, with who may call it
 tokens    bearer tokens -> role; role and route -> allowed or refused
-doorman   lets calls in, or refuses and counts them; buckets: how often each client may
-connections  the port: how many connections, how long each may take
-request_id, access_log   what answers and log lines say about a request
+gate      who is let in, how often; rates: the buckets for that
+requests  every request's id, and its line in the access log
+basic     a browser's password for reading -> the bearer token that it is
 errors    exceptions -> status, code, sentence; the headers of every response
 body      bytes -> a JSON object, strictly
 models    the bodies that calls take
 queries   query parameters and path numbers, strictly
-answers   records -> JSON
+answers   records -> JSON; shapes/ are its types
+openapi/  the description of all calls; `description` serves it
+unchanged answers that whoever has them already is not sent again
+runner    requests that can't be read or don't come to an end, before any route
 context   what the handlers share
-artworks, checks, healing, health, runs   the handlers, by subject
+artworks, checks, healing, health, history, runs   the handlers, by subject
+pages     the HTML pages, and errors on the way to them as pages
+events    the stream that keeps open pages live
+viewing   what pages and streams share, read and rendered once for all
+static    style, scripts, the chart library
 """
 
 from exporters.api.app import create_app
-from exporters.api.connections import Limits, Site
-from exporters.api.tokens import Keyring, Tokens
+from exporters.api.tokens import Tokens
 
-__all__ = ["Keyring", "Limits", "Site", "Tokens", "create_app"]
+__all__ = ["Tokens", "create_app"]

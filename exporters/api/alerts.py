@@ -1,4 +1,4 @@
-"""POST /api/alerts: Alertmanager's webhook. An alert only wakes the loop, which counts for itself.
+"""/api/alerts: Alertmanager's webhook. An alert only wakes the loop, which counts for itself.
 
 Whatever a notification says, no number of it is believed: pause, breaker and cooldown are obeyed by
 whoever decides. What has been told before, by repeat_interval or a second Alertmanager, does
@@ -16,16 +16,17 @@ from exporters.api.body import read_object
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
 from exporters.api.models import AlertBody, AlertsBody, parse_body
+from exporters.api.queries import limit
+from exporters.api.shapes.alerts import Alert, AlertList, Received
+from exporters.moments import moment
+from monitor.state.alerts import FIRING, AlertRow, Notification
 
 log = structlog.get_logger(__name__)
 
-WAKING = "ConservatorLegacyUntracked"
-FIRING = "firing"
+SHOWN = 50
+"""So many are listed, unless `limit` says otherwise."""
 MOST_REMEMBERED = 1_000
 """Of what was told, so much. An alert that comes and goes tells two things each time."""
-
-_Said = tuple[str, datetime, str]
-"""Which alert, since when, and how it stands."""
 
 
 class Notified:
@@ -33,9 +34,9 @@ class Notified:
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
-        self._said: dict[_Said, None] = {}
+        self._said: dict[tuple[str, datetime, str], None] = {}
 
-    def is_new(self, alert: AlertBody) -> bool:
+    def is_new(self, alert: Notification) -> bool:
         """Whether this was not said before; it is remembered."""
         said = (alert.fingerprint, alert.starts_at, alert.status)
         known = said in self._said
@@ -49,29 +50,51 @@ class Notified:
 NOTIFIED = web.AppKey("notified", Notified)
 
 
-async def alerts(request: web.Request) -> web.Response:
-    """Take a notification: what is new in it is logged, and may wake the loop once."""
+async def take_alerts(request: web.Request) -> web.Response:
+    """Take a notification: what is new in it is recorded, and may wake the loop once."""
     body = parse_body(AlertsBody, await read_object(request))
     notified = request.app[NOTIFIED]
-    new = [alert for alert in body.alerts if notified.is_new(alert)]
-    firing = [alert for alert in new if alert.status == FIRING]
-    woken = False
-    if any(alert.name == WAKING for alert in firing):
-        woken = await context_of(request).commands.alerted()
-    for alert in new:
+    told = tuple(_notification(alert) for alert in body.alerts)
+    unheard = tuple(alert for alert in told if notified.is_new(alert))
+    taken = await context_of(request).commands.alerted(unheard)
+    for alert in taken.new:
         log.info(
             "alert_received",
             alert=alert.name,
             status=alert.status,
             fingerprint=alert.fingerprint,
             starts_at=alert.starts_at.isoformat(),
-            woken=woken and alert.status == FIRING and alert.name == WAKING,
+            woken=taken.woken and alert.wakes,
         )
+    firing = sum(alert.status == FIRING for alert in taken.new)
     return json_response(
-        {
-            "woken": woken,
-            "firing": len(firing),
-            "resolved": len(new) - len(firing),
-            "ignored": len(body.alerts) - len(new),
-        }
+        Received(
+            woken=taken.woken,
+            recorded=taken.recorded,
+            firing=firing,
+            resolved=len(taken.new) - firing,
+            ignored=len(told) - len(taken.new),
+        )
+    )
+
+
+async def alerts(request: web.Request) -> web.Response:
+    """What Alertmanager told last, newest first."""
+    asked = limit(request, default=SHOWN)
+    rows = await context_of(request).commands.alerts(limit=asked)
+    return json_response(AlertList(alerts=[_row(row) for row in rows]))
+
+
+def _notification(alert: AlertBody) -> Notification:
+    return Notification(alert.fingerprint, alert.starts_at, alert.status, alert.name)
+
+
+def _row(row: AlertRow) -> Alert:
+    return Alert(
+        name=row.name,
+        status="firing" if row.status == FIRING else "resolved",
+        starts_at=moment(row.starts_at),
+        received_at=moment(row.received_at),
+        taken_by=row.taken_by,
+        fingerprint=row.fingerprint,
     )

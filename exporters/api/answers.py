@@ -7,6 +7,10 @@ from collections.abc import Mapping
 
 from checks.census import Census
 from checks.pairs import UserCensus
+from exporters.api.shapes.artworks import Counts, UserHealed, UserSkipped
+from exporters.api.shapes.checks import CheckResult, Measured, Transition
+from exporters.api.shapes.healing import BreakerClosed, Healing
+from exporters.api.shapes.runs import Batch, PutAside, RunAnswer, WouldTakeBack
 from exporters.current import check_is_stale
 from exporters.moments import moment, moment_or_none, unix_moment
 from monitor.commands import BreakerReset, UserBackfill, WouldUndo
@@ -15,10 +19,8 @@ from monitor.state.results import ResultRow, TransitionRow
 from monitor.state.runs import BatchRow, Run
 from monitor.status import CheckStatus, Status
 
-Json = dict[str, object]
 
-
-def counts(census: Census | UserCensus) -> Json:
+def counts(census: Census | UserCensus) -> Counts:
     """The four counts."""
     return {
         "fresh": census.fresh,
@@ -29,14 +31,14 @@ def counts(census: Census | UserCensus) -> Json:
     }
 
 
-def backfill(done: UserBackfill) -> Json:
+def backfill(done: UserBackfill) -> UserHealed | UserSkipped:
     """What became of a per-user backfill; `run_id` is null where there was nothing to write."""
     if done.skipped:
         return {"updated": 0, "skipped": True}
     return {"updated": done.updated, "run_id": done.run_id}
 
 
-def check(status: CheckStatus, now: float) -> Json:
+def check(status: CheckStatus, now: float) -> CheckResult:
     """The last result of a check, marked stale where it is."""
     return {
         "name": status.name,
@@ -60,7 +62,7 @@ def check(status: CheckStatus, now: float) -> Json:
     }
 
 
-def transition(row: TransitionRow) -> Json:
+def transition(row: TransitionRow) -> Transition:
     """A change of a check's outcome; `before` null: its first result."""
     return {
         "changed_at": moment(row.changed_at),
@@ -71,7 +73,7 @@ def transition(row: TransitionRow) -> Json:
     }
 
 
-def result(row: ResultRow) -> Json:
+def result(row: ResultRow) -> Measured:
     """One run of a check."""
     return {
         "taken_at": moment(row.taken_at),
@@ -86,12 +88,12 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _finite(numbers: Mapping[str, float]) -> Json:
+def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
     """Without what JSON has no word for."""
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
-def run(found: Run) -> Json:
+def run(found: Run) -> RunAnswer:
     """A run, without what only its worker needs: lease, fencing token, cursor."""
     return {
         "id": found.id,
@@ -122,7 +124,7 @@ def run(found: Run) -> Json:
     }
 
 
-def quarantined(pair: QuarantinedPair) -> Json:
+def quarantined(pair: QuarantinedPair) -> PutAside:
     """A pair that can't be written, and what the database said."""
     return {
         "user_id": pair.user_id,
@@ -135,7 +137,7 @@ def quarantined(pair: QuarantinedPair) -> Json:
     }
 
 
-def healing(status: Status, *, observe: bool) -> Json:
+def healing(status: Status, *, observe: bool) -> Healing:
     """How healing stands; `observe`: the configuration lets only people heal."""
     control, decision = status.control, status.decision
     return {
@@ -164,7 +166,7 @@ def healing(status: Status, *, observe: bool) -> Json:
     }
 
 
-def reset(done: BreakerReset) -> Json:
+def reset(done: BreakerReset) -> BreakerClosed:
     """What a reset of the breaker did; `was_open` false: nothing."""
     return {
         "breaker_open": False,
@@ -176,12 +178,12 @@ def reset(done: BreakerReset) -> Json:
     }
 
 
-def would_undo(found: WouldUndo) -> Json:
+def would_undo(found: WouldUndo) -> WouldTakeBack:
     """What an undo would find, in rows."""
     return {"would_undo": found.untouched, "touched": found.touched, "gone": found.gone}
 
 
-def batch(row: BatchRow) -> Json:
+def batch(row: BatchRow) -> Batch:
     """One committed batch."""
     return {
         "number": row.number,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from checks.census import Census
 from exporters.api import answers
 from exporters.api.body import read_object
 from exporters.api.context import Context, context_of
 from exporters.api.errors import ApiError, bad_request, json_response
+from exporters.api.gate import ROLE
 from exporters.api.models import BackfillBody, parse_body, unfit_id
 from exporters.api.queries import parameters
+from exporters.api.shapes.artworks import Accepted, NothingToHeal, WouldUpdate
 from exporters.api.tokens import Role, app_only_one_user
 from exporters.current import current_census
 from exporters.moments import moment
@@ -30,11 +32,11 @@ async def stats(request: web.Request) -> web.Response:
 
 async def backfill(request: web.Request) -> web.Response:
     """One user's legacy pairs, once unless forced; or everyone's, in the background."""
+    parameters(request)
     context = context_of(request)
     body = parse_body(BackfillBody, await read_object(request))
     if body.everyone:
-        role = context.tokens.role(request.headers.get(hdrs.AUTHORIZATION))
-        return await _everyone(context, body, role)
+        return await _everyone(context, body, request[ROLE])
     if body.user_id is None:
         raise bad_request('Whom? Expected {"user_id": "…"} or {"all": true}.')
     return await _one_user(context, body, body.user_id)
@@ -43,7 +45,7 @@ async def backfill(request: web.Request) -> web.Response:
 async def _one_user(context: Context, body: BackfillBody, user_id: str) -> web.Response:
     if body.dry_run:
         rows = await context.commands.would_backfill_user(user_id)
-        return json_response({"would_update": rows})
+        return json_response(WouldUpdate(would_update=rows))
     done = await context.commands.backfill_user(user_id, force=body.force)
     return json_response(answers.backfill(done))
 
@@ -56,11 +58,11 @@ async def _everyone(context: Context, body: BackfillBody, role: Role) -> web.Res
     if body.force:
         raise bad_request("force: expected together with user_id only, found with all.")
     if body.dry_run:
-        return json_response({"would_update": _census(context).legacy_untracked})
+        return json_response(WouldUpdate(would_update=_census(context).legacy_untracked))
     run_id = await context.commands.backfill_all()
     if run_id is None:  # nothing to heal, so nothing was accepted that goes on in the background
-        return json_response({"updated": 0, "run_id": None})
-    return json_response({"run_id": run_id}, status=202)
+        return json_response(NothingToHeal(updated=0, run_id=None))
+    return json_response(Accepted(run_id=run_id), status=202)
 
 
 def _census(context: Context) -> Census:

@@ -12,12 +12,12 @@ from exporters.api.errors import ApiError, bad_request
 
 JSON = "application/json"
 BODY_SECONDS = 10.0
-"""For the whole of it: a body is at most 64 KiB, and a client that dribbles is not waited for."""
+"""How long a body may take to come."""
 
 
 async def read_object(request: web.Request, *, may_be_empty: bool = False) -> dict[str, object]:
     """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
-    raw = await _read(request)
+    raw = await _whole(request)
     if not raw and may_be_empty:
         return {}
     _check_content_type(request)
@@ -27,13 +27,17 @@ async def read_object(request: web.Request, *, may_be_empty: bool = False) -> di
     return document
 
 
-async def _read(request: web.Request) -> bytes:
+async def _whole(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError:
-        message = f"The body: expected all of it within {BODY_SECONDS:g} s."
-        raise ApiError(408, "body_too_slow", message, {hdrs.CONNECTION: "close"}) from None
+        raise ApiError(
+            web.HTTPRequestTimeout.status_code,
+            "body_too_slow",
+            f"The body did not come within {BODY_SECONDS:g} s.",
+            {hdrs.CONNECTION: "close"},
+        ) from None
 
 
 def parse_json(raw: bytes) -> object:

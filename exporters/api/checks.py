@@ -8,6 +8,7 @@ from exporters.api import answers
 from exporters.api.context import context_of
 from exporters.api.errors import ApiError, json_response
 from exporters.api.queries import limit, parameters
+from exporters.api.shapes.checks import CheckPast, Checks
 
 RESULTS = 50
 """So many results and transitions, unless `limit` says otherwise."""
@@ -20,8 +21,7 @@ async def checks(request: web.Request) -> web.Response:
     status, now = context.board.current, context.clock()
     results = [answers.check(check, now) for check in status.checks.values()]
     led_by = status.replica if status.leader else status.leader_name
-    payload = {"leader": status.leader, "led_by": led_by or None, "checks": results}
-    return json_response(payload)
+    return json_response(Checks(leader=status.leader, led_by=led_by or None, checks=results))
 
 
 async def check(request: web.Request) -> web.Response:
@@ -33,9 +33,9 @@ async def check(request: web.Request) -> web.Response:
         raise ApiError(404, "unknown_check", f"There is no check {name[:60]}; see /api/checks.")
     history = await context.commands.check_history(name, limit=asked)
     return json_response(
-        {
-            "check": answers.check(status, context.clock()),
-            "transitions": [answers.transition(row) for row in history.transitions],
-            "results": [answers.result(row) for row in history.results],
-        }
+        CheckPast(
+            check=answers.check(status, context.clock()),
+            transitions=[answers.transition(row) for row in history.transitions],
+            results=[answers.result(row) for row in history.results],
+        )
     )

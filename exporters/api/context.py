@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from exporters.api.tokens import Keyring, Tokens
 from exporters.prometheus import Clock
 from monitor.commands import Commands
 from monitor.status import StatusBoard
@@ -15,19 +14,13 @@ from monitor.status import StatusBoard
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The snapshot to show, the service to ask, and who may do either."""
+    """The snapshot to show, and the service to ask."""
 
     board: StatusBoard
     commands: Commands
-    keyring: Keyring
     registry: CollectorRegistry
     observe: bool
     clock: Clock
-
-    @property
-    def tokens(self) -> Tokens:
-        """The tokens in force now."""
-        return self.keyring.current
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -9,9 +9,9 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
+from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
-from exporters.api.request_id import HEADER, request_id
+from exporters.api.shapes.base import Fault, Problem
 from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
@@ -24,13 +24,8 @@ _HARDENING = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""On every response that doesn't say otherwise. Nothing allows other origins to read."""
-
-_TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
+"""On every response that doesn't say otherwise."""
 
 
 class ApiError(Exception):
@@ -61,7 +56,7 @@ def json_response(
 
 def error_response(error: ApiError) -> web.Response:
     """The answer to a call that went wrong."""
-    payload = {"error": {"code": error.code, "message": error.message}}
+    payload = Problem(error=Fault(code=error.code, message=error.message))
     return json_response(payload, status=error.status, headers=error.headers)
 
 
@@ -104,6 +99,8 @@ def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
         return ApiError(409, error.code, str(error))
     if isinstance(error, DatabaseUnavailableError):
         return ApiError(503, error.code, str(error))
+    if isinstance(error, BusyError):
+        return ApiError(503, error.code, str(error), {hdrs.RETRY_AFTER: "1"})
     log.error("request_failed", path=_route(request), code=error.code, error=str(error))
     return ApiError(500, error.code, str(error))
 
@@ -115,13 +112,14 @@ def _route(request: web.Request) -> str:
 
 
 async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of the application's responses."""
-    complete_headers(request, response)
+    """Complete the headers of a response that goes out."""
+    complete(response)
+    if request.secure:
+        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
 
 
-def complete_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Nothing is stored, framed, sniffed or run; and the request's name is told."""
-    for name, value in (_HARDENING | _TLS_ONLY if request.secure else _HARDENING).items():
+def complete(response: web.StreamResponse) -> None:
+    """Nothing is stored, framed, sniffed or run."""
+    for name, value in _HARDENING.items():
         response.headers.setdefault(name, value)
-    response.headers[HEADER] = request_id(request)
     response.headers[hdrs.SERVER] = "conservator"

@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics and the page: from memory, whatever the database does."""
+"""/healthz, /readyz and /metrics: from memory, whatever the database does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from prometheus_client.registry import Collector
 
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
-from exporters.page.render import CONTENT_SECURITY_POLICY, render_page
+from exporters.api.shapes.base import Fault
+from exporters.api.shapes.service import Alive, NotReady, Ready
 from monitor.status import Status
 
 
 async def healthz(_: web.Request) -> web.Response:
     """The process serves requests."""
-    return json_response({"status": "ok"})
+    return json_response(Alive(status="ok"))
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -24,9 +25,9 @@ async def readyz(request: web.Request) -> web.Response:
     status = context_of(request).board.current
     reasons = not_ready_because(status)
     if not reasons:
-        return json_response({"ready": True, "reasons": []})
-    error = {"code": "not_ready", "message": " ".join(reasons)}
-    return json_response({"ready": False, "reasons": reasons, "error": error}, status=503)
+        return json_response(Ready(ready=True, reasons=[]))
+    error = Fault(code="not_ready", message=" ".join(reasons))
+    return json_response(NotReady(ready=False, reasons=reasons, error=error), status=503)
 
 
 def not_ready_because(status: Status) -> list[str]:
@@ -54,11 +55,3 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder(accept)
     except (TypeError, ValueError):  # a version that is not made of numbers
         return choose_encoder("")
-
-
-async def page(request: web.Request) -> web.Response:
-    """The status page."""
-    context = context_of(request)
-    text = render_page(context.board.current, context.clock(), observe=context.observe)
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    return web.Response(text=text, content_type="text/html", headers=headers)

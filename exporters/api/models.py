@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -40,6 +40,21 @@ def unfit_id(text: str) -> str | None:
     return None if is_unicode(text) else "Unicode text without lone surrogates"
 
 
+def _whom(schema: dict[str, Any]) -> None:
+    """A backfill is of one user or of everyone: what the handler refuses, the schema says."""
+    fields = schema.pop("properties")
+    one = {**fields, "all": {**fields["all"], "const": False}}
+    everyone = {"all": {**fields["all"], "const": True}, "dry_run": fields["dry_run"]}
+    del everyone["all"]["default"]
+    everyone["force"] = {**fields["force"], "const": False}
+    closed = {"type": "object", "additionalProperties": schema.pop("additionalProperties")}
+    schema.pop("type")
+    schema["oneOf"] = [
+        {"title": "OneUser", **closed, "properties": one, "required": ["user_id"]},
+        {"title": "Everyone", **closed, "properties": everyone, "required": ["all"]},
+    ]
+
+
 def _user_id(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _unfit("text or an integer")
@@ -55,34 +70,61 @@ def _storable(text: str) -> str:
     return text
 
 
+_Text = Annotated[
+    str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
+_Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)] | int
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Not given is not the same as null, which is refused."""
+    del schema["default"]
+
+
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
 class BackfillBody(_Body):
-    """Whom to backfill, and how."""
+    """Whom to backfill, and how: one user, or with `all` everyone."""
 
-    user_id: Annotated[str | None, PlainValidator(_user_id)] = None
-    """An integer is the text of that integer."""
+    model_config = ConfigDict(json_schema_extra=_whom)
+
+    user_id: Annotated[str | None, PlainValidator(_user_id, json_schema_input_type=_Id)] = Field(
+        default=None, json_schema_extra=_without_default
+    )
+    """The user's id. An integer is the text of that integer."""
     everyone: bool = Field(default=False, alias="all")
+    """Every affected user of the audience, in the background. Needs the admin token."""
     force: bool = False
+    """Repeat the backfill of a user who had one."""
     dry_run: bool = False
+    """Only count."""
 
 
 class UndoBody(_Body):
     """Whether only to look."""
 
     dry_run: bool = False
+    """Only count."""
 
 
 class PauseBody(_Body):
     """Why healing is paused."""
 
-    reason: Annotated[str, Field(max_length=MAX_REASON_CHARACTERS), AfterValidator(_storable)] = ""
+    reason: Annotated[_Text, Field(max_length=MAX_REASON_CHARACTERS)] = ""
+    """Shown wherever healing is asked for."""
 
 
 class EmptyBody(_Body):
     """Nothing to say."""
+
+
+_Moment = Annotated[
+    str, Field(json_schema_extra={"format": "date-time", "pattern": "^(?!0001|9999)"})
+]
 
 
 def _moment(value: object) -> datetime:
@@ -92,10 +134,10 @@ def _moment(value: object) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise _unfit("a time such as 2026-01-31T12:00:00Z")
-    return moment
-
-
-_Text = Annotated[str, AfterValidator(_storable)]
+    # At either end of the calendar, a moment may have none in UTC.
+    if moment.year in {MINYEAR, MAXYEAR}:
+        raise _unfit(f"a time between the years {MINYEAR + 1} and {MAXYEAR - 1}")
+    return moment.astimezone(UTC)
 
 
 class AlertBody(_Body):
@@ -105,8 +147,12 @@ class AlertBody(_Body):
 
     status: Literal["firing", "resolved"]
     labels: dict[str, _Text]
-    starts_at: Annotated[datetime, PlainValidator(_moment)] = Field(alias="startsAt")
+    """`alertname` says which alert it is."""
+    starts_at: Annotated[datetime, PlainValidator(_moment, json_schema_input_type=_Moment)] = Field(
+        alias="startsAt"
+    )
     fingerprint: _Text
+    """The same for the same labels."""
 
     @property
     def name(self) -> str:

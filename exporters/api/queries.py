@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporters.api.errors import ApiError, bad_request
 
@@ -42,6 +42,15 @@ def page(request: web.Request, cursor: str, *, default_limit: int) -> Page:
     found = parameters(request, "limit", cursor)
     limit = _number(found, "limit", 1, MAX_LIMIT)
     return Page(default_limit if limit is None else limit, _number(found, cursor, 0, MAX_NUMBER))
+
+
+def next_page(request: web.Request, cursor: str, following: int | None) -> dict[str, str]:
+    """The header that leads to the page that follows, where one does."""
+    if following is None:
+        return {}
+    query = request.rel_url.update_query({cursor: str(following)}).raw_query_string
+    # Relative to the page itself, so that it leads there through any proxy.
+    return {hdrs.LINK: f'<?{query}>; rel="next"'}
 
 
 def limit(request: web.Request, *, default: int) -> int:

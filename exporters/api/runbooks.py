@@ -6,7 +6,8 @@ from aiohttp import web
 
 from exporters.api.errors import ApiError
 from exporters.api.queries import parameters
-from exporters.page.render import CONTENT_SECURITY_POLICY
+from exporters.api.unchanged import tag_of, text_or_unchanged
+from exporters.page.documents import STILL_POLICY
 from exporters.runbooks import render_runbook
 
 
@@ -17,5 +18,5 @@ async def runbook(request: web.Request) -> web.Response:
     text = render_runbook(name)
     if text is None:
         raise ApiError(404, "unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    return web.Response(text=text, content_type="text/html", headers=headers)
+    headers = {"Content-Security-Policy": STILL_POLICY}
+    return text_or_unchanged(request, text, tag_of(text), "text/html", headers)

@@ -9,7 +9,9 @@ from exporters.api.body import read_object
 from exporters.api.context import context_of
 from exporters.api.errors import json_response
 from exporters.api.models import UndoBody, parse_body
-from exporters.api.queries import MAX_LIMIT, no_such_run, page, run_id
+from exporters.api.queries import MAX_LIMIT, next_page, no_such_run, page, parameters, run_id
+from exporters.api.shapes.artworks import Accepted
+from exporters.api.shapes.runs import NothingToUndo, RunInFull, RunList, WaitedRun
 
 RUNS_A_PAGE = 50
 
@@ -21,7 +23,8 @@ async def runs(request: web.Request) -> web.Response:
     found = await context_of(request).commands.runs(limit=asked.limit + 1, before=asked.cursor)
     shown = found[: asked.limit]
     following = shown[-1].id if len(found) > asked.limit else None
-    return json_response({"runs": [answers.run(run) for run in shown], "next": following})
+    listed = RunList(runs=[answers.run(run) for run in shown], next=following)
+    return json_response(listed, headers=next_page(request, "before", following))
 
 
 async def run(request: web.Request) -> web.Response:
@@ -38,23 +41,25 @@ async def run(request: web.Request) -> web.Response:
     shown = batches[: asked.limit]
     following = shown[-1].number if len(batches) > asked.limit else None
     return json_response(
-        {
-            "run": {**answers.run(found), "waits": dict(await commands.waits(number))},
-            "quarantine": [answers.quarantined(p) for p in await commands.quarantine(number)],
-            "batches": [answers.batch(batch) for batch in shown],
-            "next": following,
-        }
+        RunInFull(
+            run=WaitedRun(**answers.run(found), waits=dict(await commands.waits(number))),
+            quarantine=[answers.quarantined(p) for p in await commands.quarantine(number)],
+            batches=[answers.batch(batch) for batch in shown],
+            next=following,
+        ),
+        headers=next_page(request, "after", following),
     )
 
 
 async def undo(request: web.Request) -> web.Response:
     """Take a run's impressions back, in the background; or say what an undo would find."""
     number = run_id(request)
+    parameters(request)
     body = parse_body(UndoBody, await read_object(request, may_be_empty=True))
     commands = context_of(request).commands
     if body.dry_run:
         return json_response(answers.would_undo(await commands.would_undo(number)))
     started = await commands.undo(number)
     if started is None:  # nothing to take back, so nothing was accepted
-        return json_response({"undone": 0, "run_id": None})
-    return json_response({"run_id": started}, status=202)
+        return json_response(NothingToUndo(undone=0, run_id=None))
+    return json_response(Accepted(run_id=started), status=202)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporters.api.errors import ApiError
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Role(StrEnum):
@@ -63,13 +60,6 @@ class Tokens:
             role for role, token in known if token and hmac.compare_digest(_bytes(token), given)
         ]
         return matching[0] if matching else Role.STRANGER
-
-
-class Keyring:
-    """The tokens in force. They are replaced as a whole when the configuration is read again."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.current = tokens
 
 
 def _bytes(text: str) -> bytes:

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.judgement import Outcome
 from exporters.current import check_is_stale, current_outcome
-from exporters.families.build import Row, counters_by, gauges
+from exporters.families.build import Row, counters_by, gauge, gauges
 from monitor.state.counters import CHECK_ERRORS, CHECK_MISSED, CHECK_RUNS
 from monitor.status import CheckStatus, Status
 
@@ -44,6 +44,13 @@ _ALWAYS: tuple[tuple[str, str, _Measure], ...] = (
 def check_families(status: Status, now: float) -> Iterator[Metric]:
     """Every series of every check in the snapshot."""
     checks = tuple(status.checks.values())
+    if status.reading_replica is not None:
+        yield from gauge(
+            "read_replica_used",
+            "1 while the checks read the replica, 0 while they read the primary because it lags or"
+            " can't be reached; absent where none is configured.",
+            float(status.reading_replica),
+        )
     yield from gauges(
         "check_outcome",
         "1 for the current outcome, 0 for the others; error: could not be evaluated, skipped:"

@@ -1,14 +1,16 @@
-"""The checks on the page: outcome, since when, what was measured, and examples."""
+"""The checks: outcome, what was measured against which limits, since when, and examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from html import escape
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 from checks.judgement import Outcome
 from exporters.current import current_outcome
-from exporters.moments import unix_moment
-from monitor.status import CheckStatus, Status
+from exporters.page.scene import Scene
+from exporters.page.words import from_unix
+from monitor.status import CheckStatus
 
 _QUIET = (Outcome.PASS, Outcome.SKIPPED)
 _MOODS = {
@@ -19,58 +21,56 @@ _MOODS = {
 }
 
 
-def render_checks(status: Status, now: float) -> str:
-    """A table of them; `now` on the monotonic clock. An expectation that is met stands for itself
-    in the row of its suite."""
-    rows = "".join(_row(check, current_outcome(check, now)) for check in _shown(status, now))
-    if not rows:
-        return ""
-    head = "<tr><th>Check</th><th>Outcome</th><th>Since</th><th>Found</th></tr>"
-    return (
-        f'<table class="checks"><caption>Checks</caption><thead>{head}</thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One check as it is shown."""
+
+    name: str
+    mood: str
+    outcome: str
+    value: float | None
+    warn: str | None
+    fail: str | None
+    since: datetime | None
+    message: str
+    evidence: tuple[str, ...]
+    owner: str | None
+    runbook: str | None
+    runbook_is_link: bool
 
 
-def _shown(status: Status, now: float) -> Iterator[CheckStatus]:
-    for check in status.checks.values():
-        if check.facts.suite is None or current_outcome(check, now) not in (*_QUIET, None):
+def check_rows(scene: Scene) -> tuple[CheckRow, ...]:
+    """All of them in order. An expectation that is met is told by the row of its suite."""
+    return tuple(_row(check, current_outcome(check, scene.now)) for check in _shown(scene))
+
+
+def _shown(scene: Scene) -> Iterator[CheckStatus]:
+    for check in scene.status.checks.values():
+        if check.facts.suite is None or current_outcome(check, scene.now) not in (*_QUIET, None):
             yield check
 
 
-def _row(check: CheckStatus, outcome: Outcome | None) -> str:
-    mood = "unknown" if outcome is None else _MOODS.get(outcome, "unknown")
-    if outcome is None:
-        word = "out of date" if check.outcome is not None else "not yet run"
-    else:
-        word = outcome.value
-    since = "" if outcome is None else unix_moment(check.since) or ""
-    return (
-        f'<tr><th scope="row">{escape(check.name)}</th><td class="{mood}">{word}</td>'
-        f'<td class="when">{_short(since)}</td><td>{escape(check.message)}'
-        f"{_about(check)}{_evidence(check.evidence)}</td></tr>"
+def _row(check: CheckStatus, outcome: Outcome | None) -> CheckRow:
+    facts = check.facts
+    return CheckRow(
+        name=check.name,
+        mood="unknown" if outcome is None else _MOODS.get(outcome, "unknown"),
+        outcome=_word(check, outcome),
+        value=check.value,
+        warn=facts.warn,
+        fail=facts.fail,
+        since=None if outcome is None else from_unix(check.since),
+        message=check.message,
+        evidence=tuple(
+            ", ".join(f"{key} {value}" for key, value in row.items()) for row in check.evidence
+        ),
+        owner=facts.owner,
+        runbook=facts.runbook,
+        runbook_is_link=(facts.runbook or "").startswith(("https://", "http://", "/")),
     )
 
 
-def _short(since: str) -> str:
-    """To the minute."""
-    return since[:16].replace("T", " ")
-
-
-def _about(check: CheckStatus) -> str:
-    facts = check.facts
-    told = [f"Owner: {escape(facts.owner)}."] if facts.owner else []
-    if facts.runbook and facts.runbook.startswith(("https://", "http://", "/")):
-        told.append(f'<a href="{escape(facts.runbook)}" rel="noreferrer">Runbook</a>')
-    elif facts.runbook:
-        told.append(f"Runbook: {escape(facts.runbook)}")
-    return f"<p>{' '.join(told)}</p>" if told else ""
-
-
-def _evidence(rows: Iterable[Mapping[str, str]]) -> str:
-    sentences = [", ".join(f"{key} {value}" for key, value in row.items()) for row in rows]
-    items = [f"<li>{escape(sentence)}</li>" for sentence in sentences]
-    if not items:
-        return ""
-    count = f"{len(items)} examples" if len(items) > 1 else "1 example"
-    return f"<details><summary>{count}</summary><ol>{''.join(items)}</ol></details>"
+def _word(check: CheckStatus, outcome: Outcome | None) -> str:
+    if outcome is not None:
+        return outcome.value
+    return "out of date" if check.outcome is not None else "not yet run"

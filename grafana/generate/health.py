@@ -227,6 +227,24 @@ def _watching() -> tuple[Panel, ...]:
             },
             custom={"fillOpacity": 80, "lineWidth": 0},
         ),
+        Panel(
+            "Read replica",
+            "Whether the checks read the replica or, because it lags or can't be reached, the"
+            " primary; empty where database.read_url is not set.",
+            "state-timeline",
+            "none",
+            (Query(f"max by (job) (conservator_read_replica_used{{{SELECT}}})", "{{job}}"),),
+            6,
+            8,
+            mappings=said((0, "primary read", "orange"), (1, "replica read", "green")),
+            options={
+                "mergeValues": True,
+                "showValue": "never",
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+                "tooltip": {"mode": "single", "sort": "none"},
+            },
+            custom={"fillOpacity": 80, "lineWidth": 0},
+        ),
         series(
             "What checks cost",
             "Seconds that the last run of each check took, and its interval in effect: a check that"
@@ -271,6 +289,17 @@ def _watching() -> tuple[Panel, ...]:
             ),
         ),
         series(
+            "Calls turned away",
+            "Calls a minute that were refused, by reason: without a token or with a wrong one, with"
+            " one that may not, too often, or while too many waited.",
+            "cpm",
+            Query(
+                "sum by (reason)"
+                f" (rate(conservator_http_refused_total{{{SELECT}}}[$__rate_interval])) * 60",
+                "{{reason}}",
+            ),
+        ),
+        series(
             "Builds",
             "Which version each replica runs.",
             "short",
@@ -278,24 +307,6 @@ def _watching() -> tuple[Panel, ...]:
                 f"sum by (version, revision) (conservator_build_info{{{SELECT}}})",
                 "{{version}} {{revision}}",
             ),
-        ),
-        series(
-            "Refused over HTTP",
-            "Calls and connections that were not let in, by reason. unknown_token: somebody"
-            " guesses, or a token was rotated on one side only.",
-            "short",
-            Query(
-                "sum by (reason)"
-                f" (increase(conservator_http_refused_total{{{SELECT}}}[$__rate_interval]))",
-                "{{reason}}",
-            ),
-        ),
-        series(
-            "Configuration refused",
-            "1 while the configuration as a replica read it last, at a SIGHUP, is refused and the"
-            " one before is in force; its log says why.",
-            "short",
-            Query(f"conservator_config_reload_failed{{{SELECT}}}", "{{instance}}"),
         ),
     )
 

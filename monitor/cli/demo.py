@@ -18,10 +18,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
-from exporters.api import Keyring
-from monitor.cli.listening import listen, tokens
 from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
+from monitor.cli.serving import listen
 from monitor.database import create_engine
 from monitor.demo.gallery import build_gallery, create_tables, statement
 from monitor.demo.server import PostgresServer
@@ -72,10 +71,9 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
         service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
         stack.push_async_callback(service.stop)
         await service.start()
-        keyring = Keyring(tokens(service.settings.server))
-        listening = await listen(service, service.settings, keyring)
-        stack.push_async_callback(listening.runner.cleanup)
-        address = listening.address
+        runner = await listen(service, service.settings)
+        stack.push_async_callback(runner.cleanup)
+        address = "http://{}:{}/".format(*runner.addresses[0][:2])
         _say_hello(address, token, server)
         visitors = Visitors(server.url(DATABASE), rate=10)
         visitors.start()

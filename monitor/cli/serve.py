@@ -1,74 +1,111 @@
-"""`serve`: the service with its HTTP side, until it is told to stop."""
+"""`serve`: the service with its HTTP side, until it is told to stop. SIGHUP: the configuration is
+read again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import structlog
 import typer
 
-from exporters.api import Keyring
-from monitor.cli.listening import listen, tokens
+from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
-from monitor.cli.reload import Reloader
-from monitor.cli.session import settings_of
-from monitor.config import Settings
+from monitor.cli.serving import Serving, served
+from monitor.cli.session import config_path
+from monitor.config import Settings, load_config
+from monitor.config.changes import changed, only_exchangeable
 from monitor.service import Service
+
+log = structlog.get_logger(__name__)
+
+Load = Callable[[], Settings]
+"""Reads the configuration. Raises ConfigurationError."""
 
 
 def serve(context: typer.Context) -> None:
-    """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order.
+    """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order; SIGHUP
+    has it read its configuration and tokens again.
 
-    SIGHUP reads the configuration again: tokens, certificate and pace change at once, and the log
-    names what waits for a restart. A database that can't be reached is waited for; /readyz says so
-    meanwhile.
+    A database that can't be reached is waited for; /readyz says so meanwhile.
     """
-    # A SIGHUP that comes too early must not end the process; the file is about to be read anyway.
+    # Before it can be heard it must not end the process: the file is about to be read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(logging.INFO)
-    asyncio.run(serve_until_stopped(lambda: settings_of(context)))
+    path = config_path(context)
+
+    def load() -> Settings:
+        return load_config(path, os.environ)
+
+    asyncio.run(serve_until_stopped(load(), load))
 
 
-async def serve_until_stopped(load: Callable[[], Settings]) -> None:
-    """Run until a signal, or until a background task fails, which is raised."""
-    settings = load()
-    stop = asyncio.Event()
+async def serve_until_stopped(settings: Settings, load: Load) -> None:
+    """Run until a signal, or until a background task fails, which is raised.
+
+    What SIGHUP brings that can't be exchanged at once takes an end and a start within the process;
+    where that start fails, the settings before are taken again.
+    """
+    stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(settings)
-    keyring = Keyring(tokens(settings.server))
-    reloader = Reloader(load, service, keyring)
-    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
-    try:
-        await service.start()
-        listening = await listen(service, settings, keyring)
-        reloader.secure(listening.tls)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    before: Settings | None = None
+    while True:
         try:
-            await _first(stop, service, reloader)
-        finally:
-            # Stop healing first: pages and metrics answer until the last batch is done.
-            await service.stop()
-            await listening.runner.cleanup()
-    except BaseException:
-        await service.stop()
-        raise
+            async with served(settings) as serving:
+                before = None
+                wanted = await _serve(serving, settings, load, stop, hangup)
+        except ConservatorError as error:
+            if before is None:
+                raise
+            log.warning("config_refused", error=str(error))
+            settings, before = before, None
+            continue
+        if wanted is None:
+            return
+        settings, before = wanted, settings
 
 
-async def _first(stop: asyncio.Event, service: Service, reloader: Reloader) -> None:
+async def _serve(
+    serving: Serving, settings: Settings, load: Load, stop: asyncio.Event, hangup: asyncio.Event
+) -> Settings | None:
+    """Serve until a stop, which is None, or until settings come that need a start of their own."""
+    while True:
+        await _first(stop, hangup, serving.service)
+        if stop.is_set():
+            return None
+        hangup.clear()
+        try:
+            wanted = load()
+            paths = changed(settings, wanted)
+            if not only_exchangeable(paths):
+                log.info("config_reloaded", changed=paths, restarts=True)
+                return wanted
+            serving.exchange(wanted.server)
+        except ConservatorError as error:
+            log.warning("config_refused", error=str(error))
+        else:
+            settings = wanted
+            log.info("config_reloaded", changed=paths, restarts=False)
+
+
+async def _first(stop: asyncio.Event, hangup: asyncio.Event, service: Service) -> None:
     """Wait for a signal; raise what a background task failed with."""
-    waiting = asyncio.create_task(stop.wait(), name="signal")
-    reading = asyncio.create_task(reloader.serve(), name="reload")
+    waiting = [asyncio.create_task(one.wait(), name="signal") for one in (stop, hangup)]
     assert service.failed is not None
     try:
-        futures: set[asyncio.Future[Any]] = {waiting, reading, service.failed}
+        futures: set[asyncio.Future[Any]] = {*waiting, service.failed}
         await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (waiting, reading):
+        for task in waiting:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

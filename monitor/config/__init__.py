@@ -5,16 +5,14 @@ document     YAML -> plain data with lines; duplicate keys. syntax: what is no Y
 environment  ${NAME} and ${NAME:-fallback} in scalars
 shape        first pass: the data against the model; wording: its findings as sentences
 rules        second pass: keys against each other; files: the files that keys name
-model        all keys with their defaults; checks, healing, server: its large sections
+model        all keys with their defaults; checks, healing, server, export: its sections
 scalars      types of plain keys; quantities: types with a notation of their own
 units        durations, shares, sizes; values: thresholds, windows, moments; cron; secrets
 schema       JSON Schema for editors; describe: the effective configuration, secrets masked
-changes      a file read again: what is in force at once, what waits for a restart
 mistakes     what a mistake is, and how it reads
 """
 
 from checks.judgement import Comparison, Threshold
-from monitor.config.changes import Change, change
 from monitor.config.checks import (
     ArtworkSupply,
     Census,
@@ -28,6 +26,7 @@ from monitor.config.checks import (
     SqlCheck,
 )
 from monitor.config.describe import describe
+from monitor.config.export import Export, Otlp
 from monitor.config.healing import Breaker, Healing, Mode, Pace, Promql
 from monitor.config.load import load_config, parse_config
 from monitor.config.mistakes import InvalidConfigError, Mistake
@@ -58,18 +57,19 @@ __all__ = [
     "Breaker",
     "Catalog",
     "Census",
-    "Change",
     "Check",
     "Checks",
     "Comparison",
     "Database",
     "Expectation",
     "ExpectationsCheck",
+    "Export",
     "Healing",
     "Impressions",
     "InvalidConfigError",
     "Mistake",
     "Mode",
+    "Otlp",
     "Pace",
     "PoolExhaustion",
     "Pools",
@@ -83,7 +83,6 @@ __all__ = [
     "Tls",
     "Users",
     "Window",
-    "change",
     "describe",
     "format_duration",
     "format_share",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
-from monitor.config.environment import expand
+from monitor.config.environment import expand, is_endless
 from monitor.config.mistakes import (
     InvalidConfigError,
     Loc,
@@ -188,7 +188,10 @@ class _Walk:
 
     def constructed(self, node: yaml.Node, loc: Loc) -> object:
         try:
-            return self.loader.construct_object(node)
+            value = self.loader.construct_object(node)
+            if not is_endless(value):
+                return value
+            message = sentence("a number", "one of hundreds of digits", "write a smaller one")
         except yaml.YAMLError:
             message = sentence("plain YAML", "a tag (!…)", "remove it, or put the value in quotes")
         except ValueError:

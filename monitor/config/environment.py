@@ -17,6 +17,8 @@ from monitor.config.mistakes import UnfitError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RETYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
 
+_LARGEST = 10**300
+
 
 class Expanded(str):
     """Text that came from exactly one variable: where no text is wanted, it may be a number."""
@@ -31,9 +33,15 @@ class Expanded(str):
         if tag not in _RETYPED:
             return str(self)
         try:
-            return loader.construct_object(yaml.ScalarNode(tag, text))
+            value = loader.construct_object(yaml.ScalarNode(tag, text))
         except ValueError:
             return str(self)
+        return str(self) if is_endless(value) else value
+
+
+def is_endless(value: object) -> bool:
+    """Whether it is a whole number too long for a float, and soon for text: nobody's setting."""
+    return isinstance(value, int) and abs(value) > _LARGEST
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from monitor.config.environment import Expanded
 from monitor.config.files import read_files
 from monitor.config.mistakes import InvalidConfigError, Loc, Mistake, sentence
 from monitor.config.model import Settings
-from monitor.config.rules import Finding, find_contradictions, find_exposure, find_shared_tokens
+from monitor.config.rules import Finding, find_contradictions, find_shared_tokens
 from monitor.config.shape import Shaped, shape
 from monitor.config.values import with_zone
 
@@ -70,7 +70,6 @@ def _examine(shaped: Shaped, document: Document, base: Path) -> Settings:
     settings, findings = read_files(settings, base)
     _note(findings, shaped, document)
     _note(find_shared_tokens(settings), shaped, document)
-    _note(find_exposure(settings), shaped, document)
     return _with_zone(settings)
 
 

@@ -16,6 +16,7 @@ from checks.spec import (
     UsersSpec,
 )
 from monitor.config.checks import Checks
+from monitor.config.export import Export
 from monitor.config.healing import Healing
 from monitor.config.quantities import (
     Duration,
@@ -143,6 +144,8 @@ class Settings(Section):
     """When impressions are backfilled, how many, and how fast."""
     server: Server = Field(default_factory=Server)
     """The HTTP server, and who may call what."""
+    export: Export = Field(default_factory=Export)
+    """Where metrics are pushed to, besides being scraped."""
     history: Interval = timedelta(days=90)
     """How long results and runs are kept. Ledger rows live as long as their impression."""
     lease: Interval = timedelta(seconds=10)

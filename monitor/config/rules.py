@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from monitor.config.checks import Check, Checks
 from monitor.config.mistakes import HIDDEN, Loc, path_of, sentence, shown
@@ -32,6 +32,7 @@ def find_contradictions(settings: Settings) -> Iterator[Finding]:
     yield from _columns(settings)
     yield from _schema(settings)
     yield from _tokens(settings)
+    yield from _openness(settings)
 
 
 def _each(checks: Checks) -> Iterator[tuple[Loc, Check]]:
@@ -150,28 +151,28 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             yield Finding((here, ("server", f"{name}_file")), message)
 
 
-def find_exposure(settings: Settings) -> Iterator[Finding]:
-    """A port that others reach, without any token. To be asked once token files were read."""
+def _openness(settings: Settings) -> Iterator[Finding]:
+    """Who listens beyond this machine says who may read, or that everybody may."""
     server = settings.server
-    protected = server.admin_token is not None or server.read_token is not None
-    if server.allow_open or protected or _is_loopback(server.host):
-        return
-    about: tuple[Loc, ...] = (
-        ("server", "host"),
-        ("server", "admin_token"),
-        ("server", "read_token"),
+    tokens = (
+        server.admin_token,
+        server.admin_token_file,
+        server.read_token,
+        server.read_token_file,
     )
-    expected = "admin_token or read_token where others reach the port"
-    remedy = "set one of the two, listen on 127.0.0.1, or say allow_open: true"
-    yield Finding(about, sentence(expected, f"neither, and host: {server.host}", remedy))
+    if server.allow_open or any(tokens) or _is_loopback(server.host):
+        return
+    here: Loc = ("server", "host")
+    expected = "an address of this machine alone, such as 127.0.0.1"
+    remedy = "set admin_token or read_token, or allow_open: true where everybody may read"
+    yield Finding((here,), sentence(expected, f"{server.host} without a token", remedy))
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`. A name other than localhost could be any."""
-    if host.lower() == "localhost":
+    if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 

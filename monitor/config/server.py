@@ -41,10 +41,8 @@ class Server(Section):
     read_token_file: Maybe[File] = None
     """A file with the read token, in place of `read_token`."""
     allow_open: Switch = False
-    """true: listen beyond loopback although neither admin_token nor read_token is set, so that
-    whoever reaches the port may read."""
-    backfills_per_minute: Positive = 600
-    """Per-user backfills that one client address may ask for; a tenth of them at once. More are
-    answered with 429."""
+    """true: may listen beyond this machine without any token, for everybody to read."""
+    backfills_a_minute: Maybe[Positive] = 600
+    """Backfills of one user that one client may ask for in a minute. null: any number."""
     tls: Maybe[Tls] = None
     """Certificate and key, to serve HTTPS. null: HTTP."""

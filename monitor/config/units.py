@@ -33,6 +33,9 @@ BYTES = {
     "TiB": 1024**4,
 }
 
+LARGEST_SIZE = 2**80
+"""Bytes; no storage is as large."""
+
 DURATION_PATTERN = "^(?=.)" + "".join(f"(?:({_NUMBER}){unit})?" for unit in MICROSECONDS) + "$"
 SHARE_PATTERN = f"^({_NUMBER})(%?)$"
 SIZE_PATTERN = f"^({_NUMBER})({'|'.join(BYTES)})?$"
@@ -113,6 +116,8 @@ def parse_size(text: str) -> int:
     if match is not None:
         amount, unit = match.groups()
         size = Decimal(amount) * BYTES[unit or "B"]
+        if size > LARGEST_SIZE:
+            raise UnfitError("a size of at most 2^80 bytes", shown(text), "write less")
         if size == int(size):
             return int(size)
     raise UnfitError(

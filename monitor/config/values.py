@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 
 from checks.judgement import Comparison, Threshold
 from monitor.config.mistakes import UnfitError, shown, suggestion
@@ -25,6 +26,8 @@ def parse_threshold(text: str) -> Threshold:
         )
     comparison, number, percent = match.groups()
     limit = float(Decimal(number) / 100) if percent else float(number)
+    if not isfinite(limit):
+        raise UnfitError("a number that a float holds", shown(text), "write a smaller one")
     return Threshold(Comparison(comparison), limit, text)
 
 

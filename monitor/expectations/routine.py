@@ -13,10 +13,11 @@ from checks.catalogue import parse_name
 from checks.errors import ConservatorError
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
-from monitor.examiner import GRACE_SECONDS, Examiner, Results
+from monitor.examiner import GRACE_SECONDS, Examiner, Results, said
 from monitor.expectations.client import START_SECONDS, Worker
 from monitor.expectations.messages import Validate, Validated
 from monitor.expectations.results import expectation_names, outcomes, suite_outcome, suite_spec
+from monitor.reading.server import LEFT
 from monitor.results import CheckResult
 from monitor.routine import Confirm, Routine, facts
 from monitor.state.validations import keep_validation
@@ -71,10 +72,10 @@ class SuiteRunner:
         """Validate once; with `confirm`, keep the report."""
 
         async def work(timeout: timedelta) -> Results:
-            answer = await self._validate(timeout)
+            answer, why = await self._validate(timeout)
             if confirm is not None:
                 await self._keep(answer, confirm)
-            return self._results(answer)
+            return self._results(answer, why)
 
         names = (self._check.name, *self._names)
         # Suites take turns: one that waits for the worker must not hold a place.
@@ -83,23 +84,29 @@ class SuiteRunner:
                 self._check, names, work, grace_seconds=GRACE_SECONDS + START_SECONDS
             )
 
-    async def _validate(self, timeout: timedelta) -> Validated:
+    async def _validate(self, timeout: timedelta) -> tuple[Validated, str]:
         database = self._settings.database
         schema, table = parse_name(self._check.table)
         seconds = timeout.total_seconds()
+        replica, why = database.sqlalchemy_read_url, ""
+        if replica is not None:
+            _, problem = await self._examiner.server.look(timeout)
+            if problem:
+                replica, why = None, f"{LEFT} {problem}"
         request = Validate(
-            url=database.sqlalchemy_read_url or database.sqlalchemy_url,
+            url=replica or database.sqlalchemy_url,
             timeout_ms=max(1, round(seconds * 1000)),
             suite=suite_spec(self._check, schema, table),
         )
         answer = await self._worker.ask(request, deadline_seconds=seconds)
         assert isinstance(answer, Validated)
-        return answer
+        return answer, why
 
-    def _results(self, answer: Validated) -> Results:
+    def _results(self, answer: Validated, why: str) -> Results:
         parts = outcomes(self._check, answer.results)
         outcome, measured, message = suite_outcome(parts)
         error = message if measured is None else None
+        measured = None if measured is None else said(measured, why)
         return (
             CheckResult(self._check.name, outcome, measured, error, answer.seconds),
             *(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 PACKAGE = "monitor.state"
-CURRENT = "0003"
+CURRENT = "0004"
 """The newest revision under migrations/versions."""
 READER = "conservator_reader"
 HEALER = "conservator_healer"

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exporters.api.alerts import WAKING
 from grafana.generate.__main__ import FOLDER
 from grafana.generate.alerts import ALERTS
+from monitor.state.alerts import WAKING
 from tests.support.alertmanager import Stack, alertmanager, stack
 from tests.support.commands import Running, Workplace, gallery_at, on_one_server
 from tests.support.http import Client
@@ -31,6 +31,7 @@ NAMES = "census structure duplicate_impressions orphan_impressions timestamps re
 CHECKS = dict.fromkeys([*NAMES.split(), "pool_exhaustion", "artwork_supply"], OFTEN)
 
 MAY_BE_EMPTY = {
+    "Read replica": "no replica is configured there",
     "ConservatorDataMissing": "it is about the absence of what is there",
 }
 """Panels, annotations and rules by title, and why they return nothing before and after healing."""
@@ -47,7 +48,7 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield one["name"], filled(one["expr"])
         for one in board["templating"]["list"]:
             if one["type"] == "query":
-                [selected] = re.findall(r"label_values\((.+), \w+\)", one["definition"])
+                [selected] = re.findall(r"label_values\((.+), \w+\)", one["query"]["query"])
                 yield f"${one['name']}", filled(selected)
     for alert in ALERTS:
         # With `bool` a comparison returns what it found instead of filtering it away.

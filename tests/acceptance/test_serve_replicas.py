@@ -23,7 +23,12 @@ PATIENCE = 40.0
 SLOWLY: dict[str, Any] = {"cooldown": "0s", "pace": {"max_batch": 20, "duty": "20%"}}
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 WRITTEN = "conservator_heal_impressions_total"
-OWN = {"conservator_build_info", "conservator_leader", "conservator_database_up"}
+OWN = {
+    "conservator_build_info",
+    "conservator_leader",
+    "conservator_database_up",
+    "conservator_http_refused_total",
+}
 LEDGER = f"""
 SELECT count(*) FROM {STATE}.backfilled_impression
 JOIN user_art_impressions USING (user_id, artwork_id, viewed_at)
@@ -97,7 +102,7 @@ async def test_a_follower_serves_what_the_leader_found_and_exports_only_itself(
         assert told["led_by"] == told_by_leader["led_by"] in stands_by.get("").text
         assert stands_by.get("readyz").status == 200
         assert "this replica stands by" in stands_by.get("").text
-        assert "this replica," in leads.get("").text
+        assert "This replica leads." in leads.get("").text
         # Everybody may ask anybody.
         user = {"user_id": work.affected_user()}
         updated = stands_by.post("api/artworks/backfill-impressions", user).json["updated"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -16,8 +17,10 @@ from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
 from monitor.expectations.results import expectation_names
+from monitor.reading import ReadServer
 from monitor.results import CheckResult
 from monitor.routines import routines
+from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import conninfo
 from tests.support.commands import on_one_server
@@ -47,7 +50,9 @@ async def results_of(settings: Settings) -> Results:
     try:
         await require_known_expectations(settings, worker)
         found: dict[str, CheckResult] = {}
-        for entry in routines(settings, engine, engine, no_workshop, worker):
+        board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
+        server = ReadServer(engine, engine, board, max_lag=timedelta(seconds=1))
+        for entry in routines(settings, engine, server, no_workshop, worker):
             if entry.name in {one.name for one in settings.checks.expectations}:
                 ran = await entry.run(None)
                 assert [one.name for one in ran] == list(entry.rows)

@@ -23,9 +23,12 @@ from monitor.expectations.messages import (
     Validated,
 )
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
 
 pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+
+pytestmark = on_one_server
 
 PATIENCE = 60.0
 TABLES = """

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from monitor.demo.server import PostgresServer
+from monitor.reading.server import LEFT
+from monitor.service import Service
 from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
-from tests.support.replicas import replica_of
+from tests.support.app import app_on
+from tests.support.healing import service_settings
+from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 
 WHERE = {"name": "on_replica", "query": "SELECT pg_is_in_recovery()::int", "every": "1s"}
+OLD = (
+    "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
+    " VALUES ('x', 's', '/', '2020-01-01')"
+)
 SAMPLED = {"every": "1s", "budget": "100%"}
 
 
@@ -35,7 +47,98 @@ async def test_checks_read_the_replica_and_what_is_kept_is_kept_on_the_primary(
                     lambda: shown(service, "recording_rate").outcome is not None, PATIENCE
                 )
                 assert shown(service, "recording_rate").outcome == "pass"
-                # The replica falls away: what it is asked is an error, and the service goes on.
-                replica.stop()
-                await wait_until(lambda: shown(service, "on_replica").outcome == "error", PATIENCE)
+                assert service.board.current.reading_replica
+                # The replica falls away: the primary is read, and every check says so.
+                replica.kill()
+                await wait_until(lambda: shown(service, "on_replica").value == 0, PATIENCE)
+                assert LEFT in shown(service, "on_replica").message
+                await wait_until(lambda: LEFT in shown(service, "census").message, PATIENCE)
+                await wait_until(lambda: LEFT in shown(service, "recording_rate").message, PATIENCE)
                 assert service.board.current.database_up
+                replica.restart()
+                await wait_until(lambda: shown(service, "on_replica").value == 1, PATIENCE)
+                await wait_until(lambda: LEFT not in shown(service, "census").message, PATIENCE)
+
+
+@asynccontextmanager
+async def healing_on(url: str, replica: Replica, **healing: Any) -> AsyncIterator[Service]:
+    """A service that reads the replica and may heal."""
+    service = Service(
+        await service_settings(
+            url,
+            checks={"census": {"every": "300ms", "budget": "100%"}},
+            healing=healing,
+            database={"read_url": replica.url(url.partition("?")[0].rpartition("/")[2])},
+        )
+    )
+    try:
+        await service.start()
+        yield service
+    finally:
+        await service.stop()
+
+
+async def test_what_vanishes_behind_a_paused_replica_is_counted_on_the_primary(
+    app_database_url: str, server: PostgresServer
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.plant(users=4, artworks=5)
+        with replica_of(server) as replica:
+            pace = {"max_replica_lag": "1s"}
+            async with healing_on(app_database_url, replica, mode="observe", pace=pace) as service:
+                board = service.board
+                await wait_until(lambda: board.current.reading_replica is True, PATIENCE)
+                await wait_until(lambda: board.current.census is not None, PATIENCE)
+                before = legacy(service)
+                replica.pause_replay()
+                await app.run(OLD)
+                await wait_until(lambda: legacy(service) > before, PATIENCE)
+                assert board.current.reading_replica is False
+                assert "stale: the replica is" in shown(service, "census").message
+                assert "its replay is paused" in board.current.reading_problem
+                replica.resume_replay()
+                await wait_until(lambda: board.current.reading_replica is True, PATIENCE)
+                assert legacy(service) > before
+
+
+def legacy(service: Service) -> int:
+    census = service.board.current.census
+    return 0 if census is None else census.legacy_untracked
+
+
+async def test_a_decision_from_the_replica_is_confirmed_by_a_count_on_the_primary(
+    app_database_url: str, server: PostgresServer
+) -> None:
+    """Between the count and the plan somebody else records what was missing."""
+    everything = (
+        "INSERT INTO user_art_impressions (user_id, artwork_id)"
+        " SELECT u.id, a.id FROM users AS u CROSS JOIN art_sessions AS a"
+        " WHERE u.id IN (SELECT user_id FROM user_art_impressions)"
+        " ON CONFLICT DO NOTHING"
+    )
+    async with app_on(app_database_url) as app:
+        await app.plant(users=4, artworks=5)
+        with replica_of(server) as replica:
+            async with healing_on(app_database_url, replica, mode="heal") as service:
+                pass  # the state schema is made, and reaches the replica
+            seen: list[int] = []
+            await app.run(OLD)
+            written = await app.value("SELECT count(*) FROM conservator.backfilled_impression")
+            async with healing_on(app_database_url, replica, mode="heal") as service:
+                planner = service.workshop.planner
+                plan = planner.plan_audience
+
+                async def late(*args: Any, **named: Any) -> Any:
+                    seen.append(legacy(service))
+                    await app.run(everything)
+                    return await plan(*args, **named)
+
+                object.__setattr__(planner, "plan_audience", late)
+                await wait_until(lambda: bool(seen), PATIENCE)
+                await wait_until(
+                    lambda: service.board.current.census is not None and legacy(service) == 0,
+                    PATIENCE,
+                )
+                assert seen[0] > 0
+            now = await app.value("SELECT count(*) FROM conservator.backfilled_impression")
+            assert now == written

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from monitor.examiner import Examiner
+from monitor.reading import ReadServer
 from monitor.recorder import Recorder
 from monitor.results import CheckResult
 from monitor.routine import Confirm
+from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.healing import make_workshop
@@ -95,7 +98,13 @@ class Recording:
 def recorder_of(workshop: Workshop, reading: AsyncEngine | None = None) -> Recorder:
     """A recorder as the service builds it; `reading` is a replica's engine."""
     settings, engine = workshop.settings, workshop.engine
-    examiner = Examiner(settings, reading or engine, lambda: workshop)
+    server = ReadServer(
+        engine,
+        reading or engine,
+        StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0")),
+        max_lag=timedelta(seconds=10),
+    )
+    examiner = Examiner(settings, server, lambda: workshop)
     return Recorder(settings, engine, lambda: workshop, examiner)
 
 

@@ -141,6 +141,7 @@ def at_work(**changes: Any) -> Status:
         users=AffectedUsers(NOON, affected=3, clear=7, duration_seconds=0.1),
         users_monotonic=1000.0,
         users_interval_seconds=INTERVAL,
+        reading_replica=True,
     )
     return replace(status, **changes)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from checks.pairs import UserCensus
-from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.state.alerts import AlertRow, Notification
+from monitor.state.backfilled import Backfilled
+from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
@@ -23,9 +27,12 @@ class Recorder:
     found_batches: tuple[BatchRow, ...] = ()
     found_waits: Mapping[str, float] = field(default_factory=dict)
     found_quarantine: tuple[QuarantinedPair, ...] = ()
+    found_series: tuple[CensusPoint, ...] = ()
+    found_backfilled: Backfilled | None = None
     found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
-    leads: bool = True
+    wakes: bool = True
+    found_alerts: tuple[AlertRow, ...] = ()
     reset: BreakerReset = field(
         default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
     )
@@ -59,6 +66,14 @@ class Recorder:
     async def would_undo(self, run_id: int) -> WouldUndo:
         self._note("would_undo", run_id)
         return WouldUndo(untouched=6, touched=2, gone=1)
+
+    async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
+        self._note("census_series", span)
+        return self.found_series
+
+    async def backfilled(self, user_id: str) -> Backfilled | None:
+        self._note("backfilled", user_id)
+        return self.found_backfilled
 
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         self._note("check_history", name, limit)
@@ -95,6 +110,11 @@ class Recorder:
         self._note("reset_breaker")
         return self.reset
 
-    async def alerted(self) -> bool:
-        self._note("alerted")
-        return self.leads
+    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
+        self._note("alerted", *alerts)
+        woken = self.wakes and any(alert.wakes for alert in alerts)
+        return AlertsTaken(new=tuple(alerts), woken=woken, recorded=True)
+
+    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
+        self._note("alerts", limit)
+        return self.found_alerts[:limit]

@@ -7,7 +7,6 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.prometheus import create_registry
-from exporters.refusals import Refusals
 from monitor.status import Status
 from tests.unit.exporters.builders import Clock, board
 
@@ -17,7 +16,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def families(status: Status, *, clock: Clock | None = None, observe: bool = False) -> list[Metric]:
     """The families that Prometheus would read."""
     registry = create_registry(
-        board(status), clock=clock or Clock(), observe=observe, process=False, refusals=Refusals()
+        board(status), clock=clock or Clock(), observe=observe, process=False
     )
     return list(text_string_to_metric_families(generate_latest(registry).decode()))
 

@@ -1,20 +1,27 @@
-"""The application on a real socket, with every kind of token configured."""
+"""The application on a real socket, with every kind of token configured. Whatever it answers in any
+test is held against the published description."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import Application, Request
+from aiohttp.web import Application, Request, Response, StreamResponse
+from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.api import Keyring, Tokens, create_app
+from exporters.api import Tokens, create_app
+from exporters.api.events import PULSE, Pulse
+from exporters.api.gate import GATE, Gate
 from monitor.status import StatusBoard
+from tests.support.openapi import mistakes
 from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 ALL_TOKENS = Tokens(admin="the-admin", app="the-app", alert="the-alert", read="the-reader")
+_GZIPPED = b"\x1f\x8b"
 BACKFILL = "/api/artworks/backfill-impressions"
 
 
@@ -28,6 +35,23 @@ class Served:
     clock: Clock
 
 
+def gate_of(served: Served) -> Gate:
+    """The gate of the application."""
+    return served.client.app[GATE]
+
+
+async def refused(served: Served) -> dict[str, float]:
+    """What was turned away so far, by reason, as /metrics says it."""
+    async with served.client.get("/metrics", headers=ADMIN) as response:
+        text = await response.text()
+    return {
+        sample.labels["reason"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "conservator_http_refused_total"
+    }
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -37,11 +61,12 @@ ADMIN = bearer("the-admin")
 
 @asynccontextmanager
 async def serving(
-    tokens: Tokens | Keyring = ALL_TOKENS,
+    tokens: Tokens = ALL_TOKENS,
     *,
     shown: StatusBoard | None = None,
     observe: bool = False,
-    backfills_per_minute: int = 1_000_000,
+    backfills_a_minute: int | None = None,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[Served]:
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
@@ -51,7 +76,34 @@ async def serving(
         tokens,
         observe=observe,
         clock=clock,
-        backfills_per_minute=backfills_per_minute,
+        backfills_a_minute=backfills_a_minute,
     )
+    if pulse is not None:
+        app[PULSE] = pulse
+    contradictions: list[str] = []
+
+    async def compare(request: Request, response: StreamResponse) -> None:
+        contradictions.extend(_contradictions(request, response))
+
+    app.on_response_prepare.append(compare)
     async with TestClient(TestServer(app)) as client:
         yield Served(client, commands, shown, clock)
+    assert contradictions == []
+
+
+def _contradictions(request: Request, response: StreamResponse) -> list[str]:
+    resource = request.match_info.route.resource
+    if resource is None or request.method == "HEAD":
+        return []
+    if response.status >= 400 and response.content_type == "text/html":
+        return []  # the same sentence for a browser; the document says so once
+    text = _text(response) if isinstance(response, Response) else ""
+    return mistakes(request.method, resource.canonical, response.status, response.headers, text)
+
+
+def _text(response: Response) -> str:
+    body = response.body
+    assert body is None or isinstance(body, bytes)
+    if body is not None and body.startswith(_GZIPPED):
+        return gzip.decompress(body).decode()
+    return (body or b"").decode()

@@ -11,7 +11,9 @@ from exporters.api.tokens import Role
 from tests.unit.exporters.serving import ALL_TOKENS, BACKFILL, Served, bearer, serving
 
 BODIES: dict[str, object] = {BACKFILL: {"user_id": "U"}, "/api/healing/pause": {"reason": "x"}}
-PATHS = [(method, path.format(run_id=12, name="census")) for method, path, _, _ in ROUTES]
+PATHS = [
+    (method, path.format(run_id=12, name="census", user_id="U")) for method, path, _, _ in ROUTES
+]
 READS = [path for method, path in PATHS if method == hdrs.METH_GET and path != "/healthz"]
 SWITCHES = ["/api/healing/pause", "/api/healing/resume", "/api/healing/reset-breaker"]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from exporters.api import Tokens
-from exporters.api.alerts import WAKING, Notified
-from exporters.api.models import AlertBody, parse_body
+from exporters.api.alerts import Notified
+from monitor.state.alerts import WAKING, AlertRow, Notification
+from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import ADMIN, Served, bearer, serving
 
 ALERTS = "/api/alerts"
@@ -56,13 +59,31 @@ async def tell(served: Served, *alerts: dict[str, Any]) -> dict[str, Any]:
         return answer
 
 
+def received(logs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without the access log's lines."""
+    return [log for log in logs if log["event"] == "alert_received"]
+
+
 def done(*, woken: bool, firing: int = 0, resolved: int = 0, ignored: int = 0) -> dict[str, Any]:
-    return {"woken": woken, "firing": firing, "resolved": resolved, "ignored": ignored}
+    return {
+        "woken": woken,
+        "recorded": True,
+        "firing": firing,
+        "resolved": resolved,
+        "ignored": ignored,
+    }
+
+
+def asked(served: Served) -> list[list[str]]:
+    """The names of what was passed on, call by call."""
+    calls = [call for call in served.commands.asked if call[0] == "alerted"]
+    assert len(calls) == len(served.commands.asked)
+    return [[one.name for one in call[1:] if isinstance(one, Notification)] for call in calls]
 
 
 async def test_legacy_that_fires_wakes_the_loop_and_asks_for_nothing_else(served: Served) -> None:
     assert await tell(served, alert()) == done(woken=True, firing=1)
-    assert served.commands.asked == [("alerted",)]
+    assert asked(served) == [[WAKING]]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +102,8 @@ async def test_whatever_else_is_told_is_taken_and_recorded_and_wakes_nobody(
     with capture_logs() as logs:
         answer = await tell(served, alert(name, status))
     assert answer == done(woken=False) | {status: 1}
-    assert served.commands.asked == []
-    assert logs == [
+    assert asked(served) == [[name]]
+    assert received(logs) == [
         {
             "event": "alert_received",
             "log_level": "info",
@@ -100,8 +121,8 @@ async def test_several_alerts_at_once_wake_once(served: Served) -> None:
     with capture_logs() as logs:
         answer = await tell(served, *several, alert(status="resolved"), alert("Other"))
     assert answer == done(woken=True, firing=4, resolved=1)
-    assert served.commands.asked == [("alerted",)]
-    assert [log["woken"] for log in logs] == [True, True, True, False, False]
+    assert asked(served) == [[WAKING] * 4 + ["Other"]]
+    assert [log["woken"] for log in received(logs)] == [True, True, True, False, False]
 
 
 async def test_the_same_told_again_does_nothing_again(served: Served) -> None:
@@ -109,8 +130,8 @@ async def test_the_same_told_again_does_nothing_again(served: Served) -> None:
     later = alert(annotations={"summary": "13 now"}, endsAt="2026-11-22T15:00:00Z")
     with capture_logs() as logs:
         assert await tell(served, later, later) == done(woken=False, ignored=2)
-    assert served.commands.asked == [("alerted",)]
-    assert logs == []
+    assert asked(served) == [[WAKING], []]
+    assert received(logs) == []
 
 
 async def test_a_late_second_alertmanager_wakes_nobody_after_the_end(served: Served) -> None:
@@ -128,14 +149,14 @@ async def test_what_fires_anew_wakes_anew(served: Served) -> None:
         woken=False, ignored=1
     )
     assert await tell(served, alert(fingerprint="another")) == done(woken=True, firing=1)
-    assert served.commands.asked == [("alerted",)] * 3
+    assert asked(served) == [[WAKING], [WAKING], [WAKING], [], [WAKING]]
 
 
-async def test_a_follower_takes_the_alert_and_says_that_it_woke_nobody(served: Served) -> None:
-    served.commands.leads = False
+async def test_where_nobody_counts_the_alert_is_taken_and_woke_nobody(served: Served) -> None:
+    served.commands.wakes = False
     with capture_logs() as logs:
         assert await tell(served, alert()) == done(woken=False, firing=1)
-    assert [log["woken"] for log in logs] == [False]
+    assert [log["woken"] for log in received(logs)] == [False]
 
 
 async def test_a_notification_without_alerts_is_taken(served: Served) -> None:
@@ -144,12 +165,29 @@ async def test_a_notification_without_alerts_is_taken(served: Served) -> None:
 
 def test_what_is_remembered_is_bounded_and_what_is_repeated_stays() -> None:
     notified = Notified(most=3)
-    bodies = [parse_body(AlertBody, alert(fingerprint=str(number))) for number in range(4)]
+    bodies = [Notification(str(number), NOON, "firing", WAKING) for number in range(4)]
     assert [notified.is_new(body) for body in bodies[:3]] == [True] * 3
     assert not notified.is_new(bodies[0])
     assert notified.is_new(bodies[3])
     assert [notified.is_new(bodies[number]) for number in (0, 2, 3)] == [False] * 3
     assert notified.is_new(bodies[1])
+
+
+async def test_what_was_told_is_listed_with_when_and_to_whom(served: Served) -> None:
+    row = AlertRow("1a30", NOON, "firing", WAKING, NOON + timedelta(seconds=1.5), "a:1")
+    served.commands.found_alerts = (row,) * 3
+    async with served.client.get(ALERTS, params={"limit": "1"}, headers=ADMIN) as response:
+        assert (await response.json())["alerts"] == [
+            {
+                "name": WAKING,
+                "status": "firing",
+                "starts_at": "2026-01-31T12:00:00.000Z",
+                "received_at": "2026-01-31T12:00:01.500Z",
+                "taken_by": "a:1",
+                "fingerprint": "1a30",
+            }
+        ]
+    assert served.commands.asked == [("alerts", 1)]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +209,7 @@ def test_what_is_remembered_is_bounded_and_what_is_repeated_stays() -> None:
             "startsAt: expected a time such as 2026-01-31T",
         ),
         (notification(alert(startsAt="2026-11-22T15:00:00")), "expected a time such as"),
+        (notification(alert(startsAt="0001-01-01T00:00:00+05:00")), "between the years 2 and"),
         (notification(alert(startsAt=1_700_000_000)), "expected a time such as"),
         (notification(alert(), {"status": "firing"}), "alerts.1.labels: expected, but missing"),
     ],

@@ -23,8 +23,6 @@ FROM_THE_START = {
     "build_info": "gauge",
     "leader": "gauge",
     "database_up": "gauge",
-    "config_reload_failed": "gauge",
-    "http_refused_total": "counter",
     "check_interval_seconds": "gauge",
     "check_runs_total": "counter",
     "check_errors_total": "counter",
@@ -45,6 +43,7 @@ FROM_THE_START = {
     "healing_breaker_open": "gauge",
 }
 ONCE_MEASURED = {
+    "read_replica_used": "gauge",
     "artworks": "gauge",
     "legacy_untracked_artworks": "gauge",
     "legacy_untracked_appeared": "gauge",
@@ -61,7 +60,6 @@ LABELS = {
     "build_info": {"version", "revision"},
     "artworks": {"state"},
     "users": {"state"},
-    "http_refused_total": {"reason"},
     "heal_refusals_total": {"reason"},
     "heal_throttled_seconds_total": {"reason"},
     "check_outcome": {"check", "outcome"},
@@ -71,13 +69,7 @@ LABELS = {
         if name.startswith("check_") and name != "check_outcome"
     },
 }
-EVERY_REPLICA = {
-    "build_info",
-    "leader",
-    "database_up",
-    "config_reload_failed",
-    "http_refused_total",
-}
+EVERY_REPLICA = {"build_info", "leader", "database_up"}
 
 
 def types(status: Status, *, clock: Clock | None = None) -> dict[str, str]:
@@ -151,6 +143,7 @@ def test_stale_numbers_leave_and_their_timestamps_stay() -> None:
     assert left == set(FROM_THE_START) | {
         "check_last_run_timestamp_seconds",
         "check_last_success_timestamp_seconds",
+        "read_replica_used",
     }
 
 
@@ -209,3 +202,10 @@ def test_totals_come_from_the_stored_counters() -> None:
     assert found[key("heal_throttled_seconds_total", reason="replica_lag")] == 1.5
     assert found[key("check_missed_total", check="census")] == 3
     assert key("check_runs_total", check="removed") not in found
+
+
+@pytest.mark.parametrize(("reading", "value"), [(True, 1), (False, 0), (None, None)])
+def test_the_replica_is_read_or_left_or_there_is_none(
+    reading: bool | None, value: float | None
+) -> None:
+    assert series(at_work(reading_replica=reading)).get(key("read_replica_used")) == value

@@ -18,7 +18,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.prometheus import create_registry
-from exporters.pushgateway import PushError, push
+from exporters.pushgateway import Group, PushError
 from exporters.textfile import write_textfile
 from monitor.status import Status
 from tests.unit.exporters.builders import Clock, a_check, at_work, board, checks, just_started
@@ -101,7 +101,7 @@ def gateway() -> Iterator[Gateway]:
 
 def test_a_push_replaces_the_group_of_job_and_instance(gateway: Gateway) -> None:
     registry = create_registry(board(), clock=Clock(), process=False)
-    push(registry, f"127.0.0.1:{gateway.port}", instance="gallery-1")
+    Group(f"127.0.0.1:{gateway.port}", {"instance": "gallery-1"}).replace(registry)
     ((method, path, login, body),) = gateway.received
     assert (method, path) == ("PUT", "/metrics/job/conservator/instance/gallery-1")
     assert login is None
@@ -110,7 +110,7 @@ def test_a_push_replaces_the_group_of_job_and_instance(gateway: Gateway) -> None
 
 def test_a_login_in_the_url_is_sent_as_basic_authentication(gateway: Gateway) -> None:
     registry = create_registry(board(), clock=Clock(), process=False)
-    push(registry, f"http://cron:s%20t@127.0.0.1:{gateway.port}", instance="gallery-1")
+    Group(f"http://cron:s%20t@127.0.0.1:{gateway.port}").replace(registry)
     assert gateway.received[0][2] == "Basic Y3JvbjpzIHQ="
 
 
@@ -121,7 +121,7 @@ def test_a_gateway_that_refuses_is_an_error_without_the_password(
     gateway.answer = answer
     registry = create_registry(board(), clock=Clock(), process=False)
     with pytest.raises(PushError, match=f"127.0.0.1:{gateway.port}.*{answer}") as caught:
-        push(registry, f"http://cron:secret@127.0.0.1:{gateway.port}")
+        Group(f"http://cron:secret@127.0.0.1:{gateway.port}").replace(registry)
     assert "secret" not in str(caught.value)
 
 
@@ -129,4 +129,6 @@ def test_a_gateway_that_refuses_is_an_error_without_the_password(
 def test_no_gateway_there_is_an_error_in_a_sentence(url: str) -> None:
     registry = create_registry(board(), clock=Clock(), process=False)
     with pytest.raises(PushError, match="could not be pushed"):
-        push(registry, url, timeout_seconds=1.0)
+        Group(url, timeout_seconds=1.0).replace(registry)
+    with pytest.raises(PushError, match=r"could not be deleted|Write the URL"):
+        Group(url, timeout_seconds=1.0).delete()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from html.parser import HTMLParser
+from datetime import timedelta
 
 import pytest
 
 from checks.judgement import Outcome
-from exporters.page.render import render_page
 from exporters.page.summary import Mood, summarise
-from monitor.healing.executor import Progress
 from monitor.policy import Code, Decision, Verdict
+from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
 from monitor.state.runs import RunKind, RunState
 from monitor.status import CheckFacts, Status
@@ -25,15 +23,16 @@ from tests.unit.exporters.builders import (
     checks,
     just_started,
 )
-from tests.unit.exporters.serving import ADMIN, Served
+from tests.unit.exporters.rendering import LATER, NOW, Tags, page, part, scene, words
 
-NOW = 1000.0
-LATER = NOW + 181.0
 FINE = at_work(census=a_census(legacy_untracked=0))
+POINTS = tuple(
+    CensusPoint(NOON + timedelta(minutes=n), 40 + n, n % 3, 2, 6 - n % 7) for n in range(100)
+)
 
 
 @pytest.mark.parametrize(
-    ("status", "now", "mood", "words"),
+    ("status", "now", "mood", "said"),
     [
         (FINE, NOW, Mood.FINE, "The gallery is fine"),
         (at_work(), NOW, Mood.ATTENTION, "6 old artworks"),
@@ -65,17 +64,49 @@ FINE = at_work(census=a_census(legacy_untracked=0))
     ],
 )
 def test_the_sentence_calls_fine_only_what_is_known_to_be(
-    status: Status, now: float, mood: Mood, words: str
+    status: Status, now: float, mood: Mood, said: str
 ) -> None:
     summary = summarise(status, now)
     assert summary.mood is mood
-    assert words in summary.sentence
-    assert words.replace("'", "&#x27;") in render_page(status, now, observe=False)
+    assert said in summary.sentence
+    shown = part(scene(status, now), "sentence")
+    assert said in words(shown)
+    assert f'class="sentence {mood}"' in shown
+
+
+def test_the_sections_stand_in_the_order_of_a_reader_s_questions() -> None:
+    headings = ["The four counts", "Last decision", "Current run", "Checks", "History of runs"]
+    text = words(page(scene(at_work())))
+    places = [text.index(heading) for heading in ("6 old artworks", *headings, "Breaker and pause")]
+    assert places == sorted(places)
 
 
 def test_stale_counts_are_marked_as_out_of_date() -> None:
-    assert "Out of date: as of 2026-01-31" in render_page(FINE, LATER, observe=False)
-    assert "Out of date" not in render_page(FINE, NOW, observe=False)
+    old = part(scene(FINE, LATER), "counts")
+    assert "Out of date. Counted last on 31 January 2026, 12:00:00" in words(old)
+    assert 'class="counts stale"' in old
+    assert "Out of date" not in part(scene(FINE), "counts")
+
+
+def test_what_was_known_before_the_database_went_away_is_said_to_be_that() -> None:
+    away = at_work(database_up=False, database_error="No route to <host>.")
+    text = words(page(scene(away, error="Gone."), error="Gone, too."))
+    assert "No route to <host>. What follows is what was known last." in text
+    assert "The runs can’t be read now: Gone. None was read before." in text
+    assert "The history can’t be read now: Gone, too." in text
+
+
+def test_before_the_first_census_every_section_says_that_it_is_empty() -> None:
+    text = words(page(scene(just_started(checks=checks()))))
+    for said in (
+        "Nothing has been counted yet. The first census fills this place.",
+        "Two censuses make a line; there are not that many yet.",
+        "Nothing has been decided yet.",
+        "No run is active.",
+        "No check is known yet.",
+        "Nothing was ever healed.",
+    ):
+        assert said in text
 
 
 def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
@@ -93,91 +124,119 @@ def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
         ),
         recurring=1234,
     )
-    page = render_page(status, NOW, observe=True)
-    for words in (
-        "wait: The last run ended 3 s ago. (2026-01-31T12:00:00.000Z)",
-        "deploy",
-        "no reason given",
-        "observe: only a person heals",
-        "open since 2026-01-31T12:00:00.000Z (loss): 30 &lt;of&gt; 40 vanished.",
+    html = page(scene(status, observe=True))
+    text = words(html)
+    for said in (
+        "Wait. The last run ended 3 s ago.",
+        "31 January 2026, 12:00:00. Reason code cooldown.",
+        "paused deploy",
+        "suspended no reason given",
+        "observe Only a person heals",
+        "open (loss) 30 <of> 40 vanished. Since 31 January 2026, 12:00:00.",
         "1,234 pairs appeared behind the last verified heal within 24 hours",
         "Healing has stopped until a person has looked",
     ):
-        assert words in page
+        assert said in text
+    assert "30 <of> 40" not in html
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "said"),
     [
-        ({"leader": True}, "this replica, host-a:1:x"),
-        ({"leader": False, "leader_name": "host-b:<2>"}, "host-b:&lt;2&gt;; this replica stands"),
-        ({"leader": False}, "nobody that this replica knows of"),
+        ({"leader": True}, "This replica leads."),
+        ({"leader": False, "leader_name": "host-b:<2>"}, "host-b:<2> leads; this replica stands"),
+        ({"leader": False}, "No leader is known to this replica"),
     ],
 )
 def test_the_page_says_whether_this_replica_leads_and_who_does(
-    changes: dict[str, object], words: str
+    changes: dict[str, object], said: str
 ) -> None:
     status = replace(FINE, replica="host-a:1:x", **changes)  # type: ignore[arg-type]
-    assert f"<dt>Leader</dt><dd>{words}" in render_page(status, NOW, observe=False)
+    assert said in words(part(scene(status), "decision"))
+    assert "replica host-a:1:x" in words(page(scene(status)))
 
 
-def test_the_page_says_how_far_a_run_is() -> None:
-    run = a_run(planned_rows=10_000, inserted=0)
-    progress = Progress(
-        run=run, inserted=4_000, batch=None, size=10, rows_per_second=100.0, waiting_for=None
+def test_runs_are_shown_from_how_many_to_how_many_and_undone_where_that_may_find_something() -> (
+    None
+):
+    done = {"state": RunState.SUCCEEDED, "finished_at": NOON + timedelta(seconds=90)}
+    runs = (
+        a_run(id=5),
+        a_run(id=4, kind=RunKind.UNDO, undoes=1, **done),
+        a_run(id=3, legacy_before=100, legacy_after=0, **done),
+        a_run(id=2, inserted=0, **done),
+        a_run(id=1, **done),
     )
-    page = render_page(at_work(active_run=run, progress=progress), NOW, observe=False)
-    assert "healing, 6,000 of 10,000 rows left, about 60 s" in page
-    held = a_run(state=RunState.HELD, outcome="Paused: fire.")
-    page = render_page(at_work(active_run=held), NOW, observe=False)
-    assert "put down with 60 of 100 rows left: Paused: fire." in page
+    html = part(scene(at_work(), runs=runs), "runs")
+    assert "Run 3 audience 31 Jan 12:00 90 s 40 100 → 0 succeeded Undo…" in words(html)
+    assert "Run 4 undo of 1" in words(html)
+    undos = [attrs["data-path"] for tag, attrs in Tags(html).seen if tag == "button"]
+    assert undos == ["/api/runs/3/undo"]
 
 
-def test_the_page_says_which_run_an_undo_takes_back() -> None:
-    undo = a_run(kind=RunKind.UNDO, undoes=7)
-    page = render_page(at_work(active_run=undo, progress=None), NOW, observe=False)
-    assert "taking run 7 back, 60 of 100 rows left" in page
+@pytest.mark.parametrize("may_act", [True, False])
+def test_buttons_are_there_only_where_an_admin_token_is_configured(may_act: bool) -> None:
+    runs = (a_run(state=RunState.SUCCEEDED, finished_at=NOON),)
+    html = page(scene(at_work(), runs=runs, may_act=may_act))
+    tags = Tags(html)
+    acts = [attrs["data-path"] for _, attrs in tags.seen if "data-path" in attrs]
+    expected = ["/api/runs/12/undo", "/api/healing/pause"] if may_act else []
+    assert acts == expected
+    assert ("dialog" in dict(tags.seen)) is may_act
+    assert ("No admin token is configured" in html) is not may_act
 
 
-def test_the_page_says_what_a_run_waits_for() -> None:
-    run = a_run(waiting_for="Replica b is 9.0 s behind.")
-    waiting = Progress(
-        run=run, inserted=40, batch=None, size=10, rows_per_second=1.0, waiting_for="<1 of 2>"
-    )
-    page = render_page(at_work(active_run=run, progress=waiting), NOW, observe=False)
-    assert "waiting with 60 of 100 rows left: &lt;1 of 2&gt;" in page
-    # Another process works on it: its row says what it waits for.
-    page = render_page(at_work(active_run=run), NOW, observe=False)
-    assert "waiting with 60 of 100 rows left: Replica b is 9.0 s behind." in page
+@pytest.mark.parametrize(
+    ("control", "path", "plan"),
+    [
+        (Control(paused=True, paused_reason="fire"), "resume", "The pause ends (fire). 6 legacy"),
+        (
+            Control(paused=True, suspended=True),
+            "resume",
+            "The pause ends (no reason given). So does the suspension.",
+        ),
+        (Control(suspended=True), "resume", "The suspension ends (no reason given)."),
+        (
+            Control(breaker_open=True, breaker_reason="Too much."),
+            "reset-breaker",
+            "It opened because: Too much.",
+        ),
+        (Control(), "pause", "Nobody writes until somebody resumes"),
+    ],
+)
+def test_a_button_says_what_it_would_do_before_it_does(
+    control: Control, path: str, plan: str
+) -> None:
+    tags = Tags(part(scene(at_work(control=control)), "switches"))
+    plans = {
+        attrs["data-path"]: attrs["data-plan"] or "" for t, attrs in tags.seen if t == "button"
+    }
+    assert plan in plans[f"/api/healing/{path}"]
+    assert len(plans) == len([attrs for t, attrs in tags.seen if t == "button"])
 
 
-class Tags(HTMLParser):
-    """The start tags of a document, and whether each was closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+def test_the_chart_is_drawn_and_written_out_without_a_script() -> None:
+    html = page(scene(at_work()), POINTS)
+    tags = Tags(html)
+    lines = [attrs["points"] or "" for tag, attrs in tags.seen if tag == "polyline"]
+    assert [len(line.split()) for line in lines] == [100] * 4
+    labels = [attrs["aria-label"] for tag, attrs in tags.seen if tag == "svg"]
+    assert labels[0] == "Legacy untracked: 6 at first, 5 at last, between 0 and 6"
+    text = words(html)
+    assert "The same as a table" in text
+    assert text.count("31 Jan 1") >= 20
 
 
 def test_whatever_the_snapshot_holds_is_escaped() -> None:
     evil = "<script>alert('x')</script>\"&"
     status = at_work(
         version=evil,
+        replica=evil,
         database_error=evil,
+        database_up=False,
         decision=Decision(Verdict.WAIT, Code.WINDOW, evil),
         control=Control(True, evil, None, True, evil),
-        active_run=a_run(state=RunState.HELD, outcome=evil),
+        active_run=a_run(state=RunState.HELD, outcome=evil, reason=evil),
         census=a_census(legacy_untracked=0),
         checks=checks(
             a_check(),
@@ -186,22 +245,15 @@ def test_whatever_the_snapshot_holds_is_escaped() -> None:
                 outcome=Outcome.FAIL,
                 message=evil,
                 evidence=({evil: evil},),
-                facts=CheckFacts(owner=evil, runbook=evil),
+                facts=CheckFacts(warn=evil, fail=evil, owner=evil, runbook=evil),
             ),
         ),
     )
-    page = render_page(status, NOW, observe=False)
-    tags = Tags(page)
+    html = page(scene(status, runs=(a_run(outcome=evil),), error=evil), error=evil)
+    tags = Tags(html)
     assert tags.open == []
-    assert "script" not in tags.seen
-    assert page.count("&lt;script&gt;") == 13
-
-
-async def test_the_page_may_load_nothing_but_its_own_style(served: Served) -> None:
-    async with served.client.get("/", headers=ADMIN) as response:
-        policy, page = response.headers["Content-Security-Policy"], await response.text()
-        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert re.search(r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='", policy)
-    assert "src=" not in page
-    assert "style=" not in page
-    assert served.commands.asked == []
+    scripts = [attrs for tag, attrs in tags.seen if tag == "script"]
+    assert all((attrs["src"] or "").startswith("/static/") for attrs in scripts)
+    assert "<script>" not in html
+    assert tags.text.count("alert('x')") >= 14
+    assert [attrs for _, attrs in tags.seen if any(name.startswith("on") for name in attrs)] == []

@@ -3,63 +3,60 @@
 from __future__ import annotations
 
 from checks.judgement import Outcome
-from exporters.page.checks import render_checks
 from exporters.page.summary import summarise
-from monitor.status import CheckFacts
+from monitor.status import CheckFacts, CheckStatus
 from tests.unit.exporters.builders import a_census, a_check, at_work, checks, unrun
-
-NOW = 1000.0
-LATER = NOW + 181.0
+from tests.unit.exporters.rendering import LATER, NOW, part, scene, words
 
 
-def test_outcome_message_since_and_examples_are_shown() -> None:
+def table(*several: CheckStatus, now: float = NOW) -> str:
+    return part(scene(at_work(checks=checks(*several)), now), "checks")
+
+
+def test_outcome_value_threshold_since_message_and_examples_are_shown() -> None:
     failing = a_check(
-        "orphans",
+        "orphan_rows",
         outcome=Outcome.FAIL,
+        value=2.0,
         message="2 impressions of nobody.",
         evidence=({"user_id": "u1"}, {"user_id": "u2"}),
-        facts=CheckFacts(owner="gallery team", runbook="https://example.org/orphans"),
+        facts=CheckFacts(
+            warn="> 0", fail="> 1", owner="gallery team", runbook="https://example.org/orphans"
+        ),
     )
-    page = render_checks(at_work(checks=checks(failing)), NOW)
-    assert '<td class="attention">fail</td>' in page
-    assert "2026-01-31 11:46" in page
-    assert "2 impressions of nobody." in page
-    assert "<summary>2 examples</summary>" in page
-    assert "user_id u2" in page
-    assert "Owner: gallery team." in page
-    assert '<a href="https://example.org/orphans"' in page
+    html = table(failing)
+    text = words(html)
+    assert "orphan_rows fail 2 warn > 0 fail > 1 31 Jan 11:46 2 impressions of nobody." in text
+    assert '<span class="mark attention">fail</span>' in html
+    assert "2 examples of orphan_rows" in text
+    assert "user_id u2" in text
+    assert "Owner: gallery team." in text
+    assert '<a href="https://example.org/orphans"' in html
 
 
 def test_a_runbook_that_is_no_address_is_no_link() -> None:
-    check = a_check(facts=CheckFacts(runbook="javascript:alert(1)"))
-    page = render_checks(at_work(checks=checks(check)), NOW)
-    assert "href" not in page
-    assert "Runbook: javascript:alert(1)" in page
+    html = table(a_check(facts=CheckFacts(runbook="javascript:alert(1)")))
+    assert "href" not in html
+    assert "Runbook: javascript:alert(1)" in words(html)
 
 
 def test_what_is_too_old_is_not_shown_as_fine_but_an_error_stays() -> None:
-    old = at_work(checks=checks(a_check("a"), a_check("b", outcome=Outcome.ERROR), unrun("c")))
-    page = render_checks(old, LATER)
-    assert "out of date" in page
-    assert '<td class="attention">error</td>' in page
-    assert "not yet run" in page
-    assert ">pass<" not in page
+    html = table(a_check("a"), a_check("b", outcome=Outcome.ERROR), unrun("c"), now=LATER)
+    assert "out of date" in html
+    assert '<span class="mark attention">error</span>' in html
+    assert "not yet run" in html
+    assert ">pass<" not in html
 
 
-def test_an_expectation_that_is_met_stands_for_itself_in_its_suite() -> None:
-    part = CheckFacts(suite="artworks")
-    page = render_checks(
-        at_work(
-            checks=checks(
-                a_check("artworks"),
-                a_check("artworks.met", facts=part),
-                a_check("artworks.broken", facts=part, outcome=Outcome.WARN),
-            )
-        ),
-        NOW,
+def test_an_expectation_that_is_met_is_told_by_its_suite() -> None:
+    suite = CheckFacts(suite="artworks")
+    html = table(
+        a_check("artworks"),
+        a_check("artworks.met", facts=suite),
+        a_check("artworks.broken", facts=suite, outcome=Outcome.WARN),
     )
-    assert "artworks.met" not in page
-    assert "artworks.broken" in page
+    assert "artworks.met" not in html
+    assert "artworks.broken" in html
 
 
 def test_the_sentence_names_the_suite_and_not_each_of_its_expectations() -> None:
@@ -72,7 +69,3 @@ def test_the_sentence_names_the_suite_and_not_each_of_its_expectations() -> None
         ),
     )
     assert summarise(failing, NOW).sentence.endswith("look at: artworks.")
-
-
-def test_without_checks_there_is_no_table() -> None:
-    assert render_checks(at_work(checks=checks()), NOW) == ""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporters.api.gate import Refused
 from grafana.generate.__main__ import FOLDER, files
 from grafana.generate.alerts import ALERTS
 from grafana.generate.healing import healing
@@ -28,7 +29,8 @@ UNSHOWN = {
 
 
 def exported() -> set[str]:
-    return {f"conservator_{name}" for name, _ in series(at_work())}
+    own = {f"{family.name}_total" for family in Refused().collect()}
+    return {f"conservator_{name}" for name, _ in series(at_work())} | own
 
 
 def panels() -> Iterator[dict[str, Any]]:
@@ -42,7 +44,7 @@ def expressions() -> Iterator[str]:
     for document in DASHBOARDS:
         yield from (one["expr"] for one in document["annotations"]["list"])
         for variable in document["templating"]["list"]:
-            yield variable.get("definition", "")
+            yield variable["query"]["query"] if isinstance(variable["query"], dict) else ""
     yield from (alert.expr for alert in ALERTS)
 
 

@@ -1,0 +1,108 @@
+"""GET /events: server-sent events that keep open pages as they would be if they were opened now.
+
+part     a section that changed: {"id", "version", "html"}
+census   the newest census, for the chart
+beat     nothing has changed, and the service is there
+bye      the service is stopping: come back in a while
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from exporters.api.errors import ApiError
+from exporters.api.queries import parameters
+from exporters.api.viewing import viewing_of
+from exporters.page.feed import ClosedError, Drawing, Feed, FullError, Stream
+
+BEAT_SECONDS = 15.0
+"""Proxies close what is silent for a minute; a page calls itself live no longer than 40 s."""
+WRITE_SECONDS = 10.0
+"""Whoever takes no byte for so long is gone."""
+_HEADERS = {
+    hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
+    hdrs.CACHE_CONTROL: "no-store",
+    # nginx would keep events until its buffer is full.
+    "X-Accel-Buffering": "no",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How long the stream waits for what, in seconds."""
+
+    beat: float = BEAT_SECONDS
+    write: float = WRITE_SECONDS
+
+
+PULSE = web.AppKey("pulse", Pulse)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Follow the snapshot until the reader or the service goes."""
+    parameters(request)
+    feed, pulse = viewing_of(request).feed, request.app[PULSE]
+    response = web.StreamResponse(headers=_HEADERS)
+    if request.method == hdrs.METH_HEAD:
+        return response
+    try:
+        async with feed.open() as stream:
+            await response.prepare(request)
+            await _follow(response, feed, stream, pulse)
+    except FullError:
+        message = "All streams for live pages are taken; this page stays as it is. Reload it later."
+        raise ApiError(503, "too_many_streams", message, {"Retry-After": "30"}) from None
+    except ClosedError:
+        raise ApiError(503, "stopping", "The service is stopping; come back in a moment.") from None
+    except (ConnectionError, TimeoutError):
+        pass  # the reader has gone
+    return response
+
+
+async def _follow(response: web.StreamResponse, feed: Feed, stream: Stream, pulse: Pulse) -> None:
+    """Send what is new as often as there is something, a heartbeat where there is not."""
+    # What a browser waits before it comes again by itself.
+    await _send(response, "retry: 10000\n\n", pulse)
+    while not feed.closed:
+        try:
+            await asyncio.wait_for(stream.wake.wait(), pulse.beat)
+        except TimeoutError:
+            await _send(response, _event("beat", {}), pulse)
+            continue
+        stream.wake.clear()
+        if feed.latest is not None:
+            text = "".join(_told(stream.news(feed.latest)))
+            if text:
+                await _send(response, text, pulse)
+    await _send(response, _event("bye", {}), pulse)
+
+
+def _told(news: Drawing) -> list[str]:
+    told = [
+        _event("part", {"id": part.id, "version": part.version, "html": part.html})
+        for part in news.sections
+    ]
+    if news.point is not None:
+        point = news.point
+        counts = {
+            "t": round(point.as_of.timestamp(), 3),
+            "tracked": point.tracked,
+            "fresh": point.fresh,
+            "storage": point.storage,
+            "legacy_untracked": point.legacy_untracked,
+        }
+        told.append(_event("census", counts))
+    return told
+
+
+def _event(name: str, data: object) -> str:
+    # JSON has no raw line breaks, so that the data are one line.
+    return f"event: {name}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
+
+
+async def _send(response: web.StreamResponse, text: str, pulse: Pulse) -> None:
+    await asyncio.wait_for(response.write(text.encode()), pulse.write)

@@ -1,0 +1,33 @@
+"""Everything that a page shows, as it is at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.state.runs import Run
+from monitor.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class RunsSeen:
+    """The newest runs as they were read last."""
+
+    runs: tuple[Run, ...] = ()
+    more: bool = False
+    """There are earlier ones."""
+    error: str | None = None
+    """Why they could not be read again, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The snapshot, when it is looked at, and what the database adds."""
+
+    status: Status
+    now: float
+    """On the monotonic clock, as the snapshot's moments."""
+    observe: bool
+    """`healing.mode` is observe."""
+    may_act: bool
+    """An admin token is configured, so that buttons make sense."""
+    history: RunsSeen

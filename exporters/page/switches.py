@@ -1,0 +1,119 @@
+"""Breaker, pause, suspension and mode: how each stands, and what its button would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from checks.census import Census
+from exporters.page.scene import Scene
+from exporters.page.words import share
+from monitor.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A call that a person may make, with the plan that is shown before."""
+
+    label: str
+    title: str
+    path: str
+    plan: str
+    verb: str
+    asks_reason: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One thing that keeps healing from going on, or doesn't."""
+
+    name: str
+    on: bool
+    """It keeps healing from going on."""
+    word: str
+    sentence: str
+    since: datetime | None = None
+    button: Button | None = None
+
+
+def switches(scene: Scene) -> tuple[Switch, ...]:
+    """All four; a button only where it changes something and somebody may press it."""
+    found = (_breaker(scene.status), _pause(scene.status), _suspension(scene.status))
+    shown = found if scene.may_act else tuple(_without_button(one) for one in found)
+    return (*shown, _mode(observe=scene.observe))
+
+
+def _breaker(status: Status) -> Switch:
+    control = status.control
+    if not control.breaker_open:
+        return Switch("Breaker", False, "closed", "Nothing speaks against healing.")
+    button = Button(
+        label="Reset the breaker…",
+        title="Reset the breaker",
+        path="/api/healing/reset-breaker",
+        plan=f"It opened because: {control.breaker_reason} Reset it once you have looked."
+        f"{_accepting(status.census)} Automatic healing goes on at once.",
+        verb="Reset the breaker",
+    )
+    word = f"open ({control.breaker_code})" if control.breaker_code else "open"
+    return Switch("Breaker", True, word, control.breaker_reason, control.breaker_at, button)
+
+
+def _accepting(census: Census | None) -> str:
+    if census is None:
+        return ""
+    now = share(census.legacy_untracked, census.pairs)
+    return f" The legacy share, {now} now, is accepted if it is above the limit."
+
+
+def _pause(status: Status) -> Switch:
+    control = status.control
+    if control.paused:
+        said = control.paused_reason or "no reason given"
+        button = _resume(status, f"The pause ends ({said}).")
+        return Switch("Pause", True, "paused", said, control.paused_at, button)
+    run = status.active_run
+    consequence = "" if run is None else f" Run {run.id} is put down before its next batch."
+    button = Button(
+        label="Pause…",
+        title="Pause healing",
+        path="/api/healing/pause",
+        plan="Nobody writes until somebody resumes: no automatic and no manual run, no undo, no"
+        f" backfill of a single user.{consequence}",
+        verb="Pause healing",
+        asks_reason=True,
+    )
+    return Switch("Pause", False, "not paused", "Every replica may write.", None, button)
+
+
+def _suspension(status: Status) -> Switch:
+    control = status.control
+    if not control.suspended:
+        return Switch("Suspension", False, "none", "No undo keeps automatic healing away.")
+    said = control.suspended_reason or "no reason given"
+    # A pause has the same button already.
+    button = None if control.paused else _resume(status, f"The suspension ends ({said}).")
+    return Switch("Suspension", True, "suspended", said, control.suspended_at, button)
+
+
+def _resume(status: Status, ends: str) -> Button:
+    control, census = status.control, status.census
+    also = " So does the suspension." if control.paused and control.suspended else ""
+    legacy = 0 if census is None else census.legacy_untracked
+    return Button(
+        label="Resume…",
+        title="Resume healing",
+        path="/api/healing/resume",
+        plan=f"{ends}{also} {legacy:,} legacy pairs were counted last; healing may begin at once.",
+        verb="Resume",
+    )
+
+
+def _mode(*, observe: bool) -> Switch:
+    if observe:
+        return Switch("Mode", True, "observe", "Only a person heals: healing.mode is observe.")
+    return Switch("Mode", False, "heal", "What is found is healed.")
+
+
+def _without_button(switch: Switch) -> Switch:
+    return Switch(switch.name, switch.on, switch.word, switch.sentence, switch.since)

@@ -1,0 +1,42 @@
+"""The Jinja2 environment: everything is escaped, and what a template doesn't get is an error."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from exporters.page import words
+from exporters.page.assets import address
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    # Loaded for the first page: commands and probes never need it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    made = Environment(
+        loader=PackageLoader("exporters.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        whole=words.whole,
+        measured=words.measured,
+        lasting=words.lasting,
+        day_and_time=words.day_and_time,
+        short_time=words.short_time,
+        machine=words.machine,
+    )
+    made.globals.update(static=address)
+    return made
+
+
+def render(template: str, **values: object) -> str:
+    """The template `template`.html with these values."""
+    return _environment().get_template(f"{template}.html").render(values)

@@ -1,0 +1,177 @@
+"""Which server the checks read: the replica while it keeps up, else the primary, and says so.
+
+A reader asks the primary what time it is and how far it has written, waits until the replica has
+replayed that much, and only then reads there: what it sees is never older than the moment at which
+it began. Unknown means the primary.
+
+    following ── not caught up within max_replica_lag, unreachable, or no replica at all ──> left
+    left ─────── caught up at a short look ──────────────────────────────────────────────> following
+
+Nothing is kept but which of the two it is, so a process that dies here leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.statements import render
+from monitor.database import snapshot, sqlstate
+from monitor.status import StatusBoard
+
+log = structlog.get_logger(__name__)
+
+PACKAGE = "monitor.reading"
+LOOK_SECONDS = 1.0
+"""How long a replica that was left is waited for: a check must not stand still each time."""
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.5
+CONFLICT = "40001"
+"""SQLSTATE of a query that a replica cancels because replay needs what it reads."""
+LEFT = "Read on the primary:"
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection, datetime], Awaitable[T]]
+"""What is read, in one snapshot, by the primary's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the primary is."""
+
+    now: datetime
+    lsn: str
+    system: int
+    """What initdb called the cluster; its replicas are called the same."""
+    started_at: datetime
+
+
+class ReadServer:
+    """The server that checks read."""
+
+    def __init__(
+        self,
+        primary: AsyncEngine,
+        replica: AsyncEngine,
+        board: StatusBoard,
+        *,
+        max_lag: timedelta,
+    ) -> None:
+        """`replica` is `primary` where none is configured."""
+        self._primary = primary
+        self._replica = replica
+        self._board = board
+        self._max_lag = max_lag
+
+    @property
+    def primary_alone(self) -> bool:
+        """No replica is configured."""
+        return self._replica is self._primary
+
+    async def read(self, work: Work[T], *, timeout: timedelta) -> tuple[T, str]:
+        """What `work` finds, and why it was read on the primary although a replica is configured;
+        empty where it was not.
+
+        `work` may be run twice. Raises what it raises, DatabaseUnavailableError where the primary
+        can't be reached.
+        """
+        if self.primary_alone:
+            return await self._on_primary(work, timeout), ""
+        position, problem = await self.look(timeout)
+        if position is not None and not problem:
+            try:
+                async with snapshot(self._replica, timeout=timeout) as connection:
+                    return await work(connection, position.now), ""
+            except ConservatorError as error:
+                if not _falls_back(error):
+                    raise
+                problem = f"the replica gave up: {_of_the_replica(error)}"
+                self._say(problem)
+        return await self._on_primary(work, timeout), f"{LEFT} {problem}"
+
+    async def look(self, timeout: timedelta) -> tuple[Position | None, str]:
+        """Where the primary is, where that can be told, and why the replica can't be read now;
+        empty: it can, and has all that the primary had. Raises DatabaseUnavailableError where the
+        primary can't be reached."""
+        position = None
+        try:
+            position = await self._position(timeout)
+            problem = await self._wait_for(position, timeout)
+        except ConservatorError as error:
+            if position is None and isinstance(error, DatabaseUnavailableError):
+                raise
+            problem = f"the replica can't be read. {_of_the_replica(error)}"
+        self._say(problem)
+        return position, problem
+
+    async def _position(self, timeout: timedelta) -> Position:
+        async with snapshot(self._primary, timeout=timeout) as connection:
+            rows = await connection.exec_driver_sql(render(PACKAGE, "primary_position", {}))
+            return Position(**rows.one()._mapping)
+
+    async def _on_primary(self, work: Work[T], timeout: timedelta) -> T:
+        async with snapshot(self._primary, timeout=timeout) as connection:
+            now: datetime = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+            return await work(connection, now)
+
+    async def _wait_for(self, position: Position, timeout: timedelta) -> str:
+        """Empty once the replica has replayed what the primary had written."""
+        patience = min(self._max_lag, timeout).total_seconds()
+        if self._board.current.reading_replica is False:
+            patience = min(patience, LOOK_SECONDS)
+        deadline, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
+        statement = render(PACKAGE, "replica_position", {})
+        while True:
+            # A transaction for each look: a snapshot that waits would itself hold replay up.
+            async with snapshot(self._replica, timeout=timeout) as connection:
+                found = (await connection.exec_driver_sql(statement, {"lsn": position.lsn})).one()
+            if not found.in_recovery and found.started_at == position.started_at:
+                return ""  # database.read_url leads to the primary itself
+            if not found.in_recovery or found.system != position.system:
+                return (
+                    "database.read_url leads to a server that is no replica of database.url's:"
+                    " point it at a streaming replica, or leave it out."
+                )
+            if found.caught_up:
+                return ""
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return self._behind(found.bytes_behind, paused=found.paused)
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+
+    def _behind(self, bytes_behind: int, *, paused: bool) -> str:
+        limit = f"{self._max_lag.total_seconds():g} s"
+        why = "its replay is paused" if paused else "it is too slow, or cut off"
+        return (
+            f"stale: the replica is {bytes_behind:,} bytes behind and did not catch up in time"
+            f" (healing.pace.max_replica_lag: {limit}); {why}."
+        )
+
+    def _say(self, problem: str) -> None:
+        """A change is one line in the log."""
+        reading = not problem
+        before = self._board.current.reading_replica
+        if reading is not before:
+            if reading:
+                log.info("replica_read")
+            else:
+                log.warning("replica_left", reason=problem)
+        self._board.update(reading_replica=reading, reading_problem=problem)
+
+
+def _falls_back(error: ConservatorError) -> bool:
+    return isinstance(error, DatabaseUnavailableError) or sqlstate(error) == CONFLICT
+
+
+def _of_the_replica(error: ConservatorError) -> str:
+    """What the error says, with the setting that names this server."""
+    return str(error).replace("database.url", "database.read_url")

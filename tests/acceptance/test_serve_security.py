@@ -1,0 +1,167 @@
+"""`serve`: tokens and certificate exchanged, settings taken over, secrets kept, ports closed."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+
+import pytest
+
+from tests.support.commands import (
+    ADMIN_TOKEN,
+    Running,
+    gallery_at,
+    on_one_server,
+)
+from tests.support.http import Client
+
+pytestmark = on_one_server
+
+OBSERVE = {"mode": "observe"}
+FIRST, SECOND, READ = "first-token-of-the-admin", "second-token-of-the-admin", "token-of-a-reader"
+OTHERS = {"app_token": "token-of-the-app-itself", "alert_token": "token-of-alertmanager"}
+
+
+def hang_up(service: Running, events: int) -> dict[str, Any]:
+    """SIGHUP; what the service made of it."""
+    service.process.send_signal(signal.SIGHUP)
+
+    def told() -> list[dict[str, Any]]:
+        return [*service.events("config_reloaded"), *service.events("config_refused")]
+
+    service.until(lambda: len(told()) == events)
+    return max(told(), key=lambda event: str(event["timestamp"]))
+
+
+def pauses(client: Client) -> int:
+    return client.post("api/healing/pause", {"reason": "test"}).status
+
+
+async def test_tokens_are_exchanged_without_a_restart_and_a_bad_file_changes_nothing(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    token = tmp_path / "admin_token"
+    token.write_text(f"{FIRST}\n")
+    server = {"admin_token": None, "admin_token_file": "admin_token", "port": 0}
+    work.configure(healing=OBSERVE, server=server)
+    with work.started("serve") as service:
+        first, second = service.client(FIRST), service.client(SECOND)
+        service.until(lambda: first.get("readyz").status == 200)
+        assert (pauses(first), pauses(second)) == (200, 401)
+
+        token.write_text(SECOND)
+        reloaded = hang_up(service, 1)
+        assert (reloaded["event"], reloaded["restarts"]) == ("config_reloaded", False)
+        assert reloaded["changed"] == ["server.admin_token"]
+        assert (pauses(first), pauses(second)) == (401, 200)
+
+        token.write_text("short")
+        refused = hang_up(service, 2)
+        assert refused["event"] == "config_refused"
+        assert "expected a token of at least 16 characters, found one of 5" in refused["error"]
+        (tmp_path / "config.yaml").write_text("database: {url: nonsense}")
+        assert hang_up(service, 3)["event"] == "config_refused"
+        assert pauses(second) == 200
+        assert len(service.events("listening")) == 1
+        assert service.stop().code == 0
+
+
+async def test_any_other_setting_takes_an_end_and_a_start_within_the_process(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path, healing=OBSERVE)
+    with work.started("serve") as service:
+        client = service.client()
+        service.until(lambda: client.get("api/artworks/stats").status == 200)
+        pid = service.process.pid
+        work.configure(healing={"mode": "heal", "cooldown": "0s"})
+        reloaded = hang_up(service, 1)
+        assert reloaded["restarts"] is True
+        assert "healing.mode" in reloaded["changed"]
+        service.until(lambda: len(service.events("listening")) == 2)
+        again = Client(service.events("listening")[1]["address"], ADMIN_TOKEN)
+        service.until(lambda: legacy(again) == 0)
+        # What can't start is not kept: the settings before are.
+        work.configure(catalog={"artworks": {"table": "paintings"}})
+        hang_up(service, 3)
+        assert "paintings" in service.events("config_refused")[0]["error"]
+        service.until(lambda: len(service.events("listening")) == 3)
+        last = Client(service.events("listening")[2]["address"], ADMIN_TOKEN)
+        service.until(lambda: legacy(last) == 0)
+        assert service.process.pid == pid
+        assert service.stop().code == 0
+
+
+def legacy(client: Client) -> float | None:
+    stats = client.get("api/artworks/stats")
+    return None if stats.status != 200 else float(stats.json["legacy_untracked"])
+
+
+def certificate(folder: Path, name: str) -> None:
+    """A certificate of its own, for 127.0.0.1 and called `name`."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", f"/CN={name}"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def secure(folder: Path, address: str, path: str) -> Any:
+    """GET, trusting the certificate in the folder and no other."""
+    trust = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=trust))
+    return opener.open(Request(address + path), timeout=10)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+async def test_https_with_a_certificate_that_is_renewed_while_it_serves(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    certificate(tmp_path, "first")
+    tls = {"cert": "cert.pem", "key": "key.pem"}
+    work.configure(healing=OBSERVE, server={"port": 0, "tls": tls})
+    with work.started("serve") as service:
+        service.until(lambda: bool(service.events("listening")), 30.0)
+        address = service.events("listening")[0]["address"]
+        assert address.startswith("https://")
+        with secure(tmp_path, address, "healthz") as answer:
+            assert answer.status == 200
+            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+        certificate(tmp_path, "second")
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            secure(tmp_path, address, "healthz")
+        assert hang_up(service, 1)["restarts"] is False
+        with secure(tmp_path, address, "healthz") as answer:
+            assert answer.status == 200
+        (tmp_path / "key.pem").write_text("no key")
+        refused = hang_up(service, 2)
+        assert "server.tls: expected a certificate and its private key" in refused["error"]
+        with secure(tmp_path, address, "healthz") as answer:
+            assert answer.status == 200
+        assert service.stop().code == 0
+
+
+async def test_nobody_listens_to_everybody_by_mistake(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    work.configure(server={"host": "0.0.0.0", "admin_token": None, "port": 0})
+    done = work.run("serve")
+    assert done.code == 78
+    assert "server.host: expected an address of this machine alone" in done.err
+    assert "set admin_token or read_token, or allow_open: true" in done.err
+    for server in ({"allow_open": True}, {"read_token": READ}):
+        work.configure(server={"host": "0.0.0.0", "admin_token": None, "port": 0, **server})
+        assert work.run("config", "check").code == 0

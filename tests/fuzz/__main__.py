@@ -1,0 +1,89 @@
+"""The long form: `python -m tests.fuzz`, or `make fuzz`. Exit 1 when anything is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitor.cli.logs import configure_logs
+from tests.fuzz.api import fuzz, some_users
+from tests.fuzz.callers import CALLERS, TOKENS
+from tests.fuzz.campaign import campaign
+from tests.fuzz.configurations import configurations, try_configuration
+from tests.fuzz.notifications import Webhook, notifications
+from tests.fuzz.service import serving
+from tests.support.databases import APP, cloned, create_app_template
+from tests.support.servers import EMBEDDED
+
+
+def main() -> int:
+    """Read the command line, try, print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--seed", type=int, default=1, help="of everything that chance decides")
+    add("--examples", type=int, default=100, help="of each call, beside those that are listed")
+    add("--inputs", type=int, default=10_000, help="configurations, and notifications")
+    asked = parser.parse_args()
+    configure_logs()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
+        failed = False
+        for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
+            _say(line)
+            failed = failed or wrong
+    return int(failed)
+
+
+def _configurations(place: Path, inputs: int, seed: int) -> str:
+    figures = campaign(
+        "configurations",
+        configurations(),
+        lambda text: try_configuration(text, place),
+        examples=inputs,
+        number=seed,
+    )
+    return str(figures)
+
+
+def _service(place: Path, examples: int, inputs: int, seed: int) -> Iterator[tuple[str, bool]]:
+    with EMBEDDED.server() as server:
+        create_app_template(server)
+        with cloned(server, APP) as url:
+            yield from asyncio.run(_against(url, place, examples, inputs, seed))
+
+
+async def _against(
+    url: str, place: Path, examples: int, inputs: int, seed: int
+) -> list[tuple[str, bool]]:
+    async with serving(url, place) as (work, service):
+        webhook = Webhook(service.client().address, TOKENS["alert_token"])
+        figures = campaign(
+            "notifications",
+            notifications(),
+            webhook.try_notification,
+            examples=inputs,
+            number=seed,
+        )
+        told = [(str(figures), False)]
+        users = some_users(work)
+        for caller in CALLERS:
+            tried = fuzz(work, service.client(), caller, examples=examples, seed=seed, users=users)
+            wrong = tried.failures > 0 or not tried.complete
+            told.append((f"{tried}\n{tried.output}" if wrong else str(tried), wrong))
+    return told
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

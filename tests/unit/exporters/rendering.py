@@ -1,0 +1,77 @@
+"""The status page of a snapshot, as text and as what a reader sees of it."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from exporters.page.chart import chart
+from exporters.page.documents import History, status_page
+from exporters.page.scene import RunsSeen, Scene
+from exporters.page.sections import sections
+from monitor.state.census_series import CensusPoint
+from monitor.state.runs import Run
+from monitor.status import Status
+
+NOW = 1000.0
+LATER = NOW + 181.0
+"""When everything of `at_work` has become stale."""
+
+
+def scene(
+    status: Status,
+    now: float = NOW,
+    *,
+    observe: bool = False,
+    may_act: bool = True,
+    runs: tuple[Run, ...] = (),
+    error: str | None = None,
+) -> Scene:
+    return Scene(status, now, observe, may_act, RunsSeen(runs, error=error))
+
+
+def page(shown: Scene, points: tuple[CensusPoint, ...] = (), error: str | None = None) -> str:
+    return status_page(shown, sections(shown), History("24h", chart(points), error))
+
+
+def part(shown: Scene, name: str) -> str:
+    """The HTML of one section."""
+    [html] = [one.html for one in sections(shown) if one.id == name]
+    return html
+
+
+def words(html: str) -> str:
+    """What a reader sees, in one line."""
+    return " ".join(Tags(html).text.split())
+
+
+class Tags(HTMLParser):
+    """The start tags of a document with their attributes, its text, and what was left open."""
+
+    _VOID = frozenset({"meta", "link", "input", "br", "wbr"})
+    _APART = frozenset({"p", "dt", "dd", "th", "td", "li", "br", "h1", "h2", "progress"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag in self._APART:
+            self.text += " "
+        if tag not in self._VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag in self._APART:
+            self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
