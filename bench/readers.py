@@ -26,7 +26,9 @@ _COPY = "gallery_read"
 _CONNECTIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name = 'conservator' AND datname = current_database()
+AND backend_type = 'client backend'
 """
+"""Without the workers of a parallel census, which are the server's own."""
 _USERS = "SELECT id FROM users ORDER BY id LIMIT 50"
 
 

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from checks.errors import BusyError
 from exporters.api import basic
 from exporters.api.errors import ApiError
-from exporters.api.rates import Rates
+from exporters.api.rates import Rates, client_of
 from exporters.api.tokens import Access, Role, Tokens, refusal
 from exporters.families.build import PREFIX
 from exporters.prometheus import Clock
@@ -89,14 +89,14 @@ class Gate:
             self.turned_away(Reason.UNAUTHORIZED if unauthorized else Reason.FORBIDDEN)
             raise error
         if access is Access.BACKFILL and self._backfills is not None:
-            wait = self._backfills.take((request.remote, role), self._clock())
+            wait = self._backfills.take((client_of(request.remote), role), self._clock())
             if wait:
                 self.turned_away(Reason.TOO_MANY_BACKFILLS)
                 raise _later("too_many_backfills", "Too many backfills from this client", wait)
         return role
 
     def _fail(self, request: web.Request) -> None:
-        wait = self._failures.take(request.remote, self._clock())
+        wait = self._failures.take(client_of(request.remote), self._clock())
         if wait:
             self.turned_away(Reason.TOO_MANY_FAILURES)
             raise _later("too_many_failures", "Too many wrong tokens from this client", wait)

@@ -6,6 +6,7 @@ not come for longest is forgotten first, and begins with a full bucket again.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -55,3 +56,20 @@ class Rates:
         if bucket is None:
             return float(self._burst)
         return min(self._burst, bucket.left + max(0.0, now - bucket.at) * self._per_second)
+
+
+_IPV6_SUBSCRIBER = 64
+"""Bits of an IPv6 address that one subscriber holds: all the addresses below them are its own."""
+
+
+def client_of(address: str | None) -> str:
+    """Who counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found), _IPV6_SUBSCRIBER), strict=False))

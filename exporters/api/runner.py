@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from exporters.api.errors import bad_request, complete, error_response
 from exporters.api.gate import GATE, Gate, Reason
+from exporters.api.rates import client_of
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class _Protocol(web.RequestHandler):
         super().connection_made(transport)
         self._head_due = self._loop.call_later(HEAD_SECONDS, self._head_is_late)
         peer = transport.get_extra_info("peername")
-        self._client = str(peer[0]) if peer else ""
+        self._client = client_of(str(peer[0])) if peer else ""
         if not self._room.enter(self._client) and isinstance(transport, asyncio.Transport):
             transport.abort()
 

@@ -40,7 +40,7 @@ class Serving:
         ConfigurationError, and then everything is as it was."""
         if self.certificate is not None and server.tls is not None:
             tls_context(server.tls)  # tried on another one first
-            self.certificate.load_cert_chain(server.tls.cert, server.tls.key)
+            self.certificate.load_cert_chain(server.tls.cert, server.tls.key, password=_no_password)
         self.runner.app[GATE].tokens = tokens(server)
 
 
@@ -107,14 +107,19 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     """TLS 1.2 and later with this certificate. Raises ConfigurationError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or getattr(error, "reason", None) or type(error).__name__
+        context.load_cert_chain(tls.cert, tls.key, password=_no_password)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
             "server.tls: expected a certificate and its private key, both as PEM, found something"
             f" else in these files ({reason}); correct server.tls.cert and server.tls.key."
         ) from error
     return context
+
+
+def _no_password() -> str:
+    """In place of OpenSSL's question on the terminal, for which everything would stand still."""
+    raise ValueError("the key is encrypted, and nobody is there to type its password")
 
 
 async def listen(
@@ -151,5 +156,6 @@ async def listen(
         ) from error
     host, port = runner.addresses[0][:2]
     scheme = "http" if certificate is None else "https"
-    log.info("listening", address=f"{scheme}://{host}:{port}/")
+    shown = f"[{host}]" if ":" in host else host
+    log.info("listening", address=f"{scheme}://{shown}:{port}/")
     return runner

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.api.rates import Rates
+from exporters.api.rates import Rates, client_of
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=60)
 
@@ -46,3 +47,22 @@ def test_a_clock_that_goes_back_gives_nothing() -> None:
     rates = Rates(burst=1, per_second=1.0)
     assert rates.take("a", 100.0) == 0
     assert rates.take("a", 50.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        (None, ""),
+        ("/run/socket", "/run/socket"),
+    ],
+)
+def test_a_client_is_an_address_or_the_network_that_one_subscriber_holds(
+    address: str | None, client: str
+) -> None:
+    assert client_of(address) == client
