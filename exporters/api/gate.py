@@ -34,7 +34,8 @@ ROLE = web.RequestKey("role", Role)
 class Reason(StrEnum):
     """Why a call was turned away."""
 
-    UNAUTHORIZED = "unauthorized"
+    NO_TOKEN = "no_token"
+    WRONG_TOKEN = "wrong_token"
     FORBIDDEN = "forbidden"
     TOO_MANY_FAILURES = "too_many_failures"
     TOO_MANY_BACKFILLS = "too_many_backfills"
@@ -85,8 +86,7 @@ class Gate:
             self._fail(request)
         error = refusal(access, role, self.tokens)
         if error is not None:
-            unauthorized = error.status == web.HTTPUnauthorized.status_code
-            self.turned_away(Reason.UNAUTHORIZED if unauthorized else Reason.FORBIDDEN)
+            self.turned_away(_why(error, authorization))
             raise error
         if access is Access.BACKFILL and self._backfills is not None:
             wait = self._backfills.take((client_of(request.remote), role), self._clock())
@@ -104,6 +104,12 @@ class Gate:
     def turned_away(self, reason: Reason) -> None:
         """Count a call that was turned away."""
         self.refused.counts[reason] += 1
+
+
+def _why(error: ApiError, authorization: str | None) -> Reason:
+    if error.status != web.HTTPUnauthorized.status_code:
+        return Reason.FORBIDDEN
+    return Reason.NO_TOKEN if authorization is None else Reason.WRONG_TOKEN
 
 
 def _later(code: str, what: str, wait: int) -> ApiError:

@@ -11,7 +11,7 @@ from monitor.status import Status
 
 
 def service_families(status: Status) -> Iterator[Metric]:
-    """Build, leadership, database."""
+    """Build, leadership, database, configuration."""
     yield from gauges(
         "build_info",
         "Always 1; the labels say which build this is.",
@@ -23,4 +23,9 @@ def service_families(status: Status) -> Iterator[Metric]:
     )
     yield from gauge(
         "database_up", "1 while the database answers this replica.", float(status.database_up)
+    )
+    yield from gauge(
+        "config_reload_failed",
+        "1 while the configuration as it was read last is refused, and the one before is in force.",
+        float(status.config_error is not None),
     )

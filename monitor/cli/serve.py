@@ -58,20 +58,22 @@ async def serve_until_stopped(settings: Settings, load: Load) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     before: Settings | None = None
+    refused: str | None = None
     while True:
         try:
             async with served(settings) as serving:
                 before = None
+                serving.service.board.update(config_error=refused)
                 wanted = await _serve(serving, settings, load, stop, hangup)
         except ConservatorError as error:
             if before is None:
                 raise
             log.warning("config_refused", error=str(error))
-            settings, before = before, None
+            settings, before, refused = before, None, str(error)
             continue
         if wanted is None:
             return
-        settings, before = wanted, settings
+        settings, before, refused = wanted, settings, None
 
 
 async def _serve(
@@ -92,8 +94,10 @@ async def _serve(
             serving.exchange(wanted.server)
         except ConservatorError as error:
             log.warning("config_refused", error=str(error))
+            serving.service.board.update(config_error=str(error))
         else:
             settings = wanted
+            serving.service.board.update(config_error=None)
             log.info("config_reloaded", changed=paths, restarts=False)
 
 

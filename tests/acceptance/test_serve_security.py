@@ -67,7 +67,12 @@ async def test_tokens_are_exchanged_without_a_restart_and_a_bad_file_changes_not
         assert "expected a token of at least 16 characters, found one of 5" in refused["error"]
         (tmp_path / "config.yaml").write_text("database: {url: nonsense}")
         assert hang_up(service, 3)["event"] == "config_refused"
+        assert second.metrics()["conservator_config_reload_failed"] == 1
         assert pauses(second) == 200
+        work.configure(healing=OBSERVE, server=server)
+        token.write_text(SECOND)
+        assert hang_up(service, 4)["changed"] == []
+        assert second.metrics()["conservator_config_reload_failed"] == 0
         assert len(service.events("listening")) == 1
         assert service.stop().code == 0
 
@@ -93,6 +98,7 @@ async def test_any_other_setting_takes_an_end_and_a_start_within_the_process(
         assert "paintings" in service.events("config_refused")[0]["error"]
         service.until(lambda: len(service.events("listening")) == 3)
         last = Client(service.events("listening")[2]["address"], ADMIN_TOKEN)
+        assert last.metrics()["conservator_config_reload_failed"] == 1
         service.until(lambda: legacy(last) == 0)
         assert service.process.pid == pid
         assert service.stop().code == 0

@@ -28,8 +28,6 @@ from tests.support.waiting import wait_until
 
 pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
 
-pytestmark = on_one_server
-
 PATIENCE = 60.0
 TABLES = """
 CREATE SCHEMA "Odd";
@@ -65,6 +63,7 @@ async def validated(worker: Worker, url: str, spec: SuiteSpec) -> Validated:
     return answer
 
 
+@on_one_server
 async def test_quoted_names_work_and_evidence_holds_keys_only(
     database_url: str, worker: Worker
 ) -> None:
@@ -77,6 +76,7 @@ async def test_quoted_names_work_and_evidence_holds_keys_only(
     assert (met.success, met.error) == (True, None)
 
 
+@on_one_server
 async def test_what_raises_is_an_error_and_the_others_are_judged(
     database_url: str, worker: Worker
 ) -> None:
@@ -95,6 +95,7 @@ async def test_what_raises_is_an_error_and_the_others_are_judged(
     assert met.success
 
 
+@on_one_server
 async def test_nothing_can_be_written(database_url: str, worker: Worker) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -125,6 +126,7 @@ async def test_unknown_types_and_arguments_are_named_with_their_path(worker: Wor
     assert "did you mean expect_column_values_to_not_be_null?" in answer.faults[0].problem
 
 
+@on_one_server
 async def test_the_report_is_html(database_url: str, worker: Worker) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -149,6 +151,7 @@ async def sleeps(app: App) -> bool:
     return bool(found)
 
 
+@on_one_server
 async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
     database_url: str, worker: Worker
 ) -> None:
@@ -163,6 +166,7 @@ async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
     assert (await validated(worker, database_url, suite("plain", not_null("n")))).results[0].success
 
 
+@on_one_server
 async def test_a_worker_that_holds_too_much_is_ended(database_url: str) -> None:
     greedy = Worker(memory_limit_bytes=1024)
     try:
@@ -173,6 +177,7 @@ async def test_a_worker_that_holds_too_much_is_ended(database_url: str) -> None:
         await greedy.close()
 
 
+@on_one_server
 async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: Worker) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -183,6 +188,7 @@ async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: W
     assert worker.pid is None
 
 
+@on_one_server
 async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
     database_url: str, worker: Worker
 ) -> None:

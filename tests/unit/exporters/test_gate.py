@@ -100,7 +100,8 @@ async def test_what_was_turned_away_is_counted_by_reason() -> None:
             assert (response.status, response.headers["Retry-After"]) == (503, "1")
             assert (await response.json())["error"]["code"] == "busy"
         assert await refused(served) == {
-            "unauthorized": 2.0,
+            "no_token": 1.0,
+            "wrong_token": 1.0,
             "forbidden": 1.0,
             "too_many_failures": 0.0,
             "too_many_backfills": 1.0,
