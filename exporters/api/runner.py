@@ -23,8 +23,9 @@ log = structlog.get_logger(__name__)
 TOO_LONG = "The request's address, or one of its headers, is too long to be read."
 HEAD_SECONDS = 10.0
 """How long a connection may take to bring its first request's line and headers."""
-IDLE_SECONDS = 75.0
-"""How long an idle connection is kept; a request that has begun may take as long to be whole."""
+IDLE_SECONDS = 20.0
+"""How long an idle connection is kept; a request that has begun may take as long to be whole. No
+usual scrape interval, so that a scraper's next request does not meet the end of its connection."""
 MOST_CONNECTIONS = 768
 """Below the 1,024 open files that a process usually gets."""
 MOST_OF_ONE_CLIENT = 512

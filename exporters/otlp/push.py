@@ -101,7 +101,12 @@ class _LastWords(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage().rstrip(".")
+        # A warning names the cause and that it is tried again; that nothing helped comes last.
+        cause = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        if record.levelno < logging.ERROR and cause:
+            self.text = f"{cause}".rstrip(".")
+        elif "due to timeout" not in record.getMessage() or not self.text:
+            self.text = record.getMessage().rstrip(".")
 
     def __enter__(self) -> None:
         self.text = ""

@@ -193,6 +193,12 @@ def test_no_collector_there_is_an_error_in_a_sentence() -> None:
     assert TOKEN not in str(caught.value)
 
 
+def test_what_kept_it_from_being_taken_is_said_and_not_that_time_ran_out() -> None:
+    registry = create_registry(board(), clock=Clock(), process=False)
+    with pytest.raises(OtlpError, match="Connection refused"):
+        push_of(registry, "http://127.0.0.1:1", timeout_seconds=2.0).push()
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "opentelemetry.exporter.otlp.proto.http.metric_exporter"
     monkeypatch.setitem(sys.modules, name, None)
