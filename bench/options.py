@@ -35,6 +35,8 @@ class Options:
     """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
     traffic_rows: int
     """Rows of the heal run beside the app's traffic."""
+    steady_seconds: float
+    """Of the window over which the idle service's cost is counted."""
     window_seconds: float
     """Of each window with or without healing, without its edges."""
 
@@ -60,5 +62,6 @@ def read_options(description: str | None) -> Options:
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
     add("--traffic-rows", type=int, default=400_000, help="rows healed beside the app's traffic")
+    add("--steady-seconds", type=float, default=180.0, help="the window of bench.steady")
     add("--window-seconds", type=float, default=5.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))

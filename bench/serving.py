@@ -94,6 +94,11 @@ class Serving:
         return None
 
     @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         """Where it listens, with a slash at the end."""
         address = self._address()
