@@ -20,8 +20,3 @@ events    the stream that keeps open pages live
 viewing   what pages and streams share, read and rendered once for all
 static    style, scripts, the chart library
 """
-
-from exporters.api.app import create_app
-from exporters.api.tokens import Tokens
-
-__all__ = ["Tokens", "create_app"]

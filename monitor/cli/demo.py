@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
-from monitor.cli.serving import listen
 from monitor.database import create_engine
 from monitor.demo.gallery import build_gallery, create_tables, statement
 from monitor.demo.server import PostgresServer
@@ -71,6 +70,9 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
         service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
         stack.push_async_callback(service.stop)
         await service.start()
+        # Loaded when there is something to serve: no other command needs HTTP.
+        from monitor.cli.serving import listen  # noqa: PLC0415
+
         runner = await listen(service, service.settings)
         stack.push_async_callback(runner.cleanup)
         address = "http://{}:{}/".format(*runner.addresses[0][:2])

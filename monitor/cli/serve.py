@@ -10,18 +10,20 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import typer
 
 from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
-from monitor.cli.serving import Serving, served
 from monitor.cli.session import config_path
 from monitor.config import Settings, load_config
 from monitor.config.changes import changed, only_exchangeable
 from monitor.service import Service
+
+if TYPE_CHECKING:
+    from monitor.cli.serving import Serving
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,9 @@ async def serve_until_stopped(settings: Settings, load: Load) -> None:
     What SIGHUP brings that can't be exchanged at once takes an end and a start within the process;
     where that start fails, the settings before are taken again.
     """
+    # Loaded when there is something to serve: no other command needs HTTP.
+    from monitor.cli.serving import served  # noqa: PLC0415
+
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

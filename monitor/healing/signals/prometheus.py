@@ -9,11 +9,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from monitor.healing.signals.model import Unknown
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_BYTES = 1 << 20
 """Of an answer; one number takes a few hundred."""
@@ -33,6 +36,9 @@ class PromqlQuery:
 
 async def read_value(asked: PromqlQuery, *, timeout_seconds: float) -> float | Unknown:
     """The query's value now, from its server; never raises for what the server does."""
+    # Loaded for who asks: every command would wait a fifth of a second for it.
+    import aiohttp  # noqa: PLC0415
+
     base = URL(asked.url)
     address = (
         base.with_path(base.path.rstrip("/") + "/api/v1/query")
@@ -106,9 +112,8 @@ async def _body(response: aiohttp.ClientResponse) -> bytes | None:
 
 def _describe(error: Exception) -> str:
     """What happened, without the URL, which some of these errors repeat."""
-    if isinstance(error, aiohttp.ClientConnectorError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+    reason = getattr(error, "strerror", None)
+    return str(reason) if reason else type(error).__name__
 
 
 def _unknown(base: URL, problem: str) -> Unknown:

@@ -11,9 +11,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from exporters.api import Tokens, body, create_app, runner
+from exporters.api import body, runner
+from exporters.api.app import create_app
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.gate import GATE, Reason
+from exporters.api.tokens import Tokens
 from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
