@@ -17,6 +17,7 @@ from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
+from monitor.counting import Counting
 from monitor.database import create_engine, snapshot
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
@@ -120,8 +121,9 @@ class _Once:
 
         async def census() -> None:
             if CENSUS in names:
+                counting = Counting(self._server, lambda: workshop, full_every=None)
                 await CensusRunner(
-                    self._server, lambda: workshop, self.board, times[CENSUS], keep=1
+                    counting, lambda: workshop, self.board, times[CENSUS], keep=1
                 ).run()
 
         async def routine(entry: Routine) -> None:

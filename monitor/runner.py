@@ -6,27 +6,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import (
-    AffectedUsers,
-    Census,
-    count_affected_users,
-    none_affected,
-    take_census,
-)
+from checks.census import AffectedUsers, Census, none_affected
 from checks.doctor import Examination, Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome, Thresholds, at_least
 from checks.measurement import Measurement
-from checks.spec import Borders
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
+from monitor.counting import Counting
 from monitor.plans import NONE_AT_ALL
-from monitor.reading import ReadServer
 from monitor.routine import facts
 from monitor.shared import users_interval
 from monitor.status import CheckFacts, StatusBoard
@@ -65,14 +56,14 @@ class CensusRunner:
 
     def __init__(
         self,
-        server: ReadServer,
+        counting: Counting,
         workshop: Callable[[], Workshop],
         board: StatusBoard,
         times: CheckTimes,
         *,
         keep: int,
     ) -> None:
-        self._server = server
+        self._counting = counting
         self._workshop = workshop
         self._board = board
         self._times = times
@@ -82,15 +73,18 @@ class CensusRunner:
         """One census: measured, judged, published. Never raises for what the database does."""
         started = time.perf_counter()
         try:
-            census, users, why = await self._count()
+            counted = await self._counting.take(
+                verified_until=self._board.current.control.verified_until,
+                users_due=self._users_due,
+            )
         except ConservatorError as error:
             self._times.failed(str(error), seconds=time.perf_counter() - started)
             if isinstance(error, DatabaseUnavailableError):  # the primary's: a replica is left
                 self._board.update(database_up=False, database_error=str(error))
             log.warning("census_failed", error=str(error))
             return CensusResult(None, str(error))
-        self.publish(census, users, note=why)
-        return CensusResult(census, None, users)
+        self.publish(counted.census, counted.users, note=counted.note)
+        return CensusResult(counted.census, None, counted.users)
 
     def publish(
         self,
@@ -101,8 +95,8 @@ class CensusRunner:
         note: str = "",
     ) -> None:
         """Make `census` the newest; the recount of a heal run comes through here too, and may
-        have been taken by another process a moment ago. `note`: why it was counted on the primary
-        although a replica is configured."""
+        have been taken by another process a moment ago. `note`: how it came about, where that
+        has to be said."""
         if self.newest and self.newest[0].as_of == census.as_of:
             return
         self.newest.appendleft(census)
@@ -137,31 +131,6 @@ class CensusRunner:
             legacy_untracked=legacy,
             seconds=round(census.duration_seconds, 4),
         )
-
-    async def _count(self) -> tuple[Census, AffectedUsers | None, str]:
-        workshop = self._workshop()
-        settings = workshop.settings
-        pools = settings.pools_spec()
-        timeout = settings.checks.census.timeout or settings.database.statement_timeout
-        verified_until = self._board.current.control.verified_until
-
-        async def count(
-            connection: AsyncConnection, now: datetime
-        ) -> tuple[Census, AffectedUsers | None]:
-            # Age is measured on the primary's clock, whichever server counts.
-            borders = Borders.at(now, pools)
-            census = await take_census(
-                connection, workshop.catalogue, pools, borders, verified_until=verified_until
-            )
-            if census.legacy_untracked and not self._users_due():
-                return census, None
-            users = await count_affected_users(
-                connection, workshop.catalogue, pools, borders, census
-            )
-            return census, users
-
-        (census, users), why = await self._server.read(count, timeout=timeout)
-        return census, users, why
 
     def _users_due(self) -> bool:
         status = self._board.current

@@ -18,6 +18,7 @@ from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
+from monitor.counting import Counting
 from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
@@ -111,8 +112,9 @@ class Service:
         )
         entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
         times = self._all_times(entries)
+        full_every = settings.checks.census.full_every
         self._census = CensusRunner(
-            server,
+            Counting(server, lambda: self.workshop, full_every=full_every),
             lambda: self.workshop,
             self.board,
             times["census"],
