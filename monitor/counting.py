@@ -8,7 +8,8 @@
 
 What is known is kept in memory alone: another process, or the next, begins with a full count. Every
 full count is compared with what the increment says at that moment. If they ever differ, increments
-are given up for good.
+are given up for good. Where a replica is read, every count is full: it costs the primary nothing,
+and a replica has no counters.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Counting:
         each other."""
         workshop = self._workshop()
         before: Reading | None = None
-        if self._full_every is not None:
+        if self._full_every is not None and self._server.primary_alone:
             found = await self._increment(workshop)
             if isinstance(found, Increment):
                 return self._changed(found)

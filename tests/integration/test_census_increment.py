@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -183,7 +183,7 @@ class Observed:
 
 
 @pytest.fixture(scope="module")
-def url(server: PostgresServer) -> AsyncIterator[str]:
+def url(server: PostgresServer) -> Iterator[str]:
     with cloned(server, APP) as made:
         yield made
 
