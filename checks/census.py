@@ -195,14 +195,19 @@ async def take_census(
     *,
     verified_until: datetime | None = None,
     form: CensusForm | None = None,
+    expects_legacy: bool = False,
 ) -> Census:
     """Count everything in the connection's snapshot.
 
     The caller opens a read-only REPEATABLE READ transaction, so that further statements see the
-    same rows. `form` overrides the choice; it must be one of `exact_forms`. Raises StatementError
-    when the counts contradict each other, which means that the catalogue's proof no longer holds.
+    same rows. `form` overrides the choice; it must be one of `exact_forms`. With `expects_legacy`
+    the total, which would not say which artworks are legacy, is not asked first. Raises
+    StatementError when the counts contradict each other, which means that the catalogue's proof no
+    longer holds.
     """
     chosen = form if form is not None else choose_form(catalogue, pools)[0]
+    if form is None and expects_legacy and chosen is CensusForm.BY_TOTAL:
+        chosen = CensusForm.BY_ARTWORK
     census = await _count(connection, catalogue, pools, borders, verified_until, chosen)
     if chosen is not CensusForm.BY_TOTAL or census.legacy_untracked == 0:
         return census

@@ -73,6 +73,7 @@ class Counting:
         self._full_every = full_every
         self._settled_after = settled_after
         self._basis: Basis | None = None
+        self._expects_legacy = False
 
     async def take(
         self, *, verified_until: datetime | None, users_due: Callable[[], bool]
@@ -87,6 +88,7 @@ class Counting:
                 return self._changed(found)
             before = found
         full, why = await self._full(workshop, before, verified_until, users_due)
+        self._expects_legacy = full.census.legacy_untracked > 0
         if before is not None:
             await self._learn(workshop, before, full)
         return Counted(full.census, full.users, why)
@@ -140,7 +142,12 @@ class Counting:
             # Age is measured on the primary's clock, whichever server counts.
             borders = Borders.at(now, pools)
             census = await take_census(
-                connection, catalogue, pools, borders, verified_until=verified_until
+                connection,
+                catalogue,
+                pools,
+                borders,
+                verified_until=verified_until,
+                expects_legacy=self._expects_legacy,
             )
             young = expected = users = None
             if not census.legacy_untracked and learns:

@@ -114,7 +114,12 @@ class Planner:
             raise ActiveRunError(active_sentence(active))
         borders = Borders.at(await database_now(connection), pools)
         census = await take_census(
-            connection, catalogue, pools, borders, verified_until=control.verified_until
+            connection,
+            catalogue,
+            pools,
+            borders,
+            verified_until=control.verified_until,
+            expects_legacy=True,
         )
         refusal = guard(census, control)
         if refusal is not None:

@@ -53,7 +53,14 @@ async def survey(
     verified_until: datetime | None,
 ) -> Survey:
     """Count what a run over the audience would write, and for whom it is the end of the pool."""
-    census = await take_census(connection, catalogue, pools, borders, verified_until=verified_until)
+    census = await take_census(
+        connection,
+        catalogue,
+        pools,
+        borders,
+        verified_until=verified_until,
+        expects_legacy=True,
+    )
     users = await count_affected_users(connection, catalogue, pools, borders, census)
     names = fragments(catalogue, pools)
     rows = min(census.legacy_untracked, max_rows)

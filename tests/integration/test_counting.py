@@ -20,6 +20,7 @@ from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.healing import heal, make_workshop
 from tests.support.pgbouncer import bouncing
+from tests.support.waiting import wait_until
 
 HOUR = timedelta(hours=1)
 IN_FULL, BY_CHANGES = CensusForm.BY_TOTAL, CensusForm.INCREMENTAL
@@ -46,6 +47,16 @@ class Counter:
     async def do(self, statement: str) -> None:
         await self.app.run(statement)
         await self.app.run("SELECT pg_stat_force_next_flush()")
+
+    async def gone(self) -> None:
+        """The app closes its session; waits until the server has ended every one of the app's."""
+        await self.app.connection.close()
+        await wait_until(self._none_is_left)
+
+    async def _none_is_left(self) -> bool:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'app'"
+        async with self.workshop.engine.connect() as connection:
+            return (await connection.exec_driver_sql(left)).scalar_one() == 0
 
     async def take(self) -> Counted:
         return await self.counting.take(verified_until=None, users_due=lambda: True)
@@ -95,11 +106,13 @@ async def test_a_row_that_is_lost_is_counted_in_full_at_once_and_followed_again_
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
             " VALUES ('import', 's', '/', timezone('UTC', now()) - interval '30 days')"
         )
-        for _ in range(2):  # a gallery with legacy pairs is never followed
+        # A gallery with legacy pairs is never followed; once they are expected, the total is not
+        # asked for first.
+        for form in (IN_FULL, CensusForm.BY_ARTWORK, CensusForm.BY_ARTWORK):
             found = (await one.take()).census
-            assert (found.form, found.legacy_untracked) == (IN_FULL, 3)
+            assert (found.form, found.legacy_untracked) == (form, 3)
         await heal(one.workshop)
-        assert await one.forms(2) == [IN_FULL, BY_CHANGES]
+        assert await one.forms(2) == [CensusForm.BY_ARTWORK, BY_CHANGES]
 
 
 async def test_for_a_minute_after_a_run_our_own_sessions_are_no_exception(
@@ -113,12 +126,13 @@ async def test_for_a_minute_after_a_run_our_own_sessions_are_no_exception(
             other.engine.connect() as session,
         ):
             await session.exec_driver_sql("SELECT 1")
-            await one.app.connection.close()
+            await one.gone()
             assert await one.forms(2) == [IN_FULL, IN_FULL]
             async with app_on(app_database_url) as app:
                 await app.run(
                     "UPDATE conservator.run SET finished_at = now() - interval '2 minutes'"
                 )
+            await one.gone()
             assert await one.forms(2) == [IN_FULL, BY_CHANGES]
 
 
@@ -140,7 +154,7 @@ async def test_sessions_that_were_active_within_fifteen_seconds_are_busy(
 
 async def test_our_own_sessions_are_no_hindrance(app_database_url: str) -> None:
     async with counter(app_database_url, settled_after=15.0) as one:
-        await one.app.connection.close()
+        await one.gone()
         async with (
             make_workshop(app_database_url, watches=True) as other,
             other.engine.connect() as session,
@@ -154,7 +168,7 @@ async def test_a_role_that_does_not_see_other_sessions_counts_everything(
 ) -> None:
     async with counter(app_database_url, watches=False) as one:
         assert await one.forms(3) == [IN_FULL] * 3
-        await one.app.connection.close()  # now there is nobody to be seen
+        await one.gone()  # now there is nobody to be seen
         assert await one.forms(2) == [IN_FULL, BY_CHANGES]
 
 
