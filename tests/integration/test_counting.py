@@ -56,7 +56,8 @@ class Counter:
     async def _none_is_left(self) -> bool:
         left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'app'"
         async with self.workshop.engine.connect() as connection:
-            return (await connection.exec_driver_sql(left)).scalar_one() == 0
+            found: int = (await connection.exec_driver_sql(left)).scalar_one()
+            return found == 0
 
     async def take(self) -> Counted:
         return await self.counting.take(verified_until=None, users_due=lambda: True)
