@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from bench.contenders import (
     Backfill,
-    BenchmarkError,
     Share,
     bare,
     choose_share,
@@ -15,6 +14,7 @@ from bench.contenders import (
     sketch,
     sketch_by_toolkit,
 )
+from bench.errors import BenchmarkError
 from bench.gallery import LEGACY, build
 from bench.measures import Goal, Measure, compared
 from bench.options import Options, read_options

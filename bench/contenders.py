@@ -12,6 +12,7 @@ from sqlalchemy import MetaData, Table, and_, select
 from sqlalchemy import create_engine as make_engine
 from sqlalchemy.dialects.postgresql import insert
 
+from bench.errors import BenchmarkError
 from bench.servers import settings_for, statement
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
@@ -58,10 +59,6 @@ class Backfill:
     def whole(self) -> float:
         """From the wish to the verified end."""
         return self.planning + self.writing + self.verifying
-
-
-class BenchmarkError(Exception):
-    """A contender did not do what was to be timed."""
 
 
 def choose_share(server: PostgresServer, database: str, rows: int) -> Share:

@@ -29,6 +29,11 @@ class Options:
     backfill_rounds: int
     rows: int
     """Rows that every backfill writes, at most; 0 for everything."""
+    growth_impressions: int
+    """Of the largest of the four galleries through which a line is drawn."""
+    memory_censuses: int
+    """Censuses over which the service's memory is watched."""
+    cold_rounds: int
     starts: int
     scrapes: int
     duty: str
@@ -50,7 +55,7 @@ def read_options(description: str | None) -> Options:
     add = parser.add_argument
     add("--users", type=int, default=3000, help="users of the gallery")
     add("--artworks", type=int, default=3000, help="artworks of the gallery, over 60 days")
-    add("--missing", type=float, default=0.1, help="share of the pairs without an impression")
+    add("--missing", type=float, default=0.13, help="share of the pairs without an impression")
     add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
     add("--durable", action="store_true", help="commits wait for the disk")
     add("--results", type=Path, default=RESULTS, help="where the JSON files go")
@@ -58,6 +63,9 @@ def read_options(description: str | None) -> Options:
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
     add("--backfill-rounds", type=int, default=3, help="rounds of the backfill")
     add("--rows", type=int, default=200_000, help="rows of a backfill; 0 for everything")
+    add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")
+    add("--memory-censuses", type=int, default=200, help="over which memory is watched")
+    add("--cold-rounds", type=int, default=2, help="rounds with nothing in memory")
     add("--starts", type=int, default=4, help="starts of the service")
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")

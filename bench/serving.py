@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from bench.contenders import BenchmarkError
+from bench.errors import BenchmarkError
 from monitor.demo.child import Child
 
 _START_SECONDS = 60.0

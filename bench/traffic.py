@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bench.contenders import BenchmarkError
+from bench.errors import BenchmarkError
 from bench.gallery import LEGACY, build
 from bench.measures import Goal, Measure, compared, percentile
 from bench.options import Options, read_options
