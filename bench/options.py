@@ -28,7 +28,11 @@ class Options:
     anti_joins: int
     backfill_rounds: int
     rows: int
-    """Rows that every backfill writes, at most; 0 for everything."""
+    """Rows that every backfill writes, about."""
+    slow_rows: int
+    """The same for those that write row by row."""
+    million: int
+    """Rows of the large heal run; 0 for none."""
     growth_impressions: int
     """Of the largest of the four galleries through which a line is drawn."""
     memory_censuses: int
@@ -38,8 +42,8 @@ class Options:
     scrapes: int
     duty: str
     """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
-    traffic_rows: int
-    """Rows of the heal run beside the app's traffic."""
+    traffic_rounds: int
+    """Windows without and with healing, at each of two paces."""
     steady_seconds: float
     """Of the window over which the idle service's cost is counted."""
     window_seconds: float
@@ -61,15 +65,17 @@ def read_options(description: str | None) -> Options:
     add("--results", type=Path, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=9, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
-    add("--backfill-rounds", type=int, default=3, help="rounds of the backfill")
-    add("--rows", type=int, default=200_000, help="rows of a backfill; 0 for everything")
+    add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
+    add("--rows", type=int, default=110_000, help="rows of a backfill")
+    add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
+    add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
     add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")
     add("--memory-censuses", type=int, default=200, help="over which memory is watched")
     add("--cold-rounds", type=int, default=2, help="rounds with nothing in memory")
     add("--starts", type=int, default=4, help="starts of the service")
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
-    add("--traffic-rows", type=int, default=400_000, help="rows healed beside the app's traffic")
+    add("--traffic-rounds", type=int, default=4, help="windows without and with healing")
     add("--steady-seconds", type=float, default=180.0, help="the window of bench.steady")
-    add("--window-seconds", type=float, default=5.0, help="a window with or without healing")
+    add("--window-seconds", type=float, default=4.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))
