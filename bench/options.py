@@ -44,8 +44,14 @@ class Options:
     """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
     traffic_rounds: int
     """Windows without and with healing, at each of two paces."""
+    ageing_seconds: float
+    """Over which the pairs become legacy whose time to heal is taken."""
+    census_every: float
+    """Seconds; of the service that heals them. The cooldown is as long."""
     steady_seconds: float
     """Of the window over which the idle service's cost is counted."""
+    steady_scrapes: int
+    """Of the idle service."""
     window_seconds: float
     """Of each window with or without healing, without its edges."""
 
@@ -76,6 +82,9 @@ def read_options(description: str | None) -> Options:
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
     add("--traffic-rounds", type=int, default=4, help="windows without and with healing")
-    add("--steady-seconds", type=float, default=180.0, help="the window of bench.steady")
+    add("--ageing-seconds", type=float, default=40.0, help="over which pairs become legacy")
+    add("--census-every", type=float, default=5.0, help="seconds, of the service that heals those")
+    add("--steady-seconds", type=float, default=60.0, help="the window of bench.steady")
+    add("--steady-scrapes", type=int, default=2000, help="scrapes of the idle service")
     add("--window-seconds", type=float, default=4.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))
