@@ -12,7 +12,7 @@ queries   query parameters and path numbers, strictly
 answers   records -> JSON; shapes/ are its types
 openapi/  the description of all calls; `description` serves it
 unchanged answers that whoever has them already is not sent again
-runner    requests that can't be read or don't come to an end, before any route
+runner    the port; connections: what can't be read, comes too late or is not taken, before routes
 context   what the handlers share
 artworks, checks, healing, health, history, runs   the handlers, by subject
 pages     the HTML pages, and errors on the way to them as pages

@@ -104,3 +104,9 @@ def create_app(
         if method == hdrs.METH_GET:
             app.router.add_route(hdrs.METH_HEAD, path, guarded(access, handler))
     return app
+
+
+def exchange_tokens(app: web.Application, tokens: Tokens) -> None:
+    """From now on these tokens. Streams that were opened with another one end."""
+    app[GATE].tokens = tokens
+    app[VIEWING].feed.wake()

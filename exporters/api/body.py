@@ -17,6 +17,7 @@ BODY_SECONDS = 10.0
 
 async def read_object(request: web.Request, *, may_be_empty: bool = False) -> dict[str, object]:
     """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
+    _check_coding(request)
     raw = await _whole(request)
     if not raw and may_be_empty:
         return {}
@@ -61,6 +62,18 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _check_coding(request: web.Request) -> None:
+    """Bodies are small, and what is packed small may be large: none is unpacked."""
+    codings = ", ".join(request.headers.getall(hdrs.CONTENT_ENCODING, ()))
+    if codings.strip().lower() not in {"", "identity"}:
+        raise ApiError(
+            web.HTTPUnsupportedMediaType.status_code,
+            "unsupported_media_type",
+            f"Content-Encoding: expected none, found {codings[:60]!r}; send the body as it is.",
+            {hdrs.ACCEPT_ENCODING: "identity"},
+        )
 
 
 def _check_content_type(request: web.Request) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
 from exporters.api.errors import ApiError
+from exporters.api.gate import GATE
 from exporters.api.queries import parameters
 from exporters.api.viewing import viewing_of
 from exporters.page.feed import ClosedError, Drawing, Feed, FullError, Stream
@@ -45,14 +47,14 @@ PULSE = web.AppKey("pulse", Pulse)
 async def events(request: web.Request) -> web.StreamResponse:
     """Follow the snapshot until the reader or the service goes."""
     parameters(request)
-    feed, pulse = viewing_of(request).feed, request.app[PULSE]
+    feed = viewing_of(request).feed
     response = web.StreamResponse(headers=_HEADERS)
     if request.method == hdrs.METH_HEAD:
         return response
     try:
         async with feed.open() as stream:
             await response.prepare(request)
-            await _follow(response, feed, stream, pulse)
+            await _follow(request, response, feed, stream)
     except FullError:
         message = "All streams for live pages are taken; this page stays as it is. Reload it later."
         raise ApiError(503, "too_many_streams", message, {"Retry-After": "30"}) from None
@@ -63,22 +65,28 @@ async def events(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _follow(response: web.StreamResponse, feed: Feed, stream: Stream, pulse: Pulse) -> None:
+async def _follow(
+    request: web.Request, response: web.StreamResponse, feed: Feed, stream: Stream
+) -> None:
     """Send what is new as often as there is something, a heartbeat where there is not."""
+    gate, beat = request.app[GATE], request.app[PULSE].beat
     # What a browser waits before it comes again by itself.
-    await _send(response, "retry: 10000\n\n", pulse)
-    while not feed.closed:
-        try:
-            await asyncio.wait_for(stream.wake.wait(), pulse.beat)
-        except TimeoutError:
-            await _send(response, _event("beat", {}), pulse)
-            continue
+    await _send(request, response, "retry: 10000\n\n")
+    while True:
+        text = _event("beat", {})
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stream.wake.wait(), beat)
+            text = ""
         stream.wake.clear()
-        if feed.latest is not None:
+        if feed.closed:
+            await _send(request, response, _event("bye", {}))
+            return
+        if not gate.still_admits(request):
+            return  # the page comes again, and hears that its token is none any more
+        if not text and feed.latest is not None:
             text = "".join(_told(stream.news(feed.latest)))
-            if text:
-                await _send(response, text, pulse)
-    await _send(response, _event("bye", {}), pulse)
+        if text:
+            await _send(request, response, text)
 
 
 def _told(news: Drawing) -> list[str]:
@@ -104,5 +112,10 @@ def _event(name: str, data: object) -> str:
     return f"event: {name}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
 
 
-async def _send(response: web.StreamResponse, text: str, pulse: Pulse) -> None:
-    await asyncio.wait_for(response.write(text.encode()), pulse.write)
+async def _send(request: web.Request, response: web.StreamResponse, text: str) -> None:
+    """Raises ConnectionError, TimeoutError: the reader has gone."""
+    await asyncio.wait_for(response.write(text.encode()), request.app[PULSE].write)
+    if request.transport is None:
+        # A connection that ends while a write waits for it lets the write come back as if it had
+        # been taken.
+        raise ConnectionResetError

@@ -29,6 +29,8 @@ SECONDS_A_MINUTE = 60.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ROLE = web.RequestKey("role", Role)
+_ADMITTED = web.RequestKey("admitted", tuple[Access, str | None])
+"""Where to, and by which Authorization header."""
 
 
 class Reason(StrEnum):
@@ -79,7 +81,7 @@ class Gate:
     def admit(self, request: web.Request, access: Access, authorization: str | None) -> Role:
         """Whose call this is, where it may be made. Raises ApiError 401, 403, 429."""
         role = self.tokens.role(authorization)
-        request[ROLE] = role
+        request[ROLE], request[_ADMITTED] = role, (access, authorization)
         # Whoever asks whether it is alive is always told.
         guesses = authorization is not None and role is Role.STRANGER
         if guesses and access is not Access.PUBLIC:
@@ -94,6 +96,11 @@ class Gate:
                 self.turned_away(Reason.TOO_MANY_BACKFILLS)
                 raise _later("too_many_backfills", "Too many backfills from this client", wait)
         return role
+
+    def still_admits(self, request: web.Request) -> bool:
+        """Whether a call that was let in would be now: tokens may have been replaced."""
+        access, authorization = request[_ADMITTED]
+        return refusal(access, self.tokens.role(authorization), self.tokens) is None
 
     def _fail(self, request: web.Request) -> None:
         wait = self._failures.take(client_of(request.remote), self._clock())

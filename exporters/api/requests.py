@@ -52,6 +52,25 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[REQUEST_ID] = request_id
 
 
+def tell_unreadable(
+    response: web.Response, error: BaseException | None, client: str | None
+) -> None:
+    """The same for the answer to what could not be read, of which nothing is repeated."""
+    request_id = response.headers[REQUEST_ID] = uuid.uuid4().hex
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        log.info("request_unreadable", error=type(error).__name__, client=client)
+        log.info(
+            "request",
+            method="other",
+            route="unknown",
+            status=response.status,
+            seconds=0.0,
+            bytes=response.content_length or 0,
+            client=client,
+            role=Role.STRANGER.value,
+        )
+
+
 def route_of(request: web.Request) -> str:
     """The route as it stands in the table: an id in the path is nobody's business."""
     resource = request.match_info.route.resource

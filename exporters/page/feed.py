@@ -109,11 +109,15 @@ class Feed:
             if not self._streams:
                 await self._stop_drawing()
 
+    def wake(self) -> None:
+        """Have every stream look whether it may go on, and what there is for it."""
+        for stream in self._streams:
+            stream.wake.set()
+
     async def close(self) -> None:
         """End all streams: each sees `closed` and says goodbye."""
         self.closed = True
-        for stream in self._streams:
-            stream.wake.set()
+        self.wake()
         await self._stop_drawing()
 
     async def _stop_drawing(self) -> None:
@@ -144,5 +148,4 @@ class Feed:
             return
         if drawn != self.latest:
             self.latest = drawn
-            for stream in self._streams:
-                stream.wake.set()
+            self.wake()

@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
-from exporters.api.app import create_app
-from exporters.api.gate import GATE
+from exporters.api.app import create_app, exchange_tokens
 from exporters.api.runner import IDLE_SECONDS, Runner, Site
 from exporters.api.tokens import Tokens
 from exporters.otlp.push import OtlpPush, pushing
@@ -42,7 +41,7 @@ class Serving:
         if self.certificate is not None and server.tls is not None:
             tls_context(server.tls)  # tried on another one first
             self.certificate.load_cert_chain(server.tls.cert, server.tls.key, password=_no_password)
-        self.runner.app[GATE].tokens = tokens(server)
+        exchange_tokens(self.runner.app, tokens(server))
 
 
 @asynccontextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import ssl
 import subprocess
+import zlib
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
@@ -75,6 +79,62 @@ async def test_tokens_are_exchanged_without_a_restart_and_a_bad_file_changes_not
         assert second.metrics()["conservator_config_reload_failed"] == 0
         assert len(service.events("listening")) == 1
         assert service.stop().code == 0
+
+
+async def test_an_open_page_is_cut_off_once_its_token_is_exchanged(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    token = tmp_path / "read_token"
+    token.write_text(READ)
+    work.configure(healing=OBSERVE, server={"read_token_file": "read_token", "port": 0})
+    with work.started("serve") as service:
+        service.until(lambda: service.client(READ).get("readyz").status == 200)
+        former, lasting = events(service, READ), events(service, ADMIN_TOKEN)
+        assert former.readline() == lasting.readline() == b"retry: 10000\n"
+        token.write_text("token-of-another-reader")
+        assert hang_up(service, 1)["changed"] == ["server.read_token"]
+        former.read()  # to its end
+        assert service.client(READ).get("events").status == 401
+        assert service.client().post("api/healing/pause", {"reason": "a fire"}).status == 200
+        while b"a fire" not in (line := lasting.readline()):
+            assert line
+
+
+async def test_what_a_stranger_has_packed_is_not_unpacked(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path, healing=OBSERVE)
+    with work.started("serve") as service:
+        client = service.client(None)
+        service.until(lambda: client.get("readyz").status == 200)
+        packed, spent = a_gigabyte(), cpu_seconds(service)
+        for _ in range(3):
+            sent = HTTPConnection(urlsplit(client.address).netloc, timeout=20)
+            sent.request("POST", "/api/alerts", packed, {"Content-Encoding": "deflate"})
+            assert sent.getresponse().status == 401
+            sent.close()
+        assert cpu_seconds(service) - spent < 1.0
+
+
+def events(service: Running, token: str) -> HTTPResponse:
+    """An open stream."""
+    stream = HTTPConnection(urlsplit(service.client().address).netloc, timeout=20)
+    stream.request("GET", "/events", headers={"Authorization": f"Bearer {token}"})
+    return stream.getresponse()
+
+
+def a_gigabyte() -> bytes:
+    """Of zeros, as a megabyte."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    # Fully flushed, so that each of the same blocks can be unpacked after any other.
+    return 62 * (packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH))
+
+
+def cpu_seconds(service: Running) -> float:
+    """That the process has spent so far."""
+    fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_any_other_setting_takes_an_end_and_a_start_within_the_process(

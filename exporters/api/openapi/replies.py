@@ -8,9 +8,9 @@ from dataclasses import replace
 from aiohttp import hdrs
 
 from exporters.api.body import BODY_SECONDS
+from exporters.api.connections import TOO_LONG
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.openapi.parts import Header, Link, Parameter, Reply, Where
-from exporters.api.runner import TOO_LONG
 from exporters.api.shapes.base import Fault, Problem
 from exporters.api.tokens import Access
 
@@ -57,11 +57,12 @@ BODY_REPLIES = (
     ),
     problem(
         415,
-        "The body is something else than JSON in UTF-8.",
+        "The body is something else than JSON in UTF-8, or compressed.",
         {
             "unsupported_media_type": "Content-Type: expected application/json in UTF-8, found"
             " 'text/plain'."
         },
+        Header(hdrs.ACCEPT_ENCODING, "identity, where the body was compressed.", "identity", False),
     ),
     problem(
         408,

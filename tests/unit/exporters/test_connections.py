@@ -4,35 +4,46 @@ served."""
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
-from exporters.api import body, runner
+from exporters.api import body, connections, runner
 from exporters.api.app import create_app
+from exporters.api.context import CONTEXT
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.gate import GATE, Reason
 from exporters.api.tokens import Tokens
+from exporters.api.viewing import VIEWING
+from monitor.state.control import Control
+from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 SOON = 0.2
 PATIENCE = 10.0
+MANY_BYTES = 64 * 1024 * 1024
+"""More than the buffers of any connection hold."""
+STRANGER = b"POST /api/healing/pause HTTP/1.1\r\nHost: x\r\n"
 HEAD = b"POST /api/healing/pause HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-admin\r\n"
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[int, web.Application]]:
-    """A port of the application."""
+async def listening() -> AsyncIterator[tuple[int, web.Application, runner.Runner]]:
+    """A port of the application, and what answers there."""
     app = create_app(board(), Recorder(), Tokens(admin="the-admin"), clock=Clock())
     running = runner.Runner(app, access_log=None, shutdown_timeout=0.1)
     await running.setup()
     await runner.Site(running, "127.0.0.1", 0).start()
     try:
-        yield running.addresses[0][1], app
+        yield running.addresses[0][1], app, running
     finally:
         await running.cleanup()
 
@@ -57,8 +68,8 @@ async def is_served(port: int) -> bool:
 async def test_a_request_that_does_not_come_to_its_end_is_given_up_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(runner, "HEAD_SECONDS", SOON)
-    async with listening() as (port, _):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
+    async with listening() as (port, *_):
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
         for _, writer in slow:
             writer.write(begun)
@@ -69,8 +80,8 @@ async def test_a_request_that_does_not_come_to_its_end_is_given_up_and_holds_nob
 
 
 async def test_a_connection_that_has_asked_once_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "HEAD_SECONDS", SOON)
-    async with listening() as (port, _):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
+    async with listening() as (port, *_):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -89,7 +100,7 @@ async def test_a_connection_that_has_asked_once_is_kept(monkeypatch: pytest.Monk
 
 async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "BODY_SECONDS", SOON)
-    async with listening() as (port, _):
+    async with listening() as (port, *_):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
             HEAD + b"Content-Type: application/json\r\nContent-Length: 20\r\n\r\n" + b'{"reason'
@@ -101,7 +112,7 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_has_come() -> None:
-    async with listening() as (port, _):
+    async with listening() as (port, *_):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
         writer.write(b"%x\r\n" % (MAX_BODY_BYTES + 1) + b" " * (MAX_BODY_BYTES + 1) + b"\r\n")
@@ -114,8 +125,8 @@ async def test_a_body_that_is_too_large_is_refused_before_it_has_come() -> None:
 async def test_too_many_connections_are_closed_at_once_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner, "MOST_OF_ONE_CLIENT", 5)
-    async with listening() as (port, app):
+    monkeypatch.setattr(connections, "MOST_OF_ONE_CLIENT", 5)
+    async with listening() as (port, app, _):
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
         for _, writer in kept:
             writer.write(b"GET /hea")
@@ -130,3 +141,104 @@ async def test_too_many_connections_are_closed_at_once_and_counted(
                     break
         for _, one in [*kept, (reader, writer)]:
             one.close()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The next answer's first line, and its body."""
+    async with asyncio.timeout(PATIENCE):
+        first, length = await reader.readline(), 0
+        while (line := await reader.readline()) != b"\r\n":
+            assert line, "the connection was closed within an answer"
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        return first, await reader.readexactly(length)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"identity, gzip", b"nonsense"])
+async def test_a_compressed_body_is_refused_and_never_unpacked(coding: bytes) -> None:
+    encoded = b"Content-Encoding: %s\r\nContent-Length: 2\r\n\r\n{}" % coding
+    async with listening() as (port, *_):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        # Whoever unpacked this would find that it is none of these, and close the connection.
+        writer.write(STRANGER + encoded)
+        assert (await answer(reader))[0].startswith(b"HTTP/1.1 401")
+        writer.write(HEAD + encoded)
+        first, body = await answer(reader)
+        assert first.startswith(b"HTTP/1.1 415")
+        assert b"Content-Encoding: expected none" in body
+        writer.write(HEAD + b"Content-Encoding: Identity\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await answer(reader))[0].startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 9999999999", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_nobody_wants_is_not_read_to_its_end(framing: bytes) -> None:
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    async with listening() as (port, *_):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(STRANGER + framing + b"\r\n\r\n" + chunk)
+        assert (await answer(reader))[0].startswith(b"HTTP/1.1 401")
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < MANY_BYTES:
+                writer.write(chunk)
+                await writer.drain()
+                sent += len(chunk)
+        assert sent < MANY_BYTES
+        writer.close()
+
+
+async def test_what_can_not_be_read_gets_an_id_and_its_line_in_the_access_log() -> None:
+    async with listening() as (port, *_):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with capture_logs([merge_contextvars]) as logged:
+            writer.write(b"GET /a-secret HTTP/9\r\n\r\n")
+            answered = (await until_closed(reader)).decode()
+        [request_id] = re.findall("X-Request-ID: ([0-9a-f]{32})\r\n", answered)
+        assert [(line["event"], line["request_id"]) for line in logged] == [
+            ("request_unreadable", request_id),
+            ("request", request_id),
+        ]
+        assert (logged[1]["status"], logged[1]["route"]) == (400, "unknown")
+        assert logged[1]["bytes"] == len(answered.partition("\r\n\r\n")[2])
+        assert "secret" not in str(logged)
+        writer.close()
+
+
+def deaf(port: int) -> socket.socket:
+    """A connection of a client that takes next to nothing before it reads."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    return client
+
+
+def opened(running: runner.Runner) -> int:
+    assert running.server is not None
+    return len(running.server.connections)
+
+
+async def test_who_does_not_read_the_answers_loses_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "TAKEN_SECONDS", SOON)
+    async with listening() as (port, _, running):
+        with deaf(port) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+            await wait_until(lambda: opened(running) == 1)
+            assert await is_served(port)
+            await wait_until(lambda: opened(running) == 0)
+
+
+async def test_a_page_that_does_not_read_its_stream_loses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "TAKEN_SECONDS", SOON)
+    async with listening() as (port, app, running):
+        feed, shown = app[VIEWING].feed, app[CONTEXT].board
+        with deaf(port) as client:
+            client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+            await wait_until(lambda: feed.open_streams == 1)
+            shown.update(control=Control(paused=True, paused_reason="x" * 10_000_000))
+            await wait_until(lambda: opened(running) == 0)
+            assert feed.open_streams == 0

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import ClientResponse
 
+from exporters.api.app import exchange_tokens
 from exporters.api.events import Pulse
 from exporters.api.viewing import VIEWING
 from monitor.state.control import Control
 from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import NOON, a_census
-from tests.unit.exporters.serving import ADMIN, Served, serving
+from tests.unit.exporters.serving import ADMIN, ALL_TOKENS, Served, bearer, serving
 
 
 async def events(response: ClientResponse) -> AsyncIterator[tuple[str, Any]]:
@@ -93,6 +95,40 @@ async def test_the_end_of_the_service_ends_the_streams_with_a_goodbye(served: Se
     async with served.client.get("/events", headers=ADMIN) as response:
         assert response.status == 503
         assert (await response.json())["error"]["code"] == "stopping"
+
+
+async def test_a_stream_ends_once_its_token_is_none_any_more() -> None:
+    async with (
+        serving() as served,
+        served.client.get("/events", headers=bearer("the-reader")) as former,
+        served.client.get("/events", headers=ADMIN) as lasting,
+    ):
+        app = served.client.app
+        assert app is not None
+        read, still = events(former), events(lasting)
+        await until(read, "census")
+        await until(still, "census")
+        served.board.update(control=Control(paused=True, paused_reason="a secret"))
+        exchange_tokens(app, replace(ALL_TOKENS, read="the-next-reader"))
+        async with asyncio.timeout(10):
+            assert [event async for event in read] == []
+        assert "a secret" in (await until(still, "part", "switches"))["html"]
+        async with served.client.get("/events", headers=bearer("the-reader")) as response:
+            assert response.status == 401
+
+
+async def test_a_stream_without_a_token_ends_once_one_is_needed() -> None:
+    async with (
+        serving(replace(ALL_TOKENS, read=None)) as served,
+        served.client.get("/events") as response,
+    ):
+        app = served.client.app
+        assert app is not None
+        stream = events(response)
+        await until(stream, "census")
+        exchange_tokens(app, ALL_TOKENS)
+        async with asyncio.timeout(10):
+            assert [event async for event in stream] == []
 
 
 async def test_many_readers_cost_one_question_to_the_database(served: Served) -> None:
