@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bench.gallery import LEGACY
 from bench.servers import settings_for, statement
 from checks.census import (
     Census,
@@ -46,6 +47,8 @@ class Counting:
     engine: AsyncEngine
     catalogue: Catalogue
     pools: PoolsSpec
+    expects_legacy: bool = False
+    """The last census found legacy pairs, as it has wherever there are some."""
 
     async def floor(self, connection: AsyncConnection, _: Borders) -> float:
         """Every impression read once, by the cheapest index."""
@@ -123,7 +126,9 @@ class Counting:
         return count
 
     async def _census(self, connection: AsyncConnection, borders: Borders) -> Census:
-        return await take_census(connection, self.catalogue, self.pools, borders)
+        return await take_census(
+            connection, self.catalogue, self.pools, borders, expects_legacy=self.expects_legacy
+        )
 
 
 def naive(borders: Borders) -> dict[str, datetime]:
@@ -141,6 +146,6 @@ async def counting(server: PostgresServer, database: str) -> AsyncIterator[Count
     engine = create_engine(server.url(database), pool_size=1)
     try:
         catalogue = require(await inspect(engine, settings), Blocks.COUNTING)
-        yield Counting(engine, catalogue, settings.pools_spec())
+        yield Counting(engine, catalogue, settings.pools_spec(), database == LEGACY)
     finally:
         await engine.dispose()

@@ -12,15 +12,15 @@ covers the healthy gallery alone: as soon as one pair is legacy, everything is c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census, CensusForm, choose_form, parameters
-from checks.fragments import fragments, stored_moment
+from checks.fragments import counted_artworks, fragments, stored_moment
 from checks.marks import Marks
 from checks.relations import Catalogue
 from checks.spec import Audience, Borders, PoolsSpec
@@ -48,8 +48,13 @@ class Statements:
         viewed = catalogue.impressions.columns[spec.impressions.viewed_at]
         names = fragments(catalogue, pools)
         since = stored_moment(viewed, spec.timezone, "since")
+        created = catalogue.artworks.columns[spec.artworks.created_at]
+        condition = sql.SQL("{} > {} - interval '1 day'").format(
+            names["artwork_created"], stored_moment(created, spec.timezone, "legacy_until")
+        )
+        young = counted_artworks(catalogue, condition)
         return cls(
-            artworks=render(PACKAGE, "change_artworks", names),
+            artworks=render(PACKAGE, "change_artworks", {**names, "perhaps_young": young}),
             users=compose("SELECT count(*) FROM {counted_users} AS u", names).as_string(None),
             added=render(PACKAGE, "change_added", {**names, "since": since}),
         )
@@ -132,8 +137,7 @@ async def take_increment(
     connection: AsyncConnection, basis: Basis, marks: Marks, borders: Borders
 ) -> Increment | str:
     """The census in the connection's snapshot, whose complete marks are `marks`; or why it takes a
-    full count."""
-    started = time.perf_counter()
+    full count. How long it took, its caller knows."""
     why = _beyond(basis, marks)
     if not why and borders.now < basis.latest:
         why = "The database's clock has gone back."
@@ -151,7 +155,6 @@ async def take_increment(
     census, young = await reader.census(grown)
     if census.legacy_untracked:
         return "There are legacy pairs."
-    census = replace(census, duration_seconds=time.perf_counter() - started)
     at = borders.now if inserted else grown.at
     return Increment(census, replace(grown, marks=marks, at=at, latest=borders.now, young=young))
 

@@ -14,6 +14,7 @@ and a replica has no counters.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -74,6 +75,7 @@ class Counting:
         self._settled_after = settled_after
         self._basis: Basis | None = None
         self._expects_legacy = False
+        self._has_state = False
 
     async def take(
         self, *, verified_until: datetime | None, users_due: Callable[[], bool]
@@ -105,6 +107,7 @@ class Counting:
         basis, timeout = self._basis, _timeout(workshop)
         pools = workshop.settings.pools_spec()
         async with snapshot(workshop.engine, timeout=timeout) as connection:
+            started = time.perf_counter()
             reading = await self._read(connection, workshop)
             if basis is None:
                 return reading
@@ -117,7 +120,8 @@ class Counting:
                     return reading
                 found = await take_increment(connection, basis, reading.marks, borders)
                 if isinstance(found, Increment):
-                    return found
+                    seconds = time.perf_counter() - started
+                    return replace(found, census=replace(found.census, duration_seconds=seconds))
                 why = found
         log.debug("census_in_full", reason=why)
         self._basis = None
@@ -187,7 +191,9 @@ class Counting:
         """The marks. Our own sessions are busy all the time, and write impressions in runs only."""
         state = workshop.state
         lately = False
-        if await schema.is_current(connection, state.state_schema):
+        if not self._has_state:
+            self._has_state = await schema.is_current(connection, state.state_schema)
+        if self._has_state:
             lately = bool((await state.run(connection, "run_lately")).scalar_one())
         return await read_marks(
             connection,
