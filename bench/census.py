@@ -1,8 +1,8 @@
 """The census against `count(*)` of the impressions, in alternation: `python -m bench.census`.
 
-On the healed gallery, where the total is enough, and on the legacy one, where the artworks are told
-apart and the affected users are counted at times. Beside it the plain anti-join, by itself and through
-the tools of `rivals`.
+On the healed gallery, where the total is enough, and on the legacy one, where the artworks are
+told apart and the affected users are counted at times. Beside it the plain anti-join, by itself and
+through the tools of `rivals`.
 """
 
 from __future__ import annotations

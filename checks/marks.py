@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,6 +76,7 @@ async def read_marks(
         render("checks", "change_marks", {}),
         {
             "oids": [relation.oid for relation in relations],
+            "names": [sql.Identifier(one.schema, one.name).as_string(None) for one in relations],
             "settled_after": settled_after,
             "spared": spared,
         },
@@ -89,6 +91,8 @@ async def read_marks(
         ),
     )
     incomplete = _incomplete(impressions, plain=all(row.plain for row in rows.values()))
+    if not all(row.named for row in rows.values()):
+        incomplete = "A table is not the one that the catalogue was read from."
     if not incomplete and not await _is_direct(connection, impressions.pid):
         incomplete = "Through a connection pooler, our own session may owe a report of the app's."
     return Reading(marks, incomplete, impressions.now)

@@ -25,6 +25,7 @@ WITH sessions AS MATERIALIZED (
 SELECT
     t.oid::bigint AS oid,
     coalesce(c.relkind = 'r' AND NOT c.relhassubclass AND m.amname = 'heap', FALSE) AS plain,
+    coalesce(to_regclass(t.name)::oid = t.oid, FALSE) AS named,
     coalesce(pg_relation_filenode(t.oid)::bigint, 0) AS filenode,
     coalesce(pg_stat_get_tuples_inserted(t.oid), 0) AS inserted,
     coalesce(pg_stat_get_tuples_updated(t.oid), 0) AS updated,
@@ -42,10 +43,11 @@ SELECT
 FROM (
     SELECT
         CASE WHEN s.hidden >= 0 THEN o.oid END AS oid,
+        o.name,
         s.hidden,
         s.restless
     FROM sessions AS s
-    CROSS JOIN unnest(%(oids)s::oid[]) AS o (oid)
+    CROSS JOIN unnest(%(oids)s::oid[], %(names)s::text[]) AS o (oid, name)
 ) AS t
 LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
 LEFT JOIN pg_catalog.pg_am AS m ON m.oid = c.relam

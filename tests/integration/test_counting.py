@@ -234,6 +234,21 @@ async def test_a_child_table_that_came_since_the_catalogue_was_read_is_noticed(
         assert (found.form, found.tracked) == (IN_FULL, 4)
 
 
+async def test_a_table_that_was_exchanged_for_another_is_counted_in_full(
+    app_database_url: str,
+) -> None:
+    async with counter(app_database_url) as one:
+        assert await one.forms(2) == [IN_FULL, BY_CHANGES]
+        await one.do(
+            "ALTER TABLE user_art_impressions RENAME TO before;"
+            " CREATE TABLE user_art_impressions (LIKE before INCLUDING ALL);"
+            " GRANT SELECT ON user_art_impressions TO PUBLIC;"
+            " INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'seen0001')"
+        )
+        found = (await one.take()).census
+        assert (found.form, found.tracked) == (IN_FULL, 1)
+
+
 async def test_through_a_pooler_everything_is_counted(
     app_database_url: str, server: PostgresServer
 ) -> None:
