@@ -54,7 +54,11 @@ async def _steady(server: PostgresServer, one: Counting, options: Options) -> tu
     floor = Measure("count(*), nothing legacy", "s", tuple(samples["floor"]))
     census = compared("the four counts, nothing legacy", "s", samples["census"], floor, COUNTS_GOAL)
     users = compared(
-        "… with affected users, nothing legacy", "s", samples["users"], floor, USERS_GOAL
+        "the four counts with affected users, nothing legacy",
+        "s",
+        samples["users"],
+        floor,
+        USERS_GOAL,
     )
     measures = [floor, census, users]
     if options.anti_joins:
