@@ -34,7 +34,9 @@ def measure(server: PostgresServer, options: Options) -> Report:
                 seconds.append(asyncio.run(_once(server, database, name)))
         floor = Measure(f"count(*), cold, {words}", "s", tuple(samples[FLOOR]))
         counts = compared(f"the four counts, cold, {words}", "s", samples[CENSUS], floor)
-        users = compared(f"… with affected users, cold, {words}", "s", samples[USERS], floor)
+        users = compared(
+            f"the four counts with affected users, cold, {words}", "s", samples[USERS], floor
+        )
         measures += [floor, counts, users]
     return Report("cold", tuple(measures), {"rounds": options.cold_rounds})
 

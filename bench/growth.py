@@ -12,10 +12,11 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from statistics import correlation, linear_regression
 
-from bench.counting import counting
+from bench.counting import Counting, counting
 from bench.errors import BenchmarkError
 from bench.gallery import Shape, build_shape
 from bench.measures import Goal, Measure, compared
@@ -34,9 +35,10 @@ MEMORY_GOAL = Goal(1.05)
 """The service's resident memory after so many censuses, to that before."""
 
 _SIZES = 4
+_WIDE = "growth_wide"
 _MISSING = 0.1
 _WIDE_MISSING = 0.9
-_ROUNDS = 5
+_ROUNDS = 7
 _NAMES = ("count(*)", "the four counts, with legacy", "census_by_total alone")
 _OFTEN = """
 checks: {census: {every: 100ms, budget: 100%}}
@@ -59,19 +61,16 @@ class Point:
 def measure(server: PostgresServer, options: Options) -> Report:
     """On galleries of its own, which it drops."""
     most = options.growth_impressions
-    shapes = [_shape(most >> step, _MISSING) for step in range(_SIZES - 1, -1, -1)]
-    points: list[Point] = []
-    memory: tuple[Measure, ...] = ()
-    for number, shape in enumerate(shapes):
-        with dropped(server, f"growth_{number}") as database:
+    shapes = {f"growth_{step}": _shape(most >> step, _MISSING) for step in reversed(range(_SIZES))}
+    shapes[_WIDE] = _shape(most >> 1, _WIDE_MISSING)
+    with ExitStack() as galleries:
+        for database, shape in shapes.items():
+            galleries.enter_context(dropped(server, database))
             build_shape(server, database, shape, for_counting=True)
-            points.append(asyncio.run(_point(server, database)))
-            if number == 0:
-                memory = _memory(server, database, options.memory_censuses)
-    with dropped(server, "growth_wide") as database:
-        build_shape(server, database, _shape(most >> 1, _WIDE_MISSING), for_counting=True)
-        wide = asyncio.run(_point(server, database))
-    return _report(points, wide, memory)
+        points = asyncio.run(_alternate(server, list(shapes)))
+        memory = _memory(server, next(iter(shapes)), options.memory_censuses)
+    wide = points.pop(_WIDE)
+    return _report(list(points.values()), wide, memory)
 
 
 def _shape(impressions: int, missing: float) -> Shape:
@@ -79,14 +78,31 @@ def _shape(impressions: int, missing: float) -> Shape:
     return Shape(side, side, missing)
 
 
-async def _point(server: PostgresServer, database: str) -> Point:
-    async with counting(server, database) as one:
-        forms = one.forms()
-        contenders = (one.floor, one.census, forms.get("census_by_total alone", one.census))
-        named = dict(zip(_NAMES, contenders, strict=True))
-        samples = await one.alternate(named, _ROUNDS)
-        census, _ = await one.now()
-    return Point(census.tracked, census.pairs, samples)
+async def _alternate(server: PostgresServer, databases: Sequence[str]) -> dict[str, Point]:
+    """All galleries in every round: what slows one of them down slows the others, too."""
+    note("the census in each of them")
+    points: dict[str, Point] = {}
+    async with AsyncExitStack() as stack:
+        opened = {
+            name: await stack.enter_async_context(counting(server, name)) for name in databases
+        }
+        for name, one in opened.items():
+            census, _ = await one.now()
+            points[name] = Point(census.tracked, census.pairs, {what: [] for what in _NAMES})
+        for number in range(_ROUNDS + 1):
+            for name in databases if number % 2 else databases[::-1]:
+                # The first round warms up.
+                taken = await _contenders(opened[name], warm_up=number == 0)
+                for what, seconds in taken.items():
+                    points[name].seconds[what] += seconds
+    return points
+
+
+async def _contenders(one: Counting, *, warm_up: bool) -> dict[str, list[float]]:
+    forms = one.forms()
+    contenders = (one.floor, one.census, forms.get("census_by_total alone", one.census))
+    samples = await one.alternate(dict(zip(_NAMES, contenders, strict=True)), 1, warm_up=False)
+    return {name: [] if warm_up else seconds for name, seconds in samples.items()}
 
 
 def _report(points: Sequence[Point], wide: Point, memory: tuple[Measure, ...]) -> Report:

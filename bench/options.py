@@ -77,7 +77,7 @@ def read_options(description: str | None) -> Options:
     add("--rounds", type=int, default=9, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
     add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
-    add("--rows", type=int, default=110_000, help="rows of a backfill")
+    add("--rows", type=int, default=90_000, help="rows of a backfill")
     add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
     add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
     add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")

@@ -30,7 +30,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
         note(f"an hour of default config, from {seconds:g} s")
         with watching(server, database, "") as watched:
             watched.wait_for_checks()
-            default = watched.whole_intervals(seconds)
+            default = watched.about_an_interval(seconds)
             busy = watched.busy_an_hour()
             memory = watched.service.memory("VmRSS")
             scraping = _scrape(watched, options.steady_scrapes)

@@ -46,24 +46,32 @@ class Watched:
     def whole_intervals(self, seconds: float) -> Cost:
         """From the end of one census to that of another, about so much later: with one census in
         a window, half a census more would be half as much again."""
-        self._wait_for_census(0.0)
+        self._wait_for_census(self._last_census())
         before = self.read()
-        looks = self._wait_for_census(seconds * _JITTER)
+        time.sleep(seconds * _JITTER)
+        looks = self._wait_for_census(self._last_census())
         cost = between(before, self.read())
-        return replace(cost, transactions=cost.transactions - looks)
+        return replace(cost, transactions=cost.transactions - looks - 1)
 
-    def _wait_for_census(self, after: float) -> int:
-        """Until the first one that is kept so many seconds from now, or later; how often this
-        looked, which is a transaction each."""
-        time.sleep(after)
-        looks, before = 1, self._last_census()
+    def about_an_interval(self, seconds: float) -> Cost:
+        """So many seconds, which are the census's interval, and longer until there was one."""
+        before, first = self.read(), self._last_census()
+        time.sleep(seconds)
+        looks = self._wait_for_census(first)
+        cost = between(before, self.read())
+        return replace(cost, transactions=cost.transactions - looks - 1)
+
+    def _wait_for_census(self, known: object) -> int:
+        """Until there is another one than the newest that is known; how often this looked, which
+        is a transaction each."""
+        looks = 1
         deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
-        while self._last_census() == before:
+        while self._last_census() == known:
             looks += 1
             if time.monotonic() > deadline:
                 raise BenchmarkError("No further census was taken.")
             time.sleep(_POLL)
-        return looks + 1
+        return looks
 
     def _last_census(self) -> object:
         return self.connection.execute("SELECT max(id) FROM conservator.census").fetchone()

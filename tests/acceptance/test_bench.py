@@ -23,7 +23,7 @@ TINY = {
 }
 JUDGED = {
     "the four counts, nothing legacy",
-    "… with affected users, nothing legacy",
+    "the four counts with affected users, nothing legacy",
     "the four counts with affected users, with legacy",
     "plain anti-join, nothing legacy",
     "anti-join through Great Expectations",
