@@ -58,6 +58,8 @@ class Decision:
     kind: Verdict
     code: Code
     reason: str
+    again_in_seconds: float | None = None
+    """When time alone makes another decision, and the next census would be later than that."""
 
 
 def refusal_of(trip: Trip) -> Decision:

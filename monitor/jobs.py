@@ -167,13 +167,15 @@ class Jobs:
     async def _census(self) -> None:
         if not self._leadership.leads:
             return
-        await self._reconciler.run()
+        decision = await self._reconciler.run()
         times = self._times["census"]
         seconds = times.status.duration_seconds
         if seconds is not None and self._leadership.leads:
             interval = times.stretched(seconds)
             if interval is not None:
                 self._scheduler.stretch("census", times.schedule, interval)
+        if decision is not None and decision.again_in_seconds is not None:
+            self._scheduler.hasten("census", in_seconds=decision.again_in_seconds)
 
     async def _routine(self, routine: Routine) -> None:
         """One run of a check, or of a suite."""

@@ -228,6 +228,7 @@ def _not_yet(situation: Situation, settings: PolicySettings) -> Decision | None:
             Code.COOLDOWN,
             f"The last run ended {since:.0f} s ago, the cooldown is"
             f" {settings.cooldown_seconds:.0f} s.",
+            again_in_seconds=settings.cooldown_seconds - since,
         )
     return _window_closed(situation, settings)
 

@@ -60,9 +60,11 @@ class Reconciler:
         self._leadership = leadership
         self._tallies = Tallies(workshop)
 
-    async def run(self) -> None:
-        """One pass of the leader. What the database does is published and logged, never raised."""
+    async def run(self) -> Decision | None:
+        """One pass of the leader; what was decided, None where that could not be. What the database
+        does is published and logged, never raised."""
         result = await self._runner.run()
+        decision = None
         try:
             decision, situation = await self._judge(result)
             if decision.kind is Verdict.HEAL and self._leadership.leads:
@@ -73,6 +75,7 @@ class Reconciler:
             log.info("pass_dropped", reason=str(error))
         except ConservatorError as error:
             log.warning("pass_failed", error=str(error))
+        return decision
 
     async def _judge(self, result: CensusResult) -> tuple[Decision, Situation]:
         workshop = self._workshop()

@@ -96,6 +96,13 @@ class Scheduler:
         self._scheduler.modify_job(name, next_run_time=due)
         return True
 
+    def hasten(self, name: str, *, in_seconds: float) -> None:
+        """Run `name` in so many seconds, unless it is due before."""
+        job = self._scheduler.get_job(name)
+        due = datetime.now(UTC) + timedelta(seconds=in_seconds)
+        if job is not None and job.next_run_time is not None and due < job.next_run_time:
+            self._scheduler.modify_job(name, next_run_time=due)
+
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()

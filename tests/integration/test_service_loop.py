@@ -31,9 +31,9 @@ EAGER = {
 
 
 @asynccontextmanager
-async def service_on(url: str, **healing: object) -> AsyncIterator[Service]:
+async def service_on(url: str, checks: object = QUICK, **healing: object) -> AsyncIterator[Service]:
     """A running service with a quick census, stopped in the end."""
-    settings = await service_settings(url, checks=QUICK, healing={**EAGER, **healing})
+    settings = await service_settings(url, checks=checks, healing={**EAGER, **healing})
     service = Service(settings)
     try:
         await service.start()
@@ -97,6 +97,24 @@ async def test_planted_pairs_are_found_healed_verified_and_published(
         await assert_only_legacy_inserted(app)
         await assert_books_agree(app)
         await assert_ledger_is_there(app)
+
+
+async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_later(
+    app_database_url: str,
+) -> None:
+    seldom = {"census": {"every": "1h"}}
+    async with (
+        app_on(app_database_url) as app,
+        service_on(app_database_url, seldom, cooldown="3s") as service,
+    ):
+        await app.plant(users=3, artworks=4)
+        service._scheduler.wake("census")
+        await wait_until(lambda: bool(service.board.current.counters.get(("heal_runs", ""))))
+        await wait_until(lambda: service.board.current.active_run is None)
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
+        service._scheduler.wake("census")
+        await wait_until(decided(service, Code.COOLDOWN))
+        await wait_until(lambda: service.board.current.counters["heal_runs", ""] == 2)
 
 
 async def test_the_loop_keeps_a_busy_gallery_healed_until_the_writers_stop(

@@ -137,6 +137,7 @@ def test_the_threshold_must_be_reached_in_consecutive_censuses(
 def test_the_cooldown_counts_from_the_end_of_the_last_run() -> None:
     decision = decide(replace(TEN, seconds_since_run=59.9), SETTINGS)
     assert (decision.kind, decision.code) == (Verdict.WAIT, Code.COOLDOWN)
+    assert decision.again_in_seconds == pytest.approx(0.1)
     assert decide(replace(TEN, seconds_since_run=60), SETTINGS).kind is Verdict.HEAL
 
 
