@@ -73,7 +73,7 @@ async def read_distribution(
         return relation
     size = relation.total_bytes if row["total_bytes"] is None else int(row["total_bytes"])
     return replace(
-        relation, distribution=distribution(row), estimated_rows=0, total_bytes=size, analysed=False
+        relation, distribution=distribution(dict(row)), estimated_rows=0, total_bytes=size, analysed=False
     )
 
 
@@ -83,5 +83,5 @@ async def read_ledger(
     """Whether the ledger is there, and how Citus spreads it. Only where Citus is installed."""
     text = template("checks", "catalogue_citus_ledger")
     row = (await connection.exec_driver_sql(text, {"state_schema": state_schema})).mappings().one()
-    found = None if row["partmethod"] is None else distribution(row)
+    found = None if row["partmethod"] is None else distribution(dict(row))
     return row["present"], found
