@@ -73,7 +73,11 @@ async def read_distribution(
         return relation
     size = relation.total_bytes if row["total_bytes"] is None else int(row["total_bytes"])
     return replace(
-        relation, distribution=distribution(dict(row)), estimated_rows=0, total_bytes=size, analysed=False
+        relation,
+        distribution=distribution(dict(row)),
+        estimated_rows=0,
+        total_bytes=size,
+        analysed=False,
     )
 
 

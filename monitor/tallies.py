@@ -55,6 +55,7 @@ class _SideNames:
     tally: str
     id: str
     counted: str
+    others: str
     other_side: str
 
 
@@ -62,13 +63,15 @@ _ARTWORKS = _SideNames(
     "tally_artwork",
     "artwork_id",
     "counted_artworks",
-    "JOIN {counted_users} AS u ON u.id = p.user_id",
+    "counted_users",
+    "JOIN everybody AS u ON u.id = p.user_id",
 )
 _USERS = _SideNames(
     "tally_user",
     "user_id",
     "counted_users",
-    "JOIN {counted_artworks} AS a ON a.id = p.artwork_id",
+    "counted_artworks",
+    "JOIN everybody AS a ON a.id = p.artwork_id",
 )
 
 
@@ -92,6 +95,7 @@ def _names(workshop: Workshop, side: _SideNames) -> Fragments:
         "tally": identifier(side.tally),
         "tally_id": identifier(side.id),
         "counted": names[side.counted],
+        "others": names[side.others],
         "other_side": raw("") if proved else compose(side.other_side, names),
     }
 

@@ -70,8 +70,8 @@ def statements(workshop: Workshop) -> dict[str, str]:
     names = workshop.state.fragments
     forms = exact_forms(catalogue, pools)
     chosen = census_form_sentence(catalogue, workshop.settings)
-    found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names)}"}
-    found |= {form.value: census_sql(form, names) for form in forms}
+    found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names, catalogue.engine)}"}
+    found |= {form.value: census_sql(form, names, catalogue.engine) for form in forms}
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     for name in ("user_census", "explain_pair"):
