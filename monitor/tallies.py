@@ -27,6 +27,7 @@ from monitor.healing.recurring import count_recurring
 from monitor.loss import Loss, Side, loss_between
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE
+from monitor.state.statements import StateStatements
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -87,9 +88,9 @@ def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
     )
 
 
-def _names(workshop: Workshop, side: _SideNames) -> Fragments:
-    names = workshop.state.fragments
-    proved = _other_side_is_counted(workshop.catalogue, side)
+def _names(state: StateStatements, side: _SideNames) -> Fragments:
+    names = state.fragments
+    proved = _other_side_is_counted(state.catalogue, side)
     return {
         **names,
         "tally": identifier(side.tally),
@@ -97,6 +98,14 @@ def _names(workshop: Workshop, side: _SideNames) -> Fragments:
         "counted": names[side.counted],
         "others": names[side.others],
         "other_side": raw("") if proved else compose(side.other_side, names),
+    }
+
+
+def tally_statements(state: StateStatements) -> dict[str, str]:
+    """What is asked of the app's tables, by name, parameters unbound."""
+    return {
+        f"{side.tally}_take": render(PACKAGE, "tally_take", _names(state, side))
+        for side in (_ARTWORKS, _USERS)
     }
 
 
@@ -128,7 +137,7 @@ async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
         for side in (_ARTWORKS, _USERS):
-            names = _names(workshop, side)
+            names = _names(state, side)
             taken = render(PACKAGE, "tally_take", names)
             await connection.exec_driver_sql(taken, {"taken_at": begun.taken_at})
             told = await connection.exec_driver_sql(
@@ -164,7 +173,7 @@ async def prune_tallies(workshop: Workshop) -> None:
         control = await read_control(connection, workshop.state)
         for side in (_ARTWORKS, _USERS):
             await connection.exec_driver_sql(
-                render(PACKAGE, "tally_prune", _names(workshop, side)),
+                render(PACKAGE, "tally_prune", _names(workshop.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
             )
 
