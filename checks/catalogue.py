@@ -16,8 +16,9 @@ from psycopg import sql
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.cluster import engine_of, read_cluster, read_distribution
 from checks.errors import CatalogueError
-from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation
+from checks.relations import Catalogue, Cluster, Column, ForeignKey, Index, Kind, Relation
 from checks.spec import CatalogueSpec
 from checks.statements import template
 
@@ -58,6 +59,8 @@ class Facts:
     """server_version_num, for example 150018."""
     role: str
     """current_user of the connection that read this."""
+    cluster: Cluster | None = None
+    """The Citus extension; None where it is not installed."""
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -73,6 +76,8 @@ class Facts:
             impressions=self.impressions,
             server_version=self.server_version,
             role=self.role,
+            engine=engine_of(self.artworks, self.users, self.impressions),
+            cluster=self.cluster,
         )
 
     @property
@@ -151,13 +156,22 @@ def relation_identifier(relation: Relation) -> sql.Identifier:
 async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Facts:
     """The facts as they are now; neither a missing table nor a missing privilege is an error."""
     server = (await _rows(connection, "catalogue_server", {}))[0]
+    cluster = await read_cluster(connection) if server["citus"] else None
+
+    async def relation(configured: str, needs: Needs) -> Relation | None:
+        found = await _relation(connection, configured, needs)
+        if found is None or cluster is None:
+            return found
+        return await read_distribution(connection, cluster, found)
+
     return Facts(
         spec=spec,
-        artworks=await _relation(connection, spec.artworks.table, artworks_needs(spec)),
-        users=await _relation(connection, spec.users.table, users_needs(spec)),
-        impressions=await _relation(connection, spec.impressions.table, impressions_needs(spec)),
+        artworks=await relation(spec.artworks.table, artworks_needs(spec)),
+        users=await relation(spec.users.table, users_needs(spec)),
+        impressions=await relation(spec.impressions.table, impressions_needs(spec)),
         server_version=server["server_version"],
         role=server["role"],
+        cluster=cluster,
     )
 
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from checks.fragments import fragments
-from checks.relations import Catalogue
+from checks.relations import Catalogue, Engine
 from checks.spec import Borders, PoolsSpec
-from checks.statements import Fragments, compose, render, template
+from checks.statements import Fragments, compose, form_of, render, template
 
 PACKAGE = "checks"
 
@@ -130,6 +130,8 @@ def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str
 def _hindrance_to_totals(catalogue: Catalogue, pools: PoolsSpec) -> str | None:
     """Why the impressions' total alone would not do, or None."""
     spec = catalogue.spec
+    if catalogue.engine is Engine.CITUS:
+        return "Citus refuses to probe for each artwork"
     if spec.artworks.where is not None:
         return "catalog.artworks.where leaves artworks out"
     if not catalogue.artworks.columns[spec.artworks.created_at].not_null:
@@ -151,10 +153,10 @@ def exact_forms(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, ...
     return _WITHOUT_OWNER[_WITHOUT_OWNER.index(form) :]
 
 
-def census_sql(form: CensusForm, names: Fragments) -> str:
+def census_sql(form: CensusForm, names: Fragments, engine: Engine = Engine.POSTGRESQL) -> str:
     """The statement of `form`, parameters unbound."""
     result = compose(template(PACKAGE, "census_result"), names)
-    return render(PACKAGE, form.value, {**names, "result": result})
+    return render(PACKAGE, form_of(engine, form.value), {**names, "result": result})
 
 
 def affected_users_name(catalogue: Catalogue) -> str:
@@ -168,7 +170,8 @@ def affected_users_name(catalogue: Catalogue) -> str:
 
 def affected_users(catalogue: Catalogue, names: Fragments) -> Composed:
     """The rows (user_id, legacy) of affected users, to be put into a larger statement."""
-    return compose(template(PACKAGE, affected_users_name(catalogue)), names)
+    name = form_of(catalogue.engine, affected_users_name(catalogue))
+    return compose(template(PACKAGE, name), names)
 
 
 def affected_users_count_sql(catalogue: Catalogue, names: Fragments) -> str:
@@ -235,7 +238,7 @@ async def _count(
     verified_until: datetime | None,
     form: CensusForm,
 ) -> Census:
-    statement = census_sql(form, fragments(catalogue, pools))
+    statement = census_sql(form, fragments(catalogue, pools), catalogue.engine)
     started = time.perf_counter()
     result = await connection.exec_driver_sql(statement, parameters(borders, verified_until))
     row = result.one()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from checks.relations import Catalogue, Column, Relation
+from checks.relations import Catalogue, Column, Engine, Relation
 from checks.spec import Audience, PoolsSpec
 from checks.statements import Fragments, identifier, operator_sql, raw
 
@@ -112,11 +112,48 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
     )
 
 
+def _audience(
+    catalogue: Catalogue, pools: PoolsSpec, counted_users: sql.Composable
+) -> sql.Composable:
+    """The audience (id, created_at) as a subselect.
+
+    Citus refuses to look for each user whether there is an impression somewhere: there it is a join
+    with everybody who is named by one.
+    """
+    if catalogue.engine is Engine.POSTGRESQL or pools.audience is Audience.ALL:
+        return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+            counted_users, in_audience(catalogue, pools, "u.id")
+        )
+    return sql.SQL(
+        "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
+        " SELECT u.id, u.created_at FROM {counted_users} AS u"
+        " JOIN named ON named.user_id = u.id)"
+    ).format(
+        user=identifier(catalogue.spec.impressions.user),
+        impressions=table(catalogue.impressions),
+        counted_users=counted_users,
+    )
+
+
 _IS_LEGACY = raw(
     "(a.created_at <= %(legacy_until)s"
     " AND a.created_at < coalesce(%(created_before)s::timestamptz, 'infinity'))"
 )
 """Artwork `a` is old enough to be legacy: the part of the definition that no user changes."""
+
+
+def _on_nodes(engine: Engine) -> Fragments:
+    """How a CTE that reads one table is written.
+
+    Citus refuses many a join of tables that don't lie beside each other, and none with a result
+    that it has at hand: so each table is read by itself, and what is joined are the results.
+    PostgreSQL joins as it likes best. `leaf` is for what is named once, `inline` for more often.
+    """
+    apart = engine is Engine.CITUS
+    return {
+        "leaf": raw("MATERIALIZED" if apart else ""),
+        "inline": raw("MATERIALIZED" if apart else "NOT MATERIALIZED"),
+    }
 
 
 def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
@@ -130,14 +167,15 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "user": identifier(spec.impressions.user),
         "artwork": identifier(spec.impressions.artwork),
         "viewed_at": identifier(spec.impressions.viewed_at),
+        "impression_user_cast": raw(catalogue.impressions.columns[spec.impressions.user].cast),
         "user_cast": raw(catalogue.users.columns[spec.users.id].cast),
         "artwork_cast": raw(catalogue.artworks.columns[spec.artworks.id].cast),
         "counted_artworks": counted_artworks(catalogue),
         "counted_users": counted_users,
         "pairs": _pairs(catalogue),
-        "audience": sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
-            counted_users, in_audience(catalogue, pools, "u.id")
-        ),
+        "audience": _audience(catalogue, pools, counted_users),
+        "everybody_counts": raw("TRUE" if pools.audience is Audience.ALL else "FALSE"),
+        **_on_nodes(catalogue.engine),
         "in_audience": in_audience(catalogue, pools, "u.id"),
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),

@@ -13,7 +13,7 @@ from checks.measurement import MAX_EVIDENCE, Measurement
 from checks.moments import not_long_before
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
-from checks.statements import compose, raw, render, template
+from checks.statements import compose, form_of, raw, render, template
 
 RESULT = "pool_exhaustion_result"
 
@@ -40,7 +40,7 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
         names["pool_artworks"] = names["counted_artworks"]
     names["result"] = compose(template("checks", RESULT), names)
     name = statement_name(catalogue)
-    return {name: render("checks", name, names)}
+    return {name: render("checks", form_of(catalogue.engine, name), names)}
 
 
 def parameters(borders: Borders, minimum: int) -> dict[str, object]:

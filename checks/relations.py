@@ -19,6 +19,53 @@ class Kind(StrEnum):
     FOREIGN_TABLE = "foreign table"
 
 
+class Engine(StrEnum):
+    """What executes the statements: each has forms of its own where one would not do for both."""
+
+    POSTGRESQL = "postgresql"
+    CITUS = "citus"
+
+
+class Spread(StrEnum):
+    """How Citus spreads a table over its nodes."""
+
+    HASH = "hash"
+    """In shards, by a column."""
+    REFERENCE = "reference"
+    """Whole, on every node."""
+    LOCAL = "local"
+    """Whole, on the coordinator, and known to Citus."""
+    SINGLE = "single shard"
+    """Whole, on one node: schema-based sharding, or distributed by no column."""
+    RANGE = "range"
+    APPEND = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What Citus says of one table (pg_dist_partition)."""
+
+    spread: Spread
+    column: str | None = None
+    """The distribution column; None unless it is spread by one."""
+    colocation: int = 0
+    """Tables with the same number, other than 0, have their shards side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The Citus extension of this database."""
+
+    version: str
+    group: int
+    """pg_dist_local_group: 0 is the coordinator, everything else a worker."""
+
+    @property
+    def is_coordinator(self) -> bool:
+        """Whether we are connected to the node that everything goes through."""
+        return self.group == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. `type` is as declared; `cast` is a type name that converts and never truncates."""
@@ -114,6 +161,9 @@ class Relation:
     """Columns of the partition key, None for an expression; empty where not partitioned."""
     analysed: bool = True
     """ANALYZE has seen it: `estimated_rows` is an estimate and not just unknown."""
+    distribution: Distribution | None = None
+    """How Citus spreads it; None for a plain table. A spread one has no estimate of its rows here:
+    the coordinator's statistics are those of an empty table."""
 
     def unique_on(self, *columns: str) -> Index | None:
         """An index that proves `columns` unique, in any order: valid, immediate, not partial.
@@ -175,6 +225,10 @@ class Catalogue:
     """server_version_num, for example 150018."""
     role: str
     """current_user of the connection that read this."""
+    engine: Engine = Engine.POSTGRESQL
+    """Which forms of the statements these tables need."""
+    cluster: Cluster | None = None
+    """The Citus extension; None where it is not installed."""
 
     @property
     def pair_is_unique(self) -> bool:

@@ -6,11 +6,12 @@ transaction, and statements are never prepared, so that PgBouncer in transaction
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -66,13 +67,41 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
+_OURS_ALONE = frozenset({"transaction_read_only", "synchronous_commit"})
+"""Settings that are not for a cluster's other nodes. Citus begins their transactions as ours is;
+and what it commits on several nodes it must find again after a crash, or they would disagree."""
+
+
 async def set_local(connection: AsyncConnection, **settings: str) -> None:
-    """Make settings for the rest of the connection's transaction, and no longer."""
+    """Make settings for the rest of the connection's transaction, and no longer.
+
+    Where the database is a Citus cluster, its nodes too keep to them.
+    """
     calls = ", ".join(f"set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
     values: dict[str, object] = {}
     for i, (name, value) in enumerate(settings.items()):
         values |= {f"n{i}": name, f"v{i}": value}
-    await connection.exec_driver_sql(f"SELECT {calls}", values)
+    cluster = "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS cluster"
+    result = await connection.exec_driver_sql(f"SELECT {calls}, {cluster}", values)
+    if result.one().cluster:
+        for command in on_nodes(settings):
+            await connection.exec_driver_sql(command)
+
+
+def on_nodes(settings: Mapping[str, str]) -> list[str]:
+    """The commands that make `settings` on the nodes of a Citus cluster.
+
+    Only SET LOCAL is passed on, and only when that is asked for; set_config() never is.
+    """
+    commands = ["SET LOCAL citus.propagate_set_commands = 'local'"]
+    commands += [
+        f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}"
+        for name, value in settings.items()
+        if name not in _OURS_ALONE
+    ]
+    if "synchronous_commit" in settings:
+        commands.append("SET LOCAL synchronous_commit TO DEFAULT")
+    return commands
 
 
 @asynccontextmanager

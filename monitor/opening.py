@@ -55,7 +55,9 @@ async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
     name = state.state_schema
     try:
         async with transaction(engine, timeout=timedelta(seconds=60)) as connection:
-            if await schema.is_current(connection, name):
+            if await schema.is_current(connection, name) and not await schema.ledger_is_apart(
+                connection, state.catalogue, name
+            ):
                 return False
             return await schema.upgrade(connection, state.catalogue, name)
     except DatabaseUnavailableError:

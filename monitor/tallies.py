@@ -27,6 +27,7 @@ from monitor.healing.recurring import count_recurring
 from monitor.loss import Loss, Side, loss_between
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE
+from monitor.state.statements import StateStatements
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,7 @@ class _SideNames:
     tally: str
     id: str
     counted: str
+    others: str
     other_side: str
 
 
@@ -62,13 +64,15 @@ _ARTWORKS = _SideNames(
     "tally_artwork",
     "artwork_id",
     "counted_artworks",
-    "JOIN {counted_users} AS u ON u.id = p.user_id",
+    "counted_users",
+    "JOIN everybody AS u ON u.id = p.user_id",
 )
 _USERS = _SideNames(
     "tally_user",
     "user_id",
     "counted_users",
-    "JOIN {counted_artworks} AS a ON a.id = p.artwork_id",
+    "counted_artworks",
+    "JOIN everybody AS a ON a.id = p.artwork_id",
 )
 
 
@@ -84,15 +88,24 @@ def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
     )
 
 
-def _names(workshop: Workshop, side: _SideNames) -> Fragments:
-    names = workshop.state.fragments
-    proved = _other_side_is_counted(workshop.catalogue, side)
+def _names(state: StateStatements, side: _SideNames) -> Fragments:
+    names = state.fragments
+    proved = _other_side_is_counted(state.catalogue, side)
     return {
         **names,
         "tally": identifier(side.tally),
         "tally_id": identifier(side.id),
         "counted": names[side.counted],
+        "others": names[side.others],
         "other_side": raw("") if proved else compose(side.other_side, names),
+    }
+
+
+def tally_statements(state: StateStatements) -> dict[str, str]:
+    """What is asked of the app's tables, by name, parameters unbound."""
+    return {
+        f"{side.tally}_take": render(PACKAGE, "tally_take", _names(state, side))
+        for side in (_ARTWORKS, _USERS)
     }
 
 
@@ -124,7 +137,7 @@ async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
         for side in (_ARTWORKS, _USERS):
-            names = _names(workshop, side)
+            names = _names(state, side)
             taken = render(PACKAGE, "tally_take", names)
             await connection.exec_driver_sql(taken, {"taken_at": begun.taken_at})
             told = await connection.exec_driver_sql(
@@ -160,7 +173,7 @@ async def prune_tallies(workshop: Workshop) -> None:
         control = await read_control(connection, workshop.state)
         for side in (_ARTWORKS, _USERS):
             await connection.exec_driver_sql(
-                render(PACKAGE, "tally_prune", _names(workshop, side)),
+                render(PACKAGE, "tally_prune", _names(workshop.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
             )
 

@@ -6,7 +6,7 @@ evidence     answers that only a query can give; `probe` asks, by `questions`
 naming       identifiers and statements for the remedies
 rules        the order of the rules
 presence, column_types, pair_index, uniqueness, references, expressions, writing, privileges,
-clocks, advice
+clocks, citus, advice
              the rules, pure: a case in, findings out
 examine      facts + probes + rules
 """

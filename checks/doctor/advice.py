@@ -55,6 +55,8 @@ def indexes_serve_the_counts(case: Case) -> Iterator[Finding]:
 def tables_are_analysed(case: Case) -> Iterator[Finding]:
     """Without statistics the planner guesses, and so do the plan's estimates."""
     for _, relation in found(case.facts):
+        if relation.distribution is not None:
+            continue  # its statistics are on the nodes
         if relation.analysed or relation.kind not in TABLES | {Kind.MATERIALIZED_VIEW}:
             continue
         yield advice(

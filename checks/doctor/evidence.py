@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from checks.relations import Distribution
+
 
 class Answer(StrEnum):
     """What a probe found out about rows."""
@@ -68,6 +70,15 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """The list of what was backfilled, where Citus is installed."""
+
+    present: bool
+    distribution: Distribution | None = None
+    """None for a plain table."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything probed. What is absent was fine, or could not be asked."""
 
@@ -89,3 +100,5 @@ class Evidence:
     timezone: Refusal | None = None
     """Why the server does not know catalog.timezone."""
     growth: Growth | None = None
+    ledger: Ledger | None = None
+    """None where there is no Citus."""

@@ -7,10 +7,21 @@ from collections.abc import Mapping, Sequence
 from psycopg import sql
 
 from checks.catalogue import Facts
+from checks.cluster import read_ledger
 from checks.doctor.case import TABLES, comparisons, found, has_pair
 from checks.doctor.column_types import MOMENTS
-from checks.doctor.evidence import Answer, Clock, Evidence, Growth, Refusal, Rows, Surroundings
+from checks.doctor.evidence import (
+    Answer,
+    Clock,
+    Evidence,
+    Growth,
+    Ledger,
+    Refusal,
+    Rows,
+    Surroundings,
+)
 from checks.doctor.questions import Questions, any_row, name, table_name
+from checks.fragments import stored_moment
 from checks.relations import Relation
 from checks.statements import operator_sql, raw
 
@@ -47,7 +58,13 @@ class Probe:
             clocks=clocks,
             timezone=timezone,
             growth=await self._growth(filters),
+            ledger=await self._ledger(),
         )
+
+    async def _ledger(self) -> Ledger | None:
+        if self._facts.cluster is None:
+            return None
+        return Ledger(*await read_ledger(self._questions.connection, self._state_schema))
 
     async def _surroundings(self) -> Surroundings:
         rows = await self._questions.demand(
@@ -185,24 +202,27 @@ class Probe:
         column = artworks.columns.get(spec.artworks.created_at)
         if column is None or column.cast not in MOMENTS:
             return None
-        now: sql.Composable = raw("now()")
-        if not column.has_time_zone:
-            now = sql.SQL("(now() AT TIME ZONE {})").format(sql.Literal(spec.timezone))
+        # Bound, because now() may be asked of several nodes, each with a clock of its own.
+        (clock,) = await self._questions.demand("catalogue_now")
         answer = await self._questions.ask(
             "catalogue_recent_artworks",
             {
                 "table": table_name(artworks),
                 "filter": self._filter("artworks", spec.artworks.where, filters),
                 "created_at": name(column.name),
-                "now": now,
+                "now": stored_moment(column, spec.timezone, "now"),
             },
-            {"days": _GROWTH_DAYS},
+            {"days": _GROWTH_DAYS, "now": clock.now},
         )
         return None if isinstance(answer, Refusal) else int(answer[0][0])
 
     async def _tracked_users(self) -> int | None:
         impressions, spec = self._facts.impressions, self._facts.spec.impressions
-        if impressions is None or not impressions.analysed:
+        if impressions is None or spec.user not in impressions.columns:
+            return None
+        if impressions.distribution is not None:
+            return await self._distinct_users(impressions)
+        if not impressions.analysed:
             return None
         rows = await self._questions.demand(
             "catalogue_tracked_users",
@@ -214,6 +234,15 @@ class Probe:
             },
         )
         return int(rows[0].tracked_users) if rows else None
+
+    async def _distinct_users(self, impressions: Relation) -> int | None:
+        """Counted: the coordinator of a cluster has no statistics about what is on its nodes."""
+        fragments = {
+            "table": table_name(impressions),
+            "user": name(self._facts.spec.impressions.user),
+        }
+        answer = await self._questions.ask("catalogue_distinct_users", fragments)
+        return None if isinstance(answer, Refusal) else int(answer[0][0])
 
     def _filter(
         self, role: str, where: str | None, refused: Mapping[str, Refusal]

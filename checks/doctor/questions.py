@@ -26,7 +26,7 @@ class Questions:
     """A connection inside a transaction, and how long any one question may take."""
 
     def __init__(self, connection: AsyncConnection, patience: timedelta) -> None:
-        self._connection = connection
+        self.connection = connection
         self._milliseconds = round(patience / timedelta(milliseconds=1))
 
     async def ask(
@@ -37,7 +37,7 @@ class Questions:
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         text = render("checks", statement, fragments)
-        savepoint = await self._connection.begin_nested()
+        savepoint = await self.connection.begin_nested()
         try:
             await self.demand("catalogue_patience", {"milliseconds": self._milliseconds})
             return await self._execute(text, parameters or {})
@@ -56,7 +56,7 @@ class Questions:
         return await self._execute(render("checks", statement, {}), parameters or {})
 
     async def _execute(self, text: str, parameters: Mapping[str, object]) -> Answers:
-        result = await self._connection.exec_driver_sql(text, dict(parameters))
+        result = await self.connection.exec_driver_sql(text, dict(parameters))
         return result.all()
 
 

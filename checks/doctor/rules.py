@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from checks.doctor import (
     advice,
+    citus,
     clocks,
     column_types,
     expressions,
@@ -24,6 +25,7 @@ Rule = Callable[[Case], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     presence.missing_tables,
     presence.missing_columns,
+    citus.connected_to_the_coordinator,
     privileges.tables_are_readable,
     privileges.all_rows_are_visible,
     column_types.moments_are_moments,
@@ -36,6 +38,9 @@ RULES: tuple[Rule, ...] = (
     writing.impressions_are_a_table,
     pair_index.pair_is_unique,
     uniqueness.other_uniqueness,
+    citus.impressions_are_spread_by_user,
+    citus.ledger_lies_beside_the_impressions,
+    citus.others_join_everywhere,
     expressions.required_columns_are_filled,
     expressions.defaults_fill_columns,
     expressions.written_columns_are_writable,
@@ -48,6 +53,8 @@ RULES: tuple[Rule, ...] = (
     clocks.zoneless_moments,
     references.pair_is_not_null,
     references.impressions_have_keys,
+    citus.keys_would_spread,
+    citus.counts_are_approximate,
     advice.indexes_serve_the_counts,
     advice.tables_are_analysed,
     advice.users_have_an_age,

@@ -1,12 +1,15 @@
 -- The same where users have a creation time: only artworks not older than the user can be legacy.
 -- Their number comes from one sorted pass over both timelines; ties count (not "before").
-WITH legacy_artwork AS NOT MATERIALIZED (
+WITH legacy_artwork AS {inline} (
     SELECT a.id, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
 people AS MATERIALIZED (
     SELECT u.id, u.created_at FROM {audience} AS u
 ),
-timeline AS (
+everybody AS {leaf} (
+    SELECT u.id, u.created_at FROM {counted_users} AS u
+),
+timeline AS {leaf} (
     SELECT
         t.user_id,
         count(t.artwork) OVER (
@@ -20,10 +23,10 @@ timeline AS (
         SELECT NULL, 1, a.created_at FROM legacy_artwork AS a
     ) AS t
 ),
-seen AS (
+seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM {pairs} AS p
-    JOIN {counted_users} AS u ON u.id = p.user_id
+    JOIN everybody AS u ON u.id = p.user_id
     JOIN legacy_artwork AS a ON a.id = p.artwork_id
     WHERE coalesce(u.created_at, '-infinity') <= a.created_at
     GROUP BY p.user_id

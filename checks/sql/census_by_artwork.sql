@@ -1,21 +1,24 @@
 -- The census by counting: per artwork, audience size minus its impressions. One index-only scan,
 -- no join over the impressions. Exact only where (user, artwork) is unique and every impression
 -- belongs to a counted user; the catalogue must prove both.
-WITH audience AS (
+WITH audience AS {leaf} (
     SELECT count(*) AS size FROM {audience} AS u
 ),
-shown AS (
+shown AS {leaf} (
     SELECT i.{artwork} AS artwork_id, count(*) AS users
     FROM {impressions} AS i
     GROUP BY i.{artwork}
 ),
-artwork AS (
+counted AS {leaf} (
+    SELECT a.id, a.created_at FROM {counted_artworks} AS a
+),
+artwork AS {leaf} (
     SELECT
         a.created_at,
         audience.size AS pairs,
         coalesce(shown.users, 0) AS tracked,
         0::bigint AS excused
-    FROM {counted_artworks} AS a
+    FROM counted AS a
     CROSS JOIN audience
     LEFT JOIN shown ON shown.artwork_id = a.id
 )

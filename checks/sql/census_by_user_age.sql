@@ -8,7 +8,13 @@ WITH people AS MATERIALIZED (
 audience AS (
     SELECT count(*) AS size FROM people
 ),
-timeline AS (
+everybody AS {leaf} (
+    SELECT u.id, u.created_at FROM {counted_users} AS u
+),
+counted AS {inline} (
+    SELECT a.id, a.created_at FROM {counted_artworks} AS a
+),
+timeline AS {leaf} (
     SELECT
         t.artwork_id,
         count(t.user_id) OVER (
@@ -16,31 +22,31 @@ timeline AS (
             GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS later_users
     FROM (
-        SELECT a.id AS artwork_id, NULL AS user_id, a.created_at FROM {counted_artworks} AS a
+        SELECT a.id AS artwork_id, NULL AS user_id, a.created_at FROM counted AS a
         UNION ALL
         SELECT NULL, u.id::text, u.created_at FROM people AS u WHERE u.created_at IS NOT NULL
     ) AS t
 ),
-later AS (
+later AS {leaf} (
     SELECT artwork_id, later_users FROM timeline WHERE artwork_id IS NOT NULL
 ),
-shown AS (
+shown AS {leaf} (
     SELECT
         p.artwork_id,
         count(*) AS users,
         count(*) FILTER (WHERE u.created_at > a.created_at) AS later_users
     FROM {pairs} AS p
-    JOIN {counted_users} AS u ON u.id = p.user_id
-    JOIN {counted_artworks} AS a ON a.id = p.artwork_id
+    JOIN everybody AS u ON u.id = p.user_id
+    JOIN counted AS a ON a.id = p.artwork_id
     GROUP BY p.artwork_id
 ),
-artwork AS (
+artwork AS {leaf} (
     SELECT
         a.created_at,
         audience.size AS pairs,
         coalesce(shown.users, 0) AS tracked,
         later.later_users - coalesce(shown.later_users, 0) AS excused
-    FROM {counted_artworks} AS a
+    FROM counted AS a
     CROSS JOIN audience
     JOIN later ON later.artwork_id = a.id
     LEFT JOIN shown ON shown.artwork_id = a.id

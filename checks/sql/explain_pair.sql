@@ -1,33 +1,69 @@
 -- Everything that decides the state of one pair, value by value. Always one row.
+WITH artwork AS MATERIALIZED (
+    SELECT a.* FROM {counted_artworks} AS a WHERE a.id = %(artwork_id)s::{artwork_cast}
+),
+person AS MATERIALIZED (
+    SELECT u.id, u.created_at FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast}
+),
+artworks AS MATERIALIZED (
+    SELECT count(*) AS n FROM {artworks} AS a WHERE a.{artwork_id} = %(artwork_id)s::{artwork_cast}
+),
+users AS MATERIALIZED (
+    SELECT count(*) AS n FROM {users} AS u WHERE u.{user_id} = %(user_id)s::{user_cast}
+),
+history AS MATERIALIZED (
+    SELECT i.{user}
+    FROM {impressions} AS i
+    WHERE i.{user} = %(user_id)s::{user_cast}
+    LIMIT 1
+),
+viewed AS MATERIALIZED (
+    SELECT count(*) AS n, extract(epoch FROM max({viewed_moment}))::float8 AS last
+    FROM {impressions} AS i
+    WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast}
+),
+the_artwork AS MATERIALIZED (
+    SELECT
+        count(*) AS n,
+        extract(epoch FROM min(a.created_at))::float8 AS created,
+        bool_or(a.created_at > %(fresh_after)s) AS is_fresh,
+        bool_or({is_legacy}) AS is_old,
+        bool_or(a.created_at <= %(legacy_until)s) AS is_aged
+    FROM artwork AS a
+),
+the_person AS MATERIALIZED (
+    SELECT
+        count(*) AS n,
+        extract(epoch FROM min(u.created_at))::float8 AS created,
+        CASE WHEN count(*) > 0 THEN {everybody_counts} OR bool_or(seen.n > 0) END AS in_audience
+    FROM person AS u
+    CROSS JOIN (SELECT count(*) AS n FROM history) AS seen
+),
+both_sides AS MATERIALIZED (
+    SELECT
+        bool_or({is_owned}) AS belongs,
+        bool_or(u.created_at > a.created_at) AS artwork_before_user
+    FROM artwork AS a
+    CROSS JOIN person AS u
+)
 SELECT
-    (SELECT count(*) FROM {artworks} AS a WHERE a.{artwork_id} = %(artwork_id)s::{artwork_cast})
-        AS artwork_rows,
-    (SELECT count(*) FROM {users} AS u WHERE u.{user_id} = %(user_id)s::{user_cast}) AS user_rows,
-    (SELECT count(*) FROM {counted_artworks} AS a WHERE a.id = %(artwork_id)s::{artwork_cast})
-        AS counted_artworks,
-    (SELECT count(*) FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast})
-        AS counted_users,
-    (SELECT extract(epoch FROM a.created_at)::float8 FROM {counted_artworks} AS a
-     WHERE a.id = %(artwork_id)s::{artwork_cast} LIMIT 1) AS artwork_created,
-    (SELECT extract(epoch FROM u.created_at)::float8 FROM {counted_users} AS u
-     WHERE u.id = %(user_id)s::{user_cast} LIMIT 1) AS user_created,
-    (SELECT {is_owned} FROM {counted_artworks} AS a, {counted_users} AS u
-     WHERE a.id = %(artwork_id)s::{artwork_cast} AND u.id = %(user_id)s::{user_cast} LIMIT 1)
-        AS belongs,
-    (SELECT {in_audience} FROM {counted_users} AS u
-     WHERE u.id = %(user_id)s::{user_cast} LIMIT 1) AS in_audience,
-    (SELECT count(*) FROM {impressions} AS i
-     WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast})
-        AS impressions,
-    (SELECT extract(epoch FROM max({viewed_moment}))::float8 FROM {impressions} AS i
-     WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast})
-        AS last_viewed,
-    (SELECT a.created_at > %(fresh_after)s FROM {counted_artworks} AS a
-     WHERE a.id = %(artwork_id)s::{artwork_cast} LIMIT 1) AS is_fresh,
-    (SELECT {is_legacy} FROM {counted_artworks} AS a
-     WHERE a.id = %(artwork_id)s::{artwork_cast} LIMIT 1) AS is_old,
-    (SELECT a.created_at <= %(legacy_until)s FROM {counted_artworks} AS a
-     WHERE a.id = %(artwork_id)s::{artwork_cast} LIMIT 1) AS is_aged,
-    (SELECT u.created_at > a.created_at FROM {counted_artworks} AS a, {counted_users} AS u
-     WHERE a.id = %(artwork_id)s::{artwork_cast} AND u.id = %(user_id)s::{user_cast} LIMIT 1)
-        AS artwork_before_user
+    artworks.n AS artwork_rows,
+    users.n AS user_rows,
+    the_artwork.n AS counted_artworks,
+    the_person.n AS counted_users,
+    the_artwork.created AS artwork_created,
+    the_person.created AS user_created,
+    both_sides.belongs,
+    the_person.in_audience,
+    viewed.n AS impressions,
+    viewed.last AS last_viewed,
+    the_artwork.is_fresh,
+    the_artwork.is_old,
+    the_artwork.is_aged,
+    both_sides.artwork_before_user
+FROM artworks
+CROSS JOIN users
+CROSS JOIN the_artwork
+CROSS JOIN the_person
+CROSS JOIN both_sides
+CROSS JOIN viewed

@@ -1,7 +1,13 @@
 -- Impressions that lack their user and their artwork, and would be counted twice. Asked only where
 -- both kinds were found.
+WITH somebody AS {leaf} (
+    SELECT {user_id} AS id FROM {users}
+),
+something AS {leaf} (
+    SELECT {artwork_id} AS id FROM {artworks}
+)
 SELECT count(*)
 FROM {impressions} AS i
-LEFT JOIN {users} AS u ON u.{user_id} = i.{user}
-LEFT JOIN {artworks} AS a ON a.{artwork_id} = i.{artwork}
-WHERE u.{user_id} IS NULL AND a.{artwork_id} IS NULL
+LEFT JOIN somebody AS u ON u.id = i.{user}
+LEFT JOIN something AS a ON a.id = i.{artwork}
+WHERE u.id IS NULL AND a.id IS NULL

@@ -1,10 +1,19 @@
 -- The same where users have a creation time: legacy artworks older than the user are storage, too.
 -- Their number comes from one sorted pass over both timelines (GROUPS excludes ties: created in
 -- the same microsecond is not "before"); a user without a creation time was always there.
-WITH young AS (
-    SELECT count(*) AS artworks FROM {counted_artworks} AS a WHERE NOT {is_legacy}
+WITH counted AS {inline} (
+    SELECT a.id, a.created_at FROM {counted_artworks} AS a
 ),
-timeline AS (
+people AS {leaf} (
+    SELECT u.id, u.created_at FROM {audience} AS u
+),
+everybody AS {leaf} (
+    SELECT u.id, u.created_at FROM {counted_users} AS u
+),
+young AS {leaf} (
+    SELECT count(*) AS artworks FROM counted AS a WHERE NOT {is_legacy}
+),
+timeline AS {leaf} (
     SELECT
         t.user_id,
         t.is_user,
@@ -18,23 +27,23 @@ timeline AS (
             TRUE AS is_user,
             NULL::int AS artwork,
             coalesce(u.created_at, '-infinity') AS created_at
-        FROM {audience} AS u
+        FROM people AS u
         UNION ALL
-        SELECT NULL, FALSE, 1, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
+        SELECT NULL, FALSE, 1, a.created_at FROM counted AS a WHERE {is_legacy}
     ) AS t
 ),
-seen AS (
+seen AS {leaf} (
     SELECT s.user_id, count(*) AS artworks
     FROM (
         SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id
         FROM {impressions} AS i
-        JOIN {counted_artworks} AS a ON a.id = i.{artwork}
-        JOIN {counted_users} AS u ON u.id = i.{user}
+        JOIN counted AS a ON a.id = i.{artwork}
+        JOIN everybody AS u ON u.id = i.{user}
         WHERE NOT {is_legacy} OR a.created_at < u.created_at
     ) AS s
     GROUP BY s.user_id
 ),
-member AS (
+member AS {leaf} (
     SELECT
         t.user_id,
         young.artworks + t.earlier_artworks AS pool,

@@ -2,7 +2,7 @@
 -- One row of three arrays: some 18,000 intervals, which as rows would take ten times the memory.
 -- What was viewed again since is counted where it was viewed last, so this erodes, the more the
 -- older it is.
-WITH recorded AS (
+WITH recorded AS {leaf} (
     SELECT
         floor(extract(epoch FROM r.moment) / %(seconds)s)::bigint AS number,
         count(*) AS impressions
@@ -15,7 +15,7 @@ WITH recorded AS (
     ) AS r
     GROUP BY 1
 ),
-created AS (
+created AS {leaf} (
     SELECT
         floor(extract(epoch FROM {created_moment}) / %(seconds)s)::bigint AS number,
         count(*) AS artworks
@@ -23,7 +23,7 @@ created AS (
     WHERE a.{artwork_created} >= {created_start} AND a.{artwork_created} < {created_end}
     GROUP BY 1
 ),
-joined AS (
+joined AS {leaf} (
     SELECT
         coalesce(recorded.number, created.number) AS number,
         coalesce(recorded.impressions, 0) AS impressions,

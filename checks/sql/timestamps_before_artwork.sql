@@ -1,21 +1,17 @@
 -- Impressions viewed before their artwork existed, by artwork, the worst first, and totals over
 -- all of them. Asked only where timestamps_first_views found any. What lies in the future besides
 -- is counted there alone.
-SELECT
-    b.id::text AS artwork_id,
-    extract(epoch FROM b.created_at)::float8 AS created_at,
-    extract(epoch FROM b.viewed_at)::float8 AS viewed_at,
-    (sum(b.impressions) OVER ())::bigint AS found
-FROM (
+WITH dated AS {leaf} (
+    SELECT
+        {artwork_id} AS id,
+        {artwork_created_moment} AS created_at,
+        {first_created} - %(skew)s::interval AS possible_from
+    FROM {artworks}
+    WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
+),
+faults AS {leaf} (
     SELECT a.id, a.created_at, min(v.viewed_at) AS viewed_at, count(*) AS impressions
-    FROM (
-        SELECT
-            {artwork_id} AS id,
-            {artwork_created_moment} AS created_at,
-            {first_created} - %(skew)s::interval AS possible_from
-        FROM {artworks}
-        WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
-    ) AS a
+    FROM dated AS a
     JOIN (
         SELECT
             {artwork} AS artwork_id,
@@ -26,6 +22,12 @@ FROM (
     ) AS v ON v.artwork_id = a.id
     WHERE v.at_latest < a.possible_from AND v.at_earliest <= %(future)s
     GROUP BY a.id, a.created_at
-) AS b
+)
+SELECT
+    b.id::text AS artwork_id,
+    extract(epoch FROM b.created_at)::float8 AS created_at,
+    extract(epoch FROM b.viewed_at)::float8 AS viewed_at,
+    (sum(b.impressions) OVER ())::bigint AS found
+FROM faults AS b
 ORDER BY b.impressions DESC, b.id::text
 LIMIT %(evidence)s

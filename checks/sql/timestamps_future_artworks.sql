@@ -1,16 +1,17 @@
 -- Artworks created in the future, the latest first, and how many; found as future impressions are.
-SELECT
-    a.artwork_id,
-    extract(epoch FROM a.created_at)::float8 AS created_at,
-    count(*) OVER () AS found
-FROM (
+WITH found AS {leaf} (
     SELECT
         {artwork_id}::text AS artwork_id,
         {artwork_created_moment} AS created_at,
         {first_created} AS at_earliest
     FROM {artworks}
     WHERE {may_be_created_in_future} AND {artworks_filter}
-) AS a
+)
+SELECT
+    a.artwork_id,
+    extract(epoch FROM a.created_at)::float8 AS created_at,
+    count(*) OVER () AS found
+FROM found AS a
 WHERE a.at_earliest > %(future)s
 ORDER BY a.created_at DESC, a.artwork_id
 LIMIT %(evidence)s

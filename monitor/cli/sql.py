@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
+from checks.cluster import on_citus
 from checks.doctor import Blocks
 from checks.measurement import MAX_EVIDENCE
 from checks.recording_rate import reading
+from checks.relations import Engine
 from checks.spec import Borders
 from checks.statements import render
 from monitor.cli.output import print_json
@@ -26,12 +29,18 @@ from monitor.healing.planning import database_now
 from monitor.healing.statements import Part
 from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunKind
-from monitor.workshop import Workshop, census_form_sentence
+from monitor.workshop import Workshop, build, census_form_sentence
 
 
 def sql(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Only this statement.")] = None,
+    for_engine: Annotated[
+        Engine | None,
+        typer.Option(
+            "--engine", help="The forms for this engine; without it, for what the tables are on."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the statements that read and write your tables, with today's values in them.
@@ -41,6 +50,8 @@ def sql(
 
     async def work(engine: AsyncEngine, settings: Settings) -> dict[str, str]:
         workshop = await workshop_for(engine, settings, Blocks.COUNTING)
+        if for_engine is not None:
+            workshop = forced(workshop, for_engine)
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
             borders = Borders.at(await database_now(connection), settings.pools_spec())
             raw = await connection.get_raw_connection()
@@ -64,14 +75,24 @@ def sql(
         sys.stdout.write(f"-- {key}\n{text};\n\n")
 
 
+def forced(workshop: Workshop, engine: Engine) -> Workshop:
+    """The same tools with the forms for `engine`, wherever the tables are."""
+    catalogue = workshop.catalogue
+    if engine is Engine.POSTGRESQL:
+        catalogue = replace(catalogue, engine=engine)
+    elif catalogue.engine is not engine:
+        catalogue = on_citus(catalogue)
+    return build(workshop.engine, workshop.settings, workshop.examination, catalogue)
+
+
 def statements(workshop: Workshop) -> dict[str, str]:
     """Every statement over the app's tables by name, parameters unbound."""
     catalogue, pools = workshop.catalogue, workshop.settings.pools_spec()
     names = workshop.state.fragments
     forms = exact_forms(catalogue, pools)
     chosen = census_form_sentence(catalogue, workshop.settings)
-    found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names)}"}
-    found |= {form.value: census_sql(form, names) for form in forms}
+    found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names, catalogue.engine)}"}
+    found |= {form.value: census_sql(form, names, catalogue.engine) for form in forms}
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     for name in ("user_census", "explain_pair"):
@@ -124,6 +145,7 @@ def _examples(borders: Borders, settings: Settings) -> dict[str, object]:
         "due_until": borders.now,
         "artwork_cursor": None,
         "user_id": "?",
+        "users": ["?"],
         "artwork_id": "?",
     }
 

@@ -146,11 +146,11 @@ class BatchWriter:
         rows = await connection.exec_driver_sql(
             self._slice, {"run_id": run.id, "position": begun.position, "limit": MAX_USERS}
         )
-        items = [WorkItem(int(row.position), int(row.planned)) for row in rows]
+        items = [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows]
         left = max(0, run.planned_rows - begun.inserted)
         if begun.artwork_cursor is not None and items and left:
             # The first user was taken in part: go on with it alone, whatever it has left.
-            return Window(items[0].position, 1, min(size, left), splits=True)
+            return Window(items[0].position, 1, min(size, left), splits=True, ids=(items[0].user,))
         return next_window(items, size, left)
 
     async def _fill(

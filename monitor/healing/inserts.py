@@ -73,6 +73,7 @@ class Inserts:
             "created_before": run.created_before,
             "position": begun.position,
             "until": window.until,
+            "users": list(window.ids),
             "limit": window.limit if window.splits else None,
             "artwork_cursor": begun.artwork_cursor,
             "now": begun.now,

@@ -13,6 +13,7 @@ from checks.spec import Audience
 from checks.statements import (
     Fragments,
     compose,
+    form_of,
     identifier,
     operator_sql,
     raw,
@@ -23,6 +24,9 @@ from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 
 PACKAGE = "monitor.healing"
+
+
+_NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 
 
 class Part(StrEnum):
@@ -50,7 +54,8 @@ class HealingStatements:
         names["columns"] = self._columns()
         names["values"] = self._values()
         for name in ("quarantined_pairs", "quarantined_by_user"):
-            names[name] = compose(template(PACKAGE, name), names)
+            form = form_of(self.state.catalogue.engine, name)
+            names[name] = compose(template(PACKAGE, form), names)
         return names
 
     def _columns(self) -> sql.Composable:
@@ -77,7 +82,8 @@ class HealingStatements:
     def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
         """The statement that writes. `quarantine`: some pairs are put aside, and these it leaves
         alone; without any, it isn't slowed down by looking."""
-        return render(PACKAGE, "batch_insert", self._window(kind, part, quarantine))
+        form = form_of(self.state.catalogue.engine, "batch_insert")
+        return render(PACKAGE, form, self._window(kind, part, quarantine))
 
     def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
         """The SELECT of the pair that a split of one would write next."""
@@ -96,15 +102,18 @@ class HealingStatements:
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
             "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
             "not_quarantined": raw("TRUE"),
+            "put_aside": raw(_NOBODY).format(**self.fragments),
             "cured": raw(""),
         }
         if kind is RunKind.USER or self.state.pools.audience is Audience.ALL:
-            names["in_audience"] = raw("TRUE")
+            names["in_audience"] = names["everybody_counts"] = raw("TRUE")
         if quarantine:
+            names["put_aside"] = compose(template(PACKAGE, "put_aside"), names)
             names["not_quarantined"] = compose(template(PACKAGE, "not_quarantined"), names)
             cured = compose(template(PACKAGE, "quarantine_cured"), names)
             names["cured"] = sql.SQL(",\ncured AS (\n{})").format(cured)
-        names["missing_pairs"] = compose(template(PACKAGE, "missing_pairs"), names)
+        form = form_of(self.state.catalogue.engine, "missing_pairs")
+        names["missing_pairs"] = compose(template(PACKAGE, form), names)
         return names
 
     def text(self, name: str) -> str:

@@ -76,7 +76,7 @@ async def survey(
         census=census,
         users=users,
         rows=rows,
-        growth_bytes=round(rows * row_bytes(catalogue)),
+        growth_bytes=round(rows * row_bytes(catalogue, census.tracked)),
         exhausted_users=exhausted,
         minimum=minimum,
         young_users=await _young_users(connection, catalogue, names, census),
@@ -84,12 +84,14 @@ async def survey(
     )
 
 
-def row_bytes(catalogue: Catalogue) -> float:
-    """Bytes that one impression takes now, table and indexes together."""
+def row_bytes(catalogue: Catalogue, counted: int) -> float:
+    """Bytes that one impression takes now, table and indexes together.
+
+    On Citus the rows are those that a census has just `counted`: the coordinator has no statistics.
+    """
     impressions = catalogue.impressions
-    if impressions.estimated_rows < 1:
-        return BARE_ROW_BYTES
-    return impressions.total_bytes / impressions.estimated_rows
+    rows = impressions.estimated_rows if impressions.distribution is None else counted
+    return impressions.total_bytes / rows if rows > 0 else BARE_ROW_BYTES
 
 
 def _user_creation(catalogue: Catalogue) -> Column | None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.relations import Engine
 from monitor.database import set_local, transaction
 from monitor.healing.batches import (
     Batch,
@@ -66,7 +67,8 @@ class UndoWriter:
             waits_for_disk=False,
         ) as connection:
             begun = await self._begin(connection, run)
-            await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
+            if self._state.catalogue.engine is Engine.POSTGRESQL:
+                await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
             async with self._traffic.watch(begun.backend) as watched:
                 taken = await self._deletes.take(connection, run, begun, size)
                 if taken is None:

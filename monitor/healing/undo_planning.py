@@ -122,13 +122,17 @@ class UndoPlanner:
     async def _insert(
         self, connection: AsyncConnection, claimant: Claimant, run_id: int, reason: str
     ) -> Run:
-        values = {
+        values: dict[str, object] = {
             "undoes": run_id,
             "trigger": claimant.trigger.value,
             "reason": reason,
             "holder": claimant.holder,
             "lease": claimant.lease,
         }
+        sized = await connection.exec_driver_sql(
+            self._statements.text("undo_size"), {"undoes": run_id}
+        )
+        values |= sized.one()._mapping
         try:
             text = self._statements.text("undo_plan")
             number = int((await connection.exec_driver_sql(text, values)).scalar_one())

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from checks.statements import raw, render
+from checks.statements import form_of, raw, render
 from monitor.database import sqlstate
 from monitor.healing.refusals import refusal_sentence, refuses_row
 from monitor.healing.statements import PACKAGE, HealingStatements
@@ -35,7 +35,8 @@ def undo_sql(statements: HealingStatements, name: str, *, begun: bool) -> str:
     """The statement `name` over the next ledger rows; `begun`: it goes on behind the cursor."""
     names = statements.fragments
     behind = raw(_CURSOR).format(**names) if begun else raw("TRUE")
-    return render(PACKAGE, name, {**names, "behind_cursor": behind})
+    form = form_of(statements.state.catalogue.engine, name)
+    return render(PACKAGE, form, {**names, "behind_cursor": behind})
 
 
 @dataclass(frozen=True, slots=True)

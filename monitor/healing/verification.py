@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, take_census
 from checks.pairs import UnknownUserError, take_user_census
+from checks.relations import Engine
 from checks.spec import Borders
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
@@ -19,6 +21,11 @@ from monitor.state.counters import HEAL_FAILURES, HEAL_RUNS, add_to_counters
 from monitor.state.history import record_census
 from monitor.state.quarantine import first_refusal
 from monitor.state.runs import Run, RunKind, RunState, get_run
+
+log = structlog.get_logger(__name__)
+
+MOST_RECOUNTS = 5
+"""Counts on Citus, before the larger one of the last two is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,25 @@ class Verifier:
         self._timeout = timeout
 
     async def verify(self, run: Run) -> Recount:
-        """Count what is left of the frozen plan, and everything anew, in one snapshot."""
+        """Count what is left of the frozen plan, and everything anew, in one snapshot.
+
+        Citus has no snapshot over several nodes: there it is counted until two counts in a row
+        agree about the plan, and if they never do, the larger one holds.
+        """
+        recount = await self._recount(run)
+        if self._state.catalogue.engine is Engine.POSTGRESQL:
+            return recount
+        for _ in range(MOST_RECOUNTS - 1):
+            again = await self._recount(run)
+            if again.remaining == recount.remaining:
+                return again
+            log.info(
+                "recounts_differ", run_id=run.id, first=recount.remaining, then=again.remaining
+            )
+            recount, larger = again, max(recount.remaining, again.remaining)
+        return replace(recount, remaining=larger)
+
+    async def _recount(self, run: Run) -> Recount:
         catalogue, pools = self._state.catalogue, self._state.pools
         async with snapshot(self._engine, timeout=self._timeout) as connection:
             current = await get_run(connection, self._state, run.id)

@@ -15,6 +15,8 @@ class WorkItem:
 
     position: int
     planned: int
+    user: str = ""
+    """The user's id as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Window:
     users: int
     limit: int
     splits: bool
+    ids: tuple[str, ...] = ()
+    """The users' ids as text."""
 
 
 def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window | None:
@@ -42,7 +46,7 @@ def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window 
     first = items[0]
     # A single pair always is a part, so that it is known which one it is.
     if size == 1 or first.planned > size or first.planned >= rows_left:
-        return Window(first.position, 1, min(size, rows_left), splits=True)
+        return Window(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
     rows = 0
     users = 0
     until = first.position
@@ -52,4 +56,5 @@ def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window 
         rows += item.planned
         users += 1
         until = item.position
-    return Window(until, users, size, splits=False)
+    ids = tuple(item.user for item in items[:users])
+    return Window(until, users, size, splits=False, ids=ids)

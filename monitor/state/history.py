@@ -69,4 +69,12 @@ async def prune(
     connection: AsyncConnection, statements: SchemaStatements, history: timedelta
 ) -> None:
     """Forget censuses, decisions and finished runs older than `history`; never the ledger."""
-    await statements.run(connection, "history_prune", {"history": history})
+    # The ledger is asked run by run: one probe each, on whatever node its rows are.
+    old = list(
+        (await statements.run(connection, "history_old_runs", {"history": history})).scalars()
+    )
+    listed = []
+    for run_id in old:
+        found = await statements.run(connection, "history_listed", {"run_id": run_id})
+        listed += list(found.scalars())
+    await statements.run(connection, "history_prune", {"history": history, "listed": listed})

@@ -16,6 +16,7 @@ from psycopg import sql
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.cluster import is_hashed_by, read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
 from checks.statements import Fragments, compose, raw, render, template
@@ -62,6 +63,12 @@ def _alembic(state_schema: str, fragments: Fragments, connection: Connection | N
     return config
 
 
+_LEDGER_OF_HEALER = (
+    "-- Named once more, so that Citus passes it on to the nodes.\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {state}.backfilled_impression TO {healer};\n"
+)
+
+
 async def version(connection: AsyncConnection, state_schema: str) -> str | None:
     """The schema's revision, or None where there is no schema yet."""
     exists = await connection.exec_driver_sql(
@@ -90,9 +97,12 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
         "SELECT pg_advisory_xact_lock(hashtextextended('conservator ' || %(schema)s::text, 0))",
         {"schema": state_schema},
     )
+    if catalogue.cluster is not None:
+        # A schema that this transaction makes is taken to the nodes over one connection each.
+        await connection.exec_driver_sql("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
     found = await version(connection, state_schema)
     if found == CURRENT:
-        return False
+        return await spread_ledger(connection, catalogue, state_schema)
     if found is not None and found > CURRENT:
         raise CatalogueError(
             f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
@@ -108,7 +118,57 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
         command.upgrade(_alembic(state_schema, fragments, sync), "head")
 
     await connection.run_sync(run)
+    await spread_ledger(connection, catalogue, state_schema)
     return True
+
+
+async def spread_ledger(
+    connection: AsyncConnection, catalogue: Catalogue, state_schema: str
+) -> bool:
+    """Put the ledger beside impressions that Citus spreads by user; True when it was not there.
+
+    A run's row, its batches and all other tables stay on the coordinator, which alone asks them.
+    """
+    if not await ledger_is_apart(connection, catalogue, state_schema):
+        return False
+    _, found = await read_ledger(connection, state_schema)
+    if found is not None:
+        await connection.exec_driver_sql(_ledger_call("undistribute_table({})", state_schema))
+    await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
+    return True
+
+
+async def ledger_is_apart(
+    connection: AsyncConnection, catalogue: Catalogue, state_schema: str
+) -> bool:
+    """Whether the ledger does not lie where it belongs on Citus; False where there is none."""
+    beside = catalogue.impressions.distribution
+    if catalogue.cluster is None or beside is None or not ledger_is_spread(catalogue):
+        return False
+    _, found = await read_ledger(connection, state_schema)
+    return found is None or found.colocation != beside.colocation
+
+
+def ledger_is_spread(catalogue: Catalogue) -> bool:
+    """Whether the ledger belongs into shards."""
+    return is_hashed_by(catalogue.impressions, catalogue.spec.impressions.user)
+
+
+def spread_statement(catalogue: Catalogue, state_schema: str) -> str:
+    """The statement that spreads the ledger as the impressions are."""
+    impressions = catalogue.impressions
+    beside = sql.Identifier(impressions.schema, impressions.name).as_string(None)
+    call = (
+        "create_distributed_table({}, 'user_id', colocate_with => "
+        + sql.Literal(beside).as_string(None).replace("{", "{{").replace("}", "}}")
+        + ")"
+    )
+    return _ledger_call(call, state_schema)
+
+
+def _ledger_call(call: str, state_schema: str) -> str:
+    ledger = sql.Identifier(state_schema, "backfilled_impression").as_string(None)
+    return raw(f"SELECT {call}").format(sql.Literal(ledger)).as_string(None)
 
 
 async def _create(connection: AsyncConnection, state_schema: str) -> None:
@@ -127,17 +187,36 @@ def script(catalogue: Catalogue, state_schema: str, found: str | None = None) ->
     revision `found`; a comment where that is nothing."""
     from alembic import command  # noqa: PLC0415
 
+    spread = _spread_script(catalogue, state_schema)
     if found == CURRENT:
-        return f"-- The schema {state_schema} is there, at revision {found}.\n"
+        return f"-- The schema {state_schema} is there, at revision {found}.\n{spread}"
     config = _alembic(state_schema, state_fragments(catalogue, state_schema), None)
     command.upgrade(config, "head" if found is None else f"{found}:head", sql=True)
     body: Any = config.output_buffer
     # Alembic asks for what it has just inserted; in a script that is noise.
     text = re.sub(r" RETURNING [^;]*;", ";", body.getvalue()).strip()
     if found is not None:
-        return f"{text}\n"
+        return f"{text}\n{spread}"
     create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))
-    return f"{create.as_string(None)}\n\n{text}\n"
+    return f"{create.as_string(None)}\n\n{text}\n{spread}"
+
+
+def _spread_script(catalogue: Catalogue, state_schema: str) -> str:
+    if not ledger_is_spread(catalogue):
+        return ""
+    ledger = sql.Identifier(state_schema, "backfilled_impression").as_string(None)
+    literal = sql.Literal(ledger).as_string(None)
+    return f"""
+-- Citus: the ledger lies beside the impressions, shard by shard, so that each batch is committed
+-- with its ledger by the same nodes. Everything else stays on the coordinator.
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = {literal}::regclass
+    ) THEN
+        PERFORM {spread_statement(catalogue, state_schema).removeprefix("SELECT ")};
+    END IF;
+END $$;
+"""
 
 
 async def impression_sequences(
@@ -172,6 +251,9 @@ def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[st
             for sequence in sequences
         ),
     }
+    names["ledger_of_healer"] = raw(
+        _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
+    ).format(**names)
     for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
         names[key] = sql.Identifier(relation.schema, relation.name)
     return render(PACKAGE, "grants", names)

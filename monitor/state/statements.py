@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
-from checks.statements import Fragments, render
+from checks.statements import Fragments, form_of, render
 from monitor.state.schema import PACKAGE, state_fragments
 
 
@@ -49,6 +49,10 @@ class StateStatements(SchemaStatements):
         super().__init__(state_schema)
         self.catalogue = catalogue
         self.pools = pools
+
+    def text(self, name: str) -> str:
+        """The statement `name` in its form for the engine, parameters unbound."""
+        return super().text(form_of(self.catalogue.engine, name))
 
     @cached_property
     def fragments(self) -> Fragments:

@@ -17,6 +17,7 @@ from checks.census import (
     exact_forms,
     take_census,
 )
+from checks.cluster import on_citus
 from checks.spec import Borders, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.anti_join import anti_join
@@ -59,21 +60,22 @@ async def test_every_exact_form_equals_the_plain_anti_join(
     borders = Borders.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
         assert await anti_join(connection, gallery, hall) == expected
-        for form in (None, *exact_forms(catalogue, gallery.pools)):
-            census = await take_census(
-                connection,
-                catalogue,
-                gallery.pools,
-                borders,
-                verified_until=gallery.verified_until,
-                form=form,
+        for one in (catalogue, on_citus(catalogue)):
+            for form in (None, *exact_forms(one, gallery.pools)):
+                census = await take_census(
+                    connection,
+                    one,
+                    gallery.pools,
+                    borders,
+                    verified_until=gallery.verified_until,
+                    form=form,
+                )
+                assert_equal(census, expected)
+            affected = await count_affected_users(connection, one, gallery.pools, borders, census)
+            assert (affected.affected, affected.clear) == (
+                expected.affected,
+                expected.audience - expected.affected,
             )
-            assert_equal(census, expected)
-        affected = await count_affected_users(connection, catalogue, gallery.pools, borders, census)
-    assert (affected.affected, affected.clear) == (
-        expected.affected,
-        expected.audience - expected.affected,
-    )
 
 
 async def test_the_catalogue_proves_exactly_the_forms_that_are_exact(opened: OpenHall) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from checks.cluster import on_citus
 from checks.doctor import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
@@ -120,13 +121,15 @@ async def service_settings(url: str, **config: object) -> Settings:
 async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
     """Configuration, doctor and tools as the service makes them, for the least-privileged role
     once the owner has made the state schema; `watches`: it may see replicas, too. A URL with
-    another user is taken as it is."""
+    another user is taken as it is. `citus`: the statements are those for Citus."""
+    citus = bool(config.pop("citus", False))
     settings = await service_settings(url, **config)
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
     try:
         examination = await inspect(engine, settings)
         catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
-        workshop = build(engine, settings, examination, catalogue)
+        forced = on_citus(catalogue) if citus else catalogue
+        workshop = build(engine, settings, examination, forced)
         await ensure_schema(engine, workshop.state)
         yield workshop
     finally:

@@ -1,10 +1,15 @@
 -- Whether anything of a run can be taken back: one impression that is still as the run wrote it.
-SELECT EXISTS (
-    SELECT 1
+WITH untouched AS {leaf} (
+    SELECT b.user_id
     FROM {state}.backfilled_impression AS b
     JOIN {impressions} AS i
         ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id AND i.{viewed_at} = b.viewed_at
     WHERE b.run_id = %(undoes)s
-) AS something, EXISTS (
-    SELECT 1 FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s
-) AS listed
+    LIMIT 1
+),
+any_row AS {leaf} (
+    SELECT b.user_id FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s LIMIT 1
+)
+SELECT one.n > 0 AS something, other.n > 0 AS listed
+FROM (SELECT count(*) AS n FROM untouched) AS one
+CROSS JOIN (SELECT count(*) AS n FROM any_row) AS other

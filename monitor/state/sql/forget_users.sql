@@ -2,23 +2,21 @@
 -- An ended run needs its cursors no more, and they name users, too.
 WITH flags AS (
     DELETE FROM {state}.backfilled_user AS b
-    WHERE NOT EXISTS (SELECT 1 FROM {users} AS u WHERE u.{user_id} = b.user_id)
+    WHERE b.user_id = ANY (%(erased)s::text[]::{user_cast}[])
 ),
 listed AS (
     DELETE FROM {state}.work AS w
-    WHERE NOT EXISTS (SELECT 1 FROM {users} AS u WHERE u.{user_id} = w.user_id)
+    WHERE w.user_id = ANY (%(erased)s::text[]::{user_cast}[])
 )
 UPDATE {state}.run AS r
 SET user_cursor = NULL, artwork_cursor = NULL,
-    subject = CASE WHEN known.here THEN r.subject END
-FROM (
-    SELECT s.id, EXISTS (SELECT 1 FROM {users} AS u WHERE u.{user_id} = s.subject) AS here
-    FROM {state}.run AS s
-) AS known
-WHERE known.id = r.id
-  AND r.state NOT IN ('running', 'held')
+    subject = CASE
+        WHEN coalesce(r.subject = ANY (%(erased)s::text[]::{user_cast}[]), FALSE) THEN NULL
+        ELSE r.subject
+    END
+WHERE r.state NOT IN ('running', 'held')
   AND (
       r.user_cursor IS NOT NULL
       OR r.artwork_cursor IS NOT NULL
-      OR (r.subject IS NOT NULL AND NOT known.here)
+      OR r.subject = ANY (%(erased)s::text[]::{user_cast}[])
   )

@@ -23,7 +23,7 @@ GRANT SELECT ON {state}.backfilled_impression TO {reader};
 GRANT INSERT ON {impressions} TO {healer};
 {sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};
-
+{ledger_of_healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
 -- REVOKE DELETE ON {impressions} FROM {healer};
 GRANT DELETE ON {impressions} TO {healer};

@@ -35,7 +35,4 @@ old_batch AS (
 DELETE FROM {state}.run AS r
 WHERE r.finished_at < now() - %(history)s
   AND r.state NOT IN ('running', 'held')
-  -- OFFSET: one probe a run, never a join that reads the whole ledger.
-  AND NOT EXISTS (
-      SELECT 1 FROM {state}.backfilled_impression AS l WHERE l.run_id = r.id OFFSET 0
-  )
+  AND r.id <> ALL (%(listed)s::bigint[])

@@ -2,21 +2,33 @@
 -- written down where that differs from its newest row. Null: it is counted no longer. Those that
 -- were never shown, or never saw anything, have no row.
 INSERT INTO {state}.{tally} ({tally_id}, taken_at, impressions)
-SELECT coalesce(found.id, before.id), %(taken_at)s, found.impressions
+SELECT t.id, %(taken_at)s, t.impressions
 FROM (
-    SELECT c.id, coalesce(shown.impressions, 0) AS impressions
-    FROM {counted} AS c
-    LEFT JOIN (
+    WITH everybody AS {leaf} (
+        SELECT o.id FROM {others} AS o
+    ),
+    shown AS {leaf} (
         SELECT p.{tally_id} AS id, count(*) AS impressions
         FROM {pairs} AS p
         {other_side}
         GROUP BY p.{tally_id}
-    ) AS shown ON shown.id = c.id
-) AS found
-FULL JOIN (
-    SELECT DISTINCT ON (t.{tally_id}) t.{tally_id} AS id, t.impressions
-    FROM {state}.{tally} AS t
-    ORDER BY t.{tally_id}, t.taken_at DESC
-) AS before ON before.id = found.id
-WHERE found.impressions IS DISTINCT FROM before.impressions
-  AND (before.id IS NOT NULL OR found.impressions > 0)
+    ),
+    counted AS {leaf} (
+        SELECT c.id FROM {counted} AS c
+    ),
+    before AS {leaf} (
+        SELECT DISTINCT ON (t.{tally_id}) t.{tally_id} AS id, t.impressions
+        FROM {state}.{tally} AS t
+        ORDER BY t.{tally_id}, t.taken_at DESC
+    ),
+    found AS {leaf} (
+        SELECT c.id, coalesce(shown.impressions, 0) AS impressions
+        FROM counted AS c
+        LEFT JOIN shown ON shown.id = c.id
+    )
+    SELECT coalesce(found.id, before.id) AS id, found.impressions
+    FROM found
+    FULL JOIN before ON before.id = found.id
+    WHERE found.impressions IS DISTINCT FROM before.impressions
+      AND (before.id IS NOT NULL OR found.impressions > 0)
+) AS t

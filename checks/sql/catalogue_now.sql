@@ -1,0 +1,2 @@
+-- The clock of the server that we are connected to.
+SELECT pg_catalog.now() AS now

@@ -1,0 +1,43 @@
+-- ledger_sweep for Citus: ledger and impressions are joined shard by shard, and rows are deleted by
+-- their key.
+WITH busy AS MATERIALIZED (
+    SELECT r.id, r.undoes FROM {state}.run AS r WHERE r.state IN ('running', 'held')
+),
+place AS MATERIALIZED (
+    SELECT l.run_id, l.user_id, l.artwork_id
+    FROM {state}.backfilled_impression AS l
+    WHERE (l.run_id, l.user_id, l.artwork_id) > (
+        %(run_id)s, %(user_id)s::{impression_user_type}, %(artwork_id)s::{impression_artwork_type}
+    )
+    ORDER BY l.run_id, l.user_id, l.artwork_id
+    LIMIT %(limit)s
+),
+present AS MATERIALIZED (
+    SELECT p.run_id, p.user_id, p.artwork_id
+    FROM {impressions} AS i
+    JOIN place AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}
+),
+gone AS MATERIALIZED (
+    SELECT p.run_id, p.user_id, p.artwork_id
+    FROM place AS p
+    LEFT JOIN present AS i
+        ON i.run_id = p.run_id AND i.user_id = p.user_id AND i.artwork_id = p.artwork_id
+    LEFT JOIN busy AS b ON p.run_id IN (b.id, b.undoes)
+    WHERE i.run_id IS NULL AND b.id IS NULL
+),
+forgotten AS (
+    DELETE FROM {state}.backfilled_impression AS l
+    WHERE (l.run_id, l.user_id, l.artwork_id) IN (
+        SELECT g.run_id, g.user_id, g.artwork_id FROM gone AS g
+    )
+    RETURNING l.user_id
+)
+SELECT e.examined, f.forgotten, last.run_id, last.user_id, last.artwork_id
+FROM (SELECT count(*) AS examined FROM place) AS e
+CROSS JOIN (SELECT count(*) AS forgotten FROM forgotten) AS f
+LEFT JOIN (
+    SELECT p.run_id, p.user_id, p.artwork_id
+    FROM place AS p
+    ORDER BY p.run_id DESC, p.user_id DESC, p.artwork_id DESC
+    LIMIT 1
+) AS last ON TRUE

@@ -1,0 +1,168 @@
+"""No statement that goes to Citus has a shape that Citus refuses, however the tables are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from checks import duplicates, orphans, pool_exhaustion, timestamps
+from checks.artwork_supply import statements as supply_statements
+from checks.catalogue import read_catalogue
+from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
+from checks.cluster import on_citus
+from checks.fragments import fragments, moment
+from checks.recording_rate import reading
+from checks.relations import Catalogue, Engine
+from checks.spec import Audience, PoolsSpec
+from checks.statements import render
+from monitor.demo.server import PostgresServer
+from monitor.healing.statements import HealingStatements, Part
+from monitor.healing.undo_rows import undo_sql
+from monitor.state.runs import RunKind
+from monitor.state.statements import StateStatements
+from monitor.tallies import tally_statements
+from tests.support.citus_grammar import (
+    APART,
+    CLOCK,
+    CORRELATED,
+    IN_TARGETS,
+    LATERAL,
+    LOCKS,
+    MIXED,
+    NOT_IN,
+    USING,
+    faults,
+)
+from tests.support.databases import EMPTY, cloned
+from tests.support.hall_list import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
+from tests.support.halls import Hall
+from tests.support.opening import open_hall
+
+LEDGER = "backfilled_impression"
+HEALING = (
+    *("plan_recurring", "verify_plan", "work_insert", "quarantine_count", "quarantine_of_user"),
+    *("quarantine_over", "quarantine_drop", "quarantine_retry_all", "quarantine_new"),
+    *("undo_left", "undo_survey", "undo_size", "undo_plan", "undo_close", "undo_user_flags"),
+    *("batch_begin", "batch_advance", "batch_record", "undo_advance", "undo_unverified"),
+)
+STATE = (
+    *("erased_users", "forget_users", "ledger_sweep", "ledger_place", "history_old_runs"),
+    *("history_listed", "history_prune", "work_slice", "run_claim"),
+)
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> Iterator[str]:
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
+def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]:
+    """Everything that is asked of, or written to, the app's tables and the ledger."""
+    state = StateStatements(catalogue, pools, "conservator")
+    healing = HealingStatements(state)
+    names = fragments(catalogue, pools)
+    found = {
+        form.value: census_sql(form, names, catalogue.engine)
+        for form in exact_forms(catalogue, pools)
+    }
+    found["affected_users_count"] = affected_users_count_sql(catalogue, names)
+    found["affected_users"] = affected_users(catalogue, names).as_string(None)
+    listed = {**names, "affected_users": affected_users(catalogue, names)}
+    found["plan_exhausted"] = render("checks", "plan_exhausted", listed)
+    created = catalogue.artworks.columns[catalogue.spec.artworks.created_at]
+    found["plan_young_users"] = render(
+        "checks", "plan_young_users", {**names, "user_created": moment(created, "UTC")}
+    )
+    found |= {name: render("checks", name, names) for name in ("user_census", "explain_pair")}
+    for check in (duplicates, orphans, timestamps, pool_exhaustion):
+        found |= check.statements(catalogue, pools)
+    found |= supply_statements(catalogue, pools)
+    found |= {
+        name: text
+        for name, text in reading.statements(catalogue, pools, "conservator").items()
+        if name != reading.CLOCK
+    }
+    found |= {name: healing.text(name) for name in HEALING}
+    found |= {name: state.text(name) for name in STATE}
+    found |= tally_statements(state)
+    for kind in (RunKind.HEAL, RunKind.USER):
+        for quarantine in (False, True):
+            for part in Part:
+                key = f"batch_insert {kind} {part} {quarantine}"
+                found[key] = healing.batch_insert(kind, part, quarantine=quarantine)
+            key = f"quarantine_next {kind} {quarantine}"
+            found[key] = healing.quarantine_next(kind, quarantine=quarantine)
+    for begun in (False, True):
+        for name in ("undo_batch", "undo_next"):
+            found[f"{name} {begun}"] = undo_sql(healing, name, begun=begun)
+    return found
+
+
+def refused(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, set[str]]:
+    spread = {LEDGER, catalogue.impressions.name}
+    others = {catalogue.users.name, catalogue.artworks.name}
+    judged = {
+        name: faults(text, spread=spread, others=others)
+        for name, text in every_statement(catalogue, pools).items()
+    }
+    return {name: kinds for name, kinds in judged.items() if kinds}
+
+
+@pytest.mark.parametrize("audience", Audience)
+@pytest.mark.parametrize(
+    "hall", [APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED], ids=lambda hall: hall.name
+)
+async def test_nothing_that_goes_to_citus_has_a_shape_that_it_refuses(
+    url: str, hall: Hall, audience: Audience
+) -> None:
+    async with open_hall(url, hall) as opened:
+        catalogue = (await read_catalogue(opened.connection, hall.spec)).require()
+    pools = replace(PoolsSpec(), audience=audience)
+    assert refused(on_citus(catalogue), pools) == {}
+    # The same eye sees what is wrong with the forms for PostgreSQL.
+    assert catalogue.engine is Engine.POSTGRESQL
+    assert {"undo_batch True", "batch_insert heal users False"} <= refused(catalogue, pools).keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        (CORRELATED, "SELECT u.id FROM users u WHERE EXISTS (SELECT FROM seen i WHERE i.u = u.id)"),
+        (
+            CORRELATED,
+            "SELECT u.id FROM users u WHERE NOT EXISTS (SELECT FROM seen i WHERE i.u = u.id)",
+        ),
+        (
+            CORRELATED,
+            "SELECT 1 FROM seen i WHERE i.n > (SELECT count(*) FROM seen o WHERE o.u = i.u)",
+        ),
+        (IN_TARGETS, "SELECT (SELECT count(*) FROM seen)"),
+        (IN_TARGETS, "SELECT ARRAY(SELECT u FROM seen) FROM seen"),
+        (LATERAL, "SELECT 1 FROM seen CROSS JOIN LATERAL (SELECT 1) AS x"),
+        (LOCKS, "SELECT u FROM seen FOR UPDATE"),
+        (CLOCK, "SELECT 1 FROM seen WHERE at < now()"),
+        (CLOCK, "INSERT INTO seen (u, at) VALUES (1, CURRENT_TIMESTAMP)"),
+        (USING, "DELETE FROM seen AS i USING list AS l WHERE i.u = l.u"),
+        (NOT_IN, "SELECT 1 FROM seen WHERE u NOT IN (SELECT id FROM users)"),
+        (APART, "SELECT 1 FROM seen JOIN users ON users.id = seen.u"),
+        (MIXED, "DELETE FROM list WHERE u IN (SELECT u FROM seen)"),
+    ],
+)
+def test_each_shape_is_seen(kind: str, statement: str) -> None:
+    assert kind in faults(statement, spread={"seen"}, others={"users"})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT (SELECT count(*) FROM list), now() FROM list FOR UPDATE",
+        "WITH l AS MATERIALIZED (SELECT u FROM list) SELECT 1 FROM seen JOIN l ON l.u = seen.u",
+        "WITH g AS (SELECT u FROM list) DELETE FROM seen WHERE (u, a) IN (SELECT g.u, 1 FROM g)",
+        "SELECT 1 FROM seen WHERE u = ANY (%(users)s::text[])",
+    ],
+)
+def test_what_citus_takes_passes(statement: str) -> None:
+    assert faults(statement, spread={"seen"}, others={"users"}) == set()

@@ -1,0 +1,166 @@
+"""What Citus refuses, found in the text of a statement by PostgreSQL's own parser.
+
+The rules are stricter than Citus is: they leave out what depends on how the tables are spread, so
+that what passes here works on every layout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from typing import Any
+
+from pglast import parse_sql
+
+CLOCKS = frozenset(
+    {"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday"}
+)
+NOT_IN = "NOT IN (SELECT ...)"
+CORRELATED = "a correlated subquery"
+IN_TARGETS = "a subquery in the target list"
+LATERAL = "LATERAL"
+LOCKS = "FOR UPDATE over shards"
+CLOCK = "a clock in a statement over shards"
+USING = "DELETE ... USING a table that lies elsewhere"
+APART = "a join of tables that need not lie together"
+MIXED = "a change of a local table by rows of the nodes"
+
+Node = dict[str, Any]
+Frame = frozenset[str]
+
+
+def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
+    """The kinds of fault in `statement`, parameters unbound.
+
+    `spread` are the tables in shards, beside each other; `others` are users and artworks, which may
+    be anywhere. A statement over neither is PostgreSQL's alone.
+    """
+    (parsed,) = parse_sql(_bound(statement))
+    tree: Node = parsed.stmt(skip_none=True)
+    named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
+    if not named & (spread | others):
+        return set()
+    return set(_Reader(frozenset(spread), frozenset(others)).read(tree))
+
+
+def _bound(statement: str) -> str:
+    text = re.sub(r"%\(\w+\)s", "$1", statement)
+    return text.replace("%%", "%")
+
+
+class _Reader:
+    """Walks the tree of one statement."""
+
+    def __init__(self, spread: Frame, others: Frame) -> None:
+        self._spread = spread
+        self._others = others
+
+    def read(self, tree: Node) -> Iterator[str]:
+        for call in _all(tree, "FuncCall"):
+            if str(call["funcname"][-1]["sval"]) in CLOCKS:
+                yield CLOCK
+        if any(True for _ in _all(tree, "SQLValueFunction")):
+            yield CLOCK
+        ctes = frozenset(str(one["ctename"]) for one in _all(tree, "CommonTableExpr"))
+        for negated in _all(tree, "BoolExpr"):
+            arguments = negated["args"]
+            if _name(negated["boolop"]) == "NOT_EXPR" and any(
+                arg.get("@") == "SubLink" and _name(arg["subLinkType"]) == "ANY_SUBLINK"
+                for arg in arguments
+            ):
+                yield NOT_IN
+        for kind in ("RangeSubselect", "RangeFunction"):
+            if any(one.get("lateral") for one in _all(tree, kind)):
+                yield LATERAL
+        for select in _all(tree, "SelectStmt"):
+            yield from self._select(select, ctes)
+        for delete in _all(tree, "DeleteStmt"):
+            yield from self._change(delete, delete.get("usingClause", ()), ctes)
+        for update in _all(tree, "UpdateStmt"):
+            yield from self._change(update, update.get("fromClause", ()), ctes)
+        yield from _correlations(tree, ())
+
+    def _select(self, select: Node, ctes: Frame) -> Iterator[str]:
+        targets = select.get("targetList", ())
+        if any(True for one in targets for _ in _all(one, "SubLink")):
+            yield IN_TARGETS
+        tables = _tables(select.get("fromClause", ())) - ctes
+        if select.get("lockingClause") and tables & self._spread:
+            yield LOCKS
+        known = tables & (self._spread | self._others)
+        if known and len(tables) > 1 and not tables <= self._spread:
+            yield APART
+
+    def _change(self, change: Node, joined: Any, ctes: Frame) -> Iterator[str]:
+        target = str(change["relation"]["relname"])
+        using = _tables(joined) - ctes
+        if target in self._spread and using - self._spread:
+            yield USING
+        asked = {str(one["relname"]) for one in _all(change, "RangeVar")} - {target}
+        if target not in self._spread and asked & (self._spread | self._others):
+            yield MIXED
+
+
+def _name(value: Any) -> str:
+    """The name of an enumerated value as pglast writes it."""
+    return str(value["name"]) if isinstance(value, dict) else str(getattr(value, "name", value))
+
+
+def _all(tree: Any, kind: str) -> Iterator[Node]:
+    """Every node of a kind, wherever it is."""
+    if isinstance(tree, dict):
+        if tree.get("@") == kind:
+            yield tree
+        for value in tree.values():
+            yield from _all(value, kind)
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from _all(value, kind)
+
+
+def _items(clause: Any) -> Iterator[Node]:
+    """What stands in a FROM clause, through its joins."""
+    for item in clause or ():
+        if item.get("@") == "JoinExpr":
+            yield from _items((item["larg"], item["rarg"]))
+        else:
+            yield item
+
+
+def _tables(clause: Any) -> set[str]:
+    return {str(item["relname"]) for item in _items(clause) if item.get("@") == "RangeVar"}
+
+
+def _frame(query: Node) -> Frame:
+    clauses = [query.get("fromClause"), query.get("usingClause")]
+    if "relation" in query:
+        clauses.append([query["relation"]])
+    names = set()
+    for clause in clauses:
+        for item in _items(clause):
+            alias = item.get("alias")
+            names.add(str(alias["aliasname"] if alias else item.get("relname")))
+    return frozenset(names)
+
+
+_QUERIES = frozenset({"SelectStmt", "DeleteStmt", "UpdateStmt"})
+
+
+def _correlations(tree: Any, frames: tuple[Frame, ...]) -> Iterator[str]:
+    """Columns of an outer query that an inner one names by their table."""
+    if isinstance(tree, list | tuple):
+        for value in tree:
+            yield from _correlations(value, frames)
+        return
+    if not isinstance(tree, dict):
+        return
+    if tree.get("@") in _QUERIES:
+        frames = (*frames, _frame(tree))
+    if tree.get("@") == "ColumnRef" and frames:
+        fields = [str(field["sval"]) for field in tree["fields"] if "sval" in field]
+        named = fields[-2] if len(fields) > 1 and len(fields) == len(tree["fields"]) else None
+        outer = named is not None and any(named in frame for frame in frames[:-1])
+        if outer and named not in frames[-1]:
+            yield CORRELATED
+    for value in tree.values():
+        yield from _correlations(value, frames)
