@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 from bench import backfill, census, checks, gallery, readers, service, traffic
@@ -21,7 +20,7 @@ def main() -> None:
 
 def _reports(server: PostgresServer, options: Options) -> Iterator[Report]:
     yield gallery.report(*gallery.build_all(server, options))
-    yield asyncio.run(census.measure(server, options))
+    yield census.measure(server, options)
     yield backfill.measure(server, options)
     yield checks.measure(server, options)
     yield traffic.measure(server, options)

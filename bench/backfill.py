@@ -1,82 +1,151 @@
-"""A heal run against what people write by hand, in rows a second: `python -m bench.backfill`."""
+"""A heal run against what people write by hand, in rows a second: `python -m bench.backfill`.
+
+The contenders write shares of the same gallery that lie side by side. A heal run of `--million`
+rows and the best single statement for as many have a copy of the gallery each.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from bench.contenders import (
-    Backfill,
-    BenchmarkError,
-    Share,
-    bare,
-    choose_share,
-    product,
-    sketch,
-    sketch_by_toolkit,
-)
+from bench import contenders, floors
+from bench.errors import BenchmarkError
 from bench.gallery import LEGACY, build
+from bench.heal_run import heal
 from bench.measures import Goal, Measure, compared
 from bench.options import Options, read_options
-from bench.report import Report, environment, publish
+from bench.progress import note
+from bench.report import Fact, Report, environment, publish
 from bench.servers import bench_server, copied
+from bench.shares import Backfill, Share, Work, find_work
 from monitor.demo.server import PostgresServer
 
-GOAL = Goal(2.0, at_most=False)
-"""A heal run, ledger and all, writes so many times the rows a second of the sketch."""
-_CONTENDERS = ("product", "sketch", "toolkit", "bare")
+FLOOR_GOAL = Goal(0.9, at_most=False)
+"""A heal run with everything reaches so many of the rows a second of the best statement."""
+SKETCH_GOAL = Goal(3.0, at_most=False)
+"""It writes so many times the rows a second of the sketch."""
+MEMORY_GOAL = Goal(1.1)
+"""Resident memory, most, to that after the first batches."""
+
+PRODUCT = "heal run, writing"
 _COPY = "gallery_copy"
+_UNIT = "rows/s"
+_SKETCH, _TOOLKIT = "the sketch: ids, then VALUES", "the sketch, through SQLAlchemy"
+_BY_ARTWORK, _BY_USER = "one statement, (artwork, user)", "one statement, (user, artwork)"
+_BARE = "one bare INSERT … SELECT"
+_MORE: Mapping[str, Callable[[str, Share], Backfill]] = {
+    "windows of users, no ledger": floors.windows_of_users,
+    "windows of artworks, no ledger": floors.windows_of_artworks,
+    "two statements at a time, half the users each": floors.two_workers,
+}
+_SLOW: Mapping[str, Callable[[str, Share], Backfill]] = {
+    "a transaction a row": contenders.row_by_row,
+    "a row a statement, pipelined": contenders.pipelined,
+}
+_FIRST_BATCHES = 10
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
-    """Every contender on a copy of its own of the legacy gallery, which must be there already."""
-    share = choose_share(server, LEGACY, options.rows)
-    done: dict[str, list[Backfill]] = {name: [] for name in _CONTENDERS}
-    for number in range(options.backfill_rounds):
-        for name in _CONTENDERS if number % 2 == 0 else reversed(_CONTENDERS):
-            with copied(server, LEGACY, _COPY) as database:
-                result = _run(name, server, database, share)
-            if abs(result.rows - share.rows) > len(share.users):
-                # An artwork or two may have turned legacy since; more is not the same work.
-                raise BenchmarkError(f"{name} wrote {result.rows} rows, expected {share.rows}")
-            done[name].append(result)
-    return Report(
-        "backfill",
-        _measures(done),
-        {
-            "rows": share.rows,
-            "users": len(share.users),
-            "rounds": options.backfill_rounds,
-            "batches": len(done["product"][-1].batches),
-        },
-        {"batches": [asdict(point) for result in done["product"] for point in result.batches]},
+    """On copies of the legacy gallery, which must be there already."""
+    work = find_work(server, LEGACY)
+    done: dict[str, list[Backfill]] = {}
+    rounds = max(1, options.backfill_rounds)
+    for number in range(rounds):
+        with copied(server, LEGACY, _COPY) as database:
+            _round(server, database, work.again(), options, done, number)
+    best = max((_BY_ARTWORK, _BY_USER, _BARE), key=lambda name: max(_rates(done[name])))
+    large = _large(server, work.again(), options, best) if options.million else ()
+    measures = (*_measures(done, best), *large)
+    facts: dict[str, Fact] = {"rows": options.rows, "rounds": rounds, "best_statement": best}
+    batches = [asdict(point) for result in done[PRODUCT] for point in result.batches]
+    return Report("backfill", measures, facts, {"batches": batches})
+
+
+def _round(
+    server: PostgresServer,
+    database: str,
+    work: Work,
+    options: Options,
+    done: dict[str, list[Backfill]],
+    number: int,
+) -> None:
+    """Everybody once, one after the other; every other round in reverse order."""
+    url, conninfo = server.url(database), server.conninfo(database)
+    by_hand: dict[str, Callable[[str, Share], Backfill]] = {
+        _SKETCH: contenders.sketch,
+        _BY_ARTWORK: floors.by_artwork,
+        _BY_USER: floors.by_user,
+        _BARE: floors.bare,
+        _TOOLKIT: lambda _, share: contenders.sketch_by_toolkit(url, share),
+    }
+    if number == 0:
+        by_hand |= {**_MORE, **_SLOW}
+    floors.by_artwork(conninfo, work.take(options.slow_rows))  # warms up
+    names = [PRODUCT, *by_hand]
+    for name in names if number % 2 == 0 else reversed(names):
+        note(f"backfill: {name}")
+        share = work.take(options.slow_rows if name in _SLOW else options.rows)
+        if name == PRODUCT:
+            result = asyncio.run(heal(url, share.rows))
+        else:
+            result = by_hand[name](conninfo, share)
+        _check(name, result, share)
+        done.setdefault(name, []).append(result)
+
+
+def _check(name: str, result: Backfill, share: Share) -> None:
+    # An artwork or two may have turned legacy since; more is not the same work.
+    if abs(result.rows - share.rows) > len(share.users):
+        raise BenchmarkError(f"{name} wrote {result.rows} rows, expected {share.rows}")
+
+
+def _large(server: PostgresServer, work: Work, options: Options, best: str) -> tuple[Measure, ...]:
+    """One run of many rows, and the best statement for the same."""
+    share = work.take(options.million)
+    statement = {_BY_ARTWORK: floors.by_artwork, _BY_USER: floors.by_user, _BARE: floors.bare}[best]
+    note(f"backfill: a heal run of {share.rows:,} rows")
+    with copied(server, LEGACY, _COPY) as database:
+        healed = asyncio.run(heal(server.url(database), share.rows))
+    _check(PRODUCT, healed, share)
+    note(f"backfill: {best}, {share.rows:,} rows")
+    with copied(server, LEGACY, _COPY) as database:
+        floor = statement(server.conninfo(database), share)
+    _check(best, floor, share)
+    words = f"{share.rows:,} rows"
+    base = Measure(f"{best}, {words}", _UNIT, (floor.rows / floor.writing,))
+    verified, whole = healed.rows / healed.verified, healed.rows / healed.whole
+    first = Measure(
+        f"memory after {_FIRST_BATCHES} batches", "MB", (healed.memory[:_FIRST_BATCHES][-1],)
+    )
+    return (
+        base,
+        compared(f"heal run and recount, {words}", _UNIT, [verified], base, FLOOR_GOAL),
+        compared(f"… with planning, {words}", _UNIT, [whole], base),
+        Measure(f"heal run, planning, {words}", "s", (healed.planning,)),
+        Measure(f"heal run, recount, {words}", "s", (healed.verifying,)),
+        first,
+        compared(f"memory, most, {words}", "MB", [max(healed.memory)], first, MEMORY_GOAL),
     )
 
 
-def _run(name: str, server: PostgresServer, database: str, share: Share) -> Backfill:
-    if name == "product":
-        return asyncio.run(product(server.url(database), share))
-    if name == "toolkit":
-        return sketch_by_toolkit(server.url(database), share)
-    by_hand = sketch if name == "sketch" else bare
-    return by_hand(server.conninfo(database), share)
-
-
-def _measures(done: dict[str, list[Backfill]]) -> tuple[Measure, ...]:
-    unit = "rows/s"
-    healed = done["product"]
-    base = Measure("the sketch: ids, then VALUES", unit, tuple(_writing(done["sketch"])))
-    toolkit = Measure("the sketch, through SQLAlchemy", unit, tuple(_writing(done["toolkit"])))
-    whole = [r.rows / r.whole for r in healed]
+def _measures(done: dict[str, list[Backfill]], best: str) -> tuple[Measure, ...]:
+    healed = done[PRODUCT]
+    bases = {name: Measure(name, _UNIT, tuple(_rates(done[name]))) for name in done}
+    others = [bases[name] for name in done if name not in {PRODUCT, best}]
+    product = _rates(healed)
+    verified = [r.rows / r.verified for r in healed]
     return (
-        base,
-        toolkit,
-        compared("heal run, writing", unit, _writing(healed), base, GOAL),
-        compared("heal run, writing, against SQLAlchemy", unit, _writing(healed), toolkit, GOAL),
-        compared("heal run with planning and verification", unit, whole, base),
-        compared("one bare INSERT … SELECT", unit, _writing(done["bare"]), base),
-        Measure("heal run, planning", "s", tuple(r.planning for r in healed)),
-        Measure("heal run, verification", "s", tuple(r.verifying for r in healed)),
+        bases[best],
+        compared(f"{PRODUCT}, to the best statement", _UNIT, product, bases[best]),
+        compared("heal run and recount, to the best statement", _UNIT, verified, bases[best]),
+        *others,
+        compared(f"{PRODUCT}, to the sketch", _UNIT, product, bases[_SKETCH], SKETCH_GOAL),
+        compared(
+            f"{PRODUCT}, to SQLAlchemy's sketch", _UNIT, product, bases[_TOOLKIT], SKETCH_GOAL
+        ),
+        *(compared(f"{PRODUCT}, to {name}", _UNIT, product, bases[name]) for name in _SLOW),
         Measure("heal run, a batch", "s", tuple(p.seconds for r in healed for p in r.batches)),
         Measure(
             "heal run, rows a batch", "rows", tuple(p.inserted for r in healed for p in r.batches)
@@ -84,7 +153,7 @@ def _measures(done: dict[str, list[Backfill]]) -> tuple[Measure, ...]:
     )
 
 
-def _writing(results: list[Backfill]) -> list[float]:
+def _rates(results: list[Backfill]) -> list[float]:
     return [result.rows / result.writing for result in results]
 
 

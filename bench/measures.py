@@ -39,13 +39,13 @@ class Measure:
 
     @property
     def median(self) -> float:
-        """Of the samples."""
-        return median(self.samples)
+        """Of the samples; not a number where there are none, because it could not be measured."""
+        return median(self.samples) if self.samples else math.nan
 
     @property
     def spread(self) -> tuple[float, float]:
         """The least and the greatest sample."""
-        return min(self.samples), max(self.samples)
+        return min(self.samples, default=math.nan), max(self.samples, default=math.nan)
 
     @property
     def reached(self) -> bool | None:
@@ -68,6 +68,17 @@ def compared(
     else:
         ratio = median(samples) / base.median
     return Measure(name, unit, tuple(samples), base.name, ratio, goal)
+
+
+def times_faster(
+    name: str, samples: Sequence[float], base: Measure, goal: Goal | None = None
+) -> Measure:
+    """A slower measure in seconds and how many times `base` fits into it. Without samples, only a
+    row that says so."""
+    if not samples:
+        return Measure(name, "s", (), base.name)
+    ratio = median(samples) / base.median
+    return Measure(name, "s", tuple(samples), base.name, ratio, goal)
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

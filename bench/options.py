@@ -28,15 +28,30 @@ class Options:
     anti_joins: int
     backfill_rounds: int
     rows: int
-    """Rows that every backfill writes, at most; 0 for everything."""
+    """Rows that every backfill writes, about."""
+    slow_rows: int
+    """The same for those that write row by row."""
+    million: int
+    """Rows of the large heal run; 0 for none."""
+    growth_impressions: int
+    """Of the largest of the four galleries through which a line is drawn."""
+    memory_censuses: int
+    """Censuses over which the service's memory is watched."""
+    cold_rounds: int
     starts: int
     scrapes: int
     duty: str
     """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
-    traffic_rows: int
-    """Rows of the heal run beside the app's traffic."""
+    traffic_rounds: int
+    """Windows without and with healing, at each of two paces."""
+    ageing_seconds: float
+    """Over which the pairs become legacy whose time to heal is taken."""
+    census_every: float
+    """Seconds; of the service that heals them. The cooldown is as long."""
     steady_seconds: float
     """Of the window over which the idle service's cost is counted."""
+    steady_scrapes: int
+    """Of the idle service."""
     window_seconds: float
     """Of each window with or without healing, without its edges."""
 
@@ -50,18 +65,26 @@ def read_options(description: str | None) -> Options:
     add = parser.add_argument
     add("--users", type=int, default=3000, help="users of the gallery")
     add("--artworks", type=int, default=3000, help="artworks of the gallery, over 60 days")
-    add("--missing", type=float, default=0.1, help="share of the pairs without an impression")
+    add("--missing", type=float, default=0.13, help="share of the pairs without an impression")
     add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
     add("--durable", action="store_true", help="commits wait for the disk")
     add("--results", type=Path, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=9, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
-    add("--backfill-rounds", type=int, default=3, help="rounds of the backfill")
-    add("--rows", type=int, default=200_000, help="rows of a backfill; 0 for everything")
+    add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
+    add("--rows", type=int, default=110_000, help="rows of a backfill")
+    add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
+    add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
+    add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")
+    add("--memory-censuses", type=int, default=200, help="over which memory is watched")
+    add("--cold-rounds", type=int, default=2, help="rounds with nothing in memory")
     add("--starts", type=int, default=4, help="starts of the service")
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
-    add("--traffic-rows", type=int, default=400_000, help="rows healed beside the app's traffic")
-    add("--steady-seconds", type=float, default=180.0, help="the window of bench.steady")
-    add("--window-seconds", type=float, default=5.0, help="a window with or without healing")
+    add("--traffic-rounds", type=int, default=4, help="windows without and with healing")
+    add("--ageing-seconds", type=float, default=40.0, help="over which pairs become legacy")
+    add("--census-every", type=float, default=5.0, help="seconds, of the service that heals those")
+    add("--steady-seconds", type=float, default=60.0, help="the window of bench.steady")
+    add("--steady-scrapes", type=int, default=2000, help="scrapes of the idle service")
+    add("--window-seconds", type=float, default=4.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))

@@ -99,7 +99,7 @@ def _save(report: Report, where: Mapping[str, Fact], path: Path) -> None:
 def _as_json(measure: Measure) -> dict[str, object]:
     return {
         **asdict(measure),
-        "median": measure.median,
+        "median": measure.median if measure.samples else None,
         "reached": measure.reached,
         "goal": None if measure.goal is None else measure.goal.text,
     }
@@ -122,11 +122,11 @@ def _table(reports: Sequence[Report]) -> Table:
 def _cells(measure: Measure) -> tuple[str, ...]:
     least, greatest = measure.spread
     reached = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[measure.reached]
-    once = len(measure.samples) == 1
+    once = len(measure.samples) <= 1
     ratio = "" if measure.ratio is None else f"{measure.ratio:.2f}"
     return (
         measure.name,
-        f"{_number(measure.median)} {measure.unit}",
+        f"{_number(measure.median)} {measure.unit}" if measure.samples else "–",
         "" if once else f"{_number(least)} – {_number(greatest)}",
         ratio,
         measure.base or "",

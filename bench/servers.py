@@ -44,26 +44,35 @@ def statement(name: str) -> sql.SQL:
     return sql.SQL((_SQL / f"{name}.sql").read_text(encoding="utf-8"))
 
 
+def create_copy(connection: psycopg.Connection, template: str, name: str) -> None:
+    """The database `name` as a copy of `template`, file by file where the server can."""
+    strategy = " STRATEGY FILE_COPY" if connection.info.server_version >= _FILE_COPY_SINCE else ""
+    names = sql.Identifier(name), sql.Identifier(template)
+    connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}" + strategy).format(*names))
+
+
 @contextmanager
 def copied(server: PostgresServer, template: str, name: str) -> Iterator[str]:
     """A copy of the database `template` for the length of the block; its name.
 
     Every contender starts from the same state: nothing in shared buffers, everything written out.
     """
-    target = sql.Identifier(name)
-    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        strategy = (
-            " STRATEGY FILE_COPY" if connection.info.server_version >= _FILE_COPY_SINCE else ""
-        )
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(target, sql.Identifier(template))
-            + sql.SQL(strategy)
-        )
+    with dropped(server, name):
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            create_copy(connection, template, name)
         os.sync()
-        try:
-            yield name
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(target))
+        yield name
+
+
+@contextmanager
+def dropped(server: PostgresServer, name: str) -> Iterator[str]:
+    """The name of a database that is made within the block and goes with it."""
+    try:
+        yield name
+    finally:
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            goes = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(goes.format(sql.Identifier(name)))
 
 
 def settings_for(url: str, more: str = "") -> Settings:

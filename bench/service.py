@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bench.contenders import BenchmarkError
+from bench.errors import BenchmarkError
 from bench.gallery import LEGACY, build
 from bench.measures import Goal, Measure, percentile
 from bench.options import Options, read_options

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from bench.contenders import BenchmarkError
+from bench.errors import BenchmarkError
 from monitor.demo.child import Child
 
 _START_SECONDS = 60.0
@@ -120,8 +120,14 @@ class Serving:
         if connection is None:
             raise BenchmarkError("The service does not listen yet.")
         started = time.perf_counter()
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
+        try:
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # it was idle for too long
+            connection.close()
+            started = time.perf_counter()
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
         text = answer.read()
         return answer.status, text.decode(), time.perf_counter() - started
 

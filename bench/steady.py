@@ -1,147 +1,161 @@
-"""What the service costs while nothing is wrong, an hour, by default config: `python -m
-bench.steady`.
+"""What the service costs while nothing is wrong, an hour: `python -m bench.steady`.
 
 Counted over a window after the first checks, and given for an hour: the database's CPU seconds (of
 every process of the server, parallel workers too), the blocks that it read, the transactions, the
-connections; and the service's own CPU seconds and memory.
+connections; and the service's own CPU seconds and memory. By default config; then with a census
+every five seconds, without a budget and with the default one, which stretches the interval; and
+for each of many scrapes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 
+from bench.costs import Cost, Reading, between, read
+from bench.errors import BenchmarkError
 from bench.gallery import HEALED, build
-from bench.measures import Measure
+from bench.measures import Measure, compared, percentile
 from bench.options import Options, read_options
-from bench.report import Report, environment, publish
+from bench.progress import note
+from bench.report import Fact, Report, environment, publish
 from bench.servers import bench_server, config_text, copied
 from bench.serving import Serving
 from monitor.demo.server import PostgresServer
 
-HOUR = 3600.0
 _COPY = "gallery_steady"
-_FIRST_CHECKS_SECONDS = 60.0
-"""The first runs are spread over half a minute."""
-_TICKS = os.sysconf("SC_CLK_TCK")
-_BLOCK = 8192
-_STATISTICS = """
-SELECT blks_read + blks_hit, xact_commit + xact_rollback,
-    (SELECT count(*) FROM pg_stat_activity AS a
-     WHERE a.application_name = 'conservator' AND a.datname = d.datname
-       AND a.backend_type = 'client backend')
-FROM pg_stat_database AS d WHERE d.datname = current_database()
-"""
+_OFTEN = "checks: {{census: {{every: 5s, budget: {budget}}}}}\n"
+_SERVER = "server: {host: 127.0.0.1, port: 0}\n"
+_FIRST_CHECKS_SECONDS = 120.0
+_POLL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Totals at one moment."""
+class Watched:
+    """The service, and all that its cost is read from."""
 
-    at: float
-    database_cpu: float
-    service_cpu: float
-    blocks: int
-    transactions: int
-    connections: int
+    connection: psycopg.Connection
+    server: PostgresServer
+    service: Serving
 
+    def read(self) -> Reading:
+        """The totals now."""
+        return read(self.connection, self.server, self.service)
 
-def _read(connection: psycopg.Connection, server: PostgresServer, service: Serving) -> Reading:
-    # Statistics of idle sessions arrive with a delay of up to a minute; the window is long enough.
-    found = connection.execute(_STATISTICS).fetchone()
-    assert found is not None
-    blocks, transactions, connections = found
-    return Reading(
-        time.monotonic(),
-        _cpu_of_server(server.pid),
-        _cpu(service.pid, children=True),
-        int(blocks),
-        int(transactions),
-        int(connections),
-    )
+    def window(self, seconds: float) -> Cost:
+        """Nothing but the service itself, for so long."""
+        before = self.read()
+        time.sleep(seconds)
+        return between(before, self.read())
 
+    def checks(self) -> list[dict[str, object]]:
+        """As the API tells them."""
+        with urllib.request.urlopen(f"{self.service.address}api/checks", timeout=10) as answer:
+            checks: list[dict[str, object]] = json.load(answer)["checks"]
+        return checks
 
-def _cpu_of_server(pid: int) -> float:
-    """Seconds of every process of the server, those that have ended too."""
-    living = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    children = (one for one in living if _parent(one) == pid)
-    return _cpu(pid, children=True) + sum(_cpu(one, children=False) for one in children)
-
-
-def _fields(pid: int) -> list[str]:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # gone this very moment
-        return []
-    return text.rpartition(")")[2].split()
-
-
-def _parent(pid: int) -> int:
-    fields = _fields(pid)
-    return int(fields[1]) if fields else 0
-
-
-def _cpu(pid: int, *, children: bool) -> float:
-    fields = _fields(pid)
-    if not fields:
-        return 0.0
-    ticks = fields[11:15] if children else fields[11:13]
-    return sum(map(int, ticks)) / _TICKS
+    def wait_for_checks(self) -> None:
+        """Until each of them has run; first runs are spread over half a minute."""
+        deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
+        while any(check["last_run"] is None for check in self.checks()):
+            if time.monotonic() > deadline:
+                raise BenchmarkError("Some checks have never run.")
+            time.sleep(_POLL)
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
     """On a copy of the healed gallery, which must be there already."""
+    seconds = options.steady_seconds
     with copied(server, HEALED, _COPY) as database:
-        config = server.socket_dir / "config.yaml"
-        more = "server: {host: 127.0.0.1, port: 0}\n"
-        config.write_text(config_text(server.url(database), more), encoding="utf-8")
-        with (
-            psycopg.connect(server.conninfo(database), autocommit=True) as connection,
-            Serving(config) as service,
-        ):
-            time.sleep(_FIRST_CHECKS_SECONDS)
-            before = _read(connection, server, service)
-            time.sleep(options.steady_seconds)
-            after = _read(connection, server, service)
-            intervals = _intervals(service.address)
-            memory = service.memory("VmRSS")
-    seconds = after.at - before.at
-    an_hour = HOUR / seconds
-
-    def per_hour(name: str, unit: str, amount: float) -> Measure:
-        return Measure(name, unit, (amount * an_hour,))
-
-    database_cpu = after.database_cpu - before.database_cpu
+        note(f"an hour of default config, from {seconds:g} s")
+        with _watched(server, database, "") as watched:
+            watched.wait_for_checks()
+            default = watched.window(seconds)
+            memory = watched.service.memory("VmRSS")
+            scraping = _scrape(watched, options.steady_scrapes)
+        note("an hour of a census every five seconds, without and with a budget")
+        costs: dict[str, Cost] = {}
+        facts: dict[str, Fact] = {"seconds": round(default.seconds)}
+        for name, budget in (("without a budget", "100%"), ("with the budget", "1%")):
+            with _watched(server, database, _OFTEN.format(budget=budget)) as watched:
+                watched.wait_for_checks()
+                costs[name] = watched.window(seconds / 2)
+                facts |= _intervals(watched, name)
     return Report(
         "steady",
-        (
-            per_hour("database CPU an hour", "s", database_cpu),
-            Measure("database CPU, of one core", "%", (100 * database_cpu / seconds,)),
-            per_hour("blocks read an hour", "GB", (after.blocks - before.blocks) * _BLOCK / 1e9),
-            per_hour("transactions an hour", "", float(after.transactions - before.transactions)),
-            Measure("connections", "", (float(after.connections),)),
-            per_hour("service CPU an hour", "s", after.service_cpu - before.service_cpu),
-            Measure("resident memory", "MB", (memory,)),
-        ),
-        {"seconds": round(seconds), **intervals},
+        (*_an_hour("default config", default, memory), *_stretched(costs), *scraping),
+        facts,
     )
 
 
-def _intervals(address: str) -> dict[str, str]:
-    """Check -> its interval in effect, where the budget has stretched it."""
-    with urllib.request.urlopen(f"{address}api/checks", timeout=10) as answer:
-        checks = json.load(answer)["checks"]
+@contextmanager
+def _watched(server: PostgresServer, database: str, more: str) -> Iterator[Watched]:
+    config = server.socket_dir / "config.yaml"
+    config.write_text(config_text(server.url(database), more + _SERVER), encoding="utf-8")
+    with (
+        psycopg.connect(server.conninfo(database), autocommit=True) as connection,
+        Serving(config) as service,
+    ):
+        yield Watched(connection, server, service)
+
+
+def _an_hour(name: str, cost: Cost, memory: float) -> tuple[Measure, ...]:
+    def hourly(what: str, unit: str, amount: float) -> Measure:
+        return Measure(f"{what} an hour, {name}", unit, (amount * cost.an_hour,))
+
+    return (
+        hourly("database CPU", "s", cost.database_cpu),
+        hourly("blocks read", "GB", cost.bytes / 1e9),
+        hourly("transactions", "", cost.transactions),
+        Measure(f"connections, {name}", "", (float(cost.connections),)),
+        hourly("service CPU", "s", cost.service_cpu),
+        Measure(f"resident memory, {name}", "MB", (memory,)),
+    )
+
+
+def _stretched(costs: dict[str, Cost]) -> tuple[Measure, ...]:
+    (off, before), (on, after) = costs.items()
+    every = "census every 5 s"
+    measures: list[Measure] = []
+    for what, unit, amounts in (
+        ("database CPU", "s", [c.database_cpu * c.an_hour for c in (before, after)]),
+        ("blocks read", "GB", [c.bytes / 1e9 * c.an_hour for c in (before, after)]),
+    ):
+        base = Measure(f"{what} an hour, {every}, {off}", unit, (amounts[0],))
+        name = f"{what} an hour, {every}, {on}"
+        measures += [base, compared(name, unit, (amounts[1],), base)]
+    return tuple(measures)
+
+
+def _scrape(watched: Watched, count: int) -> tuple[Measure, ...]:
+    """Scrapes one after the other, and as much time without any."""
+    note(f"{count} scrapes")
+    before = watched.read()
+    taken = [watched.service.scrape()[2] * 1000 for _ in range(count)]
+    cost = between(before, watched.read())
+    idle = watched.window(cost.seconds)
+    service_cpu = (cost.service_cpu - idle.service_cpu) / count
+    return (
+        Measure("a scrape", "ms", tuple(taken)),
+        Measure("a scrape, p99", "ms", (percentile(taken, 0.99),)),
+        Measure("service CPU a scrape", "ms", (service_cpu * 1000,)),
+        Measure(f"database transactions during {count:,} scrapes", "", (cost.transactions,)),
+        Measure("… in as long without one", "", (idle.transactions,)),
+    )
+
+
+def _intervals(watched: Watched, name: str) -> dict[str, Fact]:
+    """The census's interval in effect."""
     return {
-        f"{check['name']} every": f"{check['interval_seconds']:.0f} s"
-        f" (configured {check['configured_interval_seconds']:.0f} s)"
-        for check in checks
-        if check["interval_seconds"] > check["configured_interval_seconds"]
+        f"{check['name']} {name} every": f"{check['interval_seconds']:.0f} s"
+        for check in watched.checks()
+        if check["name"] == "census"
     }
 
 

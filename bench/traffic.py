@@ -1,4 +1,7 @@
-"""The app's own traffic beside a heal run, in alternating windows: `python -m bench.traffic`."""
+"""The app's own traffic beside a heal run, in alternating windows: `python -m bench.traffic`.
+
+One run, first at the default pace, then put down and taken up at full duty.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +11,38 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bench.contenders import BenchmarkError
+from bench.errors import BenchmarkError
 from bench.gallery import LEGACY, build
 from bench.measures import Goal, Measure, compared, percentile
 from bench.options import Options, read_options
-from bench.report import Report, environment, publish
+from bench.progress import note
+from bench.report import Fact, Report, environment, publish
 from bench.servers import bench_server, copied, settings_for
 from bench.visitors import Visit, Visitors
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
-from monitor.healing.executor import Progress
+from monitor.healing.executor import Ended, Progress
 from monitor.opening import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.workshop import Workshop, inspect, require
 from monitor.workshop import build as build_workshop
 
-GOAL = Goal(1.5)
-"""The app's p99 beside healing at the default pace, to its p99 alone."""
+GOAL = Goal(1.25)
+"""The app's p50 and p99 beside healing at the default pace, to those alone."""
 RATE = 60.0
 """Transactions a second."""
 
 _COPY = "gallery_traffic"
 _GATE = "bench_gate"
-_PACE = f"healing: {{pace: {{wait_while: 'SELECT closed FROM {_GATE}'}}}}\n"
-"""The default pace; healing stops and goes on as it does for any operator's signal, and keeps the
-size of its batches meanwhile."""
+_PACES = {"at the default pace": "", "at full duty": "duty: 100%, "}
+_HEALING = f"healing: {{{{pace: {{{{{{pace}}wait_while: 'SELECT closed FROM {_GATE}'}}}}}}}}\n"
+"""Healing stops and goes on as it does for any operator's signal, and keeps the size of its batches
+meanwhile."""
 _WARM_UP_SECONDS = 2.0
 _EDGE_SECONDS = 1.5
 """Left out at the beginning of each window: a run that waits looks again every second."""
-_LEAST_ROUNDS = 3
+_LEAST_ROUNDS = 2
+_ALL_ROWS = 2**31
 _PATIENCE_SECONDS = 30.0
 
 
@@ -68,56 +74,69 @@ def measure(server: PostgresServer, options: Options) -> Report:
             gate.execute(f"CREATE TABLE {_GATE} AS SELECT true AS closed".encode())
             output = server.socket_dir / "visits.txt"
             with Visitors(conninfo, RATE, output) as visitors:
-                rounds, rows = asyncio.run(
-                    _heal_in_windows(server.url(database), gate, visitors, options)
-                )
-    return _report(rounds, rows, options)
+                rounds = asyncio.run(_heal(server.url(database), gate, visitors, options))
+    return _report(rounds, options)
 
 
-async def _heal_in_windows(
+async def _heal(
     url: str, gate: psycopg.Connection, visitors: Visitors, options: Options
-) -> tuple[list[Round], int]:
-    """A heal run at the default pace, which the gate stops and lets go on: its rounds and rows."""
-    settings = settings_for(url, _PACE)
-    engine = create_engine(url, pool_size=settings.database.pool_size)
-    try:
-        examination = await inspect(engine, settings)
-        workshop = build_workshop(engine, settings, examination, require(examination))
-        await ensure_schema(engine, workshop.state)
-        run = await _plan(workshop, options.traffic_rows)
-        ends: list[float] = []
-
-        def note(progress: Progress) -> None:
-            if progress.batch is not None and progress.waiting_for is None:
-                ends.append(time.monotonic())
-
-        working = asyncio.create_task(workshop.executor(note).work(run))
-        await asyncio.sleep(_WARM_UP_SECONDS)
-        windows = await _alternate(gate, working, options.window_seconds)
-        ended = await asyncio.wait_for(working, _PATIENCE_SECONDS)
-        if visitors.ended:
-            raise BenchmarkError("The app's traffic ended before its time.")
-        if ended.run.state not in {RunState.SUCCEEDED, RunState.PARTIAL}:
-            raise BenchmarkError(f"The run ended as {ended.run.state}: {ended.run.outcome}")
-        visits = visitors.visits()
-        rounds = [
-            Round(
-                alone.times(visits),
-                beside.times(visits),
-                sum(beside.start <= end < beside.end for end in ends),
-            )
-            for alone, beside in windows
-        ]
-        return rounds, ended.run.inserted
-    finally:
-        await engine.dispose()
+) -> dict[str, list[Round]]:
+    """The rounds by pace."""
+    run: Run | None = None
+    done: dict[str, list[Round]] = {}
+    for name, pace in _PACES.items():
+        note(f"the app beside healing {name}")
+        settings = settings_for(url, _HEALING.format(pace=pace))
+        engine = create_engine(url, pool_size=settings.database.pool_size)
+        try:
+            examination = await inspect(engine, settings)
+            workshop = build_workshop(engine, settings, examination, require(examination))
+            await ensure_schema(engine, workshop.state)
+            run = await _plan(workshop) if run is None else await workshop.take_up(run.id)
+            if run is None:
+                raise BenchmarkError("Another process has taken the run up.")
+            done[name] = await _in_windows(workshop, run, gate, visitors, options)
+        finally:
+            await engine.dispose()
+    return done
 
 
-async def _plan(workshop: Workshop, rows: int) -> Run:
+async def _in_windows(
+    workshop: Workshop, run: Run, gate: psycopg.Connection, visitors: Visitors, options: Options
+) -> list[Round]:
+    """The run, which the gate stops and lets go on, for so many rounds; then it is put down."""
+    ends: list[float] = []
+
+    def seen(progress: Progress) -> None:
+        if progress.batch is not None and progress.waiting_for is None:
+            ends.append(time.monotonic())
+
+    executor = workshop.executor(seen)
+    working = asyncio.create_task(executor.work(run))
+    await asyncio.sleep(_WARM_UP_SECONDS)
+    windows = await _alternate(gate, working, options)
+    executor.stop()
+    ended = await asyncio.wait_for(working, _PATIENCE_SECONDS)
+    if visitors.ended:
+        raise BenchmarkError("The app's traffic ended before its time.")
+    if ended.run.state is RunState.FAILED:
+        raise BenchmarkError(f"The run ended as {ended.run.state}: {ended.run.outcome}")
+    visits = visitors.visits()
+    return [
+        Round(
+            alone.times(visits),
+            beside.times(visits),
+            sum(beside.start <= end < beside.end for end in ends),
+        )
+        for alone, beside in windows
+    ]
+
+
+async def _plan(workshop: Workshop) -> Run:
     planned = await workshop.planner.plan_audience(
         workshop.claimant(Trigger.COMMAND),
         reason="A benchmark.",
-        max_rows=rows,
+        max_rows=_ALL_ROWS,
         guard=lambda *_: None,
     )
     if planned.run is None:
@@ -126,22 +145,22 @@ async def _plan(workshop: Workshop, rows: int) -> Run:
 
 
 async def _alternate(
-    gate: psycopg.Connection, working: asyncio.Task[object], seconds: float
+    gate: psycopg.Connection, working: asyncio.Task[Ended], options: Options
 ) -> list[tuple[_Window, _Window]]:
-    """Closed and open in turn for as long as the run lasts; whole rounds only."""
+    """Closed and open in turn, for as long as the run lasts; whole rounds only. Closed at last."""
     rounds: list[tuple[_Window, _Window]] = []
-    while True:
-        alone = await _window(seconds)
+    while len(rounds) < options.traffic_rounds:
+        alone = await _window(options.window_seconds)
         gate.execute(f"UPDATE {_GATE} SET closed = false".encode())
-        beside = await _window(seconds)
+        beside = await _window(options.window_seconds)
         if working.done():
             break
         rounds.append((alone, beside))
         gate.execute(f"UPDATE {_GATE} SET closed = true".encode())
     if len(rounds) < _LEAST_ROUNDS:
         raise BenchmarkError(
-            f"The run ended after {len(rounds)} whole rounds, expected {_LEAST_ROUNDS}: raise"
-            " --traffic-rows, or take shorter windows with --window-seconds."
+            f"The run ended after {len(rounds)} whole rounds, expected {_LEAST_ROUNDS}: take"
+            " shorter windows with --window-seconds, or a larger gallery."
         )
     return rounds
 
@@ -152,38 +171,24 @@ async def _window(seconds: float) -> _Window:
     return _Window(start, time.monotonic())
 
 
-def _report(rounds: list[Round], rows: int, options: Options) -> Report:
-    def by_round(share: float, *, beside: bool) -> list[float]:
-        return [percentile(one.beside if beside else one.alone, share) for one in rounds]
-
-    alone = {
-        name: Measure(f"the app alone, {name}", "ms", tuple(by_round(share, beside=False)))
-        for name, share in (("p50", 0.5), ("p99", 0.99))
+def _report(done: dict[str, list[Round]], options: Options) -> Report:
+    measures: list[Measure] = []
+    facts: dict[str, Fact] = {"window_seconds": options.window_seconds, "visits_a_second": RATE}
+    for number, (name, rounds) in enumerate(done.items()):
+        for words, share in (("p50", 0.5), ("p99", 0.99)):
+            alone = [percentile(one.alone, share) for one in rounds]
+            beside = [percentile(one.beside, share) for one in rounds]
+            base = Measure(f"the app alone, {words}, before healing {name}", "ms", tuple(alone))
+            goal = GOAL if number == 0 else None
+            named = f"the app beside healing {name}, {words}"
+            measures += [base, compared(named, "ms", beside, base, goal)]
+        facts[f"rounds {name}"] = len(rounds)
+        facts[f"batches {name}"] = sum(one.batches for one in rounds)
+    details = {
+        name: [{"alone": one.alone, "beside": one.beside} for one in rounds]
+        for name, rounds in done.items()
     }
-    measures = (
-        alone["p50"],
-        compared("the app beside healing, p50", "ms", by_round(0.5, beside=True), alone["p50"]),
-        alone["p99"],
-        compared(
-            "the app beside healing, p99", "ms", by_round(0.99, beside=True), alone["p99"], GOAL
-        ),
-    )
-    visits = sum(len(one.alone) + len(one.beside) for one in rounds)
-    return Report(
-        "traffic",
-        measures,
-        {
-            "rows": rows,
-            "rounds": len(rounds),
-            "window_seconds": options.window_seconds,
-            "app_transactions": visits,
-            "app_transactions_a_second": round(
-                visits / (2 * len(rounds) * options.window_seconds), 1
-            ),
-            "batches_in_windows": sum(one.batches for one in rounds),
-        },
-        {"rounds": [{"alone": one.alone, "beside": one.beside} for one in rounds]},
-    )
+    return Report("traffic", tuple(measures), facts, details)
 
 
 def main() -> None:

@@ -1,20 +1,18 @@
--- One day's artworks, shown to everybody but a share of the users: day by day, so that the heap is
--- in the order of viewing, as an app leaves it. Artworks created before the healed moment miss
--- nobody. OFFSET keeps the filter from being asked once an artwork instead of once a pair.
+-- One day's artworks, shown to a share of the users: day by day, so that the heap is in the order
+-- of viewing, as an app leaves it. Whether a pair is among the share is a hash of both ids, the
+-- same in every gallery, so that what was left out can be put in later. The time is handed in,
+-- because several sessions load at once.
 INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
-SELECT p.user_id, p.artwork_id, p.viewed_at
+SELECT u.id, a.id, least(a.created_at + random() * interval '2 hours', %(now)s)
 FROM (
-    SELECT
-        u.id AS user_id,
-        a.id AS artwork_id,
-        a.created_at,
-        least(a.created_at + random() * interval '2 hours', timezone('UTC', now())) AS viewed_at,
-        random() AS luck
-    FROM art_sessions AS a
-    CROSS JOIN users AS u
-    WHERE a.created_at > timezone('UTC', now()) - make_interval(days => %(day)s)
-      AND a.created_at <= timezone('UTC', now()) - make_interval(days => %(day)s - 1)
+    -- OFFSET keeps the hash of an id from being asked once a pair.
+    SELECT s.id, s.created_at, hashtextextended(s.id, 0) AS hash
+    FROM art_sessions AS s
+    WHERE s.created_at > %(now)s - make_interval(days => %(day)s)
+      AND s.created_at <= %(now)s - make_interval(days => %(day)s - 1)
+      AND s.created_at < %(created_before)s
     OFFSET 0
-) AS p
-WHERE p.luck >= %(missing)s
-   OR p.created_at < timezone('UTC', now()) - make_interval(secs => %(healed_after)s)
+) AS a
+CROSS JOIN (SELECT s.id, hashtextextended(s.id, 1) AS hash FROM users AS s OFFSET 0) AS u
+WHERE (hashint8extended(a.hash # u.hash, 0) & 1048575) >= %(luck_from)s
+  AND (hashint8extended(a.hash # u.hash, 0) & 1048575) < %(luck_below)s

@@ -1,0 +1,112 @@
+"""What a service and its database server have used: processor, blocks, transactions."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from bench.errors import BenchmarkError
+from bench.serving import Serving
+from monitor.demo.server import PostgresServer
+
+HOUR = 3600.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+_BLOCK = 8192
+_STATISTICS = """
+SELECT blks_read + blks_hit, xact_commit + xact_rollback,
+    (SELECT count(*) FROM pg_stat_activity AS a
+     WHERE a.application_name = 'conservator' AND a.datname = d.datname
+       AND a.backend_type = 'client backend')
+FROM pg_stat_database AS d WHERE d.datname = current_database()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Totals at one moment."""
+
+    at: float
+    database_cpu: float
+    service_cpu: float
+    blocks: int
+    transactions: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Between two readings."""
+
+    seconds: float
+    database_cpu: float
+    service_cpu: float
+    bytes: float
+    """Of the blocks that were read, from memory or not."""
+    transactions: int
+    connections: int
+    """At the end."""
+
+    @property
+    def an_hour(self) -> float:
+        """What to multiply with."""
+        return HOUR / self.seconds
+
+
+def read(connection: psycopg.Connection, server: PostgresServer, service: Serving) -> Reading:
+    """Now. Statistics of idle sessions arrive some seconds late."""
+    found = connection.execute(_STATISTICS).fetchone()
+    if found is None:
+        raise BenchmarkError("The server has no statistics of this database.")
+    blocks, transactions, connections = map(int, found)
+    return Reading(
+        time.monotonic(),
+        _cpu_of_server(server.pid),
+        _cpu(service.pid, children=True),
+        blocks,
+        transactions,
+        connections,
+    )
+
+
+def between(before: Reading, after: Reading) -> Cost:
+    """The difference."""
+    return Cost(
+        after.at - before.at,
+        after.database_cpu - before.database_cpu,
+        after.service_cpu - before.service_cpu,
+        (after.blocks - before.blocks) * _BLOCK,
+        after.transactions - before.transactions,
+        after.connections,
+    )
+
+
+def _cpu_of_server(pid: int) -> float:
+    """Seconds of every process of the server, those that have ended too."""
+    living = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    children = (one for one in living if _parent(one) == pid)
+    return _cpu(pid, children=True) + sum(_cpu(one, children=False) for one in children)
+
+
+def _fields(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # gone this very moment
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _parent(pid: int) -> int:
+    fields = _fields(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _cpu(pid: int, *, children: bool) -> float:
+    fields = _fields(pid)
+    if not fields:
+        return 0.0
+    ticks = fields[11:15] if children else fields[11:13]
+    return sum(map(int, ticks)) / _TICKS

@@ -1,0 +1,146 @@
+"""What can be timed on one database that counts pairs, and their alternation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bench.servers import settings_for, statement
+from checks.census import (
+    Census,
+    census_sql,
+    count_affected_users,
+    exact_forms,
+    parameters,
+    take_census,
+)
+from checks.doctor import Blocks
+from checks.fragments import fragments
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from monitor.database import create_engine, snapshot
+from monitor.demo.server import PostgresServer
+from monitor.healing.planning import database_now
+from monitor.workshop import inspect, require
+
+_TIMEOUT = timedelta(hours=2)
+_FLOOR = "SELECT count(*) FROM user_art_impressions"
+
+Contender = Callable[[AsyncConnection, Borders], Awaitable[float]]
+"""Counts in the connection's snapshot; the seconds that it took."""
+
+
+class DifferentCountsError(Exception):
+    """The census and the plain anti-join disagree: what was timed is not the same thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """One database, and all that counts on it."""
+
+    engine: AsyncEngine
+    catalogue: Catalogue
+    pools: PoolsSpec
+
+    async def floor(self, connection: AsyncConnection, _: Borders) -> float:
+        """Every impression read once, by the cheapest index."""
+        started = time.perf_counter()
+        (await connection.exec_driver_sql(_FLOOR)).scalar_one()
+        return time.perf_counter() - started
+
+    async def census(self, connection: AsyncConnection, borders: Borders) -> float:
+        """As the service takes it."""
+        return (await self._census(connection, borders)).duration_seconds
+
+    async def affected_users(self, connection: AsyncConnection, borders: Borders) -> float:
+        """Counted in the snapshot of a census, whose time is left out."""
+        census = await self._census(connection, borders)
+        users = await count_affected_users(connection, self.catalogue, self.pools, borders, census)
+        return users.duration_seconds
+
+    async def census_and_users(self, connection: AsyncConnection, borders: Borders) -> float:
+        """The four counts, and how many users are affected, in one snapshot."""
+        started = time.perf_counter()
+        census = await self._census(connection, borders)
+        await count_affected_users(connection, self.catalogue, self.pools, borders, census)
+        return time.perf_counter() - started
+
+    async def anti_join(self, connection: AsyncConnection, borders: Borders) -> float:
+        """As people write it. Raises DifferentCountsError unless the census says the same."""
+        text = statement("anti_join").as_string(None)
+        started = time.perf_counter()
+        row = (await connection.exec_driver_sql(text, naive(borders))).one()
+        seconds = time.perf_counter() - started
+        census = await self._census(connection, borders)
+        if tuple(row) != census.counts:
+            raise DifferentCountsError(f"{tuple(row)} by anti-join, {census.counts} by census")
+        return seconds
+
+    def forms(self) -> dict[str, Contender]:
+        """The single statement of every form that is exact here."""
+        names = fragments(self.catalogue, self.pools)
+        return {
+            f"{form.value} alone": self._statement(census_sql(form, names))
+            for form in exact_forms(self.catalogue, self.pools)
+        }
+
+    async def now(self) -> tuple[Census, Borders]:
+        """A census, and the borders that it was taken by."""
+        async with snapshot(self.engine, timeout=_TIMEOUT) as connection:
+            borders = Borders.at(await database_now(connection), self.pools)
+            return await self._census(connection, borders), borders
+
+    async def once(self, contender: Contender) -> float:
+        """The seconds of one contender in a snapshot of its own."""
+        async with snapshot(self.engine, timeout=_TIMEOUT) as connection:
+            borders = Borders.at(await database_now(connection), self.pools)
+            return await contender(connection, borders)
+
+    async def alternate(
+        self, contenders: Mapping[str, Contender], rounds: int, *, warm_up: bool = True
+    ) -> dict[str, list[float]]:
+        """Seconds by contender, every other round in reverse order; the round that warms up is
+        one more."""
+        samples: dict[str, list[float]] = {name: [] for name in contenders}
+        for number in range(0 if warm_up else 1, rounds + 1):
+            for name in list(contenders) if number % 2 else list(contenders)[::-1]:
+                seconds = await self.once(contenders[name])
+                if number:
+                    samples[name].append(seconds)
+        return samples
+
+    def _statement(self, text: str) -> Contender:
+        async def count(connection: AsyncConnection, borders: Borders) -> float:
+            started = time.perf_counter()
+            (await connection.exec_driver_sql(text, parameters(borders))).one()
+            return time.perf_counter() - started
+
+        return count
+
+    async def _census(self, connection: AsyncConnection, borders: Borders) -> Census:
+        return await take_census(connection, self.catalogue, self.pools, borders)
+
+
+def naive(borders: Borders) -> dict[str, datetime]:
+    """For columns without a time zone: people compare them in UTC and don't convert each row."""
+    return {
+        "fresh_after": borders.fresh_after.replace(tzinfo=None),
+        "legacy_until": borders.legacy_until.replace(tzinfo=None),
+    }
+
+
+@asynccontextmanager
+async def counting(server: PostgresServer, database: str) -> AsyncIterator[Counting]:
+    """By default settings, over one connection."""
+    settings = settings_for(server.url(database))
+    engine = create_engine(server.url(database), pool_size=1)
+    try:
+        catalogue = require(await inspect(engine, settings), Blocks.COUNTING)
+        yield Counting(engine, catalogue, settings.pools_spec())
+    finally:
+        await engine.dispose()
