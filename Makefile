@@ -1,5 +1,6 @@
 # make demo    the service at work on a sample gallery      make test   every check and test
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
+# make bench-large   the same at 90 million impressions: 130 GB of disk, about an hour
 # make chaos   faults at every statement of a run; takes some minutes
 # make fuzz    inputs by the thousand: API, configuration, webhook; takes some minutes
 #
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
 
-.PHONY: demo test lint unit chaos fuzz bench lock clean packages
+.PHONY: demo test lint unit chaos fuzz bench bench-large lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -34,6 +35,11 @@ fuzz: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)
+
+# Without the anti-join, which takes minutes there; other sizes by ARGS="--users N --artworks N".
+bench-large: $(VENV)/.dev
+	$(BIN)/python -m bench --users 10000 --artworks 10000 --only census backfill steady cold \
+	  --rounds 3 --anti-joins 0 --backfill-rounds 1 --cold-rounds 1 $(ARGS)
 
 # Debian packages that some tests use: installed where this user may, named where not.
 packages:

@@ -1,31 +1,71 @@
-"""All benchmarks on one server: `python -m bench`."""
+"""All benchmarks on one server: `python -m bench`, or some of them with `--only`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
-from bench import backfill, census, checks, gallery, readers, service, traffic
+from bench import (
+    backfill,
+    census,
+    checks,
+    cold,
+    gallery,
+    growth,
+    healing_time,
+    readers,
+    service,
+    steady,
+    traffic,
+)
+from bench.errors import BenchmarkError
 from bench.options import Options, read_options
+from bench.progress import elapsed, note
 from bench.report import Report, environment, publish
 from bench.servers import bench_server
 from monitor.demo.server import PostgresServer
+
+PARTS: Mapping[str, Callable[[PostgresServer, Options], Report]] = {
+    "census": census.measure,
+    "backfill": backfill.measure,
+    "traffic": traffic.measure,
+    "healing_time": healing_time.measure,
+    "steady": steady.measure,
+    "service": service.measure,
+    "readers": readers.measure,
+    "checks": checks.measure,
+    "growth": growth.measure,
+    "cold": cold.measure,  # last: it starts the server anew
+}
 
 
 def main() -> None:
     """Build both galleries, measure everything, print one table."""
     options = read_options(__doc__)
+    unknown = sorted(set(options.only) - set(PARTS))
+    if unknown:
+        sys.exit(f"--only: expected some of {', '.join(PARTS)}; found {', '.join(unknown)}")
+    failed: list[str] = []
     with bench_server(options) as server:
-        publish(_reports(server, options), environment(server), options.results)
+        publish(_reports(server, options, failed), environment(server), options.results)
+    note(f"done after {elapsed() / 60:.1f} minutes")
+    if failed:
+        sys.exit(f"Could not be measured: {', '.join(failed)}.")
 
 
-def _reports(server: PostgresServer, options: Options) -> Iterator[Report]:
+def _reports(server: PostgresServer, options: Options, failed: list[str]) -> Iterator[Report]:
+    """One after the other; what could not be measured is told, and named in `failed`."""
     yield gallery.report(*gallery.build_all(server, options))
-    yield census.measure(server, options)
-    yield backfill.measure(server, options)
-    yield checks.measure(server, options)
-    yield traffic.measure(server, options)
-    yield service.measure(server, options)
-    yield readers.measure(server, options)
+    for name, measure in PARTS.items():
+        if options.only and name not in options.only:
+            continue
+        note(f"--- {name}")
+        try:
+            yield measure(server, options)
+        except BenchmarkError as error:
+            note(f"!!! {name}: {error}")
+            failed.append(name)
+            yield Report(name, (), {"error": str(error)})
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from monitor.workshop import inspect
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)
 _EVERY = timedelta(minutes=5)
-_MOST_ROUNDS = 5
+_MOST_ROUNDS = 2
 _BARE = """
 ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_user_id_fkey;
 ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_artwork_id_fkey;

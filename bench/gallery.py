@@ -113,6 +113,7 @@ def build_shape(
         _show(server, database, (shape.first_luck, _LUCK))
         if healed:
             _show(server, database, (0, shape.first_luck), legacy_only=True)
+        note("… indexes")
         for _, made_by in secondary:
             if not (for_counting and any(name in made_by for name in _NOT_FOR_COUNTING)):
                 connection.execute(made_by)
@@ -125,6 +126,7 @@ def build_healed_copy(server: PostgresServer, options: Options) -> Gallery:
     started = time.perf_counter()
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         create_copy(connection, LEGACY, HEALED)
+    note("… what is missing")
     _show(server, HEALED, (0, shape_of(options).first_luck), legacy_only=True)
     return _finished(server, HEALED, started)
 

@@ -19,6 +19,8 @@ class Options:
     artworks: int
     missing: float
     """Share of the pairs without an impression, 0 to 1."""
+    only: tuple[str, ...]
+    """Parts of `python -m bench`; all where it is empty."""
     bin_dir: Path | None
     durable: bool
     """Whether a commit waits for the disk, as in production. Favours whoever commits less."""
@@ -44,6 +46,8 @@ class Options:
     """healing.pace.duty while the service is scraped; a small gallery needs a low one."""
     traffic_rounds: int
     """Windows without and with healing, at each of two paces."""
+    traffic_batch: int
+    """healing.pace.max_batch beside it; a small gallery needs a low one."""
     ageing_seconds: float
     """Over which the pairs become legacy whose time to heal is taken."""
     census_every: float
@@ -66,13 +70,14 @@ def read_options(description: str | None) -> Options:
     add("--users", type=int, default=3000, help="users of the gallery")
     add("--artworks", type=int, default=3000, help="artworks of the gallery, over 60 days")
     add("--missing", type=float, default=0.13, help="share of the pairs without an impression")
+    add("--only", nargs="+", default=(), help="parts of `python -m bench`")
     add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
     add("--durable", action="store_true", help="commits wait for the disk")
     add("--results", type=Path, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=9, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
     add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
-    add("--rows", type=int, default=110_000, help="rows of a backfill")
+    add("--rows", type=int, default=90_000, help="rows of a backfill")
     add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
     add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
     add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")
@@ -82,6 +87,7 @@ def read_options(description: str | None) -> Options:
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
     add("--traffic-rounds", type=int, default=4, help="windows without and with healing")
+    add("--traffic-batch", type=int, default=10_000, help="healing.pace.max_batch beside it")
     add("--ageing-seconds", type=float, default=40.0, help="over which pairs become legacy")
     add("--census-every", type=float, default=5.0, help="seconds, of the service that heals those")
     add("--steady-seconds", type=float, default=60.0, help="the window of bench.steady")

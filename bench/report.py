@@ -20,7 +20,8 @@ from monitor.demo.server import PostgresServer
 
 Fact = str | int | float
 
-_WIDTH = 130
+ALL = "bench.json"
+_WIDTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,43 @@ def publish(reports: Iterable[Report], where: Mapping[str, Fact], results: Path)
     for report in reports:
         _save(report, where, results / f"{report.name}.json")
         done.append(report)
+    if len(done) > 1:
+        _save_all(done, where, results / ALL)
     # A file or a pipe has no width of its own, and 80 columns break every line.
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(_table(done))
     for report in done:
         console.print(f"[bold]{report.name}[/bold]: {_sentence(report.facts)}", soft_wrap=True)
     console.print(_sentence(where), soft_wrap=True)
+    console.print(_goals(done), soft_wrap=True)
+
+
+def _goals(reports: Sequence[Report]) -> str:
+    """How many were reached, and each that was not, by name."""
+    judged = [m for report in reports for m in report.measures if m.reached is not None]
+    missed = [m for m in judged if not m.reached]
+    lines = [f"goals reached: {len(judged) - len(missed)} of {len(judged)}"]
+    for measure in missed:
+        value = measure.median if measure.ratio is None else measure.ratio
+        goal = "" if measure.goal is None else measure.goal.text
+        lines.append(f"  not reached: {measure.name}: {_number(value)}, goal {goal}")
+    return "\n".join(lines)
+
+
+def _save_all(reports: Sequence[Report], where: Mapping[str, Fact], path: Path) -> None:
+    """Every measure of a run in one file, to be compared with another run's."""
+    text = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": dict(where),
+        "reports": {
+            report.name: {
+                "facts": dict(report.facts),
+                "measures": [_as_json(measure) for measure in report.measures],
+            }
+            for report in reports
+        },
+    }
+    path.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
 
 
 def _save(report: Report, where: Mapping[str, Fact], path: Path) -> None:

@@ -9,64 +9,18 @@ for each of many scrapes.
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
-import psycopg
-
-from bench.costs import Cost, Reading, between, read
-from bench.errors import BenchmarkError
+from bench.costs import Cost, between
 from bench.gallery import HEALED, build
 from bench.measures import Measure, compared, percentile
 from bench.options import Options, read_options
 from bench.progress import note
 from bench.report import Fact, Report, environment, publish
-from bench.servers import bench_server, config_text, copied
-from bench.serving import Serving
+from bench.servers import bench_server, copied
+from bench.watched import Watched, watching
 from monitor.demo.server import PostgresServer
 
 _COPY = "gallery_steady"
 _OFTEN = "checks: {{census: {{every: 5s, budget: {budget}}}}}\n"
-_SERVER = "server: {host: 127.0.0.1, port: 0}\n"
-_FIRST_CHECKS_SECONDS = 120.0
-_POLL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """The service, and all that its cost is read from."""
-
-    connection: psycopg.Connection
-    server: PostgresServer
-    service: Serving
-
-    def read(self) -> Reading:
-        """The totals now."""
-        return read(self.connection, self.server, self.service)
-
-    def window(self, seconds: float) -> Cost:
-        """Nothing but the service itself, for so long."""
-        before = self.read()
-        time.sleep(seconds)
-        return between(before, self.read())
-
-    def checks(self) -> list[dict[str, object]]:
-        """As the API tells them."""
-        with urllib.request.urlopen(f"{self.service.address}api/checks", timeout=10) as answer:
-            checks: list[dict[str, object]] = json.load(answer)["checks"]
-        return checks
-
-    def wait_for_checks(self) -> None:
-        """Until each of them has run; first runs are spread over half a minute."""
-        deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
-        while any(check["last_run"] is None for check in self.checks()):
-            if time.monotonic() > deadline:
-                raise BenchmarkError("Some checks have never run.")
-            time.sleep(_POLL)
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
@@ -74,35 +28,25 @@ def measure(server: PostgresServer, options: Options) -> Report:
     seconds = options.steady_seconds
     with copied(server, HEALED, _COPY) as database:
         note(f"an hour of default config, from {seconds:g} s")
-        with _watched(server, database, "") as watched:
+        with watching(server, database, "") as watched:
             watched.wait_for_checks()
-            default = watched.window(seconds)
+            default = watched.about_an_interval(seconds)
+            busy = watched.busy_an_hour()
             memory = watched.service.memory("VmRSS")
             scraping = _scrape(watched, options.steady_scrapes)
         note("an hour of a census every five seconds, without and with a budget")
         costs: dict[str, Cost] = {}
         facts: dict[str, Fact] = {"seconds": round(default.seconds)}
         for name, budget in (("without a budget", "100%"), ("with the budget", "1%")):
-            with _watched(server, database, _OFTEN.format(budget=budget)) as watched:
+            with watching(server, database, _OFTEN.format(budget=budget)) as watched:
                 watched.wait_for_checks()
-                costs[name] = watched.window(seconds / 2)
+                costs[name] = watched.whole_intervals(seconds / 2)
                 facts |= _intervals(watched, name)
     return Report(
         "steady",
-        (*_an_hour("default config", default, memory), *_stretched(costs), *scraping),
+        (*_an_hour("default config", default, memory), _busy(busy), *_stretched(costs), *scraping),
         facts,
     )
-
-
-@contextmanager
-def _watched(server: PostgresServer, database: str, more: str) -> Iterator[Watched]:
-    config = server.socket_dir / "config.yaml"
-    config.write_text(config_text(server.url(database), more + _SERVER), encoding="utf-8")
-    with (
-        psycopg.connect(server.conninfo(database), autocommit=True) as connection,
-        Serving(config) as service,
-    ):
-        yield Watched(connection, server, service)
 
 
 def _an_hour(name: str, cost: Cost, memory: float) -> tuple[Measure, ...]:
@@ -117,6 +61,11 @@ def _an_hour(name: str, cost: Cost, memory: float) -> tuple[Measure, ...]:
         hourly("service CPU", "s", cost.service_cpu),
         Measure(f"resident memory, {name}", "MB", (memory,)),
     )
+
+
+def _busy(seconds: float) -> Measure:
+    """Of the checks that run every five minutes or hourly, a window of a minute has none."""
+    return Measure("all checks an hour, from their durations", "s", (seconds,))
 
 
 def _stretched(costs: dict[str, Cost]) -> tuple[Measure, ...]:

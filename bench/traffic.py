@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 import psycopg
 
@@ -18,10 +17,11 @@ from bench.options import Options, read_options
 from bench.progress import note
 from bench.report import Fact, Report, environment, publish
 from bench.servers import bench_server, copied, settings_for
-from bench.visitors import Visit, Visitors
+from bench.visitors import Visitors
+from bench.windows import GATE, Round, alternate
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
-from monitor.healing.executor import Ended, Progress
+from monitor.healing.executor import Progress
 from monitor.opening import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.workshop import Workshop, inspect, require
@@ -33,37 +33,20 @@ RATE = 60.0
 """Transactions a second."""
 
 _COPY = "gallery_traffic"
-_GATE = "bench_gate"
-_PACES = {"at the default pace": "", "at full duty": "duty: 100%, "}
-_HEALING = f"healing: {{{{pace: {{{{{{pace}}wait_while: 'SELECT closed FROM {_GATE}'}}}}}}}}\n"
+_PACES = {"at the default pace": "50%", "at full duty": "100%"}
+"""healing.pace.duty; the first is the default."""
+_HEALING = """
+healing:
+  pace:
+    duty: {duty}
+    max_batch: {max_batch}
+    wait_while: SELECT closed FROM {gate}
+"""
 """Healing stops and goes on as it does for any operator's signal, and keeps the size of its batches
 meanwhile."""
 _WARM_UP_SECONDS = 2.0
-_EDGE_SECONDS = 1.5
-"""Left out at the beginning of each window: a run that waits looks again every second."""
-_LEAST_ROUNDS = 2
 _ALL_ROWS = 2**31
 _PATIENCE_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """The app's times alone and then beside healing, in milliseconds, one after the other."""
-
-    alone: tuple[float, ...]
-    beside: tuple[float, ...]
-    batches: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A stretch of time without its edges, by time.monotonic()."""
-
-    start: float
-    end: float
-
-    def times(self, visits: list[Visit]) -> tuple[float, ...]:
-        return tuple(v.seconds * 1000 for v in visits if self.start <= v.due < self.end)
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
@@ -71,7 +54,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
     with copied(server, LEGACY, _COPY) as database:
         conninfo = server.conninfo(database)
         with psycopg.connect(conninfo, autocommit=True) as gate:
-            gate.execute(f"CREATE TABLE {_GATE} AS SELECT true AS closed".encode())
+            gate.execute(f"CREATE TABLE {GATE} AS SELECT true AS closed".encode())
             output = server.socket_dir / "visits.txt"
             with Visitors(conninfo, RATE, output) as visitors:
                 rounds = asyncio.run(_heal(server.url(database), gate, visitors, options))
@@ -84,9 +67,11 @@ async def _heal(
     """The rounds by pace."""
     run: Run | None = None
     done: dict[str, list[Round]] = {}
-    for name, pace in _PACES.items():
+    for name, duty in _PACES.items():
         note(f"the app beside healing {name}")
-        settings = settings_for(url, _HEALING.format(pace=pace))
+        settings = settings_for(
+            url, _HEALING.format(duty=duty, max_batch=options.traffic_batch, gate=GATE)
+        )
         engine = create_engine(url, pool_size=settings.database.pool_size)
         try:
             examination = await inspect(engine, settings)
@@ -114,7 +99,7 @@ async def _in_windows(
     executor = workshop.executor(seen)
     working = asyncio.create_task(executor.work(run))
     await asyncio.sleep(_WARM_UP_SECONDS)
-    windows = await _alternate(gate, working, options)
+    windows = await alternate(gate, working, options)
     executor.stop()
     ended = await asyncio.wait_for(working, _PATIENCE_SECONDS)
     if visitors.ended:
@@ -142,33 +127,6 @@ async def _plan(workshop: Workshop) -> Run:
     if planned.run is None:
         raise BenchmarkError("There is nothing to heal in this gallery.")
     return planned.run
-
-
-async def _alternate(
-    gate: psycopg.Connection, working: asyncio.Task[Ended], options: Options
-) -> list[tuple[_Window, _Window]]:
-    """Closed and open in turn, for as long as the run lasts; whole rounds only. Closed at last."""
-    rounds: list[tuple[_Window, _Window]] = []
-    while len(rounds) < options.traffic_rounds:
-        alone = await _window(options.window_seconds)
-        gate.execute(f"UPDATE {_GATE} SET closed = false".encode())
-        beside = await _window(options.window_seconds)
-        if working.done():
-            break
-        rounds.append((alone, beside))
-        gate.execute(f"UPDATE {_GATE} SET closed = true".encode())
-    if len(rounds) < _LEAST_ROUNDS:
-        raise BenchmarkError(
-            f"The run ended after {len(rounds)} whole rounds, expected {_LEAST_ROUNDS}: take"
-            " shorter windows with --window-seconds, or a larger gallery."
-        )
-    return rounds
-
-
-async def _window(seconds: float) -> _Window:
-    start = time.monotonic() + _EDGE_SECONDS
-    await asyncio.sleep(_EDGE_SECONDS + seconds)
-    return _Window(start, time.monotonic())
 
 
 def _report(done: dict[str, list[Round]], options: Options) -> Report:

@@ -1,0 +1,108 @@
+"""A real service beside nothing else, and the cost of a stretch of its time."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from bench.costs import HOUR, Cost, Reading, between, read
+from bench.errors import BenchmarkError
+from bench.servers import config_text
+from bench.serving import Serving
+from monitor.demo.server import PostgresServer
+
+_SERVER = "server: {host: 127.0.0.1, port: 0}\n"
+_FIRST_CHECKS_SECONDS = 120.0
+_POLL = 0.25
+_JITTER = 0.85
+"""Intervals vary by a tenth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The service, and all that its cost is read from."""
+
+    connection: psycopg.Connection
+    server: PostgresServer
+    service: Serving
+
+    def read(self) -> Reading:
+        """The totals now."""
+        return read(self.connection, self.server, self.service)
+
+    def window(self, seconds: float) -> Cost:
+        """Nothing but the service itself, for so long."""
+        before = self.read()
+        time.sleep(seconds)
+        return between(before, self.read())
+
+    def whole_intervals(self, seconds: float) -> Cost:
+        """From the end of one census to that of another, about so much later: with one census in
+        a window, half a census more would be half as much again."""
+        self._wait_for_census(self._last_census())
+        before = self.read()
+        time.sleep(seconds * _JITTER)
+        looks = self._wait_for_census(self._last_census())
+        cost = between(before, self.read())
+        return replace(cost, transactions=cost.transactions - looks - 1)
+
+    def about_an_interval(self, seconds: float) -> Cost:
+        """So many seconds, which are the census's interval, and longer until there was one."""
+        before, first = self.read(), self._last_census()
+        time.sleep(seconds)
+        looks = self._wait_for_census(first)
+        cost = between(before, self.read())
+        return replace(cost, transactions=cost.transactions - looks - 1)
+
+    def _wait_for_census(self, known: object) -> int:
+        """Until there is another one than the newest that is known; how often this looked, which
+        is a transaction each."""
+        looks = 1
+        deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
+        while self._last_census() == known:
+            looks += 1
+            if time.monotonic() > deadline:
+                raise BenchmarkError("No further census was taken.")
+            time.sleep(_POLL)
+        return looks
+
+    def _last_census(self) -> object:
+        return self.connection.execute("SELECT max(id) FROM conservator.census").fetchone()
+
+    def checks(self) -> list[dict[str, Any]]:
+        """As the API tells them."""
+        with urllib.request.urlopen(f"{self.service.address}api/checks", timeout=10) as answer:
+            checks: list[dict[str, Any]] = json.load(answer)["checks"]
+        return checks
+
+    def busy_an_hour(self) -> float:
+        """Seconds that all checks take, from how long each last took and how often it runs."""
+        shares = (c["duration_seconds"] / c["interval_seconds"] for c in self.checks())
+        return HOUR * float(sum(shares))
+
+    def wait_for_checks(self) -> None:
+        """Until each of them has run; first runs are spread over half a minute."""
+        deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
+        while any(check["last_run"] is None for check in self.checks()):
+            if time.monotonic() > deadline:
+                raise BenchmarkError("Some checks have never run.")
+            time.sleep(_POLL)
+
+
+@contextmanager
+def watching(server: PostgresServer, database: str, more: str) -> Iterator[Watched]:
+    """A service on `database`, whose configuration has `more` lines."""
+    config = server.socket_dir / "config.yaml"
+    config.write_text(config_text(server.url(database), more + _SERVER), encoding="utf-8")
+    with (
+        psycopg.connect(server.conninfo(database), autocommit=True) as connection,
+        Serving(config) as service,
+    ):
+        yield Watched(connection, server, service)
