@@ -11,7 +11,7 @@ from bench.gallery import Shape
 from monitor.cli.logs import configure_logs
 from tests.plans.gallery import LARGE, SMALL, observe, plan_server, record, recorded
 from tests.plans.program import Seen
-from tests.plans.record import Plans, better, worse
+from tests.plans.record import better, either, worse
 
 PASSES = 2
 """Statistics are a sample: where two plans cost the same, either may be taken."""
@@ -35,13 +35,10 @@ def main() -> int:
 def _record(shape: Shape) -> None:
     before = recorded(shape)
     found = [_observed(shape).plans for _ in range(PASSES)]
-    plans = together(found)
+    plans = either(found)
     for line in (*worse(before, plans), *better(before, plans)):
         _say(line)
     record(shape, plans)
-
-
-def together(passes: list[dict[str, Plans]]) -> Plans: ...
 
 
 def _compare(shape: Shape, change: str) -> int:

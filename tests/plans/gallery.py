@@ -16,8 +16,8 @@ from tests.plans.program import Program, Seen
 from tests.plans.record import Plans, from_json
 
 RECORDED = Path(__file__).with_name("plans.json")
-SMALL = Shape(users=1000, artworks=1000, missing=0.02)
-"""A million pairs: in `make test`."""
+SMALL = Shape(users=700, artworks=700, missing=0.02)
+"""Half a million pairs: in `make test`."""
 LARGE = Shape(users=3000, artworks=3000, missing=0.02)
 """Nine million: `make plans`."""
 DATABASE = "gallery_plans"

@@ -56,7 +56,7 @@ def from_json(read: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Plans:
 
 def kept(executed: Executed) -> Kept | None:
     """What is kept of one execution; None where it read no large table and stayed in memory."""
-    nodes = list(executed.nodes())
+    nodes = [node for node in executed.nodes() if node["Actual Loops"]]
     large = [node for node in nodes if node.get("Relation Name") in LARGE]
     on_disk = Counter(node["Node Type"] for node in nodes if _went_to_disk(node))
     if not large and not on_disk:
@@ -98,6 +98,17 @@ def together(found: Iterable[tuple[str, Executed]]) -> dict[str, Kept]:
         if one is not None:
             result[name] = result.get(name, Kept()) | one
     return dict(sorted(result.items()))
+
+
+def either(passes: Iterable[Plans]) -> Plans:
+    """What was found in any of them."""
+    result: dict[str, dict[str, Kept]] = {}
+    for found in passes:
+        for act, statements in found.items():
+            of_act = result.setdefault(act, {})
+            for name, one in statements.items():
+                of_act[name] = of_act.get(name, Kept()) | one
+    return result
 
 
 def worse(recorded: Plans, found: Plans) -> list[str]:
