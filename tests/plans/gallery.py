@@ -1,4 +1,4 @@
-"""A gallery of its own on a server that writes its plans down, and what is recorded for its size."""
+"""A gallery on a server that writes its plans down, and what is recorded for its size."""
 
 from __future__ import annotations
 

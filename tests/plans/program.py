@@ -1,7 +1,8 @@
 """Everything that the product does with the app's tables and its ledger, once each.
 
 In acts, one a catalogue: the app as it is; artworks that pair with their owner; users with a
-creation time; users and artworks of which only some count; the app without its constraints, so that nothing is proved and nothing skipped.
+creation time; users and artworks of which only some count; the app without its constraints, so that
+nothing is proved and nothing skipped.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class Program:
         await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
         async with make_workshop(self._url, **config) as workshop:
             await self._survey(workshop)
-            await heal(workshop, max_rows=5000)
+            await heal(workshop, max_rows=500)
 
     async def _serve(self, user: str) -> None:
         """The service with its loop, and everything that pages and API ask of it."""
