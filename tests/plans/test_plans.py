@@ -12,9 +12,14 @@ from tests.plans.gallery import LARGE, SMALL, key, observe, plan_server, recorde
 from tests.plans.left_out import LEFT_OUT
 from tests.plans.log import Executed, executed
 from tests.plans.program import Seen
-from tests.plans.record import Kept, Plans, better, from_json, kept, together, worse
+from tests.plans.record import MANY, Kept, Plans, better, from_json, kept, together, worse
 
-SCAN = {"Node Type": "Seq Scan", "Relation Name": "user_art_impressions", "Actual Loops": 1}
+SCAN = {
+    "Node Type": "Seq Scan",
+    "Relation Name": "user_art_impressions",
+    "Actual Loops": 1,
+    "Actual Rows": MANY,
+}
 PROBE = {
     **SCAN,
     "Node Type": "Index Only Scan",
@@ -110,6 +115,12 @@ def test_a_statement_without_a_record_is_a_failure() -> None:
 
 def test_a_node_that_was_never_executed_read_nothing() -> None:
     assert kept(Executed("", {**SCAN, "Actual Loops": 0})) is None
+
+
+def test_few_rows_may_be_read_as_a_whole_once_but_not_again_and_again() -> None:
+    few = {**SCAN, "Actual Rows": 10, "Rows Removed by Filter": 90}
+    assert worse(plans(PROBE), plans(few)) == []
+    assert len(worse(plans(PROBE), plans({**few, "Actual Loops": MANY / 100}))) == 1
 
 
 def test_what_is_recorded_is_read_as_it_was_written() -> None:
