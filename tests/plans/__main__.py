@@ -25,18 +25,19 @@ def main() -> int:
     # Statistics are a sample: where two plans cost the same, either may be taken.
     parser.add_argument("--passes", type=int, default=2, help="galleries built for a record")
     parser.add_argument("--change", default="", help="SQL for the gallery before, to see it fail")
+    parser.add_argument("--add", action="store_true", help="to what is recorded, not in its place")
     options = parser.parse_args()
     shape = SMALL if options.small else LARGE
     if options.record:
-        _record(shape, options.passes)
+        _record(shape, options.passes, add=options.add)
         return 0
     return _compare(shape, options.change)
 
 
-def _record(shape: Shape, passes: int) -> None:
+def _record(shape: Shape, passes: int, *, add: bool) -> None:
     before = recorded(shape)
     found = [_observed(shape).plans for _ in range(passes)]
-    plans = either(found)
+    plans = either([before, *found] if add else found)
     if before:
         for line in (*worse(before, plans), *better(before, plans)):
             _say(line)

@@ -120,19 +120,17 @@ def either(passes: Iterable[Plans]) -> Plans:
 
 
 def worse(recorded: Plans, found: Plans) -> list[str]:
-    """A sentence for each table newly read as a whole, and each that newly goes to disk."""
+    """A sentence for each table newly read as a whole, and each that newly goes to disk. What is
+    not recorded may do neither."""
     return [
         f"{name} ({act}): {problem}"
         for act, statements in found.items()
         for name, now in statements.items()
-        for problem in _worse(recorded.get(act, {}).get(name), now)
+        for problem in _worse(recorded.get(act, {}).get(name, Kept()), now)
     ]
 
 
-def _worse(before: Kept | None, now: Kept) -> Iterator[str]:
-    if before is None:
-        yield "it has no recorded plan; look at it, then record."
-        return
+def _worse(before: Kept, now: Kept) -> Iterator[str]:
     for table in sorted(now.scanned - before.scanned):
         lost = ", ".join(sorted(before.indexes - now.indexes))
         instead = f", where it used {lost}" if lost else ""
