@@ -2,6 +2,7 @@
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
 # make bench-large   the same at 90 million impressions: 130 GB of disk, about an hour
 # make chaos   faults at every statement of a run; takes some minutes
+# make plans   every statement's plan on nine million pairs; takes some minutes
 # make fuzz    inputs by the thousand: API, configuration, webhook; takes some minutes
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
 
-.PHONY: demo test lint unit chaos fuzz bench bench-large lock clean packages
+.PHONY: demo test lint unit chaos fuzz plans bench bench-large lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -32,6 +33,9 @@ chaos: $(VENV)/.dev packages
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+plans: $(VENV)/.dev
+	$(BIN)/python -m tests.plans $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)

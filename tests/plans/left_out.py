@@ -1,0 +1,35 @@
+"""Statements that the program does not execute by themselves, each with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_PART = "a part of other statements, with which it is executed"
+_DDL = "it makes or removes tables, and reads none"
+_SMALL = "it reads and writes a few rows of the service's own tables, whatever the gallery's size"
+_SERVER = "it reads the server's own state, and no table"
+_ONCE = "it reads the catalogue alone"
+
+LEFT_OUT: Mapping[str, str] = {
+    **dict.fromkeys(("0001_first", "0002_left_alone", "0003_checks", "0004_alerts"), _DDL),
+    **dict.fromkeys(("grants", "grants_sequences", "uninstall"), _DDL),
+    **dict.fromkeys(
+        ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
+    ),
+    **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
+    **dict.fromkeys(
+        ("not_quarantined", "quarantine_cured", "quarantined_by_user", "quarantined_pairs"), _PART
+    ),
+    **dict.fromkeys(("alert_record", "validation_keep", "validations_read"), _SMALL),
+    **dict.fromkeys(("control_breaker_open", "control_share_fallen"), _SMALL),
+    # A lease is renewed where a run takes its time, which is not the program's to say.
+    **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
+    **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
+    "undo_close": _SMALL,
+    **dict.fromkeys(("primary_position", "replica_position"), _SERVER),
+    **dict.fromkeys(("catalogue_relations", "uninstall_sizes"), _ONCE),
+    "catalogue_nulls": (
+        "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
+        " catalogue_patience"
+    ),
+}

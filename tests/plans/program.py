@@ -1,0 +1,287 @@
+"""Everything that the product does with the app's tables and its ledger, once each.
+
+In acts, one a catalogue: the app as it is; artworks that pair with their owner; users with a
+creation time; users and artworks of which only some count; the app without its constraints, so that
+nothing is proved and nothing skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.pairs import read_pair, take_user_census
+from checks.spec import Borders
+from monitor.check_once import check_names, check_once
+from monitor.counting import Counting
+from monitor.database import create_engine, snapshot, transaction
+from monitor.demo.server import PostgresServer
+from monitor.expectations.client import Worker
+from monitor.healing.planning import database_now
+from monitor.healing.recurring import count_recurring
+from monitor.healing.survey import survey
+from monitor.healing.undo_survey import preflight
+from monitor.reading import ReadServer
+from monitor.retention import forget_erased, sweep_ledger
+from monitor.routines import routines
+from monitor.service import Service
+from monitor.state.control import read_control, resume
+from monitor.state.runs import RunKind
+from monitor.status import Status, StatusBoard
+from monitor.tallies import prune_tallies, take_tally
+from monitor.workshop import Workshop
+from tests.plans.files import name_of, statement_files
+from tests.plans.log import Log
+from tests.plans.record import Kept, together
+from tests.support.app import App, app_on
+from tests.support.healing import UNLIMITED, heal, make_settings, make_workshop
+from tests.support.poison import RAISED, a_day_passes
+from tests.support.undoing import plan_undo, surveyed
+from tests.support.waiting import wait_until
+
+PATIENCE = 300.0
+_LOOSE = """
+ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_user_id_fkey;
+ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_artwork_id_fkey;
+DROP INDEX user_art_impressions_unique_user_artwork;
+CREATE INDEX user_art_impressions_pair ON user_art_impressions (user_id, artwork_id);
+ALTER TABLE art_sessions ALTER created_at DROP NOT NULL;
+INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('nobody', 'nothing');
+UPDATE user_art_impressions SET viewed_at = '2020-01-01' WHERE id IN (
+    SELECT id FROM user_art_impressions WHERE user_id <> 'nobody' LIMIT 10
+);
+"""
+"""Nothing is proved, and every kind of fault is there, so that its evidence is asked for."""
+_OWNED = """
+UPDATE art_sessions AS a SET user_id = u.id FROM (
+    SELECT id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS size FROM users
+) AS u WHERE u.n = abs(hashtext(a.id)::bigint) % u.size + 1;
+"""
+_OWN = {"name": "own", "query": "SELECT count(*) FROM users WHERE NOT is_active"}
+_SETTLE = "VACUUM (ANALYZE)"
+_SOME_PAIR = """
+SELECT u.id, a.id FROM users AS u CROSS JOIN art_sessions AS a
+WHERE a.created_at < timezone('UTC', now()) - interval '8 days'
+  AND NOT EXISTS (SELECT FROM user_art_impressions AS i
+      WHERE i.user_id = u.id AND i.artwork_id = a.id)
+LIMIT 2
+"""
+_VIEWS = """
+INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
+SELECT u.id, a.id, timezone('UTC', now())
+FROM (SELECT id FROM users LIMIT 20) AS u CROSS JOIN (
+    SELECT id FROM art_sessions ORDER BY created_at DESC LIMIT 20
+) AS a
+ON CONFLICT DO NOTHING
+"""
+_STAYS = """
+CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE 'this one stays'; END $$;
+DO $$ BEGIN EXECUTE (
+    SELECT format('CREATE TRIGGER stays BEFORE DELETE ON user_art_impressions FOR EACH ROW'
+        ' WHEN (OLD.user_id = %L AND OLD.artwork_id = %L) EXECUTE FUNCTION stays()',
+        user_id, artwork_id)
+    FROM conservator.backfilled_impression WHERE run_id = 2 LIMIT 1
+); END $$
+"""
+
+
+@dataclass
+class Seen:
+    """What the server wrote down."""
+
+    plans: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    """By act, then by statement: those that read a large table."""
+    files: set[str] = field(default_factory=set)
+    """Every file of which a statement was executed."""
+    unknown: set[str] = field(default_factory=set)
+    """Statements over large tables that came from no file."""
+
+
+class Program:
+    """Performs on one database, which it does not leave as it was."""
+
+    def __init__(self, server: PostgresServer, database: str, change: str) -> None:
+        self._url = server.url(database)
+        self._change = change
+        self._files = statement_files()
+        self._log = Log(server.log)
+        self._seen = Seen()
+
+    async def perform(self) -> Seen:
+        """All acts, in order."""
+        async with app_on(self._url) as app:
+            await _run(app, self._change)
+            async with self._act("app", app):
+                await self._the_app(app)
+            await _run(app, _OWNED)
+            async with self._act("owner", app):
+                await self._form(artworks={"owner": "user_id"})
+            async with self._act("user age", app):
+                await self._form(users={"created_at": "created_at"})
+            async with self._act("filters", app):
+                await self._form(
+                    users={"where": "is_active"},
+                    artworks={"where": "pool_status = 'active'"},
+                    impressions={"defaults": {"version": "1"}},
+                )
+            await _run(app, _LOOSE)
+            async with self._act("loose", app):
+                await self._check_all()
+        return self._seen
+
+    @asynccontextmanager
+    async def _act(self, name: str, app: App) -> AsyncIterator[None]:
+        await _run(app, _SETTLE)
+        self._log.read()
+        yield
+        named = [(name_of(one.text, self._files), one) for one in self._log.read()]
+        self._seen.files |= {file for file, _ in named if file is not None}
+        self._seen.plans[name] = together((file, one) for file, one in named if file is not None)
+        self._seen.unknown |= together(
+            (one.text, one) for file, one in named if file is None
+        ).keys()
+
+    async def _the_app(self, app: App) -> None:
+        await self._check_all()
+        pairs = await app.rows(_SOME_PAIR)
+        await RAISED.build(app, pairs[:1])
+        await self._serve(pairs[1][0])
+        # It has to see other sessions, or every count is a full one.
+        async with make_workshop(self._url, watches=True) as workshop:
+            await self._look(workshop, *pairs[0])
+            await app.run("DROP TRIGGER refuse ON user_art_impressions")
+            await a_day_passes(app)
+            await heal(workshop)
+            await _run(app, _SETTLE)
+            await self._at_rest(workshop, app)
+            await self._keep_house(workshop)
+            await self._undo(workshop, app)
+
+    async def _check_all(self, names: tuple[str, ...] = (), **config: Any) -> None:
+        """As `conservator check` does."""
+        settings = make_settings(self._url, **config)
+        engine = create_engine(self._url, pool_size=settings.database.pool_size)
+        try:
+            await check_once(engine, settings, names or check_names(settings))
+        finally:
+            await engine.dispose()
+
+    async def _form(self, **catalog: Any) -> None:
+        """The census of a catalogue of another kind, its plan, and a small run."""
+        config = {"catalog": catalog, "checks": {"sql": [_OWN]}}
+        await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
+        async with make_workshop(self._url, **config) as workshop:
+            await self._survey(workshop)
+            await heal(workshop, max_rows=500)
+
+    async def _serve(self, user: str) -> None:
+        """The service with its loop, and everything that pages and API ask of it."""
+        service = Service(make_settings(self._url, healing={"mode": "observe"}))
+        try:
+            await service.start()
+            desk = service.desk
+
+            async def healed() -> bool:
+                runs = await desk.runs(limit=10, before=None)
+                return any(run.kind is RunKind.HEAL and run.finished_at for run in runs)
+
+            await desk.user_census(user)
+            await desk.would_backfill_user(user)
+            await desk.backfill_user(user, force=False)
+            await desk.backfill_all()
+            await wait_until(healed, PATIENCE)
+            run = (await desk.runs(limit=1, before=None))[0].id
+            for ask in (desk.run, desk.waits, desk.quarantine, desk.would_undo):
+                await ask(run)
+            await desk.batches(run, limit=10, after=0)
+            await desk.backfilled(user)
+            await desk.census_series(timedelta(hours=6))
+            await desk.check_history("census", limit=5)
+            await desk.pause("a test")
+            await desk.resume()
+            await desk.reset_breaker()
+            await desk.alerts(limit=5)
+        finally:
+            await service.stop()
+
+    async def _survey(self, workshop: Workshop) -> None:
+        """The numbers before a person agrees."""
+        async with _asked(workshop) as (connection, borders):
+            pools = workshop.settings.pools_spec()
+            await survey(
+                connection,
+                workshop.catalogue,
+                pools,
+                borders,
+                max_rows=UNLIMITED,
+                minimum=20,
+                verified_until=None,
+            )
+
+    async def _look(self, workshop: Workshop, user: str, artwork: str) -> None:
+        """What people ask, and what is asked where pairs have become legacy again."""
+        await self._survey(workshop)
+        pools, catalogue = workshop.settings.pools_spec(), workshop.catalogue
+        async with _asked(workshop) as (connection, borders):
+            await take_user_census(connection, catalogue, pools, borders, user)
+            await read_pair(connection, catalogue, pools, borders, user_id=user, artwork_id=artwork)
+            control = await read_control(connection, workshop.state)
+            await count_recurring(connection, workshop.healing, borders, control)
+
+    async def _at_rest(self, workshop: Workshop, app: App) -> None:
+        """The incremental census: without a change, and after some views."""
+        board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
+        server = ReadServer(workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30))
+        counting = Counting(
+            server, lambda: workshop, full_every=timedelta(hours=1), settled_after=0.0
+        )
+        for _ in range(2):  # in full, and then not
+            await counting.take(verified_until=None, users_due=lambda: True)
+        await app.run(_VIEWS)
+        await app.run("SELECT pg_stat_force_next_flush()")
+        await counting.take(verified_until=None, users_due=lambda: True)
+        worker = Worker()
+        for entry in routines(workshop.settings, workshop.engine, server, lambda: workshop, worker):
+            await entry.run(_confirm)
+        await worker.close()
+
+    async def _keep_house(self, workshop: Workshop) -> None:
+        for _ in range(2):
+            await take_tally(workshop, appeared=True)
+        await prune_tallies(workshop)
+        await forget_erased(workshop, _confirm)
+        await sweep_ledger(workshop, _confirm, seconds=1.0)
+
+    async def _undo(self, workshop: Workshop, app: App) -> None:
+        """The run that healed everybody, after that of one user; one row may not go."""
+        await app.run(_STAYS)
+        await surveyed(workshop, 2)
+        async with _asked(workshop) as (connection, _):
+            await preflight(connection, workshop.healing)
+        await workshop.executor(lambda _: None).work(await plan_undo(workshop, 2))
+        async with transaction(workshop.engine, timeout=timedelta(seconds=10)) as connection:
+            await resume(connection, workshop.state)
+
+
+@asynccontextmanager
+async def _asked(workshop: Workshop) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
+    timeout = workshop.settings.database.statement_timeout
+    async with snapshot(workshop.engine, timeout=timeout) as connection:
+        pools = workshop.settings.pools_spec()
+        yield connection, Borders.at(await database_now(connection), pools)
+
+
+async def _confirm(_: AsyncConnection) -> None:
+    """This process may write."""
+
+
+async def _run(app: App, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            await app.run(statement)
