@@ -49,7 +49,12 @@ def test_user_data_are_written_in_one_folder_only() -> None:
     writers = [path for path in FILES if WRITES_USER_DATA.search(code(path))]
     assert [name_of(path) for path in writers if path.parent not in WRITERS] == []
     healing = [path for path in writers if path.parent == WRITERS[0]]
-    assert [path.name for path in healing] == ["batch_insert.sql", "undo_batch.sql"]
+    assert [path.name for path in healing] == [
+        "batch_insert.sql",
+        "batch_insert_on_citus.sql",
+        "undo_batch.sql",
+        "undo_batch_on_citus.sql",
+    ]
 
 
 def test_no_python_writes_user_data() -> None:
