@@ -26,6 +26,7 @@ from checks.relations import Relation
 from checks.statements import operator_sql, raw
 
 _UNKNOWN_ZONE = "22023"  # invalid_parameter_value
+_NOT_TOGETHER = "0A000"  # feature_not_supported: Citus joins no tables that don't lie together
 _NO_PRIVILEGE = "42501"  # insufficient_privilege: for the privilege rules to say
 _OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_available
 _GROWTH_DAYS = 28
@@ -99,7 +100,8 @@ class Probe:
                 {"none": 0},
             )
             if isinstance(answer, Refusal) and answer.sqlstate not in _OUT_OF_TIME | {
-                _NO_PRIVILEGE
+                _NO_PRIVILEGE,
+                _NOT_TOGETHER,
             }:
                 refused[comparison.subject] = answer
         return refused

@@ -28,8 +28,7 @@ log = structlog.get_logger(__name__)
 
 PASSES_ON_CITUS = 20
 """There a commit may be reported while a node has yet to be told of it: what one walk over the
-ledger did not see, a later one does. The last walk changes nothing, unless rows appear in the
-ledger as fast as they are taken back."""
+ledger did not see, a later one does. The last walk is one that changes nothing, as a rule."""
 
 
 class UndoCraft:

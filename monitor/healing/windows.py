@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_USERS = 200
 """Users in one window, however few rows each of them misses: every one costs an index scan."""
@@ -31,8 +31,8 @@ class Window:
     users: int
     limit: int
     splits: bool
-    ids: tuple[str, ...] = ()
-    """The users' ids as text."""
+    ids: tuple[str, ...] = field(default=(), compare=False)
+    """The users' ids as text: they follow from the rest."""
 
 
 def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window | None:

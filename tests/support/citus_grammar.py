@@ -35,8 +35,8 @@ def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
     `spread` are the tables in shards, beside each other; `others` are users and artworks, which may
     be anywhere. A statement over neither is PostgreSQL's alone.
     """
-    (parsed,) = parse_sql(_bound(statement))
-    tree: Node = parsed.stmt(skip_none=True)
+    parsed: Any = parse_sql(_bound(statement))
+    (tree,) = (one.stmt(skip_none=True) for one in parsed)
     named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
     if not named & (spread | others):
         return set()

@@ -1,0 +1,175 @@
+"""What the forms for Citus cost on plain PostgreSQL, against its own: `python -m bench.citus`.
+
+A form that costs at most a tenth more serves both engines; a dearer one is Citus's alone
+(`ON_CITUS` in checks/statements.py, and the audience in checks/fragments.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bench.gallery import LEGACY, build
+from bench.measures import Measure, compared
+from bench.options import Options, read_options
+from bench.report import Report, environment, publish
+from bench.servers import bench_server, copied, settings_for
+from checks import pool_exhaustion
+from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
+from checks.cluster import on_citus
+from checks.doctor import Blocks
+from checks.fragments import fragments
+from checks.relations import Catalogue
+from checks.spec import Borders, PoolsSpec
+from checks.statements import render
+from monitor.database import create_engine, snapshot, transaction
+from monitor.demo.server import PostgresServer
+from monitor.healing.planning import database_now
+from monitor.healing.statements import HealingStatements, Part
+from monitor.opening import ensure_schema
+from monitor.state.runs import Run, RunKind, Trigger
+from monitor.state.statements import StateStatements
+from monitor.workshop import Workshop, inspect, require
+from monitor.workshop import build as tools
+
+_TIMEOUT = timedelta(minutes=10)
+_WINDOWS = (5, 20, 100)
+"""Users a batch."""
+
+Text = Callable[[Catalogue], str]
+
+
+def _reading(pools: PoolsSpec) -> Mapping[str, Text]:
+    return {
+        "census by artwork": lambda c: census_sql(
+            CensusForm.BY_ARTWORK, fragments(c, pools), c.engine
+        ),
+        "affected users": lambda c: affected_users_count_sql(c, fragments(c, pools)),
+        "pool exhaustion": lambda c: next(iter(pool_exhaustion.statements(c, pools).values())),
+        "one user's census": lambda c: render("checks", "user_census", fragments(c, pools)),
+    }
+
+
+class _Rounds:
+    """Pairs of samples, taken in turn."""
+
+    def __init__(self) -> None:
+        self.plain: dict[str, list[float]] = {}
+        self.citus: dict[str, list[float]] = {}
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Each pair, the first round thrown away."""
+        found: list[Measure] = []
+        for name, samples in self.plain.items():
+            base = Measure(name, "s", tuple(samples[1:]))
+            found += [base, compared(f"{name}, for Citus", "s", self.citus[name][1:], base)]
+        return tuple(found)
+
+
+async def _timed(connection: AsyncConnection, text: str, values: Mapping[str, object]) -> float:
+    started = time.perf_counter()
+    (await connection.exec_driver_sql(text, dict(values))).all()
+    return time.perf_counter() - started
+
+
+async def _read(workshop: Workshop, rounds: _Rounds, count: int) -> None:
+    pools, catalogue = workshop.state.pools, workshop.catalogue
+    async with snapshot(workshop.engine, timeout=_TIMEOUT) as connection:
+        borders = Borders.at(await database_now(connection), pools)
+        anybody = await connection.exec_driver_sql("SELECT min(id) FROM users")
+        values = {
+            **parameters(borders),
+            **pool_exhaustion.parameters(borders, 5),
+            "user_id": anybody.scalar_one(),
+        }
+        for _ in range(count + 1):
+            for name, text in _reading(pools).items():
+                rounds.plain.setdefault(name, []).append(
+                    await _timed(connection, text(catalogue), values)
+                )
+                rounds.citus.setdefault(name, []).append(
+                    await _timed(connection, text(on_citus(catalogue)), values)
+                )
+
+
+async def _write(workshop: Workshop, run: Run, rounds: _Rounds, count: int) -> None:
+    """Each batch is taken back, so that all of them find the same."""
+    for _ in range(count + 1):
+        for users in _WINDOWS:
+            for found, catalogue in (
+                (rounds.plain, workshop.catalogue),
+                (rounds.citus, on_citus(workshop.catalogue)),
+            ):
+                name = f"a batch of {users} users"
+                found.setdefault(name, []).append(await _batch(workshop, run, catalogue, users))
+
+
+async def _batch(workshop: Workshop, run: Run, catalogue: Catalogue, users: int) -> float:
+    state = StateStatements(catalogue, workshop.state.pools, workshop.state.state_schema)
+    text = HealingStatements(state).batch_insert(RunKind.HEAL, Part.USERS, quarantine=False)
+    async with transaction(workshop.engine, timeout=_TIMEOUT) as connection:
+        sliced = await connection.exec_driver_sql(
+            state.text("work_slice"), {"run_id": run.id, "position": 0, "limit": users}
+        )
+        values = {
+            "run_id": run.id,
+            "legacy_until": run.legacy_until,
+            "created_before": run.created_before,
+            "position": 0,
+            "until": users,
+            "users": [row.user_id for row in sliced],
+            "limit": None,
+            "artwork_cursor": None,
+            "now": run.started_at,
+            "due_until": run.started_at,
+        }
+        seconds = await _timed(connection, text, values)
+        await connection.rollback()
+    return seconds
+
+
+async def _measure(url: str, count: int) -> tuple[Measure, ...]:
+    settings = settings_for(url)
+    engine = create_engine(url, pool_size=2)
+    try:
+        examination = await inspect(engine, settings)
+        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        workshop = tools(engine, settings, examination, catalogue)
+        await ensure_schema(engine, workshop.state)
+        rounds = _Rounds()
+        await _read(workshop, rounds, count)
+        planned = await workshop.planner.plan_audience(
+            workshop.claimant(Trigger.COMMAND),
+            reason="a benchmark",
+            max_rows=10**9,
+            guard=lambda _census, _control: None,
+        )
+        assert planned.run is not None
+        await _write(workshop, planned.run, rounds, count)
+        return rounds.measures()
+    finally:
+        await engine.dispose()
+
+
+def measure(server: PostgresServer, options: Options) -> Report:
+    """The legacy gallery must be there already."""
+    with copied(server, LEGACY, "gallery_citus") as database:
+        url = server.url(database).replace("postgresql://", "postgresql+psycopg://", 1)
+        measures = asyncio.run(_measure(url, options.rounds))
+    return Report("citus", measures, {"rounds": options.rounds})
+
+
+def main() -> None:
+    """Build the gallery with legacy pairs, and measure."""
+    options = read_options(__doc__)
+    with bench_server(options) as server:
+        build(server, LEGACY, options)
+        publish([measure(server, options)], environment(server), options.results)
+
+
+if __name__ == "__main__":
+    main()

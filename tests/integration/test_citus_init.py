@@ -1,0 +1,122 @@
+"""`init` on Citus: what is made where, and how settings reach the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from checks.cluster import on_citus
+from checks.relations import Engine
+from monitor.cli.sql import forced, statements
+from monitor.database import on_nodes, set_local
+from monitor.demo.server import PostgresServer
+from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
+from monitor.state import schema
+from tests.support.app import app_on
+from tests.support.databases import EMPTY, cloned
+from tests.support.healing import heal, make_workshop
+from tests.support.opening import run
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> Iterator[str]:
+    with cloned(server, EMPTY) as made:
+        yield made
+
+
+async def test_the_script_spreads_the_ledger_beside_the_impressions_and_nothing_else(
+    app_database_url: str,
+) -> None:
+    async with make_workshop(app_database_url) as workshop:
+        catalogue = on_citus(workshop.catalogue)
+        script = schema.script(catalogue, "conservator")
+        assert script.count("create_distributed_table(") == 1
+        assert (
+            "create_distributed_table('\"conservator\".\"backfilled_impression\"', 'user_id',"
+            ' colocate_with => \'"public"."user_art_impressions"\')'
+        ) in script
+        grants = schema.grants(catalogue, "conservator", ())
+        assert 'ON "conservator".backfilled_impression TO "conservator_healer"' in grants
+        plain = schema.script(workshop.catalogue, "conservator")
+        plain += schema.grants(workshop.catalogue, "conservator", ())
+        assert "distributed_table" not in plain
+        assert "Citus" not in plain
+
+
+def test_settings_are_passed_on_by_set_local_and_commits_wait_for_the_disk() -> None:
+    commands = on_nodes(
+        {
+            "lock_timeout": "500ms",
+            "statement_timeout": "60000ms",
+            "synchronous_commit": "off",
+            "transaction_read_only": "on",
+        }
+    )
+    assert commands == [
+        "SET LOCAL citus.propagate_set_commands = 'local'",
+        "SET LOCAL lock_timeout = '500ms'",
+        "SET LOCAL statement_timeout = '60000ms'",
+        "SET LOCAL synchronous_commit TO DEFAULT",
+    ]
+
+
+async def test_without_citus_nothing_is_passed_on(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        async with connection.begin():
+            await set_local(connection, lock_timeout="500ms")
+            passed = "SELECT current_setting('citus.propagate_set_commands', true)"
+            assert (await connection.exec_driver_sql(passed)).scalar_one() is None
+            shown = await connection.exec_driver_sql("SHOW lock_timeout")
+            assert shown.scalar_one() == "500ms"
+        # The extension's table is all that is looked for; any superuser may make one like it.
+        async with connection.begin() as transaction:
+            await run(connection, "SET LOCAL allow_system_table_mods = on")
+            await run(connection, "CREATE TABLE pg_catalog.pg_dist_partition ()")
+            await set_local(connection, lock_timeout="400ms")
+            assert (await connection.exec_driver_sql(passed)).scalar_one() == "local"
+            shown = await connection.exec_driver_sql("SHOW lock_timeout")
+            assert shown.scalar_one() == "400ms"
+            await transaction.rollback()
+    await engine.dispose()
+
+
+async def test_the_other_engines_statements_can_be_printed(app_database_url: str) -> None:
+    async with make_workshop(app_database_url) as workshop:
+        own = statements(workshop)
+        citus = statements(forced(workshop, Engine.CITUS))
+        assert statements(forced(workshop, Engine.POSTGRESQL)) == own
+        assert "LATERAL" in own["batch_insert"]
+        assert "LATERAL" not in citus["batch_insert"]
+        assert "census_by_total" in own
+        assert "census_by_total" not in citus
+
+
+class Counts(Verifier):
+    """A verifier whose counts are given."""
+
+    remaining: list[int]
+
+    async def _recount(self, run: object) -> Recount:
+        return Recount(self.remaining.pop(0), 1, 0, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([0, 0], 0), ([0, 3, 3], 3), ([3, 0, 0], 0), ([1, 2, 1, 2, 1], 2)]
+)
+async def test_a_run_on_citus_is_over_when_two_counts_agree(
+    app_database_url: str, counts: list[int], expected: int
+) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        make_workshop(app_database_url, citus=True) as workshop,
+    ):
+        await app.plant(users=1, artworks=1)
+        done = (await heal(workshop)).run
+        verifier = Counts(workshop.engine, workshop.healing, timeout=workshop.settings.lease)
+        verifier.remaining = [*counts]
+        assert (await verifier.verify(done)).remaining == expected
+        assert verifier.remaining == []
+        assert len(counts) <= MOST_RECOUNTS
