@@ -9,6 +9,7 @@ _DDL = "it makes or removes tables, and reads none"
 _SMALL = "it reads and writes a few rows of the service's own tables, whatever the gallery's size"
 _SERVER = "it reads the server's own state, and no table"
 _ONCE = "it reads the catalogue alone"
+_CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("0001_first", "0002_left_alone", "0003_checks", "0004_alerts"), _DDL),
@@ -28,6 +29,13 @@ LEFT_OUT: Mapping[str, str] = {
     "undo_close": _SMALL,
     **dict.fromkeys(("primary_position", "replica_position"), _SERVER),
     **dict.fromkeys(("catalogue_relations", "uninstall_sizes"), _ONCE),
+    **dict.fromkeys(("catalogue_citus", "catalogue_citus_table", "catalogue_citus_ledger"), _CITUS),
+    **dict.fromkeys(("affected_users_by_owner_on_citus", "census_by_owner_on_citus"), _CITUS),
+    **dict.fromkeys(("pool_exhaustion_by_owner_on_citus", "missing_pairs_on_citus"), _CITUS),
+    **dict.fromkeys(("batch_insert_on_citus", "undo_batch_on_citus"), _CITUS),
+    **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
+    **dict.fromkeys(("ledger_sweep_on_citus", "erased_users"), _CITUS),
+    **dict.fromkeys(("history_listed", "history_old_runs", "catalogue_distinct_users"), _CITUS),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
