@@ -26,12 +26,15 @@ taken AS (
     )
     RETURNING i.{user} AS user_id, i.{artwork} AS artwork_id
 ),
+settled AS MATERIALIZED (
+    SELECT t.user_id, t.artwork_id FROM taken AS t
+    UNION ALL
+    SELECT g.user_id, g.artwork_id FROM gone AS g
+),
 cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND (b.user_id, b.artwork_id) IN (
-        SELECT t.user_id, t.artwork_id FROM taken AS t
-        UNION ALL
-        SELECT g.user_id, g.artwork_id FROM gone AS g
+        SELECT s.user_id, s.artwork_id FROM settled AS s
     )
     RETURNING b.user_id
 )
