@@ -19,7 +19,14 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(
-        ("not_quarantined", "quarantine_cured", "quarantined_by_user", "quarantined_pairs"), _PART
+        (
+            "not_quarantined",
+            "quarantine_cured",
+            "quarantined_by_user",
+            "quarantined_pairs",
+            "put_aside",
+        ),
+        _PART,
     ),
     **dict.fromkeys(("alert_record", "validation_keep", "validations_read"), _SMALL),
     **dict.fromkeys(("control_breaker_open", "control_share_fallen"), _SMALL),
@@ -27,6 +34,8 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
     "undo_close": _SMALL,
+    # Asked of a batch that takes longer than a tenth of a second.
+    "blocked_by": _SERVER,
     **dict.fromkeys(("primary_position", "replica_position"), _SERVER),
     **dict.fromkeys(("catalogue_relations", "uninstall_sizes"), _ONCE),
     **dict.fromkeys(("catalogue_citus", "catalogue_citus_table", "catalogue_citus_ledger"), _CITUS),
@@ -34,8 +43,8 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("pool_exhaustion_by_owner_on_citus", "missing_pairs_on_citus"), _CITUS),
     **dict.fromkeys(("batch_insert_on_citus", "undo_batch_on_citus"), _CITUS),
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
-    **dict.fromkeys(("ledger_sweep_on_citus", "erased_users"), _CITUS),
-    **dict.fromkeys(("history_listed", "history_old_runs", "catalogue_distinct_users"), _CITUS),
+    **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
+    **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
