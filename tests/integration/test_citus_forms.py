@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Borders
@@ -22,7 +23,11 @@ from tests.support.books import (
 )
 from tests.support.healing import claimed, heal, heal_until, make_workshop, plan
 from tests.support.poison import POISONS, THREE, missing, quarantined
+from tests.support.servers import EMBEDDED
 from tests.support.undoing import MATCHING, surveyed, undo
+
+# What is tested are the forms, not the servers: one is enough.
+pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 
 PACED = {"healing": {"pace": {"max_batch": 40}}}
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"

@@ -39,6 +39,10 @@ from tests.support.databases import EMPTY, cloned
 from tests.support.hall_list import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
 from tests.support.halls import Hall
 from tests.support.opening import open_hall
+from tests.support.servers import EMBEDDED
+
+# What is tested are the forms, not the servers: one is enough.
+pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 
 LEDGER = "backfilled_impression"
 HEALING = (
