@@ -21,7 +21,7 @@ SELECT blks_read + blks_hit, xact_commit + xact_rollback,
     (SELECT count(*) FROM pg_stat_activity AS a
      WHERE a.application_name = 'conservator' AND a.datname = d.datname
        AND a.backend_type = 'client backend')
-FROM pg_stat_database AS d WHERE d.datname = current_database()
+FROM pg_stat_database AS d WHERE d.datname = %s
 """
 
 
@@ -56,9 +56,11 @@ class Cost:
         return HOUR / self.seconds
 
 
-def read(connection: psycopg.Connection, server: PostgresServer, service: Serving) -> Reading:
+def read(
+    connection: psycopg.Connection, database: str, server: PostgresServer, service: Serving
+) -> Reading:
     """Now. Statistics of idle sessions arrive some seconds late."""
-    found = connection.execute(_STATISTICS).fetchone()
+    found = connection.execute(_STATISTICS, (database,)).fetchone()
     if found is None:
         raise BenchmarkError("The server has no statistics of this database.")
     blocks, transactions, connections = map(int, found)

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import psycopg
 from psycopg import sql
 
-from bench.measures import Goal, Measure
+from bench.measures import Measure
 from bench.options import Options, read_options
 from bench.progress import note
 from bench.report import Report, environment, publish
@@ -29,9 +29,6 @@ LEGACY = "gallery_legacy"
 """The database in which the given share is missing everywhere, as before the first heal."""
 HEALED = "gallery_healed"
 """The database in which nothing legacy is missing, as ever after."""
-
-GOAL = Goal(100)
-"""Seconds for both, at the default size."""
 
 DAYS = 60
 _SESSIONS = min(4, os.cpu_count() or 1)
@@ -180,7 +177,7 @@ def report(*galleries: Gallery) -> Report:
         "gallery",
         (
             *(Measure(f"build {g.database}", "s", (g.seconds,)) for g in galleries),
-            Measure("both galleries", "s", (seconds,), goal=GOAL),
+            Measure("both galleries", "s", (seconds,)),
         ),
         {
             "users": galleries[0].users,
