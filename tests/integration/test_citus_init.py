@@ -18,10 +18,6 @@ from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
 from tests.support.healing import heal, make_workshop
 from tests.support.opening import run
-from tests.support.servers import EMBEDDED
-
-# What is tested are the forms, not the servers: one is enough.
-pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 
 
 @pytest.fixture
