@@ -41,9 +41,6 @@ from tests.support.halls import Hall
 from tests.support.opening import open_hall
 from tests.support.servers import EMBEDDED
 
-# What is tested are the forms, not the servers: one is enough.
-pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
-
 LEDGER = "backfilled_impression"
 HEALING = (
     *("plan_recurring", "verify_plan", "work_insert", "quarantine_count", "quarantine_of_user"),
@@ -115,6 +112,8 @@ def refused(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, set[str]]:
     return {name: kinds for name, kinds in judged.items() if kinds}
 
 
+# The shapes are tested, not the servers: one is enough.
+@pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 @pytest.mark.parametrize("audience", Audience)
 @pytest.mark.parametrize(
     "hall", [APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED], ids=lambda hall: hall.name
