@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from bench import contenders, floors
+from bench.alone import alone
 from bench.errors import BenchmarkError
-from bench.gallery import LEGACY, build
+from bench.gallery import LEGACY
 from bench.heal_run import heal
 from bench.measures import Goal, Measure, compared
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Fact, Report, environment, publish
-from bench.servers import bench_server, copied
+from bench.report import Fact, Report
+from bench.servers import copied
 from bench.shares import Backfill, Share, Work, find_work
 from monitor.demo.server import PostgresServer
 
@@ -157,13 +158,5 @@ def _rates(results: list[Backfill]) -> list[float]:
     return [result.rows / result.writing for result in results]
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

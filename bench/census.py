@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 
+from bench.alone import alone
 from bench.counting import Contender, Counting, counting
-from bench.gallery import HEALED, LEGACY, build_all
+from bench.gallery import HEALED, LEGACY
 from bench.measures import Goal, Measure, compared, times_faster
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Fact, Report, environment, publish
+from bench.report import Fact, Report
 from bench.resting import at_rest
 from bench.rivals import rivals
-from bench.servers import bench_server
 from checks.census import choose_form
 from monitor.demo.server import PostgresServer
 
@@ -119,13 +119,5 @@ async def _with_legacy(
     return (floor, *measures), facts
 
 
-def main() -> None:
-    """Build the galleries and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build_all(server, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, HEALED, LEGACY)

@@ -15,11 +15,12 @@ from datetime import timedelta
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bench.gallery import LEGACY, build
+from bench.alone import alone
+from bench.gallery import LEGACY
 from bench.measures import Measure, compared
-from bench.options import Options, read_options
-from bench.report import Report, environment, publish
-from bench.servers import bench_server, copied, settings_for
+from bench.options import Options
+from bench.report import Report
+from bench.servers import copied, settings_for
 from checks.recording_rate.reading import seed, statements, take_sample
 from checks.recording_rate.samples import Window
 from checks.relations import Catalogue
@@ -115,13 +116,5 @@ async def _alternate(
     return samples
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

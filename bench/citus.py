@@ -13,11 +13,12 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bench.gallery import LEGACY, build
+from bench.alone import alone
+from bench.gallery import LEGACY
 from bench.measures import Measure, compared
-from bench.options import Options, read_options
-from bench.report import Report, environment, publish
-from bench.servers import bench_server, copied, settings_for
+from bench.options import Options
+from bench.report import Report
+from bench.servers import copied, settings_for
 from checks import pool_exhaustion
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
 from checks.cluster import on_citus
@@ -163,13 +164,5 @@ def measure(server: PostgresServer, options: Options) -> Report:
     return Report("citus", measures, {"rounds": options.rounds})
 
 
-def main() -> None:
-    """Build the gallery with legacy pairs, and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

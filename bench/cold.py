@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 
+from bench.alone import alone
 from bench.counting import counting
-from bench.gallery import HEALED, LEGACY, build_all
+from bench.gallery import HEALED, LEGACY
 from bench.measures import Measure, compared
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Report, environment, publish
-from bench.servers import bench_server
+from bench.report import Report
 from monitor.demo.server import PostgresServer
 
 FLOOR, CENSUS, USERS = "floor", "census", "census_and_users"
@@ -57,13 +57,5 @@ async def _once(server: PostgresServer, database: str, name: str) -> float:
         return await one.once(contenders[name])
 
 
-def main() -> None:
-    """Build the galleries and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build_all(server, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, HEALED, LEGACY)

@@ -16,14 +16,15 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from statistics import correlation, linear_regression
 
+from bench.alone import alone
 from bench.counting import Counting, counting
 from bench.errors import BenchmarkError
 from bench.gallery import Shape, build_shape
 from bench.measures import Goal, Measure, compared
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Fact, Report, environment, publish
-from bench.servers import bench_server, config_text, dropped
+from bench.report import Fact, Report
+from bench.servers import config_text, dropped
 from bench.serving import Serving
 from monitor.demo.server import PostgresServer
 
@@ -157,12 +158,5 @@ def _wait_for_censuses(service: Serving, count: float) -> float:
     raise BenchmarkError(f"The service did not come to {count:.0f} censuses.")
 
 
-def main() -> None:
-    """Build the galleries and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure)

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import psycopg
 
+from bench.alone import alone
 from bench.errors import BenchmarkError
-from bench.gallery import HEALED, build
+from bench.gallery import HEALED
 from bench.measures import Measure, percentile
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Report, environment, publish
-from bench.servers import bench_server, config_text, copied, statement
+from bench.report import Report
+from bench.servers import config_text, copied, statement
 from bench.serving import Serving
 from monitor.demo.server import PostgresServer
 
@@ -136,13 +137,5 @@ def _distribution(name: str, seconds: list[float]) -> tuple[Measure, ...]:
     )
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, HEALED, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, HEALED)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import aiohttp
 import psycopg
 
-from bench.gallery import LEGACY, build
+from bench.alone import alone
+from bench.gallery import LEGACY
 from bench.measures import Measure, percentile
-from bench.options import Options, read_options
-from bench.report import Report, environment, publish
-from bench.servers import bench_server, config_text, copied
+from bench.options import Options
+from bench.report import Report
+from bench.servers import config_text, copied
 from bench.serving import Serving
 from monitor.demo.server import PostgresServer
 
@@ -122,13 +123,5 @@ def measure(server: PostgresServer, options: Options) -> Report:
     return Report("readers", tuple(measures), {"clients": CLIENTS, "requests": total})
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
+from bench.alone import alone
 from bench.errors import BenchmarkError
-from bench.gallery import LEGACY, build
+from bench.gallery import LEGACY
 from bench.measures import Goal, Measure, percentile
-from bench.options import Options, read_options
-from bench.report import Report, environment, publish
-from bench.servers import bench_server, config_text, copied
+from bench.options import Options
+from bench.report import Report
+from bench.servers import config_text, copied
 from bench.serving import Serving
 from monitor.demo.server import PostgresServer
 
@@ -82,13 +83,5 @@ def _scrape_while_healing(service: Serving, wanted: int) -> list[float]:
     return taken
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

@@ -10,13 +10,14 @@ many scrapes.
 
 from __future__ import annotations
 
+from bench.alone import alone
 from bench.costs import Cost, between
-from bench.gallery import HEALED, build
+from bench.gallery import HEALED
 from bench.measures import Measure, compared, percentile
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Fact, Report, environment, publish
-from bench.servers import bench_server, copied
+from bench.report import Fact, Report
+from bench.servers import copied
 from bench.watched import Watched, watching
 from monitor.demo.server import PostgresServer
 
@@ -114,13 +115,5 @@ def _intervals(watched: Watched, name: str) -> dict[str, Fact]:
     }
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, HEALED, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, HEALED)

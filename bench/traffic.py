@@ -10,13 +10,14 @@ import time
 
 import psycopg
 
+from bench.alone import alone
 from bench.errors import BenchmarkError
-from bench.gallery import LEGACY, build
+from bench.gallery import LEGACY
 from bench.measures import Goal, Measure, compared, percentile
-from bench.options import Options, read_options
+from bench.options import Options
 from bench.progress import note
-from bench.report import Fact, Report, environment, publish
-from bench.servers import bench_server, copied, settings_for
+from bench.report import Fact, Report
+from bench.servers import copied, settings_for
 from bench.visitors import Visitors
 from bench.windows import GATE, Round, alternate
 from monitor.database import create_engine
@@ -149,13 +150,5 @@ def _report(done: dict[str, list[Round]], options: Options) -> Report:
     return Report("traffic", tuple(measures), facts, details)
 
 
-def main() -> None:
-    """Build the gallery and measure."""
-    options = read_options(__doc__)
-    with bench_server(options) as server:
-        build(server, LEGACY, options)
-        publish([measure(server, options)], environment(server), options.results)
-
-
 if __name__ == "__main__":
-    main()
+    alone(__doc__, measure, LEGACY)

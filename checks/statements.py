@@ -20,7 +20,6 @@ ON_CITUS: Mapping[str, str] = {
     "affected_users_by_owner": "affected_users_by_owner_on_citus",
     "pool_exhaustion_by_owner": "pool_exhaustion_by_owner_on_citus",
     "missing_pairs": "missing_pairs_on_citus",
-    "batch_insert": "batch_insert_on_citus",
     "quarantined_pairs": "quarantined_pairs_on_citus",
     "undo_batch": "undo_batch_on_citus",
     "ledger_sweep": "ledger_sweep_on_citus",

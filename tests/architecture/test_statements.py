@@ -51,7 +51,6 @@ def test_user_data_are_written_in_one_folder_only() -> None:
     healing = [path for path in writers if path.parent == WRITERS[0]]
     assert [path.name for path in healing] == [
         "batch_insert.sql",
-        "batch_insert_on_citus.sql",
         "undo_batch.sql",
         "undo_batch_on_citus.sql",
     ]

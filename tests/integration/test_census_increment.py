@@ -192,7 +192,7 @@ def url(server: PostgresServer) -> Iterator[str]:
 async def observed(url: str) -> AsyncIterator[Observed]:
     engine = create_engine(url, pool_size=1)
     try:
-        async with app_on(url) as app, snapshot(engine, timeout=LONG) as connection:
+        async with snapshot(engine, timeout=LONG) as connection:
             catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
             assert hindrance(catalogue, PoolsSpec()) == ""
         async with app_on(url) as app:
@@ -208,6 +208,24 @@ generated = settings(
 )
 
 
+async def followed(
+    observed: Observed, pools: PoolsSpec, history: list[Step]
+) -> list[Increment | str]:
+    """What is found after each step, each compared; the next goes on from the last that was
+    exact."""
+    await observed.do(_BEGIN.format(users=3))
+    basis, ahead = await observed.basis(pools), timedelta()
+    results: list[Increment | str] = []
+    for step in history:
+        await observed.do(step.statement)
+        ahead += step.later
+        found = await observed.increment(basis, ahead)
+        if isinstance(found, Increment):
+            basis = found.basis
+        results.append(found)
+    return results
+
+
 @generated
 @given(
     audience=st.sampled_from(Audience),
@@ -216,15 +234,7 @@ generated = settings(
 async def test_an_increment_says_what_a_full_count_and_the_anti_join_say_whatever_happened(
     observed: Observed, audience: Audience, history: list[Step]
 ) -> None:
-    pools = PoolsSpec(legacy_after=timedelta(days=20), audience=audience)
-    await observed.do(_BEGIN.format(users=3))
-    basis, ahead = await observed.basis(pools), timedelta()
-    for step in history:
-        await observed.do(step.statement)
-        ahead += step.later
-        found = await observed.increment(basis, ahead)
-        if isinstance(found, Increment):
-            basis = found.basis
+    await followed(observed, PoolsSpec(legacy_after=timedelta(days=20), audience=audience), history)
 
 
 @generated
@@ -232,15 +242,8 @@ async def test_an_increment_says_what_a_full_count_and_the_anti_join_say_whateve
 async def test_what_an_app_does_all_day_is_followed_without_a_full_count(
     observed: Observed, history: list[Step]
 ) -> None:
-    pools = PoolsSpec(legacy_after=YEAR)
-    await observed.do(_BEGIN.format(users=3))
-    basis, ahead = await observed.basis(pools), timedelta()
-    for step in history:
-        await observed.do(step.statement)
-        ahead += step.later
-        found = await observed.increment(basis, ahead)
+    for found in await followed(observed, PoolsSpec(legacy_after=YEAR), history):
         assert isinstance(found, Increment), found
-        basis = found.basis
 
 
 @pytest.mark.parametrize(

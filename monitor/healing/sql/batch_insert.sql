@@ -1,6 +1,7 @@
 -- THE statement that writes user data: the impressions that a window of the work list misses, and
 -- their ledger rows, together. The last order keeps two writers from deadlock, and by artwork first
--- it goes through that index and its foreign key page by page.
+-- it goes through that index and its foreign key page by page. On Citus the ledger lies beside the
+-- impressions, so that both are committed by the same nodes.
 WITH missing AS MATERIALIZED (
     {missing_pairs}
 ),
@@ -14,15 +15,17 @@ written AS (
 ),
 listed AS (
     INSERT INTO {state}.backfilled_impression (run_id, user_id, artwork_id, viewed_at)
-    SELECT %(run_id)s, written.user_id, written.artwork_id, written.viewed_at
-    FROM written
+    SELECT %(run_id)s::bigint, w.user_id, w.artwork_id, w.viewed_at
+    FROM written AS w
     -- In the order of its key, so that the ledger only ever grows at its end.
-    ORDER BY written.user_id, written.artwork_id
+    ORDER BY w.user_id, w.artwork_id
     -- An impression that this run wrote before and that has vanished since.
     ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
-    RETURNING 1
+    RETURNING user_id
 ){cured}
-SELECT
-    (SELECT count(*) FROM listed) AS inserted,
-    (SELECT count(*) FROM missing) AS missing,
-    (SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1) AS last_artwork
+SELECT done.inserted, found.missing, last.artwork_id AS last_artwork
+FROM (SELECT count(*) AS inserted FROM listed) AS done
+CROSS JOIN (SELECT count(*) AS missing FROM missing) AS found
+LEFT JOIN (
+    SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1
+) AS last ON TRUE
