@@ -121,7 +121,7 @@ class _Once:
 
         async def census() -> None:
             if CENSUS in names:
-                counting = Counting(self._server, lambda: workshop, full_every=None)
+                counting = Counting(self._server, lambda: workshop)
                 await CensusRunner(
                     counting, lambda: workshop, self.board, times[CENSUS], keep=1
                 ).run()

@@ -112,9 +112,8 @@ class Service:
         )
         entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
         times = self._all_times(entries)
-        full_every = settings.checks.census.full_every
         self._census = CensusRunner(
-            Counting(server, lambda: self.workshop, full_every=full_every),
+            Counting(server, lambda: self.workshop),
             lambda: self.workshop,
             self.board,
             times["census"],
