@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from checks.census import CensusForm
-from monitor.counting import Counted, Counting
-from monitor.reading import ReadServer
+from monitor.checking.census_source import CensusSource, Counted
+from monitor.checking.replica import ReplicaRouter
 from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import App, app_on
@@ -24,7 +24,7 @@ class Counter:
 
     app: App
     workshop: Workshop
-    counting: Counting
+    counting: CensusSource
 
     async def take(self) -> Counted:
         return await self.counting.take(verified_until=None, users_due=lambda: True)
@@ -38,8 +38,8 @@ async def counter(url: str) -> AsyncIterator[Counter]:
         async with make_workshop(url) as workshop:
             board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
             engine = workshop.engine
-            server = ReadServer(engine, engine, board, max_lag=timedelta(hours=1))
-            yield Counter(app, workshop, Counting(server, lambda: workshop))
+            server = ReplicaRouter(engine, engine, board, max_lag=timedelta(hours=1))
+            yield Counter(app, workshop, CensusSource(server, lambda: workshop))
 
 
 async def test_the_total_is_not_asked_for_first_where_legacy_pairs_are_expected(

@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Borders
-from monitor.check_once import check_names, check_once
-from monitor.counting import Counting
+from monitor.checking.census_source import CensusSource
+from monitor.checking.once import check_names, check_once
+from monitor.checking.registry import routines
+from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
@@ -26,9 +28,7 @@ from monitor.healing.planning import database_now
 from monitor.healing.recurring import count_recurring
 from monitor.healing.survey import survey
 from monitor.healing.undo_survey import preflight
-from monitor.reading import ReadServer
 from monitor.retention import forget_erased, sweep_ledger
-from monitor.routines import routines
 from monitor.service import Service
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
@@ -237,9 +237,11 @@ class Program:
     async def _run_checks(self, workshop: Workshop, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
         board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
-        server = ReadServer(workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30))
+        server = ReplicaRouter(
+            workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30)
+        )
         await app.run(_VIEWS)
-        counting = Counting(server, lambda: workshop)
+        counting = CensusSource(server, lambda: workshop)
         await counting.take(verified_until=None, users_due=lambda: True)
         worker = Worker()
         for entry in routines(workshop.settings, workshop.engine, server, lambda: workshop, worker):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, count_affected_users, take_census
 from checks.spec import Borders
-from monitor.reading import ReadServer
+from monitor.checking.replica import ReplicaRouter
 from monitor.workshop import Workshop
 
 
@@ -24,10 +24,10 @@ class Counted:
     """For people: on which server, where that has to be said."""
 
 
-class Counting:
+class CensusSource:
     """The census of one process, one at a time."""
 
-    def __init__(self, server: ReadServer, workshop: Callable[[], Workshop]) -> None:
+    def __init__(self, server: ReplicaRouter, workshop: Callable[[], Workshop]) -> None:
         self._server = server
         self._workshop = workshop
         self._expects_legacy = False
