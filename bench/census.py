@@ -16,7 +16,6 @@ from bench.measures import Goal, Measure, compared, times_faster
 from bench.options import Options
 from bench.progress import note
 from bench.report import Fact, Report
-from bench.resting import at_rest
 from bench.rivals import rivals
 from checks.census import choose_form
 from monitor.demo.server import PostgresServer
@@ -25,8 +24,6 @@ COUNTS_GOAL = Goal(1.15)
 """The four counts may cost so many times what reading every impression once costs."""
 USERS_GOAL = Goal(2.2)
 """The same with the number of affected users."""
-UNCHANGED_GOAL = Goal(0.02)
-"""The four counts where nothing has changed since the last census."""
 ANTI_JOIN_GOAL = Goal(40, at_most=False)
 """So many times faster than the plain anti-join, at 8 million impressions."""
 _MOST_ROUNDS = 5
@@ -63,15 +60,7 @@ async def _steady(server: PostgresServer, one: Counting, options: Options) -> tu
         floor,
         USERS_GOAL,
     )
-    note("census, unchanged since the last")
-    statements, whole = await at_rest(server, HEALED)
-    measures = [
-        floor,
-        census,
-        users,
-        compared("the four counts, gallery unchanged", "s", statements, floor, UNCHANGED_GOAL),
-        compared("… with its transaction", "s", whole, floor),
-    ]
+    measures = [floor, census, users]
     if options.anti_joins:
         note("the plain anti-join, by itself and through other tools")
         slow = [await one.once(one.anti_join) for _ in range(options.anti_joins)]

@@ -25,10 +25,10 @@ from checks.recording_rate.reading import seed, statements, take_sample
 from checks.recording_rate.samples import Window
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
+from monitor.checking.builtin import CheckDefinition, plans
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.plans import Plan, plans
 from monitor.workshop import inspect
 
 _COPY = "gallery_checked"
@@ -80,9 +80,9 @@ async def _floor(connection: AsyncConnection, _: Borders) -> object:
 
 
 def _checks(
-    listed: tuple[Plan, ...], catalogue: Catalogue, pools: PoolsSpec
+    listed: tuple[CheckDefinition, ...], catalogue: Catalogue, pools: PoolsSpec
 ) -> dict[str, Contender]:
-    def of(plan: Plan) -> Contender:
+    def of(plan: CheckDefinition) -> Contender:
         return lambda connection, borders: plan.measure(connection, catalogue, pools, borders)
 
     return {plan.name: of(plan) for plan in listed}

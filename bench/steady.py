@@ -3,9 +3,8 @@
 Counted over a window after the first checks, and given for an hour: the database's CPU seconds (of
 every process of the server, parallel workers too), the blocks that it read, the transactions, the
 connections; and the service's own CPU seconds and memory. By default config, on a gallery in
-which nothing changes; then with a census every five seconds, each a full one, as beside an app that
-is busy, without a budget and with the default one, which stretches the interval; and for each of
-many scrapes.
+which nothing changes; then with a census every five seconds, without a budget and with the default
+one, which stretches the interval; and for each of many scrapes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from bench.watched import Watched, watching
 from monitor.demo.server import PostgresServer
 
 _COPY = "gallery_steady"
-_OFTEN = "checks: {{census: {{every: 5s, budget: {budget}, full_every: null}}}}\n"
+_OFTEN = "checks: {{census: {{every: 5s, budget: {budget}}}}}\n"
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
@@ -77,7 +76,7 @@ def _busy(seconds: float) -> Measure:
 
 def _stretched(costs: dict[str, Cost]) -> tuple[Measure, ...]:
     (off, before), (on, after) = costs.items()
-    every = "full census every 5 s"
+    every = "census every 5 s"
     measures: list[Measure] = []
     for what, unit, amounts in (
         ("database CPU", "s", [c.database_cpu * c.an_hour for c in (before, after)]),

@@ -31,8 +31,6 @@ class CensusForm(StrEnum):
     BY_ARTWORK_JOINED = "census_by_artwork_joined"
     BY_USER_AGE = "census_by_user_age"
     BY_OWNER = "census_by_owner"
-    INCREMENTAL = "census_incremental"
-    """No statement of its own: what changed since a full count (`checks/increment.py`)."""
 
 
 _WITHOUT_OWNER = (

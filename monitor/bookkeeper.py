@@ -121,7 +121,7 @@ class Bookkeeper:
             for name, n in missed.items():
                 self._missed[name] = self._missed.get(name, 0) + n
             self._put_back(results)
-            self.trouble("refresh_failed", error)
+            self.log_failure("refresh_failed", error)
             return
         self._note(news)
         # Leading is shown once the totals of whoever led before have been read, never earlier.
@@ -225,7 +225,7 @@ class Bookkeeper:
         if any(was and not now for was, now in switches):
             self._wake()
 
-    def trouble(self, event: str, error: ConservatorError) -> None:
+    def log_failure(self, event: str, error: ConservatorError) -> None:
         """Something was not written or read. That the database is away is said once, not here."""
         if isinstance(error, DatabaseUnavailableError):
             self._board.update(database_up=False, database_error=str(error))
@@ -247,7 +247,7 @@ class Bookkeeper:
                 await self._leadership.confirm(connection)
         except ConservatorError as error:
             self._put_back(results)
-            self.trouble("totals_not_kept", error)
+            self.log_failure("totals_not_kept", error)
         else:
             self._note(news)
 
@@ -267,4 +267,4 @@ class Bookkeeper:
             await forget_erased(workshop, self._leadership.confirm)
             await sweep_ledger(workshop, self._leadership.confirm)
         except ConservatorError as error:
-            self.trouble("history_not_pruned", error)
+            self.log_failure("history_not_pruned", error)

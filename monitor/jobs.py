@@ -16,12 +16,12 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
-from monitor.check_times import CheckTimes
+from monitor.checking.census import StructureRunner
+from monitor.checking.definition import ScheduledCheck
+from monitor.checking.tracker import CheckTracker
 from monitor.config import Settings
 from monitor.leadership import Leadership
 from monitor.reconciler import Reconciler
-from monitor.routine import Routine
-from monitor.runner import StructureRunner
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
 from monitor.workshop import Workshop, build, inspect, require
@@ -102,8 +102,8 @@ class Jobs:
         alert_log: AlertLog,
         reconciler: Reconciler,
         structure: StructureRunner,
-        routines: tuple[Routine, ...],
-        times: Mapping[str, CheckTimes],
+        routines: tuple[ScheduledCheck, ...],
+        times: Mapping[str, CheckTracker],
         workshop: Callable[[], Workshop],
         replace_workshop: Callable[[Workshop], None],
     ) -> None:
@@ -177,7 +177,7 @@ class Jobs:
         if decision is not None and decision.again_in_seconds is not None:
             self._scheduler.hasten("census", in_seconds=decision.again_in_seconds)
 
-    async def _routine(self, routine: Routine) -> None:
+    async def _routine(self, routine: ScheduledCheck) -> None:
         """One run of a check, or of a suite."""
         if not self._leadership.leads:
             return
@@ -219,7 +219,7 @@ class Jobs:
     async def publish_structure(self, failure: ConservatorError | None, *, seconds: float) -> None:
         """The leader's word on the structure, or why it could not be read."""
         if isinstance(failure, DatabaseUnavailableError):
-            self._books.trouble("structure_not_read", failure)
+            self._books.log_failure("structure_not_read", failure)
         if not self._leadership.leads:
             return
         added = {(CHECK_RUNS, "structure"): 1.0}

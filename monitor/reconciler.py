@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Borders
+from monitor.checking.census import CensusResult, CensusRunner
 from monitor.database import transaction
 from monitor.decision import refusal_of
 from monitor.healer import Healer
@@ -24,7 +25,6 @@ from monitor.healing.quarantine import Aside, count_aside
 from monitor.latch import forget_fallen_share, latch, read_history, say_opened
 from monitor.leadership import Leadership, NotLeadingError
 from monitor.policy import Code, Decision, PolicySettings, Situation, Verdict, decide, tripping
-from monitor.runner import CensusResult, CensusRunner
 from monitor.state.control import Control, read_control
 from monitor.state.counters import (
     CHECK_ERRORS,

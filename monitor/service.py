@@ -16,9 +16,13 @@ from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
-from monitor.check_times import CheckTimes
+from monitor.checking.census import CensusRunner, StructureRunner, core_facts
+from monitor.checking.census_source import CensusSource
+from monitor.checking.definition import ScheduledCheck
+from monitor.checking.registry import routines
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
-from monitor.counting import Counting
 from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
@@ -28,12 +32,8 @@ from monitor.healer import Healer
 from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
 from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
-from monitor.reading import ReadServer
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
-from monitor.routine import Routine
-from monitor.routines import routines
-from monitor.runner import CensusRunner, StructureRunner, core_facts
 from monitor.scheduler import Schedule, Scheduler
 from monitor.status import CheckFacts, Status, StatusBoard
 from monitor.workshop import Workshop, census_form_sentence, process_name
@@ -104,7 +104,7 @@ class Service:
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
             wake=lambda: self._scheduler.wake("census"),
         )
-        server = ReadServer(
+        server = ReplicaRouter(
             self._engine,
             self._read_engine,
             self.board,
@@ -112,9 +112,8 @@ class Service:
         )
         entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
         times = self._all_times(entries)
-        full_every = settings.checks.census.full_every
         self._census = CensusRunner(
-            Counting(server, lambda: self.workshop, full_every=full_every),
+            CensusSource(server, lambda: self.workshop),
             lambda: self.workshop,
             self.board,
             times["census"],
@@ -157,7 +156,7 @@ class Service:
             replace_workshop=self._replace_workshop,
         )
 
-    def _all_times(self, entries: tuple[Routine, ...]) -> dict[str, CheckTimes]:
+    def _all_times(self, entries: tuple[ScheduledCheck, ...]) -> dict[str, CheckTracker]:
         """Of every check, by name, in the order in which they are shown."""
         own = core_facts(self.settings)
         found = {name: self._times(name, check, facts) for name, check, facts in own}
@@ -166,8 +165,8 @@ class Service:
                 found[name] = self._times(name, entry.settings, facts)
         return found
 
-    def _times(self, name: str, check: Check, facts: CheckFacts) -> CheckTimes:
-        return CheckTimes(
+    def _times(self, name: str, check: Check, facts: CheckFacts) -> CheckTracker:
+        return CheckTracker(
             name,
             Schedule(check.every, check.cron, self.settings.catalog.timezone),
             self.board,
@@ -194,7 +193,7 @@ class Service:
 
     def _lease_answered(self, error: ConservatorError | None) -> None:
         if error is not None:
-            self._books.trouble("lead_not_asked", error)
+            self._books.log_failure("lead_not_asked", error)
         elif not self.board.current.database_up:
             self._jobs.under_way.soon("refresh", self._books.refresh)
 

@@ -18,7 +18,7 @@ from exporters.otlp.push import OtlpPush
 from exporters.prometheus import create_registry
 from exporters.pushgateway import TIMEOUT_SECONDS, Group
 from exporters.textfile import write_textfile
-from monitor.check_once import check_names, check_once
+from monitor.checking.once import check_names, check_once
 from monitor.cli.check_output import print_checks
 from monitor.cli.output import print_json
 from monitor.cli.session import settings_of, with_engine

@@ -61,9 +61,6 @@ class Census(Check):
     budget: Maybe[PositiveShare] = 0.01
     """The largest share of the time spent counting: the interval stretches instead. null: no
     limit."""
-    full_every: Maybe[Interval] = timedelta(hours=1)
-    """While nothing is legacy, a census reads only what has changed, where PostgreSQL's counters
-    prove that to be enough; this often everything is counted whatever they say. null: always."""
 
 
 class RecordingRate(Check):

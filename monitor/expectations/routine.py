@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.catalogue import parse_name
 from checks.errors import ConservatorError
+from monitor.checking.definition import Confirm, ScheduledCheck, facts
+from monitor.checking.replica import LEFT
+from monitor.checking.result import CheckResult
+from monitor.checking.runner import GRACE_SECONDS, CheckRunner, Results, said
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
-from monitor.examiner import GRACE_SECONDS, Examiner, Results, said
 from monitor.expectations.client import START_SECONDS, Worker
 from monitor.expectations.messages import Validate, Validated
 from monitor.expectations.results import expectation_names, outcomes, suite_outcome, suite_spec
-from monitor.reading.server import LEFT
-from monitor.results import CheckResult
-from monitor.routine import Confirm, Routine, facts
 from monitor.state.validations import keep_validation
 from monitor.status import CheckFacts
 from monitor.workshop import Workshop
@@ -47,7 +47,7 @@ class SuiteRunner:
         engine: AsyncEngine,
         check: ExpectationsCheck,
         workshop: Callable[[], Workshop],
-        examiner: Examiner,
+        examiner: CheckRunner,
         worker: Worker,
     ) -> None:
         """`engine` is the primary's, where the report is kept."""
@@ -59,14 +59,14 @@ class SuiteRunner:
         self._worker = worker
         self._names = expectation_names(check)
 
-    def routine(self) -> Routine:
+    def routine(self) -> ScheduledCheck:
         """The entry of the schedule."""
         own = facts(self._check)
         severities = {one.severity for one in self._check.expectations}
         rows = {self._check.name: _told(own, severities)}
         for name, one in zip(self._names, self._check.expectations, strict=True):
             rows[name] = replace(_told(own, {one.severity}), suite=self._check.name)
-        return Routine(self._check.name, self._check, rows, self.run)
+        return ScheduledCheck(self._check.name, self._check, rows, self.run)
 
     async def run(self, confirm: Confirm | None) -> Results:
         """Validate once; with `confirm`, keep the report."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from checks.judgement import Outcome
-from monitor.check_once import check_names, check_once
+from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine
 from tests.support.app import App, app_on
 from tests.support.healing import service_settings

@@ -11,15 +11,15 @@ import psycopg
 import pytest
 
 from checks.judgement import Outcome
+from monitor.checking.registry import routines
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.result import CheckResult
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
 from monitor.expectations.results import expectation_names
-from monitor.reading import ReadServer
-from monitor.results import CheckResult
-from monitor.routines import routines
 from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import conninfo
@@ -51,7 +51,7 @@ async def results_of(settings: Settings) -> Results:
         await require_known_expectations(settings, worker)
         found: dict[str, CheckResult] = {}
         board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
-        server = ReadServer(engine, engine, board, max_lag=timedelta(seconds=1))
+        server = ReplicaRouter(engine, engine, board, max_lag=timedelta(seconds=1))
         for entry in routines(settings, engine, server, no_workshop, worker):
             if entry.name in {one.name for one in settings.checks.expectations}:
                 ran = await entry.run(None)

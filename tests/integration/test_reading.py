@@ -13,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError, StatementError
+from monitor.checking.replica import LEFT, ReplicaRouter
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
-from monitor.reading import ReadServer
-from monitor.reading.server import LEFT
 from monitor.status import Status, StatusBoard
 from tests.support.app import App, app_on
 from tests.support.replicas import Replica, replica_of
@@ -37,18 +36,18 @@ def replica(server: PostgresServer) -> Iterator[Replica]:
 @asynccontextmanager
 async def reader(
     url: str, read_url: str, *, max_lag: timedelta = timedelta(seconds=10)
-) -> AsyncIterator[tuple[ReadServer, StatusBoard]]:
+) -> AsyncIterator[tuple[ReplicaRouter, StatusBoard]]:
     primary = create_engine(url, pool_size=2)
     other = create_engine(read_url, pool_size=2)
     board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
     try:
-        yield ReadServer(primary, other, board, max_lag=max_lag), board
+        yield ReplicaRouter(primary, other, board, max_lag=max_lag), board
     finally:
         await primary.dispose()
         await other.dispose()
 
 
-async def answer(server: ReadServer, statement: str) -> tuple[object, str]:
+async def answer(server: ReplicaRouter, statement: str) -> tuple[object, str]:
     async def ask(connection: AsyncConnection, _: datetime) -> object:
         return (await connection.exec_driver_sql(statement)).scalar_one()
 
@@ -62,7 +61,7 @@ def database_of(url: str) -> str:
 @asynccontextmanager
 async def on_replica(
     url: str, replica: Replica, *, max_lag: timedelta = timedelta(seconds=10)
-) -> AsyncIterator[tuple[App, ReadServer, StatusBoard]]:
+) -> AsyncIterator[tuple[App, ReplicaRouter, StatusBoard]]:
     """With a gallery whose database the replica has."""
     async with app_on(url) as app:
         await app.plant(users=4, artworks=5)
@@ -220,6 +219,6 @@ async def test_a_primary_that_is_away_is_an_error(app_database_url: str, replica
 
 async def test_without_a_replica_nothing_is_asked_or_said(app_engine: AsyncEngine) -> None:
     board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
-    server = ReadServer(app_engine, app_engine, board, max_lag=SOON)
+    server = ReplicaRouter(app_engine, app_engine, board, max_lag=SOON)
     assert await answer(server, IN_RECOVERY) == (False, "")
     assert board.current.reading_replica is None

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
 from checks.judgement import Outcome
+from monitor.checking.definition import Confirm
+from monitor.checking.result import CheckResult
 from monitor.database import create_engine, transaction
-from monitor.results import CheckResult
-from monitor.routine import Confirm
 from monitor.state import history
 from tests.support.healing import heal
 from tests.support.recorder import Recording, recorder_of, recording

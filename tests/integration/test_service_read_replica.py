@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from monitor.checking.replica import LEFT
 from monitor.demo.server import PostgresServer
-from monitor.reading.server import LEFT
 from monitor.service import Service
 from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
 from tests.support.app import app_on

@@ -13,7 +13,7 @@ FOLDERS = (
     "checks/sql",
     "monitor/healing/sql",
     "monitor/healing/signals/sql",
-    "monitor/reading/sql",
+    "monitor/checking/sql",
     "monitor/state/sql",
 )
 _PARAMETER = re.compile(r"%\(\w+\)s")

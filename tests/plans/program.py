@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Borders
-from monitor.check_once import check_names, check_once
-from monitor.counting import Counting
+from monitor.checking.census_source import CensusSource
+from monitor.checking.once import check_names, check_once
+from monitor.checking.registry import routines
+from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
@@ -26,9 +28,7 @@ from monitor.healing.planning import database_now
 from monitor.healing.recurring import count_recurring
 from monitor.healing.survey import survey
 from monitor.healing.undo_survey import preflight
-from monitor.reading import ReadServer
 from monitor.retention import forget_erased, sweep_ledger
-from monitor.routines import routines
 from monitor.service import Service
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
@@ -159,7 +159,7 @@ class Program:
             await a_day_passes(app)
             await heal(workshop)
             await _run(app, _SETTLE)
-            await self._at_rest(workshop, app)
+            await self._run_checks(workshop, app)
             await self._keep_house(workshop)
             await self._undo(workshop, app)
 
@@ -234,17 +234,14 @@ class Program:
             control = await read_control(connection, workshop.state)
             await count_recurring(connection, workshop.healing, borders, control)
 
-    async def _at_rest(self, workshop: Workshop, app: App) -> None:
-        """The incremental census: without a change, and after some views."""
+    async def _run_checks(self, workshop: Workshop, app: App) -> None:
+        """The census and the other checks as the service takes them, after some views."""
         board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
-        server = ReadServer(workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30))
-        counting = Counting(
-            server, lambda: workshop, full_every=timedelta(hours=1), settled_after=0.0
+        server = ReplicaRouter(
+            workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30)
         )
-        for _ in range(2):  # in full, and then not
-            await counting.take(verified_until=None, users_due=lambda: True)
         await app.run(_VIEWS)
-        await app.run("SELECT pg_stat_force_next_flush()")
+        counting = CensusSource(server, lambda: workshop)
         await counting.take(verified_until=None, users_due=lambda: True)
         worker = Worker()
         for entry in routines(workshop.settings, workshop.engine, server, lambda: workshop, worker):

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from monitor.examiner import Examiner
-from monitor.reading import ReadServer
-from monitor.recorder import Recorder
-from monitor.results import CheckResult
-from monitor.routine import Confirm
+from monitor.checking.definition import Confirm
+from monitor.checking.recording_rate import RecordingRateCheck
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.result import CheckResult
+from monitor.checking.runner import CheckRunner
 from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import App, app_on
@@ -58,7 +58,7 @@ class Recording:
 
     app: App
     workshop: Workshop
-    recorder: Recorder
+    recorder: RecordingRateCheck
 
     async def run(self, confirm: Confirm | None = leads) -> CheckResult:
         """One run."""
@@ -95,17 +95,17 @@ class Recording:
         return impressions, seeded, suspect
 
 
-def recorder_of(workshop: Workshop, reading: AsyncEngine | None = None) -> Recorder:
+def recorder_of(workshop: Workshop, reading: AsyncEngine | None = None) -> RecordingRateCheck:
     """A recorder as the service builds it; `reading` is a replica's engine."""
     settings, engine = workshop.settings, workshop.engine
-    server = ReadServer(
+    server = ReplicaRouter(
         engine,
         reading or engine,
         StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0")),
         max_lag=timedelta(seconds=10),
     )
-    examiner = Examiner(settings, server, lambda: workshop)
-    return Recorder(settings, engine, lambda: workshop, examiner)
+    examiner = CheckRunner(settings, server, lambda: workshop)
+    return RecordingRateCheck(settings, engine, lambda: workshop, examiner)
 
 
 @asynccontextmanager

@@ -28,8 +28,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer}
 -- REVOKE DELETE ON {impressions} FROM {healer};
 GRANT DELETE ON {impressions} TO {healer};
 
--- Waiting for replicas needs to see how far they are, and the incremental census whether the other
--- sessions are idle; only a superuser may grant that:
+-- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 
 -- Then: CREATE ROLE conservator_service LOGIN PASSWORD '…' IN ROLE {healer};

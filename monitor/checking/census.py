@@ -15,11 +15,11 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome, Thresholds, at_least
 from checks.measurement import Measurement
 from checks.relations import Engine
-from monitor.check_times import CheckTimes
+from monitor.checking.builtin import NONE_AT_ALL
+from monitor.checking.census_source import CensusSource
+from monitor.checking.definition import facts
+from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
-from monitor.counting import Counting
-from monitor.plans import NONE_AT_ALL
-from monitor.routine import facts
 from monitor.shared import users_interval
 from monitor.status import CheckFacts, StatusBoard
 from monitor.workshop import Workshop, finding_sentence
@@ -57,10 +57,10 @@ class CensusRunner:
 
     def __init__(
         self,
-        counting: Counting,
+        counting: CensusSource,
         workshop: Callable[[], Workshop],
         board: StatusBoard,
-        times: CheckTimes,
+        times: CheckTracker,
         *,
         keep: int,
     ) -> None:
@@ -156,7 +156,7 @@ def _numbers(census: Census) -> dict[str, float]:
 class StructureRunner:
     """Runs `doctor` as a recurring check: an index dropped at night is noticed."""
 
-    def __init__(self, times: CheckTimes) -> None:
+    def __init__(self, times: CheckTracker) -> None:
         self._times = times
 
     def publish(self, examination: Examination, *, seconds: float) -> None:

@@ -34,11 +34,11 @@ from checks.recording_rate.reading import (
 from checks.recording_rate.samples import Sample, Window, next_window
 from checks.recording_rate.series import Series
 from checks.recording_rate.wording import measured
+from monitor.checking.definition import Confirm, ScheduledCheck, facts
+from monitor.checking.result import CheckResult
+from monitor.checking.runner import CheckRunner, Results, said
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
-from monitor.examiner import Examiner, Results, said
-from monitor.results import CheckResult
-from monitor.routine import Confirm, Routine, facts
 from monitor.scheduler import Schedule
 from monitor.state import schema
 from monitor.state.samples import keep_samples, newest_end, read_samples
@@ -50,7 +50,7 @@ LEAST_SAMPLE = timedelta(minutes=1)
 half of that has passed. Ten weeks of seconds would be six million rows."""
 
 
-class Recorder:
+class RecordingRateCheck:
     """Takes the samples of one process, and judges them."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Recorder:
         settings: Settings,
         engine: AsyncEngine,
         workshop: Callable[[], Workshop],
-        examiner: Examiner,
+        examiner: CheckRunner,
     ) -> None:
         """`engine` is the primary's, where the samples are kept."""
         check = settings.checks.recording_rate
@@ -72,10 +72,10 @@ class Recorder:
         nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
         self._every = max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
 
-    def routine(self) -> Routine:
+    def routine(self) -> ScheduledCheck:
         """The entry of the schedule."""
         check = self._settings.checks.recording_rate
-        return Routine(NAME, check, {NAME: facts(check, self._thresholds)}, self.run)
+        return ScheduledCheck(NAME, check, {NAME: facts(check, self._thresholds)}, self.run)
 
     async def run(self, confirm: Confirm | None) -> Results:
         """Take a sample and judge it; with `confirm`, keep it."""

@@ -24,7 +24,7 @@ NONE_AT_ALL = Threshold(Comparison.ABOVE, 0, "> 0")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CheckDefinition:
     """One check: when it runs, what it measures, how that is judged."""
 
     name: str
@@ -33,19 +33,23 @@ class Plan:
     measure: Measure
 
 
-def plans(settings: Settings) -> tuple[Plan, ...]:
+def plans(settings: Settings) -> tuple[CheckDefinition, ...]:
     """Every enabled check that is one measurement in one snapshot."""
     return tuple(plan for plan in _all(settings) if plan.settings.enabled)
 
 
-def _all(settings: Settings) -> Iterator[Plan]:
+def _all(settings: Settings) -> Iterator[CheckDefinition]:
     checks = settings.checks
     impossible = Thresholds(fail=NONE_AT_ALL)
-    yield Plan(
+    yield CheckDefinition(
         "duplicate_impressions", checks.duplicate_impressions, impossible, duplicates.measure
     )
-    yield Plan("orphan_impressions", checks.orphan_impressions, impossible, orphans.measure)
-    yield Plan("timestamps", checks.timestamps, Thresholds(warn=NONE_AT_ALL), timestamps.measure)
+    yield CheckDefinition(
+        "orphan_impressions", checks.orphan_impressions, impossible, orphans.measure
+    )
+    yield CheckDefinition(
+        "timestamps", checks.timestamps, Thresholds(warn=NONE_AT_ALL), timestamps.measure
+    )
     pool, supply = checks.pool_exhaustion, checks.artwork_supply
 
     async def exhaustion(
@@ -55,13 +59,13 @@ def _all(settings: Settings) -> Iterator[Plan]:
             connection, catalogue, pools, borders, minimum=pool.minimum
         )
 
-    yield Plan(
+    yield CheckDefinition(
         "pool_exhaustion",
         pool,
         Thresholds(warn=at_least(pool.warn), fail=at_least(pool.fail)),
         exhaustion,
     )
-    yield Plan(
+    yield CheckDefinition(
         "artwork_supply",
         supply,
         Thresholds(
@@ -71,7 +75,7 @@ def _all(settings: Settings) -> Iterator[Plan]:
         artwork_supply.measure,
     )
     for one in checks.sql:
-        yield Plan(one.name, one, Thresholds(warn=one.warn, fail=one.fail), _own(one))
+        yield CheckDefinition(one.name, one, Thresholds(warn=one.warn, fail=one.fail), _own(one))
 
 
 def _at_age(age: timedelta) -> Threshold:

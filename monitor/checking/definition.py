@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.judgement import Thresholds
+from monitor.checking.result import CheckResult
 from monitor.config import Check
-from monitor.results import CheckResult
 from monitor.scheduler import Schedule
 from monitor.status import CheckFacts
 
@@ -18,7 +18,7 @@ Confirm = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Routine:
+class ScheduledCheck:
     """One entry of the schedule, and the checks that its run brings results of."""
 
     name: str

@@ -6,32 +6,32 @@ from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from monitor.checking.builtin import plans
+from monitor.checking.definition import ScheduledCheck
+from monitor.checking.recording_rate import RecordingRateCheck
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.runner import CheckRunner
 from monitor.config import Checks, Settings
-from monitor.examiner import Examiner
 from monitor.expectations.client import Worker
 from monitor.expectations.routine import SuiteRunner
-from monitor.plans import plans
-from monitor.reading import ReadServer
-from monitor.recorder import Recorder
-from monitor.routine import Routine
 from monitor.workshop import Workshop
 
 
 def routines(
     settings: Settings,
     engine: AsyncEngine,
-    server: ReadServer,
+    server: ReplicaRouter,
     workshop: Callable[[], Workshop],
     worker: Worker,
-) -> tuple[Routine, ...]:
+) -> tuple[ScheduledCheck, ...]:
     """All that are enabled, in the order of the configuration.
 
     `worker` is started when the first suite runs, and not before.
     """
-    examiner = Examiner(settings, server, workshop)
+    examiner = CheckRunner(settings, server, workshop)
     found = [examiner.routine(plan) for plan in plans(settings)]
     if settings.checks.recording_rate.enabled:
-        found.append(Recorder(settings, engine, workshop, examiner).routine())
+        found.append(RecordingRateCheck(settings, engine, workshop, examiner).routine())
     found += [
         SuiteRunner(settings, engine, check, workshop, examiner, worker).routine()
         for check in settings.checks.expectations

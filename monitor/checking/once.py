@@ -15,17 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor import Blocks
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
-from monitor.check_times import CheckTimes
+from monitor.checking.census import CensusRunner, StructureRunner, core_facts
+from monitor.checking.census_source import CensusSource
+from monitor.checking.definition import ScheduledCheck
+from monitor.checking.registry import routines
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
-from monitor.counting import Counting
 from monitor.database import create_engine, snapshot
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
-from monitor.reading import ReadServer
 from monitor.revision import revision
-from monitor.routine import Routine
-from monitor.routines import routines
-from monitor.runner import CensusRunner, StructureRunner, core_facts
 from monitor.scheduler import Schedule
 from monitor.shared import read_checks
 from monitor.state import schema
@@ -83,7 +83,7 @@ class _Once:
             )
         )
 
-        self._server = ReadServer(
+        self._server = ReplicaRouter(
             engine, read_engine, self.board, max_lag=settings.healing.pace.max_replica_lag
         )
 
@@ -113,38 +113,40 @@ class _Once:
         self,
         catalogue: Catalogue,
         names: Collection[str],
-        entries: list[Routine],
-        times: dict[str, CheckTimes],
+        entries: list[ScheduledCheck],
+        times: dict[str, CheckTracker],
     ) -> None:
         workshop = self._workshop
         assert workshop is not None
 
         async def census() -> None:
             if CENSUS in names:
-                counting = Counting(self._server, lambda: workshop, full_every=None)
+                counting = CensusSource(self._server, lambda: workshop)
                 await CensusRunner(
                     counting, lambda: workshop, self.board, times[CENSUS], keep=1
                 ).run()
 
-        async def routine(entry: Routine) -> None:
+        async def routine(entry: ScheduledCheck) -> None:
             for result in await entry.run(None):
                 times[result.name].publish(result)
 
         await asyncio.gather(census(), *(routine(entry) for entry in entries))
 
-    def _entries(self) -> tuple[Routine, ...]:
+    def _entries(self) -> tuple[ScheduledCheck, ...]:
         def workshop() -> Workshop:
             assert self._workshop is not None
             return self._workshop
 
         return routines(self._settings, self._engine, self._server, workshop, self._worker)
 
-    def _times(self, names: Collection[str], entries: list[Routine]) -> dict[str, CheckTimes]:
-        found: dict[str, CheckTimes] = {}
+    def _times(
+        self, names: Collection[str], entries: list[ScheduledCheck]
+    ) -> dict[str, CheckTracker]:
+        found: dict[str, CheckTracker] = {}
 
         def add(name: str, check: Check, facts: CheckFacts) -> None:
             schedule = Schedule(check.every, check.cron, self._settings.catalog.timezone)
-            found[name] = CheckTimes(name, schedule, self.board, None, facts=facts)
+            found[name] = CheckTracker(name, schedule, self.board, None, facts=facts)
 
         for name, check, facts in core_facts(self._settings):
             if name in names:
@@ -154,7 +156,7 @@ class _Once:
                 add(name, entry.settings, facts)
         return found
 
-    def _take_since(self, times: CheckTimes, known: CheckStatus | None) -> None:
+    def _take_since(self, times: CheckTracker, known: CheckStatus | None) -> None:
         """Since when the outcome is what the service found last; it is compared with what is found
         now."""
         if known is not None:

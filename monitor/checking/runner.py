@@ -18,11 +18,11 @@ from checks.errors import ConservatorError, StatementError
 from checks.judgement import judge
 from checks.measurement import Measurement
 from checks.spec import Borders
+from monitor.checking.builtin import CheckDefinition
+from monitor.checking.definition import Confirm, ScheduledCheck, facts
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.result import CheckResult
 from monitor.config import Check, Settings
-from monitor.plans import Plan
-from monitor.reading import ReadServer
-from monitor.results import CheckResult
-from monitor.routine import Confirm, Routine, facts
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -35,27 +35,27 @@ GRACE_SECONDS = 5.0
 Results = tuple[CheckResult, ...]
 
 
-class Examiner:
+class CheckRunner:
     """Runs the checks of one process; at most AT_ONCE of them read at a time."""
 
     def __init__(
-        self, settings: Settings, server: ReadServer, workshop: Callable[[], Workshop]
+        self, settings: Settings, server: ReplicaRouter, workshop: Callable[[], Workshop]
     ) -> None:
         self._settings = settings
         self.server = server
         self._workshop = workshop
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    def routine(self, plan: Plan) -> Routine:
+    def routine(self, plan: CheckDefinition) -> ScheduledCheck:
         """`plan` as an entry of the schedule."""
 
         async def run(_: Confirm | None) -> Results:
             return await self._run(plan)
 
         rows = {plan.name: facts(plan.settings, plan.thresholds)}
-        return Routine(plan.name, plan.settings, rows, run)
+        return ScheduledCheck(plan.name, plan.settings, rows, run)
 
-    async def _run(self, plan: Plan) -> Results:
+    async def _run(self, plan: CheckDefinition) -> Results:
         async def work(timeout: timedelta) -> Results:
             started = time.perf_counter()
             workshop = self._workshop()

@@ -29,7 +29,7 @@ from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
 
-PACKAGE = "monitor.reading"
+PACKAGE = "monitor.checking"
 LOOK_SECONDS = 1.0
 """How long a replica that was left is waited for: a check must not stand still each time."""
 FIRST_PAUSE_SECONDS = 0.02
@@ -54,7 +54,7 @@ class Position:
     started_at: datetime
 
 
-class ReadServer:
+class ReplicaRouter:
     """The server that checks read."""
 
     def __init__(

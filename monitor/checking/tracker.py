@@ -11,7 +11,7 @@ import structlog
 
 from checks.judgement import Outcome
 from checks.measurement import MAX_EVIDENCE, Measurement
-from monitor.results import CheckResult
+from monitor.checking.result import CheckResult
 from monitor.scheduler import Schedule
 from monitor.status import CheckFacts, CheckStatus, StatusBoard
 
@@ -21,7 +21,7 @@ Keep = Callable[[CheckStatus, float], None]
 """Takes a result that is to be kept, and when it was found, on the monotonic clock."""
 
 
-class CheckTimes:
+class CheckTracker:
     """Keeps what is remembered about one check between its runs, and publishes its status."""
 
     def __init__(
