@@ -29,7 +29,7 @@ from monitor.checking.builtin import CheckDefinition, plans
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.workshop import inspect
+from monitor.runtime import inspect
 
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)

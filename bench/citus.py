@@ -31,11 +31,11 @@ from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from monitor.healing.statements import HealingStatements, Part
-from monitor.opening import ensure_schema
+from monitor.runtime import Runtime, inspect, require
+from monitor.runtime import build as tools
+from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
-from monitor.workshop import Workshop, inspect, require
-from monitor.workshop import build as tools
 
 _TIMEOUT = timedelta(minutes=10)
 _WINDOWS = (5, 20, 100)
@@ -77,9 +77,9 @@ async def _timed(connection: AsyncConnection, text: str, values: Mapping[str, ob
     return time.perf_counter() - started
 
 
-async def _read(workshop: Workshop, rounds: _Rounds, count: int) -> None:
-    pools, catalogue = workshop.state.pools, workshop.catalogue
-    async with snapshot(workshop.engine, timeout=_TIMEOUT) as connection:
+async def _read(runtime: Runtime, rounds: _Rounds, count: int) -> None:
+    pools, catalogue = runtime.state.pools, runtime.catalogue
+    async with snapshot(runtime.engine, timeout=_TIMEOUT) as connection:
         borders = Borders.at(await database_now(connection), pools)
         anybody = await connection.exec_driver_sql("SELECT min(id) FROM users")
         values = {
@@ -97,22 +97,22 @@ async def _read(workshop: Workshop, rounds: _Rounds, count: int) -> None:
                 )
 
 
-async def _write(workshop: Workshop, run: Run, rounds: _Rounds, count: int) -> None:
+async def _write(runtime: Runtime, run: Run, rounds: _Rounds, count: int) -> None:
     """Each batch is taken back, so that all of them find the same."""
     for _ in range(count + 1):
         for users in _WINDOWS:
             for found, catalogue in (
-                (rounds.plain, workshop.catalogue),
-                (rounds.citus, on_citus(workshop.catalogue)),
+                (rounds.plain, runtime.catalogue),
+                (rounds.citus, on_citus(runtime.catalogue)),
             ):
                 name = f"a batch of {users} users"
-                found.setdefault(name, []).append(await _batch(workshop, run, catalogue, users))
+                found.setdefault(name, []).append(await _batch(runtime, run, catalogue, users))
 
 
-async def _batch(workshop: Workshop, run: Run, catalogue: Catalogue, users: int) -> float:
-    state = StateStatements(catalogue, workshop.state.pools, workshop.state.state_schema)
+async def _batch(runtime: Runtime, run: Run, catalogue: Catalogue, users: int) -> float:
+    state = StateStatements(catalogue, runtime.state.pools, runtime.state.state_schema)
     text = HealingStatements(state).batch_insert(RunKind.HEAL, Part.USERS, quarantine=False)
-    async with transaction(workshop.engine, timeout=_TIMEOUT) as connection:
+    async with transaction(runtime.engine, timeout=_TIMEOUT) as connection:
         sliced = await connection.exec_driver_sql(
             state.text("work_slice"), {"run_id": run.id, "position": 0, "limit": users}
         )
@@ -139,18 +139,18 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
     try:
         examination = await inspect(engine, settings)
         catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
-        workshop = tools(engine, settings, examination, catalogue)
-        await ensure_schema(engine, workshop.state)
+        runtime = tools(engine, settings, examination, catalogue)
+        await ensure_schema(engine, runtime.state)
         rounds = _Rounds()
-        await _read(workshop, rounds, count)
-        planned = await workshop.planner.plan_audience(
-            workshop.claimant(Trigger.COMMAND),
+        await _read(runtime, rounds, count)
+        planned = await runtime.planner.plan_audience(
+            runtime.claimant(Trigger.COMMAND),
             reason="a benchmark",
             max_rows=10**9,
             guard=lambda _census, _control: None,
         )
         assert planned.run is not None
-        await _write(workshop, planned.run, rounds, count)
+        await _write(runtime, planned.run, rounds, count)
         return rounds.measures()
     finally:
         await engine.dispose()

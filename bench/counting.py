@@ -27,7 +27,7 @@ from checks.spec import Borders, PoolsSpec
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.workshop import inspect, require
+from monitor.runtime import inspect, require
 
 _TIMEOUT = timedelta(hours=2)
 _FLOOR = "SELECT count(*) FROM user_art_impressions"

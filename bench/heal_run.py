@@ -11,9 +11,9 @@ from bench.servers import settings_for
 from bench.shares import Backfill, BatchPoint
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.opening import ensure_schema
+from monitor.runtime import build, inspect, require
+from monitor.service.startup import ensure_schema
 from monitor.state.runs import RunState, Trigger
-from monitor.workshop import build, inspect, require
 
 _DUTY = "healing: {pace: {duty: 100%}}"
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -25,8 +25,8 @@ async def heal(url: str, rows: int) -> Backfill:
     engine = create_engine(url, pool_size=settings.database.pool_size)
     try:
         examination = await inspect(engine, settings)
-        workshop = build(engine, settings, examination, require(examination))
-        await ensure_schema(engine, workshop.state)
+        runtime = build(engine, settings, examination, require(examination))
+        await ensure_schema(engine, runtime.state)
         points: list[BatchPoint] = []
         ends: list[float] = []
         memory: list[float] = []
@@ -39,8 +39,8 @@ async def heal(url: str, rows: int) -> Backfill:
                 points.append(BatchPoint(progress.size, batch.inserted, batch.users, batch.seconds))
 
         started = time.perf_counter()
-        planned = await workshop.planner.plan_audience(
-            workshop.claimant(Trigger.COMMAND),
+        planned = await runtime.planner.plan_audience(
+            runtime.claimant(Trigger.COMMAND),
             reason="A benchmark.",
             max_rows=rows,
             guard=lambda *_: None,
@@ -48,7 +48,7 @@ async def heal(url: str, rows: int) -> Backfill:
         if planned.run is None:
             raise BenchmarkError("There is nothing to heal in this gallery.")
         begun = time.perf_counter()
-        ended = await workshop.executor(note).work(planned.run)
+        ended = await runtime.executor(note).work(planned.run)
         finished = time.perf_counter()
         if ended.run.state not in {RunState.SUCCEEDED, RunState.PARTIAL}:
             raise BenchmarkError(f"The run ended as {ended.run.state}: {ended.run.outcome}")

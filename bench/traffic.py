@@ -23,10 +23,10 @@ from bench.windows import GATE, Round, alternate
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
-from monitor.opening import ensure_schema
+from monitor.runtime import Runtime, inspect, require
+from monitor.runtime import build as build_runtime
+from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
-from monitor.workshop import Workshop, inspect, require
-from monitor.workshop import build as build_workshop
 
 GOAL = Goal(1.25)
 """The app's p50 and p99 beside healing at the default pace, to those alone."""
@@ -76,19 +76,19 @@ async def _heal(
         engine = create_engine(url, pool_size=settings.database.pool_size)
         try:
             examination = await inspect(engine, settings)
-            workshop = build_workshop(engine, settings, examination, require(examination))
-            await ensure_schema(engine, workshop.state)
-            run = await _plan(workshop) if run is None else await workshop.take_up(run.id)
+            runtime = build_runtime(engine, settings, examination, require(examination))
+            await ensure_schema(engine, runtime.state)
+            run = await _plan(runtime) if run is None else await runtime.take_up(run.id)
             if run is None:
                 raise BenchmarkError("Another process has taken the run up.")
-            done[name] = await _in_windows(workshop, run, gate, visitors, options)
+            done[name] = await _in_windows(runtime, run, gate, visitors, options)
         finally:
             await engine.dispose()
     return done
 
 
 async def _in_windows(
-    workshop: Workshop, run: Run, gate: psycopg.Connection, visitors: Visitors, options: Options
+    runtime: Runtime, run: Run, gate: psycopg.Connection, visitors: Visitors, options: Options
 ) -> list[Round]:
     """The run, which the gate stops and lets go on, for so many rounds; then it is put down."""
     ends: list[float] = []
@@ -97,7 +97,7 @@ async def _in_windows(
         if progress.batch is not None and progress.waiting_for is None:
             ends.append(time.monotonic())
 
-    executor = workshop.executor(seen)
+    executor = runtime.executor(seen)
     working = asyncio.create_task(executor.work(run))
     await asyncio.sleep(_WARM_UP_SECONDS)
     windows = await alternate(gate, working, options)
@@ -118,9 +118,9 @@ async def _in_windows(
     ]
 
 
-async def _plan(workshop: Workshop) -> Run:
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.COMMAND),
+async def _plan(runtime: Runtime) -> Run:
+    planned = await runtime.planner.plan_audience(
+        runtime.claimant(Trigger.COMMAND),
         reason="A benchmark.",
         max_rows=_ALL_ROWS,
         guard=lambda *_: None,

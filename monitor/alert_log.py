@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.database import transaction
+from monitor.runtime import Runtime
 from monitor.state.alerts import Notification, record_alerts
-from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +33,9 @@ MOST_WAITING = 10_000
 class AlertLog:
     """What was told to this process."""
 
-    def __init__(
-        self, engine: AsyncEngine, workshop: Callable[[], Workshop], *, holder: str
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, runtime: Callable[[], Runtime], *, holder: str) -> None:
         self._engine = engine
-        self._workshop = workshop
+        self._runtime = runtime
         self._holder = holder
         self._waiting: deque[Notification] = deque(maxlen=MOST_WAITING)
         self._turn = asyncio.Lock()
@@ -77,6 +75,6 @@ class AlertLog:
                 return None
 
     async def _record(self, told: Sequence[Notification]) -> frozenset[Notification]:
-        state = self._workshop().state
+        state = self._runtime().state
         async with transaction(self._engine, timeout=DEADLINE) as connection:
             return await record_alerts(connection, state, told, taken_by=self._holder)

@@ -6,9 +6,12 @@ compared with "now" are on the process's monotonic clock: `monotonic` fields, in
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 
 import structlog
@@ -16,7 +19,7 @@ import structlog
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
 from monitor.healing.executor import Progress
-from monitor.policy import Decision
+from monitor.policy.decision import Decision
 from monitor.state.control import Control
 from monitor.state.runs import Run
 
@@ -156,3 +159,27 @@ class StatusBoard:
 def is_stale(monotonic: float | None, interval_seconds: float, now: float) -> bool:
     """Whether a result from `monotonic` is too old to be shown at `now`; None always is."""
     return monotonic is None or now - monotonic > STALE_AFTER_INTERVALS * interval_seconds
+
+
+UNKNOWN = "unknown"
+
+
+def revision() -> str:
+    """The commit of a checkout, CONSERVATOR_REVISION where the build sets it, or "unknown"."""
+    given = os.environ.get("CONSERVATOR_REVISION")
+    if given:
+        return given
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return UNKNOWN
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN
+    return found.stdout.strip() or UNKNOWN

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporters.page.scene import Scene
-from monitor.policy import Verdict
+from monitor.policy.decision import Verdict
 from monitor.status import Status
 
 _DONE = {

@@ -20,9 +20,9 @@ from monitor.checking.census_source import CensusSource
 from monitor.checking.definition import facts
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
-from monitor.shared import users_interval
+from monitor.replicas.published import users_interval
+from monitor.runtime import Runtime, finding_sentence
 from monitor.status import CheckFacts, StatusBoard
-from monitor.workshop import Workshop, finding_sentence
 
 log = structlog.get_logger(__name__)
 
@@ -58,14 +58,14 @@ class CensusRunner:
     def __init__(
         self,
         counting: CensusSource,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         board: StatusBoard,
         times: CheckTracker,
         *,
         keep: int,
     ) -> None:
         self._counting = counting
-        self._workshop = workshop
+        self._runtime = runtime
         self._board = board
         self._times = times
         self.newest: deque[Census] = deque(maxlen=max(1, keep))
@@ -112,9 +112,9 @@ class CensusRunner:
             )
         # Nothing about database_up: this may have been a replica, or a server become read-only.
         self._board.update(**changes)
-        threshold = self._workshop().settings.healing.threshold
+        threshold = self._runtime().settings.healing.threshold
         legacy = census.legacy_untracked
-        if self._workshop().catalogue.engine is Engine.CITUS:
+        if self._runtime().catalogue.engine is Engine.CITUS:
             # Its nodes have no snapshot in common.
             note = f"Approximate while the app writes. {note}"
         outcome = Outcome.FAIL if legacy >= threshold else Outcome.WARN if legacy else Outcome.PASS

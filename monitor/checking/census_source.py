@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import AffectedUsers, Census, count_affected_users, take_census
 from checks.spec import Borders
 from monitor.checking.replica import ReplicaRouter
-from monitor.workshop import Workshop
+from monitor.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Counted:
 class CensusSource:
     """The census of one process, one at a time."""
 
-    def __init__(self, server: ReplicaRouter, workshop: Callable[[], Workshop]) -> None:
+    def __init__(self, server: ReplicaRouter, runtime: Callable[[], Runtime]) -> None:
         self._server = server
-        self._workshop = workshop
+        self._runtime = runtime
         self._expects_legacy = False
 
     async def take(
@@ -37,8 +37,8 @@ class CensusSource:
     ) -> Counted:
         """One census. Raises what the database raises, StatementError for counts that contradict
         each other."""
-        workshop = self._workshop()
-        catalogue, pools = workshop.catalogue, workshop.settings.pools_spec()
+        runtime = self._runtime()
+        catalogue, pools = runtime.catalogue, runtime.settings.pools_spec()
 
         async def count(
             connection: AsyncConnection, now: datetime
@@ -57,11 +57,11 @@ class CensusSource:
                 return census, None
             return census, await count_affected_users(connection, catalogue, pools, borders, census)
 
-        (census, users), note = await self._server.read(count, timeout=_timeout(workshop))
+        (census, users), note = await self._server.read(count, timeout=_timeout(runtime))
         self._expects_legacy = census.legacy_untracked > 0
         return Counted(census, users, note)
 
 
-def _timeout(workshop: Workshop) -> timedelta:
-    settings = workshop.settings
+def _timeout(runtime: Runtime) -> timedelta:
+    settings = runtime.settings
     return settings.checks.census.timeout or settings.database.statement_timeout

@@ -18,22 +18,21 @@ from checks.relations import Catalogue
 from monitor.checking.census import CensusRunner, StructureRunner, core_facts
 from monitor.checking.census_source import CensusSource
 from monitor.checking.definition import ScheduledCheck
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.faults import require_known_expectations
 from monitor.checking.registry import routines
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
 from monitor.database import create_engine, snapshot
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
-from monitor.revision import revision
+from monitor.replicas.published import read_checks
+from monitor.runtime import Runtime, build, inspect, require
 from monitor.scheduler import Schedule
-from monitor.shared import read_checks
 from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckFacts, CheckStatus, Status, StatusBoard
-from monitor.workshop import Workshop, build, inspect, require
+from monitor.status import CheckFacts, CheckStatus, Status, StatusBoard, revision
 
 CENSUS = "census"
 STRUCTURE = "structure"
@@ -72,7 +71,7 @@ class _Once:
         self._engine = engine
         self._settings = settings
         self._worker = worker
-        self._workshop: Workshop | None = None
+        self._runtime: Runtime | None = None
         self.board = StatusBoard(
             Status(
                 started=datetime.now(UTC),
@@ -105,7 +104,7 @@ class _Once:
             for one in others:
                 one.failed(str(error), seconds=None)
             return self.board
-        self._workshop = build(self._engine, self._settings, examination, catalogue)
+        self._runtime = build(self._engine, self._settings, examination, catalogue)
         await self._measure(catalogue, names, entries, times)
         return self.board
 
@@ -116,14 +115,14 @@ class _Once:
         entries: list[ScheduledCheck],
         times: dict[str, CheckTracker],
     ) -> None:
-        workshop = self._workshop
-        assert workshop is not None
+        runtime = self._runtime
+        assert runtime is not None
 
         async def census() -> None:
             if CENSUS in names:
-                counting = CensusSource(self._server, lambda: workshop)
+                counting = CensusSource(self._server, lambda: runtime)
                 await CensusRunner(
-                    counting, lambda: workshop, self.board, times[CENSUS], keep=1
+                    counting, lambda: runtime, self.board, times[CENSUS], keep=1
                 ).run()
 
         async def routine(entry: ScheduledCheck) -> None:
@@ -133,11 +132,11 @@ class _Once:
         await asyncio.gather(census(), *(routine(entry) for entry in entries))
 
     def _entries(self) -> tuple[ScheduledCheck, ...]:
-        def workshop() -> Workshop:
-            assert self._workshop is not None
-            return self._workshop
+        def runtime() -> Runtime:
+            assert self._runtime is not None
+            return self._runtime
 
-        return routines(self._settings, self._engine, self._server, workshop, self._worker)
+        return routines(self._settings, self._engine, self._server, runtime, self._worker)
 
     def _times(
         self, names: Collection[str], entries: list[ScheduledCheck]

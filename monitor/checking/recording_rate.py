@@ -39,10 +39,10 @@ from monitor.checking.result import CheckResult
 from monitor.checking.runner import CheckRunner, Results, said
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
+from monitor.runtime import Runtime
 from monitor.scheduler import Schedule
 from monitor.state import schema
 from monitor.state.samples import keep_samples, newest_end, read_samples
-from monitor.workshop import Workshop
 
 NAME = "recording_rate"
 LEAST_SAMPLE = timedelta(minutes=1)
@@ -57,14 +57,14 @@ class RecordingRateCheck:
         self,
         settings: Settings,
         engine: AsyncEngine,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         examiner: CheckRunner,
     ) -> None:
         """`engine` is the primary's, where the samples are kept."""
         check = settings.checks.recording_rate
         self._settings = settings
         self._engine = engine
-        self._workshop = workshop
+        self._runtime = runtime
         self._examiner = examiner
         self._thresholds = Thresholds(warn=at_least(check.warn), fail=at_least(check.fail))
         self._limits = Limits(check.warn, check.fail)
@@ -90,40 +90,40 @@ class RecordingRateCheck:
         return await self._examiner.within(self._settings.checks.recording_rate, (NAME,), work)
 
     async def _measure(self, timeout: timedelta, confirm: Confirm | None) -> Measurement:
-        workshop = self._workshop()
-        why_not = hindrance(workshop.catalogue)
+        runtime = self._runtime()
+        why_not = hindrance(runtime.catalogue)
         if why_not is not None:
             message = f"The rate can't be measured: {why_not}."
             return Measurement(value=None, message=message, skipped=why_not)
-        has_schema, newest = await self._newest(workshop, timeout)
-        taken, why = await self._take(workshop, timeout, newest, has_schema)
+        has_schema, newest = await self._newest(runtime, timeout)
+        taken, why = await self._take(runtime, timeout, newest, has_schema)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
             return said(Measurement(value=0.0, message=message), why)
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
-                history = await self._history(connection, workshop, taken, has_schema)
+                history = await self._history(connection, runtime, taken, has_schema)
             return said(measured((await self._judged(history, taken))[0]), why)
         async with transaction(self._engine, timeout=timeout) as connection:
-            await keep_samples(connection, workshop.state, taken.seeds or ())
-            history = await self._history(connection, workshop, taken, has_schema)
+            await keep_samples(connection, runtime.state, taken.seeds or ())
+            history = await self._history(connection, runtime, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
-            await keep_samples(connection, workshop.state, [sample])
+            await keep_samples(connection, runtime.state, [sample])
             await confirm(connection)
         return said(measured(assessment), why)
 
-    async def _newest(self, workshop: Workshop, timeout: timedelta) -> tuple[bool, datetime | None]:
+    async def _newest(self, runtime: Runtime, timeout: timedelta) -> tuple[bool, datetime | None]:
         """Whether there is a state schema, and where the newest sample in it ends."""
         async with snapshot(self._engine, timeout=timeout) as connection:
-            if not await schema.is_current(connection, workshop.state.state_schema):
+            if not await schema.is_current(connection, runtime.state.state_schema):
                 return False, None
-            return True, await newest_end(connection, workshop.state)
+            return True, await newest_end(connection, runtime.state)
 
     async def _take(
-        self, workshop: Workshop, timeout: timedelta, newest: datetime | None, has_schema: bool
+        self, runtime: Runtime, timeout: timedelta, newest: datetime | None, has_schema: bool
     ) -> tuple[_Taken | None, str]:
-        ledger = workshop.state.state_schema if has_schema else None
-        texts = statements(workshop.catalogue, workshop.settings.pools_spec(), ledger)
+        ledger = runtime.state.state_schema if has_schema else None
+        texts = statements(runtime.catalogue, runtime.settings.pools_spec(), ledger)
 
         async def take(connection: AsyncConnection, _: datetime) -> _Taken | None:
             until = await visible_until(connection, texts)
@@ -142,13 +142,13 @@ class RecordingRateCheck:
         return await self._examiner.server.read(take, timeout=timeout)
 
     async def _history(
-        self, connection: AsyncConnection, workshop: Workshop, taken: _Taken, has_schema: bool
+        self, connection: AsyncConnection, runtime: Runtime, taken: _Taken, has_schema: bool
     ) -> list[Sample]:
         """What the judgement reads, oldest first, without the sample just taken."""
         windows = needed(taken.end, self._zone)
         if taken.seeds is not None:
             return await asyncio.to_thread(_within, windows, taken.seeds)
-        return await read_samples(connection, workshop.state, windows) if has_schema else []
+        return await read_samples(connection, runtime.state, windows) if has_schema else []
 
     async def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
         # With an interval of a minute it reads thousands of samples: not in the event loop.

@@ -8,32 +8,32 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.checking.builtin import plans
 from monitor.checking.definition import ScheduledCheck
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.routine import SuiteRunner
 from monitor.checking.recording_rate import RecordingRateCheck
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.runner import CheckRunner
 from monitor.config import Checks, Settings
-from monitor.expectations.client import Worker
-from monitor.expectations.routine import SuiteRunner
-from monitor.workshop import Workshop
+from monitor.runtime import Runtime
 
 
 def routines(
     settings: Settings,
     engine: AsyncEngine,
     server: ReplicaRouter,
-    workshop: Callable[[], Workshop],
+    runtime: Callable[[], Runtime],
     worker: Worker,
 ) -> tuple[ScheduledCheck, ...]:
     """All that are enabled, in the order of the configuration.
 
     `worker` is started when the first suite runs, and not before.
     """
-    examiner = CheckRunner(settings, server, workshop)
+    examiner = CheckRunner(settings, server, runtime)
     found = [examiner.routine(plan) for plan in plans(settings)]
     if settings.checks.recording_rate.enabled:
-        found.append(RecordingRateCheck(settings, engine, workshop, examiner).routine())
+        found.append(RecordingRateCheck(settings, engine, runtime, examiner).routine())
     found += [
-        SuiteRunner(settings, engine, check, workshop, examiner, worker).routine()
+        SuiteRunner(settings, engine, check, runtime, examiner, worker).routine()
         for check in settings.checks.expectations
         if check.enabled
     ]

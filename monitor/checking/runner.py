@@ -23,7 +23,7 @@ from monitor.checking.definition import Confirm, ScheduledCheck, facts
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.result import CheckResult
 from monitor.config import Check, Settings
-from monitor.workshop import Workshop
+from monitor.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +39,11 @@ class CheckRunner:
     """Runs the checks of one process; at most AT_ONCE of them read at a time."""
 
     def __init__(
-        self, settings: Settings, server: ReplicaRouter, workshop: Callable[[], Workshop]
+        self, settings: Settings, server: ReplicaRouter, runtime: Callable[[], Runtime]
     ) -> None:
         self._settings = settings
         self.server = server
-        self._workshop = workshop
+        self._runtime = runtime
         self._places = asyncio.Semaphore(AT_ONCE)
 
     def routine(self, plan: CheckDefinition) -> ScheduledCheck:
@@ -58,12 +58,12 @@ class CheckRunner:
     async def _run(self, plan: CheckDefinition) -> Results:
         async def work(timeout: timedelta) -> Results:
             started = time.perf_counter()
-            workshop = self._workshop()
-            pools = workshop.settings.pools_spec()
+            runtime = self._runtime()
+            pools = runtime.settings.pools_spec()
 
             async def measure(connection: AsyncConnection, now: datetime) -> Measurement:
                 borders = Borders.at(now, pools)
-                return await plan.measure(connection, workshop.catalogue, pools, borders)
+                return await plan.measure(connection, runtime.catalogue, pools, borders)
 
             measured, why = await self.server.read(measure, timeout=timeout)
             measured = said(measured, why)

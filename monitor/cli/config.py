@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.faults import require_known_expectations
 from monitor.cli.output import console, print_json
 from monitor.cli.session import config_path, settings_of
 from monitor.config import Settings, describe, json_schema
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
 
 app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 

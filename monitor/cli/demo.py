@@ -26,7 +26,7 @@ from monitor.demo.server import PostgresServer
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
 from monitor.demo.visitors import Visitors
-from monitor.service import Service
+from monitor.service.service import Service
 from monitor.status import Status
 
 DATABASE = "gallery"

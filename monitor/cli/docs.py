@@ -12,13 +12,13 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConfigurationError, ConservatorError
+from monitor.checking.expectations.client import START_SECONDS, Worker
+from monitor.checking.expectations.messages import Render, Rendered
+from monitor.checking.expectations.report import INDEX, index_page
 from monitor.cli.output import console
 from monitor.cli.session import state_of, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
-from monitor.expectations.client import START_SECONDS, Worker
-from monitor.expectations.messages import Render, Rendered
-from monitor.expectations.report import INDEX, index_page
 from monitor.state.validations import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")

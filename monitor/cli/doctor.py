@@ -11,7 +11,7 @@ from rich.text import Text
 from checks.doctor import Examination, Severity
 from monitor.cli.output import console, print_json
 from monitor.cli.session import with_engine
-from monitor.workshop import census_form_sentence, inspect
+from monitor.runtime import census_form_sentence, inspect
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
 

@@ -6,13 +6,13 @@ import asyncio
 import signal
 
 from monitor.healing.executor import Ended, OnProgress
+from monitor.runtime import Runtime
 from monitor.state.runs import Run
-from monitor.workshop import Workshop
 
 
-async def execute(workshop: Workshop, run: Run, on_progress: OnProgress) -> Ended:
+async def execute(runtime: Runtime, run: Run, on_progress: OnProgress) -> Ended:
     """Work the run; a signal lets the batch finish and puts the run down."""
-    executor = workshop.executor(on_progress, window=False)
+    executor = runtime.executor(on_progress, window=False)
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:

@@ -12,7 +12,7 @@ from checks.pairs import Explanation, read_pair
 from checks.pairs import explain as explain_pair
 from checks.spec import Borders
 from monitor.cli.output import console, print_json
-from monitor.cli.session import with_engine, workshop_for
+from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
@@ -27,13 +27,13 @@ def explain(
     """Say which state this pair is in and why, with every value compared."""
 
     async def work(engine: AsyncEngine, settings: Settings) -> Explanation:
-        workshop = await workshop_for(engine, settings, Blocks.COUNTING)
+        runtime = await runtime_for(engine, settings, Blocks.COUNTING)
         pools = settings.pools_spec()
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
             borders = Borders.at(await database_now(connection), pools)
             facts = await read_pair(
                 connection,
-                workshop.catalogue,
+                runtime.catalogue,
                 pools,
                 borders,
                 user_id=user,

@@ -21,17 +21,17 @@ from monitor.cli.heal_output import (
     survey_fields,
 )
 from monitor.cli.output import console, print_json
-from monitor.cli.session import with_engine, workshop_for
+from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
 from monitor.healing.planning import active_sentence, database_now
 from monitor.healing.survey import Survey, survey
-from monitor.opening import ensure_schema
-from monitor.policy import Decision
+from monitor.policy.decision import Decision
+from monitor.runtime import Runtime
+from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, RunState, Trigger, active_run
-from monitor.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def heal(
 
     async def work(engine: AsyncEngine, settings: Settings) -> int:
         blocks = (Blocks.COUNTING,) if dry_run else (Blocks.COUNTING, Blocks.HEALING)
-        workshop = await workshop_for(engine, settings, *blocks)
+        runtime = await runtime_for(engine, settings, *blocks)
         if user is not None:
-            return await _heal_user(workshop, user, options)
-        return await _heal_audience(workshop, options)
+            return await _heal_user(runtime, user, options)
+        return await _heal_audience(runtime, options)
 
     return with_engine(context, work)
 
@@ -86,23 +86,23 @@ class StateNow:
     """There are tables of ours."""
 
 
-async def _state_now(workshop: Workshop) -> StateNow:
-    settings = workshop.settings
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+async def _state_now(runtime: Runtime) -> StateNow:
+    settings = runtime.settings
+    async with snapshot(runtime.engine, timeout=settings.database.statement_timeout) as connection:
         if not await schema.is_current(connection, settings.database.state_schema):
             return StateNow(Control(), None, exists=False)
         return StateNow(
-            await read_control(connection, workshop.state),
-            await active_run(connection, workshop.state),
+            await read_control(connection, runtime.state),
+            await active_run(connection, runtime.state),
         )
 
 
-async def _heal_audience(workshop: Workshop, options: Options) -> int:
-    settings = workshop.settings
-    state = await _state_now(workshop)
+async def _heal_audience(runtime: Runtime, options: Options) -> int:
+    settings = runtime.settings
+    state = await _state_now(runtime)
     max_rows = options.max_rows or settings.healing.max_rows_per_run
-    plan = await _survey(workshop, state, max_rows)
-    refusal = workshop.guard(plan.census, state.control)
+    plan = await _survey(runtime, state, max_rows)
+    refusal = runtime.guard(plan.census, state.control)
     if options.as_json and options.dry_run:
         print_json({**survey_fields(plan), "refused": None if refusal is None else refusal.reason})
     elif not options.as_json:
@@ -116,25 +116,25 @@ async def _heal_audience(workshop: Workshop, options: Options) -> int:
     if state.active is not None and state.active.kind is RunKind.UNDO:
         raise RefusedError(active_sentence(state.active))
     if refusal is not None and (state.active is not None or plan.rows):
-        await _beyond(workshop, state, refusal, options)
-    run = await _left_behind(workshop, state.active, options)
+        await _beyond(runtime, state, refusal, options)
+    run = await _left_behind(runtime, state.active, options)
     if run is None:
         if plan.rows == 0:
             if options.as_json:
                 print_json({"run": None, "census": plan.census})
             return 0
         _ask(f"Write {plan.rows:,} impressions?", options)
-        run = await _new_run(workshop, max_rows, options)
+        run = await _new_run(runtime, max_rows, options)
     if run is None:
         console.print("Meanwhile there is nothing left to heal.")
         return 0
-    return await _work(workshop, run, options)
+    return await _work(runtime, run, options)
 
 
-async def _beyond(workshop: Workshop, state: StateNow, refusal: Decision, options: Options) -> None:
+async def _beyond(runtime: Runtime, state: StateNow, refusal: Decision, options: Options) -> None:
     """Show why the breaker refuses, and go on only where the person said so."""
     if state.exists:
-        await workshop.latch(refusal)
+        await runtime.open_breaker(refusal)
     if not options.beyond_breaker:
         raise RefusedError(refusal.reason)
     _print_refusal(refusal, options)
@@ -145,13 +145,13 @@ def _print_refusal(refusal: Decision | None, options: Options) -> None:
         console.print(f"[bold red]Breaker:[/bold red] {refusal.reason}", soft_wrap=True)
 
 
-async def _survey(workshop: Workshop, state: StateNow, max_rows: int) -> Survey:
-    settings = workshop.settings
+async def _survey(runtime: Runtime, state: StateNow, max_rows: int) -> Survey:
+    settings = runtime.settings
     pools = settings.pools_spec()
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+    async with snapshot(runtime.engine, timeout=settings.database.statement_timeout) as connection:
         return await survey(
             connection,
-            workshop.catalogue,
+            runtime.catalogue,
             pools,
             Borders.at(await database_now(connection), pools),
             max_rows=max_rows,
@@ -160,11 +160,11 @@ async def _survey(workshop: Workshop, state: StateNow, max_rows: int) -> Survey:
         )
 
 
-async def _left_behind(workshop: Workshop, active: Run | None, options: Options) -> Run | None:
+async def _left_behind(runtime: Runtime, active: Run | None, options: Options) -> Run | None:
     """Take up a run that somebody left unfinished; refuse while somebody works on it."""
     if active is None:
         return None
-    claimed = await workshop.take_up(active.id, beyond_breaker=options.beyond_breaker)
+    claimed = await runtime.take_up(active.id, beyond_breaker=options.beyond_breaker)
     if claimed is None:
         raise RefusedError(
             f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
@@ -177,9 +177,9 @@ async def _left_behind(workshop: Workshop, active: Run | None, options: Options)
     return claimed
 
 
-async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run | None:
-    await ensure_schema(workshop.engine, workshop.state)
-    planned = await workshop.plan_audience(
+async def _new_run(runtime: Runtime, max_rows: int, options: Options) -> Run | None:
+    await ensure_schema(runtime.engine, runtime.state)
+    planned = await runtime.plan_audience(
         Trigger.COMMAND,
         reason="Asked for on the command line."
         + (" Beyond the breaker." if options.beyond_breaker else ""),
@@ -189,12 +189,12 @@ async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run |
     return planned.run
 
 
-async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
-    settings = workshop.settings
+async def _heal_user(runtime: Runtime, user: str, options: Options) -> int:
+    settings = runtime.settings
     pools = settings.pools_spec()
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
+    async with snapshot(runtime.engine, timeout=settings.database.statement_timeout) as connection:
         borders = Borders.at(await database_now(connection), pools)
-        census = await take_user_census(connection, workshop.catalogue, pools, borders, user)
+        census = await take_user_census(connection, runtime.catalogue, pools, borders, user)
     if options.as_json and (options.dry_run or census.legacy_untracked == 0):
         print_json({"user": user, "census": census, "rows": census.legacy_untracked})
     elif not options.as_json:
@@ -202,9 +202,9 @@ async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
     if options.dry_run or census.legacy_untracked == 0:
         return 0
     _ask(f"Write {census.legacy_untracked:,} impressions for this user?", options)
-    await ensure_schema(workshop.engine, workshop.state)
-    run = await workshop.planner.plan_user(
-        workshop.claimant(Trigger.COMMAND),
+    await ensure_schema(runtime.engine, runtime.state)
+    run = await runtime.planner.plan_user(
+        runtime.claimant(Trigger.COMMAND),
         user,
         reason="Asked for on the command line.",
         # A person who names a user means it; the once-flag is for the app's login hook.
@@ -214,7 +214,7 @@ async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
     if not isinstance(run, Run):
         console.print("Meanwhile there is nothing left to heal.")
         return 0
-    return await _work(workshop, run, options)
+    return await _work(runtime, run, options)
 
 
 def _ask(question: str, options: Options) -> None:
@@ -222,10 +222,10 @@ def _ask(question: str, options: Options) -> None:
         typer.confirm(question, abort=True, err=options.as_json)
 
 
-async def _work(workshop: Workshop, run: Run, options: Options) -> int:
+async def _work(runtime: Runtime, run: Run, options: Options) -> int:
     with progress_display(run, quiet=options.as_json) as on_progress:
-        ended = await execute(workshop, run, on_progress)
-    still_open = (await _state_now(workshop)).control.breaker_open
+        ended = await execute(runtime, run, on_progress)
+    still_open = (await _state_now(runtime)).control.breaker_open
     if options.as_json:
         print_json({"run": ended.run, "census": ended.census, "breaker_open": still_open})
     else:

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor import Blocks
 from checks.relations import Catalogue
 from monitor.cli.output import console, number, print_json, size, table
-from monitor.cli.session import state_of, with_engine, workshop_for
+from monitor.cli.session import runtime_for, state_of, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
-from monitor.opening import ensure_schema
+from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.runs import active_run
 
@@ -34,11 +34,11 @@ def init(
 
     async def work(engine: AsyncEngine, settings: Settings) -> None:
         name = settings.database.state_schema
-        workshop = await workshop_for(engine, settings, Blocks.COUNTING)
+        runtime = await runtime_for(engine, settings, Blocks.COUNTING)
         if print_sql:
-            sys.stdout.write(await _script(engine, settings, workshop.catalogue))
+            sys.stdout.write(await _script(engine, settings, runtime.catalogue))
             return
-        done = await ensure_schema(engine, workshop.state)
+        done = await ensure_schema(engine, runtime.state)
         if as_json:
             print_json({"schema": name, "revision": schema.CURRENT, "changed": done})
             return

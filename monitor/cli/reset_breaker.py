@@ -11,14 +11,14 @@ from checks.census import Census, take_census
 from checks.doctor import Blocks
 from checks.spec import Borders
 from monitor.cli.output import console, moment, number, print_json
-from monitor.cli.session import state_of, with_engine, workshop_for
+from monitor.cli.session import runtime_for, state_of, with_engine
 from monitor.commands import BreakerReset
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
-from monitor.latch import reset
+from monitor.policy.breaker_store import reset
+from monitor.runtime import Runtime
 from monitor.state.control import Control, read_control
-from monitor.workshop import Workshop
 
 
 def reset_breaker(
@@ -35,8 +35,8 @@ def reset_breaker(
         if not control.breaker_open:
             _say_closed(as_json)
             return
-        workshop = await workshop_for(engine, settings, Blocks.COUNTING)
-        census = await _count(workshop, control)
+        runtime = await runtime_for(engine, settings, Blocks.COUNTING)
+        census = await _count(runtime, control)
         if not as_json:
             _show(control, census, settings)
         if not yes:
@@ -44,7 +44,7 @@ def reset_breaker(
         async with transaction(engine, timeout=settings.database.statement_timeout) as connection:
             done = await reset(
                 connection,
-                workshop.state,
+                runtime.state,
                 share=census.legacy_share,
                 max_share=settings.healing.breaker.max_share,
             )
@@ -53,14 +53,14 @@ def reset_breaker(
     with_engine(context, work)
 
 
-async def _count(workshop: Workshop, control: Control) -> Census:
-    pools = workshop.settings.pools_spec()
-    timeout = workshop.settings.database.statement_timeout
-    async with snapshot(workshop.engine, timeout=timeout) as connection:
+async def _count(runtime: Runtime, control: Control) -> Census:
+    pools = runtime.settings.pools_spec()
+    timeout = runtime.settings.database.statement_timeout
+    async with snapshot(runtime.engine, timeout=timeout) as connection:
         borders = Borders.at(await database_now(connection), pools)
         return await take_census(
             connection,
-            workshop.catalogue,
+            runtime.catalogue,
             pools,
             borders,
             verified_until=control.verified_until,

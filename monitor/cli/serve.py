@@ -20,7 +20,7 @@ from monitor.cli.logs import configure_logs
 from monitor.cli.session import config_path
 from monitor.config import Settings, load_config
 from monitor.config.changes import changed, only_exchangeable
-from monitor.service import Service
+from monitor.service.service import Service
 
 if TYPE_CHECKING:
     from monitor.cli.serving import Serving

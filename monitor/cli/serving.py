@@ -19,7 +19,7 @@ from exporters.api.tokens import Tokens
 from exporters.otlp.push import OtlpPush, pushing
 from exporters.prometheus import create_registry
 from monitor.config import Mode, Server, Settings, Tls
-from monitor.service import Service
+from monitor.service.service import Service
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +132,7 @@ async def listen(
     server = settings.server
     app = create_app(
         service.board,
-        service.desk,
+        service.commands,
         tokens(server),
         observe=_observes(settings),
         registry=registry,

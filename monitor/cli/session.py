@@ -16,9 +16,9 @@ from checks.doctor import Blocks
 from checks.errors import CatalogueError
 from monitor.config import Settings, load_config
 from monitor.database import create_engine, snapshot
+from monitor.runtime import Runtime, build, inspect, require
 from monitor.state import schema
 from monitor.state.statements import SchemaStatements
-from monitor.workshop import Workshop, build, inspect, require
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -61,7 +61,7 @@ def with_engine(
     return asyncio.run(run())
 
 
-async def workshop_for(engine: AsyncEngine, settings: Settings, *blocks: Blocks) -> Workshop:
+async def runtime_for(engine: AsyncEngine, settings: Settings, *blocks: Blocks) -> Runtime:
     """The tools for the real tables; raises CatalogueError when findings block `blocks`."""
     examination = await inspect(engine, settings)
     catalogue = require(examination, *blocks)

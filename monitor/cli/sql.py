@@ -22,14 +22,14 @@ from checks.relations import Engine
 from checks.spec import Borders
 from checks.statements import render
 from monitor.cli.output import print_json
-from monitor.cli.session import with_engine, workshop_for
+from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
 from monitor.healing.statements import Part
 from monitor.healing.undo_rows import undo_sql
+from monitor.runtime import Runtime, build, census_form_sentence
 from monitor.state.runs import RunKind
-from monitor.workshop import Workshop, build, census_form_sentence
 
 
 def sql(
@@ -49,9 +49,9 @@ def sql(
     """
 
     async def work(engine: AsyncEngine, settings: Settings) -> dict[str, str]:
-        workshop = await workshop_for(engine, settings, Blocks.COUNTING)
+        runtime = await runtime_for(engine, settings, Blocks.COUNTING)
         if for_engine is not None:
-            workshop = forced(workshop, for_engine)
+            runtime = forced(runtime, for_engine)
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
             borders = Borders.at(await database_now(connection), settings.pools_spec())
             raw = await connection.get_raw_connection()
@@ -59,7 +59,7 @@ def sql(
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
             values = {**census_parameters(borders), **_examples(borders, settings)}
-            return {key: _bound(cursor, text, values) for key, text in statements(workshop).items()}
+            return {key: _bound(cursor, text, values) for key, text in statements(runtime).items()}
 
     found = with_engine(context, work)
     if name is not None:
@@ -75,22 +75,22 @@ def sql(
         sys.stdout.write(f"-- {key}\n{text};\n\n")
 
 
-def forced(workshop: Workshop, engine: Engine) -> Workshop:
+def forced(runtime: Runtime, engine: Engine) -> Runtime:
     """The same tools with the forms for `engine`, wherever the tables are."""
-    catalogue = workshop.catalogue
+    catalogue = runtime.catalogue
     if engine is Engine.POSTGRESQL:
         catalogue = replace(catalogue, engine=engine)
     elif catalogue.engine is not engine:
         catalogue = on_citus(catalogue)
-    return build(workshop.engine, workshop.settings, workshop.examination, catalogue)
+    return build(runtime.engine, runtime.settings, runtime.examination, catalogue)
 
 
-def statements(workshop: Workshop) -> dict[str, str]:
+def statements(runtime: Runtime) -> dict[str, str]:
     """Every statement over the app's tables by name, parameters unbound."""
-    catalogue, pools = workshop.catalogue, workshop.settings.pools_spec()
-    names = workshop.state.fragments
+    catalogue, pools = runtime.catalogue, runtime.settings.pools_spec()
+    names = runtime.state.fragments
     forms = exact_forms(catalogue, pools)
-    chosen = census_form_sentence(catalogue, workshop.settings)
+    chosen = census_form_sentence(catalogue, runtime.settings)
     found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names, catalogue.engine)}"}
     found |= {form.value: census_sql(form, names, catalogue.engine) for form in forms}
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
@@ -103,22 +103,22 @@ def statements(workshop: Workshop) -> dict[str, str]:
         ("batch_insert_user", RunKind.USER, Part.SPLIT, False),
         ("batch_insert_quarantine", RunKind.HEAL, Part.USERS, True),
     ):
-        found[key] = workshop.healing.batch_insert(kind, part, quarantine=quarantine)
-    found |= check_statements(workshop)
-    found["verify_plan"] = workshop.healing.text("verify_plan")
-    found["undo_batch"] = undo_sql(workshop.healing, "undo_batch", begun=True)
-    found["undo_survey"] = workshop.healing.text("undo_survey")
+        found[key] = runtime.healing.batch_insert(kind, part, quarantine=quarantine)
+    found |= check_statements(runtime)
+    found["verify_plan"] = runtime.healing.text("verify_plan")
+    found["undo_batch"] = undo_sql(runtime.healing, "undo_batch", begun=True)
+    found["undo_survey"] = runtime.healing.text("undo_survey")
     return found
 
 
-def check_statements(workshop: Workshop) -> dict[str, str]:
+def check_statements(runtime: Runtime) -> dict[str, str]:
     """What the checks around the census ask; an own query under the name of its check."""
-    catalogue, settings = workshop.catalogue, workshop.settings
+    catalogue, settings = runtime.catalogue, runtime.settings
     pools = settings.pools_spec()
     found: dict[str, str] = {}
     for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
         found |= check.statements(catalogue, pools)
-    found |= reading.statements(catalogue, pools, workshop.state.state_schema)
+    found |= reading.statements(catalogue, pools, runtime.state.state_schema)
     found |= {one.name: own_sql.statement(one.query) for one in settings.checks.sql}
     return found
 

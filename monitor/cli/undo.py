@@ -13,15 +13,15 @@ from checks.errors import RefusedError
 from monitor.cli.execution import execute
 from monitor.cli.heal_output import progress_display
 from monitor.cli.output import console, duration, number, print_json
-from monitor.cli.session import require_schema, with_engine, workshop_for
+from monitor.cli.session import require_schema, runtime_for, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
 from monitor.healing.batches import paused_sentence
 from monitor.healing.executor import Ended
 from monitor.healing.undo_survey import Preflight, UndoSurvey, preflight, trace_warning
+from monitor.runtime import Runtime
 from monitor.state.control import read_control
 from monitor.state.runs import Run, RunState, Trigger
-from monitor.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ def undo(
 
     async def work(engine: AsyncEngine, settings: Settings) -> int:
         await require_schema(engine, settings)
-        return await _undo(await workshop_for(engine, settings, Blocks.COUNTING), options)
+        return await _undo(await runtime_for(engine, settings, Blocks.COUNTING), options)
 
     return with_engine(context, work)
 
 
-async def _undo(workshop: Workshop, options: Options) -> int:
-    outlook = await _look(workshop, options.run)
+async def _undo(runtime: Runtime, options: Options) -> int:
+    outlook = await _look(runtime, options.run)
     if options.as_json and options.dry_run:
         print_json(_fields(options.run, outlook))
     elif not options.as_json:
@@ -79,8 +79,8 @@ async def _undo(workshop: Workshop, options: Options) -> int:
         raise RefusedError(outlook.paused)
     if outlook.survey.untouched:
         _ask(outlook, options)
-    planned = await workshop.undo_planner.plan(
-        workshop.claimant(Trigger.COMMAND), options.run, reason="Asked for on the command line."
+    planned = await runtime.undo_planner.plan(
+        runtime.claimant(Trigger.COMMAND), options.run, reason="Asked for on the command line."
     )
     if planned is None:
         if options.as_json:
@@ -91,26 +91,26 @@ async def _undo(workshop: Workshop, options: Options) -> int:
             f"Run {planned.run.id} was left unfinished at {planned.run.inserted:,} of"
             f" {planned.run.planned_rows:,} rows; it goes on from there."
         )
-    return await _work(workshop, planned.run, options)
+    return await _work(runtime, planned.run, options)
 
 
-async def _look(workshop: Workshop, run_id: int) -> Outlook:
-    survey = await workshop.undo_planner.survey(run_id)
-    timeout = workshop.settings.database.statement_timeout
-    async with snapshot(workshop.engine, timeout=timeout) as connection:
-        found = await preflight(connection, workshop.healing)
-        control = await read_control(connection, workshop.state)
+async def _look(runtime: Runtime, run_id: int) -> Outlook:
+    survey = await runtime.undo_planner.survey(run_id)
+    timeout = runtime.settings.database.statement_timeout
+    async with snapshot(runtime.engine, timeout=timeout) as connection:
+        found = await preflight(connection, runtime.healing)
+        control = await read_control(connection, runtime.state)
     return Outlook(
         survey=survey,
         preflight=found,
-        warnings=tuple(_warnings(workshop, survey, found)),
+        warnings=tuple(_warnings(runtime, survey, found)),
         paused=paused_sentence(control.paused_reason) if control.paused else None,
     )
 
 
-def _warnings(workshop: Workshop, survey: UndoSurvey, found: Preflight) -> list[str]:
+def _warnings(runtime: Runtime, survey: UndoSurvey, found: Preflight) -> list[str]:
     said = []
-    no_trace = trace_warning(workshop.catalogue, survey)
+    no_trace = trace_warning(runtime.catalogue, survey)
     if no_trace is not None:
         said.append(no_trace)
     if survey.untouched and found.triggers:
@@ -118,7 +118,7 @@ def _warnings(workshop: Workshop, survey: UndoSurvey, found: Preflight) -> list[
             f"Triggers fire on DELETE: {', '.join(found.triggers)}. They run for every row, or"
             " every batch, that is taken back."
         )
-    publications = workshop.catalogue.impressions.publications
+    publications = runtime.catalogue.impressions.publications
     if survey.untouched and publications:
         said.append(
             f"The impressions are published ({', '.join(publications)}): subscribers hear of the"
@@ -171,9 +171,9 @@ def _ask(outlook: Outlook, options: Options) -> None:
         )
 
 
-async def _work(workshop: Workshop, run: Run, options: Options) -> int:
+async def _work(runtime: Runtime, run: Run, options: Options) -> int:
     with progress_display(run, quiet=options.as_json) as on_progress:
-        ended = await execute(workshop, run, on_progress)
+        ended = await execute(runtime, run, on_progress)
     if options.as_json:
         print_json({"run": ended.run, "run_id": ended.run.id, "census": ended.census})
     else:

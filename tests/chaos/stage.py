@@ -17,7 +17,7 @@ from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
 from tests.support.books import start_audit
 from tests.support.databases import APP, cloned
-from tests.support.healing import document, heal, make_workshop
+from tests.support.healing import document, heal, make_runtime
 from tests.support.roles import as_service
 
 USERS, ARTWORKS, BATCH = 3, 12, 10
@@ -67,7 +67,7 @@ async def planted(server: PostgresServer, *, users: int, artworks: int) -> Async
     with cloned(server, APP) as url:
         async with app_on(url) as app:
             await app.plant(users=users, artworks=artworks)
-            async with make_workshop(url):
+            async with make_runtime(url):
                 pass
             await start_audit(app)
         yield str(make_url(url).database)
@@ -80,8 +80,8 @@ async def healed_before(server: PostgresServer) -> AsyncIterator[str]:
     with cloned(server, APP) as url:
         async with app_on(url) as app:
             await app.plant(users=USERS, artworks=ARTWORKS)
-            async with make_workshop(url, healing=_HEALING) as workshop:
-                ended = await heal(workshop)
+            async with make_runtime(url, healing=_HEALING) as runtime:
+                ended = await heal(runtime)
             assert ended.run.inserted == LEGACY
             await start_audit(app)
             await app.run(

@@ -9,14 +9,14 @@ from structlog.testing import capture_logs
 
 from monitor.database import transaction
 from monitor.healing.planning import NotNowError
-from monitor.policy import Code
-from monitor.service import Service
-from monitor.state.control import Control, open_breaker
+from monitor.policy.decision import Code
+from monitor.service.service import Service
+from monitor.state.control import Control, mark_breaker_open
 from monitor.state.runs import Trigger
 from tests.integration.test_service_loop import decided, has_censuses, is_clean, service_on
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, counter
-from tests.support.healing import heal_until, make_workshop, plan
+from tests.support.healing import heal_until, make_runtime, plan
 from tests.support.waiting import wait_until
 
 CAREFUL = {"max_share": "50%", "max_tracked_drop": "10%", "stuck_after": 3}
@@ -110,10 +110,10 @@ async def test_it_stays_open_across_a_restart_and_refuses_whoever_asks(
             await wait_until(decided(service, Code.LOSS), DEADLINE)
             assert breaker(service).breaker_at == since
             with pytest.raises(NotNowError, match="have vanished") as refused:
-                await service.desk.backfill_all()
+                await service.commands.backfill_all()
             assert refused.value.code == "breaker_open"
             with pytest.raises(NotNowError, match="have vanished"):
-                await service.desk.backfill_user("u0001", force=False)
+                await service.commands.backfill_user("u0001", force=False)
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
 
 
@@ -138,12 +138,12 @@ async def test_an_accepted_share_heals_by_itself_and_a_new_excess_opens_it_again
         await app.plant(users=4, artworks=50)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
             await wait_until(decided(service, Code.MAX_SHARE), DEADLINE)
-            done = await service.desk.reset_breaker()
+            done = await service.commands.reset_breaker()
             assert (done.was_open, done.code) == (True, "max_share")
             assert done.accepted_share == pytest.approx(200 / (4 * 56))
             await wait_until(lambda: is_clean(service), DEADLINE)
             await wait_until(lambda: breaker(service).accepted_share is None, DEADLINE)
-            assert (await service.desk.reset_breaker()).was_open is False
+            assert (await service.commands.reset_breaker()).was_open is False
             await app.run(
                 "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
                 " SELECT 'import' || n, 's', '/', now() - interval '60 days'"
@@ -168,7 +168,7 @@ async def test_runs_that_change_nothing_open_it_and_no_further_one_begins(
             assert await app.value("SELECT count(*) FROM conservator.run") == 3
             assert "The last 3 heal runs (1, 2, 3)" in breaker(service).breaker_reason
             await app.run("DROP TRIGGER swallow ON user_art_impressions")
-            await service.desk.reset_breaker()
+            await service.commands.reset_breaker()
             await wait_until(lambda: is_clean(service), DEADLINE)
             assert await app.value("SELECT count(*) FROM conservator.run") == 4
 
@@ -178,19 +178,19 @@ async def test_a_run_that_it_held_waits_for_a_person_and_then_goes_on(
 ) -> None:
     async with app_on(app_database_url) as app:
         await app.plant(users=10, artworks=10)
-        async with make_workshop(
+        async with make_runtime(
             app_database_url, healing={"pace": {"max_batch": 10}, "breaker": CAREFUL}
-        ) as workshop:
-            run = await plan(workshop)
-            await heal_until(workshop, run, batches=2)
-            async with transaction(workshop.engine, timeout=workshop.settings.lease) as c:
-                await open_breaker(c, workshop.state, code="loss", reason="A test.")
+        ) as runtime:
+            run = await plan(runtime)
+            await heal_until(runtime, run, batches=2)
+            async with transaction(runtime.engine, timeout=runtime.settings.lease) as c:
+                await mark_breaker_open(c, runtime.state, code="loss", reason="A test.")
         async with service_on(app_database_url) as service:
             await wait_until(decided(service, Code.LOSS), DEADLINE)
             await more_censuses(app, service)
             assert await app.value("SELECT state FROM conservator.run") == "held"
             assert await app.value("SELECT inserted FROM conservator.run") == 20
-            await service.desk.reset_breaker()
+            await service.commands.reset_breaker()
             await wait_until(lambda: is_clean(service), DEADLINE)
         assert await app.value("SELECT inserted FROM conservator.run") == 100
         await assert_books_agree(app)
@@ -199,21 +199,21 @@ async def test_a_run_that_it_held_waits_for_a_person_and_then_goes_on(
 async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         await app.plant(users=10, artworks=10)
-        async with make_workshop(app_database_url, healing={"pace": {"max_batch": 10}}) as workshop:
-            run = await plan(workshop)
-            async with transaction(workshop.engine, timeout=workshop.settings.lease) as c:
-                await open_breaker(c, workshop.state, code="loss", reason="A test.")
-            held = await workshop.executor(lambda _: None).work(run)
+        async with make_runtime(app_database_url, healing={"pace": {"max_batch": 10}}) as runtime:
+            run = await plan(runtime)
+            async with transaction(runtime.engine, timeout=runtime.settings.lease) as c:
+                await mark_breaker_open(c, runtime.state, code="loss", reason="A test.")
+            held = await runtime.executor(lambda _: None).work(run)
             assert (held.run.state.value, held.run.inserted) == ("held", 0)
             with pytest.raises(NotNowError, match=r"A test\."):
-                await workshop.planner.plan_user(
-                    workshop.claimant(Trigger.API), "u0001", reason="a test", force=True
+                await runtime.planner.plan_user(
+                    runtime.claimant(Trigger.API), "u0001", reason="a test", force=True
                 )
             assert "A test." in held.run.outcome
-            beyond = await workshop.take_up(run.id, beyond_breaker=True)
+            beyond = await runtime.take_up(run.id, beyond_breaker=True)
             assert beyond is not None
             assert beyond.beyond_breaker
-            ended = await workshop.executor(lambda _: None).work(beyond)
+            ended = await runtime.executor(lambda _: None).work(beyond)
             assert (ended.run.state.value, ended.run.inserted) == ("succeeded", 100)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monitor.database import transaction
+from monitor.runtime import Runtime
 from monitor.state.backfilled import read_backfilled
 from monitor.state.census_series import MOST_POINTS, CensusPoint, read_series
-from monitor.workshop import Workshop
 from tests.support.app import app_on
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 from tests.support.plans import plans_of
 
 SHORT = timedelta(seconds=10)
@@ -23,17 +23,17 @@ FROM generate_series(0, %(rows)s - 1) AS n
 """
 
 
-async def series(workshop: Workshop, span: timedelta) -> tuple[CensusPoint, ...]:
-    async with transaction(workshop.engine, timeout=SHORT) as connection:
-        return await read_series(connection, workshop.state, span)
+async def series(runtime: Runtime, span: timedelta) -> tuple[CensusPoint, ...]:
+    async with transaction(runtime.engine, timeout=SHORT) as connection:
+        return await read_series(connection, runtime.state, span)
 
 
 async def test_many_censuses_become_few_points_and_a_short_incident_stays(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.run(FILL, every=20.0, rows=8640, spike=4001)
-        found = await series(workshop, DAY)
+        found = await series(runtime, DAY)
         assert MOST_POINTS // 2 < len(found) <= MOST_POINTS
         assert [point.as_of for point in found] == sorted(point.as_of for point in found)
         assert [point.legacy_untracked for point in found if point.legacy_untracked] == [42]
@@ -42,37 +42,35 @@ async def test_many_censuses_become_few_points_and_a_short_incident_stays(
 
 
 async def test_a_young_history_fills_the_span_and_none_is_empty(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
-        assert await series(workshop, DAY) == ()
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
+        assert await series(runtime, DAY) == ()
         await app.run(FILL, every=2.0, rows=1, spike=0)
-        [only] = await series(workshop, DAY)
+        [only] = await series(runtime, DAY)
         assert (only.tracked, only.legacy_untracked) == (1000, 42)
         await app.run("DELETE FROM conservator.census")
         await app.run(FILL, every=2.0, rows=60, spike=30)
-        found = await series(workshop, DAY)
+        found = await series(runtime, DAY)
         assert len(found) == 60  # none of two minutes' censuses is left out of a day's chart
 
 
 async def test_the_span_is_read_by_the_index_and_nothing_before_it(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.run(FILL, every=60.0, rows=40_000, spike=0)
         await app.run("ANALYZE conservator.census")
-        async with transaction(workshop.engine, timeout=SHORT) as connection:
-            [plan] = await plans_of(
-                connection, lambda: read_series(connection, workshop.state, DAY)
-            )
+        async with transaction(runtime.engine, timeout=SHORT) as connection:
+            [plan] = await plans_of(connection, lambda: read_series(connection, runtime.state, DAY))
         scans = [node for node in plan.walk() if node.relation == "census" or node.index]
         assert {node.index for node in scans} == {"census_as_of"}
         assert max(node.rows for node in plan.walk()) <= 1441
 
 
 async def test_whether_and_when_a_user_was_backfilled_is_known(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.run(
             "INSERT INTO conservator.backfilled_user VALUES ('u1', 7, 12, '2026-01-31 12:00Z')"
         )
-        async with transaction(workshop.engine, timeout=SHORT) as connection:
-            found = await read_backfilled(connection, workshop.state, "u1")
+        async with transaction(runtime.engine, timeout=SHORT) as connection:
+            found = await read_backfilled(connection, runtime.state, "u1")
             assert found is not None
             assert (found.run_id, found.inserted) == (7, 12)
-            assert await read_backfilled(connection, workshop.state, "u2") is None
+            assert await read_backfilled(connection, runtime.state, "u2") is None

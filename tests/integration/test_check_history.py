@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from checks.judgement import Outcome
 from monitor.database import transaction
-from monitor.shared import read_checks, write_check, write_result
+from monitor.replicas.published import read_checks, write_check, write_result
+from monitor.runtime import Runtime
 from monitor.state import history
 from monitor.state.results import read_history
 from monitor.status import CheckStatus
-from monitor.workshop import Workshop
 from tests.support.app import app_on
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 
 SHORT = timedelta(seconds=10)
 OUTCOMES = st.sampled_from(list(Outcome))
@@ -34,17 +34,17 @@ def status(outcome: Outcome, value: float | None = 1.0, name: str = "a_check") -
     )
 
 
-async def keep(workshop: Workshop, found: list[tuple[CheckStatus, float]]) -> None:
+async def keep(runtime: Runtime, found: list[tuple[CheckStatus, float]]) -> None:
     """Each result with its age in seconds, oldest first; the last of them is the newest status."""
-    async with transaction(workshop.engine, timeout=SHORT) as connection:
+    async with transaction(runtime.engine, timeout=SHORT) as connection:
         for one, age in found:
-            await write_result(connection, workshop.state, one, age)
-        await write_check(connection, workshop.state, found[-1][0])
+            await write_result(connection, runtime.state, one, age)
+        await write_check(connection, runtime.state, found[-1][0])
 
 
-async def forget(workshop: Workshop, days: int) -> None:
-    async with transaction(workshop.engine, timeout=SHORT) as connection:
-        await history.prune(connection, workshop.state, timedelta(days=days))
+async def forget(runtime: Runtime, days: int) -> None:
+    async with transaction(runtime.engine, timeout=SHORT) as connection:
+        await history.prune(connection, runtime.state, timedelta(days=days))
 
 
 def changes(outcomes: list[Outcome]) -> list[tuple[str | None, str]]:
@@ -69,7 +69,7 @@ async def test_transitions_are_the_changes_and_the_newest_says_since_when(
 ) -> None:
     """`parts`: what is written together, by whichever process leads at the time."""
     outcomes = [outcome for part in parts for outcome in part]
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.run(
             "TRUNCATE conservator.check_result, conservator.check_transition,"
             " conservator.check_status"
@@ -80,7 +80,7 @@ async def test_transitions_are_the_changes_and_the_newest_says_since_when(
             for outcome in part:
                 found.append((status(outcome), age))
                 age -= 1
-            await keep(workshop, found)
+            await keep(runtime, found)
         kept = await app.rows(
             "SELECT before, after FROM conservator.check_transition ORDER BY changed_at, id"
         )
@@ -91,17 +91,17 @@ async def test_transitions_are_the_changes_and_the_newest_says_since_when(
         since = await app.value(
             "SELECT extract(epoch FROM max(changed_at))::float8 FROM conservator.check_transition"
         )
-        async with transaction(workshop.engine, timeout=SHORT) as connection:
-            shown = (await read_checks(connection, workshop.state))["a_check"]
+        async with transaction(runtime.engine, timeout=SHORT) as connection:
+            shown = (await read_checks(connection, runtime.state))["a_check"]
         assert (shown.outcome, shown.since) == (outcomes[-1], since)
 
 
 async def test_what_could_not_be_evaluated_has_no_value(app_database_url: str) -> None:
-    async with make_workshop(app_database_url) as workshop:
-        await keep(workshop, [(status(Outcome.PASS, 3.0), 2), (status(Outcome.ERROR, 3.0), 1)])
-        async with transaction(workshop.engine, timeout=SHORT) as connection:
-            found = await read_history(connection, workshop.state, "a_check", limit=10)
-            nothing = await read_history(connection, workshop.state, "another", limit=10)
+    async with make_runtime(app_database_url) as runtime:
+        await keep(runtime, [(status(Outcome.PASS, 3.0), 2), (status(Outcome.ERROR, 3.0), 1)])
+        async with transaction(runtime.engine, timeout=SHORT) as connection:
+            found = await read_history(connection, runtime.state, "a_check", limit=10)
+            nothing = await read_history(connection, runtime.state, "another", limit=10)
         assert [(row.outcome, row.value, row.seconds) for row in found.results] == [
             ("error", None, 0.25),
             ("pass", 3.0, 0.25),
@@ -116,11 +116,11 @@ async def test_what_could_not_be_evaluated_has_no_value(app_database_url: str) -
 
 async def test_history_is_forgotten_by_its_age_but_never_since_when(app_database_url: str) -> None:
     day = 86400.0
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         old = [(status(Outcome.PASS), 95 * day), (status(Outcome.FAIL), 92 * day)]
-        await keep(workshop, [*old, (status(Outcome.FAIL), day)])
-        await keep(workshop, [(status(Outcome.PASS, name="other"), 95 * day)])
-        await forget(workshop, 90)
+        await keep(runtime, [*old, (status(Outcome.FAIL), day)])
+        await keep(runtime, [(status(Outcome.PASS, name="other"), 95 * day)])
+        await forget(runtime, 90)
         results = await app.rows("SELECT name, outcome FROM conservator.check_result")
         assert results == [("a_check", "fail")]
         kept = await app.rows("SELECT name, after FROM conservator.check_transition ORDER BY name")

@@ -16,7 +16,7 @@ from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
 from monitor.state import schema
 from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.opening import run
 
 
@@ -29,8 +29,8 @@ def url(server: PostgresServer) -> Iterator[str]:
 async def test_the_script_spreads_the_ledger_beside_the_impressions_and_nothing_else(
     app_database_url: str,
 ) -> None:
-    async with make_workshop(app_database_url) as workshop:
-        catalogue = on_citus(workshop.catalogue)
+    async with make_runtime(app_database_url) as runtime:
+        catalogue = on_citus(runtime.catalogue)
         script = schema.script(catalogue, "conservator")
         assert script.count("create_distributed_table(") == 1
         assert (
@@ -39,8 +39,8 @@ async def test_the_script_spreads_the_ledger_beside_the_impressions_and_nothing_
         ) in script
         grants = schema.grants(catalogue, "conservator", ())
         assert 'ON "conservator".backfilled_impression TO "conservator_healer"' in grants
-        plain = schema.script(workshop.catalogue, "conservator")
-        plain += schema.grants(workshop.catalogue, "conservator", ())
+        plain = schema.script(runtime.catalogue, "conservator")
+        plain += schema.grants(runtime.catalogue, "conservator", ())
         assert "distributed_table" not in plain
         assert "Citus" not in plain
 
@@ -84,10 +84,10 @@ async def test_without_citus_nothing_is_passed_on(url: str) -> None:
 
 
 async def test_the_other_engines_statements_can_be_printed(app_database_url: str) -> None:
-    async with make_workshop(app_database_url) as workshop:
-        own = statements(workshop)
-        citus = statements(forced(workshop, Engine.CITUS))
-        assert statements(forced(workshop, Engine.POSTGRESQL)) == own
+    async with make_runtime(app_database_url) as runtime:
+        own = statements(runtime)
+        citus = statements(forced(runtime, Engine.CITUS))
+        assert statements(forced(runtime, Engine.POSTGRESQL)) == own
         assert "LATERAL" in own["batch_insert"]
         assert "LATERAL" not in citus["batch_insert"]
         assert "census_by_total" in own
@@ -111,11 +111,11 @@ async def test_a_run_on_citus_is_over_when_two_counts_agree(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, citus=True) as workshop,
+        make_runtime(app_database_url, citus=True) as runtime,
     ):
         await app.plant(users=1, artworks=1)
-        done = (await heal(workshop)).run
-        verifier = Counts(workshop.engine, workshop.healing, timeout=workshop.settings.lease)
+        done = (await heal(runtime)).run
+        verifier = Counts(runtime.engine, runtime.healing, timeout=runtime.settings.lease)
         verifier.remaining = [*counts]
         assert (await verifier.verify(done)).remaining == expected
         assert verifier.remaining == []

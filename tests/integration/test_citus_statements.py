@@ -20,9 +20,9 @@ from checks.statements import render
 from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingStatements, Part
 from monitor.healing.undo_rows import undo_sql
+from monitor.loop.tallies import tally_statements
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
-from monitor.tallies import tally_statements
 from tests.support.citus_grammar import (
     APART,
     CLOCK,

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from checks.census import CensusForm
 from monitor.checking.census_source import CensusSource, Counted
 from monitor.checking.replica import ReplicaRouter
+from monitor.runtime import Runtime
 from monitor.status import Status, StatusBoard
-from monitor.workshop import Workshop
 from tests.support.app import App, app_on
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 
 BY_TOTAL, BY_ARTWORK = CensusForm.BY_TOTAL, CensusForm.BY_ARTWORK
 
@@ -23,7 +23,7 @@ class Counter:
     """The service's census over an app's tables."""
 
     app: App
-    workshop: Workshop
+    runtime: Runtime
     counting: CensusSource
 
     async def take(self) -> Counted:
@@ -35,11 +35,11 @@ async def counter(url: str) -> AsyncIterator[Counter]:
     """On a gallery in which nothing is legacy."""
     async with app_on(url) as app:
         await app.plant(users=3, artworks=0)
-        async with make_workshop(url) as workshop:
+        async with make_runtime(url) as runtime:
             board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
-            engine = workshop.engine
+            engine = runtime.engine
             server = ReplicaRouter(engine, engine, board, max_lag=timedelta(hours=1))
-            yield Counter(app, workshop, CensusSource(server, lambda: workshop))
+            yield Counter(app, runtime, CensusSource(server, lambda: runtime))
 
 
 async def test_the_total_is_not_asked_for_first_where_legacy_pairs_are_expected(
@@ -54,7 +54,7 @@ async def test_the_total_is_not_asked_for_first_where_legacy_pairs_are_expected(
         for form in (BY_TOTAL, BY_ARTWORK, BY_ARTWORK):
             found = (await one.take()).census
             assert (found.form, found.legacy_untracked) == (form, 3)
-        await heal(one.workshop)
+        await heal(one.runtime)
         assert [(await one.take()).census.form for _ in range(2)] == [BY_ARTWORK, BY_TOTAL]
 
 

@@ -11,17 +11,17 @@ import psycopg
 import pytest
 
 from checks.judgement import Outcome
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.faults import require_known_expectations
+from monitor.checking.expectations.results import expectation_names
 from monitor.checking.registry import routines
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.result import CheckResult
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
-from monitor.expectations.results import expectation_names
+from monitor.runtime import Runtime
 from monitor.status import Status, StatusBoard
-from monitor.workshop import Workshop
 from tests.support.app import conninfo
 from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
@@ -39,8 +39,8 @@ def config(url: str, *suites: Mapping[str, object]) -> Settings:
     return parse_config(json.dumps(document), {}, source="config.yaml", base_dir=None)
 
 
-def no_workshop() -> Workshop:
-    raise AssertionError("a suite that keeps nothing needs no workshop")
+def no_runtime() -> Runtime:
+    raise AssertionError("a suite that keeps nothing needs no runtime")
 
 
 async def results_of(settings: Settings) -> Results:
@@ -52,7 +52,7 @@ async def results_of(settings: Settings) -> Results:
         found: dict[str, CheckResult] = {}
         board = StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0"))
         server = ReplicaRouter(engine, engine, board, max_lag=timedelta(seconds=1))
-        for entry in routines(settings, engine, server, no_workshop, worker):
+        for entry in routines(settings, engine, server, no_runtime, worker):
             if entry.name in {one.name for one in settings.checks.expectations}:
                 ran = await entry.run(None)
                 assert [one.name for one in ran] == list(entry.rows)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from checks.judgement import Outcome
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.integration.test_service_checks import (
     BUILT_IN,
     OWN,

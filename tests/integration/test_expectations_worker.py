@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from checks.errors import StatementError
-from monitor.expectations.client import Worker
-from monitor.expectations.messages import (
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.messages import (
     Answer,
     ExpectationSpec,
     Judge,

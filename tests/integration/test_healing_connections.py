@@ -21,7 +21,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_workshop, plan
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -101,8 +101,8 @@ async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
         await app.plant(users=6, artworks=15)
         await start_audit(app)
         before = await app.value("SELECT count(*) FROM user_art_impressions")
-        async with make_workshop(wired, **PACED) as workshop:
-            ended = await heal(workshop)
+        async with make_runtime(wired, **PACED) as runtime:
+            ended = await heal(runtime)
         assert len(wire.made) >= 4
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 90)
         # Each user takes two batches; those that were committed are not written again.
@@ -120,14 +120,14 @@ async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as keeper,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=10, artworks=10)
         await start_audit(app)
-        run = await plan(workshop)
+        run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(after_batches=2, place=place)
-        working = asyncio.create_task(workshop.executor(lambda _: None).work(run))
+        working = asyncio.create_task(runtime.executor(lambda _: None).work(run))
         killed: set[int] = set()
         while len(killed) < 3:
             await wait_until(gate.somebody_waits)
@@ -148,13 +148,13 @@ async def test_sessions_terminated_at_random_among_writers_lose_and_repeat_nothi
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=25, artworks=30)
         await start_audit(app)
         async with Writers(app_database_url, crowd=2):
-            run = await plan(workshop)
-            working = asyncio.create_task(workshop.executor(lambda _: None).work(run))
+            run = await plan(runtime)
+            working = asyncio.create_task(runtime.executor(lambda _: None).work(run))
             for batches in (3, 15, 30):
 
                 async def has_come_so_far(batches: int = batches) -> bool:
@@ -181,12 +181,12 @@ async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken
     wired = url.update_query_dict({"host": str(tmp_path)}).render_as_string(hide_password=False)
     async with app_on(app_database_url) as app, wire.at(tmp_path):
         await app.plant(users=2, artworks=10)
-        async with make_workshop(wired, lease="300ms") as workshop:
+        async with make_runtime(wired, lease="300ms") as runtime:
             with pytest.raises(DatabaseUnavailableError):
-                await heal(workshop)
+                await heal(runtime)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [("running", 20)]
-        async with make_workshop(app_database_url) as workshop:
-            ended = await workshop.executor(lambda _: None).work(await claimed(workshop, 1))
+        async with make_runtime(app_database_url) as runtime:
+            ended = await runtime.executor(lambda _: None).work(await claimed(runtime, 1))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 20)
         await assert_books_agree(app)
         await assert_ledger_is_there(app)

@@ -16,7 +16,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -49,18 +49,18 @@ async def test_the_census_adds_up_in_one_snapshot_while_the_app_writes(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url) as workshop,
+        make_runtime(app_database_url) as runtime,
     ):
         await app.plant(users=12, artworks=20)
         seen = set()
         async with Writers(app_database_url) as writers:
             for n in range(20):
                 await wait_until(partial(writers.have_written, n * 20))
-                async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
+                async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
                     now = await database_now(connection)
                     pools = PoolsSpec()
                     census = await take_census(
-                        connection, workshop.catalogue, pools, Borders.at(now, pools)
+                        connection, runtime.catalogue, pools, Borders.at(now, pools)
                     )
                     result = await connection.exec_driver_sql(PLAIN, {"now": now})
                 found: tuple[int, ...] = tuple(result.one())
@@ -76,7 +76,7 @@ async def test_without_writers_a_run_adds_the_legacy_pairs_and_changes_nothing_e
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=9, artworks=25)
         planted = await app.value("SELECT timezone('UTC', clock_timestamp())")
@@ -84,7 +84,7 @@ async def test_without_writers_a_run_adds_the_legacy_pairs_and_changes_nothing_e
         tables = ("users", "art_sessions", old)
         before = await app.fingerprint(*tables)
         expected = await legacy_pairs(app)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert await app.fingerprint(*tables) == before
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted == 9 * 25
@@ -116,13 +116,13 @@ async def test_among_writers_a_run_only_ever_inserts_pairs_that_are_legacy(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=30, artworks=60)
         await start_audit(app)
         async with Writers(app_database_url) as writers:
             await wait_until(lambda: writers.have_written(20))
-            ended = await heal(workshop)
+            ended = await heal(runtime)
             during = writers.writes
         assert during > 100
         assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome

@@ -10,11 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.healing.executor import Ended
+from monitor.runtime import Runtime
 from monitor.state.runs import RunState
-from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import make_workshop, plan, working
+from tests.support.healing import make_runtime, plan, working
 from tests.support.poison import quarantined
 from tests.support.waiting import wait_until
 
@@ -29,15 +29,15 @@ _THROW_OUT = (
 
 
 @asynccontextmanager
-async def ten_pairs(url: str, **database: str) -> AsyncIterator[tuple[App, App, Workshop]]:
+async def ten_pairs(url: str, **database: str) -> AsyncIterator[tuple[App, App, Runtime]]:
     """One user without ten artworks; the app has a second connection."""
     async with (
         app_on(url) as app,
         app_on(url) as visitor,
-        make_workshop(url, database=database) as workshop,
+        make_runtime(url, database=database) as runtime,
     ):
         await app.plant(users=1, artworks=10)
-        yield app, visitor, workshop
+        yield app, visitor, runtime
 
 
 async def waits_for_the_app(app: App) -> bool:
@@ -59,12 +59,12 @@ async def assert_healed(app: App, ended: Ended, rows: int) -> None:
 async def test_a_deadlock_with_the_app(app_database_url: str) -> None:
     async with app_on(app_database_url) as owner:
         await owner.run(_SET_DATABASE.format("deadlock_timeout", "''4s''"))
-    async with ten_pairs(app_database_url, lock_timeout="60s") as (app, visitor, workshop):
+    async with ten_pairs(app_database_url, lock_timeout="60s") as (app, visitor, runtime):
         await visitor.run("SET deadlock_timeout = '60s'")
         with capture_logs() as events:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
-                task = working(workshop, await plan(workshop))
+                task = working(runtime, await plan(runtime))
                 await wait_until(lambda: waits_for_the_app(app), 30)
                 # We wait for the app's tenth, and it for our first: ours is the shorter patience.
                 await visitor.run(_VIEW + " ON CONFLICT DO NOTHING", artwork="old0001")
@@ -76,11 +76,11 @@ async def test_a_deadlock_with_the_app(app_database_url: str) -> None:
 async def test_a_serialization_failure(app_database_url: str) -> None:
     async with app_on(app_database_url) as owner:
         await owner.run(_SET_DATABASE.format("default_transaction_isolation", "serializable"))
-    async with ten_pairs(app_database_url, lock_timeout="30s") as (app, visitor, workshop):
+    async with ten_pairs(app_database_url, lock_timeout="30s") as (app, visitor, runtime):
         with capture_logs() as events:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
-                task = working(workshop, await plan(workshop))
+                task = working(runtime, await plan(runtime))
                 await wait_until(lambda: waits_for_the_app(app), 30)
             ended = await task
         assert [e["sqlstate"] for e in events if e["event"] == "batch_retried"] == ["40001"]
@@ -89,11 +89,11 @@ async def test_a_serialization_failure(app_database_url: str) -> None:
 
 async def test_a_statement_timeout(app_database_url: str) -> None:
     timeouts = {"statement_timeout": "1s", "lock_timeout": "30s"}
-    async with ten_pairs(app_database_url, **timeouts) as (app, visitor, workshop):
+    async with ten_pairs(app_database_url, **timeouts) as (app, visitor, runtime):
         with capture_logs() as events:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
-                task = working(workshop, await plan(workshop))
+                task = working(runtime, await plan(runtime))
                 await wait_until(lambda: any(e["event"] == "batch_retried" for e in events), 30)
             ended = await task
         assert {e["sqlstate"] for e in events if e["event"] == "batch_retried"} == {"57014"}
@@ -101,13 +101,13 @@ async def test_a_statement_timeout(app_database_url: str) -> None:
 
 
 async def test_a_failover_that_leaves_us_on_a_read_only_server(app_database_url: str) -> None:
-    async with ten_pairs(app_database_url) as (app, _, workshop):
-        run = await plan(workshop)
+    async with ten_pairs(app_database_url) as (app, _, runtime):
+        run = await plan(runtime)
         # The session that planned is gone; the next one can only read, until the switch is over.
         await app.run(_SET_DATABASE.format("default_transaction_read_only", "on"))
         await app.run(_THROW_OUT)
         with capture_logs() as events:
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until(
                 lambda: any(e.get("sqlstate") == "25006" for e in events), deadline_seconds=30
             )
@@ -126,7 +126,7 @@ async def test_a_failover_that_leaves_us_on_a_read_only_server(app_database_url:
 async def test_what_no_smaller_batch_mends_fails_the_run_at_once(
     app_database_url: str, state: str
 ) -> None:
-    async with ten_pairs(app_database_url) as (app, _, workshop):
+    async with ten_pairs(app_database_url) as (app, _, runtime):
         await app.run(
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
             f" $$ BEGIN RAISE 'no' USING ERRCODE = '{state}'; END $$;"
@@ -134,7 +134,7 @@ async def test_what_no_smaller_batch_mends_fails_the_run_at_once(
             " FOR EACH ROW EXECUTE FUNCTION fail()"
         )
         with capture_logs() as events:
-            ended = await working(workshop, await plan(workshop))
+            ended = await working(runtime, await plan(runtime))
         assert (ended.run.state, ended.run.inserted) == (RunState.FAILED, 0)
         assert state in ended.run.outcome
         assert not {"batch_retried", "batch_halved"} & {e["event"] for e in events}

@@ -8,9 +8,9 @@ import pytest
 
 from monitor.database import transaction
 from monitor.healing.planning import PausedError
+from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import RunState
-from monitor.workshop import Workshop
 from tests.support.app import app_on
 from tests.support.books import (
     assert_books_agree,
@@ -21,7 +21,7 @@ from tests.support.healing import (
     claimed,
     heal,
     heal_until,
-    make_workshop,
+    make_runtime,
     plan,
     working,
 )
@@ -39,33 +39,33 @@ async def test_a_pause_holds_a_run_before_its_next_batch_and_nobody_writes_until
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
-        async with at_the_gate(app_database_url, app, workshop, after_batches=3) as (gate, task):
-            await pause(workshop, "an incident")
+        async with at_the_gate(app_database_url, app, runtime, after_batches=3) as (gate, task):
+            await pause(runtime, "an incident")
             await gate.open()
             held = await task
         # The batch that had begun is the last one.
         assert (held.run.state, held.run.batches, held.run.inserted) == (RunState.HELD, 4, 40)
         assert held.run.outcome == "Paused: an incident. `conservator resume` ends the pause."
         with pytest.raises(PausedError, match="an incident"):
-            await plan(workshop)
+            await plan(runtime)
         before = await app.fingerprint("user_art_impressions", "conservator.backfilled_impression")
-        again = await working(workshop, await claimed(workshop, held.run.id))
+        again = await working(runtime, await claimed(runtime, held.run.id))
         assert (again.run.state, again.run.inserted) == (RunState.HELD, 40)
         assert before == await app.fingerprint(*before)
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            await control.resume(connection, workshop.state)
-        ended = await working(workshop, await claimed(workshop, held.run.id))
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            await control.resume(connection, runtime.state)
+        ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         await assert_books_agree(app)
         await assert_ledger_is_there(app)
 
 
-async def pause(workshop: Workshop, reason: str) -> None:
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-        await control.pause(connection, workshop.state, reason)
+async def pause(runtime: Runtime, reason: str) -> None:
+    async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+        await control.pause(connection, runtime.state, reason)
 
 
 def closed_window() -> str:
@@ -78,14 +78,14 @@ async def test_outside_the_window_a_run_is_held_and_a_persons_run_goes_on(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("1s", window=closed_window())) as workshop,
+        make_runtime(app_database_url, **paced("1s", window=closed_window())) as runtime,
     ):
         await app.plant(users=3, artworks=10)
-        held = await heal(workshop)
+        held = await heal(runtime)
         assert (held.run.state, held.run.inserted) == (RunState.HELD, 0)
         assert "the window for healing is" in held.run.outcome
-        taken = await claimed(workshop, held.run.id)
-        ended = await workshop.executor(lambda _: None, window=False).work(taken)
+        taken = await claimed(runtime, held.run.id)
+        ended = await runtime.executor(lambda _: None, window=False).work(taken)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
         await assert_books_agree(app)
 
@@ -95,12 +95,12 @@ async def test_a_stop_lets_the_batch_under_way_end_and_puts_the_run_down(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("1s")) as workshop,
+        make_runtime(app_database_url, **paced("1s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
-        held = await heal_until(workshop, await plan(workshop), batches=4)
+        held = await heal_until(runtime, await plan(runtime), batches=4)
         assert (held.run.state, held.run.batches, held.run.inserted) == (RunState.HELD, 4, 40)
         assert held.run.claimable
-        ended = await working(workshop, await claimed(workshop, held.run.id))
+        ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         await assert_books_agree(app)

@@ -16,7 +16,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_workshop
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
     )
     async with app_on(app_database_url) as app, app_on(app_database_url) as keeper:
         await app.plant(users=10, artworks=12)
-        async with make_workshop(app_database_url):
+        async with make_runtime(app_database_url):
             pass  # for the state schema, which the gate looks at
         await start_audit(app)
         before = await app.value("SELECT count(*) FROM user_art_impressions")
@@ -117,7 +117,7 @@ async def test_a_run_killed_at_any_moment_goes_on_and_repeats_nothing(
     config = written(tmp_path, app_database_url)
     async with app_on(app_database_url) as app:
         await app.plant(users=40, artworks=25)
-        async with make_workshop(app_database_url):
+        async with make_runtime(app_database_url):
             pass
         await start_audit(app)
         for batches in (5, 25):

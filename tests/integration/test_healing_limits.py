@@ -15,7 +15,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_workshop, plan, working
+from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
 
 _BACKDATED = """
 INSERT INTO art_sessions (id, session_id, image_url, created_at)
@@ -44,14 +44,14 @@ async def largest_batch(app: App) -> int:
 async def test_a_capped_run_stops_at_its_cap_and_the_verified_cutoff_waits_for_a_whole_one(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=4, artworks=10)
-        first = await heal(workshop, max_rows=25)
+        first = await heal(runtime, max_rows=25)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 25)
         assert first.census is not None
         assert first.census.legacy_untracked == first.run.legacy_after == 15
         assert await verified_until(app) is None
-        second = await heal(workshop, max_rows=15)
+        second = await heal(runtime, max_rows=15)
         assert (second.run.state, second.run.inserted) == (RunState.SUCCEEDED, 15)
         assert await verified_until(app) == second.run.legacy_until
         await assert_books_agree(app)
@@ -63,12 +63,12 @@ async def test_no_cap_is_passed_when_the_app_itself_writes_planned_pairs(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(max_batch)) as workshop,
+        make_runtime(app_database_url, **paced(max_batch)) as runtime,
     ):
         await app.plant(users=3, artworks=10)
-        run = await plan(workshop, max_rows=14)  # the second user is planned in part
+        run = await plan(runtime, max_rows=14)  # the second user is planned in part
         await app.run(_SEE, user="u0001", n=3)
-        ended = await workshop.executor(lambda _: None).work(run)
+        ended = await runtime.executor(lambda _: None).work(run)
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted <= 14
         await assert_books_agree(app)
@@ -80,12 +80,12 @@ async def test_no_cap_and_no_batch_is_passed_when_old_artworks_are_imported_afte
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(max_batch)) as workshop,
+        make_runtime(app_database_url, **paced(max_batch)) as runtime,
     ):
         await app.plant(users=4, artworks=5)
-        run = await plan(workshop, max_rows=18)
+        run = await plan(runtime, max_rows=18)
         await app.run(_BACKDATED, n=400)
-        ended = await workshop.executor(lambda _: None).work(run)
+        ended = await runtime.executor(lambda _: None).work(run)
         assert ended.run.inserted == 18
         assert await largest_batch(app) <= max_batch
         assert await verified_until(app) is None
@@ -95,15 +95,15 @@ async def test_no_cap_and_no_batch_is_passed_when_old_artworks_are_imported_afte
 async def test_what_becomes_legacy_behind_a_run_is_left_to_the_next_one(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        run = await plan(workshop)
+        run = await plan(runtime)
         await app.run(_BACKDATED, n=50)
-        ended = await workshop.executor(lambda _: None).work(run)
+        ended = await runtime.executor(lambda _: None).work(run)
         assert ended.run.inserted == 15
         assert ended.run.state is RunState.PARTIAL
         assert await verified_until(app) is None
-        assert (await heal(workshop)).run.inserted == 150
+        assert (await heal(runtime)).run.inserted == 150
         assert await verified_until(app) is not None
         await assert_books_agree(app)
 
@@ -113,13 +113,13 @@ async def test_one_user_with_many_artworks_is_split_and_goes_on_where_it_was_put
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(7)) as workshop,
+        make_runtime(app_database_url, **paced(7)) as runtime,
     ):
         await app.plant(users=2, artworks=100)
-        held = await heal_until(workshop, await plan(workshop), batches=5)
+        held = await heal_until(runtime, await plan(runtime), batches=5)
         assert (held.run.state, held.run.inserted) == (RunState.HELD, 35)
         assert held.run.artwork_cursor == "old0035"
-        ended = await workshop.executor(lambda _: None).work(await claimed(workshop, held.run.id))
+        ended = await runtime.executor(lambda _: None).work(await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
         assert await largest_batch(app) == 7
         assert ended.run.batches <= 2 * (100 // 7 + 1) + 1
@@ -132,13 +132,13 @@ async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(5)) as workshop,
+        make_runtime(app_database_url, **paced(5)) as runtime,
     ):
         await app.plant(users=6, artworks=5)
-        run = await plan(workshop)
+        run = await plan(runtime)
         for number in (1, 2, 4, 5):
             await app.run(_SEE, user=f"u000{number}", n=5)
-        ended = await asyncio.wait_for(working(workshop, run), 20)
+        ended = await asyncio.wait_for(working(runtime, run), 20)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 10)
         assert ended.run.batches == 6
         assert await verified_until(app) == run.legacy_until
@@ -151,17 +151,17 @@ async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_ar
     catalog = {"users": {"where": "is_active"}, "artworks": {"where": "pool_status = 'active'"}}
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, catalog=catalog) as workshop,
+        make_runtime(app_database_url, catalog=catalog) as runtime,
     ):
         await app.plant(users=4, artworks=5)
-        run = await plan(workshop)
+        run = await plan(runtime)
         await app.run(
             "DELETE FROM user_art_impressions WHERE user_id = 'u0001';"  # leaves the audience
             "UPDATE users SET is_active = false WHERE id = 'u0002';"
             "UPDATE art_sessions SET pool_status = 'archived' WHERE id = 'old0001';"
             "UPDATE art_sessions SET created_at = timezone('UTC', now()) WHERE id = 'old0002'"
         )
-        ended = await working(workshop, run)
+        ended = await working(runtime, run)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
         assert await app.rows(
             "SELECT DISTINCT user_id FROM conservator.backfilled_impression ORDER BY 1"
@@ -175,15 +175,15 @@ async def test_an_impression_that_vanishes_during_its_run_is_written_again(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(5)) as workshop,
+        make_runtime(app_database_url, **paced(5)) as runtime,
     ):
         await app.plant(users=3, artworks=5)
-        held = await heal_until(workshop, await plan(workshop), batches=1)
+        held = await heal_until(runtime, await plan(runtime), batches=1)
         await app.run(_SEE, user="u0003", n=5)
         await app.run(
             "DELETE FROM user_art_impressions WHERE user_id = 'u0001' AND artwork_id = 'old0003'"
         )
-        ended = await workshop.executor(lambda _: None).work(await claimed(workshop, held.run.id))
+        ended = await runtime.executor(lambda _: None).work(await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.outcome) == (
             RunState.SUCCEEDED,
             "Nothing of the plan is left.",
@@ -194,7 +194,7 @@ async def test_an_impression_that_vanishes_during_its_run_is_written_again(
 
 
 async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
         await app.run(
             "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS"
@@ -202,7 +202,7 @@ async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_
             "CREATE TRIGGER swallow BEFORE INSERT ON user_art_impressions"
             " FOR EACH ROW EXECUTE FUNCTION swallow()"
         )
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 12)
         assert (ended.run.remaining, ended.run.pass_) == (3, PASSES)
         assert await verified_until(app) is None
@@ -214,7 +214,7 @@ async def test_artworks_that_cross_the_border_while_a_run_lasts_are_left_for_the
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(20)) as workshop,
+        make_runtime(app_database_url, **paced(20)) as runtime,
     ):
         await app.plant(users=20, artworks=20)
         # One more becomes seven days old every few milliseconds, for longer than the run lasts.
@@ -225,7 +225,7 @@ async def test_artworks_that_cross_the_border_while_a_run_lasts_are_left_for_the
             " FROM generate_series(1, 300) AS n"
         )
         await start_audit(app)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted == ended.run.planned_rows
         assert ended.census is not None
@@ -233,5 +233,5 @@ async def test_artworks_that_cross_the_border_while_a_run_lasts_are_left_for_the
         assert ended.census.appeared == 0
         assert await verified_until(app) == ended.run.legacy_until
         await assert_only_legacy_inserted(app)
-        again = await heal(workshop)
+        again = await heal(runtime)
         assert again.run.inserted == again.run.planned_rows >= ended.census.legacy_untracked

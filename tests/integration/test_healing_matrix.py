@@ -18,13 +18,13 @@ from checks.errors import CatalogueError
 from checks.spec import Borders, CatalogueSpec
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
+from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState
-from monitor.workshop import Workshop
 from tests.support.anti_join import anti_join
 from tests.support.app import App, app_on
 from tests.support.galleries import HIDDEN, SHOWN, Gallery, micros
 from tests.support.halls import Hall
-from tests.support.healing import make_workshop, plan
+from tests.support.healing import make_runtime, plan
 from tests.support.healing_halls import HEALED, REFUSED, WARNED, WARNINGS, Refused
 from tests.support.reckoning import Reckoning
 from tests.support.undoing import undo
@@ -65,16 +65,16 @@ async def test_what_is_counted_is_what_is_healed_and_what_is_taken_back(
             {"audience": "all", "legacy_created_before": (now - 9 * DAY).isoformat()},
             {"audience": "all"},
         ):
-            async with make_workshop(database_url, catalog=catalog, pools=pools) as workshop:
-                codes = {finding.code for finding in workshop.examination.findings}
+            async with make_runtime(database_url, catalog=catalog, pools=pools) as runtime:
+                codes = {finding.code for finding in runtime.examination.findings}
                 assert codes & WARNINGS == WARNED.get(hall.name, frozenset())
-                done.append(await heal_and_compare(app, workshop, hall, pools))
+                done.append(await heal_and_compare(app, runtime, hall, pools))
                 rows = sum(healed.run.inserted for healed in done)
-                await assert_ledger_joins(app, workshop, rows)
+                await assert_ledger_joins(app, runtime, rows)
         assert rows > 3
         for healed in reversed(done):
-            async with make_workshop(database_url, catalog=catalog, pools=healed.pools) as workshop:
-                await undo_and_compare(app, workshop, hall, healed)
+            async with make_runtime(database_url, catalog=catalog, pools=healed.pools) as runtime:
+                await undo_and_compare(app, runtime, hall, healed)
         assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 0
 
 
@@ -129,19 +129,19 @@ def configured(spec: CatalogueSpec) -> dict[str, Any]:
 
 
 async def heal_and_compare(
-    app: App, workshop: Workshop, hall: Hall, configured_pools: dict[str, str]
+    app: App, runtime: Runtime, hall: Hall, configured_pools: dict[str, str]
 ) -> Healed:
     """Heal. Every pair is compared before and after, at the plan's moment."""
-    pools = workshop.settings.pools_spec()
-    impressions = await app.fingerprint(impressions_table(workshop))
-    run = await plan(workshop)
+    pools = runtime.settings.pools_spec()
+    impressions = await app.fingerprint(impressions_table(runtime))
+    run = await plan(runtime)
     gallery = Gallery(now=run.legacy_until + pools.legacy_after, pools=pools)
-    async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
-        before = await compared(connection, workshop, gallery, hall)
-    ended = await workshop.executor(lambda _: None).work(run)
+    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+        before = await compared(connection, runtime, gallery, hall)
+    ended = await runtime.executor(lambda _: None).work(run)
     assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
-    async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
-        after = await compared(connection, workshop, gallery, hall)
+    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+        after = await compared(connection, runtime, gallery, hall)
     legacy = {
         pair
         for pair, state in before.states.items()
@@ -154,31 +154,31 @@ async def heal_and_compare(
     return Healed(ended.run, configured_pools, gallery, before, impressions)
 
 
-def impressions_table(workshop: Workshop) -> str:
+def impressions_table(runtime: Runtime) -> str:
     """The table with its schema, quoted."""
-    relation = workshop.catalogue.impressions
+    relation = runtime.catalogue.impressions
     return sql.Identifier(relation.schema, relation.name).as_string(None)
 
 
-async def undo_and_compare(app: App, workshop: Workshop, hall: Hall, healed: Healed) -> None:
+async def undo_and_compare(app: App, runtime: Runtime, hall: Hall, healed: Healed) -> None:
     """Take the run back. Every impression and every pair is as it was before it."""
-    ended = await undo(workshop, healed.run.id)
+    ended = await undo(runtime, healed.run.id)
     assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
     assert ended.run.inserted == healed.run.inserted
     assert await app.fingerprint(*healed.impressions) == healed.impressions
-    async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
-        after = await compared(connection, workshop, healed.gallery, hall)
+    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+        after = await compared(connection, runtime, healed.gallery, hall)
     assert after == healed.before
     assert ended.census is not None
     assert ended.census.legacy_untracked >= healed.run.inserted
 
 
 async def compared(
-    connection: AsyncConnection, workshop: Workshop, gallery: Gallery, hall: Hall
+    connection: AsyncConnection, runtime: Runtime, gallery: Gallery, hall: Hall
 ) -> Reckoning:
     """The plain anti-join, which the census equals."""
     census = await take_census(
-        connection, workshop.catalogue, gallery.pools, Borders.at(gallery.now, gallery.pools)
+        connection, runtime.catalogue, gallery.pools, Borders.at(gallery.now, gallery.pools)
     )
     expected = await anti_join(connection, gallery, hall)
     assert census.counts == expected.counts
@@ -186,9 +186,9 @@ async def compared(
     return expected
 
 
-async def assert_ledger_joins(app: App, workshop: Workshop, rows: int) -> None:
+async def assert_ledger_joins(app: App, runtime: Runtime, rows: int) -> None:
     """The ledger joins the impressions without a cast, at the moments of the batches."""
-    catalogue = workshop.catalogue
+    catalogue = runtime.catalogue
     spec, relation = catalogue.spec.impressions, catalogue.impressions
     statement = sql.SQL(
         "SELECT b.viewed_at FROM conservator.backfilled_impression AS b JOIN {table} AS i"
@@ -224,11 +224,11 @@ async def test_where_healing_would_do_harm_it_is_refused_and_told_what_mends_it(
         await app.run(refused.tables)
         # The owner is above row-level security, and prepares everything; the service is not.
         with pytest.raises(CatalogueError, match=refused.says) as error:
-            async with make_workshop(database_url):
+            async with make_runtime(database_url):
                 pass
         assert await app.value("SELECT count(*) FROM user_art_impressions") == 0
         remedy = str(error.value).partition("Mend it: ")[2]
         for statement in (refused.mends or remedy).split(";"):
             await app.run(statement.strip() or "SELECT 1")
-        async with make_workshop(database_url) as workshop:
-            assert workshop.examination.blocking() == ()
+        async with make_runtime(database_url) as runtime:
+            assert runtime.examination.blocking() == ()

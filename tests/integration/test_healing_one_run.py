@@ -10,8 +10,8 @@ from monitor.database import transaction
 from monitor.healing.batches import LeaseLostError
 from monitor.healing.executor import Progress
 from monitor.healing.planning import ActiveRunError
+from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger, claim
-from monitor.workshop import Workshop
 from tests.support.app import app_on
 from tests.support.books import (
     assert_books_agree,
@@ -19,33 +19,33 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import Gate, claimed, heal_until, make_workshop, plan
+from tests.support.healing import Gate, claimed, heal_until, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
 PACED = {"healing": {"pace": {"max_batch": 10}}, "database": {"lock_timeout": "30s"}}
 
 
-async def plan_user(workshop: Workshop, user: str) -> Run:
-    run = await workshop.planner.plan_user(
-        workshop.claimant(Trigger.API), user, reason="a test", force=False
+async def plan_user(runtime: Runtime, user: str) -> Run:
+    run = await runtime.planner.plan_user(
+        runtime.claimant(Trigger.API), user, reason="a test", force=False
     )
     assert isinstance(run, Run)
     return run
 
 
-async def stolen(workshop: Workshop, run: Run) -> Run:
+async def stolen(runtime: Runtime, run: Run) -> Run:
     """The run, claimed at the moment at which its lease has run out."""
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+    async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
         await connection.exec_driver_sql(
             "UPDATE conservator.run SET lease_until = now() - interval '1 second'"
         )
         taken = await claim(
             connection,
-            workshop.state,
+            runtime.state,
             run.id,
-            holder=workshop.holder,
-            lease=workshop.settings.lease,
+            holder=runtime.holder,
+            lease=runtime.settings.lease,
         )
     assert taken is not None
     return taken
@@ -54,12 +54,12 @@ async def stolen(workshop: Workshop, run: Run) -> Run:
 async def test_of_many_planners_at_once_one_gets_a_run(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url) as one,
-        make_workshop(app_database_url) as other,
+        make_runtime(app_database_url) as one,
+        make_runtime(app_database_url) as other,
     ):
         await app.plant(users=20, artworks=20)
         results = await asyncio.gather(
-            *(plan(workshop) for workshop in (one, other, one, other)), return_exceptions=True
+            *(plan(runtime) for runtime in (one, other, one, other)), return_exceptions=True
         )
         (run,) = [result for result in results if isinstance(result, Run)]
         assert sum(isinstance(result, ActiveRunError) for result in results) == 3
@@ -76,8 +76,8 @@ async def test_who_has_lost_the_lease_is_told_before_it_writes(app_database_url:
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as keeper,
-        make_workshop(app_database_url, **PACED) as slow,
-        make_workshop(app_database_url, **PACED) as quick,
+        make_runtime(app_database_url, **PACED) as slow,
+        make_runtime(app_database_url, **PACED) as quick,
     ):
         await app.plant(users=10, artworks=10)
         await start_audit(app)
@@ -108,8 +108,8 @@ async def test_a_lease_lost_between_two_batches_ends_the_work_of_the_first_proce
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as one,
-        make_workshop(app_database_url, **PACED) as other,
+        make_runtime(app_database_url, **PACED) as one,
+        make_runtime(app_database_url, **PACED) as other,
     ):
         await app.plant(users=20, artworks=10)
         await start_audit(app)
@@ -139,17 +139,17 @@ async def test_backfills_of_single_users_beside_a_run_double_nothing(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=25, artworks=30)
         await start_audit(app)
         async with Writers(app_database_url, crowd=1, deletes=False):
-            healing = workshop.executor(lambda _: None).work(await plan(workshop))
-            users = [await plan_user(workshop, f"u{number:04}") for number in (1, 12, 25, 26)]
+            healing = runtime.executor(lambda _: None).work(await plan(runtime))
+            users = [await plan_user(runtime, f"u{number:04}") for number in (1, 12, 25, 26)]
             # Two at once of one user are refused, whatever the run over the audience does.
             with pytest.raises(ActiveRunError, match="A backfill of this user is under way"):
-                await plan_user(workshop, "u0012")
-            backfills = [workshop.executor(lambda _: None).work(run) for run in users]
+                await plan_user(runtime, "u0012")
+            backfills = [runtime.executor(lambda _: None).work(run) for run in users]
             ended = await asyncio.gather(healing, *backfills)
         assert {end.run.state for end in ended} == {RunState.SUCCEEDED}
         assert ended[-1].run.inserted > 0  # the untracked user, whom no other run heals

@@ -23,7 +23,7 @@ from tests.support.healing import (
     claimed,
     heal,
     heal_until,
-    make_workshop,
+    make_runtime,
     plan,
     working,
 )
@@ -73,12 +73,12 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **paced("40ms")) as workshop,
+        make_runtime(app_database_url, **paced("40ms")) as runtime,
     ):
         await app.plant(users=6, artworks=10)
-        run = await plan(workshop)
+        run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until(lambda: len(retries.states) == 2)
             assert await app.rows("SELECT state, batches FROM conservator.run") == [("running", 1)]
         ended = await task
@@ -94,13 +94,13 @@ async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_w
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=3, artworks=10)
         await start_audit(app)
-        run = await plan(workshop)
+        run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until(lambda: waits_for_a_row(app))
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 29)
@@ -123,11 +123,11 @@ async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **paced("50ms")) as workshop,
+        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
         await app.plant(users=3, artworks=10)
-        run = await plan(workshop)
-        executor = workshop.executor(lambda _: None)
+        run = await plan(runtime)
+        executor = runtime.executor(lambda _: None)
         async with uncommitted_view(visitor, "u0001", "old0001"):
             task = asyncio.create_task(executor.work(run))
             await wait_until(lambda: len(retries.states) == 1)
@@ -150,11 +150,11 @@ async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retr
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
         await start_audit(app)
-        async with at_the_gate(app_database_url, app, workshop, after_batches=1) as (gate, task):
+        async with at_the_gate(app_database_url, app, runtime, after_batches=1) as (gate, task):
             await app.run(deletion)
             await gate.open()
             ended = await task
@@ -172,13 +172,13 @@ async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as curator,
-        make_workshop(app_database_url, **paced("50ms")) as workshop,
+        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
         await app.plant(users=5, artworks=10)
-        run = await plan(workshop)
+        run = await plan(runtime)
         async with curator.connection.transaction():
             await curator.run("DELETE FROM art_sessions WHERE id = 'old0007'")
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until(lambda: retries.states == ["55P03"])
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
@@ -191,16 +191,16 @@ async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_i
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("1s")) as workshop,
+        make_runtime(app_database_url, **paced("1s")) as runtime,
     ):
         await app.plant(users=5, artworks=10)
-        held = await heal_until(workshop, await plan(workshop), batches=2)
+        held = await heal_until(runtime, await plan(runtime), batches=2)
         await app.run("ALTER TABLE art_sessions RENAME TO elsewhere")
-        failed = await working(workshop, await claimed(workshop, held.run.id))
+        failed = await working(runtime, await claimed(runtime, held.run.id))
         assert (failed.run.state, failed.run.inserted) == (RunState.FAILED, 20)
         assert 'relation "public.art_sessions" does not exist' in failed.run.outcome
         await app.run("ALTER TABLE elsewhere RENAME TO art_sessions")
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
         await assert_books_agree(app)
         await assert_ledger_is_there(app)

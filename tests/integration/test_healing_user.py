@@ -11,10 +11,10 @@ from checks.pairs import UnknownUserError
 from monitor.commands import UserBackfill
 from monitor.healing.batches import HoldError
 from monitor.healing.planning import PausedError
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import heal, make_workshop, service_settings
+from tests.support.healing import heal, make_runtime, service_settings
 
 _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id LIKE 'old%%'"
 
@@ -41,13 +41,13 @@ async def flag(app: App, user: str) -> list[tuple[object, ...]]:
 async def test_a_user_is_backfilled_once_and_again_only_when_forced(app_database_url: str) -> None:
     async with app_on(app_database_url) as app, service_on(app_database_url) as service:
         await app.plant(users=3, artworks=6)
-        first = await service.desk.backfill_user("u0001", force=False)
+        first = await service.commands.backfill_user("u0001", force=False)
         assert first == UserBackfill(updated=6, run_id=1, skipped=False)
         assert await flag(app, "u0001") == [(1, 6)]
         await app.run(_LOSE, user="u0001")
-        again = await service.desk.backfill_user("u0001", force=False)
+        again = await service.commands.backfill_user("u0001", force=False)
         assert again == UserBackfill(updated=0, run_id=1, skipped=True)
-        forced = await service.desk.backfill_user("u0001", force=True)
+        forced = await service.commands.backfill_user("u0001", force=True)
         assert forced == UserBackfill(updated=6, run_id=2, skipped=False)
         assert await flag(app, "u0001") == [(2, 12)]
         assert await app.value("SELECT count(DISTINCT user_id) FROM user_art_impressions") == 3
@@ -64,15 +64,15 @@ async def test_a_user_outside_the_audience_is_healed_and_then_belongs_to_it(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url) as workshop,
+        make_runtime(app_database_url) as runtime,
         service_on(app_database_url) as service,
     ):
         await app.plant(users=1, artworks=6, untracked=1)
-        assert (await heal(workshop)).run.inserted == 6  # the run over the audience leaves it out
-        before = await service.desk.user_census("u0002")
+        assert (await heal(runtime)).run.inserted == 6  # the run over the audience leaves it out
+        before = await service.commands.user_census("u0002")
         assert (before.in_audience, before.legacy_untracked) == (False, 7)
-        assert (await service.desk.backfill_user("u0002", force=False)).updated == 7
-        after = await service.desk.user_census("u0002")
+        assert (await service.commands.backfill_user("u0002", force=False)).updated == 7
+        after = await service.commands.user_census("u0002")
         assert (after.in_audience, after.legacy_untracked, after.tracked) == (True, 0, 7)
         assert (after.fresh, after.storage) == (before.fresh, before.storage) == (2, 3)
         await assert_books_agree(app)
@@ -84,13 +84,13 @@ async def test_a_user_with_nothing_to_backfill_keeps_its_one_time(app_database_u
         await app.plant(users=1, artworks=6)
         await app.run("UPDATE art_sessions SET created_at = timezone('UTC', now())")
         nothing = UserBackfill(updated=0, run_id=None, skipped=False)
-        assert await service.desk.backfill_user("u0001", force=False) == nothing
+        assert await service.commands.backfill_user("u0001", force=False) == nothing
         assert await flag(app, "u0001") == []
         await app.run(
             "UPDATE art_sessions SET created_at = created_at - interval '8 days'"
             " WHERE id LIKE 'old%'"
         )
-        assert (await service.desk.backfill_user("u0001", force=False)).updated == 6
+        assert (await service.commands.backfill_user("u0001", force=False)).updated == 6
         assert await flag(app, "u0001") == [(1, 6)]
 
 
@@ -101,7 +101,7 @@ async def test_an_unknown_user_is_named_and_nothing_is_left_of_it(
     async with app_on(app_database_url) as app, service_on(app_database_url) as service:
         await app.plant(users=1, artworks=2)
         with pytest.raises(UnknownUserError):
-            await service.desk.backfill_user(user, force=True)
+            await service.commands.backfill_user(user, force=True)
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
 
 
@@ -114,12 +114,12 @@ async def test_a_pause_refuses_single_users_too_and_a_closed_window_does_not(
         service_on(app_database_url, healing=closed) as service,
     ):
         await app.plant(users=2, artworks=6)
-        await service.desk.pause("an incident")
+        await service.commands.pause("an incident")
         with pytest.raises(PausedError, match="an incident"):
-            await service.desk.backfill_user("u0001", force=False)
+            await service.commands.backfill_user("u0001", force=False)
         assert await flag(app, "u0001") == []
-        await service.desk.resume()
-        assert (await service.desk.backfill_user("u0001", force=False)).updated == 6
+        await service.commands.resume()
+        assert (await service.commands.backfill_user("u0001", force=False)).updated == 6
 
 
 async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_the_rest(
@@ -137,11 +137,11 @@ async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_
                 " FOR EACH STATEMENT EXECUTE FUNCTION throw()"
             )
             with pytest.raises(HoldError):
-                await service.desk.backfill_user("u0001", force=False)
+                await service.commands.backfill_user("u0001", force=False)
             await app.run("DROP FUNCTION throw CASCADE")
             assert await app.rows("SELECT state, inserted FROM conservator.run") == [("held", 4)]
-            await service.desk.resume()
-            rest = await service.desk.backfill_user("u0001", force=False)
+            await service.commands.resume()
+            rest = await service.commands.backfill_user("u0001", force=False)
         assert rest == UserBackfill(updated=6, run_id=2, skipped=False)
         assert await app.rows("SELECT state, inserted FROM conservator.run ORDER BY id") == [
             ("failed", 4),

@@ -17,11 +17,11 @@ from structlog.testing import capture_logs
 from checks.errors import ConservatorError
 from monitor.database import create_engine, transaction
 from monitor.demo.server import PostgresServer
-from monitor.leadership import Leadership, NotLeadingError
+from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.state.statements import SchemaStatements
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 from tests.support.waiting import wait_until
 
 LONG = timedelta(hours=1)
@@ -55,7 +55,7 @@ async def candidates(
     async with AsyncExitStack() as stack:
         async with app_on(url) as app:
             if await app.value("SELECT to_regclass('conservator.leader') IS NULL"):
-                await stack.enter_async_context(make_workshop(url))
+                await stack.enter_async_context(make_runtime(url))
         found = []
         for name in "abcdefghijkl"[:number]:
             engine = create_engine(url, pool_size=1)

@@ -15,7 +15,7 @@ from monitor.healing.signals.blocking import has_free_connection, watch_blocked
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
-from tests.support.healing import RECORD, Gate, make_workshop, plan
+from tests.support.healing import RECORD, Gate, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.waits import PATIENCE
 
@@ -63,14 +63,14 @@ async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smalle
         app_on(app_database_url) as app,
         app_on(app_database_url) as keeper,
         # Nobody but the watcher is to ask anything meanwhile: no heartbeat for a while.
-        make_workshop(app_database_url, healing={"pace": pace}, lease="10m") as workshop,
+        make_runtime(app_database_url, healing={"pace": pace}, lease="10m") as runtime,
     ):
         await app.plant(users=20, artworks=10)
-        run = await plan(workshop)
+        run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(place=RECORD)
         with capture_logs() as events:
-            task = asyncio.create_task(workshop.executor(progress.append).work(run))
+            task = asyncio.create_task(runtime.executor(progress.append).work(run))
             await wait_until(gate.somebody_waits, PATIENCE)
             (batch,) = await gate.waiting()
             # These pairs have just been inserted by the batch that stands at the gate.
@@ -132,19 +132,19 @@ async def test_a_pool_of_one_connection_heals_unwatched(app_database_url: str) -
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as keeper,
-        make_workshop(app_database_url, database={"pool_size": 1}) as workshop,
+        make_runtime(app_database_url, database={"pool_size": 1}) as runtime,
     ):
         await app.plant(users=5, artworks=10)
-        run = await plan(workshop)
+        run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(place=RECORD)
-        task = asyncio.create_task(workshop.executor(lambda _: None).work(run))
+        task = asyncio.create_task(runtime.executor(lambda _: None).work(run))
         await wait_until(gate.somebody_waits, PATIENCE)
         async with blocked_visitors(app_database_url, app, "u0001"):
-            assert not has_free_connection(workshop.engine)
+            assert not has_free_connection(runtime.engine)
             await gate.open()
         ended = await asyncio.wait_for(task, PATIENCE)
-        assert has_free_connection(workshop.engine)
+        assert has_free_connection(runtime.engine)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 50)
 
 

@@ -13,7 +13,7 @@ from monitor.healing.signals.model import Unknown
 from monitor.healing.signals.prometheus import MAX_BYTES, PromqlQuery, read_value
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.healing import make_workshop, plan, working
+from tests.support.healing import make_runtime, plan, working
 from tests.support.prometheus import Gauge, free_port, http_server, prometheus_scraping
 from tests.support.waiting import wait_until
 
@@ -29,9 +29,9 @@ async def test_a_run_waits_while_the_apps_own_latency_is_too_high(
     async with prometheus_scraping(gauge, tmp_path) as url, app_on(app_database_url) as app:
         promql = {"url": url, "query": "max(app_latency_seconds)", "max": 0.5}
         pace = {"max_batch": 10, "promql": promql}
-        async with make_workshop(app_database_url, healing={"pace": pace}) as workshop:
+        async with make_runtime(app_database_url, healing={"pace": pace}) as runtime:
             await app.plant(users=5, artworks=10)
-            task = working(workshop, await plan(workshop))
+            task = working(runtime, await plan(runtime))
 
             async def is_waiting() -> bool:
                 said = await app.value("SELECT waiting_for FROM conservator.run")

@@ -21,7 +21,7 @@ from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.databases import APP, cloned
 from tests.support.healers import may_heal
-from tests.support.healing import heal, make_workshop, plan, working
+from tests.support.healing import heal, make_runtime, plan, working
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 from tests.support.waits import (
@@ -94,16 +94,16 @@ async def test_a_run_waits_for_a_replica_whose_replay_stands_still_and_goes_on_w
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, watches=True, **paced(**limits)) as workshop,
+        make_runtime(app_database_url, watches=True, **paced(**limits)) as runtime,
     ):
         await app.plant(users=10, artworks=30)
-        run = await plan(workshop)
+        run = await plan(runtime)
         await wait_until_caught_up(app)
         replica.pause_replay()
         try:
             await write_log(app, 2 * 1024**2)
             await wait_until_far_behind(app)
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until_waiting(app, words)
             written = await app.value("SELECT inserted FROM conservator.run")
             await wait_until_counted(app, reason)
@@ -129,7 +129,7 @@ async def test_an_idle_replica_that_has_caught_up_holds_nothing(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, watches=True, **paced(expected_replicas=1)) as workshop,
+        make_runtime(app_database_url, watches=True, **paced(expected_replicas=1)) as runtime,
     ):
         await app.plant(users=10, artworks=30)
 
@@ -137,7 +137,7 @@ async def test_an_idle_replica_that_has_caught_up_holds_nothing(
             return await app.rows("SELECT replay_lag FROM pg_stat_replication") == [(None,)]
 
         await wait_until(is_idle, PATIENCE)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
         reasons = await app.rows("SELECT reason FROM conservator.run_wait")
         assert [reason for (reason,) in reasons if reason != "duty"] == []
@@ -148,12 +148,12 @@ async def test_a_role_that_may_not_see_the_lag_waits_and_names_the_grant(
 ) -> None:
     async with app_on(app_database_url) as app, may_heal(app_database_url, app) as url:
         await app.plant(users=10, artworks=30)
-        async with make_workshop(url, **paced()) as workshop:
-            task = working(workshop, await plan(workshop))
+        async with make_runtime(url, **paced()) as runtime:
+            task = working(runtime, await plan(runtime))
             await wait_until_waiting(app, "replica standby1 is behind can't be read by this role")
-            assert 'GRANT pg_monitor TO "Healer";' in await waiting_for(app)
+            assert 'GRANT pg_monitor TO "RunQueue";' in await waiting_for(app)
             await wait_until_counted(app, "replica_unknown")
-            await app.run('GRANT pg_monitor TO "Healer"')
+            await app.run('GRANT pg_monitor TO "RunQueue"')
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
 

@@ -8,7 +8,7 @@ from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healers import may_heal
-from tests.support.healing import heal, make_workshop, plan, working
+from tests.support.healing import heal, make_runtime, plan, working
 from tests.support.replicas import replica_of
 from tests.support.waiting import wait_until
 from tests.support.waits import PATIENCE, wait_until_counted, wait_until_waiting
@@ -21,15 +21,15 @@ async def test_a_run_waits_for_a_replica_that_was_killed_until_it_is_back(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, watches=True, healing=EXPECTING) as workshop,
+        make_runtime(app_database_url, watches=True, healing=EXPECTING) as runtime,
     ):
         await app.plant(users=10, artworks=30)
         with replica_of(server, "doomed") as doomed:
-            run = await plan(workshop)
+            run = await plan(runtime)
             await wait_until_following(app, "doomed")
             doomed.kill()
             await wait_until_following(app)
-            task = working(workshop, run)
+            task = working(runtime, run)
             await wait_until_waiting(app, "0 of 1 expected replicas are connected.")
             await wait_until_counted(app, "replica_missing")
             assert await app.value("SELECT inserted FROM conservator.run") == 0
@@ -56,6 +56,6 @@ async def test_a_role_that_may_not_see_the_lag_heals_where_there_is_no_replica(
     with cloned(own_server, APP) as url:
         async with app_on(url) as app, may_heal(url, app) as healer:
             await app.plant(users=3, artworks=10)
-            async with make_workshop(healer) as workshop:
-                ended = await heal(workshop)
+            async with make_runtime(healer) as runtime:
+                ended = await heal(runtime)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)

@@ -17,13 +17,13 @@ from monitor.healing.executor import Ended, Progress
 from monitor.healing.signals.gather import Sources, gather_signals
 from monitor.healing.signals.model import Unknown
 from monitor.healing.yielding import USER_PATIENCE_SECONDS
+from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
-from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healing import make_workshop, plan
+from tests.support.healing import make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.waits import PATIENCE, wait_until_waiting, waited, waiting_for
 
@@ -40,17 +40,17 @@ SENTENCE = "The SQL of healing.pace.wait_while returns true."
 @asynccontextmanager
 async def waiting_run(
     url: str, app: App, progress: list[Progress] | None = None, **database: object
-) -> AsyncIterator[tuple[Workshop, asyncio.Task[Ended]]]:
+) -> AsyncIterator[tuple[Runtime, asyncio.Task[Ended]]]:
     """A run of 50 rows that waits because `traffic` is busy."""
     await app.plant(users=5, artworks=10)
     await app.run(TRAFFIC)
     seen: list[Progress] = [] if progress is None else progress
-    async with make_workshop(url, healing={"pace": BUSY}, database=database) as workshop:
-        executor = workshop.executor(seen.append)
-        task = asyncio.create_task(executor.work(await plan(workshop)))
+    async with make_runtime(url, healing={"pace": BUSY}, database=database) as runtime:
+        executor = runtime.executor(seen.append)
+        task = asyncio.create_task(executor.work(await plan(runtime)))
         try:
             await wait_until_waiting(app, SENTENCE)
-            yield workshop, task
+            yield runtime, task
         finally:
             executor.stop()
             await asyncio.wait_for(task, PATIENCE)
@@ -81,10 +81,10 @@ async def test_a_run_waits_while_the_operators_sql_says_so(
 async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        waiting_run(app_database_url, app) as (workshop, task),
+        waiting_run(app_database_url, app) as (runtime, task),
     ):
-        async with workshop.engine.begin() as connection:
-            await pause(connection, workshop.state, "deploy")
+        async with runtime.engine.begin() as connection:
+            await pause(connection, runtime.state, "deploy")
         ended = await asyncio.wait_for(task, PATIENCE)
         assert ended.run.state is RunState.HELD
         assert "Paused: deploy." in ended.run.outcome
@@ -146,8 +146,8 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
         async with app_on(url) as app:
             await app.plant(users=5, artworks=10)
             await app.run(TRAFFIC)
-        async with make_workshop(url, healing={"pace": BUSY}) as workshop:
-            task = asyncio.create_task(workshop.executor(lambda _: None).work(await plan(workshop)))
+        async with make_runtime(url, healing={"pace": BUSY}) as runtime:
+            task = asyncio.create_task(runtime.executor(lambda _: None).work(await plan(runtime)))
             async with app_on(url) as app:
                 await wait_until_waiting(app, SENTENCE)
             own_server.kill()
@@ -167,12 +167,12 @@ async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database
     async with app_on(app_database_url) as app:
         await app.plant(users=2, artworks=10)
         pace = {"wait_while": "SELECT true"}
-        async with make_workshop(app_database_url, healing={"pace": pace}) as workshop:
-            run = await workshop.planner.plan_user(
-                workshop.claimant(Trigger.API), "u0001", reason="a test", force=False
+        async with make_runtime(app_database_url, healing={"pace": pace}) as runtime:
+            run = await runtime.planner.plan_user(
+                runtime.claimant(Trigger.API), "u0001", reason="a test", force=False
             )
             assert isinstance(run, Run)
-            working = workshop.executor(lambda _: None).work(run)
+            working = runtime.executor(lambda _: None).work(run)
             ended = await asyncio.wait_for(working, PATIENCE)
         assert ended.run.state is RunState.HELD
         assert ended.run.outcome.endswith(f" s: {SENTENCE}")

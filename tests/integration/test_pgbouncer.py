@@ -21,7 +21,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
-from tests.support.healing import heal, make_workshop, plan
+from tests.support.healing import heal, make_runtime, plan
 from tests.support.pgbouncer import Bouncer, bouncing
 from tests.support.roles import as_service
 from tests.support.waiting import wait_until
@@ -105,8 +105,8 @@ async def test_a_run_goes_through_two_connections_and_leaves_nothing_in_them(
     async with app_on(app_database_url) as app:
         await app.plant(users=15, artworks=15)
         await start_audit(app)
-        async with make_workshop(through, **PACED) as workshop, neighbour(through) as seen:
-            ended = await heal(workshop)
+        async with make_runtime(through, **PACED) as runtime, neighbour(through) as seen:
+            ended = await heal(runtime)
             looks = seen.looks
             await wait_until(lambda: seen.looks > looks + 20, 30)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 225)
@@ -122,7 +122,7 @@ async def test_a_neighbour_finds_what_a_careless_client_leaves(
     app_database_url: str, bouncer: Bouncer
 ) -> None:
     through = bouncer.url(app_database_url)
-    async with make_workshop(app_database_url):
+    async with make_runtime(app_database_url):
         pass  # for the role
     async with neighbour(through) as seen:
         with psycopg.connect(conninfo(as_service(through)), autocommit=True) as careless:
@@ -138,15 +138,15 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
     async with app_on(app_database_url) as app:
         await app.plant(users=5, artworks=15)
         await start_audit(app)
-        async with make_workshop(through, **PACED) as workshop, neighbour(through) as seen:
-            user = await workshop.planner.plan_user(
-                workshop.claimant(Trigger.API), "u0001", reason="a login", force=False
+        async with make_runtime(through, **PACED) as runtime, neighbour(through) as seen:
+            user = await runtime.planner.plan_user(
+                runtime.claimant(Trigger.API), "u0001", reason="a login", force=False
             )
             assert isinstance(user, Run)
-            ended = await workshop.executor(lambda _: None).work(user)
+            ended = await runtime.executor(lambda _: None).work(user)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 15)
 
-            run, paused = await plan(workshop), asyncio.Event()
+            run, paused = await plan(runtime), asyncio.Event()
 
             def pause_once(_: Progress) -> None:
                 if not paused.is_set():
@@ -157,12 +157,12 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
                             " paused_reason = 'we look'"
                         )
 
-            held = await workshop.executor(pause_once).work(run)
+            held = await runtime.executor(pause_once).work(run)
             assert (held.run.state, held.run.batches) == (RunState.HELD, 1)
             await app.run("UPDATE conservator.control SET paused = false")
-            taken = await workshop.take_up(run.id)
+            taken = await runtime.take_up(run.id)
             assert taken is not None
-            ended = await workshop.executor(lambda _: None).work(taken)
+            ended = await runtime.executor(lambda _: None).work(taken)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 60)
         assert seen.found == []
         await assert_only_legacy_inserted(app)

@@ -17,7 +17,7 @@ from tests.support.books import (
 )
 from tests.support.healing import (
     heal,
-    make_workshop,
+    make_runtime,
     working,
 )
 from tests.support.poison import (
@@ -45,11 +45,11 @@ async def verified(app: App) -> bool:
 async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behind_them(
     app_database_url: str, poison: Poison
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=8)
         await start_audit(app)
         await poison.build(app, THREE)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 5 * 8 - 3)
         assert (ended.run.remaining, ended.run.quarantined, ended.run.pass_) == (0, 3, 1)
         found = await quarantined(app)
@@ -64,11 +64,11 @@ async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behin
 
 
 async def test_what_a_conversion_quotes_is_not_kept(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=1, artworks=2)
         secret = Poison("", "22P02", "PERFORM 'somebody@example.org'::int")
         await secret.build(app, [("u0001", "old0001")])
-        await heal(workshop)
+        await heal(runtime)
         ((_, error),) = (await quarantined(app)).values()
         assert error == "22P02: invalid input syntax for type integer"
 
@@ -81,17 +81,17 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
     users, artworks = luck.randint(1, 6), luck.randint(1, 9)
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(luck.choice((1, 2, 7, 1000)))) as workshop,
+        make_runtime(app_database_url, **paced(luck.choice((1, 2, 7, 1000)))) as runtime,
     ):
         await app.plant(users=users, artworks=artworks)
         pairs = sorted(await missing(app))
         refused = set(luck.sample(pairs, luck.randint(0, len(pairs))))
         await RAISED.build(app, refused)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         state = RunState.PARTIAL if refused else RunState.SUCCEEDED
         assert (ended.run.state, ended.run.inserted) == (state, len(pairs) - len(refused))
         assert set(await quarantined(app)) == refused == await missing(app)
-        assert await scheduled(workshop) is None
+        assert await scheduled(runtime) is None
         await assert_books_agree(app)
         await assert_ledger_is_there(app)
         cured = set(luck.sample(sorted(refused), len(refused) // 2))
@@ -103,7 +103,7 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
             )
         await a_day_passes(app)
         if refused:
-            again = await heal_by_schedule(workshop)
+            again = await heal_by_schedule(runtime)
             assert (again.run.planned_rows, again.run.inserted) == (len(refused), len(cured))
         assert set(await quarantined(app)) == refused - cured == await missing(app)
         assert {n for n, _ in (await quarantined(app)).values()} <= {2}
@@ -113,16 +113,16 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
 async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=8)
         await RAISED.build(app, THREE)
-        await heal(workshop)
-        assert await scheduled(workshop) is None
+        await heal(runtime)
+        assert await scheduled(runtime) is None
         await app.run(
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
             " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
         )
-        ended = await heal_by_schedule(workshop)
+        ended = await heal_by_schedule(runtime)
         run = ended.run
         assert (run.state, run.inserted, run.quarantined) == (RunState.SUCCEEDED, 5, 0)
         assert (run.planned_rows, run.aside, run.legacy_before, run.remaining) == (5, 3, 8, 0)
@@ -137,18 +137,18 @@ async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
 
 
 async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=8)
         await RAISED.build(app, THREE)
-        first = await heal(workshop, max_rows=20)
+        first = await heal(runtime, max_rows=20)
         assert (first.run.inserted, first.run.quarantined) == (20, 2)
         assert not await verified(app)
-        run = await scheduled(workshop, max_rows=10)
+        run = await scheduled(runtime, max_rows=10)
         assert run is not None
         assert (run.planned_rows, run.aside) == (10, 2)
-        ended = await working(workshop, run)
+        ended = await working(runtime, run)
         assert ended.run.inserted <= 10
-        await heal_by_schedule(workshop)
+        await heal_by_schedule(runtime)
         assert await missing(app) == set(THREE) == set(await quarantined(app))
         assert await verified(app)
         await assert_books_agree(app)

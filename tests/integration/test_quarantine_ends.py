@@ -15,7 +15,7 @@ from tests.support.healing import (
     at_the_gate,
     heal,
     heal_until,
-    make_workshop,
+    make_runtime,
     plan,
     working,
 )
@@ -33,12 +33,12 @@ def paced(max_batch: int, **database: str) -> dict[str, object]:
 
 
 async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=8)
         await RAISED.build(app, THREE)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 2)
         assert {pair: n for pair, (n, _) in (await quarantined(app)).items()} == {THREE[2]: 2}
 
@@ -46,13 +46,13 @@ async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: st
 async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(1)) as workshop,
+        make_runtime(app_database_url, **paced(1)) as runtime,
     ):
         await app.plant(users=5, artworks=8)
         await RAISED.build(app, THREE)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("DELETE FROM poison")
-        held = await heal_until(workshop, await plan(workshop), batches=1)
+        held = await heal_until(runtime, await plan(runtime), batches=1)
         assert (held.run.state, held.run.inserted) == (RunState.HELD, 1)
         assert set(await quarantined(app)) == set(THREE[1:])
 
@@ -71,16 +71,16 @@ async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url
 async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
     app_database_url: str, event: str
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=8)
         await RAISED.build(app, THREE)
-        await heal(workshop)
+        await heal(runtime)
         await app.run(event)
         await app.run(
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
             " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
         )
-        ended = await heal_by_schedule(workshop)
+        ended = await heal_by_schedule(runtime)
         assert ended.run.state is RunState.SUCCEEDED
         assert await quarantined(app) == {}
         await assert_books_agree(app)
@@ -91,10 +91,10 @@ async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced(1, lock_timeout="30s")) as workshop,
+        make_runtime(app_database_url, **paced(1, lock_timeout="30s")) as runtime,
     ):
         await app.plant(users=2, artworks=4)
-        async with at_the_gate(app_database_url, app, workshop, after_batches=2) as (gate, task):
+        async with at_the_gate(app_database_url, app, runtime, after_batches=2) as (gate, task):
             await app.run("DELETE FROM art_sessions WHERE id = 'old0003'")
             await gate.open()
             ended = await task
@@ -110,14 +110,14 @@ async def test_a_lock_never_puts_a_pair_aside(
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **paced(1, lock_timeout="20ms")) as workshop,
+        make_runtime(app_database_url, **paced(1, lock_timeout="20ms")) as runtime,
     ):
         await app.plant(users=1, artworks=3)
         async with visitor.connection.transaction():
             await visitor.run(
                 "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'old0002')"
             )
-            ended = await working(workshop, await plan(workshop))
+            ended = await working(runtime, await plan(runtime))
         assert (ended.run.state, ended.run.inserted) == (RunState.HELD, 1)
         assert await quarantined(app) == {}
 
@@ -126,30 +126,30 @@ async def test_an_artwork_that_nobody_may_have_costs_its_pairs_and_no_others(
     app_database_url: str,
 ) -> None:
     users = MAX_REFUSED + 10
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=users, artworks=1)
         await app.run(
             "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (artwork_id <> 'old0001')"
         )
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.quarantined) == (RunState.PARTIAL, users)
-        assert await scheduled(workshop) is None
+        assert await scheduled(runtime) is None
 
 
 async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_each_pair(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=MAX_REFUSED, artworks=3)
         await app.run(
             "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (false) NOT VALID"
         )
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.FAILED, 0)
         assert "it is the table that refuses: 23514" in ended.run.outcome
         assert len(await quarantined(app)) == MAX_REFUSED
         await app.run("ALTER TABLE user_art_impressions DROP CONSTRAINT never")
-        mended = await heal(workshop)
+        mended = await heal(runtime)
         assert (mended.run.state, mended.run.inserted) == (RunState.SUCCEEDED, MAX_REFUSED * 3)
         assert await quarantined(app) == {}
         await assert_books_agree(app)

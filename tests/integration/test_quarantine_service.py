@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from monitor.commands import UserBackfill
-from monitor.policy import Code
-from monitor.service import Service
+from monitor.policy.decision import Code
+from monitor.service.service import Service
 from tests.support.app import app_on
 from tests.support.books import assert_books_agree
 from tests.support.healing import service_settings
@@ -62,7 +62,7 @@ async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
             assert status.census is not None
             assert status.census.legacy_untracked == 2
             assert not status.control.breaker_open
-            shown = await service.desk.quarantine(1)
+            shown = await service.commands.quarantine(1)
             assert {(pair.user_id, pair.artwork_id) for pair in shown} == await missing(app)
             await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
             await a_day_passes(app)
@@ -77,10 +77,10 @@ async def test_a_users_backfill_leaves_out_what_can_not_be_written(app_database_
     async with app_on(app_database_url) as app, service_on(app_database_url, "observe") as service:
         await app.plant(users=2, artworks=6)
         await RAISED.build(app, [("u0001", "old0003")])
-        assert await service.desk.would_backfill_user("u0001") == 6
-        done = await service.desk.backfill_user("u0001", force=False)
+        assert await service.commands.would_backfill_user("u0001") == 6
+        done = await service.commands.backfill_user("u0001", force=False)
         assert done == UserBackfill(updated=5, run_id=1, skipped=False)
-        again = await service.desk.backfill_user("u0001", force=True)
+        again = await service.commands.backfill_user("u0001", force=True)
         assert again == UserBackfill(updated=0, run_id=None, skipped=False)
-        assert await service.desk.would_backfill_user("u0001") == 0
+        assert await service.commands.would_backfill_user("u0001") == 0
         assert set(await quarantined(app)) == {("u0001", "old0003")}

@@ -88,7 +88,7 @@ async def test_what_healing_writes_is_not_recorded_and_what_is_viewed_again_is(
 ) -> None:
     async with recording(app_database_url) as it:
         await it.app.plant(users=5, artworks=4)
-        assert (await heal(it.workshop)).run.inserted == 20
+        assert (await heal(it.runtime)).run.inserted == 20
         await it.app.run(UPSERT, user="u0001", artwork="old0001")
         # Everything in the last five minutes, seconds ago, lies in the window of the next run.
         await it.app.run(
@@ -194,8 +194,8 @@ async def test_ten_weeks_of_samples_outlive_a_shorter_history(app_database_url: 
                 " artworks, seeded, suspect, level) SELECT t - interval '5 minutes', t, 1, 1,"
                 f" false, false, 1 FROM (SELECT now() - interval '{days} days') AS s (t)"
             )
-        async with transaction(it.workshop.engine, timeout=timedelta(seconds=10)) as connection:
-            await history.prune(connection, it.workshop.state, timedelta(days=1))
+        async with transaction(it.runtime.engine, timeout=timedelta(seconds=10)) as connection:
+            await history.prune(connection, it.runtime.state, timedelta(days=1))
         assert await it.app.rows(
             "SELECT now() - ended_at < interval '70 days' FROM conservator.recording_sample"
         ) == [(True,)]
@@ -212,7 +212,7 @@ async def test_on_a_replica_the_reading_role_suffices(app_database_url: str) -> 
         assert url != app_database_url
         reading = create_engine(url, pool_size=1)
         try:
-            it_reads = Recording(it.app, it.workshop, recorder_of(it.workshop, reading))
+            it_reads = Recording(it.app, it.runtime, recorder_of(it.runtime, reading))
             found = await it_reads.run()
         finally:
             await reading.dispose()

@@ -24,7 +24,7 @@ from checks.statements import template
 from monitor.demo.server import PostgresServer
 from tests.support.app import app_on
 from tests.support.databases import APP, cloned
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.plans import plans_of
 from tests.support.replicas import replica_of
 from tests.support.undoing import UPSERT
@@ -69,17 +69,17 @@ async def sampled(connection: AsyncConnection, window: Window, state: str | None
 async def test_what_a_heal_run_writes_is_no_recording_until_somebody_looks(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=5, artworks=4)
-        ended = await heal(workshop)
+        ended = await heal(runtime)
         assert ended.run.inserted == 20
         now = datetime.now(UTC)
         window = Window(now - HOUR, now + HOUR)
-        async with workshop.engine.connect() as connection:
+        async with runtime.engine.connect() as connection:
             assert (await sampled(connection, window, None)).impressions == 20
             assert (await sampled(connection, window, "conservator")).impressions == 0
         await app.run(UPSERT, user="u0001", artwork="old0001")
-        async with workshop.engine.connect() as connection:
+        async with runtime.engine.connect() as connection:
             assert (await sampled(connection, window, "conservator")).impressions == 1
 
 

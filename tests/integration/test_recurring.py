@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
 from tests.support.waiting import wait_until

@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.statements import render
 from monitor.database import transaction
-from monitor.retention import forget_erased, sweep_ledger
+from monitor.replicas.retention import forget_erased, sweep_ledger
+from monitor.runtime import Runtime
 from monitor.state import history
 from monitor.state.runs import Run, Trigger
 from monitor.state.schema import PACKAGE
-from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.books import assert_ledger_is_there
-from tests.support.healing import claimed, heal, heal_until, make_workshop, plan, working
+from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
 from tests.support.poison import RAISED, quarantined
 
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"
@@ -26,9 +26,9 @@ async def agree(_: AsyncConnection) -> None:
     """Leads."""
 
 
-async def prune_history(workshop: Workshop, days: int) -> None:
-    async with transaction(workshop.engine, timeout=timedelta(seconds=10)) as connection:
-        await history.prune(connection, workshop.state, timedelta(days=days))
+async def prune_history(runtime: Runtime, days: int) -> None:
+    async with transaction(runtime.engine, timeout=timedelta(seconds=10)) as connection:
+        await history.prune(connection, runtime.state, timedelta(days=days))
 
 
 async def age(app: App, run: int) -> None:
@@ -41,15 +41,15 @@ async def age(app: App, run: int) -> None:
 async def test_the_ledger_forgets_impressions_that_are_gone_and_no_others(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=6, artworks=10)
-        await heal(workshop)
-        assert await sweep_ledger(workshop, agree) == 0
+        await heal(runtime)
+        assert await sweep_ledger(runtime, agree) == 0
         await app.run("DELETE FROM users WHERE id = 'u0002'")
         await app.run("DELETE FROM art_sessions WHERE id IN ('old0001', 'old0010')")
         # Seen again: real now, and still what an undo must look at.
         await app.run("UPDATE user_art_impressions SET viewed_at = now() WHERE user_id = 'u0003'")
-        assert await sweep_ledger(workshop, agree, step=7) == 60 - 5 * 8
+        assert await sweep_ledger(runtime, agree, step=7) == 60 - 5 * 8
         assert await app.value(LEDGER) == 5 * 8
         assert await app.value(LEDGER + " WHERE user_id = 'u0002'") == 0
         assert await app.value(LEDGER + " WHERE user_id = 'u0003'") == 8
@@ -58,11 +58,11 @@ async def test_the_ledger_forgets_impressions_that_are_gone_and_no_others(
 async def test_a_sweep_goes_on_where_it_was_and_begins_again_at_the_end(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=10)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("DELETE FROM art_sessions WHERE id LIKE 'old%'")
-        found = [await sweep_ledger(workshop, agree, step=12, seconds=0) for _ in range(3)]
+        found = [await sweep_ledger(runtime, agree, step=12, seconds=0) for _ in range(3)]
         assert found == [12, 12, 6]
         assert await app.rows("SELECT run_id, user_id FROM conservator.ledger_sweep") == [(0, None)]
 
@@ -70,26 +70,26 @@ async def test_a_sweep_goes_on_where_it_was_and_begins_again_at_the_end(
 async def test_what_a_run_under_way_has_written_is_its_own(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, healing={"pace": {"max_batch": 10}}) as workshop,
+        make_runtime(app_database_url, healing={"pace": {"max_batch": 10}}) as runtime,
     ):
         await app.plant(users=3, artworks=10)
-        held = await heal_until(workshop, await plan(workshop), batches=1)
+        held = await heal_until(runtime, await plan(runtime), batches=1)
         await app.run("DELETE FROM art_sessions WHERE id = 'old0001'")
-        assert await sweep_ledger(workshop, agree) == 0
-        await working(workshop, await claimed(workshop, held.run.id))
-        assert await sweep_ledger(workshop, agree) == 1
+        assert await sweep_ledger(runtime, agree) == 0
+        await working(runtime, await claimed(runtime, held.run.id))
+        assert await sweep_ledger(runtime, agree) == 1
         await assert_ledger_is_there(app)
 
 
 async def test_a_step_of_the_sweep_costs_the_same_however_long_the_ledger_is(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=400, artworks=100)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("ANALYZE user_art_impressions, conservator.backfilled_impression")
-        text = render(PACKAGE, "ledger_sweep", workshop.state.fragments)
-        async with transaction(workshop.engine, timeout=timedelta(seconds=30)) as connection:
+        text = render(PACKAGE, "ledger_sweep", runtime.state.fragments)
+        async with transaction(runtime.engine, timeout=timedelta(seconds=30)) as connection:
             found = await connection.exec_driver_sql(
                 "EXPLAIN (FORMAT json) " + text,
                 {"run_id": 1, "user_id": "u0100", "artwork_id": "old0050", "limit": 1000},
@@ -112,14 +112,14 @@ def scans(plan: dict[str, Any]) -> set[tuple[str, str]]:
 async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=4)
-        first = (await heal(workshop)).run.id
+        first = (await heal(runtime)).run.id
         await app.run(
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
             " VALUES ('older', 's', '/', timezone('UTC', now()) - interval '20 days')"
         )
-        second = (await heal(workshop)).run.id
+        second = (await heal(runtime)).run.id
         for run in (first, second):
             await age(app, run)
             await app.run(
@@ -128,10 +128,10 @@ async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
                 id=run,
             )
         await app.run("DELETE FROM art_sessions WHERE id = 'older'")
-        await sweep_ledger(workshop, agree)
-        await prune_history(workshop, 92)
+        await sweep_ledger(runtime, agree)
+        await prune_history(runtime, 92)
         assert await app.value("SELECT count(*) FROM conservator.run") == 2
-        await prune_history(workshop, 90)
+        await prune_history(runtime, 90)
         assert await app.rows("SELECT id FROM conservator.run") == [(first,)]
         assert await app.value("SELECT count(*) FROM conservator.batch") == 0
         assert await app.rows("SELECT run_id FROM conservator.run_wait") == [(first,)]
@@ -139,17 +139,17 @@ async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
 
 
 async def test_nothing_is_left_of_a_user_that_the_app_has_erased(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=4)
         await RAISED.build(app, [("u0002", "old0001"), ("u0003", "old0001")])
         for user in ("u0002", "u0003"):
-            claimant = workshop.claimant(Trigger.API)
-            run = await workshop.planner.plan_user(claimant, user, reason="a test", force=False)
+            claimant = runtime.claimant(Trigger.API)
+            run = await runtime.planner.plan_user(claimant, user, reason="a test", force=False)
             assert isinstance(run, Run)
-            await working(workshop, run)
+            await working(runtime, run)
         await app.run("DELETE FROM users WHERE id = 'u0002'; DROP TABLE poison CASCADE")
-        await forget_erased(workshop, agree)
-        await sweep_ledger(workshop, agree)
+        await forget_erased(runtime, agree)
+        await sweep_ledger(runtime, agree)
         assert set(await quarantined(app)) == {("u0003", "old0001")}
         for (table,) in await app.rows(
             "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.alert_log import AlertLog
 from monitor.commands import AlertsTaken
 from monitor.database import create_engine
-from monitor.service import Service
+from monitor.service.service import Service
 from monitor.state.alerts import WAKING, Notification
 from tests.integration.test_service_replicas import PATIENCE, censuses, more_censuses, sees, two
 from tests.support.app import App, app_on
@@ -34,7 +34,7 @@ async def test_an_alert_makes_the_leader_count_and_is_recorded(app_database_url:
         async with two(app_database_url, every="1h", mode="observe") as (a, _):
             await wait_until(sees(a, lambda s: s.decision), PATIENCE)
             counted = await censuses(app)
-            taken = await a.desk.alerted([told()])
+            taken = await a.commands.alerted([told()])
             assert taken == AlertsTaken(new=(told(),), woken=True, recorded=True)
             await wait_until(lambda: more_censuses(app, counted), PATIENCE)
             assert await app.rows(RECORDED) == [(WAKING, "firing", a.board.current.replica)]
@@ -47,7 +47,7 @@ async def test_a_follower_passes_an_alert_on_to_the_leader(app_database_url: str
         async with two(app_database_url, every="1h", mode="observe") as (a, b):
             await wait_until(sees(a, lambda s: s.decision), PATIENCE)
             counted = await censuses(app)
-            assert await b.desk.alerted([told()]) == AlertsTaken((told(),), True, True)
+            assert await b.commands.alerted([told()]) == AlertsTaken((told(),), True, True)
             await wait_until(lambda: more_censuses(app, counted), PATIENCE)
             assert await app.rows(RECORDED) == [(WAKING, "firing", b.board.current.replica)]
 
@@ -58,11 +58,11 @@ async def test_what_one_replica_was_told_is_no_news_at_the_other(app_database_ur
         await app.plant(users=1, artworks=1)
         async with two(app_database_url, every="1h", mode="observe") as (a, b):
             await wait_until(sees(a, lambda s: s.decision), PATIENCE)
-            assert (await b.desk.alerted([told(), other])).new == (told(), other)
-            assert await a.desk.alerted([told(), other]) == AlertsTaken((), False, True)
-            assert await a.desk.alerted([other, ended]) == AlertsTaken((ended,), False, True)
+            assert (await b.commands.alerted([told(), other])).new == (told(), other)
+            assert await a.commands.alerted([told(), other]) == AlertsTaken((), False, True)
+            assert await a.commands.alerted([other, ended]) == AlertsTaken((ended,), False, True)
             assert len(await app.rows(RECORDED)) == 3
-            listed = await a.desk.alerts(limit=2)
+            listed = await a.commands.alerts(limit=2)
             assert (listed[0].name, listed[0].status) == (WAKING, "resolved")
 
 
@@ -74,7 +74,7 @@ async def test_where_no_census_is_taken_nobody_is_woken(app_database_url: str) -
         try:
             await service.start()
             await wait_until(sees(service, lambda s: s.leader), PATIENCE)
-            assert not (await service.desk.alerted([told()])).woken
+            assert not (await service.commands.alerted([told()])).woken
             assert len(await app.rows(RECORDED)) == 1
         finally:
             await service.stop()
@@ -91,7 +91,7 @@ async def test_what_is_told_while_the_database_is_away_is_recorded_later(
             await service.start()
             await wait_until(sees(service, lambda s: s.leader), PATIENCE)
             there, service._alert_log._engine = service._alert_log._engine, away
-            taken = await service.desk.alerted([told()])
+            taken = await service.commands.alerted([told()])
             assert taken == AlertsTaken((told(),), True, recorded=False)
             assert await app.rows(RECORDED) == []
             service._alert_log._engine = there
@@ -115,12 +115,12 @@ async def test_what_is_old_is_forgotten(app_database_url: str) -> None:
         try:
             await service.start()
             await wait_until(sees(service, lambda s: s.leader), PATIENCE)
-            await service.desk.alerted([told(1), told(2)])
+            await service.commands.alerted([told(1), told(2)])
             await app.run(
                 "UPDATE conservator.alert SET received_at = now() - interval '91 days'"
                 " WHERE fingerprint = '1a301'"
             )
-            await service._books.prune()
+            await service._sync.prune()
             assert await app.rows("SELECT fingerprint FROM conservator.alert") == [("1a302",)]
         finally:
             await service.stop()
@@ -157,7 +157,7 @@ async def test_each_change_of_an_alert_is_new_exactly_once(
             for history in seen:
                 await app.run("DELETE FROM conservator.alert")
                 known: set[tuple[str, datetime, str]] = set()
-                log = AlertLog(service._engine, lambda: service.workshop, holder="x")
+                log = AlertLog(service._engine, lambda: service.runtime, holder="x")
                 for alerts in history:
                     keys = {(a.fingerprint[:200], a.starts_at, a.status) for a in alerts}
                     new = await log.take(alerts)

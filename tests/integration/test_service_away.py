@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from monitor.demo.gallery import SCHEMA
 from monitor.demo.server import PostgresServer
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.integration.test_service_loop import EAGER, QUICK, is_clean
 from tests.support.app import App, app_on, conninfo
 from tests.support.books import assert_books_agree, assert_ledger_is_there
@@ -68,7 +68,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
             assert not status.leader
             assert status.database_error
             with pytest.raises(DatabaseUnavailableError, match="can't be used"):
-                await service.desk.pause("fire")
+                await service.commands.pause("fire")
             await asyncio.to_thread(own_server.restart)
             await wait_until(lambda: healed(service), PATIENCE)
             assert service.board.current.ready

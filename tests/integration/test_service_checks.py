@@ -12,7 +12,7 @@ from typing import Any
 from checks.judgement import Outcome
 from exporters.current import current_outcome
 from exporters.prometheus import create_registry
-from monitor.service import Service
+from monitor.service.service import Service
 from monitor.status import CheckStatus
 from tests.support.app import App, app_on
 from tests.support.healing import service_settings

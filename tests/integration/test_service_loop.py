@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monitor.policy import Code, Verdict
-from monitor.service import Service
+from monitor.policy.decision import Code, Verdict
+from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.books import (
     assert_books_agree,
@@ -147,7 +147,7 @@ async def test_in_observe_mode_everything_is_counted_and_nothing_written(
             assert service.board.current.census is not None
             assert service.board.current.census.legacy_untracked == 20
             # A person may, and the loop then takes the run to its end.
-            assert await service.desk.backfill_all() == 1
+            assert await service.commands.backfill_all() == 1
             await wait_until(lambda: is_clean(service))
         assert set(await codes(app)) <= {"observe", "active_run", "clean"}
         assert await counter(app, "heal_refusals") == 0

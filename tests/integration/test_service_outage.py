@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from checks.errors import DatabaseUnavailableError, RefusedError
 from monitor.demo.gallery import SCHEMA
 from monitor.demo.server import PostgresServer
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
 from tests.support.books import (
@@ -61,7 +61,7 @@ async def test_a_database_that_dies_in_the_middle_of_a_run_is_healed_when_it_is_
             assert service.board.current.database_error
             assert not service.board.current.ready
             with pytest.raises(DatabaseUnavailableError):
-                await service.desk.user_census("u0001")
+                await service.commands.user_census("u0001")
         await asyncio.to_thread(own_server.restart)
         await wait_until(lambda: service.board.current.ready, 30)
         await wait_until(lambda: is_clean(service), 60)
@@ -113,13 +113,13 @@ async def test_a_stop_while_a_run_is_being_planned_holds_it_before_its_first_bat
         async with service_on(app_database_url, mode="observe", **SLOW) as service:
             async with locker.connection.transaction():
                 await locker.run("LOCK TABLE conservator.work IN ACCESS EXCLUSIVE MODE")
-                planning = asyncio.create_task(service.desk.backfill_all())
+                planning = asyncio.create_task(service.commands.backfill_all())
                 await wait_until(lambda: somebody_waits_for_a_lock(app))
                 with capture_logs() as events:
                     stopping = asyncio.create_task(service.stop())
                     await wait_until(lambda: "stopping" in [event["event"] for event in events])
                 with pytest.raises(RefusedError, match="shutting down"):
-                    await service.desk.backfill_user("u0001", force=False)
+                    await service.commands.backfill_user("u0001", force=False)
             await planning
             await asyncio.wait_for(stopping, 5)
         rows = await app.rows("SELECT state, inserted FROM conservator.run")
@@ -146,7 +146,7 @@ async def test_a_pause_from_elsewhere_holds_the_services_run_and_a_resume_ends_i
             before = await app.fingerprint("user_art_impressions")
             await wait_until(lambda: was_decided(app, "paused"))
             assert await app.fingerprint("user_art_impressions") == before
-            await service.desk.resume()
+            await service.commands.resume()
             await wait_until(lambda: is_clean(service), 30)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [("succeeded", 200)]
         await assert_books_agree(app)

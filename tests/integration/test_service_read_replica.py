@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.checking.replica import LEFT
 from monitor.demo.server import PostgresServer
-from monitor.service import Service
+from monitor.service.service import Service
 from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
 from tests.support.app import app_on
 from tests.support.healing import service_settings
@@ -125,7 +125,7 @@ async def test_a_decision_from_the_replica_is_confirmed_by_a_count_on_the_primar
             await app.run(OLD)
             written = await app.value("SELECT count(*) FROM conservator.backfilled_impression")
             async with healing_on(app_database_url, replica, mode="heal") as service:
-                planner = service.workshop.planner
+                planner = service.runtime.planner
                 plan = planner.plan_audience
 
                 async def late(*args: Any, **named: Any) -> Any:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from exporters.current import current_census, current_users
 from exporters.prometheus import create_registry
-from monitor.service import Service
+from monitor.service.service import Service
 from monitor.status import Status
 from tests.integration.test_service_loop import EAGER, is_clean
 from tests.support.app import App, app_on
@@ -212,7 +212,7 @@ async def test_a_look_that_began_while_leading_does_not_revive_a_lead_that_was_l
     ):
         async with locker.connection.transaction():
             await locker.run("LOCK TABLE conservator.counter IN ACCESS EXCLUSIVE MODE")
-            look = asyncio.create_task(service._books.refresh())
+            look = asyncio.create_task(service._sync.refresh())
             await wait_until(lambda: somebody_waits(app), PATIENCE)
             await app.run(TAKEN)
             await wait_until(sees(service, lambda s: not s.leader), PATIENCE)
@@ -239,7 +239,7 @@ async def test_a_run_asked_for_at_a_follower_is_worked_there_and_published_by_th
             await wait_until(
                 sees(a, lambda s: s.census and s.census.legacy_untracked == 160), PATIENCE
             )
-            assert await b.desk.backfill_all() is not None
+            assert await b.commands.backfill_all() is not None
             await wait_until(sees(a, lambda s: s.active_run and s.active_run.waiting_for), PATIENCE)
             await app.run("UPDATE gate SET shut = FALSE")
             assert await app.value("SELECT holder FROM conservator.run") == b.board.current.replica
@@ -260,10 +260,10 @@ async def test_a_resume_at_a_follower_wakes_the_leader(app_database_url: str) ->
         await app.plant(users=4, artworks=5)
         async with two(app_database_url, every="1h") as (a, b):
             await wait_until(sees(a, lambda s: s.counters.get(("heal_runs", ""))), PATIENCE)
-            await b.desk.pause("we look")
+            await b.commands.pause("we look")
             await wait_until(sees(a, lambda s: s.control.paused), PATIENCE)
             counted = await censuses(app)
-            await b.desk.resume()
+            await b.commands.resume()
             await wait_until(lambda: more_censuses(app, counted), PATIENCE)
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from checks.errors import CatalogueError
 from monitor.config import Settings
 from monitor.database import create_engine, transaction
+from monitor.runtime import inspect, require
 from monitor.state import schema
-from monitor.workshop import inspect, require
 from tests.support.app import App, app_on
 from tests.support.healing import make_settings
 

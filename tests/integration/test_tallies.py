@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.demo.server import PostgresServer
-from monitor.loss import Loss, Side, loss_between
-from monitor.tallies import take_tally
-from monitor.workshop import Workshop
+from monitor.loop.tallies import take_tally
+from monitor.policy.loss import Loss, Side, loss_between
+from monitor.runtime import Runtime
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 from tests.support.histories import (
     LEAVING,
     Act,
@@ -42,9 +42,9 @@ ALTER TABLE user_art_impressions
 class Scene:
     """A database, the tools for it, and whether the catalogue proves what belongs together."""
 
-    def __init__(self, app: App, workshop: Workshop, *, proved: bool) -> None:
+    def __init__(self, app: App, runtime: Runtime, *, proved: bool) -> None:
         self.app = app
-        self.workshop = workshop
+        self.runtime = runtime
         self.proved = proved
 
 
@@ -55,8 +55,8 @@ async def scene(request: pytest.FixtureRequest, server: PostgresServer) -> Async
             if not request.param:
                 await app.run(_WITHOUT_KEYS)
             filters = {} if request.param else FILTERS
-            async with make_workshop(made, catalog=filters) as workshop:
-                yield Scene(app, workshop, proved=request.param)
+            async with make_runtime(made, catalog=filters) as runtime:
+                yield Scene(app, runtime, proved=request.param)
 
 
 async def lived(scene: Scene, history: History) -> tuple[list[Moment], list[Loss]]:
@@ -66,7 +66,7 @@ async def lived(scene: Scene, history: History) -> tuple[list[Moment], list[Loss
     moments, losses = [], []
     for events in history:
         moments.append(await life.happen(events))
-        loss = (await take_tally(scene.workshop)).loss
+        loss = (await take_tally(scene.runtime)).loss
         assert loss is not None
         losses.append(loss)
     return moments, losses

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from monitor.database import transaction
-from monitor.loss import Loss
-from monitor.state.control import open_breaker, reset_breaker
-from monitor.tallies import prune_tallies, take_tally
-from monitor.workshop import Workshop
+from monitor.loop.tallies import prune_tallies, take_tally
+from monitor.policy.loss import Loss
+from monitor.runtime import Runtime
+from monitor.state.control import mark_breaker_open, reset_breaker
 from tests.support.app import App, app_on
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 
 LOSE = """
 DELETE FROM user_art_impressions WHERE (user_id, artwork_id) IN (
@@ -32,10 +32,10 @@ class Watch:
     """A gallery of 10 users who have seen all of 20 artworks, and its tallies."""
 
     app: App
-    workshop: Workshop
+    runtime: Runtime
 
     async def tally(self) -> Loss:
-        loss = (await take_tally(self.workshop)).loss
+        loss = (await take_tally(self.runtime)).loss
         assert loss is not None
         return loss
 
@@ -54,9 +54,9 @@ class Watch:
         )
 
     async def reset(self) -> None:
-        async with transaction(self.workshop.engine, timeout=self.workshop.settings.lease) as c:
-            await open_breaker(c, self.workshop.state, code="loss", reason="a test")
-            await reset_breaker(c, self.workshop.state, accepted_share=None)
+        async with transaction(self.runtime.engine, timeout=self.runtime.settings.lease) as c:
+            await mark_breaker_open(c, self.runtime.state, code="loss", reason="a test")
+            await reset_breaker(c, self.runtime.state, accepted_share=None)
 
     async def rows(self) -> int:
         return sum([await self.app.value(f"SELECT count(*) FROM conservator.{t}") for t in TABLES])
@@ -64,10 +64,10 @@ class Watch:
 
 @asynccontextmanager
 async def watching(url: str) -> AsyncIterator[Watch]:
-    async with app_on(url) as app, make_workshop(url) as workshop:
+    async with app_on(url) as app, make_runtime(url) as runtime:
         await app.plant(users=10, artworks=14, untracked=0)
         await app.run(SEE_ALL)
-        watch = Watch(app, workshop)
+        watch = Watch(app, runtime)
         assert (await watch.tally()).expected == 200
         yield watch
 
@@ -158,13 +158,13 @@ async def test_pruning_changes_no_judgement_and_keeps_a_row_for_each_that_counts
             await watch.hours_pass(30)
             await watch.lose(10)
             before = await watch.tally()
-            await prune_tallies(watch.workshop)
+            await prune_tallies(watch.runtime)
             after = await watch.tally()
             assert (after.lost, after.expected) == (before.lost, before.expected)
         await watch.app.run("DELETE FROM users WHERE id <= 'u0004'")
         await watch.tally()
         await watch.hours_pass(30)
-        await prune_tallies(watch.workshop)
+        await prune_tallies(watch.runtime)
         users = await watch.app.rows("SELECT DISTINCT user_id FROM conservator.tally_user")
         assert len(users) == 6
         assert await watch.rows() == 6 + 20
@@ -179,7 +179,7 @@ async def test_pruning_keeps_what_was_so_when_the_last_verified_heal_was_planned
             await watch.hours_pass(30)
             await watch.lose(20)
             await watch.tally()
-        await prune_tallies(watch.workshop)
+        await prune_tallies(watch.runtime)
         enrolled = await watch.app.rows(
             "SELECT t.user_id, max(t.impressions) FROM conservator.tally_user AS t,"
             " conservator.control AS c WHERE t.taken_at <= c.verified_at GROUP BY t.user_id"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.undoing import (
     UPSERT,
     assert_undo_is_booked,
@@ -74,21 +74,21 @@ async def test_exactly_the_untouched_rows_go_and_all_others_stay_as_they_are(
     pace = {"pace": {"max_batch": case.max_batch}}
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, healing=pace) as workshop,
+        make_runtime(app_database_url, healing=pace) as runtime,
     ):
         await app.run(_EMPTY)
         await app.plant(users=case.users, artworks=case.artworks)
-        healed = (await heal(workshop)).run
+        healed = (await heal(runtime)).run
         await live_on(app, healed.id, case)
         if case.healed_again and await app.value("SELECT count(*) FROM users") > 1:
-            await heal_what_is_missing(workshop)
+            await heal_what_is_missing(runtime)
         before, ledger = await impressions(app), await listed(app)
         others = await app.fingerprint("users", "art_sessions")
         untouched = {row[:3] for row in before} & {row[1:] for row in ledger if row[0] == healed.id}
-        found = await surveyed(workshop, healed.id)
+        found = await surveyed(runtime, healed.id)
         assert found.untouched == len(untouched)
         if untouched:
-            ended = (await undo(workshop, healed.id)).run
+            ended = (await undo(runtime, healed.id)).run
             assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, len(untouched))
             assert f"{found.touched} were viewed again" in ended.outcome
             assert f"{found.gone} were gone already" in ended.outcome
@@ -136,12 +136,12 @@ async def test_an_undo_of_an_untouched_run_leaves_everything_as_it_was(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=9, artworks=25)
         before = await app.fingerprint(*TABLES)
-        healed = await heal(workshop)
-        ended = await undo(workshop, healed.run.id)
+        healed = await heal(runtime)
+        ended = await undo(runtime, healed.run.id)
         assert await app.fingerprint(*TABLES) == before
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 225)
         assert ended.run.batches == 6

@@ -11,10 +11,10 @@ import pytest
 from monitor.database import transaction
 from monitor.healing.batches import LeaseLostError
 from monitor.healing.executor import Ended
-from monitor.service import Service
+from monitor.runtime import Runtime
+from monitor.service.service import Service
 from monitor.state import control
 from monitor.state.runs import Run, RunState, get_run
-from monitor.workshop import Workshop
 from tests.integration.test_healing_gates import closed_window, paced, pause
 from tests.support.app import App, app_on
 from tests.support.books import start_audit
@@ -25,7 +25,7 @@ from tests.support.healing import (
     claimed,
     heal,
     heal_until,
-    make_workshop,
+    make_runtime,
     service_settings,
     working,
 )
@@ -37,14 +37,14 @@ QUICK = {"census": {"every": "100ms", "budget": "100%"}}
 
 @asynccontextmanager
 async def undo_at_the_gate(
-    url: str, workshop: Workshop, *, after_batches: int, place: str = IMPRESSIONS
+    url: str, runtime: Runtime, *, after_batches: int, place: str = IMPRESSIONS
 ) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
     """An undo of run 1 that stands inside its next batch after so many."""
     async with app_on(url) as keeper:
-        run = await plan_undo(workshop, 1)
+        run = await plan_undo(runtime, 1)
         gate = Gate(keeper)
         await gate.build(after_batches=after_batches, place=place)
-        task = working(workshop, run)
+        task = working(runtime, run)
         await wait_until(gate.somebody_waits, 30)
         yield gate, task
 
@@ -61,31 +61,31 @@ async def test_a_pause_holds_an_undo_before_its_next_batch_and_resume_lets_it_go
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
         before = await app.fingerprint("user_art_impressions")
-        await heal(workshop)
-        async with undo_at_the_gate(app_database_url, workshop, after_batches=3) as (gate, task):
-            await pause(workshop, "an incident")
+        await heal(runtime)
+        async with undo_at_the_gate(app_database_url, runtime, after_batches=3) as (gate, task):
+            await pause(runtime, "an incident")
             await gate.open()
             held = (await task).run
         assert (held.state, held.batches, held.inserted) == (RunState.HELD, 4, 40)
         assert held.outcome == "Paused: an incident. `conservator resume` ends the pause."
         await assert_half_done(app, held)
-        again = await working(workshop, await claimed(workshop, held.id))
+        again = await working(runtime, await claimed(runtime, held.id))
         assert (again.run.state, again.run.inserted) == (RunState.HELD, 40)
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            await control.resume(connection, workshop.state)
-        ended = (await working(workshop, await plan_undo_again(workshop, held))).run
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            await control.resume(connection, runtime.state)
+        ended = (await working(runtime, await plan_undo_again(runtime, held))).run
         assert (ended.id, ended.state, ended.inserted) == (held.id, RunState.SUCCEEDED, 100)
         assert await app.fingerprint(*before) == before
         await assert_undo_is_booked(app, ended.id)
 
 
-async def plan_undo_again(workshop: Workshop, held: Run) -> Run:
+async def plan_undo_again(runtime: Runtime, held: Run) -> Run:
     """Asking for the same undo again goes on with it."""
-    run = await plan_undo(workshop, 1)
+    run = await plan_undo(runtime, 1)
     assert (run.id, run.token, run.state) == (held.id, held.token + 2, RunState.RUNNING)
     return run
 
@@ -96,13 +96,13 @@ async def test_neither_the_window_nor_an_open_breaker_holds_an_undo(
     config = paced("1s", window=closed_window())
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **config) as workshop,
+        make_runtime(app_database_url, **config) as runtime,
     ):
         await app.plant(users=3, artworks=10)
-        taken = await claimed(workshop, (await heal(workshop)).run.id)
-        await workshop.executor(lambda _: None, window=False).work(taken)
+        taken = await claimed(runtime, (await heal(runtime)).run.id)
+        await runtime.executor(lambda _: None, window=False).work(taken)
         await app.run("UPDATE conservator.control SET breaker_open = TRUE, breaker_code = 'loss'")
-        ended = (await undo(workshop, 1)).run
+        ended = (await undo(runtime, 1)).run
         assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 30)
 
 
@@ -112,12 +112,12 @@ async def test_a_connection_that_is_lost_inside_a_batch_loses_and_repeats_nothin
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
         before = await app.fingerprint("user_art_impressions")
-        await heal(workshop)
-        async with undo_at_the_gate(app_database_url, workshop, after_batches=2, place=place) as (
+        await heal(runtime)
+        async with undo_at_the_gate(app_database_url, runtime, after_batches=2, place=place) as (
             gate,
             task,
         ):
@@ -136,19 +136,19 @@ async def test_whoever_has_lost_the_lease_takes_nothing_back_any_more(
     config = {**paced("30s"), "lease": "500ms"}
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **config) as workshop,
-        make_workshop(app_database_url, **config) as other,
+        make_runtime(app_database_url, **config) as runtime,
+        make_runtime(app_database_url, **config) as other,
     ):
         await app.plant(users=10, artworks=10)
-        await heal(workshop)
-        held = await heal_until(workshop, await plan_undo(workshop, 1), batches=2)
-        mine = await claimed(workshop, held.run.id)
+        await heal(runtime)
+        held = await heal_until(runtime, await plan_undo(runtime, 1), batches=2)
+        mine = await claimed(runtime, held.run.id)
         await app.run("UPDATE conservator.run SET lease_until = now() WHERE kind = 'undo'")
         theirs = await claimed(other, held.run.id)
         with pytest.raises(LeaseLostError):
-            await working(workshop, mine)
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            now = await get_run(connection, workshop.state, held.run.id)
+            await working(runtime, mine)
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            now = await get_run(connection, runtime.state, held.run.id)
         assert now is not None
         assert (now.inserted, now.token) == (20, theirs.token)
         await assert_half_done(app, now)
@@ -159,21 +159,21 @@ async def test_whoever_has_lost_the_lease_takes_nothing_back_any_more(
 async def test_the_second_pass_after_a_stop_begins_where_it_stood(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
-        await heal(workshop)
+        await heal(runtime)
         await app.run(
             "UPDATE user_art_impressions SET viewed_at = timezone('UTC', now())"
             " WHERE artwork_id IN ('old0003', 'old0007')"
         )
-        held = (await heal_until(workshop, await plan_undo(workshop, 1), batches=11)).run
+        held = (await heal_until(runtime, await plan_undo(runtime, 1), batches=11)).run
         # Ten batches see the whole ledger; the eleventh is the second pass's first.
         assert (held.state, held.pass_, held.batches, held.inserted) == (
             RunState.HELD, 2, 11, 80,
         )  # fmt: skip
         assert (held.position, held.user_cursor is not None) == (0, True)
-        ended = (await working(workshop, await claimed(workshop, held.id))).run
+        ended = (await working(runtime, await claimed(runtime, held.id))).run
         assert (ended.state, ended.batches, ended.inserted) == (RunState.SUCCEEDED, 12, 80)
         assert "20 were viewed again since and stay, 0 were gone already" in ended.outcome
 
@@ -198,11 +198,11 @@ async def test_a_service_goes_on_with_an_undo_in_any_mode_and_heals_nothing_afte
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **paced("30s")) as workshop,
+        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
         await app.plant(users=10, artworks=10)
-        await heal(workshop)
-        await heal_until(workshop, await plan_undo(workshop, 1), batches=3)
+        await heal(runtime)
+        await heal_until(runtime, await plan_undo(runtime, 1), batches=3)
     async with app_on(app_database_url) as app:
         async with service_on(app_database_url, mode="observe"):
             await wait_until(lambda: has_ended(app, 2), 30)
@@ -216,7 +216,7 @@ async def test_a_service_goes_on_with_an_undo_in_any_mode_and_heals_nothing_afte
             await wait_until(lambda: has_censuses(app, censuses + 3), 30)
             assert await app.value("SELECT count(*) FROM audit") == 0
             # A person ends the suspension, and what was taken back is healed again.
-            await service.desk.resume()
+            await service.commands.resume()
             await wait_until(lambda: has_ended(app, 3), 30)
         assert await app.value("SELECT inserted FROM conservator.run WHERE id = 3") == 100
 
@@ -243,12 +243,12 @@ async def test_an_undo_that_is_asked_for_over_the_desk_is_worked_and_its_census_
         before = await app.fingerprint("user_art_impressions")
         async with service_on(app_database_url) as service:
             await wait_until(lambda: has_ended(app, 1), 30)
-            would = await service.desk.would_undo(1)
+            would = await service.commands.would_undo(1)
             assert (would.untouched, would.touched, would.gone) == (50, 0, 0)
-            assert await service.desk.undo(1) == 2
+            assert await service.commands.undo(1) == 2
             await wait_until(lambda: has_ended(app, 2), 30)
             await wait_until(lambda: is_published(service, legacy=50), 30)
-            assert await service.desk.undo(1) is None
+            assert await service.commands.undo(1) is None
             assert service.board.current.control.suspended
             counters = service.board.current.counters
             assert counters["heal_undone_impressions", ""] == 50

@@ -9,35 +9,35 @@ import pytest
 from monitor.healing.undo_planning import NotUndoableError
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.undoing import refused, switches, undo
 
 PACED = {"healing": {"pace": {"max_batch": 10}}}
 
 
 async def test_without_a_unique_index_any_more_it_is_refused(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         bare = replace(
-            workshop.catalogue, impressions=replace(workshop.catalogue.impressions, indexes=())
+            runtime.catalogue, impressions=replace(runtime.catalogue.impressions, indexes=())
         )
-        workshop.state.catalogue = bare
-        said = await refused(app, workshop, 1, NotUndoableError)
+        runtime.state.catalogue = bare
+        said = await refused(app, runtime, 1, NotUndoableError)
         assert "has no unique index on (user_id, artwork_id) any more" in said
 
 
 async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         await app.run(
             "CREATE TABLE reactions (impression varchar CONSTRAINT reacted"
             " REFERENCES user_art_impressions ON DELETE CASCADE)"
         )
-        said = await refused(app, workshop, 1, NotUndoableError)
+        said = await refused(app, runtime, 1, NotUndoableError)
         assert "reacted of reactions" in said
         # As it asks for: then what is referred to stays, whatever became of its moment.
         await app.run(
@@ -46,7 +46,7 @@ async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
             "INSERT INTO reactions SELECT id FROM user_art_impressions"
             " WHERE artwork_id = 'old0002'"
         )
-        ended = (await undo(workshop, 1)).run
+        ended = (await undo(runtime, 1)).run
         assert (ended.state, ended.inserted, ended.remaining) == (RunState.PARTIAL, 12, 3)
         assert "3 are still there" in ended.outcome
         assert "23503" in ended.outcome
@@ -60,10 +60,10 @@ async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
     monkeypatch.setattr("monitor.healing.undo_rows.MAX_REFUSED", 3)
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         await app.run(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'impressions are for ever'; END $$;"
@@ -71,25 +71,25 @@ async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
             " FOR EACH ROW EXECUTE FUNCTION no()"
         )
         before = await app.fingerprint("user_art_impressions", "conservator.backfilled_impression")
-        ended = (await undo(workshop, 1)).run
+        ended = (await undo(runtime, 1)).run
         assert (ended.state, ended.inserted) == (RunState.FAILED, 0)
         assert "impressions are for ever" in ended.outcome
         assert await app.fingerprint(*before) == before
-        assert (await switches(workshop)).suspended
+        assert (await switches(runtime)).suspended
 
 
 async def test_a_trigger_that_swallows_deletes_leaves_the_undo_partial(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         await app.run(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN IF OLD.user_id = 'u0001' THEN RETURN NULL; END IF; RETURN OLD; END $$;"
             "CREATE TRIGGER no BEFORE DELETE ON user_art_impressions"
             " FOR EACH ROW EXECUTE FUNCTION no()"
         )
-        ended = (await undo(workshop, 1)).run
+        ended = (await undo(runtime, 1)).run
         assert (ended.state, ended.inserted, ended.remaining) == (RunState.PARTIAL, 10, 5)
         assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 5

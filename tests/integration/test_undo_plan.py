@@ -10,11 +10,11 @@ from monitor.database import transaction
 from monitor.healing.planning import ActiveRunError, PausedError
 from monitor.healing.undo_planning import NotUndoableError
 from monitor.healing.undo_survey import NO_TRACE, UndoSurvey, trace_warning
+from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import Run, RunState, Trigger, UnknownRunError
-from monitor.workshop import Workshop
 from tests.support.app import app_on
-from tests.support.healing import heal, heal_until, make_workshop, plan
+from tests.support.healing import heal, heal_until, make_runtime, plan
 from tests.support.undoing import BOOKS, UPSERT, plan_undo, refused, surveyed, switches, undo
 
 PACED = {"healing": {"pace": {"max_batch": 10}}}
@@ -23,12 +23,12 @@ PACED = {"healing": {"pace": {"max_batch": 10}}}
 async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_cutoff(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
-        assert (await switches(workshop)).verified_until is not None
-        run = await plan_undo(workshop, 1)
-        planned = await switches(workshop)
+        await heal(runtime)
+        assert (await switches(runtime)).verified_until is not None
+        run = await plan_undo(runtime, 1)
+        planned = await switches(runtime)
         assert (planned.suspended, planned.verified_until, planned.verified_at) == (
             True,
             None,
@@ -36,130 +36,130 @@ async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_c
         )
         assert planned.suspended_reason == "run 1 was taken back by undo run 2"
         # Somebody ends the suspension together with a pause: the end of the undo sets it again.
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            await control.resume(connection, workshop.state)
-        ended = await workshop.executor(lambda _: None).work(run)
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            await control.resume(connection, runtime.state)
+        ended = await runtime.executor(lambda _: None).work(run)
         assert ended.run.state is RunState.SUCCEEDED
-        assert (await switches(workshop)).suspended
+        assert (await switches(runtime)).suspended
 
 
 async def test_a_users_backfill_is_taken_back_and_can_be_done_once_more(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
         before = await app.fingerprint("user_art_impressions")
         for user in ("u0001", "u0002"):
-            await backfill(workshop, user)
-        ended = (await undo(workshop, 1)).run
+            await backfill(runtime, user)
+        ended = (await undo(runtime, 1)).run
         assert (ended.state, ended.inserted, ended.subject) == (RunState.SUCCEEDED, 5, "u0001")
         assert await app.rows("SELECT user_id FROM conservator.backfilled_user") == [("u0002",)]
-        again = await backfill(workshop, "u0001")
+        again = await backfill(runtime, "u0001")
         assert again.inserted == 5
-        await undo(workshop, again.id)
-        await undo(workshop, 2)
+        await undo(runtime, again.id)
+        await undo(runtime, 2)
         assert await app.fingerprint("user_art_impressions") == before
 
 
 async def test_the_once_flag_goes_with_any_of_the_users_backfills(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await backfill(workshop, "u0001")
+        await backfill(runtime, "u0001")
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
-        await backfill(workshop, "u0001", force=True)
+        await backfill(runtime, "u0001", force=True)
         assert await app.rows("SELECT run_id FROM conservator.backfilled_user") == [(2,)]
-        await undo(workshop, 1)
+        await undo(runtime, 1)
         assert await app.rows("SELECT run_id FROM conservator.backfilled_user") == []
 
 
-async def backfill(workshop: Workshop, user: str, *, force: bool = False) -> Run:
-    claimant = workshop.claimant(Trigger.API)
-    run = await workshop.planner.plan_user(claimant, user, reason="a test", force=force)
+async def backfill(runtime: Runtime, user: str, *, force: bool = False) -> Run:
+    claimant = runtime.claimant(Trigger.API)
+    run = await runtime.planner.plan_user(claimant, user, reason="a test", force=force)
     assert isinstance(run, Run)
-    return (await workshop.executor(lambda _: None).work(run)).run
+    return (await runtime.executor(lambda _: None).work(run)).run
 
 
 async def test_of_two_runs_over_the_same_pair_only_the_one_that_is_meant_is_taken_back(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
-        await heal(workshop)
-        assert (await undo(workshop, 1)).run.inserted == 12
+        await heal(runtime)
+        assert (await undo(runtime, 1)).run.inserted == 12
         left = "SELECT DISTINCT artwork_id FROM user_art_impressions WHERE artwork_id LIKE 'old%'"
         assert await app.rows(left) == [("old0001",)]
-        assert (await undo(workshop, 2)).run.inserted == 3
+        assert (await undo(runtime, 2)).run.inserted == 3
         assert await app.rows(left) == []
 
 
 async def test_a_run_that_is_forgotten_can_be_taken_back_as_long_as_its_ledger_is_there(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         await app.run("DELETE FROM conservator.run")
-        assert (await undo(workshop, 1)).run.inserted == 15
+        assert (await undo(runtime, 1)).run.inserted == 15
 
 
 async def test_what_can_not_be_taken_back_is_refused_in_a_sentence(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=3, artworks=5)
-        said = await refused(app, workshop, 7, UnknownRunError)
+        said = await refused(app, runtime, 7, UnknownRunError)
         assert said == "There is no run 7; `conservator runs` lists them."
-        healed = await plan(workshop)
-        said = await refused(app, workshop, healed.id, ActiveRunError)
+        healed = await plan(runtime)
+        said = await refused(app, runtime, healed.id, ActiveRunError)
         assert "Run 1 is still active at 0 of 15 rows" in said
-        await workshop.executor(lambda _: None).work(healed)
-        undoing = await plan_undo(workshop, 1)
-        said = await refused(app, workshop, 1, ActiveRunError)
+        await runtime.executor(lambda _: None).work(healed)
+        undoing = await plan_undo(runtime, 1)
+        said = await refused(app, runtime, 1, ActiveRunError)
         assert "Run 2 is taking run 1 back already: 0 of 15 rows" in said
-        said = await refused(app, workshop, 2, NotUndoableError)
+        said = await refused(app, runtime, 2, NotUndoableError)
         assert "`conservator undo 1` goes on with it" in said
         with pytest.raises(ActiveRunError, match="`conservator undo 1` goes on with it"):
-            await plan(workshop)
-        await workshop.executor(lambda _: None).work(undoing)
-        said = await refused(app, workshop, 2, NotUndoableError)
+            await plan(runtime)
+        await runtime.executor(lambda _: None).work(undoing)
+        said = await refused(app, runtime, 2, NotUndoableError)
         assert "`conservator heal` writes what is missing" in said
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            await control.pause(connection, workshop.state, "an incident")
-        said = await refused(app, workshop, 1, PausedError)
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            await control.pause(connection, runtime.state, "an incident")
+        said = await refused(app, runtime, 1, PausedError)
         assert said == "Paused: an incident. `conservator resume` ends the pause."
 
 
 async def test_where_nothing_is_left_there_is_no_undo(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=3, artworks=5)
-        await heal(workshop)
+        await heal(runtime)
         for n in (1, 2):
             await app.run(UPSERT, user="u0001", artwork=f"old000{n}")
-        assert (await undo(workshop, 1)).run.inserted == 13
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-            await control.resume(connection, workshop.state)
+        assert (await undo(runtime, 1)).run.inserted == 13
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+            await control.resume(connection, runtime.state)
         before = await app.fingerprint(*BOOKS)
-        planned = await workshop.undo_planner.plan(
-            workshop.claimant(Trigger.COMMAND), 1, reason="again"
+        planned = await runtime.undo_planner.plan(
+            runtime.claimant(Trigger.COMMAND), 1, reason="again"
         )
         assert planned is None
         assert await app.fingerprint(*BOOKS) == before
-        assert await surveyed(workshop, 1) == UndoSurvey(2, 1, 0, 2, 0)
+        assert await surveyed(runtime, 1) == UndoSurvey(2, 1, 0, 2, 0)
 
 
 async def test_a_run_that_was_put_down_is_ended_and_taken_back(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=10, artworks=10)
         before = await app.fingerprint("user_art_impressions")
-        held = (await heal_until(workshop, await plan(workshop), batches=3)).run
+        held = (await heal_until(runtime, await plan(runtime), batches=3)).run
         assert (held.state, held.inserted) == (RunState.HELD, 30)
-        assert (await undo(workshop, held.id)).run.inserted == 30
+        assert (await undo(runtime, held.id)).run.inserted == 30
         assert await app.rows("SELECT id, kind, state FROM conservator.run ORDER BY id") == [
             (1, "heal", "partial"),
             (2, "undo", "succeeded"),
@@ -173,12 +173,12 @@ async def test_another_run_that_was_put_down_has_to_be_finished_first(
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=4, artworks=5)
-        await heal(workshop, max_rows=10)
-        await heal_until(workshop, await plan(workshop), batches=1)
-        said = await refused(app, workshop, 1, ActiveRunError)
+        await heal(runtime, max_rows=10)
+        await heal_until(runtime, await plan(runtime), batches=1)
+        said = await refused(app, runtime, 1, ActiveRunError)
         assert "Run 2 was put down at 5 of 10 rows" in said
         assert "`conservator undo 2`" in said
 
@@ -186,8 +186,8 @@ async def test_another_run_that_was_put_down_has_to_be_finished_first(
 async def test_the_warning_about_traces_goes_only_when_the_app_has_left_one(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url), make_workshop(app_database_url) as workshop:
-        catalogue = workshop.catalogue
+    async with app_on(app_database_url), make_runtime(app_database_url) as runtime:
+        catalogue = runtime.catalogue
     assert trace_warning(catalogue, UndoSurvey(9, 3, 9, 0, 0)) == NO_TRACE
     assert trace_warning(catalogue, UndoSurvey(9, 3, 8, 0, 1)) == NO_TRACE
     assert trace_warning(catalogue, UndoSurvey(9, 3, 8, 1, 0)) is None

@@ -11,7 +11,7 @@ from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import start_audit
-from tests.support.healing import heal, make_workshop
+from tests.support.healing import heal, make_runtime
 from tests.support.undoing import (
     MATCHING,
     UPSERT,
@@ -33,13 +33,13 @@ async def test_a_view_that_is_not_yet_committed_is_waited_for_and_spared(
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,
-        make_workshop(app_database_url, **slow) as workshop,
+        make_runtime(app_database_url, **slow) as runtime,
     ):
         await app.plant(users=3, artworks=5)
-        run = (await heal(workshop)).run
+        run = (await heal(runtime)).run
         await visitor.run("BEGIN")
         await visitor.run(UPSERT, user="u0002", artwork="old0003")
-        undoing = asyncio.create_task(undo(workshop, run.id))
+        undoing = asyncio.create_task(undo(runtime, run.id))
         await wait_until(partial(somebody_waits, app), 30)
         await visitor.run("COMMIT")
         ended = (await undoing).run
@@ -59,15 +59,15 @@ async def test_among_writers_nothing_is_deleted_but_what_the_ledger_lists_untouc
 ) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_workshop(app_database_url, **PACED) as workshop,
+        make_runtime(app_database_url, **PACED) as runtime,
     ):
         await app.plant(users=30, artworks=60)
-        run = (await heal(workshop)).run
+        run = (await heal(runtime)).run
         ledger = Counter(row[1:] for row in await listed(app))
         await start_audit(app)
         async with Writers(app_database_url) as writers:
             await wait_until(lambda: writers.have_written(20))
-            ended = (await undo(workshop, run.id)).run
+            ended = (await undo(runtime, run.id)).run
             during = writers.writes
         assert during > 50
         assert ended.state is RunState.SUCCEEDED, ended.outcome
@@ -95,23 +95,23 @@ async def test_among_writers_nothing_is_deleted_but_what_the_ledger_lists_untouc
 async def test_a_batch_probes_its_rows_by_index_whatever_the_planner_believes(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_workshop(app_database_url) as workshop:
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.plant(users=60, artworks=100)
-        run = (await heal(workshop)).run
+        run = (await heal(runtime)).run
         await app.run("ANALYZE user_art_impressions, conservator.backfilled_impression")
         await app.run(_NOTE_SETTINGS)
-        await undo(workshop, run.id)
+        await undo(runtime, run.id)
         settings_seen = "SELECT DISTINCT hash, merge FROM seen"
         assert await app.rows(settings_seen) == [("off", "off")]
         # Nothing of it outlives its transaction, which PgBouncer may give to somebody else.
-        async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+        async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
             left = await connection.exec_driver_sql("SHOW enable_hashjoin")
             assert left.scalar_one() == "on"
-            await heal_what_is_missing(workshop)
+            await heal_what_is_missing(runtime)
             await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
             for begun in (False, True):
                 explained = await connection.exec_driver_sql(
-                    "EXPLAIN " + undo_sql(workshop.healing, "undo_batch", begun=begun),
+                    "EXPLAIN " + undo_sql(runtime.healing, "undo_batch", begun=begun),
                     {"undoes": 3, "user_cursor": "u", "artwork_cursor": "o", "limit": 1000},
                 )
                 plan = "\n".join(line for (line,) in explained)

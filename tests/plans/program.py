@@ -18,28 +18,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Borders
 from monitor.checking.census_source import CensusSource
+from monitor.checking.expectations.client import Worker
 from monitor.checking.once import check_names, check_once
 from monitor.checking.registry import routines
 from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
-from monitor.expectations.client import Worker
 from monitor.healing.planning import database_now
 from monitor.healing.recurring import count_recurring
 from monitor.healing.survey import survey
 from monitor.healing.undo_survey import preflight
-from monitor.retention import forget_erased, sweep_ledger
-from monitor.service import Service
+from monitor.loop.tallies import prune_tallies, take_tally
+from monitor.replicas.retention import forget_erased, sweep_ledger
+from monitor.runtime import Runtime
+from monitor.service.service import Service
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
 from monitor.status import Status, StatusBoard
-from monitor.tallies import prune_tallies, take_tally
-from monitor.workshop import Workshop
 from tests.plans.files import name_of, statement_files
 from tests.plans.log import Log
 from tests.plans.record import Kept, together
 from tests.support.app import App, app_on
-from tests.support.healing import UNLIMITED, heal, make_settings, make_workshop
+from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
 from tests.support.undoing import plan_undo, surveyed
 from tests.support.waiting import wait_until
@@ -153,15 +153,15 @@ class Program:
         await RAISED.build(app, pairs[:1])
         await self._serve(pairs[1][0])
         # It has to see other sessions, or every count is a full one.
-        async with make_workshop(self._url, watches=True) as workshop:
-            await self._look(workshop, *pairs[0])
+        async with make_runtime(self._url, watches=True) as runtime:
+            await self._look(runtime, *pairs[0])
             await app.run("DROP TRIGGER refuse ON user_art_impressions")
             await a_day_passes(app)
-            await heal(workshop)
+            await heal(runtime)
             await _run(app, _SETTLE)
-            await self._run_checks(workshop, app)
-            await self._keep_house(workshop)
-            await self._undo(workshop, app)
+            await self._run_checks(runtime, app)
+            await self._keep_house(runtime)
+            await self._undo(runtime, app)
 
     async def _check_all(self, names: tuple[str, ...] = (), **config: Any) -> None:
         """As `conservator check` does."""
@@ -176,47 +176,47 @@ class Program:
         """The census of a catalogue of another kind, its plan, and a small run."""
         config = {"catalog": catalog, "checks": {"sql": [_OWN]}}
         await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
-        async with make_workshop(self._url, **config) as workshop:
-            await self._survey(workshop)
-            await heal(workshop, max_rows=500)
+        async with make_runtime(self._url, **config) as runtime:
+            await self._survey(runtime)
+            await heal(runtime, max_rows=500)
 
     async def _serve(self, user: str) -> None:
         """The service with its loop, and everything that pages and API ask of it."""
         service = Service(make_settings(self._url, healing={"mode": "observe"}))
         try:
             await service.start()
-            desk = service.desk
+            commands = service.commands
 
             async def healed() -> bool:
-                runs = await desk.runs(limit=10, before=None)
+                runs = await commands.runs(limit=10, before=None)
                 return any(run.kind is RunKind.HEAL and run.finished_at for run in runs)
 
-            await desk.user_census(user)
-            await desk.would_backfill_user(user)
-            await desk.backfill_user(user, force=False)
-            await desk.backfill_all()
+            await commands.user_census(user)
+            await commands.would_backfill_user(user)
+            await commands.backfill_user(user, force=False)
+            await commands.backfill_all()
             await wait_until(healed, PATIENCE)
-            run = (await desk.runs(limit=1, before=None))[0].id
-            for ask in (desk.run, desk.waits, desk.quarantine, desk.would_undo):
+            run = (await commands.runs(limit=1, before=None))[0].id
+            for ask in (commands.run, commands.waits, commands.quarantine, commands.would_undo):
                 await ask(run)
-            await desk.batches(run, limit=10, after=0)
-            await desk.backfilled(user)
-            await desk.census_series(timedelta(hours=6))
-            await desk.check_history("census", limit=5)
-            await desk.pause("a test")
-            await desk.resume()
-            await desk.reset_breaker()
-            await desk.alerts(limit=5)
+            await commands.batches(run, limit=10, after=0)
+            await commands.backfilled(user)
+            await commands.census_series(timedelta(hours=6))
+            await commands.check_history("census", limit=5)
+            await commands.pause("a test")
+            await commands.resume()
+            await commands.reset_breaker()
+            await commands.alerts(limit=5)
         finally:
             await service.stop()
 
-    async def _survey(self, workshop: Workshop) -> None:
+    async def _survey(self, runtime: Runtime) -> None:
         """The numbers before a person agrees."""
-        async with _asked(workshop) as (connection, borders):
-            pools = workshop.settings.pools_spec()
+        async with _asked(runtime) as (connection, borders):
+            pools = runtime.settings.pools_spec()
             await survey(
                 connection,
-                workshop.catalogue,
+                runtime.catalogue,
                 pools,
                 borders,
                 max_rows=UNLIMITED,
@@ -224,53 +224,51 @@ class Program:
                 verified_until=None,
             )
 
-    async def _look(self, workshop: Workshop, user: str, artwork: str) -> None:
+    async def _look(self, runtime: Runtime, user: str, artwork: str) -> None:
         """What people ask, and what is asked where pairs have become legacy again."""
-        await self._survey(workshop)
-        pools, catalogue = workshop.settings.pools_spec(), workshop.catalogue
-        async with _asked(workshop) as (connection, borders):
+        await self._survey(runtime)
+        pools, catalogue = runtime.settings.pools_spec(), runtime.catalogue
+        async with _asked(runtime) as (connection, borders):
             await take_user_census(connection, catalogue, pools, borders, user)
             await read_pair(connection, catalogue, pools, borders, user_id=user, artwork_id=artwork)
-            control = await read_control(connection, workshop.state)
-            await count_recurring(connection, workshop.healing, borders, control)
+            control = await read_control(connection, runtime.state)
+            await count_recurring(connection, runtime.healing, borders, control)
 
-    async def _run_checks(self, workshop: Workshop, app: App) -> None:
+    async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
         board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
-        server = ReplicaRouter(
-            workshop.engine, workshop.engine, board, max_lag=timedelta(seconds=30)
-        )
+        server = ReplicaRouter(runtime.engine, runtime.engine, board, max_lag=timedelta(seconds=30))
         await app.run(_VIEWS)
-        counting = CensusSource(server, lambda: workshop)
+        counting = CensusSource(server, lambda: runtime)
         await counting.take(verified_until=None, users_due=lambda: True)
         worker = Worker()
-        for entry in routines(workshop.settings, workshop.engine, server, lambda: workshop, worker):
+        for entry in routines(runtime.settings, runtime.engine, server, lambda: runtime, worker):
             await entry.run(_confirm)
         await worker.close()
 
-    async def _keep_house(self, workshop: Workshop) -> None:
+    async def _keep_house(self, runtime: Runtime) -> None:
         for _ in range(2):
-            await take_tally(workshop, appeared=True)
-        await prune_tallies(workshop)
-        await forget_erased(workshop, _confirm)
-        await sweep_ledger(workshop, _confirm, seconds=1.0)
+            await take_tally(runtime, appeared=True)
+        await prune_tallies(runtime)
+        await forget_erased(runtime, _confirm)
+        await sweep_ledger(runtime, _confirm, seconds=1.0)
 
-    async def _undo(self, workshop: Workshop, app: App) -> None:
+    async def _undo(self, runtime: Runtime, app: App) -> None:
         """The run that healed everybody, after that of one user; one row may not go."""
         await app.run(_STAYS)
-        await surveyed(workshop, 2)
-        async with _asked(workshop) as (connection, _):
-            await preflight(connection, workshop.healing)
-        await workshop.executor(lambda _: None).work(await plan_undo(workshop, 2))
-        async with transaction(workshop.engine, timeout=timedelta(seconds=10)) as connection:
-            await resume(connection, workshop.state)
+        await surveyed(runtime, 2)
+        async with _asked(runtime) as (connection, _):
+            await preflight(connection, runtime.healing)
+        await runtime.executor(lambda _: None).work(await plan_undo(runtime, 2))
+        async with transaction(runtime.engine, timeout=timedelta(seconds=10)) as connection:
+            await resume(connection, runtime.state)
 
 
 @asynccontextmanager
-async def _asked(workshop: Workshop) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
-    timeout = workshop.settings.database.statement_timeout
-    async with snapshot(workshop.engine, timeout=timeout) as connection:
-        pools = workshop.settings.pools_spec()
+async def _asked(runtime: Runtime) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
+    timeout = runtime.settings.database.statement_timeout
+    async with snapshot(runtime.engine, timeout=timeout) as connection:
+        pools = runtime.settings.pools_spec()
         yield connection, Borders.at(await database_now(connection), pools)
 
 

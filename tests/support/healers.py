@@ -10,9 +10,9 @@ from sqlalchemy import make_url
 from tests.support.app import App
 
 _HEALER = """
-CREATE ROLE "Healer" LOGIN;
-GRANT SELECT ON users, art_sessions, user_art_impressions TO "Healer";
-GRANT INSERT ON user_art_impressions TO "Healer";
+CREATE ROLE "RunQueue" LOGIN;
+GRANT SELECT ON users, art_sessions, user_art_impressions TO "RunQueue";
+GRANT INSERT ON user_art_impressions TO "RunQueue";
 """
 
 
@@ -20,8 +20,8 @@ GRANT INSERT ON user_art_impressions TO "Healer";
 async def may_heal(url: str, app: App) -> AsyncIterator[str]:
     """The URL for a role that may heal, and nothing more."""
     parsed = make_url(url)
-    await app.run(_HEALER + f'GRANT CREATE ON DATABASE "{parsed.database}" TO "Healer"')
+    await app.run(_HEALER + f'GRANT CREATE ON DATABASE "{parsed.database}" TO "RunQueue"')
     try:
-        yield parsed.set(username="Healer").render_as_string(hide_password=False)
+        yield parsed.set(username="RunQueue").render_as_string(hide_password=False)
     finally:
-        await app.run('DROP OWNED BY "Healer" CASCADE; DROP ROLE "Healer"')
+        await app.run('DROP OWNED BY "RunQueue" CASCADE; DROP ROLE "RunQueue"')

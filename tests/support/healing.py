@@ -17,9 +17,9 @@ from checks.doctor import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
 from monitor.healing.executor import Ended, Progress
-from monitor.opening import ensure_schema
+from monitor.runtime import Runtime, build, inspect, require
+from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, Trigger, claim, get_run
-from monitor.workshop import Workshop, build, inspect, require
 from tests.support.app import App, app_on
 from tests.support.roles import OWNER, as_service, prepare_for_service
 from tests.support.waiting import wait_until
@@ -118,7 +118,7 @@ async def service_settings(url: str, **config: object) -> Settings:
 
 
 @asynccontextmanager
-async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
+async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
     """Configuration, doctor and tools as the service makes them, for the least-privileged role
     once the owner has made the state schema; `watches`: it may see replicas, too. A URL with
     another user is taken as it is. `citus`: the statements are those for Citus."""
@@ -129,17 +129,17 @@ async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
         examination = await inspect(engine, settings)
         catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
         forced = on_citus(catalogue) if citus else catalogue
-        workshop = build(engine, settings, examination, forced)
-        await ensure_schema(engine, workshop.state)
-        yield workshop
+        runtime = build(engine, settings, examination, forced)
+        await ensure_schema(engine, runtime.state)
+        yield runtime
     finally:
         await engine.dispose()
 
 
-async def plan(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run:
+async def plan(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run:
     """A run over the audience, whatever its share of the gallery."""
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.COMMAND),
+    planned = await runtime.planner.plan_audience(
+        runtime.claimant(Trigger.COMMAND),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -149,38 +149,38 @@ async def plan(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run:
 
 
 async def heal(
-    workshop: Workshop,
+    runtime: Runtime,
     *,
     max_rows: int = UNLIMITED,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Ended:
     """A whole run over the audience."""
-    return await workshop.executor(on_progress).work(await plan(workshop, max_rows=max_rows))
+    return await runtime.executor(on_progress).work(await plan(runtime, max_rows=max_rows))
 
 
-async def claimed(workshop: Workshop, run_id: int) -> Run:
+async def claimed(runtime: Runtime, run_id: int) -> Run:
     """A run, taken over by this process as soon as nobody holds it."""
 
-    await wait_until(lambda: _is_claimable(workshop, run_id))
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
+    await wait_until(lambda: _is_claimable(runtime, run_id))
+    async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
         taken = await claim(
             connection,
-            workshop.state,
+            runtime.state,
             run_id,
-            holder=workshop.holder,
-            lease=workshop.settings.lease,
+            holder=runtime.holder,
+            lease=runtime.settings.lease,
         )
     assert taken is not None
     return taken
 
 
-async def _is_claimable(workshop: Workshop, run_id: int) -> bool:
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-        run = await get_run(connection, workshop.state, run_id)
+async def _is_claimable(runtime: Runtime, run_id: int) -> bool:
+    async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+        run = await get_run(connection, runtime.state, run_id)
     return run is not None and run.claimable
 
 
-async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> Ended:
+async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> Ended:
     """Work a run and put it down after so many batches."""
 
     def count(_: Progress) -> None:
@@ -189,23 +189,23 @@ async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> Ended:
             executor.stop()
 
     done: list[None] = []
-    executor = workshop.executor(count)
+    executor = runtime.executor(count)
     return await executor.work(run)
 
 
-def working(workshop: Workshop, run: Run) -> asyncio.Task[Ended]:
-    return asyncio.create_task(workshop.executor(lambda _: None).work(run))
+def working(runtime: Runtime, run: Run) -> asyncio.Task[Ended]:
+    return asyncio.create_task(runtime.executor(lambda _: None).work(run))
 
 
 @asynccontextmanager
 async def at_the_gate(
-    url: str, app: App, workshop: Workshop, *, after_batches: int
+    url: str, app: App, runtime: Runtime, *, after_batches: int
 ) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
     """A run that stands inside its next batch after so many."""
     async with app_on(url) as keeper:
-        run = await plan(workshop)
+        run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(after_batches=after_batches)
-        task = working(workshop, run)
+        task = working(runtime, run)
         await wait_until(gate.somebody_waits)
         yield gate, task

@@ -11,7 +11,7 @@ from checks.census import Census
 from checks.errors import DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.healing.executor import Progress
-from monitor.policy import Code, Decision, Verdict
+from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState, Trigger

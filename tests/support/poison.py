@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.healing.executor import Ended
+from monitor.runtime import Runtime
 from monitor.state.runs import Run, Trigger
-from monitor.workshop import Workshop
 from tests.support.app import App
 from tests.support.healing import UNLIMITED, working
 
@@ -89,10 +89,10 @@ async def a_day_passes(app: App) -> None:
     await app.run("UPDATE conservator.quarantine SET retry_at = retry_at - interval '1 day'")
 
 
-async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | None:
+async def scheduled(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run | None:
     """A run as the loop would plan it; None where there is nothing for it to do."""
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.SCHEDULE),
+    planned = await runtime.planner.plan_audience(
+        runtime.claimant(Trigger.SCHEDULE),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -100,7 +100,7 @@ async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | N
     return planned.run
 
 
-async def heal_by_schedule(workshop: Workshop) -> Ended:
-    run = await scheduled(workshop)
+async def heal_by_schedule(runtime: Runtime) -> Ended:
+    run = await scheduled(runtime)
     assert run is not None
-    return await working(workshop, run)
+    return await working(runtime, run)

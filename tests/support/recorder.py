@@ -14,10 +14,10 @@ from monitor.checking.recording_rate import RecordingRateCheck
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.result import CheckResult
 from monitor.checking.runner import CheckRunner
+from monitor.runtime import Runtime
 from monitor.status import Status, StatusBoard
-from monitor.workshop import Workshop
 from tests.support.app import App, app_on
-from tests.support.healing import make_workshop
+from tests.support.healing import make_runtime
 
 _WEEKS = """
 INSERT INTO conservator.recording_sample
@@ -57,7 +57,7 @@ class Recording:
     """A recorder and the app that it watches."""
 
     app: App
-    workshop: Workshop
+    runtime: Runtime
     recorder: RecordingRateCheck
 
     async def run(self, confirm: Confirm | None = leads) -> CheckResult:
@@ -95,17 +95,17 @@ class Recording:
         return impressions, seeded, suspect
 
 
-def recorder_of(workshop: Workshop, reading: AsyncEngine | None = None) -> RecordingRateCheck:
+def recorder_of(runtime: Runtime, reading: AsyncEngine | None = None) -> RecordingRateCheck:
     """A recorder as the service builds it; `reading` is a replica's engine."""
-    settings, engine = workshop.settings, workshop.engine
+    settings, engine = runtime.settings, runtime.engine
     server = ReplicaRouter(
         engine,
         reading or engine,
         StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0")),
         max_lag=timedelta(seconds=10),
     )
-    examiner = CheckRunner(settings, server, lambda: workshop)
-    return RecordingRateCheck(settings, engine, lambda: workshop, examiner)
+    examiner = CheckRunner(settings, server, lambda: runtime)
+    return RecordingRateCheck(settings, engine, lambda: runtime, examiner)
 
 
 @asynccontextmanager
@@ -114,6 +114,6 @@ async def recording(url: str, **check: object) -> AsyncIterator[Recording]:
     settings = {"every": "5m", **check}
     async with (
         app_on(url) as app,
-        make_workshop(url, checks={"recording_rate": settings}) as workshop,
+        make_runtime(url, checks={"recording_rate": settings}) as runtime,
     ):
-        yield Recording(app, workshop, recorder_of(workshop))
+        yield Recording(app, runtime, recorder_of(runtime))

@@ -9,9 +9,9 @@ from sqlalchemy import make_url
 from checks.doctor import Blocks
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
-from monitor.opening import ensure_schema
+from monitor.runtime import build, inspect, require
+from monitor.service.startup import ensure_schema
 from monitor.state.schema import HEALER, grants, impression_sequences
-from monitor.workshop import build, inspect, require
 from tests.support.app import conninfo
 
 OWNER = "postgres"
@@ -48,8 +48,8 @@ async def prepare_for_service(settings: Settings) -> None:
     try:
         examination = await inspect(engine, settings)
         catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
-        workshop = build(engine, settings, examination, catalogue)
-        await ensure_schema(engine, workshop.state)
+        runtime = build(engine, settings, examination, catalogue)
+        await ensure_schema(engine, runtime.state)
         timeout = settings.database.statement_timeout
         async with snapshot(engine, timeout=timeout) as connection:
             sequences = await impression_sequences(connection, catalogue)

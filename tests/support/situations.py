@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 
 from checks.census import Census, CensusForm
 from monitor.config.values import parse_window
-from monitor.policy import PolicySettings, Situation
+from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState, Trigger
 
@@ -76,7 +76,7 @@ def run(state: RunState, *, leased: bool) -> Run:
 RUNNING = run(RunState.RUNNING, leased=True)
 HELD = run(RunState.HELD, leased=False)
 LOST = run(RunState.RUNNING, leased=False)
-TEN = Situation(
+TEN = PolicyInput(
     censuses=(census(10),),
     census_error=None,
     control=Control(),

@@ -7,9 +7,9 @@ import pytest
 from monitor.database import snapshot, transaction
 from monitor.healing.executor import Ended
 from monitor.healing.undo_survey import UndoSurvey, survey_undo
+from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import Run, Trigger
-from monitor.workshop import Workshop
 from tests.support.app import App
 
 UPSERT = """
@@ -31,24 +31,24 @@ BOOKS = (
 """What a refusal leaves as it is."""
 
 
-async def plan_undo(workshop: Workshop, run_id: int) -> Run:
+async def plan_undo(runtime: Runtime, run_id: int) -> Run:
     """An undo of that run, held by this process."""
-    planned = await workshop.undo_planner.plan(
-        workshop.claimant(Trigger.COMMAND), run_id, reason="a test"
+    planned = await runtime.undo_planner.plan(
+        runtime.claimant(Trigger.COMMAND), run_id, reason="a test"
     )
     assert planned is not None
     return planned.run
 
 
-async def undo(workshop: Workshop, run_id: int) -> Ended:
+async def undo(runtime: Runtime, run_id: int) -> Ended:
     """A whole undo."""
-    return await workshop.executor(lambda _: None).work(await plan_undo(workshop, run_id))
+    return await runtime.executor(lambda _: None).work(await plan_undo(runtime, run_id))
 
 
-async def surveyed(workshop: Workshop, run_id: int) -> UndoSurvey:
+async def surveyed(runtime: Runtime, run_id: int) -> UndoSurvey:
     """What an undo of that run would find."""
-    async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
-        return await survey_undo(connection, workshop.healing, run_id)
+    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+        return await survey_undo(connection, runtime.healing, run_id)
 
 
 async def assert_undo_is_booked(app: App, undo_id: int) -> None:
@@ -66,16 +66,16 @@ async def assert_undo_is_booked(app: App, undo_id: int) -> None:
     assert total == await app.value("SELECT sum(inserted) FROM conservator.run WHERE kind = 'undo'")
 
 
-async def heal_what_is_missing(workshop: Workshop) -> None:
+async def heal_what_is_missing(runtime: Runtime) -> None:
     """Another run over the audience, where there is anything to heal."""
-    planned = await workshop.planner.plan_audience(
-        workshop.claimant(trigger=Trigger.COMMAND),
+    planned = await runtime.planner.plan_audience(
+        runtime.claimant(trigger=Trigger.COMMAND),
         reason="a test",
         max_rows=10**6,
         guard=lambda _census, _control: None,
     )
     if planned.run is not None:
-        await workshop.executor(lambda _: None).work(planned.run)
+        await runtime.executor(lambda _: None).work(planned.run)
 
 
 async def listed(app: App) -> list[tuple[int, str, str, str]]:
@@ -87,16 +87,16 @@ async def listed(app: App) -> list[tuple[int, str, str, str]]:
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-async def switches(workshop: Workshop) -> control.Control:
+async def switches(runtime: Runtime) -> control.Control:
     """The control row."""
-    async with transaction(workshop.engine, timeout=workshop.settings.lease) as connection:
-        return await control.read_control(connection, workshop.state)
+    async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
+        return await control.read_control(connection, runtime.state)
 
 
-async def refused(app: App, workshop: Workshop, run_id: int, kind: type[Exception]) -> str:
+async def refused(app: App, runtime: Runtime, run_id: int, kind: type[Exception]) -> str:
     """The sentence; nothing has changed."""
     before = await app.fingerprint(*BOOKS)
     with pytest.raises(kind) as error:
-        await plan_undo(workshop, run_id)
+        await plan_undo(runtime, run_id)
     assert await app.fingerprint(*BOOKS) == before
     return str(error.value)

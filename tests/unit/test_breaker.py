@@ -8,34 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.breaker import (
+from monitor.policy.breaker import (
     ACCEPTED_GROWTH,
     BreakerCode,
+    BreakerInput,
     BreakerSettings,
     EndedRun,
-    Signs,
     Trip,
     trips,
 )
-from monitor.decision import latched, refusal_of
-from monitor.loss import Loss, Side, loss_between
-from monitor.policy import Code, Verdict, decide, tripping
+from monitor.policy.decision import Code, Verdict, open_refusal, refusal_of
+from monitor.policy.loss import Loss, Side, loss_between
+from monitor.policy.policy import decide, tripping
 from monitor.state.control import Control
 from monitor.state.runs import RunKind
 from tests.support.situations import HELD, NOW, SETTINGS, TEN, census
 
 LIMITS = BreakerSettings()
-FINE = Signs(census(10), most_audience=1)
+FINE = BreakerInput(census(10), most_audience=1)
 USELESS = EndedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
 COUNTS = st.integers(0, 1000)
 
 
-def code_of(signs: Signs, settings: BreakerSettings = LIMITS) -> BreakerCode | None:
-    trip = trips(signs, settings)
+def code_of(facts: BreakerInput, settings: BreakerSettings = LIMITS) -> BreakerCode | None:
+    trip = trips(facts, settings)
     return None if trip is None else trip.code
 
 
-def lost(number: int, of: int) -> Signs:
+def lost(number: int, of: int) -> BreakerInput:
     return replace(FINE, loss=Loss(number, of, NOW))
 
 
@@ -61,16 +61,16 @@ def test_a_limit_of_everything_never_calls_anything_a_loss() -> None:
     never = replace(LIMITS, max_tracked_drop=1.0)
     assert code_of(lost(1000, 1000), never) is None
     empty = replace(census(0, 0), audience=0)
-    assert code_of(Signs(empty, most_audience=5), never) is None
+    assert code_of(BreakerInput(empty, most_audience=5), never) is None
 
 
 def test_an_audience_that_falls_to_zero_is_a_loss() -> None:
     empty = replace(census(0, 0), audience=0)
-    trip = trips(Signs(empty, most_audience=5), LIMITS)
+    trip = trips(BreakerInput(empty, most_audience=5), LIMITS)
     assert trip is not None
     assert (trip.code, "from 5 users to none" in trip.reason) == (BreakerCode.LOSS, True)
-    assert code_of(Signs(empty, most_audience=0)) is None
-    assert code_of(Signs(census(0), most_audience=5)) is None
+    assert code_of(BreakerInput(empty, most_audience=0)) is None
+    assert code_of(BreakerInput(census(0), most_audience=5)) is None
 
 
 def test_a_loss_is_named_before_the_share_that_it_causes() -> None:
@@ -86,7 +86,7 @@ def test_an_accepted_share_may_grow_a_little_by_ageing_and_not_more() -> None:
 
 
 def test_a_truly_legacy_first_run_is_told_its_two_ways_on() -> None:
-    trip = trips(Signs(census(90, 10)), LIMITS)
+    trip = trips(BreakerInput(census(90, 10)), LIMITS)
     assert trip is not None
     assert "`conservator heal --beyond-breaker` heals it now" in trip.reason
     assert "`conservator reset-breaker` accepts this share and lets it heal by" in trip.reason
@@ -120,7 +120,7 @@ def test_runs_that_leave_as_much_as_they_found_are_stuck_after_so_many_in_a_row(
     assert code_of(replace(FINE, last_runs=(USELESS,) * 2 + (useful,))) is None
     # The newest come first: what was once useful does not help any more.
     assert code_of(replace(FINE, last_runs=(*(USELESS,) * 3, useful))) is BreakerCode.STUCK
-    assert code_of(Signs(census(0), last_runs=(USELESS,) * 3)) is None
+    assert code_of(BreakerInput(census(0), last_runs=(USELESS,) * 3)) is None
 
 
 def test_stuck_names_the_runs_in_their_order() -> None:
@@ -134,24 +134,24 @@ def test_a_latched_breaker_refuses_with_its_first_reason_even_where_all_is_clean
     control = Control(
         breaker_open=True, breaker_code="stuck", breaker_reason="Nothing stays.", breaker_at=NOW
     )
-    situation = replace(TEN, control=control, censuses=(census(0),), loss=Loss(9, 10, NOW))
-    decision = decide(situation, SETTINGS)
+    inputs = replace(TEN, control=control, censuses=(census(0),), loss=Loss(9, 10, NOW))
+    decision = decide(inputs, SETTINGS)
     assert (decision.kind, decision.code) == (Verdict.REFUSED, Code.STUCK)
     assert decision.reason == "The breaker is open since 2026-01-15 12:00 UTC: Nothing stays."
-    assert tripping(situation, SETTINGS) is None
-    assert latched(Control()) is None
+    assert tripping(inputs, SETTINGS) is None
+    assert open_refusal(Control()) is None
 
 
 def test_a_loss_is_judged_before_nothing_to_do_is() -> None:
-    situation = replace(TEN, censuses=(census(0),), loss=Loss(9, 10, NOW))
-    assert decide(situation, SETTINGS).code is Code.LOSS
-    assert tripping(situation, SETTINGS) is not None
-    assert tripping(replace(situation, census_error="timeout"), SETTINGS) is None
+    inputs = replace(TEN, censuses=(census(0),), loss=Loss(9, 10, NOW))
+    assert decide(inputs, SETTINGS).code is Code.LOSS
+    assert tripping(inputs, SETTINGS) is not None
+    assert tripping(replace(inputs, census_error="timeout"), SETTINGS) is None
 
 
 def test_it_opens_in_observe_mode_too() -> None:
-    situation = replace(TEN, loss=Loss(9, 10, NOW))
-    assert decide(situation, replace(SETTINGS, heals=False)).code is Code.LOSS
+    inputs = replace(TEN, loss=Loss(9, 10, NOW))
+    assert decide(inputs, replace(SETTINGS, heals=False)).code is Code.LOSS
 
 
 def test_a_held_run_stays_put_while_it_is_open_unless_a_person_sent_it_beyond() -> None:
@@ -219,8 +219,8 @@ def test_more_to_excuse_never_makes_a_larger_loss(
 def test_the_share_alone_opens_it_exactly_above_what_is_allowed(
     counted: object, accepted: float | None, limit: float
 ) -> None:
-    signs = Signs(counted, accepted)  # type: ignore[arg-type]
-    share = signs.census.legacy_share
+    facts = BreakerInput(counted, accepted)  # type: ignore[arg-type]
+    share = facts.census.legacy_share
     allowed = max(limit, (accepted or 0) * ACCEPTED_GROWTH)
-    opens = code_of(signs, replace(LIMITS, max_share=limit)) is BreakerCode.MAX_SHARE
+    opens = code_of(facts, replace(LIMITS, max_share=limit)) is BreakerCode.MAX_SHARE
     assert opens == (share > allowed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.expectations.disclosure import disclosed
+from monitor.checking.expectations.disclosure import disclosed
 
 
 def test_only_counts_keys_and_numbers_leave_the_worker() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.leadership import Answer, Lead, after_answer, holds
+from monitor.replicas.leadership import Answer, Lead, after_answer, holds
 
 LEASE = 10.0
 

@@ -11,19 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import Census
-from monitor.breaker import ACCEPTED_GROWTH, EndedRun
 from monitor.config.values import Window
-from monitor.loss import Loss
-from monitor.policy import (
-    REFUSALS,
-    Code,
-    Decision,
-    PolicySettings,
-    Situation,
-    Verdict,
-    breaker_refusal,
-    decide,
-)
+from monitor.policy.breaker import ACCEPTED_GROWTH, EndedRun
+from monitor.policy.decision import REFUSALS, Code, Decision, Verdict
+from monitor.policy.inputs import PolicyInput, PolicySettings
+from monitor.policy.loss import Loss
+from monitor.policy.policy import breaker_refusal, decide
 from monitor.state.control import Control
 from monitor.state.runs import Run
 from tests.support.situations import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
@@ -160,7 +153,7 @@ def test_a_window_may_span_midnight(clock: time, kind: Verdict) -> None:
 
 def test_what_goes_before_what() -> None:
     """Everything speaks against healing; taking the reasons away one by one shows their order."""
-    situation = Situation(
+    inputs = PolicyInput(
         censuses=(census(300),),
         census_error="timeout",
         control=Control(paused=True, suspended=True, breaker_open=True, breaker_code="stuck"),
@@ -171,31 +164,31 @@ def test_what_goes_before_what() -> None:
         tally_error="timeout",
     )
     settings = replace(SETTINGS, heals=False, consecutive=2, window=NIGHT)
-    seen = [decide(situation, settings).code]
-    situation = replace(situation, census_error=None)
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, control=replace(situation.control, paused=False))
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, control=Control(suspended=True))
-    seen.append(decide(situation, settings).code)
+    seen = [decide(inputs, settings).code]
+    inputs = replace(inputs, census_error=None)
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, control=replace(inputs.control, paused=False))
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, control=Control(suspended=True))
+    seen.append(decide(inputs, settings).code)
     settings = replace(settings, max_share=1.0)
-    seen.append(decide(situation, settings).code)
+    seen.append(decide(inputs, settings).code)
     settings = replace(settings, heals=True)
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, control=Control())
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, active_run=None)
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, blockers=())
-    seen.append(decide(situation, settings).code)
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, control=Control())
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, active_run=None)
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, blockers=())
+    seen.append(decide(inputs, settings).code)
     settings = replace(settings, consecutive=1)
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, seconds_since_run=None)
-    seen.append(decide(situation, settings).code)
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, seconds_since_run=None)
+    seen.append(decide(inputs, settings).code)
     settings = replace(settings, window=None)
-    seen.append(decide(situation, settings).code)
-    situation = replace(situation, tally_error=None)
-    seen.append(decide(situation, settings).code)
+    seen.append(decide(inputs, settings).code)
+    inputs = replace(inputs, tally_error=None)
+    seen.append(decide(inputs, settings).code)
     assert seen == [
         Code.CENSUS_FAILED,
         Code.PAUSED,
@@ -214,7 +207,7 @@ def test_what_goes_before_what() -> None:
 
 
 situations = st.builds(
-    Situation,
+    PolicyInput,
     censuses=st.lists(
         st.builds(census, st.integers(0, 20), tracked=st.integers(0, 20)), max_size=4
     ),
@@ -261,36 +254,36 @@ every_settings = st.builds(
 
 @given(situations, every_settings)
 def test_it_never_heals_against_a_switch_a_failed_census_the_window_or_the_breaker(
-    situation: Situation, settings: PolicySettings
+    inputs: PolicyInput, settings: PolicySettings
 ) -> None:
-    decision = decide(situation, settings)
+    decision = decide(inputs, settings)
     assert decision.reason
     if decision.kind is not Verdict.HEAL:
         assert decision.code not in (Code.THRESHOLD, Code.RESUME)
         assert (decision.kind is Verdict.REFUSED) == (decision.code in REFUSALS)
         return
-    assert situation.census_error is None
+    assert inputs.census_error is None
     assert settings.heals
-    assert not (situation.control.paused or situation.control.suspended)
-    assert settings.window is None or settings.window.contains(situation.local_time)
+    assert not (inputs.control.paused or inputs.control.suspended)
+    assert settings.window is None or settings.window.contains(inputs.local_time)
     if decision.code is Code.RESUME:
-        assert situation.active_run is not None
-        assert situation.active_run.claimable
-        assert not situation.control.breaker_open
+        assert inputs.active_run is not None
+        assert inputs.active_run.claimable
+        assert not inputs.control.breaker_open
         return
-    newest = situation.censuses[0]
-    assert not situation.control.breaker_open
-    assert situation.tally_error is None
-    loss = situation.loss
+    newest = inputs.censuses[0]
+    assert not inputs.control.breaker_open
+    assert inputs.tally_error is None
+    loss = inputs.loss
     assert loss is None or loss.lost <= settings.max_tracked_drop * loss.expected + 1e-9
-    last = situation.last_runs[: settings.stuck_after]
+    last = inputs.last_runs[: settings.stuck_after]
     assert len(last) < settings.stuck_after or any(run.reduced for run in last)
-    assert situation.active_run is None
-    assert not situation.blockers
+    assert inputs.active_run is None
+    assert not inputs.blockers
     assert newest.legacy_untracked >= settings.threshold
-    accepted = situation.control.accepted_share or 0.0
+    accepted = inputs.control.accepted_share or 0.0
     limit = max(settings.max_share, accepted * ACCEPTED_GROWTH)
     assert newest.legacy_untracked <= limit * newest.pairs + 1e-9
-    assert len(situation.censuses) >= settings.consecutive
-    since = situation.seconds_since_run
+    assert len(inputs.censuses) >= settings.consecutive
+    since = inputs.seconds_since_run
     assert since is None or since >= settings.cooldown_seconds

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from monitor.policy import Code, Verdict, decide
+from monitor.policy.decision import Code, Verdict
+from monitor.policy.policy import decide
 from tests.support.situations import SETTINGS, TEN, census
 
 TOMORROW = datetime(2026, 1, 16, 12, 30, tzinfo=UTC)
@@ -31,8 +32,8 @@ def test_the_threshold_is_about_what_can_be_written(threshold: int, verdict: Ver
 
 
 def test_consecutive_censuses_are_counted_without_it() -> None:
-    situation = replace(TEN, censuses=(census(10), census(7), census(10)), quarantined=7)
-    decision = decide(situation, replace(SETTINGS, consecutive=2))
+    inputs = replace(TEN, censuses=(census(10), census(7), census(10)), quarantined=7)
+    decision = decide(inputs, replace(SETTINGS, consecutive=2))
     assert (decision.kind, decision.code) == (Verdict.WAIT, Code.CONSECUTIVE)
 
 

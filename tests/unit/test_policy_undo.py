@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.policy import Code, PolicySettings, Situation, Verdict, decide
+from monitor.policy.decision import Code, Verdict
+from monitor.policy.inputs import PolicyInput, PolicySettings
+from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind
 from tests.support.situations import HELD, LOST, NIGHT, RUNNING, SETTINGS, TEN, census
@@ -34,8 +36,8 @@ AGAINST = (
 def test_an_undo_that_was_left_goes_on(
     left: Run, control: Control, settings: PolicySettings, legacy: int
 ) -> None:
-    situation = replace(TEN, active_run=undo_of(left), control=control, censuses=(census(legacy),))
-    decision = decide(situation, settings)
+    inputs = replace(TEN, active_run=undo_of(left), control=control, censuses=(census(legacy),))
+    decision = decide(inputs, settings)
     assert (decision.kind, decision.code) == (Verdict.HEAL, Code.RESUME)
     assert decision.reason == (
         "Run 12, which takes run 7 back, was left at 10 of 40 rows and goes on."
@@ -66,8 +68,8 @@ def test_without_a_census_an_undo_waits_too() -> None:
     st.booleans(),
 )
 def test_nothing_is_ever_healed_beside_an_undo(control: Control, run: Run, heals: bool) -> None:
-    situation: Situation = replace(TEN, active_run=undo_of(run), control=control)
-    decision = decide(situation, replace(SETTINGS, heals=heals))
+    inputs: PolicyInput = replace(TEN, active_run=undo_of(run), control=control)
+    decision = decide(inputs, replace(SETTINGS, heals=heals))
     goes_on = run.claimable and not control.paused
     assert (decision.code is Code.RESUME) == goes_on
     assert decision.code is not Code.THRESHOLD

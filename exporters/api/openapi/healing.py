@@ -15,7 +15,7 @@ from exporters.api.shapes.healing import (
     Paused,
     Resumed,
 )
-from monitor.policy import Code, Verdict
+from monitor.policy.decision import Code, Verdict
 
 _MOMENT = "2026-01-31T12:00:00.000Z"
 _NOTHING = Body(EmptyBody, "Nothing, or an empty object.", {"empty": {}})

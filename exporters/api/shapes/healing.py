@@ -7,7 +7,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from exporters.api.shapes.base import Count, Moment, described
-from monitor.policy import Code, Verdict
+from monitor.policy.decision import Code, Verdict
 
 
 @described

@@ -13,7 +13,7 @@ from checks.errors import (
 from checks.pairs import UnknownUserError
 from monitor.commands import UserBackfill
 from monitor.healing.planning import ActiveRunError, NotNowError, PausedError
-from monitor.policy import Code, Decision, Verdict
+from monitor.policy.decision import Code, Decision, Verdict
 from tests.unit.exporters.builders import a_census
 from tests.unit.exporters.serving import ADMIN, BACKFILL, Served
 

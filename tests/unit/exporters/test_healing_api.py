@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.policy import Code, Decision, Verdict
+from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.control import Control
 from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import ADMIN, Served

@@ -9,7 +9,7 @@ import pytest
 
 from checks.judgement import Outcome
 from exporters.page.summary import Mood, summarise
-from monitor.policy import Code, Decision, Verdict
+from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
 from monitor.state.runs import RunKind, RunState

@@ -18,13 +18,21 @@ from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedErr
 from checks.spec import Borders
 from monitor.checking.census import CensusResult, CensusRunner
 from monitor.database import transaction
-from monitor.decision import refusal_of
-from monitor.healer import Healer
 from monitor.healing.planning import NotNowError, database_now
 from monitor.healing.quarantine import Aside, count_aside
-from monitor.latch import forget_fallen_share, latch, read_history, say_opened
-from monitor.leadership import Leadership, NotLeadingError
-from monitor.policy import Code, Decision, PolicySettings, Situation, Verdict, decide, tripping
+from monitor.loop.run_queue import RunQueue
+from monitor.loop.tallies import Tallies, Tally
+from monitor.policy.breaker_store import (
+    forget_fallen_share,
+    log_breaker_opened,
+    open_breaker,
+    read_history,
+)
+from monitor.policy.decision import Code, Decision, Verdict, refusal_of
+from monitor.policy.inputs import PolicyInput, PolicySettings
+from monitor.policy.policy import decide, tripping
+from monitor.replicas.leadership import Leadership, NotLeadingError
+from monitor.runtime import Runtime, finding_sentence, policy_settings
 from monitor.state.control import Control, read_control
 from monitor.state.counters import (
     CHECK_ERRORS,
@@ -36,8 +44,6 @@ from monitor.state.counters import (
 from monitor.state.history import record_census, record_decision
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
 from monitor.status import StatusBoard
-from monitor.tallies import Tallies, Tally
-from monitor.workshop import Workshop, finding_sentence, policy_settings
 
 log = structlog.get_logger(__name__)
 
@@ -47,18 +53,18 @@ class Reconciler:
 
     def __init__(
         self,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         board: StatusBoard,
         runner: CensusRunner,
-        healer: Healer,
+        run_queue: RunQueue,
         leadership: Leadership,
     ) -> None:
-        self._workshop = workshop
+        self._runtime = runtime
         self._board = board
         self._runner = runner
-        self._healer = healer
+        self._run_queue = run_queue
         self._leadership = leadership
-        self._tallies = Tallies(workshop)
+        self._tallies = Tallies(runtime)
 
     async def run(self) -> Decision | None:
         """One pass of the leader; what was decided, None where that could not be. What the database
@@ -66,9 +72,9 @@ class Reconciler:
         result = await self._runner.run()
         decision = None
         try:
-            decision, situation = await self._judge(result)
+            decision, inputs = await self._judge(result)
             if decision.kind is Verdict.HEAL and self._leadership.leads:
-                await self._act(decision, situation)
+                await self._act(decision, inputs)
         except DatabaseUnavailableError as error:
             self._board.update(database_up=False, database_error=str(error))
         except NotLeadingError as error:
@@ -77,18 +83,18 @@ class Reconciler:
             log.warning("pass_failed", error=str(error))
         return decision
 
-    async def _judge(self, result: CensusResult) -> tuple[Decision, Situation]:
-        workshop = self._workshop()
-        settings = policy_settings(workshop.settings)
+    async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput]:
+        runtime = self._runtime()
+        settings = policy_settings(runtime.settings)
         tally = await self._tally(result)
         async with transaction(
-            workshop.engine, timeout=workshop.settings.database.statement_timeout
+            runtime.engine, timeout=runtime.settings.database.statement_timeout
         ) as connection:
-            situation = await self._look(connection, workshop, result, tally)
-            decision = decide(situation, settings)
-            control = await self._latch(connection, situation, settings)
-            await self._record(connection, workshop, decision, result)
-            counters = await read_counters(connection, workshop.state)
+            inputs = await self._look(connection, runtime, result, tally)
+            decision = decide(inputs, settings)
+            control = await self._update_breaker(connection, inputs, settings)
+            await self._record(connection, runtime, decision, result)
+            counters = await read_counters(connection, runtime.state)
             # The last word: who was deposed meanwhile has recorded nothing, and starts nothing.
             await self._leadership.confirm(connection)
         self._board.update(
@@ -96,14 +102,14 @@ class Reconciler:
             decided_at=datetime.now(UTC),
             control=control,
             control_known=True,
-            recurring=situation.recurring_before,
+            recurring=inputs.recurring_before,
             counters=counters,
             database_up=True,
             database_error=None,
         )
-        say_opened(situation.control, control)
+        log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
-        return decision, situation
+        return decision, inputs
 
     async def _tally(self, result: CensusResult) -> Tally | None:
         """A tally where one is due, and wherever a heal would start: it may have to be refused."""
@@ -112,29 +118,29 @@ class Reconciler:
             return None
         control = self._board.current.control
         tally = await self._tallies.take_if_due(census, control)
-        workshop = self._workshop()
-        settings = policy_settings(workshop.settings)
+        runtime = self._runtime()
+        settings = policy_settings(runtime.settings)
         if tally is not None or census.legacy_untracked < settings.threshold:
             return tally
         async with transaction(
-            workshop.engine, timeout=workshop.settings.database.statement_timeout
+            runtime.engine, timeout=runtime.settings.database.statement_timeout
         ) as connection:
-            situation = await self._look(connection, workshop, result, None)
-        if decide(situation, settings).code is not Code.THRESHOLD:
+            inputs = await self._look(connection, runtime, result, None)
+        if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
         return await self._tallies.take(census, control)
 
-    async def _latch(
-        self, connection: AsyncConnection, situation: Situation, settings: PolicySettings
+    async def _update_breaker(
+        self, connection: AsyncConnection, inputs: PolicyInput, settings: PolicySettings
     ) -> Control:
         """What the pass means for the breaker; the control row after it."""
-        state, control = self._workshop().state, situation.control
-        if situation.census_error is not None or not situation.censuses:
+        state, control = self._runtime().state, inputs.control
+        if inputs.census_error is not None or not inputs.censuses:
             return control
-        trip = tripping(situation, settings)
+        trip = tripping(inputs, settings)
         if trip is not None:
-            return await latch(connection, state, control, refusal_of(trip))
-        share = situation.censuses[0].legacy_share
+            return await open_breaker(connection, state, control, refusal_of(trip))
+        share = inputs.censuses[0].legacy_share
         return await forget_fallen_share(
             connection, state, control, share=share, max_share=settings.max_share
         )
@@ -142,28 +148,28 @@ class Reconciler:
     async def _look(
         self,
         connection: AsyncConnection,
-        workshop: Workshop,
+        runtime: Runtime,
         result: CensusResult,
         tally: Tally | None,
-    ) -> Situation:
+    ) -> PolicyInput:
         now = await database_now(connection)
-        blocking = workshop.examination.blocking(Blocks.COUNTING, Blocks.HEALING)
+        blocking = runtime.examination.blocking(Blocks.COUNTING, Blocks.HEALING)
         history = await read_history(
-            connection, workshop.state, runs=workshop.settings.healing.breaker.stuck_after
+            connection, runtime.state, runs=runtime.settings.healing.breaker.stuck_after
         )
-        control = await read_control(connection, workshop.state)
-        borders = Borders.at(now, workshop.settings.pools_spec())
+        control = await read_control(connection, runtime.state)
+        borders = Borders.at(now, runtime.settings.pools_spec())
         aside = Aside()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_aside(connection, workshop.healing, borders, control.verified_until)
-        return Situation(
+            aside = await count_aside(connection, runtime.healing, borders, control.verified_until)
+        return PolicyInput(
             censuses=tuple(self._runner.newest),
             census_error=result.error,
             control=control,
-            active_run=await active_run(connection, workshop.state),
-            seconds_since_run=await seconds_since_last_finished(connection, workshop.state),
-            local_time=now.astimezone(ZoneInfo(workshop.settings.catalog.timezone)).time(),
+            active_run=await active_run(connection, runtime.state),
+            seconds_since_run=await seconds_since_last_finished(connection, runtime.state),
+            local_time=now.astimezone(ZoneInfo(runtime.settings.catalog.timezone)).time(),
             blockers=tuple(finding_sentence(finding) for finding in blocking),
             most_audience=history.most_audience,
             last_runs=history.last_runs,
@@ -178,7 +184,7 @@ class Reconciler:
     async def _record(
         self,
         connection: AsyncConnection,
-        workshop: Workshop,
+        runtime: Runtime,
         decision: Decision,
         result: CensusResult,
     ) -> None:
@@ -186,23 +192,23 @@ class Reconciler:
         if result.census is None:
             added[CHECK_ERRORS, "census"] = 1.0
         else:
-            await record_census(connection, workshop.state, result.census, result.users)
+            await record_census(connection, runtime.state, result.census, result.users)
         if decision.kind is Verdict.REFUSED:
             added[HEAL_REFUSALS, decision.code.value] = 1.0
         legacy = None if result.census is None else result.census.legacy_untracked
-        await record_decision(connection, workshop.state, decision, legacy_untracked=legacy)
-        await add_to_counters(connection, workshop.state, added)
+        await record_decision(connection, runtime.state, decision, legacy_untracked=legacy)
+        await add_to_counters(connection, runtime.state, added)
 
-    async def _act(self, decision: Decision, situation: Situation) -> None:
+    async def _act(self, decision: Decision, inputs: PolicyInput) -> None:
         started = time.perf_counter()
-        if decision.code is Code.THRESHOLD and situation.recurring:
-            within = situation.recurring + situation.recurring_before
-            log.warning("recurring", pairs=situation.recurring, within_24_hours=within)
+        if decision.code is Code.THRESHOLD and inputs.recurring:
+            within = inputs.recurring + inputs.recurring_before
+            log.warning("recurring", pairs=inputs.recurring, within_24_hours=within)
         try:
-            if decision.code is Code.RESUME and situation.active_run is not None:
-                await self._healer.take_up(situation.active_run)
+            if decision.code is Code.RESUME and inputs.active_run is not None:
+                await self._run_queue.take_up(inputs.active_run)
             else:
-                run = await self._healer.start(Trigger.SCHEDULE, decision.reason)
+                run = await self._run_queue.start(Trigger.SCHEDULE, decision.reason)
                 if run is not None:
                     log.info(
                         "run_planned",

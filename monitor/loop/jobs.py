@@ -15,16 +15,16 @@ from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.alert_log import AlertLog
-from monitor.bookkeeper import Bookkeeper
 from monitor.checking.census import StructureRunner
 from monitor.checking.definition import ScheduledCheck
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Settings
-from monitor.leadership import Leadership
-from monitor.reconciler import Reconciler
+from monitor.loop.reconciler import Reconciler
+from monitor.replicas.leadership import Leadership
+from monitor.replicas.sync import StateSync
+from monitor.runtime import Runtime, build, inspect, require
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
-from monitor.workshop import Workshop, build, inspect, require
 
 REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
@@ -40,7 +40,7 @@ CANCEL_SECONDS = 1.0
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
-class UnderWay:
+class RunningJobs:
     """The jobs that are running right now, by name: a stop awaits them and says which."""
 
     def __init__(self) -> None:
@@ -70,14 +70,14 @@ class UnderWay:
 
         return run
 
-    def soon(self, name: str, job: Job) -> None:
+    def spawn(self, name: str, job: Job) -> None:
         """Run `job` now, beside everything else."""
         task = asyncio.get_running_loop().create_task(self.tracked(name, job)(), name=name)
         # From here on, although it has not begun: the loop itself keeps no task alive.
         self._tasks[task] = name
 
 
-async def give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks that are still running. The first time a statement is cancelled on the server;
     a server that doesn't answer is hung up on the second time."""
     left = {task for task in tasks if not task.done()}
@@ -98,29 +98,29 @@ class Jobs:
         *,
         scheduler: Scheduler,
         leadership: Leadership,
-        books: Bookkeeper,
+        sync: StateSync,
         alert_log: AlertLog,
         reconciler: Reconciler,
         structure: StructureRunner,
         routines: tuple[ScheduledCheck, ...],
         times: Mapping[str, CheckTracker],
-        workshop: Callable[[], Workshop],
-        replace_workshop: Callable[[Workshop], None],
+        runtime: Callable[[], Runtime],
+        replace_runtime: Callable[[Runtime], None],
     ) -> None:
         """`times`: of every check that is run here, by name; those of `routines` among them."""
         self._settings = settings
         self._engine = engine
         self._scheduler = scheduler
         self._leadership = leadership
-        self._books = books
+        self._sync = sync
         self._alert_log = alert_log
         self._reconciler = reconciler
         self._structure = structure
         self._routines = routines
         self._times = times
-        self._workshop = workshop
-        self._replace_workshop = replace_workshop
-        self.under_way = UnderWay()
+        self._runtime = runtime
+        self._replace_runtime = replace_runtime
+        self.running_jobs = RunningJobs()
 
     def schedule(self) -> None:
         """Everything that recurs. The structure has just been read: it is due in an interval."""
@@ -146,7 +146,7 @@ class Jobs:
             interval = times.take_over()
             if interval is not None:
                 self._scheduler.stretch(name, times.schedule, interval)
-        self.under_way.soon("refresh", self._books.refresh)
+        self.running_jobs.spawn("refresh", self._sync.refresh)
         if self._times["census"].schedule.cron is None:
             self._scheduler.wake("census")
         # The others when they would have been due, and those that are overdue one after the other.
@@ -158,10 +158,10 @@ class Jobs:
                 self._scheduler.wake(routine.name, in_seconds=max(first, times.due_in()))
 
     def _add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
-        self._scheduler.add(name, schedule, self.under_way.tracked(name, job), at_once=at_once)
+        self._scheduler.add(name, schedule, self.running_jobs.tracked(name, job), at_once=at_once)
 
     async def _refresh(self) -> None:
-        await self._books.refresh()
+        await self._sync.refresh()
         await self._alert_log.flush()
 
     async def _census(self) -> None:
@@ -195,7 +195,7 @@ class Jobs:
             self._scheduler.stretch(routine.name, times.schedule, interval)
             for name in routine.rows:
                 self._times[name].adopt(interval.total_seconds())
-        await self._books.add(added)
+        await self._sync.add(added)
 
     async def _structure_job(self) -> None:
         """Read the catalogue again, on every replica: whoever leads next works by it. The leader
@@ -209,7 +209,7 @@ class Jobs:
                 require(examination, Blocks.COUNTING)
             else:
                 holder = self._leadership.holder
-                self._replace_workshop(
+                self._replace_runtime(
                     build(self._engine, self._settings, examination, catalogue, holder=holder)
                 )
         except ConservatorError as error:
@@ -219,17 +219,17 @@ class Jobs:
     async def publish_structure(self, failure: ConservatorError | None, *, seconds: float) -> None:
         """The leader's word on the structure, or why it could not be read."""
         if isinstance(failure, DatabaseUnavailableError):
-            self._books.log_failure("structure_not_read", failure)
+            self._sync.log_failure("structure_not_read", failure)
         if not self._leadership.leads:
             return
         added = {(CHECK_RUNS, "structure"): 1.0}
         if failure is None:
-            self._structure.publish(self._workshop().examination, seconds=seconds)
+            self._structure.publish(self._runtime().examination, seconds=seconds)
         else:
             added[CHECK_ERRORS, "structure"] = 1.0
             self._structure.failed(failure, seconds=seconds)
-        await self._books.add(added)
+        await self._sync.add(added)
 
     async def _history(self) -> None:
         if self._leadership.leads:
-            await self._books.prune()
+            await self._sync.prune()

@@ -1,6 +1,7 @@
 """The breaker's judgement: pure functions from what was counted to a reason to stop, or none.
 
-It is latched in the database (`monitor/latch.py`) and stays open until a person has looked.
+It is latched in the database (`monitor/policy/breaker_store.py`) and stays open until a person has
+looked.
 ARCHITECTURE.md, "Breaker", draws its states.
 """
 
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from checks.census import Census
-from monitor.loss import Loss
+from monitor.policy.loss import Loss
 
 LOOK_BACK = timedelta(hours=24)
 """How far back losses, the audience and recurring pairs are judged."""
@@ -73,7 +74,7 @@ class EndedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class BreakerInput:
     """What the breaker looks at."""
 
     census: Census
@@ -95,14 +96,14 @@ class Trip:
     reason: str
 
 
-def trips(signs: Signs, settings: BreakerSettings) -> Trip | None:
+def trips(facts: BreakerInput, settings: BreakerSettings) -> Trip | None:
     """The reason to open, or None. A loss goes first: it makes the share rise, too."""
-    return _lost(signs, settings) or share_trips(signs, settings) or _stuck(signs, settings)
+    return _lost(facts, settings) or share_trips(facts, settings) or _stuck(facts, settings)
 
 
-def _lost(signs: Signs, settings: BreakerSettings) -> Trip | None:
+def _lost(facts: BreakerInput, settings: BreakerSettings) -> Trip | None:
     limit = settings.max_tracked_drop
-    loss = signs.loss
+    loss = facts.loss
     if loss is not None and loss.share > limit:
         return Trip(
             BreakerCode.LOSS,
@@ -111,20 +112,20 @@ def _lost(signs: Signs, settings: BreakerSettings) -> Trip | None:
             f" healing.breaker.max_tracked_drop is {limit:.1%}. Healing would put made-up"
             f" impressions in their place: restore them first, if you can. {WAYS_ON}",
         )
-    if signs.census.audience == 0 and signs.most_audience > 0 and limit < 1:
+    if facts.census.audience == 0 and facts.most_audience > 0 and limit < 1:
         return Trip(
             BreakerCode.LOSS,
-            f"The audience fell from {signs.most_audience} users to none within"
+            f"The audience fell from {facts.most_audience} users to none within"
             f" {LOOK_BACK.total_seconds() / 3600:.0f} hours: the impressions or the users were"
             f" emptied, or catalog.users lets nobody in. {WAYS_ON}",
         )
     return None
 
 
-def share_trips(signs: Signs, settings: BreakerSettings) -> Trip | None:
+def share_trips(facts: BreakerInput, settings: BreakerSettings) -> Trip | None:
     """Whether so much is legacy that the count or the data must be wrong."""
-    census, limit = signs.census, settings.max_share
-    accepted = signs.accepted_share
+    census, limit = facts.census, settings.max_share
+    accepted = facts.accepted_share
     if census.legacy_share <= limit:
         return None
     if accepted is not None and census.legacy_share <= accepted * ACCEPTED_GROWTH:
@@ -139,9 +140,9 @@ def share_trips(signs: Signs, settings: BreakerSettings) -> Trip | None:
     )
 
 
-def _stuck(signs: Signs, settings: BreakerSettings) -> Trip | None:
-    last = signs.last_runs[: settings.stuck_after]
-    if signs.census.legacy_untracked == 0 or len(last) < settings.stuck_after:
+def _stuck(facts: BreakerInput, settings: BreakerSettings) -> Trip | None:
+    last = facts.last_runs[: settings.stuck_after]
+    if facts.census.legacy_untracked == 0 or len(last) < settings.stuck_after:
         return None
     if any(run.reduced for run in last):
         return None
@@ -149,7 +150,7 @@ def _stuck(signs: Signs, settings: BreakerSettings) -> Trip | None:
     return Trip(
         BreakerCode.STUCK,
         f"The last {len(last)} heal runs ({runs}) ended without leaving less than they found, and"
-        f" {signs.census.legacy_untracked} pairs are legacy-untracked: what is written does not"
+        f" {facts.census.legacy_untracked} pairs are legacy-untracked: what is written does not"
         " stay, or can't be written; `conservator runs` says how each of them ended."
         f" {WAYS_ON}",
     )

@@ -17,9 +17,9 @@ from monitor.database import snapshot
 from monitor.healing.batches import HoldError, LeaseLostError
 from monitor.healing.executor import Executor, Progress
 from monitor.healing.planning import AlreadyBackfilled, NotNowError, database_now
+from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.status import StatusBoard
-from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
@@ -27,18 +27,18 @@ USERS_AT_ONCE = 2
 """Per-user backfills that write at the same time; a burst of log-ins must not take the pool."""
 
 
-class Healer:
+class RunQueue:
     """Starts, takes up and works runs. One run over the audience at a time."""
 
     def __init__(
         self,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         board: StatusBoard,
         publish: Callable[[Census], None],
         refresh: Callable[[], Awaitable[None]],
     ) -> None:
         """`publish` takes a recount; `refresh` reads the totals again, once a run has ended."""
-        self._workshop = workshop
+        self._runtime = runtime
         self._board = board
         self._publish = publish
         self._refresh = refresh
@@ -71,15 +71,15 @@ class Healer:
 
         Raises ActiveRunError, PausedError, NotNowError.
         """
-        with self._begun():
-            workshop = self._workshop()
-            planned = await workshop.plan_audience(
-                trigger, reason=reason, max_rows=workshop.settings.healing.max_rows_per_run
+        with self._starting():
+            runtime = self._runtime()
+            planned = await runtime.plan_audience(
+                trigger, reason=reason, max_rows=runtime.settings.healing.max_rows_per_run
             )
             if planned.run is None:
                 self._publish(planned.census)
                 return None
-            self._hand_over(planned.run)
+            self._enqueue(planned.run)
             return planned.run
 
     async def undo(self, run_id: int, trigger: Trigger, reason: str) -> Run | None:
@@ -88,32 +88,32 @@ class Healer:
 
         Raises UnknownRunError, ActiveRunError, PausedError, NotUndoableError.
         """
-        with self._begun():
-            workshop = self._workshop()
-            planned = await workshop.undo_planner.plan(
-                workshop.claimant(trigger), run_id, reason=reason
+        with self._starting():
+            runtime = self._runtime()
+            planned = await runtime.undo_planner.plan(
+                runtime.claimant(trigger), run_id, reason=reason
             )
             if planned is None:
                 return None
-            self._hand_over(planned.run)
+            self._enqueue(planned.run)
             return planned.run
 
     async def take_up(self, run: Run) -> bool:
         """Go on with a run that nobody holds; False when another process was first."""
         if run.id in self._run_ids:
             return False
-        with self._begun():
-            claimed = await self._workshop().take_up(run.id)
+        with self._starting():
+            claimed = await self._runtime().take_up(run.id)
             if claimed is None:
                 return False
             log.info(
                 "run_taken_up", run_id=claimed.id, token=claimed.token, inserted=claimed.inserted
             )
-            self._hand_over(claimed)
+            self._enqueue(claimed)
             return True
 
     @contextmanager
-    def _begun(self) -> Iterator[None]:
+    def _starting(self) -> Iterator[None]:
         """A run is being planned or claimed: `stop` waits for it. Refused once stopping."""
         self._refuse_when_stopping()
         self._beginning += 1
@@ -122,14 +122,14 @@ class Healer:
         finally:
             self._beginning -= 1
 
-    def _employ(self, executor: Executor) -> None:
+    def _register(self, executor: Executor) -> None:
         self._working.add(executor)
         if self._stopping:
             executor.stop()
 
-    def _hand_over(self, run: Run) -> None:
-        executor = self._workshop().executor(self._progress)
-        self._employ(executor)
+    def _enqueue(self, run: Run) -> None:
+        executor = self._runtime().executor(self._progress)
+        self._register(executor)
         self._run_ids.add(run.id)
         self._board.update(active_run=run)
         self._inbox.put_nowait((run, executor))
@@ -157,13 +157,13 @@ class Healer:
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live, in the audience or not. Raises UnknownUserError."""
-        workshop = self._workshop()
-        pools = workshop.settings.pools_spec()
+        runtime = self._runtime()
+        pools = runtime.settings.pools_spec()
         async with snapshot(
-            workshop.engine, timeout=workshop.settings.database.statement_timeout
+            runtime.engine, timeout=runtime.settings.database.statement_timeout
         ) as connection:
             borders = Borders.at(await database_now(connection), pools)
-            return await take_user_census(connection, workshop.catalogue, pools, borders, user_id)
+            return await take_user_census(connection, runtime.catalogue, pools, borders, user_id)
 
     async def backfill_user(self, user_id: str, *, force: bool, trigger: Trigger) -> UserBackfill:
         """Backfill one user, once unless forced, and wait for the end.
@@ -172,12 +172,12 @@ class Healer:
         with.
         """
         self._refuse_when_stopping()
-        workshop = self._workshop()
-        self._refuse_when_breaker_open(workshop)
+        runtime = self._runtime()
+        self._refuse_when_breaker_open(runtime)
         async with self._users:
-            with self._begun():
-                planned = await workshop.planner.plan_user(
-                    workshop.claimant(trigger),
+            with self._starting():
+                planned = await runtime.planner.plan_user(
+                    runtime.claimant(trigger),
                     user_id,
                     reason="Asked for by a caller.",
                     force=force,
@@ -186,8 +186,8 @@ class Healer:
                     return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)
                 if planned is None:
                     return UserBackfill(updated=0, run_id=None, skipped=False)
-                executor = workshop.executor(lambda _: None, window=False)
-                self._employ(executor)
+                executor = runtime.executor(lambda _: None, window=False)
+                self._register(executor)
             try:
                 ended = await executor.work(planned)
             finally:
@@ -199,10 +199,10 @@ class Healer:
             raise HoldError(ended.run.outcome)
         return UserBackfill(updated=ended.run.inserted, run_id=ended.run.id, skipped=False)
 
-    def _refuse_when_breaker_open(self, workshop: Workshop) -> None:
+    def _refuse_when_breaker_open(self, runtime: Runtime) -> None:
         census = self._board.current.census
         control = self._board.current.control
-        refusal = None if census is None else workshop.guard(census, control)
+        refusal = None if census is None else runtime.guard(census, control)
         if refusal is not None:
             raise NotNowError(refusal)
 

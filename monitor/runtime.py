@@ -21,17 +21,22 @@ from monitor.healing.crafts import HealCraft
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.pace import PaceSettings
 from monitor.healing.planning import Claimant, NotNowError, Planned, Planner
+from monitor.healing.signals.gather import Sources
+from monitor.healing.signals.prometheus import PromqlQuery
+from monitor.healing.signals.throttle import ThrottleSettings
+from monitor.healing.signals.traffic import SignalTraffic
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo import UndoCraft
 from monitor.healing.undo_batches import UndoWriter
 from monitor.healing.undo_planning import UndoPlanner
 from monitor.healing.verification import Verifier
-from monitor.latch import latch, say_opened
-from monitor.policy import Decision, PolicySettings, breaker_refusal
+from monitor.policy.breaker_store import log_breaker_opened, open_breaker
+from monitor.policy.decision import Decision
+from monitor.policy.inputs import PolicySettings
+from monitor.policy.policy import breaker_refusal
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, claim
 from monitor.state.statements import StateStatements
-from monitor.traffic import traffic_on
 
 
 def process_name() -> str:
@@ -40,7 +45,7 @@ def process_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class Runtime:
     """The tools for one catalogue. They hold no state of their own between calls."""
 
     engine: AsyncEngine
@@ -95,17 +100,17 @@ class Workshop:
                 beyond_breaker=beyond_breaker,
             )
         except NotNowError as error:
-            await self.latch(error.decision)
+            await self.open_breaker(error.decision)
             raise
 
-    async def latch(self, refusal: Decision) -> None:
+    async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
         async with transaction(
             self.engine, timeout=self.settings.database.statement_timeout
         ) as connection:
             before = await read_control(connection, self.state)
-            after = await latch(connection, self.state, before, refusal)
-        say_opened(before, after, asked=True)
+            after = await open_breaker(connection, self.state, before, refusal)
+        log_breaker_opened(before, after, asked=True)
 
     def executor(self, on_progress: OnProgress, *, window: bool = True) -> Executor:
         """Works one run. Without `window`, a person's run, it writes at any hour."""
@@ -199,11 +204,11 @@ def build(
     catalogue: Catalogue,
     *,
     holder: str | None = None,
-) -> Workshop:
+) -> Runtime:
     """The tools for `catalogue`, in the name of `holder` (default: a new one)."""
     state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
     healing = HealingStatements(state)
-    return Workshop(
+    return Runtime(
         engine=engine,
         settings=settings,
         catalogue=catalogue,
@@ -220,3 +225,22 @@ def census_form_sentence(catalogue: Catalogue, settings: Settings) -> str:
     """Which form of the census this catalogue gets, and why."""
     form, reason = choose_form(catalogue, settings.pools_spec())
     return f"{form.value}: {reason}"
+
+
+def traffic_on(engine: AsyncEngine, settings: Settings) -> SignalTraffic:
+    """Looks around for one run. `engine` is the primary's."""
+    pace = settings.healing.pace
+    promql = pace.promql
+    return SignalTraffic(
+        engine,
+        Sources(
+            wait_while=pace.wait_while,
+            promql=None if promql is None else PromqlQuery(promql.url, promql.query),
+        ),
+        ThrottleSettings(
+            max_lag_seconds=pace.max_replica_lag.total_seconds(),
+            max_lag_bytes=pace.max_replica_lag_bytes,
+            expected_replicas=pace.expected_replicas,
+            max_value=None if promql is None else promql.max,
+        ),
+    )

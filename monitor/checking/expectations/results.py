@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from checks.judgement import Outcome
 from checks.measurement import MAX_EVIDENCE, Measurement
+from monitor.checking.expectations.messages import ExpectationResult, ExpectationSpec, SuiteSpec
 from monitor.config import ExpectationsCheck, Severity
-from monitor.expectations.messages import ExpectationResult, ExpectationSpec, SuiteSpec
 
 _OUTCOMES = {
     Severity.CRITICAL: Outcome.FAIL,

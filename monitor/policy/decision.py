@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.breaker import BreakerCode, Trip
+from monitor.policy.breaker import BreakerCode, Trip
 from monitor.state.control import Control
 
 
@@ -67,7 +67,7 @@ def refusal_of(trip: Trip) -> Decision:
     return Decision(Verdict.REFUSED, Code(trip.code.value), trip.reason)
 
 
-def latched(control: Control) -> Decision | None:
+def open_refusal(control: Control) -> Decision | None:
     """The refusal of a breaker that is open; None where it is closed."""
     if not control.breaker_open:
         return None

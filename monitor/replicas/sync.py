@@ -15,12 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.breaker import LOOK_BACK
 from monitor.database import transaction
-from monitor.latch import read_recurring
-from monitor.leadership import Leadership, NotLeadingError
-from monitor.retention import forget_erased, sweep_ledger
-from monitor.shared import Shared, read_shared, users_interval, write_check, write_result
+from monitor.policy.breaker import LOOK_BACK
+from monitor.policy.breaker_store import read_recurring
+from monitor.replicas.leadership import Leadership, NotLeadingError
+from monitor.replicas.published import (
+    PublishedState,
+    read_published,
+    users_interval,
+    write_check,
+    write_result,
+)
+from monitor.replicas.retention import forget_erased, sweep_ledger
+from monitor.runtime import Runtime
 from monitor.state.alerts import last_waking
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
@@ -29,7 +36,6 @@ from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
 from monitor.status import CheckStatus, StatusBoard
-from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +51,7 @@ Added = dict[tuple[str, str], float]
 """(name, label) -> what is added to a total."""
 
 
-class Bookkeeper:
+class StateSync:
     """Reads and writes the small things. What the database does is logged, never raised.
 
     The leader writes what it found; a follower shows what the leader wrote.
@@ -54,7 +60,7 @@ class Bookkeeper:
     def __init__(
         self,
         engine: AsyncEngine,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         board: StatusBoard,
         leadership: Leadership,
         *,
@@ -64,7 +70,7 @@ class Bookkeeper:
         """`publish` takes a census that another process took, and its age in seconds; `wake` lets
         the loop pass now."""
         self._engine = engine
-        self._workshop = workshop
+        self._runtime = runtime
         self._board = board
         self._leadership = leadership
         self._publish = publish
@@ -98,14 +104,14 @@ class Bookkeeper:
 
     async def _refresh(self) -> None:
         led = self._leadership.leads
-        state = self._workshop().state
+        state = self._runtime().state
         missed, self._missed = (self._missed if led else {}), {}
-        news = self._news() if led else ()
+        unsent = self._unsent() if led else ()
         results = self._take_results() if led else ()
-        something = bool(missed or news or results)
+        something = bool(missed or unsent or results)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                shared = await read_shared(connection, state)
+                published = await read_published(connection, state)
                 control = await read_control(connection, state)
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
@@ -113,7 +119,7 @@ class Bookkeeper:
                 alerted = await last_waking(connection, state, beside=self._leadership.holder)
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
-                    await self._keep(connection, state, added, news, results)
+                    await self._keep(connection, state, added, unsent, results)
                 counters = await read_counters(connection, state)
                 if something:
                     await self._leadership.confirm(connection)
@@ -123,7 +129,7 @@ class Bookkeeper:
             self._put_back(results)
             self.log_failure("refresh_failed", error)
             return
-        self._note(news)
+        self._note(unsent)
         # Leading is shown once the totals of whoever led before have been read, never earlier.
         leads = led and self._leadership.leads
         before = self._board.current
@@ -135,19 +141,19 @@ class Bookkeeper:
             recurring=recurring,
             quarantined=quarantined,
             leader=leads,
-            leader_name=self._leadership.holder if leads else shared.leader,
+            leader_name=self._leadership.holder if leads else published.leader,
             database_up=True,
             database_error=None,
         )
         told, self._alerted = alerted != self._alerted, alerted
         if not leads:
-            self._show(shared)
+            self._show(published)
         else:
             if told and alerted is not None:
                 self._wake()
-            self._catch_up(shared, before.control if before.control_known else control, control)
+            self._catch_up(published, before.control if before.control_known else control, control)
 
-    def _news(self) -> tuple[CheckStatus, ...]:
+    def _unsent(self) -> tuple[CheckStatus, ...]:
         """Results of this process that the others don't have yet."""
         return tuple(
             check
@@ -176,47 +182,47 @@ class Bookkeeper:
         connection: AsyncConnection,
         state: SchemaStatements,
         added: Added,
-        news: tuple[CheckStatus, ...],
+        unsent: tuple[CheckStatus, ...],
         results: Results,
     ) -> None:
         now = time.monotonic()
         for result, at in results:
             await write_result(connection, state, result, now - at)
-        for check in news:
+        for check in unsent:
             await write_check(connection, state, check)
         await add_to_counters(connection, state, added)
 
-    def _show(self, shared: Shared) -> None:
+    def _show(self, published: PublishedState) -> None:
         """A follower shows what the leader found."""
         now = time.monotonic()
         # Those that this replica is configured for: an earlier one may have had others.
         mine = self._board.current.checks
         checks = MappingProxyType(
             {
-                name: replace(shared.checks.get(name, check), facts=check.facts)
+                name: replace(published.checks.get(name, check), facts=check.facts)
                 for name, check in mine.items()
             }
         )
         self._note(checks.values())
         changes: dict[str, object] = {"checks": checks}
-        if shared.census is not None:
-            changes |= {"census": shared.census, "census_monotonic": now - shared.census_age}
-        if shared.users is not None:
+        if published.census is not None:
+            changes |= {"census": published.census, "census_monotonic": now - published.census_age}
+        if published.users is not None:
             interval = checks[CENSUS].interval_seconds if CENSUS in checks else 0.0
             changes |= {
-                "users": shared.users,
-                "users_monotonic": now - shared.users_age,
-                "users_interval_seconds": users_interval(shared.users, interval),
+                "users": published.users,
+                "users_monotonic": now - published.users_age,
+                "users_interval_seconds": users_interval(published.users, interval),
             }
-        if shared.decision is not None:
-            changes |= {"decision": shared.decision, "decided_at": shared.decided_at}
+        if published.decision is not None:
+            changes |= {"decision": published.decision, "decided_at": published.decided_at}
         self._board.update(**changes)
 
-    def _catch_up(self, shared: Shared, before: Control, control: Control) -> None:
+    def _catch_up(self, published: PublishedState, before: Control, control: Control) -> None:
         """The leader takes note of what other processes did: a recount, a switch."""
         mine = self._board.current.census
-        if shared.census is not None and (mine is None or shared.census.as_of > mine.as_of):
-            self._publish(shared.census, shared.census_age)
+        if published.census is not None and (mine is None or published.census.as_of > mine.as_of):
+            self._publish(published.census, published.census_age)
         switches = (
             (before.paused, control.paused),
             (before.suspended, control.suspended),
@@ -240,31 +246,31 @@ class Bookkeeper:
             await self._add(added)
 
     async def _add(self, added: Added) -> None:
-        news, results = self._news(), self._take_results()
+        unsent, results = self._unsent(), self._take_results()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await self._keep(connection, self._workshop().state, added, news, results)
+                await self._keep(connection, self._runtime().state, added, unsent, results)
                 await self._leadership.confirm(connection)
         except ConservatorError as error:
             self._put_back(results)
             self.log_failure("totals_not_kept", error)
         else:
-            self._note(news)
+            self._note(unsent)
 
     async def prune(self) -> None:
         """Forget what is older than `history`, and what the app has erased; close per-user runs
         whose process is gone."""
-        workshop = self._workshop()
+        runtime = self._runtime()
         names = list(self._board.current.checks)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
                 # The breaker still needs a day of it, however little is asked for.
-                history = max(workshop.settings.history, LOOK_BACK)
-                await prune(connection, workshop.state, history)
-                await workshop.state.run(connection, "run_abandon_user", {"subject": None})
-                await workshop.state.run(connection, "check_status_forget", {"names": names})
+                history = max(runtime.settings.history, LOOK_BACK)
+                await prune(connection, runtime.state, history)
+                await runtime.state.run(connection, "run_abandon_user", {"subject": None})
+                await runtime.state.run(connection, "check_status_forget", {"names": names})
                 await self._leadership.confirm(connection)
-            await forget_erased(workshop, self._leadership.confirm)
-            await sweep_ledger(workshop, self._leadership.confirm)
+            await forget_erased(runtime, self._leadership.confirm)
+            await sweep_ledger(runtime, self._leadership.confirm)
         except ConservatorError as error:
             self.log_failure("history_not_pruned", error)

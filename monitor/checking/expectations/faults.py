@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from checks.catalogue import parse_name
 from checks.errors import ConservatorError
+from monitor.checking.expectations.client import START_SECONDS, Worker
+from monitor.checking.expectations.messages import Fault, Judge, Judged
+from monitor.checking.expectations.results import suite_spec
 from monitor.config import InvalidConfigError, Mistake, Settings
-from monitor.expectations.client import START_SECONDS, Worker
-from monitor.expectations.messages import Fault, Judge, Judged
-from monitor.expectations.results import suite_spec
 
 PATH = "checks.expectations"
 

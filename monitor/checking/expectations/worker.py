@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import BinaryIO
 
-from monitor.expectations.messages import (
+from monitor.checking.expectations.messages import (
     Answer,
     Failed,
     Judge,
@@ -55,7 +55,7 @@ def _answer(request: Request) -> Answer:
     try:
         # No usage statistics leave this machine; must be set before the import.
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
-        from monitor.expectations import suites  # noqa: PLC0415
+        from monitor.checking.expectations import suites  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name in {"great_expectations", "pandas"}:
             return Failed(MISSING_EXTRA)

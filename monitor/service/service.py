@@ -15,28 +15,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.alert_log import AlertLog
-from monitor.bookkeeper import Bookkeeper
 from monitor.checking.census import CensusRunner, StructureRunner, core_facts
 from monitor.checking.census_source import CensusSource
 from monitor.checking.definition import ScheduledCheck
+from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.faults import require_known_expectations
 from monitor.checking.registry import routines
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
-from monitor.crowd import Crowd
 from monitor.database import create_engine
-from monitor.desk import Desk
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
-from monitor.healer import Healer
-from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
-from monitor.leadership import Leadership
-from monitor.opening import open_workshop, until_the_database_answers
-from monitor.reconciler import Reconciler
-from monitor.revision import revision
+from monitor.loop.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
+from monitor.loop.reconciler import Reconciler
+from monitor.loop.run_queue import RunQueue
+from monitor.replicas.leadership import Leadership
+from monitor.replicas.sync import StateSync
+from monitor.runtime import Runtime, census_form_sentence, process_name
 from monitor.scheduler import Schedule, Scheduler
-from monitor.status import CheckFacts, Status, StatusBoard
-from monitor.workshop import Workshop, census_form_sentence, process_name
+from monitor.service.bulkhead import Bulkhead
+from monitor.service.commands import ServiceCommands
+from monitor.service.startup import load_runtime, until_the_database_answers
+from monitor.status import CheckFacts, Status, StatusBoard, revision
 
 log = structlog.get_logger(__name__)
 
@@ -71,12 +70,12 @@ class Service:
             else create_engine(read_url, pool_size=database.pool_size)
         )
         self._worker = Worker()
-        self._workshop: Workshop | None = None
+        self._runtime: Runtime | None = None
         self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None
         self._leadership = Leadership(
             self._lease_engine,
-            lambda: self.workshop.state,
+            lambda: self.runtime.state,
             holder=name,
             lease=settings.lease,
             on_gained=self._lead_gained,
@@ -86,19 +85,19 @@ class Service:
         self._wire()
 
     @property
-    def workshop(self) -> Workshop:
+    def runtime(self) -> Runtime:
         """The tools for the catalogue as it was read last. Raises DatabaseUnavailableError before
         it could be read."""
-        if self._workshop is None:
+        if self._runtime is None:
             why = self.board.current.database_error or "The database has not answered yet."
             raise DatabaseUnavailableError(why)
-        return self._workshop
+        return self._runtime
 
     def _wire(self) -> None:
         settings = self.settings
-        self._books = Bookkeeper(
+        self._sync = StateSync(
             self._engine,
-            lambda: self.workshop,
+            lambda: self.runtime,
             self.board,
             self._leadership,
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
@@ -110,29 +109,29 @@ class Service:
             self.board,
             max_lag=settings.healing.pace.max_replica_lag,
         )
-        entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
+        entries = routines(settings, self._engine, server, lambda: self.runtime, self._worker)
         times = self._all_times(entries)
         self._census = CensusRunner(
-            CensusSource(server, lambda: self.workshop),
-            lambda: self.workshop,
+            CensusSource(server, lambda: self.runtime),
+            lambda: self.runtime,
             self.board,
             times["census"],
             keep=settings.healing.consecutive,
         )
-        self._scheduler = Scheduler(self._books.count_missed)
-        self._healer = Healer(
-            lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
+        self._scheduler = Scheduler(self._sync.count_missed)
+        self._run_queue = RunQueue(
+            lambda: self.runtime, self.board, self._publish_recount, self._sync.refresh
         )
         self._alert_log = AlertLog(
-            self._engine, lambda: self.workshop, holder=self._leadership.holder
+            self._engine, lambda: self.runtime, holder=self._leadership.holder
         )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
-        self._readers, self._writers = Crowd(places), Crowd(places)
-        self.desk = Desk(
+        self._readers, self._writers = Bulkhead(places), Bulkhead(places)
+        self.commands = ServiceCommands(
             self._engine,
-            lambda: self.workshop,
-            self._healer,
-            self._books.refresh,
+            lambda: self.runtime,
+            self._run_queue,
+            self._sync.refresh,
             lambda: self._scheduler.wake("census"),
             lambda: self._leadership.leads,
             self._alert_log,
@@ -144,16 +143,16 @@ class Service:
             self._engine,
             scheduler=self._scheduler,
             leadership=self._leadership,
-            books=self._books,
+            sync=self._sync,
             alert_log=self._alert_log,
             reconciler=Reconciler(
-                lambda: self.workshop, self.board, self._census, self._healer, self._leadership
+                lambda: self.runtime, self.board, self._census, self._run_queue, self._leadership
             ),
             structure=StructureRunner(times["structure"]),
             routines=entries,
             times=times,
-            workshop=lambda: self.workshop,
-            replace_workshop=self._replace_workshop,
+            runtime=lambda: self.runtime,
+            replace_runtime=self._replace_runtime,
         )
 
     def _all_times(self, entries: tuple[ScheduledCheck, ...]) -> dict[str, CheckTracker]:
@@ -172,11 +171,11 @@ class Service:
             self.board,
             check.budget,
             facts=facts,
-            keep=self._books.keep,
+            keep=self._sync.keep,
         )
 
-    def _replace_workshop(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def _replace_runtime(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     def _publish_recount(self, census: Census) -> None:
         # A follower's comes back to it through the leader.
@@ -184,7 +183,7 @@ class Service:
             self._census.publish(census)
 
     def _lead_gained(self) -> None:
-        self._books.start_leading()
+        self._sync.start_leading()
         self._census.newest.clear()  # somebody else may have counted since
         self._jobs.lead()
 
@@ -193,9 +192,9 @@ class Service:
 
     def _lease_answered(self, error: ConservatorError | None) -> None:
         if error is not None:
-            self._books.log_failure("lead_not_asked", error)
+            self._sync.log_failure("lead_not_asked", error)
         elif not self.board.current.database_up:
-            self._jobs.under_way.soon("refresh", self._books.refresh)
+            self._jobs.running_jobs.spawn("refresh", self._sync.refresh)
 
     async def start(self) -> None:
         """Read the catalogue, bring the state schema up to date, start the loop.
@@ -214,18 +213,18 @@ class Service:
 
     async def _open(self) -> None:
         started = time.perf_counter()
-        workshop = await open_workshop(self._engine, self.settings, holder=self._leadership.holder)
-        self._workshop = workshop
+        runtime = await load_runtime(self._engine, self.settings, holder=self._leadership.holder)
+        self._runtime = runtime
         self.board.update(database_up=True, database_error=None, state_schema_current=True)
-        log.info("catalogue_read", form=census_form_sentence(workshop.catalogue, self.settings))
+        log.info("catalogue_read", form=census_form_sentence(runtime.catalogue, self.settings))
         seconds = time.perf_counter() - started
         # First what others found before us, then the lead, if it is free.
-        await self._books.refresh()
+        await self._sync.refresh()
         self._jobs.schedule()
         await self._leadership.attempt()
         await self._jobs.publish_structure(None, seconds=seconds)
-        await self._books.refresh()
-        self._spawn("healer", self._healer.serve())
+        await self._sync.refresh()
+        self._spawn("run_queue", self._run_queue.serve())
         self._spawn("leadership", self._leadership.serve())
         self._scheduler.start()
 
@@ -260,16 +259,16 @@ class Service:
         Harmless when repeated, and after a start that failed.
         """
         self._scheduler.stop()
-        self._healer.stop()
+        self._run_queue.stop()
         await self._drain()
-        await give_up(self._background.values())
-        await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
-        await give_up((*self._readers.tasks, *self._writers.tasks))
+        await cancel_and_wait(self._background.values())
+        await cancel_and_wait((*self._jobs.running_jobs.tasks, *self._alert_log.tasks))
+        await cancel_and_wait((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")
         await asyncio.wait({release}, timeout=CANCEL_SECONDS)
-        await give_up([release])
+        await cancel_and_wait([release])
         for engine in {self._engine, self._lease_engine, self._read_engine}:
             await engine.dispose()
         log.info("stopped")
@@ -288,5 +287,5 @@ class Service:
 
     def _waits_for(self) -> dict[str, object]:
         """What a stop waits for: runs that finish their batch, and jobs; empty when nothing."""
-        runs, jobs = self._healer.in_flight, self._jobs.under_way.names
+        runs, jobs = self._run_queue.in_flight, self._jobs.running_jobs.names
         return {"runs": runs, "jobs": jobs} if runs or jobs else {}

@@ -1,4 +1,4 @@
-"""The desk: where pages and API hand in what they want. Implements Commands."""
+"""The commands: where pages and API hand in what they want. Implements Commands."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.pairs import UserCensus
 from checks.spec import Borders
 from monitor.alert_log import AlertLog
-from monitor.bookkeeper import SHORT
 from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
-from monitor.crowd import Crowd
 from monitor.database import transaction
-from monitor.healer import Healer
 from monitor.healing.quarantine import count_aside_of_user
-from monitor.latch import newest_share, reset
+from monitor.loop.run_queue import RunQueue
+from monitor.policy.breaker_store import newest_share, reset
+from monitor.replicas.sync import SHORT
+from monitor.runtime import Runtime
+from monitor.service.bulkhead import Bulkhead
 from monitor.state import control
 from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
 from monitor.state.backfilled import Backfilled, read_backfilled
@@ -27,47 +28,46 @@ from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
 from monitor.state.waits import list_waits
-from monitor.workshop import Workshop
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
 
 
 def _in_turn(
-    read: Callable[Concatenate[Desk, Asked], Awaitable[Found]],
-) -> Callable[Concatenate[Desk, Asked], Coroutine[Any, Any, Found]]:
+    read: Callable[Concatenate[ServiceCommands, Asked], Awaitable[Found]],
+) -> Callable[Concatenate[ServiceCommands, Asked], Coroutine[Any, Any, Found]]:
     """`read`, which changes nothing, as one of the crowd's questions."""
 
     @wraps(read)
-    async def ask(self: Desk, /, *args: Asked.args, **named: Asked.kwargs) -> Found:
+    async def ask(self: ServiceCommands, /, *args: Asked.args, **named: Asked.kwargs) -> Found:
         question = (read.__name__, args, tuple(sorted(named.items())))
         return await self._readers.ask(question, lambda: read(self, *args, **named))
 
     return ask
 
 
-class Desk:
+class ServiceCommands:
     """Passes on what is asked for, and lets the loop look at once where that may matter."""
 
     def __init__(
         self,
         engine: AsyncEngine,
-        workshop: Callable[[], Workshop],
-        healer: Healer,
+        runtime: Callable[[], Runtime],
+        run_queue: RunQueue,
         refresh: Callable[[], Awaitable[None]],
         wake: Callable[[], bool],
         leads: Callable[[], bool],
         alert_log: AlertLog,
         *,
-        readers: Crowd,
-        writers: Crowd,
+        readers: Bulkhead,
+        writers: Bulkhead,
     ) -> None:
         """`refresh` reads our own tables again; `wake` lets the loop pass now, and says whether
         there is one; `leads`: whether this replica does. What is only read goes through
         `readers`, backfills of one user through `writers`."""
         self._engine = engine
-        self._workshop = workshop
-        self._healer = healer
+        self._runtime = runtime
+        self._run_queue = run_queue
         self._refresh = refresh
         self._wake = wake
         self._leads = leads
@@ -78,17 +78,17 @@ class Desk:
     @_in_turn
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
-        return await self._healer.user_census(user_id)
+        return await self._run_queue.user_census(user_id)
 
     @_in_turn
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
-        census = await self._healer.user_census(user_id)
-        workshop = self._workshop()
-        borders = Borders.at(census.as_of, workshop.settings.pools_spec())
+        census = await self._run_queue.user_census(user_id)
+        runtime = self._runtime()
+        borders = Borders.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
             aside = await count_aside_of_user(
-                connection, workshop.healing, borders, user_id, due_until=census.as_of
+                connection, runtime.healing, borders, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - aside)
 
@@ -96,58 +96,58 @@ class Desk:
     async def backfilled(self, user_id: str) -> Backfilled | None:
         """The backfill of this user that sets the once-flag, if there was one."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_backfilled(connection, self._workshop().state, user_id)
+            return await read_backfilled(connection, self._runtime().state, user_id)
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
 
         async def write() -> UserBackfill:
-            return await self._healer.backfill_user(user_id, force=force, trigger=Trigger.API)
+            return await self._run_queue.backfill_user(user_id, force=force, trigger=Trigger.API)
 
         # A question of its own each time: the second of two callers has skipped it.
         return await self._writers.ask(object(), write)
 
     async def backfill_all(self) -> int | None:
         """Start a run over the audience; its number, or None when there is nothing to heal."""
-        run = await self._healer.start(Trigger.API, "Asked for through the API.")
+        run = await self._run_queue.start(Trigger.API, "Asked for through the API.")
         return None if run is None else run.id
 
     async def undo(self, run_id: int) -> int | None:
         """Start an undo, or go on with an unfinished one; its number, or None."""
-        run = await self._healer.undo(run_id, Trigger.API, "Asked for through the API.")
+        run = await self._run_queue.undo(run_id, Trigger.API, "Asked for through the API.")
         await self._refresh()
         return None if run is None else run.id
 
     @_in_turn
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
-        found = await self._workshop().undo_planner.survey(run_id)
+        found = await self._runtime().undo_planner.survey(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     @_in_turn
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_runs(connection, self._workshop().state, limit=limit, before=before)
+            return await list_runs(connection, self._runtime().state, limit=limit, before=before)
 
     @_in_turn
     async def run(self, run_id: int) -> Run | None:
         """One run."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await get_run(connection, self._workshop().state, run_id)
+            return await get_run(connection, self._runtime().state, run_id)
 
     @_in_turn
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_waits(connection, self._workshop().state, run_id)
+            return await list_waits(connection, self._runtime().state, run_id)
 
     @_in_turn
     async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         """At most 20 pairs that are in quarantine since this run, the newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_quarantined(
-                connection, self._workshop().state, run_id=run_id, limit=SHOWN
+                connection, self._runtime().state, run_id=run_id, limit=SHOWN
             )
 
     @_in_turn
@@ -155,43 +155,43 @@ class Desk:
         """The batches of a run, in order."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_batches(
-                connection, self._workshop().state, run_id, limit=limit, after=after
+                connection, self._runtime().state, run_id, limit=limit, after=after
             )
 
     @_in_turn
     async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
         """How the counts went over the last `span`, oldest first, in at most 300 points."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_series(connection, self._workshop().state, span)
+            return await read_series(connection, self._runtime().state, span)
 
     @_in_turn
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_history(connection, self._workshop().state, name, limit=limit)
+            return await read_history(connection, self._runtime().state, name, limit=limit)
 
     async def pause(self, reason: str) -> None:
         """The kill switch."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.pause(connection, self._workshop().state, reason)
+            await control.pause(connection, self._runtime().state, reason)
         await self._refresh()
 
     async def resume(self) -> None:
         """End a pause and a suspension, and look at once whether there is something to do."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.resume(connection, self._workshop().state)
+            await control.resume(connection, self._runtime().state)
         await self._refresh()
         self._wake()
 
     async def reset_breaker(self) -> BreakerReset:
         """Close the breaker, accept the newest census's share, and look at once what there is."""
-        workshop = self._workshop()
+        runtime = self._runtime()
         async with transaction(self._engine, timeout=SHORT) as connection:
             done = await reset(
                 connection,
-                workshop.state,
-                share=await newest_share(connection, workshop.state),
-                max_share=workshop.settings.healing.breaker.max_share,
+                runtime.state,
+                share=await newest_share(connection, runtime.state),
+                max_share=runtime.settings.healing.breaker.max_share,
             )
         await self._refresh()
         if done.was_open:
@@ -212,4 +212,4 @@ class Desk:
     async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
         """What Alertmanager told last, newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_alerts(connection, self._workshop().state, limit=limit)
+            return await list_alerts(connection, self._runtime().state, limit=limit)

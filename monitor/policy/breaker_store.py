@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.breaker import LOOK_BACK, EndedRun
 from monitor.commands import BreakerReset
-from monitor.decision import BREAKER_CODES, Decision
+from monitor.policy.breaker import LOOK_BACK, EndedRun
+from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.state.control import (
     Control,
     forget_accepted_share,
-    open_breaker,
+    mark_breaker_open,
     read_control,
     reset_breaker,
 )
@@ -53,21 +53,21 @@ async def read_recurring(connection: AsyncConnection, state: SchemaStatements) -
     return int(found.scalar_one())
 
 
-async def latch(
+async def open_breaker(
     connection: AsyncConnection, state: SchemaStatements, control: Control, refusal: Decision
 ) -> Control:
     """Open the breaker for `refusal`, in the connection's transaction; the control row after it.
 
     A breaker that is open keeps its first reason; a refusal that is not the breaker's is nothing.
-    Once committed, `say_opened` tells the log.
+    Once committed, `log_breaker_opened` tells the log.
     """
     if control.breaker_open or refusal.code not in BREAKER_CODES:
         return control
-    await open_breaker(connection, state, code=refusal.code.value, reason=refusal.reason)
+    await mark_breaker_open(connection, state, code=refusal.code.value, reason=refusal.reason)
     return await read_control(connection, state)
 
 
-def say_opened(before: Control, after: Control, *, asked: bool = False) -> None:
+def log_breaker_opened(before: Control, after: Control, *, asked: bool = False) -> None:
     """A line in the log where the breaker has opened between the two; `asked`: somebody who asked
     for a heal is told so, too."""
     if after.breaker_open and not before.breaker_open:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, CensusForm
 from checks.judgement import Outcome
-from monitor.policy import Code, Decision, Verdict
+from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.statements import SchemaStatements
 from monitor.status import CheckStatus
 
@@ -30,7 +30,7 @@ Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class PublishedState:
     """What is common to all replicas. Ages are seconds."""
 
     checks: Mapping[str, CheckStatus]
@@ -44,7 +44,9 @@ class Shared:
     """Who leads; empty while nobody does."""
 
 
-async def read_shared(connection: AsyncConnection, statements: SchemaStatements) -> Shared:
+async def read_published(
+    connection: AsyncConnection, statements: SchemaStatements
+) -> PublishedState:
     """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only."""
     leader = (await statements.run(connection, "leader_read")).scalar_one()
     checks = await read_checks(connection, statements)
@@ -52,7 +54,7 @@ async def read_shared(connection: AsyncConnection, statements: SchemaStatements)
     decided = (await statements.run(connection, "decision_newest")).one_or_none()
     census = None if counted is None else _known(lambda: _census(counted))
     users = None if counted is None or census is None else _users(counted)
-    return Shared(
+    return PublishedState(
         checks=checks,
         census=census,
         census_age=float(counted.age) if counted is not None else 0.0,

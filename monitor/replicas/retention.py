@@ -13,7 +13,7 @@ from checks.spec import Borders
 from monitor.database import transaction
 from monitor.healing.planning import database_now
 from monitor.healing.quarantine import prune_quarantine
-from monitor.workshop import Workshop
+from monitor.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -25,23 +25,23 @@ SWEEP_SECONDS = 5.0
 Confirm = Callable[[AsyncConnection], Awaitable[None]]
 
 
-async def forget_erased(workshop: Workshop, confirm: Confirm) -> None:
+async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
     """Forget users, and quarantined pairs, that the app has no more.
 
     `confirm` is called last in every transaction, and raises where this process may not write.
     """
-    timeout = workshop.settings.database.statement_timeout
-    async with transaction(workshop.engine, timeout=timeout) as connection:
+    timeout = runtime.settings.database.statement_timeout
+    async with transaction(runtime.engine, timeout=timeout) as connection:
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
-        erased = await workshop.state.run(connection, "erased_users")
-        await workshop.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
-        borders = Borders.at(await database_now(connection), workshop.settings.pools_spec())
-        await prune_quarantine(connection, workshop.healing, borders)
+        erased = await runtime.state.run(connection, "erased_users")
+        await runtime.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
+        borders = Borders.at(await database_now(connection), runtime.settings.pools_spec())
+        await prune_quarantine(connection, runtime.healing, borders)
         await confirm(connection)
 
 
 async def sweep_ledger(
-    workshop: Workshop,
+    runtime: Runtime,
     confirm: Confirm,
     *,
     step: int = STEP_ROWS,
@@ -55,7 +55,7 @@ async def sweep_ledger(
     forgotten = 0
     while True:
         started = time.monotonic()
-        more, gone = await _step(workshop, confirm, step)
+        more, gone = await _step(runtime, confirm, step)
         forgotten += gone
         if not more or time.monotonic() >= until:
             break
@@ -65,10 +65,10 @@ async def sweep_ledger(
     return forgotten
 
 
-async def _step(workshop: Workshop, confirm: Confirm, rows: int) -> tuple[bool, int]:
+async def _step(runtime: Runtime, confirm: Confirm, rows: int) -> tuple[bool, int]:
     """Whether the ledger goes on behind this step, and how many rows of it were forgotten."""
-    state, timeout = workshop.state, workshop.settings.database.statement_timeout
-    async with transaction(workshop.engine, timeout=timeout) as connection:
+    state, timeout = runtime.state, runtime.settings.database.statement_timeout
+    async with transaction(runtime.engine, timeout=timeout) as connection:
         place = (await state.run(connection, "ledger_place")).one()
         found = (
             await state.run(connection, "ledger_sweep", {**place._mapping, "limit": rows})

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, time
 
 from checks.census import Census
-from monitor.breaker import BreakerSettings, EndedRun
 from monitor.config.values import Window
-from monitor.loss import Loss
+from monitor.policy.breaker import BreakerSettings, EndedRun
+from monitor.policy.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
 
@@ -34,7 +34,7 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class PolicyInput:
     """Everything that a decision looks at."""
 
     censuses: Sequence[Census]

@@ -1,8 +1,8 @@
 """Tallies: how many impressions each artwork and each user has, taken now and then on the primary.
 
-From them a loss is told from deletion, archiving and undo (`monitor/loss.py`). A tally costs two
-to four censuses, so it is taken seldom: hourly, when the impressions have become noticeably fewer,
-after a reset of the breaker, and before every heal.
+From them a loss is told from deletion, archiving and undo (`monitor/policy/loss.py`). A tally costs
+two to four censuses, so it is taken seldom: hourly, when the impressions have become noticeably
+fewer, after a reset of the breaker, and before every heal.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Borders
 from checks.statements import Fragments, compose, identifier, raw, render
-from monitor.breaker import LOOK_BACK
 from monitor.database import set_local, transaction, translated
 from monitor.healing.recurring import count_recurring
-from monitor.loss import Loss, Side, loss_between
+from monitor.policy.breaker import LOOK_BACK
+from monitor.policy.loss import Loss, Side, loss_between
+from monitor.runtime import Runtime
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE
 from monitor.state.statements import StateStatements
-from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
@@ -110,11 +110,11 @@ def tally_statements(state: StateStatements) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _one_snapshot(workshop: Workshop) -> AsyncIterator[AsyncConnection]:
+async def _one_snapshot(runtime: Runtime) -> AsyncIterator[AsyncConnection]:
     """A transaction on the primary that may write, and in which every statement sees the same."""
-    timeout = workshop.settings.database.statement_timeout
+    timeout = runtime.settings.database.statement_timeout
     milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
-    async with translated(), workshop.engine.connect() as connection:
+    async with translated(), runtime.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             await set_local(
@@ -126,14 +126,14 @@ async def _one_snapshot(workshop: Workshop) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
-async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
+async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     """Tally both sides and compare with what was there before.
 
     With `appeared`, legacy pairs behind the last verified heal are counted too, in the same
     snapshot. Raises what the database refuses; then nothing is written.
     """
-    state = workshop.state
-    async with _one_snapshot(workshop) as connection:
+    state = runtime.state
+    async with _one_snapshot(runtime) as connection:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
         for side in (_ARTWORKS, _USERS):
@@ -150,30 +150,30 @@ async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
         if appeared:
             recurring = await count_recurring(
                 connection,
-                workshop.healing,
-                Borders.at(begun.taken_at, workshop.settings.pools_spec()),
+                runtime.healing,
+                Borders.at(begun.taken_at, runtime.settings.pools_spec()),
                 await read_control(connection, state),
             )
     if begun.since == begun.taken_at:
-        await _begin_anew(workshop, begun.taken_at)
+        await _begin_anew(runtime, begun.taken_at)
     loss = loss_between(sides[_ARTWORKS], sides[_USERS], int(undone), begun.since)
     return Tally(loss, recurring)
 
 
-async def _begin_anew(workshop: Workshop, taken_at: datetime) -> None:
+async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
     # Apart from the tally's own transaction: a pause must not wait for the row until that ends.
-    async with transaction(workshop.engine, timeout=_SHORT) as connection:
-        await workshop.state.run(connection, "tally_base", {"taken_at": taken_at})
+    async with transaction(runtime.engine, timeout=_SHORT) as connection:
+        await runtime.state.run(connection, "tally_base", {"taken_at": taken_at})
 
 
-async def prune_tallies(workshop: Workshop) -> None:
+async def prune_tallies(runtime: Runtime) -> None:
     """Forget what no judgement needs any more."""
-    timeout = workshop.settings.database.statement_timeout
-    async with transaction(workshop.engine, timeout=timeout) as connection:
-        control = await read_control(connection, workshop.state)
+    timeout = runtime.settings.database.statement_timeout
+    async with transaction(runtime.engine, timeout=timeout) as connection:
+        control = await read_control(connection, runtime.state)
         for side in (_ARTWORKS, _USERS):
             await connection.exec_driver_sql(
-                render(PACKAGE, "tally_prune", _names(workshop.state, side)),
+                render(PACKAGE, "tally_prune", _names(runtime.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
             )
 
@@ -186,11 +186,11 @@ class Tallies:
 
     def __init__(
         self,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._workshop = workshop
+        self._runtime = runtime
         self._clock = clock
         self._taken: float | None = None
         self._pruned: float | None = None
@@ -211,7 +211,7 @@ class Tallies:
             return True
         # Half of what opens the breaker, compared with the most since the last tally: what falls
         # more slowly is found within the hour.
-        drop = self._workshop().settings.healing.breaker.max_tracked_drop
+        drop = self._runtime().settings.healing.breaker.max_tracked_drop
         return census.tracked < (1 - drop / 2) * self._most_tracked
 
     async def take(self, census: Census, control: Control) -> Tally:
@@ -220,7 +220,7 @@ class Tallies:
             return self._failed
         started = self._clock()
         try:
-            tally = await take_tally(self._workshop(), appeared=census.appeared > 0)
+            tally = await take_tally(self._runtime(), appeared=census.appeared > 0)
         except ConservatorError as error:
             self._not_before = self._clock() + (self._clock() - started) / FAILURES_BUDGET
             self._failed = Tally(None, 0, str(error))
@@ -246,7 +246,7 @@ class Tallies:
         if self._pruned is not None and now - self._pruned < HOURLY_SECONDS:
             return
         try:
-            await prune_tallies(self._workshop())
+            await prune_tallies(self._runtime())
             self._pruned = now
         except ConservatorError as error:
             log.warning("tallies_not_pruned", error=str(error))

@@ -12,25 +12,25 @@ from checks.doctor import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
+from monitor.runtime import Runtime, build, inspect, require
 from monitor.state import schema
 from monitor.state.statements import StateStatements
-from monitor.workshop import Workshop, build, inspect, require
 
 FIRST_RETRY_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 5.0
 """A database that is away is looked for at intervals that double between these."""
 
 
-async def open_workshop(engine: AsyncEngine, settings: Settings, *, holder: str) -> Workshop:
+async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) -> Runtime:
     """The tools, with a state schema to work on.
 
     Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
     """
     examination = await inspect(engine, settings)
     catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
-    workshop = build(engine, settings, examination, catalogue, holder=holder)
-    await ensure_schema(engine, workshop.state)
-    return workshop
+    runtime = build(engine, settings, examination, catalogue, holder=holder)
+    await ensure_schema(engine, runtime.state)
+    return runtime
 
 
 async def until_the_database_answers(

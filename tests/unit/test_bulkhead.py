@@ -1,4 +1,4 @@
-"""The crowd: few at a time, one question once, nobody answered with what is older than they."""
+"""The bulkhead: few at a time, one question once, nobody answered with what is older than they."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from checks.errors import BusyError
-from monitor.crowd import Crowd
+from monitor.service.bulkhead import Bulkhead
 from tests.support.waiting import wait_until
 
 
@@ -33,20 +33,20 @@ class Asked:
 
 
 async def test_never_more_than_the_places_read_at_a_time_and_all_are_answered() -> None:
-    crowd, read = Crowd(3), Asked()
-    tasks = [asyncio.create_task(crowd.ask(n, read)) for n in range(50)]
+    bulkhead, read = Bulkhead(3), Asked()
+    tasks = [asyncio.create_task(bulkhead.ask(n, read)) for n in range(50)]
     await wait_until(lambda: read.at_once == 3)
     read.go.set()
     assert sorted(await asyncio.gather(*tasks)) == list(range(1, 51))
     assert read.most_at_once == 3
-    assert crowd.tasks == ()
+    assert bulkhead.tasks == ()
 
 
 async def test_the_same_question_is_read_once_for_all_who_wait_for_it() -> None:
-    crowd, first, read = Crowd(1), Asked(), Asked()
-    ahead = asyncio.create_task(crowd.ask("other", first))
+    bulkhead, first, read = Bulkhead(1), Asked(), Asked()
+    ahead = asyncio.create_task(bulkhead.ask("other", first))
     await wait_until(lambda: first.begun == 1)
-    tasks = [asyncio.create_task(crowd.ask("user", read)) for _ in range(40)]
+    tasks = [asyncio.create_task(bulkhead.ask("user", read)) for _ in range(40)]
     await asyncio.sleep(0)
     first.go.set()
     read.go.set()
@@ -55,36 +55,36 @@ async def test_the_same_question_is_read_once_for_all_who_wait_for_it() -> None:
 
 
 async def test_what_has_begun_to_be_read_is_not_shared() -> None:
-    crowd, read = Crowd(2), Asked()
-    before = asyncio.create_task(crowd.ask("user", read))
+    bulkhead, read = Bulkhead(2), Asked()
+    before = asyncio.create_task(bulkhead.ask("user", read))
     await wait_until(lambda: read.begun == 1)
-    after = asyncio.create_task(crowd.ask("user", read))
+    after = asyncio.create_task(bulkhead.ask("user", read))
     await wait_until(lambda: read.begun == 2)
     read.go.set()
     assert (await before, await after) == (1, 2)
 
 
 async def test_who_waits_too_long_or_comes_too_late_is_turned_away() -> None:
-    crowd, read = Crowd(1, patience_seconds=0.05, most_waiting=2), Asked()
-    first = asyncio.create_task(crowd.ask(0, read))
+    bulkhead, read = Bulkhead(1, patience_seconds=0.05, most_waiting=2), Asked()
+    first = asyncio.create_task(bulkhead.ask(0, read))
     await wait_until(lambda: read.begun == 1)
-    waiting = [asyncio.create_task(crowd.ask(n, read)) for n in (1, 2)]
+    waiting = [asyncio.create_task(bulkhead.ask(n, read)) for n in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(BusyError, match="Too many questions wait"):
-        await crowd.ask(3, read)
+        await bulkhead.ask(3, read)
     for task in waiting:
         with pytest.raises(BusyError, match=r"No turn came within 0\.05 s"):
             await task
     read.go.set()
     assert await first == 1
-    assert await crowd.ask(4, read) == 2
+    assert await bulkhead.ask(4, read) == 2
 
 
 async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
-    crowd, first, read = Crowd(1), Asked(), Asked()
-    ahead = asyncio.create_task(crowd.ask("other", first))
+    bulkhead, first, read = Bulkhead(1), Asked(), Asked()
+    ahead = asyncio.create_task(bulkhead.ask("other", first))
     await wait_until(lambda: first.begun == 1)
-    gone, stays = (asyncio.create_task(crowd.ask("user", read)) for _ in range(2))
+    gone, stays = (asyncio.create_task(bulkhead.ask("user", read)) for _ in range(2))
     await asyncio.sleep(0)
     gone.cancel()
     first.go.set()
@@ -95,12 +95,12 @@ async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
 
 
 async def test_what_goes_wrong_goes_wrong_for_all_who_asked_and_frees_the_place() -> None:
-    crowd = Crowd(1)
+    bulkhead = Bulkhead(1)
 
     async def wrong() -> int:
         raise ZeroDivisionError
 
-    tasks = [asyncio.create_task(crowd.ask("user", wrong)) for _ in range(3)]
+    tasks = [asyncio.create_task(bulkhead.ask("user", wrong)) for _ in range(3)]
     for task in tasks:
         with pytest.raises(ZeroDivisionError):
             await task
@@ -108,4 +108,4 @@ async def test_what_goes_wrong_goes_wrong_for_all_who_asked_and_frees_the_place(
     async def right() -> int:
         return 7
 
-    assert await crowd.ask("user", right) == 7
+    assert await bulkhead.ask("user", right) == 7

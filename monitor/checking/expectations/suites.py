@@ -27,8 +27,8 @@ from great_expectations.render.view import DefaultJinjaPageView
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect
 from sqlalchemy.exc import NoSuchTableError
 
-from monitor.expectations.disclosure import SAMPLES, disclosed
-from monitor.expectations.messages import (
+from monitor.checking.expectations.disclosure import SAMPLES, disclosed
+from monitor.checking.expectations.messages import (
     ExpectationResult,
     ExpectationSpec,
     Fault,

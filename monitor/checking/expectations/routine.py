@@ -12,17 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.catalogue import parse_name
 from checks.errors import ConservatorError
 from monitor.checking.definition import Confirm, ScheduledCheck, facts
+from monitor.checking.expectations.client import START_SECONDS, Worker
+from monitor.checking.expectations.messages import Validate, Validated
+from monitor.checking.expectations.results import (
+    expectation_names,
+    outcomes,
+    suite_outcome,
+    suite_spec,
+)
 from monitor.checking.replica import LEFT
 from monitor.checking.result import CheckResult
 from monitor.checking.runner import GRACE_SECONDS, CheckRunner, Results, said
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
-from monitor.expectations.client import START_SECONDS, Worker
-from monitor.expectations.messages import Validate, Validated
-from monitor.expectations.results import expectation_names, outcomes, suite_outcome, suite_spec
+from monitor.runtime import Runtime
 from monitor.state.validations import keep_validation
 from monitor.status import CheckFacts
-from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +51,7 @@ class SuiteRunner:
         settings: Settings,
         engine: AsyncEngine,
         check: ExpectationsCheck,
-        workshop: Callable[[], Workshop],
+        runtime: Callable[[], Runtime],
         examiner: CheckRunner,
         worker: Worker,
     ) -> None:
@@ -54,7 +59,7 @@ class SuiteRunner:
         self._settings = settings
         self._engine = engine
         self._check = check
-        self._workshop = workshop
+        self._runtime = runtime
         self._examiner = examiner
         self._worker = worker
         self._names = expectation_names(check)
@@ -117,7 +122,7 @@ class SuiteRunner:
 
     async def _keep(self, answer: Validated, confirm: Confirm) -> None:
         """The report is a convenience: the verdict stands without it."""
-        state, timeout = self._workshop().state, self._settings.database.statement_timeout
+        state, timeout = self._runtime().state, self._settings.database.statement_timeout
         try:
             async with transaction(self._engine, timeout=timeout) as connection:
                 await keep_validation(connection, state, self._check.name, answer.document)

@@ -21,7 +21,7 @@ MOST_WAITING = 256
 """Questions that wait; more are turned away at once."""
 
 
-class Crowd:
+class Bulkhead:
     """Whoever asks through it."""
 
     def __init__(

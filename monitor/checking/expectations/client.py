@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from checks.errors import StatementError
-from monitor.expectations.messages import (
+from monitor.checking.expectations.messages import (
     MAX_LINE_BYTES,
     Answer,
     Failed,
@@ -70,7 +70,7 @@ class Worker:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "monitor.expectations.worker",
+            "monitor.checking.expectations.worker",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
