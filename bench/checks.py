@@ -29,7 +29,7 @@ from monitor.checking.builtin import CheckDefinition, plans
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.runtime import inspect
+from monitor.runtime import inspect_catalogue
 
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)
@@ -65,7 +65,7 @@ async def _samples(url: str, rounds: int) -> dict[str, list[float]]:
     settings = settings_for(url)
     engine = create_engine(url, pool_size=1)
     try:
-        catalogue = (await inspect(engine, settings)).catalogue
+        catalogue = (await inspect_catalogue(engine, settings)).catalogue
         assert catalogue is not None
         pools = settings.pools_spec()
         contenders = {"floor": _floor, **_checks(plans(settings), catalogue, pools)}

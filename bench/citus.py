@@ -31,7 +31,7 @@ from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from monitor.healing.statements import HealingStatements, Part
-from monitor.runtime import Runtime, inspect, require
+from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as tools
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunKind, Trigger
@@ -137,8 +137,8 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
     settings = settings_for(url)
     engine = create_engine(url, pool_size=2)
     try:
-        examination = await inspect(engine, settings)
-        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        examination = await inspect_catalogue(engine, settings)
+        catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
         runtime = tools(engine, settings, examination, catalogue)
         await ensure_schema(engine, runtime.state)
         rounds = _Rounds()

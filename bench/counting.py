@@ -27,7 +27,7 @@ from checks.spec import Borders, PoolsSpec
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.runtime import inspect, require
+from monitor.runtime import inspect_catalogue, require_catalogue
 
 _TIMEOUT = timedelta(hours=2)
 _FLOOR = "SELECT count(*) FROM user_art_impressions"
@@ -145,7 +145,7 @@ async def counting(server: PostgresServer, database: str) -> AsyncIterator[Count
     settings = settings_for(server.url(database))
     engine = create_engine(server.url(database), pool_size=1)
     try:
-        catalogue = require(await inspect(engine, settings), Blocks.COUNTING)
+        catalogue = require_catalogue(await inspect_catalogue(engine, settings), Blocks.COUNTING)
         yield Counting(engine, catalogue, settings.pools_spec(), database == LEGACY)
     finally:
         await engine.dispose()

@@ -11,7 +11,7 @@ from bench.servers import settings_for
 from bench.shares import Backfill, BatchPoint
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.runtime import build, inspect, require
+from monitor.runtime import build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import RunState, Trigger
 
@@ -24,8 +24,8 @@ async def heal(url: str, rows: int) -> Backfill:
     settings = settings_for(url, _DUTY)
     engine = create_engine(url, pool_size=settings.database.pool_size)
     try:
-        examination = await inspect(engine, settings)
-        runtime = build(engine, settings, examination, require(examination))
+        examination = await inspect_catalogue(engine, settings)
+        runtime = build(engine, settings, examination, require_catalogue(examination))
         await ensure_schema(engine, runtime.state)
         points: list[BatchPoint] = []
         ends: list[float] = []

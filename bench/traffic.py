@@ -23,7 +23,7 @@ from bench.windows import GATE, Round, alternate
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
-from monitor.runtime import Runtime, inspect, require
+from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as build_runtime
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
@@ -75,8 +75,8 @@ async def _heal(
         )
         engine = create_engine(url, pool_size=settings.database.pool_size)
         try:
-            examination = await inspect(engine, settings)
-            runtime = build_runtime(engine, settings, examination, require(examination))
+            examination = await inspect_catalogue(engine, settings)
+            runtime = build_runtime(engine, settings, examination, require_catalogue(examination))
             await ensure_schema(engine, runtime.state)
             run = await _plan(runtime) if run is None else await runtime.take_up(run.id)
             if run is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from checks.pairs import UserCensus
+from monitor.policy.breaker_store import BreakerReset
 from monitor.state.alerts import AlertRow, Notification
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint
@@ -26,18 +27,6 @@ class UserBackfill:
     """None where nothing was to be written."""
     skipped: bool
     """The user was backfilled before, and nobody forced a repetition."""
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerReset:
-    """What a reset of the breaker did: nothing where it `was_open` not."""
-
-    was_open: bool
-    code: str
-    reason: str
-    since: datetime | None
-    accepted_share: float | None
-    """The legacy share accepted until it has fallen; None where max_share was not exceeded."""
 
 
 @dataclass(frozen=True, slots=True)

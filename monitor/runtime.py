@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.census import Census, choose_form
 from checks.doctor import Blocks, Examination, examine
 from checks.doctor.findings import Finding
-from checks.errors import CatalogueError
+from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from monitor.config import Mode, Settings
 from monitor.database import snapshot, transaction
@@ -37,11 +34,7 @@ from monitor.policy.policy import breaker_refusal
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, claim
 from monitor.state.statements import StateStatements
-
-
-def process_name() -> str:
-    """Who holds a lease: host, process and a part that no other process has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+from monitor.status import process_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +139,30 @@ class Runtime:
         )
 
 
+class CurrentRuntime:
+    """The runtime of the catalogue as it was read last. Who works for longer than one call holds
+    this, and reads `current` where it is used: the catalogue may have changed meanwhile."""
+
+    def __init__(self, first: Runtime | None = None) -> None:
+        self._runtime = first
+        self._why_none = "The database has not answered yet."
+
+    @property
+    def current(self) -> Runtime:
+        """The newest. Raises DatabaseUnavailableError before the catalogue could be read."""
+        if self._runtime is None:
+            raise DatabaseUnavailableError(self._why_none)
+        return self._runtime
+
+    def replace(self, runtime: Runtime) -> None:
+        """The catalogue has been read again."""
+        self._runtime = runtime
+
+    def mark_unavailable(self, error: DatabaseUnavailableError) -> None:
+        """Why there is none yet, for whoever asks for it."""
+        self._why_none = str(error)
+
+
 def pace_settings(settings: Settings) -> PaceSettings:
     """The configured pace, in plain numbers."""
     pace = settings.healing.pace
@@ -171,7 +188,7 @@ def policy_settings(settings: Settings) -> PolicySettings:
     )
 
 
-async def inspect(engine: AsyncEngine, settings: Settings) -> Examination:
+async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examination:
     """Read the catalogue and judge it."""
     async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
         return await examine(
@@ -187,7 +204,7 @@ def finding_sentence(finding: Finding) -> str:
     return f"{finding.subject}: {finding.problem} {finding.consequence} Mend it: {finding.remedy}"
 
 
-def require(examination: Examination, *blocks: Blocks) -> Catalogue:
+def require_catalogue(examination: Examination, *blocks: Blocks) -> Catalogue:
     """The catalogue, unless findings block `blocks`. Raises CatalogueError with all of them."""
     blocking = examination.blocking(*blocks)
     if blocking:

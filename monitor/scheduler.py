@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,9 +62,9 @@ class Schedule:
 
 
 class Scheduler:
-    """Runs the jobs of one service. `on_missed` is told the name of every run left out."""
+    """Runs the jobs of one service."""
 
-    def __init__(self, on_missed: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={
@@ -72,8 +73,8 @@ class Scheduler:
                 "misfire_grace_time": MISFIRE_GRACE_SECONDS,
             },
         )
-        self._on_missed = on_missed
-        self._scheduler.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        self._missed: Counter[str] = Counter()
+        self._scheduler.add_listener(self._count_missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
 
     def add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
@@ -117,9 +118,18 @@ class Scheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
-    def _missed(self, event: JobEvent) -> None:
+    def take_missed(self) -> Counter[str]:
+        """How many runs of each job were left out since this was asked last."""
+        missed, self._missed = self._missed, Counter()
+        return missed
+
+    def put_back_missed(self, missed: Counter[str]) -> None:
+        """What was taken could not be recorded: it is told again the next time."""
+        self._missed += missed
+
+    def _count_missed(self, event: JobEvent) -> None:
         log.warning("run_missed", job=event.job_id)
-        self._on_missed(str(event.job_id))
+        self._missed[str(event.job_id)] += 1
 
     def _failed(self, event: JobExecutionEvent) -> None:
         log.error("job_failed", job=event.job_id, error=repr(event.exception))

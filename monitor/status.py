@@ -7,7 +7,9 @@ compared with "now" are on the process's monotonic clock: `monotonic` fields, in
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -162,6 +164,11 @@ def is_stale(monotonic: float | None, interval_seconds: float, now: float) -> bo
 
 
 UNKNOWN = "unknown"
+
+
+def process_name() -> str:
+    """Who holds a lease: host, process and a part that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def revision() -> str:

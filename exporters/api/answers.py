@@ -13,7 +13,8 @@ from exporters.api.shapes.healing import BreakerClosed, Healing
 from exporters.api.shapes.runs import Batch, PutAside, RunAnswer, WouldTakeBack
 from exporters.current import check_is_stale
 from exporters.moments import moment, moment_or_none, unix_moment
-from monitor.commands import BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import UserBackfill, WouldUndo
+from monitor.policy.breaker_store import BreakerReset
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import ResultRow, TransitionRow
 from monitor.state.runs import BatchRow, Run

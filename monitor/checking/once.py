@@ -26,7 +26,7 @@ from monitor.checking.tracker import CheckTracker
 from monitor.config import Check, Settings
 from monitor.database import create_engine, snapshot
 from monitor.replicas.published import read_checks
-from monitor.runtime import Runtime, build, inspect, require
+from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.scheduler import Schedule
 from monitor.state import schema
 from monitor.state.control import read_control
@@ -88,7 +88,7 @@ class _Once:
 
     async def run(self, names: Collection[str]) -> StatusBoard:
         started = time.perf_counter()
-        examination = await inspect(self._engine, self._settings)
+        examination = await inspect_catalogue(self._engine, self._settings)
         seconds = time.perf_counter() - started
         entries = [one for one in self._entries() if one.name in names]
         times = self._times(names, entries)
@@ -99,7 +99,7 @@ class _Once:
             StructureRunner(times[STRUCTURE]).publish(examination, seconds=seconds)
         others = [one for name, one in times.items() if name != STRUCTURE]
         try:
-            catalogue = require(examination, Blocks.COUNTING)
+            catalogue = require_catalogue(examination, Blocks.COUNTING)
         except ConservatorError as error:
             for one in others:
                 one.failed(str(error), seconds=None)

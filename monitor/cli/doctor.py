@@ -11,7 +11,7 @@ from rich.text import Text
 from checks.doctor import Examination, Severity
 from monitor.cli.output import console, print_json
 from monitor.cli.session import with_engine
-from monitor.runtime import census_form_sentence, inspect
+from monitor.runtime import census_form_sentence, inspect_catalogue
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
 
@@ -26,7 +26,7 @@ def doctor(
     """
 
     async def work(engine, settings):  # type: ignore[no-untyped-def]
-        return await inspect(engine, settings), settings
+        return await inspect_catalogue(engine, settings), settings
 
     examination, settings = with_engine(context, work)
     if as_json:

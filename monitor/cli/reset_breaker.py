@@ -12,11 +12,10 @@ from checks.doctor import Blocks
 from checks.spec import Borders
 from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import runtime_for, state_of, with_engine
-from monitor.commands import BreakerReset
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
-from monitor.policy.breaker_store import reset
+from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.runtime import Runtime
 from monitor.state.control import Control, read_control
 

@@ -16,7 +16,7 @@ from checks.doctor import Blocks
 from checks.errors import CatalogueError
 from monitor.config import Settings, load_config
 from monitor.database import create_engine, snapshot
-from monitor.runtime import Runtime, build, inspect, require
+from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import SchemaStatements
 
@@ -63,8 +63,8 @@ def with_engine(
 
 async def runtime_for(engine: AsyncEngine, settings: Settings, *blocks: Blocks) -> Runtime:
     """The tools for the real tables; raises CatalogueError when findings block `blocks`."""
-    examination = await inspect(engine, settings)
-    catalogue = require(examination, *blocks)
+    examination = await inspect_catalogue(engine, settings)
+    catalogue = require_catalogue(examination, *blocks)
     return build(engine, settings, examination, catalogue)
 
 

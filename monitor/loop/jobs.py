@@ -22,7 +22,7 @@ from monitor.config import Settings
 from monitor.loop.reconciler import Reconciler
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
-from monitor.runtime import Runtime, build, inspect, require
+from monitor.runtime import CurrentRuntime, build, inspect_catalogue, require_catalogue
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
 
@@ -104,8 +104,7 @@ class Jobs:
         structure: StructureRunner,
         routines: tuple[ScheduledCheck, ...],
         times: Mapping[str, CheckTracker],
-        runtime: Callable[[], Runtime],
-        replace_runtime: Callable[[Runtime], None],
+        runtime: CurrentRuntime,
     ) -> None:
         """`times`: of every check that is run here, by name; those of `routines` among them."""
         self._settings = settings
@@ -119,7 +118,6 @@ class Jobs:
         self._routines = routines
         self._times = times
         self._runtime = runtime
-        self._replace_runtime = replace_runtime
         self.running_jobs = RunningJobs()
 
     def schedule(self) -> None:
@@ -203,13 +201,13 @@ class Jobs:
         started = time.perf_counter()
         failure: ConservatorError | None = None
         try:
-            examination = await inspect(self._engine, self._settings)
+            examination = await inspect_catalogue(self._engine, self._settings)
             catalogue = examination.catalogue
             if catalogue is None:
-                require(examination, Blocks.COUNTING)
+                require_catalogue(examination, Blocks.COUNTING)
             else:
                 holder = self._leadership.holder
-                self._replace_runtime(
+                self._runtime.replace(
                     build(self._engine, self._settings, examination, catalogue, holder=holder)
                 )
         except ConservatorError as error:
@@ -224,7 +222,7 @@ class Jobs:
             return
         added = {(CHECK_RUNS, "structure"): 1.0}
         if failure is None:
-            self._structure.publish(self._runtime().examination, seconds=seconds)
+            self._structure.publish(self._runtime.current.examination, seconds=seconds)
         else:
             added[CHECK_ERRORS, "structure"] = 1.0
             self._structure.failed(failure, seconds=seconds)

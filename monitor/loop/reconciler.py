@@ -6,7 +6,6 @@ A timer, an alert or a call only wakes it; what is done depends on what is there
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -29,10 +28,11 @@ from monitor.policy.breaker_store import (
     read_history,
 )
 from monitor.policy.decision import Code, Decision, Verdict, refusal_of
+from monitor.policy.decision_log import record_decision
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.policy.policy import decide, tripping
 from monitor.replicas.leadership import Leadership, NotLeadingError
-from monitor.runtime import Runtime, finding_sentence, policy_settings
+from monitor.runtime import CurrentRuntime, Runtime, finding_sentence, policy_settings
 from monitor.state.control import Control, read_control
 from monitor.state.counters import (
     CHECK_ERRORS,
@@ -41,7 +41,7 @@ from monitor.state.counters import (
     add_to_counters,
     read_counters,
 )
-from monitor.state.history import record_census, record_decision
+from monitor.state.history import record_census
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
 from monitor.status import StatusBoard
 
@@ -53,7 +53,7 @@ class Reconciler:
 
     def __init__(
         self,
-        runtime: Callable[[], Runtime],
+        runtime: CurrentRuntime,
         board: StatusBoard,
         runner: CensusRunner,
         run_queue: RunQueue,
@@ -84,7 +84,7 @@ class Reconciler:
         return decision
 
     async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput]:
-        runtime = self._runtime()
+        runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         tally = await self._tally(result)
         async with transaction(
@@ -118,7 +118,7 @@ class Reconciler:
             return None
         control = self._board.current.control
         tally = await self._tallies.take_if_due(census, control)
-        runtime = self._runtime()
+        runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         if tally is not None or census.legacy_untracked < settings.threshold:
             return tally
@@ -134,7 +134,7 @@ class Reconciler:
         self, connection: AsyncConnection, inputs: PolicyInput, settings: PolicySettings
     ) -> Control:
         """What the pass means for the breaker; the control row after it."""
-        state, control = self._runtime().state, inputs.control
+        state, control = self._runtime.current.state, inputs.control
         if inputs.census_error is not None or not inputs.censuses:
             return control
         trip = tripping(inputs, settings)

@@ -17,7 +17,7 @@ from monitor.database import snapshot
 from monitor.healing.batches import HoldError, LeaseLostError
 from monitor.healing.executor import Executor, Progress
 from monitor.healing.planning import AlreadyBackfilled, NotNowError, database_now
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.status import StatusBoard
 
@@ -32,7 +32,7 @@ class RunQueue:
 
     def __init__(
         self,
-        runtime: Callable[[], Runtime],
+        runtime: CurrentRuntime,
         board: StatusBoard,
         publish: Callable[[Census], None],
         refresh: Callable[[], Awaitable[None]],
@@ -72,7 +72,7 @@ class RunQueue:
         Raises ActiveRunError, PausedError, NotNowError.
         """
         with self._starting():
-            runtime = self._runtime()
+            runtime = self._runtime.current
             planned = await runtime.plan_audience(
                 trigger, reason=reason, max_rows=runtime.settings.healing.max_rows_per_run
             )
@@ -89,7 +89,7 @@ class RunQueue:
         Raises UnknownRunError, ActiveRunError, PausedError, NotUndoableError.
         """
         with self._starting():
-            runtime = self._runtime()
+            runtime = self._runtime.current
             planned = await runtime.undo_planner.plan(
                 runtime.claimant(trigger), run_id, reason=reason
             )
@@ -103,7 +103,7 @@ class RunQueue:
         if run.id in self._run_ids:
             return False
         with self._starting():
-            claimed = await self._runtime().take_up(run.id)
+            claimed = await self._runtime.current.take_up(run.id)
             if claimed is None:
                 return False
             log.info(
@@ -128,7 +128,7 @@ class RunQueue:
             executor.stop()
 
     def _enqueue(self, run: Run) -> None:
-        executor = self._runtime().executor(self._progress)
+        executor = self._runtime.current.executor(self._progress)
         self._register(executor)
         self._run_ids.add(run.id)
         self._board.update(active_run=run)
@@ -157,7 +157,7 @@ class RunQueue:
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live, in the audience or not. Raises UnknownUserError."""
-        runtime = self._runtime()
+        runtime = self._runtime.current
         pools = runtime.settings.pools_spec()
         async with snapshot(
             runtime.engine, timeout=runtime.settings.database.statement_timeout
@@ -172,7 +172,7 @@ class RunQueue:
         with.
         """
         self._refuse_when_stopping()
-        runtime = self._runtime()
+        runtime = self._runtime.current
         self._refuse_when_breaker_open(runtime)
         async with self._users:
             with self._starting():

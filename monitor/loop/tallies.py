@@ -25,7 +25,7 @@ from monitor.database import set_local, transaction, translated
 from monitor.healing.recurring import count_recurring
 from monitor.policy.breaker import LOOK_BACK
 from monitor.policy.loss import Loss, Side, loss_between
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE
 from monitor.state.statements import StateStatements
@@ -186,7 +186,7 @@ class Tallies:
 
     def __init__(
         self,
-        runtime: Callable[[], Runtime],
+        runtime: CurrentRuntime,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -211,7 +211,7 @@ class Tallies:
             return True
         # Half of what opens the breaker, compared with the most since the last tally: what falls
         # more slowly is found within the hour.
-        drop = self._runtime().settings.healing.breaker.max_tracked_drop
+        drop = self._runtime.current.settings.healing.breaker.max_tracked_drop
         return census.tracked < (1 - drop / 2) * self._most_tracked
 
     async def take(self, census: Census, control: Control) -> Tally:
@@ -220,7 +220,7 @@ class Tallies:
             return self._failed
         started = self._clock()
         try:
-            tally = await take_tally(self._runtime(), appeared=census.appeared > 0)
+            tally = await take_tally(self._runtime.current, appeared=census.appeared > 0)
         except ConservatorError as error:
             self._not_before = self._clock() + (self._clock() - started) / FAILURES_BUDGET
             self._failed = Tally(None, 0, str(error))
@@ -246,7 +246,7 @@ class Tallies:
         if self._pruned is not None and now - self._pruned < HOURLY_SECONDS:
             return
         try:
-            await prune_tallies(self._runtime())
+            await prune_tallies(self._runtime.current)
             self._pruned = now
         except ConservatorError as error:
             log.warning("tallies_not_pruned", error=str(error))

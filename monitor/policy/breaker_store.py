@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.commands import BreakerReset
 from monitor.policy.breaker import LOOK_BACK, EndedRun
 from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.state.control import (
@@ -21,6 +21,18 @@ from monitor.state.control import (
 from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerReset:
+    """What a reset of the breaker did: nothing where it `was_open` not."""
+
+    was_open: bool
+    code: str
+    reason: str
+    since: datetime | None
+    accepted_share: float | None
+    """The legacy share accepted until it has fallen; None where max_share was not exceeded."""
 
 
 @dataclass(frozen=True, slots=True)

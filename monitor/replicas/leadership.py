@@ -76,7 +76,7 @@ class Leadership:
     def __init__(
         self,
         engine: AsyncEngine,
-        statements: Callable[[], SchemaStatements],
+        statements: SchemaStatements,
         *,
         holder: str,
         lease: timedelta,
@@ -136,7 +136,7 @@ class Leadership:
     async def _take(self) -> int | None:
         async with transaction(self._engine, timeout=self._third) as connection:
             values = {"holder": self.holder, "lease": self._lease}
-            result = await self._statements().run(connection, "leader_take", values)
+            result = await self._statements.run(connection, "leader_take", values)
             token: int | None = result.scalar_one_or_none()
             return token
 
@@ -155,7 +155,7 @@ class Leadership:
             milliseconds = f"{max(1, round(self._third.total_seconds() * 1000))}ms"
             await set_local(connection, idle_in_transaction_session_timeout=milliseconds)
             values = {"holder": self.holder, "token": lead.token}
-            found = await self._statements().run(connection, "leader_confirm", values)
+            found = await self._statements.run(connection, "leader_confirm", values)
             if found.scalar_one_or_none() is not None:
                 return
             self._believe(None, "another replica has it")
@@ -175,7 +175,7 @@ class Leadership:
                 asyncio.timeout(RELEASE_SECONDS),
                 transaction(self._engine, timeout=short) as connection,
             ):
-                await self._statements().run(connection, "leader_release", values)
+                await self._statements.run(connection, "leader_release", values)
         except (ConservatorError, TimeoutError) as error:
             log.warning("lead_not_released", error=str(error))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +27,8 @@ from monitor.replicas.published import (
     write_result,
 )
 from monitor.replicas.retention import forget_erased, sweep_ledger
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime
+from monitor.scheduler import Scheduler
 from monitor.state.alerts import last_waking
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
@@ -60,22 +61,20 @@ class StateSync:
     def __init__(
         self,
         engine: AsyncEngine,
-        runtime: Callable[[], Runtime],
+        runtime: CurrentRuntime,
         board: StatusBoard,
         leadership: Leadership,
+        scheduler: Scheduler,
         *,
         publish: Callable[[Census, float], None],
-        wake: Callable[[], object],
     ) -> None:
-        """`publish` takes a census that another process took, and its age in seconds; `wake` lets
-        the loop pass now."""
+        """`publish` takes a census that another process took, and its age in seconds."""
         self._engine = engine
         self._runtime = runtime
         self._board = board
         self._leadership = leadership
+        self._scheduler = scheduler
         self._publish = publish
-        self._wake = wake
-        self._missed: dict[str, int] = {}
         self._kept: dict[str, CheckStatus] = {}
         self._alerted: datetime | None = None
         self._results: deque[tuple[CheckStatus, float]] = deque()
@@ -88,11 +87,6 @@ class StateSync:
             self._results.append((status, at))
             self._drop_oldest()
 
-    def count_missed(self, name: str) -> None:
-        """A run of the job `name` was left out; the next refresh adds it to the totals."""
-        if self._leadership.leads:
-            self._missed[name] = self._missed.get(name, 0) + 1
-
     def start_leading(self) -> None:
         """What was found when this process led before is not news any more."""
         self._results.clear()
@@ -104,8 +98,9 @@ class StateSync:
 
     async def _refresh(self) -> None:
         led = self._leadership.leads
-        state = self._runtime().state
-        missed, self._missed = (self._missed if led else {}), {}
+        state = self._runtime.current.state
+        taken = self._scheduler.take_missed()
+        missed = taken if led else Counter[str]()  # a follower's jobs do nothing
         unsent = self._unsent() if led else ()
         results = self._take_results() if led else ()
         something = bool(missed or unsent or results)
@@ -124,8 +119,7 @@ class StateSync:
                 if something:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:
-            for name, n in missed.items():
-                self._missed[name] = self._missed.get(name, 0) + n
+            self._scheduler.put_back_missed(missed)
             self._put_back(results)
             self.log_failure("refresh_failed", error)
             return
@@ -150,7 +144,7 @@ class StateSync:
             self._show(published)
         else:
             if told and alerted is not None:
-                self._wake()
+                self._scheduler.wake(CENSUS)
             self._catch_up(published, before.control if before.control_known else control, control)
 
     def _unsent(self) -> tuple[CheckStatus, ...]:
@@ -229,7 +223,7 @@ class StateSync:
             (before.breaker_open, control.breaker_open),
         )
         if any(was and not now for was, now in switches):
-            self._wake()
+            self._scheduler.wake(CENSUS)
 
     def log_failure(self, event: str, error: ConservatorError) -> None:
         """Something was not written or read. That the database is away is said once, not here."""
@@ -249,7 +243,7 @@ class StateSync:
         unsent, results = self._unsent(), self._take_results()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
-                await self._keep(connection, self._runtime().state, added, unsent, results)
+                await self._keep(connection, self._runtime.current.state, added, unsent, results)
                 await self._leadership.confirm(connection)
         except ConservatorError as error:
             self._put_back(results)
@@ -260,7 +254,7 @@ class StateSync:
     async def prune(self) -> None:
         """Forget what is older than `history`, and what the app has erased; close per-user runs
         whose process is gone."""
-        runtime = self._runtime()
+        runtime = self._runtime.current
         names = list(self._board.current.checks)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:

@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.pairs import UserCensus
 from checks.spec import Borders
 from monitor.alert_log import AlertLog
-from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import AlertsTaken, UserBackfill, WouldUndo
 from monitor.database import transaction
 from monitor.healing.quarantine import count_aside_of_user
 from monitor.loop.run_queue import RunQueue
-from monitor.policy.breaker_store import newest_share, reset
-from monitor.replicas.sync import SHORT
-from monitor.runtime import Runtime
+from monitor.policy.breaker_store import BreakerReset, newest_share, reset
+from monitor.replicas.leadership import Leadership
+from monitor.replicas.sync import CENSUS, SHORT, StateSync
+from monitor.runtime import CurrentRuntime
+from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
 from monitor.state import control
 from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
@@ -36,7 +38,7 @@ Found = TypeVar("Found")
 def _in_turn(
     read: Callable[Concatenate[ServiceCommands, Asked], Awaitable[Found]],
 ) -> Callable[Concatenate[ServiceCommands, Asked], Coroutine[Any, Any, Found]]:
-    """`read`, which changes nothing, as one of the crowd's questions."""
+    """`read`, which changes nothing, as one of the bulkhead's questions."""
 
     @wraps(read)
     async def ask(self: ServiceCommands, /, *args: Asked.args, **named: Asked.kwargs) -> Found:
@@ -52,25 +54,23 @@ class ServiceCommands:
     def __init__(
         self,
         engine: AsyncEngine,
-        runtime: Callable[[], Runtime],
+        runtime: CurrentRuntime,
         run_queue: RunQueue,
-        refresh: Callable[[], Awaitable[None]],
-        wake: Callable[[], bool],
-        leads: Callable[[], bool],
+        sync: StateSync,
+        scheduler: Scheduler,
+        leadership: Leadership,
         alert_log: AlertLog,
         *,
         readers: Bulkhead,
         writers: Bulkhead,
     ) -> None:
-        """`refresh` reads our own tables again; `wake` lets the loop pass now, and says whether
-        there is one; `leads`: whether this replica does. What is only read goes through
-        `readers`, backfills of one user through `writers`."""
+        """What is only read goes through `readers`, backfills of one user through `writers`."""
         self._engine = engine
         self._runtime = runtime
         self._run_queue = run_queue
-        self._refresh = refresh
-        self._wake = wake
-        self._leads = leads
+        self._sync = sync
+        self._scheduler = scheduler
+        self._leadership = leadership
         self._alert_log = alert_log
         self._readers = readers
         self._writers = writers
@@ -84,7 +84,7 @@ class ServiceCommands:
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
         census = await self._run_queue.user_census(user_id)
-        runtime = self._runtime()
+        runtime = self._runtime.current
         borders = Borders.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
             aside = await count_aside_of_user(
@@ -96,7 +96,7 @@ class ServiceCommands:
     async def backfilled(self, user_id: str) -> Backfilled | None:
         """The backfill of this user that sets the once-flag, if there was one."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_backfilled(connection, self._runtime().state, user_id)
+            return await read_backfilled(connection, self._runtime.current.state, user_id)
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
@@ -115,39 +115,41 @@ class ServiceCommands:
     async def undo(self, run_id: int) -> int | None:
         """Start an undo, or go on with an unfinished one; its number, or None."""
         run = await self._run_queue.undo(run_id, Trigger.API, "Asked for through the API.")
-        await self._refresh()
+        await self._sync.refresh()
         return None if run is None else run.id
 
     @_in_turn
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
-        found = await self._runtime().undo_planner.survey(run_id)
+        found = await self._runtime.current.undo_planner.survey(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     @_in_turn
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_runs(connection, self._runtime().state, limit=limit, before=before)
+            return await list_runs(
+                connection, self._runtime.current.state, limit=limit, before=before
+            )
 
     @_in_turn
     async def run(self, run_id: int) -> Run | None:
         """One run."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await get_run(connection, self._runtime().state, run_id)
+            return await get_run(connection, self._runtime.current.state, run_id)
 
     @_in_turn
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_waits(connection, self._runtime().state, run_id)
+            return await list_waits(connection, self._runtime.current.state, run_id)
 
     @_in_turn
     async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         """At most 20 pairs that are in quarantine since this run, the newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_quarantined(
-                connection, self._runtime().state, run_id=run_id, limit=SHOWN
+                connection, self._runtime.current.state, run_id=run_id, limit=SHOWN
             )
 
     @_in_turn
@@ -155,37 +157,37 @@ class ServiceCommands:
         """The batches of a run, in order."""
         async with transaction(self._engine, timeout=SHORT) as connection:
             return await list_batches(
-                connection, self._runtime().state, run_id, limit=limit, after=after
+                connection, self._runtime.current.state, run_id, limit=limit, after=after
             )
 
     @_in_turn
     async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
         """How the counts went over the last `span`, oldest first, in at most 300 points."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_series(connection, self._runtime().state, span)
+            return await read_series(connection, self._runtime.current.state, span)
 
     @_in_turn
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await read_history(connection, self._runtime().state, name, limit=limit)
+            return await read_history(connection, self._runtime.current.state, name, limit=limit)
 
     async def pause(self, reason: str) -> None:
         """The kill switch."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.pause(connection, self._runtime().state, reason)
-        await self._refresh()
+            await control.pause(connection, self._runtime.current.state, reason)
+        await self._sync.refresh()
 
     async def resume(self) -> None:
         """End a pause and a suspension, and look at once whether there is something to do."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            await control.resume(connection, self._runtime().state)
-        await self._refresh()
-        self._wake()
+            await control.resume(connection, self._runtime.current.state)
+        await self._sync.refresh()
+        self._scheduler.wake(CENSUS)
 
     async def reset_breaker(self) -> BreakerReset:
         """Close the breaker, accept the newest census's share, and look at once what there is."""
-        runtime = self._runtime()
+        runtime = self._runtime.current
         async with transaction(self._engine, timeout=SHORT) as connection:
             done = await reset(
                 connection,
@@ -193,9 +195,9 @@ class ServiceCommands:
                 share=await newest_share(connection, runtime.state),
                 max_share=runtime.settings.healing.breaker.max_share,
             )
-        await self._refresh()
+        await self._sync.refresh()
         if done.was_open:
-            self._wake()
+            self._scheduler.wake(CENSUS)
         return done
 
     async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
@@ -204,7 +206,7 @@ class ServiceCommands:
         recorded = await self._alert_log.take(alerts)
         new = tuple(alert for alert in alerts if recorded is None or kept(alert) in recorded)
         woken = any(alert.wakes for alert in new) and (
-            self._wake() if self._leads() else recorded is not None
+            self._scheduler.wake(CENSUS) if self._leadership.leads else recorded is not None
         )
         return AlertsTaken(new=new, woken=woken, recorded=recorded is not None)
 
@@ -212,4 +214,4 @@ class ServiceCommands:
     async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
         """What Alertmanager told last, newest first."""
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_alerts(connection, self._runtime().state, limit=limit)
+            return await list_alerts(connection, self._runtime.current.state, limit=limit)

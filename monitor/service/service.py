@@ -30,12 +30,13 @@ from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
-from monitor.runtime import Runtime, census_form_sentence, process_name
+from monitor.runtime import CurrentRuntime, Runtime, census_form_sentence
 from monitor.scheduler import Schedule, Scheduler
 from monitor.service.bulkhead import Bulkhead
 from monitor.service.commands import ServiceCommands
 from monitor.service.startup import load_runtime, until_the_database_answers
-from monitor.status import CheckFacts, Status, StatusBoard, revision
+from monitor.state.statements import SchemaStatements
+from monitor.status import CheckFacts, Status, StatusBoard, process_name, revision
 
 log = structlog.get_logger(__name__)
 
@@ -70,12 +71,12 @@ class Service:
             else create_engine(read_url, pool_size=database.pool_size)
         )
         self._worker = Worker()
-        self._runtime: Runtime | None = None
+        self._runtime = CurrentRuntime()
         self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None
         self._leadership = Leadership(
             self._lease_engine,
-            lambda: self.runtime.state,
+            SchemaStatements(database.state_schema),
             holder=name,
             lease=settings.lease,
             on_gained=self._lead_gained,
@@ -88,20 +89,18 @@ class Service:
     def runtime(self) -> Runtime:
         """The tools for the catalogue as it was read last. Raises DatabaseUnavailableError before
         it could be read."""
-        if self._runtime is None:
-            why = self.board.current.database_error or "The database has not answered yet."
-            raise DatabaseUnavailableError(why)
-        return self._runtime
+        return self._runtime.current
 
     def _wire(self) -> None:
         settings = self.settings
+        self._scheduler = Scheduler()
         self._sync = StateSync(
             self._engine,
-            lambda: self.runtime,
+            self._runtime,
             self.board,
             self._leadership,
+            self._scheduler,
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
-            wake=lambda: self._scheduler.wake("census"),
         )
         server = ReplicaRouter(
             self._engine,
@@ -118,9 +117,8 @@ class Service:
             times["census"],
             keep=settings.healing.consecutive,
         )
-        self._scheduler = Scheduler(self._sync.count_missed)
         self._run_queue = RunQueue(
-            lambda: self.runtime, self.board, self._publish_recount, self._sync.refresh
+            self._runtime, self.board, self._publish_recount, self._sync.refresh
         )
         self._alert_log = AlertLog(
             self._engine, lambda: self.runtime, holder=self._leadership.holder
@@ -129,11 +127,11 @@ class Service:
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
         self.commands = ServiceCommands(
             self._engine,
-            lambda: self.runtime,
+            self._runtime,
             self._run_queue,
-            self._sync.refresh,
-            lambda: self._scheduler.wake("census"),
-            lambda: self._leadership.leads,
+            self._sync,
+            self._scheduler,
+            self._leadership,
             self._alert_log,
             readers=self._readers,
             writers=self._writers,
@@ -146,13 +144,12 @@ class Service:
             sync=self._sync,
             alert_log=self._alert_log,
             reconciler=Reconciler(
-                lambda: self.runtime, self.board, self._census, self._run_queue, self._leadership
+                self._runtime, self.board, self._census, self._run_queue, self._leadership
             ),
             structure=StructureRunner(times["structure"]),
             routines=entries,
             times=times,
-            runtime=lambda: self.runtime,
-            replace_runtime=self._replace_runtime,
+            runtime=self._runtime,
         )
 
     def _all_times(self, entries: tuple[ScheduledCheck, ...]) -> dict[str, CheckTracker]:
@@ -173,9 +170,6 @@ class Service:
             facts=facts,
             keep=self._sync.keep,
         )
-
-    def _replace_runtime(self, runtime: Runtime) -> None:
-        self._runtime = runtime
 
     def _publish_recount(self, census: Census) -> None:
         # A follower's comes back to it through the leader.
@@ -214,7 +208,7 @@ class Service:
     async def _open(self) -> None:
         started = time.perf_counter()
         runtime = await load_runtime(self._engine, self.settings, holder=self._leadership.holder)
-        self._runtime = runtime
+        self._runtime.replace(runtime)
         self.board.update(database_up=True, database_error=None, state_schema_current=True)
         log.info("catalogue_read", form=census_form_sentence(runtime.catalogue, self.settings))
         seconds = time.perf_counter() - started
@@ -231,6 +225,7 @@ class Service:
     def _awaited(self, error: DatabaseUnavailableError) -> None:
         if self.board.current.database_error != str(error):
             log.warning("database_awaited", error=str(error))
+        self._runtime.mark_unavailable(error)
         self.board.update(database_up=False, database_error=str(error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -12,7 +12,7 @@ from checks.doctor import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
-from monitor.runtime import Runtime, build, inspect, require
+from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
 
@@ -26,8 +26,8 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
 
     Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
     """
-    examination = await inspect(engine, settings)
-    catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+    examination = await inspect_catalogue(engine, settings)
+    catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state)
     return runtime

@@ -1,4 +1,4 @@
-"""Censuses and decisions, a row each, kept as long as `history` says."""
+"""Censuses, a row each; they, decisions and runs are kept as long as `history` says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, none_affected
-from monitor.policy.decision import Decision
 from monitor.state.statements import SchemaStatements
 
 
@@ -39,28 +38,6 @@ async def record_census(
             "users_affected": None if users is None else users.affected,
             "users_clear": None if users is None else users.clear,
             "users_seconds": None if users is None else users.duration_seconds,
-        },
-    )
-
-
-async def record_decision(
-    connection: AsyncConnection,
-    statements: SchemaStatements,
-    decision: Decision,
-    *,
-    legacy_untracked: int | None,
-    run_id: int | None = None,
-) -> None:
-    """Keep a decision with its reason."""
-    await statements.run(
-        connection,
-        "decision_insert",
-        {
-            "kind": decision.kind.value,
-            "code": decision.code.value,
-            "reason": decision.reason,
-            "legacy_untracked": legacy_untracked,
-            "run_id": run_id,
         },
     )
 

@@ -74,7 +74,7 @@ def candidate(engine: AsyncEngine, name: str, lease: timedelta) -> Candidate:
     clock = Clock()
     leadership = Leadership(
         engine,
-        lambda: SchemaStatements("conservator"),
+        SchemaStatements("conservator"),
         holder=name,
         lease=lease,
         on_gained=lambda: told.append("gained"),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from checks.errors import CatalogueError
 from monitor.config import Settings
 from monitor.database import create_engine, transaction
-from monitor.runtime import inspect, require
+from monitor.runtime import inspect_catalogue, require_catalogue
 from monitor.state import schema
 from tests.support.app import App, app_on
 from tests.support.healing import make_settings
@@ -38,7 +38,7 @@ async def created_at(settings: Settings, revision: str) -> None:
     """The schema as a conservator of that revision made it."""
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
-        catalogue = require(await inspect(engine, settings))
+        catalogue = require_catalogue(await inspect_catalogue(engine, settings))
         fragments = schema.state_fragments(catalogue, "conservator")
         async with engine.begin() as connection:
             await connection.exec_driver_sql("CREATE SCHEMA conservator")
@@ -54,7 +54,7 @@ async def created_at(settings: Settings, revision: str) -> None:
 async def upgraded(settings: Settings) -> bool:
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
-        catalogue = require(await inspect(engine, settings))
+        catalogue = require_catalogue(await inspect_catalogue(engine, settings))
         async with transaction(engine, timeout=settings.database.statement_timeout) as connection:
             return await schema.upgrade(connection, catalogue, "conservator")
     finally:
@@ -64,7 +64,7 @@ async def upgraded(settings: Settings) -> bool:
 async def script_since(settings: Settings, revision: str | None) -> str:
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
-        catalogue = require(await inspect(engine, settings))
+        catalogue = require_catalogue(await inspect_catalogue(engine, settings))
         return schema.script(catalogue, "conservator", revision)
     finally:
         await engine.dispose()

@@ -17,7 +17,7 @@ from checks.doctor import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
 from monitor.healing.executor import Ended, Progress
-from monitor.runtime import Runtime, build, inspect, require
+from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, Trigger, claim, get_run
 from tests.support.app import App, app_on
@@ -126,8 +126,8 @@ async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
     settings = await service_settings(url, **config)
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
     try:
-        examination = await inspect(engine, settings)
-        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        examination = await inspect_catalogue(engine, settings)
+        catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
         forced = on_citus(catalogue) if citus else catalogue
         runtime = build(engine, settings, examination, forced)
         await ensure_schema(engine, runtime.state)

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from checks.doctor import Blocks
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
-from monitor.runtime import build, inspect, require
+from monitor.runtime import build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.schema import HEALER, grants, impression_sequences
 from tests.support.app import conninfo
@@ -46,8 +46,8 @@ async def prepare_for_service(settings: Settings) -> None:
     """What an owner does before the service starts: makes the state schema, runs the grants."""
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
-        examination = await inspect(engine, settings)
-        catalogue = require(examination, Blocks.COUNTING, Blocks.HEALING)
+        examination = await inspect_catalogue(engine, settings)
+        catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
         runtime = build(engine, settings, examination, catalogue)
         await ensure_schema(engine, runtime.state)
         timeout = settings.database.statement_timeout

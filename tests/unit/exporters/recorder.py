@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from checks.pairs import UserCensus
-from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import AlertsTaken, UserBackfill, WouldUndo
+from monitor.policy.breaker_store import BreakerReset
 from monitor.state.alerts import AlertRow, Notification
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint
