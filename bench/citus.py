@@ -25,7 +25,7 @@ from checks.cluster import on_citus
 from checks.doctor import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
@@ -80,11 +80,11 @@ async def _timed(connection: AsyncConnection, text: str, values: Mapping[str, ob
 async def _read(workshop: Workshop, rounds: _Rounds, count: int) -> None:
     pools, catalogue = workshop.state.pools, workshop.catalogue
     async with snapshot(workshop.engine, timeout=_TIMEOUT) as connection:
-        borders = Borders.at(await database_now(connection), pools)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
         anybody = await connection.exec_driver_sql("SELECT min(id) FROM users")
         values = {
-            **parameters(borders),
-            **pool_exhaustion.parameters(borders, 5),
+            **parameters(cutoffs),
+            **pool_exhaustion.parameters(cutoffs, 5),
             "user_id": anybody.scalar_one(),
         }
         for _ in range(count + 1):

@@ -1,6 +1,6 @@
 """What consistent means, and how it is counted. Read-only; imports nothing else of ours.
 
-spec        what the operator calls the tables, and the pools' borders
+spec        what the operator calls the tables, and the pools' cutoffs
 errors      the root of every error that this product raises
 relations   facts about the three tables, as read from PostgreSQL's catalogue
 catalogue   reads those facts; renders the SQL files with them

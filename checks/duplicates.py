@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.fragments import fragments
 from checks.measurement import MAX_EVIDENCE, Measurement
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import raw, render
 from checks.wording import counted
 
@@ -30,7 +30,7 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count the surplus impressions: one a pair is right. Skipped where an index refuses them."""
     spec = catalogue.spec.impressions

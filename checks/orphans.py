@@ -13,7 +13,7 @@ from checks.examples import NO_ID, mixed
 from checks.fragments import fragments
 from checks.measurement import MAX_EVIDENCE, Measurement
 from checks.relations import Catalogue, ForeignKey, Relation
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, identifier, render
 from checks.wording import counted
 
@@ -73,7 +73,7 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count impressions with at least one side missing. Skipped where constraints refuse them."""
     proofs = [side.proof(catalogue) for side in _sides(catalogue)]

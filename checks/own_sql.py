@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.errors import StatementError
 from checks.measurement import Measurement
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import operator_sql, render, template
 
 STATEMENT = "own_sql"
@@ -35,7 +35,7 @@ async def measure(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     query: str,
 ) -> Measurement:

@@ -18,7 +18,7 @@ from checks.fragments import fragments
 from checks.measurement import MAX_EVIDENCE, Measurement
 from checks.moments import SKEW, first_moment, last_moment, moment_text, not_long_before
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
 from checks.wording import counted
 
@@ -71,17 +71,17 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     return {name: render("checks", name, names) for name in asked}
 
 
-def parameters(borders: Borders) -> dict[str, object]:
+def parameters(cutoffs: Cutoffs) -> dict[str, object]:
     """What the statements bind."""
-    return {"skew": SKEW, "future": borders.now + SKEW, "evidence": MAX_EVIDENCE}
+    return {"skew": SKEW, "future": cutoffs.now + SKEW, "evidence": MAX_EVIDENCE}
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count the rows, of either table, with a time that can't be; each row once."""
     asked = statements(catalogue, pools)
-    values = parameters(borders)
+    values = parameters(cutoffs)
     suspects = await connection.exec_driver_sql(asked[FIRST_VIEWS], values)
     if suspects.scalar_one() == 0:
         del asked[BEFORE_ARTWORK]

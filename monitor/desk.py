@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.alert_log import AlertLog
 from monitor.bookkeeper import SHORT
 from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
@@ -85,10 +85,10 @@ class Desk:
         """How many rows a backfill of this user would write now."""
         census = await self._healer.user_census(user_id)
         workshop = self._workshop()
-        borders = Borders.at(census.as_of, workshop.settings.pools_spec())
+        cutoffs = Cutoffs.at(census.as_of, workshop.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
             aside = await count_aside_of_user(
-                connection, workshop.healing, borders, user_id, due_until=census.as_of
+                connection, workshop.healing, cutoffs, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - aside)
 

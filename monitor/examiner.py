@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.errors import ConservatorError, StatementError
 from checks.judgement import judge
 from checks.measurement import Measurement
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.config import Check, Settings
 from monitor.plans import Plan
 from monitor.reading import ReadServer
@@ -62,8 +62,8 @@ class Examiner:
             pools = workshop.settings.pools_spec()
 
             async def measure(connection: AsyncConnection, now: datetime) -> Measurement:
-                borders = Borders.at(now, pools)
-                return await plan.measure(connection, workshop.catalogue, pools, borders)
+                cutoffs = Cutoffs.at(now, pools)
+                return await plan.measure(connection, workshop.catalogue, pools, cutoffs)
 
             measured, why = await self.server.read(measure, timeout=timeout)
             measured = said(measured, why)

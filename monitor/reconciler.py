@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import transaction
 from monitor.decision import refusal_of
 from monitor.healer import Healer
@@ -152,11 +152,11 @@ class Reconciler:
             connection, workshop.state, runs=workshop.settings.healing.breaker.stuck_after
         )
         control = await read_control(connection, workshop.state)
-        borders = Borders.at(now, workshop.settings.pools_spec())
+        cutoffs = Cutoffs.at(now, workshop.settings.pools_spec())
         aside = Aside()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_aside(connection, workshop.healing, borders, control.verified_until)
+            aside = await count_aside(connection, workshop.healing, cutoffs, control.verified_until)
         return Situation(
             censuses=tuple(self._runner.newest),
             census_error=result.error,

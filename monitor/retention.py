@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import transaction
 from monitor.healing.planning import database_now
 from monitor.healing.quarantine import prune_quarantine
@@ -35,8 +35,8 @@ async def forget_erased(workshop: Workshop, confirm: Confirm) -> None:
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
         erased = await workshop.state.run(connection, "erased_users")
         await workshop.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
-        borders = Borders.at(await database_now(connection), workshop.settings.pools_spec())
-        await prune_quarantine(connection, workshop.healing, borders)
+        cutoffs = Cutoffs.at(await database_now(connection), workshop.settings.pools_spec())
+        await prune_quarantine(connection, workshop.healing, cutoffs)
         await confirm(connection)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from checks.statements import Fragments, compose, identifier, raw, render
 from monitor.breaker import LOOK_BACK
 from monitor.database import set_local, transaction, translated
@@ -151,7 +151,7 @@ async def take_tally(workshop: Workshop, *, appeared: bool = False) -> Tally:
             recurring = await count_recurring(
                 connection,
                 workshop.healing,
-                Borders.at(begun.taken_at, workshop.settings.pools_spec()),
+                Cutoffs.at(begun.taken_at, workshop.settings.pools_spec()),
                 await read_control(connection, state),
             )
     if begun.since == begun.taken_at:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census, take_census
 from checks.doctor import Blocks
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import state_of, with_engine, workshop_for
 from monitor.commands import BreakerReset
@@ -57,12 +57,12 @@ async def _count(workshop: Workshop, control: Control) -> Census:
     pools = workshop.settings.pools_spec()
     timeout = workshop.settings.database.statement_timeout
     async with snapshot(workshop.engine, timeout=timeout) as connection:
-        borders = Borders.at(await database_now(connection), pools)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
         return await take_census(
             connection,
             workshop.catalogue,
             pools,
-            borders,
+            cutoffs,
             verified_until=control.verified_until,
         )
 

@@ -19,7 +19,7 @@ from checks.doctor import Blocks
 from checks.measurement import MAX_EVIDENCE
 from checks.recording_rate import reading
 from checks.relations import Engine
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from checks.statements import render
 from monitor.cli.output import print_json
 from monitor.cli.session import with_engine, workshop_for
@@ -53,12 +53,12 @@ def sql(
         if for_engine is not None:
             workshop = forced(workshop, for_engine)
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            borders = Borders.at(await database_now(connection), settings.pools_spec())
+            cutoffs = Cutoffs.at(await database_now(connection), settings.pools_spec())
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
-            values = {**census_parameters(borders), **_examples(borders, settings)}
+            values = {**census_parameters(cutoffs), **_examples(cutoffs, settings)}
             return {key: _bound(cursor, text, values) for key, text in statements(workshop).items()}
 
     found = with_engine(context, work)
@@ -123,26 +123,26 @@ def check_statements(workshop: Workshop) -> dict[str, str]:
     return found
 
 
-def _examples(borders: Borders, settings: Settings) -> dict[str, object]:
+def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
     interval = settings.checks.recording_rate.every or timedelta(minutes=5)
     return {
-        **timestamps.parameters(borders),
-        **pool_exhaustion.parameters(borders, settings.checks.pool_exhaustion.minimum),
-        **artwork_supply.parameters(borders),
+        **timestamps.parameters(cutoffs),
+        **pool_exhaustion.parameters(cutoffs, settings.checks.pool_exhaustion.minimum),
+        **artwork_supply.parameters(cutoffs),
         "evidence": MAX_EVIDENCE,
         "rows": 2,
         "none": "(null)",
-        "start": borders.now - interval,
-        "end": borders.now,
+        "start": cutoffs.now - interval,
+        "end": cutoffs.now,
         "seconds": interval.total_seconds(),
-        "now": borders.now,
+        "now": cutoffs.now,
         "run_id": 0,
         "undoes": 0,
         "user_cursor": None,
         "position": 0,
         "until": 0,
         "limit": None,
-        "due_until": borders.now,
+        "due_until": cutoffs.now,
         "artwork_cursor": None,
         "user_id": "?",
         "users": ["?"],

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.check_once import check_names, check_once
 from monitor.counting import Counting
 from monitor.database import create_engine, snapshot, transaction
@@ -212,13 +212,13 @@ class Program:
 
     async def _survey(self, workshop: Workshop) -> None:
         """The numbers before a person agrees."""
-        async with _asked(workshop) as (connection, borders):
+        async with _asked(workshop) as (connection, cutoffs):
             pools = workshop.settings.pools_spec()
             await survey(
                 connection,
                 workshop.catalogue,
                 pools,
-                borders,
+                cutoffs,
                 max_rows=UNLIMITED,
                 minimum=20,
                 verified_until=None,
@@ -228,11 +228,11 @@ class Program:
         """What people ask, and what is asked where pairs have become legacy again."""
         await self._survey(workshop)
         pools, catalogue = workshop.settings.pools_spec(), workshop.catalogue
-        async with _asked(workshop) as (connection, borders):
-            await take_user_census(connection, catalogue, pools, borders, user)
-            await read_pair(connection, catalogue, pools, borders, user_id=user, artwork_id=artwork)
+        async with _asked(workshop) as (connection, cutoffs):
+            await take_user_census(connection, catalogue, pools, cutoffs, user)
+            await read_pair(connection, catalogue, pools, cutoffs, user_id=user, artwork_id=artwork)
             control = await read_control(connection, workshop.state)
-            await count_recurring(connection, workshop.healing, borders, control)
+            await count_recurring(connection, workshop.healing, cutoffs, control)
 
     async def _at_rest(self, workshop: Workshop, app: App) -> None:
         """The incremental census: without a change, and after some views."""
@@ -270,11 +270,11 @@ class Program:
 
 
 @asynccontextmanager
-async def _asked(workshop: Workshop) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
+async def _asked(workshop: Workshop) -> AsyncIterator[tuple[AsyncConnection, Cutoffs]]:
     timeout = workshop.settings.database.statement_timeout
     async with snapshot(workshop.engine, timeout=timeout) as connection:
         pools = workshop.settings.pools_spec()
-        yield connection, Borders.at(await database_now(connection), pools)
+        yield connection, Cutoffs.at(await database_now(connection), pools)
 
 
 async def _confirm(_: AsyncConnection) -> None:

@@ -11,7 +11,7 @@ from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion
 from checks.judgement import Comparison, Outcome, Threshold, Thresholds, at_least, judge
 from checks.measurement import Measurement
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 
 DAY = 86400.0
 ALL = (
@@ -50,10 +50,10 @@ class Suite:
         }
 
     async def measure(
-        self, connection: AsyncConnection, borders: Borders
+        self, connection: AsyncConnection, cutoffs: Cutoffs
     ) -> dict[str, Measurement]:
         """Each check's measurement."""
-        asked = (connection, self.catalogue, self.pools, borders)
+        asked = (connection, self.catalogue, self.pools, cutoffs)
         running: dict[str, Awaitable[Measurement]] = {
             "duplicate_impressions": duplicates.measure(*asked),
             "orphan_impressions": orphans.measure(*asked),
