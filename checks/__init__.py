@@ -12,6 +12,6 @@ sql/        every SELECT, one a file
 measurement, judgement            numbers, and the pure step from numbers to an outcome
 duplicates, orphans, timestamps   rows that can't be right
 pool_exhaustion, artwork_supply   what is left to show, and whether more comes
-own_sql                           the operator's own number
+custom_sql                           the operator's own number
 moments, examples, wording        what these share: clocks, evidence, sentences
 """

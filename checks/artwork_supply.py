@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import fragments
-from checks.measurement import Measurement
-from checks.moments import SKEW, moment_text, not_long_after
+from checks.fragments import SKEW, fragments, not_long_after
+from checks.judgement import Measurement, iso_utc
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
@@ -50,5 +49,5 @@ async def measure(
         value=age,
         message=f"The newest artwork is {timedelta(seconds=round(age))} old.",
         numbers={"newest_created_timestamp_seconds": newest.created_at},
-        evidence=({"artwork_id": newest.artwork_id, "created_at": moment_text(newest.created_at)},),
+        evidence=({"artwork_id": newest.artwork_id, "created_at": iso_utc(newest.created_at)},),
     )

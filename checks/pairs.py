@@ -10,17 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import PACKAGE, parameters
-from checks.errors import ConservatorError
+from checks.errors import UnknownUserError
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-
-
-class UnknownUserError(ConservatorError):
-    """There is no such user among those that `catalog.users` admits."""
-
-    code = "unknown_user"
 
 
 class PairState(StrEnum):

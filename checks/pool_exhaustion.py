@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import counted_artworks, fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
-from checks.moments import not_long_before
+from checks.fragments import counted_artworks, fragments, not_long_before
+from checks.judgement import MAX_EVIDENCE, Measurement
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import compose, form_of, raw, render, template

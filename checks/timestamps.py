@@ -13,14 +13,18 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.examples import NO_ID, mixed
-from checks.fragments import fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
-from checks.moments import SKEW, first_moment, last_moment, moment_text, not_long_before
+from checks.fragments import SKEW, first_moment, fragments, last_moment, not_long_before
+from checks.judgement import (
+    MAX_EVIDENCE,
+    NO_ID,
+    Measurement,
+    count_of,
+    interleave_evidence,
+    iso_utc,
+)
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-from checks.wording import counted
 
 FIRST_VIEWS = "timestamps_first_views"
 BEFORE_ARTWORK = "timestamps_before_artwork"
@@ -95,7 +99,9 @@ async def measure(
         value=sum(numbers.values()),
         message=_sentence(numbers),
         numbers=numbers,
-        evidence=mixed([[_evidence(kind, row) for row in rows[kind]] for kind in rows]),
+        evidence=interleave_evidence(
+            [[_evidence(kind, row) for row in rows[kind]] for kind in rows]
+        ),
     )
 
 
@@ -105,7 +111,7 @@ def _found(rows: Sequence[Row[Any]]) -> int:
 
 def _sentence(numbers: Mapping[str, int]) -> str:
     parts = [
-        f"{counted(numbers[kind.name], kind.thing)} {kind.words}"
+        f"{count_of(numbers[kind.name], kind.thing)} {kind.words}"
         for kind in _KINDS
         if numbers[kind.name]
     ]
@@ -118,5 +124,5 @@ def _evidence(kind: _Kind, row: Row[Any]) -> Mapping[str, str]:
         if name.endswith("_id"):
             shown[name] = NO_ID if value is None else value
         elif name.endswith("_at"):
-            shown[name] = moment_text(value)
+            shown[name] = iso_utc(value)
     return shown

@@ -15,8 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError, StatementError
-from checks.judgement import judge
-from checks.measurement import Measurement
+from checks.judgement import Measurement, judge
 from checks.spec import Cutoffs
 from monitor.config import Check, Settings
 from monitor.plans import Plan

@@ -10,9 +10,8 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
-from checks.judgement import Comparison, Threshold, Thresholds, at_least
-from checks.measurement import Measurement
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks.judgement import Comparison, Measurement, Threshold, Thresholds, at_least
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.config import Check, Settings, SqlCheck, format_duration
@@ -82,6 +81,6 @@ def _own(check: SqlCheck) -> Measure:
     async def measure(
         connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
     ) -> Measurement:
-        return await own_sql.measure(connection, catalogue, pools, cutoffs, query=check.query)
+        return await custom_sql.measure(connection, catalogue, pools, cutoffs, query=check.query)
 
     return measure

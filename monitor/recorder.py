@@ -19,8 +19,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.judgement import Thresholds, at_least, judge
-from checks.measurement import Measurement
+from checks.judgement import Measurement, Thresholds, at_least, judge
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.calendar import needed
 from checks.recording_rate.reading import (

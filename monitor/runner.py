@@ -12,8 +12,7 @@ import structlog
 from checks.census import AffectedUsers, Census, none_affected
 from checks.doctor import Examination, Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from checks.judgement import Outcome, Thresholds, at_least
-from checks.measurement import Measurement
+from checks.judgement import Measurement, Outcome, Thresholds, at_least
 from checks.relations import Engine
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.recording_rate.assessment import Assessment, Finding
 
 _MINUTE = timedelta(minutes=1).total_seconds()

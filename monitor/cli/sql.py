@@ -11,12 +11,12 @@ import psycopg
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.cluster import on_citus
 from checks.doctor import Blocks
-from checks.measurement import MAX_EVIDENCE
+from checks.judgement import MAX_EVIDENCE
 from checks.recording_rate import reading
 from checks.relations import Engine
 from checks.spec import Cutoffs
@@ -119,7 +119,7 @@ def check_statements(workshop: Workshop) -> dict[str, str]:
     for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
         found |= check.statements(catalogue, pools)
     found |= reading.statements(catalogue, pools, workshop.state.state_schema)
-    found |= {one.name: own_sql.statement(one.query) for one in settings.checks.sql}
+    found |= {one.name: custom_sql.statement(one.query) for one in settings.checks.sql}
     return found
 
 

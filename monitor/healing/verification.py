@@ -9,7 +9,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, take_census
-from checks.pairs import UnknownUserError, take_user_census
+from checks.errors import UnknownUserError
+from checks.pairs import take_user_census
 from checks.relations import Engine
 from checks.spec import Cutoffs
 from monitor.database import snapshot, transaction

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
-from checks.measurement import MAX_EVIDENCE
+from checks.judgement import MAX_EVIDENCE
 from checks.spec import Cutoffs
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.check_suite import Suite

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
 from checks.catalogue import read_catalogue
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.relations import Catalogue
 from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
 from monitor.demo.server import PostgresServer

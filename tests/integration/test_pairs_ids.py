@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import read_catalogue
-from checks.pairs import PairState, UnknownUserError, explain, read_pair, take_user_census
+from checks.errors import UnknownUserError
+from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer

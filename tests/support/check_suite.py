@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
-from checks.judgement import Comparison, Outcome, Threshold, Thresholds, at_least, judge
-from checks.measurement import Measurement
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks.judgement import (
+    Comparison,
+    Measurement,
+    Outcome,
+    Threshold,
+    Thresholds,
+    at_least,
+    judge,
+)
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 
@@ -60,7 +67,7 @@ class Suite:
             "timestamps": timestamps.measure(*asked),
             "pool_exhaustion": pool_exhaustion.measure(*asked, minimum=self.minimum),
             "artwork_supply": artwork_supply.measure(*asked),
-            "own": own_sql.measure(*asked, query=self.query),
+            "own": custom_sql.measure(*asked, query=self.query),
         }
         return {name: await measured for name, measured in running.items()}
 
