@@ -1,7 +1,7 @@
 """What the forms for Citus cost on plain PostgreSQL, against its own: `python -m bench.citus`.
 
 A form that costs at most a tenth more serves both engines; a dearer one is Citus's alone
-(`ON_CITUS` in checks/statements.py, and the audience in checks/fragments.py).
+(`ON_CITUS` and the audience, in checks/citus/forms.py).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bench.report import Report
 from bench.servers import copied, settings_for
 from checks import pool_exhaustion
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
-from checks.cluster import on_citus
-from checks.doctor import Blocks
+from checks.citus.cluster import on_citus
+from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec

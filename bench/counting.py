@@ -20,7 +20,7 @@ from checks.census import (
     parameters,
     take_census,
 )
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from bench.errors import BenchmarkError
 from bench.servers import settings_for
 from checks.census import CensusForm
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from monitor.counting import Counting
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer

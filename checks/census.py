@@ -14,11 +14,12 @@ from enum import StrEnum
 from psycopg.sql import Composed
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import fragments
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
-from checks.statements import Fragments, compose, form_of, render, template
+from checks.statements import Fragments, compose, render, template
 
 PACKAGE = "checks"
 

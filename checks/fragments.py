@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from psycopg import sql
 
+from checks.citus.forms import materializations, tracked_audience
 from checks.relations import Catalogue, Column, Engine, Relation
 from checks.spec import Audience, PoolsSpec
 from checks.statements import Fragments, identifier, operator_sql, raw
@@ -171,23 +172,12 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
 def _audience(
     catalogue: Catalogue, pools: PoolsSpec, counted_users: sql.Composable
 ) -> sql.Composable:
-    """The audience (id, created_at) as a subselect.
-
-    Citus refuses to look for each user whether there is an impression somewhere: there it is a join
-    with everybody who is named by one.
-    """
-    if catalogue.engine is Engine.POSTGRESQL or pools.audience is Audience.ALL:
-        return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
-            counted_users, in_audience(catalogue, pools, "u.id")
-        )
-    return sql.SQL(
-        "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
-        " SELECT u.id, u.created_at FROM {counted_users} AS u"
-        " JOIN named ON named.user_id = u.id)"
-    ).format(
-        user=identifier(catalogue.spec.impressions.user),
-        impressions=table(catalogue.impressions),
-        counted_users=counted_users,
+    """The audience (id, created_at) as a subselect."""
+    if catalogue.engine is Engine.CITUS and pools.audience is Audience.TRACKED:
+        user = identifier(catalogue.spec.impressions.user)
+        return tracked_audience(table(catalogue.impressions), user, counted_users)
+    return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+        counted_users, in_audience(catalogue, pools, "u.id")
     )
 
 
@@ -196,20 +186,6 @@ _IS_LEGACY = raw(
     " AND a.created_at < coalesce(%(created_before)s::timestamptz, 'infinity'))"
 )
 """Artwork `a` is old enough to be legacy: the part of the definition that no user changes."""
-
-
-def _on_nodes(engine: Engine) -> Fragments:
-    """How a CTE that reads one table is written.
-
-    Citus refuses many a join of tables that don't lie beside each other, and none with a result
-    that it has at hand: so each table is read by itself, and what is joined are the results.
-    PostgreSQL joins as it likes best. `leaf` is for what is named once, `inline` for more often.
-    """
-    apart = engine is Engine.CITUS
-    return {
-        "leaf": raw("MATERIALIZED" if apart else ""),
-        "inline": raw("MATERIALIZED" if apart else "NOT MATERIALIZED"),
-    }
 
 
 def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
@@ -231,7 +207,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "pairs": _pairs(catalogue),
         "audience": _audience(catalogue, pools, counted_users),
         "everybody_counts": raw("TRUE" if pools.audience is Audience.ALL else "FALSE"),
-        **_on_nodes(catalogue.engine),
+        **materializations(catalogue.engine),
         "in_audience": in_audience(catalogue, pools, "u.id"),
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),

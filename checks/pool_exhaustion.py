@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.forms import form_of
 from checks.fragments import counted_artworks, fragments, not_long_before
 from checks.judgement import MAX_EVIDENCE, Measurement
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from checks.statements import compose, form_of, raw, render, template
+from checks.statements import compose, raw, render, template
 
 RESULT = "pool_exhaustion_result"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.pairs import Explanation, read_pair
 from checks.pairs import explain as explain_pair
 from checks.spec import Cutoffs

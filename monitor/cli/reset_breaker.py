@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census, take_census
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.spec import Cutoffs
 from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import state_of, with_engine, workshop_for

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
-from checks.cluster import on_citus
-from checks.doctor import Blocks
+from checks.citus.cluster import on_citus
+from checks.doctor.findings import Blocks
 from checks.judgement import MAX_EVIDENCE
 from checks.recording_rate import reading
 from checks.relations import Engine

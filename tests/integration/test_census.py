@@ -17,7 +17,7 @@ from checks.census import (
     exact_forms,
     take_census,
 )
-from checks.cluster import on_citus
+from checks.citus.cluster import on_citus
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.anti_join import anti_join

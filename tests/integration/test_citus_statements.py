@@ -11,7 +11,7 @@ from checks import duplicates, orphans, pool_exhaustion, timestamps
 from checks.artwork_supply import statements as supply_statements
 from checks.catalogue import read_catalogue
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
-from checks.cluster import on_citus
+from checks.citus.cluster import on_citus
 from checks.fragments import fragments, moment
 from checks.recording_rate import reading
 from checks.relations import Catalogue, Engine
