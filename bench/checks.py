@@ -21,8 +21,8 @@ from bench.measures import Measure, compared
 from bench.options import Options
 from bench.report import Report
 from bench.servers import copied, settings_for
-from checks.recording_rate.reading import seed, statements, take_sample
-from checks.recording_rate.samples import Window
+from checks.recording_rate.queries import read_seeds, statements, take_sample
+from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import create_engine, snapshot
@@ -92,10 +92,12 @@ def _recording(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, Contender]:
     texts = statements(catalogue, pools, None)
 
     async def sample(connection: AsyncConnection, cutoffs: Cutoffs) -> object:
-        return await take_sample(connection, texts, Window(cutoffs.now - _EVERY, cutoffs.now))
+        return await take_sample(
+            connection, texts, SampleInterval(cutoffs.now - _EVERY, cutoffs.now)
+        )
 
     async def first(connection: AsyncConnection, cutoffs: Cutoffs) -> object:
-        return await seed(connection, texts, cutoffs.now, _EVERY)
+        return await read_seeds(connection, texts, cutoffs.now, _EVERY)
 
     return {"recording_rate, a sample": sample, "recording_rate, the first start": first}
 

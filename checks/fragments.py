@@ -33,13 +33,15 @@ def table(relation: Relation) -> sql.SQL:
     return identifier(relation.schema, relation.name)
 
 
-def moment(column: Column, timezone: str) -> sql.Composable:
-    """The column as timestamptz; without a time zone of its own it is read in `timezone`."""
+def moment(column: Column, timezone: str, alias: str | None = None) -> sql.Composable:
+    """The column as timestamptz; without a time zone of its own it is read in `timezone`.
+
+    `alias` is the name that its table has in the statement.
+    """
+    name = identifier(column.name) if alias is None else identifier(alias, column.name)
     if column.has_time_zone:
-        return identifier(column.name)
-    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
-        identifier(column.name), sql.Literal(timezone)
-    )
+        return name
+    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(name, sql.Literal(timezone))
 
 
 def stored_moment(column: Column, timezone: str, parameter: str) -> sql.Composable:

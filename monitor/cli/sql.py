@@ -17,7 +17,7 @@ from checks.census import parameters as census_parameters
 from checks.citus.cluster import on_citus
 from checks.doctor.findings import Blocks
 from checks.judgement import MAX_EVIDENCE
-from checks.recording_rate import reading
+from checks.recording_rate import queries
 from checks.relations import Engine
 from checks.spec import Cutoffs
 from checks.statements import render
@@ -118,7 +118,7 @@ def check_statements(workshop: Workshop) -> dict[str, str]:
     found: dict[str, str] = {}
     for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
         found |= check.statements(catalogue, pools)
-    found |= reading.statements(catalogue, pools, workshop.state.state_schema)
+    found |= queries.statements(catalogue, pools, workshop.state.state_schema)
     found |= {one.name: custom_sql.statement(one.query) for one in settings.checks.sql}
     return found
 
