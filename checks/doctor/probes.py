@@ -37,13 +37,13 @@ from checks.relations import Relation
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
 Answers = Sequence[Row[Any]]
+Parameters = Mapping[str, object]
 
 _UNKNOWN_ZONE = "22023"  # invalid_parameter_value
 _NOT_TOGETHER = "0A000"  # feature_not_supported: Citus joins no tables that don't lie together
 _NO_PRIVILEGE = "42501"  # insufficient_privilege: for the privilege rules to say
 _OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_available
-_NOTHING: Mapping[str, object] = {"none": 0}
-"""Rows that a statement is asked for where only its refusal matters."""
+_NO_VALUES: Parameters = {}
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
 
@@ -56,17 +56,14 @@ class SavepointQuery:
         self._milliseconds = round(patience / timedelta(milliseconds=1))
 
     async def ask(
-        self,
-        statement: str,
-        fragments: Fragments,
-        parameters: Mapping[str, object] | None = None,
+        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         text = render("checks", statement, fragments)
         savepoint = await self.connection.begin_nested()
         try:
             await self.demand("catalogue_patience", {"milliseconds": self._milliseconds})
-            return await self._execute(text, parameters or {})
+            return await self._execute(text, parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
@@ -79,20 +76,16 @@ class SavepointQuery:
         self,
         statement: str,
         fragments: Fragments,
-        parameters: Mapping[str, object] = _NOTHING,
         *,
         but: frozenset[str] = frozenset(),
     ) -> Refusal | None:
-        """Why PostgreSQL refuses the statement; None where it does not, or by a SQLSTATE of `but`,
-        which says nothing about it."""
-        answer = await self.ask(statement, fragments, parameters)
+        """Why PostgreSQL refuses the statement, which is asked for no row; None where it does not,
+        or by a SQLSTATE of `but`, which says nothing about it."""
+        answer = await self.ask(statement, fragments, {"none": 0})
         return answer if isinstance(answer, Refusal) and answer.sqlstate not in but else None
 
     async def number(
-        self,
-        statement: str,
-        fragments: Fragments,
-        parameters: Mapping[str, object] | None = None,
+        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
     ) -> int | None:
         """The number that the statement returns; None where it is refused."""
         answer = await self.ask(statement, fragments, parameters)
@@ -105,13 +98,11 @@ class SavepointQuery:
             return Answer.UNKNOWN
         return Answer.YES if answer else Answer.NO
 
-    async def demand(
-        self, statement: str, parameters: Mapping[str, object] | None = None
-    ) -> Answers:
+    async def demand(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""
-        return await self._execute(render("checks", statement, {}), parameters or {})
+        return await self._execute(render("checks", statement, {}), parameters)
 
-    async def _execute(self, text: str, parameters: Mapping[str, object]) -> Answers:
+    async def _execute(self, text: str, parameters: Parameters) -> Answers:
         result = await self.connection.exec_driver_sql(text, dict(parameters))
         return result.all()
 
