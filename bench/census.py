@@ -67,8 +67,8 @@ async def _steady(server: PostgresServer, one: Counting, options: Options) -> tu
         measures.append(
             times_faster("plain anti-join, nothing legacy", slow, census, ANTI_JOIN_GOAL)
         )
-        _, borders = await one.now()
-        for name, seconds in rivals(server, HEALED, borders):
+        _, cutoffs = await one.now()
+        for name, seconds in rivals(server, HEALED, cutoffs):
             measures.append(times_faster(name, seconds, census, ANTI_JOIN_GOAL))
     return tuple(measures)
 

@@ -21,10 +21,10 @@ from bench.measures import Measure, compared
 from bench.options import Options
 from bench.report import Report
 from bench.servers import copied, settings_for
-from checks.recording_rate.reading import seed, statements, take_sample
-from checks.recording_rate.samples import Window
+from checks.recording_rate.queries import read_seeds, statements, take_sample
+from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.checking.builtin import CheckDefinition, plans
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
@@ -44,7 +44,7 @@ ANALYZE user_art_impressions
 """
 _FLOOR = "SELECT count(*) FROM user_art_impressions"
 
-Contender = Callable[[AsyncConnection, Borders], Awaitable[object]]
+Contender = Callable[[AsyncConnection, Cutoffs], Awaitable[object]]
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
@@ -75,7 +75,7 @@ async def _samples(url: str, rounds: int) -> dict[str, list[float]]:
         await engine.dispose()
 
 
-async def _floor(connection: AsyncConnection, _: Borders) -> object:
+async def _floor(connection: AsyncConnection, _: Cutoffs) -> object:
     return (await connection.exec_driver_sql(_FLOOR)).scalar_one()
 
 
@@ -83,7 +83,7 @@ def _checks(
     listed: tuple[CheckDefinition, ...], catalogue: Catalogue, pools: PoolsSpec
 ) -> dict[str, Contender]:
     def of(plan: CheckDefinition) -> Contender:
-        return lambda connection, borders: plan.measure(connection, catalogue, pools, borders)
+        return lambda connection, cutoffs: plan.measure(connection, catalogue, pools, cutoffs)
 
     return {plan.name: of(plan) for plan in listed}
 
@@ -91,11 +91,13 @@ def _checks(
 def _recording(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, Contender]:
     texts = statements(catalogue, pools, None)
 
-    async def sample(connection: AsyncConnection, borders: Borders) -> object:
-        return await take_sample(connection, texts, Window(borders.now - _EVERY, borders.now))
+    async def sample(connection: AsyncConnection, cutoffs: Cutoffs) -> object:
+        return await take_sample(
+            connection, texts, SampleInterval(cutoffs.now - _EVERY, cutoffs.now)
+        )
 
-    async def first(connection: AsyncConnection, borders: Borders) -> object:
-        return await seed(connection, texts, borders.now, _EVERY)
+    async def first(connection: AsyncConnection, cutoffs: Cutoffs) -> object:
+        return await read_seeds(connection, texts, cutoffs.now, _EVERY)
 
     return {"recording_rate, a sample": sample, "recording_rate, the first start": first}
 
@@ -108,9 +110,9 @@ async def _alternate(
     for number in range(rounds + 1):
         for name in list(contenders) if number % 2 else list(contenders)[::-1]:
             async with snapshot(engine, timeout=_TIMEOUT) as connection:
-                borders = Borders.at(await database_now(connection), pools)
+                cutoffs = Cutoffs.at(await database_now(connection), pools)
                 started = time.perf_counter()
-                await contenders[name](connection, borders)
+                await contenders[name](connection, cutoffs)
             if number:
                 samples[name].append(time.perf_counter() - started)
     return samples

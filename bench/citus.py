@@ -1,7 +1,7 @@
 """What the forms for Citus cost on plain PostgreSQL, against its own: `python -m bench.citus`.
 
 A form that costs at most a tenth more serves both engines; a dearer one is Citus's alone
-(`ON_CITUS` in checks/statements.py, and the audience in checks/fragments.py).
+(`ON_CITUS` and the audience, in checks/citus/forms.py).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bench.report import Report
 from bench.servers import copied, settings_for
 from checks import pool_exhaustion
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
-from checks.cluster import on_citus
-from checks.doctor import Blocks
+from checks.citus.cluster import on_citus
+from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
@@ -80,11 +80,11 @@ async def _timed(connection: AsyncConnection, text: str, values: Mapping[str, ob
 async def _read(runtime: Runtime, rounds: _Rounds, count: int) -> None:
     pools, catalogue = runtime.state.pools, runtime.catalogue
     async with snapshot(runtime.engine, timeout=_TIMEOUT) as connection:
-        borders = Borders.at(await database_now(connection), pools)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
         anybody = await connection.exec_driver_sql("SELECT min(id) FROM users")
         values = {
-            **parameters(borders),
-            **pool_exhaustion.parameters(borders, 5),
+            **parameters(cutoffs),
+            **pool_exhaustion.parameters(cutoffs, 5),
             "user_id": anybody.scalar_one(),
         }
         for _ in range(count + 1):

@@ -20,10 +20,10 @@ from checks.census import (
     parameters,
     take_census,
 )
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
@@ -32,7 +32,7 @@ from monitor.runtime import inspect_catalogue, require_catalogue
 _TIMEOUT = timedelta(hours=2)
 _FLOOR = "SELECT count(*) FROM user_art_impressions"
 
-Contender = Callable[[AsyncConnection, Borders], Awaitable[float]]
+Contender = Callable[[AsyncConnection, Cutoffs], Awaitable[float]]
 """Counts in the connection's snapshot; the seconds that it took."""
 
 
@@ -50,36 +50,36 @@ class Counting:
     expects_legacy: bool = False
     """The last census found legacy pairs, as it has wherever there are some."""
 
-    async def floor(self, connection: AsyncConnection, _: Borders) -> float:
+    async def floor(self, connection: AsyncConnection, _: Cutoffs) -> float:
         """Every impression read once, by the cheapest index."""
         started = time.perf_counter()
         (await connection.exec_driver_sql(_FLOOR)).scalar_one()
         return time.perf_counter() - started
 
-    async def census(self, connection: AsyncConnection, borders: Borders) -> float:
+    async def census(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """As the service takes it."""
-        return (await self._census(connection, borders)).duration_seconds
+        return (await self._census(connection, cutoffs)).duration_seconds
 
-    async def affected_users(self, connection: AsyncConnection, borders: Borders) -> float:
+    async def affected_users(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """Counted in the snapshot of a census, whose time is left out."""
-        census = await self._census(connection, borders)
-        users = await count_affected_users(connection, self.catalogue, self.pools, borders, census)
+        census = await self._census(connection, cutoffs)
+        users = await count_affected_users(connection, self.catalogue, self.pools, cutoffs, census)
         return users.duration_seconds
 
-    async def census_and_users(self, connection: AsyncConnection, borders: Borders) -> float:
+    async def census_and_users(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """The four counts, and how many users are affected, in one snapshot."""
         started = time.perf_counter()
-        census = await self._census(connection, borders)
-        await count_affected_users(connection, self.catalogue, self.pools, borders, census)
+        census = await self._census(connection, cutoffs)
+        await count_affected_users(connection, self.catalogue, self.pools, cutoffs, census)
         return time.perf_counter() - started
 
-    async def anti_join(self, connection: AsyncConnection, borders: Borders) -> float:
+    async def anti_join(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """As people write it. Raises DifferentCountsError unless the census says the same."""
         text = statement("anti_join").as_string(None)
         started = time.perf_counter()
-        row = (await connection.exec_driver_sql(text, naive(borders))).one()
+        row = (await connection.exec_driver_sql(text, naive(cutoffs))).one()
         seconds = time.perf_counter() - started
-        census = await self._census(connection, borders)
+        census = await self._census(connection, cutoffs)
         if tuple(row) != census.counts:
             raise DifferentCountsError(f"{tuple(row)} by anti-join, {census.counts} by census")
         return seconds
@@ -92,17 +92,17 @@ class Counting:
             for form in exact_forms(self.catalogue, self.pools)
         }
 
-    async def now(self) -> tuple[Census, Borders]:
-        """A census, and the borders that it was taken by."""
+    async def now(self) -> tuple[Census, Cutoffs]:
+        """A census, and the cutoffs that it was taken by."""
         async with snapshot(self.engine, timeout=_TIMEOUT) as connection:
-            borders = Borders.at(await database_now(connection), self.pools)
-            return await self._census(connection, borders), borders
+            cutoffs = Cutoffs.at(await database_now(connection), self.pools)
+            return await self._census(connection, cutoffs), cutoffs
 
     async def once(self, contender: Contender) -> float:
         """The seconds of one contender in a snapshot of its own."""
         async with snapshot(self.engine, timeout=_TIMEOUT) as connection:
-            borders = Borders.at(await database_now(connection), self.pools)
-            return await contender(connection, borders)
+            cutoffs = Cutoffs.at(await database_now(connection), self.pools)
+            return await contender(connection, cutoffs)
 
     async def alternate(
         self, contenders: Mapping[str, Contender], rounds: int, *, warm_up: bool = True
@@ -118,24 +118,24 @@ class Counting:
         return samples
 
     def _statement(self, text: str) -> Contender:
-        async def count(connection: AsyncConnection, borders: Borders) -> float:
+        async def count(connection: AsyncConnection, cutoffs: Cutoffs) -> float:
             started = time.perf_counter()
-            (await connection.exec_driver_sql(text, parameters(borders))).one()
+            (await connection.exec_driver_sql(text, parameters(cutoffs))).one()
             return time.perf_counter() - started
 
         return count
 
-    async def _census(self, connection: AsyncConnection, borders: Borders) -> Census:
+    async def _census(self, connection: AsyncConnection, cutoffs: Cutoffs) -> Census:
         return await take_census(
-            connection, self.catalogue, self.pools, borders, expects_legacy=self.expects_legacy
+            connection, self.catalogue, self.pools, cutoffs, expects_legacy=self.expects_legacy
         )
 
 
-def naive(borders: Borders) -> dict[str, datetime]:
+def naive(cutoffs: Cutoffs) -> dict[str, datetime]:
     """For columns without a time zone: people compare them in UTC and don't convert each row."""
     return {
-        "fresh_after": borders.fresh_after.replace(tzinfo=None),
-        "legacy_until": borders.legacy_until.replace(tzinfo=None),
+        "fresh_after": cutoffs.fresh_after.replace(tzinfo=None),
+        "legacy_until": cutoffs.legacy_until.replace(tzinfo=None),
     }
 
 

@@ -19,7 +19,7 @@ from bench.counting import naive
 from bench.errors import BenchmarkError
 from bench.progress import note
 from bench.servers import statement
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.demo.child import Child
 from monitor.demo.server import PostgresServer
 
@@ -30,25 +30,25 @@ _METRIC = "sql_pairs{"
 
 
 def rivals(
-    server: PostgresServer, database: str, borders: Borders
+    server: PostgresServer, database: str, cutoffs: Cutoffs
 ) -> Iterator[tuple[str, list[float]]]:
     """A tool's name and the seconds that it took, once; no seconds where it is not installed."""
     name = "anti-join through Great Expectations"
     if find_spec("great_expectations") is None:
         yield f"{name} (not installed)", []
     else:
-        yield name, [_through_expectations(server, database, borders)]
+        yield name, [_through_expectations(server, database, cutoffs)]
     name = f"anti-join through {_EXPORTER}"
     if shutil.which(_EXPORTER) is None:
         yield f"{name} (not installed)", []
     else:
-        yield name, [_through_exporter(server, database, borders)]
+        yield name, [_through_exporter(server, database, cutoffs)]
 
 
-def _through_expectations(server: PostgresServer, database: str, borders: Borders) -> float:
+def _through_expectations(server: PostgresServer, database: str, cutoffs: Cutoffs) -> float:
     """The seconds of one validation; neither the import nor the set-up is counted."""
     note("… Great Expectations")
-    request = {"url": server.url(database), "query": _filled("anti_join_rows", borders)}
+    request = {"url": server.url(database), "query": _filled("anti_join_rows", cutoffs)}
     done = subprocess.run(
         [sys.executable, "-m", "bench.expectation"],
         input=json.dumps(request),
@@ -64,13 +64,13 @@ def _through_expectations(server: PostgresServer, database: str, borders: Border
     return float(answer["seconds"])
 
 
-def _through_exporter(server: PostgresServer, database: str, borders: Borders) -> float:
+def _through_exporter(server: PostgresServer, database: str, cutoffs: Cutoffs) -> float:
     """From the exporter's start to the scrape that has the counts; its start is milliseconds."""
     note(f"… {_EXPORTER}")
     port = _free_port()
     config = server.socket_dir / "exporter.yaml"
     # JSON is YAML.
-    config.write_text(json.dumps(_exporter_config(server, database, borders)), encoding="utf-8")
+    config.write_text(json.dumps(_exporter_config(server, database, cutoffs)), encoding="utf-8")
     log = server.socket_dir / "exporter.log"
     started = time.perf_counter()
     child = Child(
@@ -94,25 +94,25 @@ def _through_exporter(server: PostgresServer, database: str, borders: Borders) -
     raise BenchmarkError(f"{_EXPORTER} never told the counts: {_end_of(log)}")
 
 
-def _exporter_config(server: PostgresServer, database: str, borders: Borders) -> object:
+def _exporter_config(server: PostgresServer, database: str, cutoffs: Cutoffs) -> object:
     url = f"postgres://postgres@/{database}?sslmode=disable&host={quote(str(server.socket_dir))}"
     counts = ["tracked", "fresh", "storage", "legacy_untracked"]
     query = {
         "name": "pairs",
         "help": "pairs by state",
         "values": counts,
-        "query": _filled("anti_join", borders),
+        "query": _filled("anti_join", cutoffs),
     }
     job = {"name": "gallery", "interval": "24h", "connections": [url], "queries": [query]}
     return {"jobs": [job]}
 
 
-def _filled(name: str, borders: Borders) -> str:
+def _filled(name: str, cutoffs: Cutoffs) -> str:
     """A statement with its moments in place: these tools bind nothing."""
     text = "\n".join(
         line for line in statement(name).as_string(None).splitlines() if not line.startswith("--")
     )
-    moments = {key: f"timestamp '{value.isoformat(' ')}'" for key, value in naive(borders).items()}
+    moments = {key: f"timestamp '{value.isoformat(' ')}'" for key, value in naive(cutoffs).items()}
     return text % moments
 
 

@@ -10,8 +10,7 @@ from random import Random
 
 from bench.apps import EVERY, WEEK, Interval, Outage, Traffic, generate, outages
 from checks.recording_rate.assessment import Assessment, Limits, assess
-from checks.recording_rate.samples import Sample
-from checks.recording_rate.series import Series
+from checks.recording_rate.samples import Sample, Series
 
 WEEKS = 8
 SIZES = {"busy": 600.0, "steady": 120.0, "modest": 30.0, "small": 6.0}
@@ -135,7 +134,7 @@ def _watch_outage(
 def _take(series: Series, traffic: Traffic, interval: Interval, recorded: int) -> Assessment:
     series.append(_sample(interval, recorded))
     assessment = assess(series, traffic.zone, _LIMITS)
-    series.judge_newest(suspect=assessment.suspect, level=assessment.level)
+    series.judge_newest(suspect=assessment.suspect, day_factor=assessment.day_factor)
     return assessment
 
 

@@ -1,17 +1,19 @@
 """What consistent means, and how it is counted. Read-only; imports nothing else of ours.
 
-spec        what the operator calls the tables, and the pools' borders
+spec        what the operator calls the tables, and the pools' cutoffs
 errors      the root of every error that this product raises
 relations   facts about the three tables, as read from PostgreSQL's catalogue
-catalogue   reads those facts; renders the SQL files with them
-doctor      facts -> findings: what is wrong, what follows, what mends it
+catalogue   reads those facts
+citus/      what is different where Citus spreads the tables over several servers
+statements  SQL files, and how names get into them; fragments: the pieces for one catalogue
+doctor/     facts -> findings: what is wrong, what follows, what mends it
 census      the four counts, in several forms, and which of them is exact here
 pairs       one user's counts, and one pair explained value by value
 sql/        every SELECT, one a file
 
-measurement, judgement            numbers, and the pure step from numbers to an outcome
+judgement                         what a check brings back, and the pure step to an outcome
 duplicates, orphans, timestamps   rows that can't be right
 pool_exhaustion, artwork_supply   what is left to show, and whether more comes
-own_sql                           the operator's own number
-moments, examples, wording        what these share: clocks, evidence, sentences
+recording_rate/                   whether the app still records impressions as usual
+custom_sql                        the operator's own number
 """

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from psycopg import sql
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.cluster import engine_of, read_cluster, read_distribution
+from checks.citus.cluster import engine_of, read_cluster, read_distribution
+from checks.citus.distribution import Cluster
 from checks.errors import CatalogueError
-from checks.relations import Catalogue, Cluster, Column, ForeignKey, Index, Kind, Relation
+from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation
 from checks.spec import CatalogueSpec
 from checks.statements import template
 
@@ -146,11 +146,6 @@ def parse_name(configured: str) -> tuple[str | None, str]:
         raise CatalogueError(f"Expected a table name, got {configured!r}.")
     schema = match["schema"]
     return (None if schema is None else _unquoted(schema)), _unquoted(match["name"])
-
-
-def relation_identifier(relation: Relation) -> sql.Identifier:
-    """The relation's name for a FROM clause, quoted and with its schema."""
-    return sql.Identifier(relation.schema, relation.name)
 
 
 async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Facts:

@@ -14,11 +14,12 @@ from enum import StrEnum
 from psycopg.sql import Composed
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import fragments
 from checks.relations import Catalogue, Engine
-from checks.spec import Borders, PoolsSpec
-from checks.statements import Fragments, compose, form_of, render, template
+from checks.spec import Cutoffs, PoolsSpec
+from checks.statements import Fragments, compose, render, template
 
 PACKAGE = "checks"
 
@@ -178,12 +179,12 @@ def affected_users_count_sql(catalogue: Catalogue, names: Fragments) -> str:
     return render(PACKAGE, "affected_users_count", {"affected_users": inner})
 
 
-def parameters(borders: Borders, verified_until: datetime | None = None) -> dict[str, object]:
+def parameters(cutoffs: Cutoffs, verified_until: datetime | None = None) -> dict[str, object]:
     """What the statements of this module bind; `verified_until` is the last verified cutoff."""
     return {
-        "fresh_after": borders.fresh_after,
-        "legacy_until": borders.legacy_until,
-        "created_before": borders.created_before,
+        "fresh_after": cutoffs.fresh_after,
+        "legacy_until": cutoffs.legacy_until,
+        "created_before": cutoffs.created_before,
         "verified_until": verified_until,
     }
 
@@ -192,7 +193,7 @@ async def take_census(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     verified_until: datetime | None = None,
     form: CensusForm | None = None,
@@ -209,11 +210,11 @@ async def take_census(
     chosen = form if form is not None else choose_form(catalogue, pools)[0]
     if form is None and expects_legacy and chosen is CensusForm.BY_TOTAL:
         chosen = CensusForm.BY_ARTWORK
-    census = await _count(connection, catalogue, pools, borders, verified_until, chosen)
+    census = await _count(connection, catalogue, pools, cutoffs, verified_until, chosen)
     if chosen is not CensusForm.BY_TOTAL or census.legacy_untracked == 0:
         return census
     detailed = await _count(
-        connection, catalogue, pools, borders, verified_until, CensusForm.BY_ARTWORK
+        connection, catalogue, pools, cutoffs, verified_until, CensusForm.BY_ARTWORK
     )
     if detailed.counts != census.counts:
         raise StatementError(
@@ -232,16 +233,16 @@ async def _count(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     verified_until: datetime | None,
     form: CensusForm,
 ) -> Census:
     statement = census_sql(form, fragments(catalogue, pools), catalogue.engine)
     started = time.perf_counter()
-    result = await connection.exec_driver_sql(statement, parameters(borders, verified_until))
+    result = await connection.exec_driver_sql(statement, parameters(cutoffs, verified_until))
     row = result.one()
     census = Census(
-        as_of=borders.now.astimezone(UTC),
+        as_of=cutoffs.now.astimezone(UTC),
         form=form,
         tracked=row.tracked,
         fresh=row.fresh,
@@ -267,7 +268,7 @@ async def count_affected_users(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     census: Census,
 ) -> AffectedUsers:
     """How many users are affected, in the snapshot that `census` was taken from.
@@ -279,7 +280,7 @@ async def count_affected_users(
         return AffectedUsers(census.as_of, 0, census.audience, 0.0)
     statement = affected_users_count_sql(catalogue, fragments(catalogue, pools))
     started = time.perf_counter()
-    row = (await connection.exec_driver_sql(statement, parameters(borders))).one()
+    row = (await connection.exec_driver_sql(statement, parameters(cutoffs))).one()
     if row.legacy != census.legacy_untracked:
         raise StatementError(
             f"Two counts of one snapshot differ: {census.legacy_untracked} legacy pairs by artwork,"

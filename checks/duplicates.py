@@ -8,11 +8,10 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
+from checks.judgement import MAX_EVIDENCE, Measurement, count_of
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import raw, render
-from checks.wording import counted
 
 STATEMENT = "duplicate_impressions"
 
@@ -30,7 +29,7 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count the surplus impressions: one a pair is right. Skipped where an index refuses them."""
     spec = catalogue.spec.impressions
@@ -50,7 +49,7 @@ async def measure(
     surplus = impressions - pairs
     return Measurement(
         value=surplus,
-        message=f"{counted(surplus, 'surplus impression')} of {counted(pairs, 'pair')}."
+        message=f"{count_of(surplus, 'surplus impression')} of {count_of(pairs, 'pair')}."
         if surplus
         else "No pair has more than one impression.",
         numbers={"pairs": pairs, "impressions": impressions, "surplus": surplus},

@@ -5,6 +5,7 @@ ConservatorError              a sentence for a person; never a traceback
 ├── DatabaseUnavailableError  wait and try again                (exit 69)
 ├── CatalogueError            mend the tables, or say what they are called
 ├── StatementError            the database refused a statement
+├── UnknownUserError          there is no such user
 ├── BusyError                 too many wait already; ask again in a moment
 └── RefusedError              not now: paused, breaker, active run; the sentence says which
 """
@@ -43,6 +44,12 @@ class StatementError(ConservatorError):
     """The database refused a statement: no privilege, no such column, ran out of time."""
 
     code = "statement"
+
+
+class UnknownUserError(ConservatorError):
+    """There is no such user among those that `catalog.users` admits."""
+
+    code = "unknown_user"
 
 
 class BusyError(ConservatorError):

@@ -2,17 +2,30 @@
 
 Every `where` of the operator is applied inside a subselect over its own table alone, so that its
 column names can't become ambiguous in a join.
+
+A column without time zone is read in `catalog.timezone`. Where a clock was set back, it showed an
+hour twice and the column does not say which one is meant: PostgreSQL takes the later. A check that
+accuses a row has to hold under both readings (`first_moment`, `last_moment`).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from psycopg import sql
 
+from checks.citus.forms import materializations, tracked_audience
 from checks.relations import Catalogue, Column, Engine, Relation
 from checks.spec import Audience, PoolsSpec
 from checks.statements import Fragments, identifier, operator_sql, raw
 
 _NO_FILTER = raw("TRUE")
+
+SKEW = timedelta(minutes=5)
+"""How far the clocks of app servers and database may lie apart before a time counts as wrong."""
+
+# Zones lie at most 27 hours apart, so no change of a zone's offset moves a clock by two days.
+_LONGEST_STEP = sql.SQL("interval '2 days'")
 
 
 def table(relation: Relation) -> sql.SQL:
@@ -20,13 +33,15 @@ def table(relation: Relation) -> sql.SQL:
     return identifier(relation.schema, relation.name)
 
 
-def moment(column: Column, timezone: str) -> sql.Composable:
-    """The column as timestamptz; without a time zone of its own it is read in `timezone`."""
+def moment(column: Column, timezone: str, alias: str | None = None) -> sql.Composable:
+    """The column as timestamptz; without a time zone of its own it is read in `timezone`.
+
+    `alias` is the name that its table has in the statement.
+    """
+    name = identifier(column.name) if alias is None else identifier(alias, column.name)
     if column.has_time_zone:
-        return identifier(column.name)
-    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
-        identifier(column.name), sql.Literal(timezone)
-    )
+        return name
+    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(name, sql.Literal(timezone))
 
 
 def stored_moment(column: Column, timezone: str, parameter: str) -> sql.Composable:
@@ -35,6 +50,50 @@ def stored_moment(column: Column, timezone: str, parameter: str) -> sql.Composab
     if column.has_time_zone:
         return bound
     return sql.SQL("({} AT TIME ZONE {})").format(bound, sql.Literal(timezone))
+
+
+def first_moment(column: Column, timezone: str) -> sql.Composable:
+    """The earliest moment that the column's value may mean.
+
+    It reads the clock as it went a day before as well: for a day after a clock was set back that
+    is more patience than need be, and at no other time.
+    """
+    usual = moment(column, timezone)
+    if column.has_time_zone:
+        return usual
+    return sql.SQL(
+        "least({usual}, (({column}::timestamp - interval '1 day') AT TIME ZONE {zone})"
+        " + interval '24 hours')"
+    ).format(usual=usual, column=identifier(column.name), zone=sql.Literal(timezone))
+
+
+def last_moment(column: Column, timezone: str) -> sql.Composable:
+    """The latest moment that the column's value may mean: for a date, the end of the day."""
+    if column.cast != "date":
+        return moment(column, timezone)
+    return sql.SQL("(({} + 1)::timestamp AT TIME ZONE {})").format(
+        identifier(column.name), sql.Literal(timezone)
+    )
+
+
+def not_long_before(column: Column, timezone: str, parameter: str) -> sql.Composable:
+    """A condition that an index on `column` and its statistics can answer.
+
+    It lets through every row whose moment is not before the bound moment `parameter`, and some
+    that are, where the column has no time zone: an exact comparison has to follow.
+    """
+    border = stored_moment(column, timezone, parameter)
+    if column.has_time_zone:
+        return sql.SQL("{} >= {}").format(identifier(column.name), border)
+    return sql.SQL("{} >= {} - {}").format(identifier(column.name), border, _LONGEST_STEP)
+
+
+def not_long_after(column: Column, timezone: str, parameter: str) -> sql.Composable:
+    """The same for rows whose moment is not after `parameter`; NULL is not let through."""
+    border = stored_moment(column, timezone, parameter)
+    if column.has_time_zone:
+        return sql.SQL("{} <= {}").format(identifier(column.name), border)
+    return sql.SQL("{} <= {} + {}").format(identifier(column.name), border, _LONGEST_STEP)
 
 
 def _filter(where: str | None) -> sql.Composable:
@@ -115,23 +174,12 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
 def _audience(
     catalogue: Catalogue, pools: PoolsSpec, counted_users: sql.Composable
 ) -> sql.Composable:
-    """The audience (id, created_at) as a subselect.
-
-    Citus refuses to look for each user whether there is an impression somewhere: there it is a join
-    with everybody who is named by one.
-    """
-    if catalogue.engine is Engine.POSTGRESQL or pools.audience is Audience.ALL:
-        return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
-            counted_users, in_audience(catalogue, pools, "u.id")
-        )
-    return sql.SQL(
-        "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
-        " SELECT u.id, u.created_at FROM {counted_users} AS u"
-        " JOIN named ON named.user_id = u.id)"
-    ).format(
-        user=identifier(catalogue.spec.impressions.user),
-        impressions=table(catalogue.impressions),
-        counted_users=counted_users,
+    """The audience (id, created_at) as a subselect."""
+    if catalogue.engine is Engine.CITUS and pools.audience is Audience.TRACKED:
+        user = identifier(catalogue.spec.impressions.user)
+        return tracked_audience(table(catalogue.impressions), user, counted_users)
+    return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+        counted_users, in_audience(catalogue, pools, "u.id")
     )
 
 
@@ -140,20 +188,6 @@ _IS_LEGACY = raw(
     " AND a.created_at < coalesce(%(created_before)s::timestamptz, 'infinity'))"
 )
 """Artwork `a` is old enough to be legacy: the part of the definition that no user changes."""
-
-
-def _on_nodes(engine: Engine) -> Fragments:
-    """How a CTE that reads one table is written.
-
-    Citus refuses many a join of tables that don't lie beside each other, and none with a result
-    that it has at hand: so each table is read by itself, and what is joined are the results.
-    PostgreSQL joins as it likes best. `leaf` is for what is named once, `inline` for more often.
-    """
-    apart = engine is Engine.CITUS
-    return {
-        "leaf": raw("MATERIALIZED" if apart else ""),
-        "inline": raw("MATERIALIZED" if apart else "NOT MATERIALIZED"),
-    }
 
 
 def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
@@ -175,7 +209,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "pairs": _pairs(catalogue),
         "audience": _audience(catalogue, pools, counted_users),
         "everybody_counts": raw("TRUE" if pools.audience is Audience.ALL else "FALSE"),
-        **_on_nodes(catalogue.engine),
+        **materializations(catalogue.engine),
         "in_audience": in_audience(catalogue, pools, "u.id"),
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),

@@ -1,13 +1,34 @@
-"""From a number to an outcome: pure."""
+"""What a check brings back, in numbers, words and examples, and what its number means. Pure."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import chain, islice, zip_longest
 
-from checks.measurement import Measurement
+MAX_EVIDENCE = 20
+"""Example rows that a check may show: ids and moments only, never labels."""
+NO_ID = "(null)"
+"""In evidence, the id that a row does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One evaluation of a check."""
+
+    value: float | None
+    """The number that is judged; None only where `skipped`."""
+    message: str
+    """The result in one sentence, with its numbers."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """What the value is made of."""
+    evidence: tuple[Mapping[str, str], ...] = ()
+    """Example rows, at most MAX_EVIDENCE: ids and moments, as text."""
+    skipped: str | None = None
+    """Why the fault is impossible here, so that nothing was measured: the constraint's name."""
 
 
 class Outcome(StrEnum):
@@ -82,3 +103,26 @@ def judge(measurement: Measurement, thresholds: Thresholds) -> Outcome:
     if thresholds.warn is not None and thresholds.warn.holds(measurement.value):
         return Outcome.WARN
     return Outcome.PASS
+
+
+def interleave_evidence(
+    kinds: Iterable[Sequence[Mapping[str, str]]],
+) -> tuple[Mapping[str, str], ...]:
+    """The first of each kind, then the second of each, until MAX_EVIDENCE or the end."""
+    rounds = chain.from_iterable(zip_longest(*kinds))
+    return tuple(islice((row for row in rounds if row is not None), MAX_EVIDENCE))
+
+
+def count_of(number: int, thing: str) -> str:
+    """`1 pair`, `2 pairs`, `12,000 pairs`; `no pairs` for none."""
+    if number == 0:
+        return f"no {thing}s"
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def iso_utc(seconds: float) -> str:
+    """Seconds since 1970 as a person reads them, in UTC."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    except (OverflowError, ValueError, OSError):
+        return "-infinity" if seconds < 0 else "infinity"

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.examples import NO_ID, mixed
 from checks.fragments import fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
+from checks.judgement import MAX_EVIDENCE, NO_ID, Measurement, count_of, interleave_evidence
 from checks.relations import Catalogue, ForeignKey, Relation
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, identifier, render
-from checks.wording import counted
 
 STATEMENT = "orphan_impressions"
 BOTH = "orphan_impressions_both"
@@ -73,7 +71,7 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count impressions with at least one side missing. Skipped where constraints refuse them."""
     proofs = [side.proof(catalogue) for side in _sides(catalogue)]
@@ -108,13 +106,13 @@ def _measurement(users: _Missing, artworks: _Missing, value: int) -> Measurement
     gone_users = [{"user_id": id_} for id_ in users.ids]
     gone_artworks = [{"artwork_id": id_} for id_ in artworks.ids]
     gone = [
-        counted(side.ids_missing, thing)
+        count_of(side.ids_missing, thing)
         for side, thing in ((users, "user"), (artworks, "artwork"))
         if side.ids_missing
     ]
     return Measurement(
         value=value,
-        message=f"{counted(value, 'impression')} of {' and '.join(gone)} not there."
+        message=f"{count_of(value, 'impression')} of {' and '.join(gone)} not there."
         if value
         else "Every impression has its user and its artwork.",
         numbers={
@@ -123,5 +121,5 @@ def _measurement(users: _Missing, artworks: _Missing, value: int) -> Measurement
             "missing_users": users.ids_missing,
             "missing_artworks": artworks.ids_missing,
         },
-        evidence=mixed([gone_users, gone_artworks]),
+        evidence=interleave_evidence([gone_users, gone_artworks]),
     )

@@ -10,17 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import PACKAGE, parameters
-from checks.errors import ConservatorError
+from checks.errors import UnknownUserError
 from checks.fragments import fragments
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-
-
-class UnknownUserError(ConservatorError):
-    """There is no such user among those that `catalog.users` admits."""
-
-    code = "unknown_user"
 
 
 class PairState(StrEnum):
@@ -72,7 +66,7 @@ async def take_user_census(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     user_id: str,
 ) -> UserCensus:
     """The counts of `user_id`, whether or not the audience holds it. Raises UnknownUserError."""
@@ -82,7 +76,7 @@ async def take_user_census(
     statement = render(PACKAGE, "user_census", fragments(catalogue, pools))
     try:
         result = await connection.exec_driver_sql(
-            statement, {**parameters(borders), "user_id": user_id}
+            statement, {**parameters(cutoffs), "user_id": user_id}
         )
     except DBAPIError as error:
         if is_not_an_id(error):
@@ -92,7 +86,7 @@ async def take_user_census(
     if row is None:
         raise unknown
     return UserCensus(
-        borders.now.astimezone(UTC),
+        cutoffs.now.astimezone(UTC),
         row.in_audience,
         row.tracked,
         row.fresh,
@@ -126,7 +120,7 @@ async def read_pair(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     user_id: str,
     artwork_id: str,
@@ -138,7 +132,7 @@ async def read_pair(
     if not is_text(user_id) or not is_text(artwork_id):
         raise no_id
     statement = render(PACKAGE, "explain_pair", fragments(catalogue, pools))
-    values = {**parameters(borders), "user_id": user_id, "artwork_id": artwork_id}
+    values = {**parameters(cutoffs), "user_id": user_id, "artwork_id": artwork_id}
     try:
         row = (await connection.exec_driver_sql(statement, values)).one()
     except DBAPIError as error:
@@ -157,7 +151,7 @@ def _moment(seconds: float | None) -> str:
         return f"{seconds} (beyond the calendar)"
 
 
-def explain(facts: PairFacts, pools: PoolsSpec, borders: Borders) -> Explanation:
+def explain(facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs) -> Explanation:
     """The state of a pair from its facts, with every value compared."""
     no_pair = _why_no_pair(facts)
     if no_pair is not None:
@@ -175,12 +169,12 @@ def explain(facts: PairFacts, pools: PoolsSpec, borders: Borders) -> Explanation
     because.append("no impression")
     created = _moment(facts.artwork_created)
     if facts.is_fresh:
-        border = borders.fresh_after.isoformat()
+        border = cutoffs.fresh_after.isoformat()
         because.append(
             f"created {created}, after {border}: younger than fresh_for ({pools.fresh_for})"
         )
         return Explanation(PairState.FRESH, tuple(because))
-    border = borders.legacy_until.isoformat()
+    border = cutoffs.legacy_until.isoformat()
     if not facts.is_aged:
         because.append(
             f"created {created}, after {border}: younger than legacy_after ({pools.legacy_after})"
@@ -189,9 +183,9 @@ def explain(facts: PairFacts, pools: PoolsSpec, borders: Borders) -> Explanation
     because.append(
         f"created {created}, not after {border}: at least legacy_after ({pools.legacy_after}) old"
     )
-    if not facts.is_old and borders.created_before is not None:
+    if not facts.is_old and cutoffs.created_before is not None:
         because.append(
-            f"not created before legacy_created_before ({borders.created_before.isoformat()})"
+            f"not created before legacy_created_before ({cutoffs.created_before.isoformat()})"
         )
         return Explanation(PairState.STORAGE, tuple(because))
     if facts.artwork_before_user:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import counted_artworks, fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
-from checks.moments import not_long_before
+from checks.citus.forms import form_of
+from checks.fragments import counted_artworks, fragments, not_long_before
+from checks.judgement import MAX_EVIDENCE, Measurement
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
-from checks.statements import compose, form_of, raw, render, template
+from checks.spec import Cutoffs, PoolsSpec
+from checks.statements import compose, raw, render, template
 
 RESULT = "pool_exhaustion_result"
 
@@ -43,14 +43,14 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     return {name: render("checks", form_of(catalogue.engine, name), names)}
 
 
-def parameters(borders: Borders, minimum: int) -> dict[str, object]:
+def parameters(cutoffs: Cutoffs, minimum: int) -> dict[str, object]:
     """What the statements bind."""
-    before = borders.created_before
+    before = cutoffs.created_before
     return {
-        "legacy_until": borders.legacy_until,
+        "legacy_until": cutoffs.legacy_until,
         "created_before": before,
         # Not legacy is: after the one or not before the other.
-        "pool_since": borders.legacy_until if before is None else min(borders.legacy_until, before),
+        "pool_since": cutoffs.legacy_until if before is None else min(cutoffs.legacy_until, before),
         "minimum": minimum,
         "evidence": MAX_EVIDENCE,
     }
@@ -60,7 +60,7 @@ async def measure(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     minimum: int,
 ) -> Measurement:
@@ -70,7 +70,7 @@ async def measure(
     they are empty. Evidence are the users with the least unseen.
     """
     (statement,) = statements(catalogue, pools).values()
-    result = await connection.exec_driver_sql(statement, parameters(borders, minimum))
+    result = await connection.exec_driver_sql(statement, parameters(cutoffs, minimum))
     row = result.one()
     numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}
     seen = ""

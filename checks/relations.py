@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from checks.citus.distribution import Cluster, Distribution
 from checks.spec import CatalogueSpec
 
 
@@ -24,46 +25,6 @@ class Engine(StrEnum):
 
     POSTGRESQL = "postgresql"
     CITUS = "citus"
-
-
-class Spread(StrEnum):
-    """How Citus spreads a table over its nodes."""
-
-    HASH = "hash"
-    """In shards, by a column."""
-    REFERENCE = "reference"
-    """Whole, on every node."""
-    LOCAL = "local"
-    """Whole, on the coordinator, and known to Citus."""
-    SINGLE = "single shard"
-    """Whole, on one node: schema-based sharding, or distributed by no column."""
-    RANGE = "range"
-    APPEND = "append"
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """What Citus says of one table (pg_dist_partition)."""
-
-    spread: Spread
-    column: str | None = None
-    """The distribution column; None unless it is spread by one."""
-    colocation: int = 0
-    """Tables with the same number, other than 0, have their shards side by side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The Citus extension of this database."""
-
-    version: str
-    group: int
-    """pg_dist_local_group: 0 is the coordinator, everything else a worker."""
-
-    @property
-    def is_coordinator(self) -> bool:
-        """Whether we are connected to the node that everything goes through."""
-        return self.group == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the operator says about the tables: names, filters, and the borders of the pools."""
+"""What the operator says about the tables: names, filters, and the cutoffs of the pools."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class PoolsSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Borders:
+class Cutoffs:
     """The pools' borders as moments, from one reading of the primary's clock.
 
     An artwork is fresh when created after `fresh_after`; legacy when created at or before
@@ -84,8 +84,8 @@ class Borders:
     created_before: datetime | None
 
     @classmethod
-    def at(cls, now: datetime, pools: PoolsSpec) -> Borders:
-        """The borders that `pools` draws at the moment `now`."""
+    def at(cls, now: datetime, pools: PoolsSpec) -> Cutoffs:
+        """The cutoffs that `pools` draws at the moment `now`."""
         # In a zone whose clocks move, Python subtracts on the clock's face, not in elapsed time.
         moment = now.astimezone(UTC)
         return cls(
@@ -94,3 +94,7 @@ class Borders:
             legacy_until=moment - pools.legacy_after,
             created_before=pools.legacy_created_before,
         )
+
+
+Borders = Cutoffs
+"""For `checks.increment` and `monitor.counting`, until they are gone or say it."""

@@ -13,20 +13,6 @@ from importlib import resources
 
 from psycopg import sql
 
-from checks.relations import Engine
-
-ON_CITUS: Mapping[str, str] = {
-    "census_by_owner": "census_by_owner_on_citus",
-    "affected_users_by_owner": "affected_users_by_owner_on_citus",
-    "pool_exhaustion_by_owner": "pool_exhaustion_by_owner_on_citus",
-    "missing_pairs": "missing_pairs_on_citus",
-    "quarantined_pairs": "quarantined_pairs_on_citus",
-    "undo_batch": "undo_batch_on_citus",
-    "ledger_sweep": "ledger_sweep_on_citus",
-}
-"""Statements that Citus takes in another form only, where that would cost PostgreSQL more than a
-tenth (`python -m bench.citus`)."""
-
 Fragments = Mapping[str, sql.Composable]
 
 
@@ -39,11 +25,6 @@ def template(package: str, name: str) -> str:
 def compose(text: str, fragments: Fragments) -> sql.Composed:
     """`text` with its placeholders filled; an unknown placeholder raises KeyError."""
     return raw(text).format(**fragments)
-
-
-def form_of(engine: Engine, name: str) -> str:
-    """The name of the statement's form for the engine: most have one for both."""
-    return ON_CITUS.get(name, name) if engine is Engine.CITUS else name
 
 
 def render(package: str, name: str, fragments: Fragments) -> str:

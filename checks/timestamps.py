@@ -13,14 +13,18 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.examples import NO_ID, mixed
-from checks.fragments import fragments
-from checks.measurement import MAX_EVIDENCE, Measurement
-from checks.moments import SKEW, first_moment, last_moment, moment_text, not_long_before
+from checks.fragments import SKEW, first_moment, fragments, last_moment, not_long_before
+from checks.judgement import (
+    MAX_EVIDENCE,
+    NO_ID,
+    Measurement,
+    count_of,
+    interleave_evidence,
+    iso_utc,
+)
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-from checks.wording import counted
 
 FIRST_VIEWS = "timestamps_first_views"
 BEFORE_ARTWORK = "timestamps_before_artwork"
@@ -71,17 +75,17 @@ def statements(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     return {name: render("checks", name, names) for name in asked}
 
 
-def parameters(borders: Borders) -> dict[str, object]:
+def parameters(cutoffs: Cutoffs) -> dict[str, object]:
     """What the statements bind."""
-    return {"skew": SKEW, "future": borders.now + SKEW, "evidence": MAX_EVIDENCE}
+    return {"skew": SKEW, "future": cutoffs.now + SKEW, "evidence": MAX_EVIDENCE}
 
 
 async def measure(
-    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
     """Count the rows, of either table, with a time that can't be; each row once."""
     asked = statements(catalogue, pools)
-    values = parameters(borders)
+    values = parameters(cutoffs)
     suspects = await connection.exec_driver_sql(asked[FIRST_VIEWS], values)
     if suspects.scalar_one() == 0:
         del asked[BEFORE_ARTWORK]
@@ -95,7 +99,9 @@ async def measure(
         value=sum(numbers.values()),
         message=_sentence(numbers),
         numbers=numbers,
-        evidence=mixed([[_evidence(kind, row) for row in rows[kind]] for kind in rows]),
+        evidence=interleave_evidence(
+            [[_evidence(kind, row) for row in rows[kind]] for kind in rows]
+        ),
     )
 
 
@@ -105,7 +111,7 @@ def _found(rows: Sequence[Row[Any]]) -> int:
 
 def _sentence(numbers: Mapping[str, int]) -> str:
     parts = [
-        f"{counted(numbers[kind.name], kind.thing)} {kind.words}"
+        f"{count_of(numbers[kind.name], kind.thing)} {kind.words}"
         for kind in _KINDS
         if numbers[kind.name]
     ]
@@ -118,5 +124,5 @@ def _evidence(kind: _Kind, row: Row[Any]) -> Mapping[str, str]:
         if name.endswith("_id"):
             shown[name] = NO_ID if value is None else value
         elif name.endswith("_at"):
-            shown[name] = moment_text(value)
+            shown[name] = iso_utc(value)
     return shown

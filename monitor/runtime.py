@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census, choose_form
-from checks.doctor import Blocks, Examination, examine
-from checks.doctor.findings import Finding
+from checks.doctor.findings import Blocks, Examination, Finding
+from checks.doctor.rules import examine
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from monitor.config import Mode, Settings

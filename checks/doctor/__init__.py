@@ -1,17 +1,14 @@
 """What is wrong with the tables as they really are, what follows from it, and what mends it.
 
 findings     the words: finding, severity, what it blocks
-case         everything the rules may look at: facts, evidence, what the operator said
-evidence     answers that only a query can give; `probe` asks, by `questions`
-naming       identifiers and statements for the remedies
-rules        the order of the rules
-presence, column_types, pair_index, uniqueness, references, expressions, writing, privileges,
-clocks, citus, advice
-             the rules, pure: a case in, findings out
-examine      facts + probes + rules
+input        everything the rules may look at: facts, evidence, what the operator said
+probes       asks for the evidence, each question in a savepoint
+ddl          identifiers and statements for the remedies
+rules        every rule in order, and the examination that applies them
+missing_objects, writability, uniqueness, references, privileges, time_zones, advice, citus.rules
+             the rules, pure: the input in, findings out
+
+To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it
+belongs, a line in `rules.RULES`, its name in docs and tests. What it has to ask of the server is a
+field of `input.Evidence` and a method of `probes.ProbeSuite`.
 """
-
-from checks.doctor.examine import examine
-from checks.doctor.findings import Blocks, Examination, Finding, Severity
-
-__all__ = ["Blocks", "Examination", "Finding", "Severity", "examine"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from checks.relations import Catalogue
 
@@ -35,15 +36,25 @@ class Finding:
     """One thing to know about the catalogue, in sentences for the person who can mend it."""
 
     code: str
-    severity: Severity
     subject: str
     """The table, column, index or setting that it is about."""
     problem: str
     consequence: str
     remedy: str
     """SQL to run as the tables' owner, or the setting for config.yaml."""
+    severity: Severity
     blocks: frozenset[Blocks] = frozenset()
     """Never empty for an error, always empty for the others."""
+
+
+error = partial(Finding, severity=Severity.ERROR, blocks=EVERYTHING)
+"""A finding that stops counting and healing."""
+healing_error = partial(Finding, severity=Severity.ERROR, blocks=HEALING)
+"""A finding that stops healing only: the counts are right."""
+warning = partial(Finding, severity=Severity.WARNING)
+"""A finding to look at before something goes wrong."""
+advice = partial(Finding, severity=Severity.ADVICE)
+"""A finding that may stay as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +68,3 @@ class Examination:
         """The findings that block any of `blocks`; without arguments, that block anything."""
         wanted = frozenset(blocks) or EVERYTHING
         return tuple(finding for finding in self.findings if finding.blocks & wanted)
-
-
-def error(
-    code: str,
-    subject: str,
-    *,
-    problem: str,
-    consequence: str,
-    remedy: str,
-    blocks: frozenset[Blocks] = EVERYTHING,
-) -> Finding:
-    """A finding that stops what it `blocks`."""
-    return Finding(code, Severity.ERROR, subject, problem, consequence, remedy, blocks)
-
-
-def healing_error(
-    code: str, subject: str, *, problem: str, consequence: str, remedy: str
-) -> Finding:
-    """A finding that stops healing only: the counts are right."""
-    return error(
-        code, subject, problem=problem, consequence=consequence, remedy=remedy, blocks=HEALING
-    )
-
-
-def warning(code: str, subject: str, *, problem: str, consequence: str, remedy: str) -> Finding:
-    """A finding to look at before something goes wrong."""
-    return Finding(code, Severity.WARNING, subject, problem, consequence, remedy)
-
-
-def advice(code: str, subject: str, *, problem: str, consequence: str, remedy: str) -> Finding:
-    """A finding that may stay as it is."""
-    return Finding(code, Severity.ADVICE, subject, problem, consequence, remedy)

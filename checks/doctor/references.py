@@ -1,23 +1,57 @@
-"""What the impressions' columns promise: never null, always an artwork and a user that exist."""
+"""Keys: they sort, they compare, they are never null, and what they name exists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.doctor.case import TABLES, Case, Comparison, comparisons, has_pair
-from checks.doctor.findings import Finding, advice
-from checks.doctor.naming import columns, find_orphans, quoted, table
+from checks.doctor.ddl import change_type, columns, find_orphans, quoted, table
+from checks.doctor.findings import Finding, advice, error, warning
+from checks.doctor.input import (
+    TABLES,
+    DoctorInput,
+    KeyComparison,
+    found_tables,
+    impressions_table,
+    key_comparisons,
+)
 from checks.relations import ForeignKey, Kind, Relation
 
+_STRINGS = frozenset({"text", "character varying"})
 _PARTITIONED_NOT_VALID = 180000  # the first server that adds a NOT VALID key there
 
 
-def pair_is_not_null(case: Case) -> Iterator[Finding]:
+def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
+    """Batches and counts walk the ids in order."""
+    for role, relation in found_tables(given.facts):
+        for name in role.ids:
+            column = relation.columns.get(name)
+            if column is None or column.orderable:
+                continue
+            yield error(
+                "key_not_orderable",
+                f"{relation.configured}.{name}",
+                problem=f"Its type, {column.type}, has no order (no btree operator class).",
+                consequence="Ids can't be grouped or walked in batches.",
+                remedy=change_type(relation, name, "text", f"{quoted(name)}::text"),
+            )
+
+
+def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
+    """text = uuid has no operator; integer = bigint has one, but is rarely meant."""
+    for comparison in key_comparisons(given.facts):
+        refusal = given.evidence.comparisons.get(comparison.subject)
+        if refusal is not None:
+            yield _incomparable(comparison, refusal.message)
+        elif _differ(comparison):
+            yield _differing(comparison)
+
+
+def pair_is_not_null(given: DoctorInput) -> Iterator[Finding]:
     """A null in the pair belongs to nobody, and the unique index lets any number of them in."""
-    impressions = has_pair(case.facts)
-    if impressions is None or impressions.kind not in TABLES:
+    impressions = impressions_table(given.facts)
+    if impressions is None:
         return
-    for name in (case.spec.impressions.user, case.spec.impressions.artwork):
+    for name in (given.spec.impressions.user, given.spec.impressions.artwork):
         if impressions.columns[name].not_null:
             continue
         yield advice(
@@ -29,12 +63,12 @@ def pair_is_not_null(case: Case) -> Iterator[Finding]:
         )
 
 
-def impressions_have_keys(case: Case) -> Iterator[Finding]:
+def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
     """Validated foreign keys prove that every impression counts, which makes counting cheap."""
-    impressions = case.facts.impressions
-    for comparison in comparisons(case.facts):
+    impressions = given.facts.impressions
+    for comparison in key_comparisons(given.facts):
         target, name, id_ = comparison.right, comparison.left_column, comparison.right_column
-        if comparison.left is not impressions or comparison.subject in case.evidence.comparisons:
+        if comparison.left is not impressions or comparison.subject in given.evidence.comparisons:
             continue
         if not _may_have_key(comparison.left, target, id_):
             continue
@@ -49,7 +83,7 @@ def impressions_have_keys(case: Case) -> Iterator[Finding]:
                 f"There may be impressions whose {target.configured} row is gone; counting takes a "
                 "dearer form that leaves them out."
             ),
-            remedy=_prove(comparison, key, case.facts.server_version),
+            remedy=_prove(comparison, key, given.facts.server_version),
         )
 
 
@@ -79,7 +113,7 @@ def _problem(key: ForeignKey | None, target: Relation) -> str:
     return f"Foreign key {key.name} was never validated against the rows that are there."
 
 
-def _prove(comparison: Comparison, key: ForeignKey | None, server_version: int) -> str:
+def _prove(comparison: KeyComparison, key: ForeignKey | None, server_version: int) -> str:
     impressions, target = comparison.left, comparison.right
     name, id_ = comparison.left_column, comparison.right_column
     orphans = f"-- orphans, to be deleted first: {find_orphans(impressions, name, target, id_)}"
@@ -110,3 +144,51 @@ def _set_not_null(relation: Relation, name: str) -> str:
         f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;\n"
         f"{alter} DROP CONSTRAINT {check};"
     )
+
+
+def _incomparable(comparison: KeyComparison, message: str) -> Finding:
+    return error(
+        "keys_not_comparable",
+        comparison.subject,
+        problem=f"PostgreSQL can't compare {_types(comparison)}: {message}.",
+        consequence="Impressions can't be matched with it, so nothing can be counted or healed.",
+        remedy=_retype(comparison),
+    )
+
+
+def _differing(comparison: KeyComparison) -> Finding:
+    return warning(
+        "key_types_differ",
+        comparison.subject,
+        problem=f"The types differ, though they can be compared: {_types(comparison)}.",
+        consequence=(
+            "An id may not fit into the other column, which makes a backfill fail; and the "
+            "comparison may not be able to use an index."
+        ),
+        remedy=_retype(comparison),
+    )
+
+
+def _differ(comparison: KeyComparison) -> bool:
+    left, right = comparison.columns
+    if left.cast != right.cast:
+        return not {left.cast, right.cast} <= _STRINGS or _limited(left.type)
+    return _limited(left.type) and left.type != right.type
+
+
+def _limited(type_name: str) -> bool:
+    """A length that the other column may exceed."""
+    return "(" in type_name
+
+
+def _types(comparison: KeyComparison) -> str:
+    left, right = comparison.columns
+    return (
+        f"{comparison.left.configured}.{left.name} is {left.type}, "
+        f"{comparison.right.configured}.{right.name} is {right.type}"
+    )
+
+
+def _retype(comparison: KeyComparison) -> str:
+    left, right = comparison.columns
+    return change_type(comparison.left, left.name, right.type, f"{quoted(left.name)}::{right.type}")

@@ -1,56 +1,59 @@
-"""Every rule, in the order in which a person would mend what it finds."""
+"""Every rule, in the order in which a person would mend what it finds, and the examination."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.catalogue import read_catalogue
+from checks.citus import rules as citus
 from checks.doctor import (
     advice,
-    citus,
-    clocks,
-    column_types,
-    expressions,
-    pair_index,
-    presence,
+    missing_objects,
     privileges,
     references,
+    time_zones,
     uniqueness,
-    writing,
+    writability,
 )
-from checks.doctor.case import Case
-from checks.doctor.findings import Finding, Severity
+from checks.doctor.findings import Examination, Finding, Severity
+from checks.doctor.input import DoctorInput
+from checks.doctor.probes import ProbeSuite, SavepointQuery
+from checks.spec import CatalogueSpec, PoolsSpec
 
-Rule = Callable[[Case], Iterator[Finding]]
+Rule = Callable[[DoctorInput], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
-    presence.missing_tables,
-    presence.missing_columns,
+    missing_objects.missing_tables,
+    missing_objects.missing_columns,
     citus.connected_to_the_coordinator,
     privileges.tables_are_readable,
     privileges.all_rows_are_visible,
-    column_types.moments_are_moments,
-    column_types.keys_are_orderable,
-    column_types.keys_are_comparable,
-    clocks.timezone_is_known,
-    expressions.filters_run,
+    time_zones.moments_are_moments,
+    references.keys_are_orderable,
+    references.keys_are_comparable,
+    time_zones.timezone_is_known,
+    missing_objects.filters_run,
     uniqueness.ids_are_unique,
-    writing.server_takes_writes,
-    writing.impressions_are_a_table,
-    pair_index.pair_is_unique,
+    writability.server_takes_writes,
+    writability.impressions_are_a_table,
+    uniqueness.pair_is_unique,
     uniqueness.other_uniqueness,
     citus.impressions_are_spread_by_user,
     citus.ledger_lies_beside_the_impressions,
     citus.others_join_everywhere,
-    expressions.required_columns_are_filled,
-    expressions.defaults_fill_columns,
-    expressions.written_columns_are_writable,
-    writing.no_rules,
+    writability.required_columns_are_filled,
+    writability.defaults_fill_columns,
+    writability.written_columns_are_writable,
+    writability.no_rules,
     privileges.impressions_are_insertable,
     privileges.sequences_are_usable,
     privileges.state_schema_is_possible,
-    writing.inserts_stay_unnoticed,
-    clocks.defaults_tell_the_same_time,
-    clocks.zoneless_moments,
+    writability.inserts_stay_unnoticed,
+    time_zones.defaults_tell_the_same_time,
+    time_zones.zoneless_moments,
     references.pair_is_not_null,
     references.impressions_have_keys,
     citus.keys_would_spread,
@@ -64,7 +67,27 @@ RULES: tuple[Rule, ...] = (
 _WORST_FIRST = tuple(Severity)
 
 
-def judge(case: Case) -> tuple[Finding, ...]:
+def judge(given: DoctorInput) -> tuple[Finding, ...]:
     """All findings, errors first, otherwise in the order of the rules."""
-    findings = [finding for rule in RULES for finding in rule(case)]
+    findings = [finding for rule in RULES for finding in rule(given)]
     return tuple(sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.severity)))
+
+
+async def examine(
+    connection: AsyncConnection,
+    spec: CatalogueSpec,
+    pools: PoolsSpec,
+    *,
+    state_schema: str,
+    patience: timedelta = timedelta(seconds=10),
+) -> Examination:
+    """Everything there is to say about the tables, worst first; nothing is written.
+
+    Needs a connection inside a transaction (not AUTOCOMMIT), for its savepoints. `patience` bounds
+    each question that reads rows; one that takes longer is reported as unanswered.
+    """
+    facts = await read_catalogue(connection, spec)
+    query = SavepointQuery(connection, patience)
+    evidence = await ProbeSuite(query, facts, state_schema).gather()
+    given = DoctorInput(facts=facts, pools=pools, evidence=evidence, state_schema=state_schema)
+    return Examination(findings=judge(given), catalogue=facts.catalogue)

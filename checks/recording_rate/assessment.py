@@ -12,11 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
-from checks.recording_rate.calendar import LONGEST, LONGEST_LOW, NEIGHBOURHOOD, WEEKS, weeks_before
-from checks.recording_rate.level import level
-from checks.recording_rate.samples import Sample
-from checks.recording_rate.series import Newest, Series
-from checks.recording_rate.usual import Usual, usual
+from checks.recording_rate.baseline import Baseline, find_baseline, find_day_factor
+from checks.recording_rate.samples import (
+    LONGEST,
+    LONGEST_LOW,
+    NEIGHBOURHOOD,
+    WEEKS,
+    Newest,
+    Sample,
+    Series,
+    weeks_before,
+)
 
 REACH = 8.0
 """A stretch is judged where none at all would be so many deviations: about 25 bursts. With fewer,
@@ -71,10 +77,10 @@ class Assessment:
     observed: int = 0
     """Real impressions in the stretch that was judged."""
     expected: float = 0.0
-    """Usual in it, at the day's level."""
+    """Usual in it, by the day's factor."""
     seconds: float = 0.0
     """The stretch's length."""
-    level: float = 1.0
+    day_factor: float = 1.0
     """The day's share of the usual; to be kept with the sample."""
     weeks: int = 0
     """Earlier weeks that it was compared with."""
@@ -95,7 +101,7 @@ class _Compared:
 
     count: int
     whole: Newest
-    usual: Usual
+    baseline: Baseline
 
     @property
     def is_telling(self) -> bool:
@@ -104,20 +110,20 @@ class _Compared:
         Whether one week was as usual, nobody knows: against that, only a complete stop is told.
         """
         long = self.count > _LEAST and self.whole.seconds > LONGEST_LOW.total_seconds()
-        if self.usual.weeks == 1 or long:
+        if self.baseline.weeks == 1 or long:
             return False
-        expected = self.usual.expected
-        needed = min(REACH, WITHIN_REACH * 2 / self.usual.least)
-        return self.usual.deviation(expected, 0) >= needed
+        expected = self.baseline.expected
+        needed = min(REACH, WITHIN_REACH * 2 / self.baseline.least)
+        return self.baseline.deviation(expected, 0) >= needed
 
-    def is_silent(self, level: float) -> bool:
+    def is_silent(self, day_factor: float) -> bool:
         """None at all, where chance does not leave out so many."""
-        certain = CERTAIN * (1 + 1 / self.usual.weeks) * self.usual.burstiness
-        return self.whole.impressions == 0 and self.usual.expected * level >= certain
+        certain = CERTAIN * (1 + 1 / self.baseline.weeks) * self.baseline.burstiness
+        return self.whole.impressions == 0 and self.baseline.expected * day_factor >= certain
 
 
 def assess(series: Series, zone: tzinfo, limits: Limits) -> Assessment:
-    """Judge the newest sample of `series`, which holds at least what `calendar.needed` asks for.
+    """Judge the newest sample of `series`, which holds at least what `needed_intervals` asks for.
 
     A stop is judged in the shortest stretch in which it is certain, lesser losses in the shortest
     in which they can be told from chance.
@@ -129,14 +135,14 @@ def assess(series: Series, zone: tzinfo, limits: Limits) -> Assessment:
         if silent is None and compared.whole.impressions == 0:
             silent = _silent(series, compared, zone)
         if compared.is_telling:
-            told = _told(Finding.USUAL, series, compared, _level(series, compared, zone))
+            told = _told(Finding.USUAL, series, compared, _day_factor(series, compared, zone))
             break
     if compared is None:
         return Assessment(Finding.LEARNING)
     if silent is not None:
         return _without_any(series, silent, told or silent, limits)
     if told is None:
-        finding = Finding.LEARNING if compared.usual.weeks == 1 else Finding.TOO_QUIET
+        finding = Finding.LEARNING if compared.baseline.weeks == 1 else Finding.TOO_QUIET
         return replace(_told(finding, series, compared, 1.0), deviation=0.0)
     return replace(told, finding=Finding.LOW) if told.deviation >= limits.warn else told
 
@@ -147,7 +153,7 @@ def _stretches(series: Series, zone: tzinfo) -> Iterator[_Compared]:
     newest = series.newest(count)
     ends = _same_times(series, len(series.samples) - 1, zone)
     while newest is not None and _may_tell(newest, count):
-        compared = usual(series, ends, _slack(newest, count), newest.seconds)
+        compared = find_baseline(series, ends, _slack(newest, count), newest.seconds)
         if compared is None:
             return
         yield _Compared(count, newest, compared)
@@ -164,17 +170,18 @@ def _slack(newest: Newest, count: int) -> float:
     return max(NEIGHBOURHOOD.total_seconds(), _PHASE * newest.seconds / count)
 
 
-def _level(series: Series, compared: _Compared, zone: tzinfo) -> float:
-    """The day's level before the stretch and, where that began in silence, before the silence.
+def _day_factor(series: Series, compared: _Compared, zone: tzinfo) -> float:
+    """The day's factor before the stretch and, where that began in silence, before the silence.
 
-    Else a stop that is found late would take itself for the level of the day, and end by itself.
+    Else a stop that is found late would take itself for the measure of the day, and end by itself.
     """
     last = len(series.samples) - compared.count - 1
     earliest = series.samples[-1].end - LONGEST
     while last >= 0 and _is_silent_since(series.samples[last], earliest):
         last -= 1
     slack = _PHASE * compared.whole.seconds / compared.count
-    return level(series, last, _same_times(series, last, zone), slack, compared.usual.burstiness)
+    times = _same_times(series, last, zone)
+    return find_day_factor(series, last, times, slack, compared.baseline.burstiness)
 
 
 def _is_silent_since(sample: Sample, earliest: datetime) -> bool:
@@ -202,7 +209,7 @@ def _same_times(series: Series, index: int, zone: tzinfo) -> list[float]:
 
 
 def _silent(series: Series, compared: _Compared, zone: tzinfo) -> Assessment | None:
-    today = _level(series, compared, zone)
+    today = _day_factor(series, compared, zone)
     if not compared.is_silent(today):
         return None
     return _told(Finding.SILENT, series, compared, today)
@@ -225,16 +232,16 @@ def _without_any(
     )
 
 
-def _told(finding: Finding, series: Series, compared: _Compared, level: float) -> Assessment:
-    expected = compared.usual.expected * level
+def _told(finding: Finding, series: Series, compared: _Compared, day_factor: float) -> Assessment:
+    expected = compared.baseline.expected * day_factor
     better = _better_half(compared.whole, series.newest(compared.count // 2))
     return Assessment(
         finding=finding,
-        deviation=max(0.0, compared.usual.deviation(expected, better)),
+        deviation=max(0.0, compared.baseline.deviation(expected, better)),
         observed=compared.whole.impressions,
         expected=expected,
         seconds=compared.whole.seconds,
-        level=level,
-        weeks=compared.usual.weeks,
-        seeded=compared.usual.seeded,
+        day_factor=day_factor,
+        weeks=compared.baseline.weeks,
+        seeded=compared.baseline.seeded,
     )

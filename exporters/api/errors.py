@@ -9,8 +9,13 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
-from checks.pairs import UnknownUserError
+from checks.errors import (
+    BusyError,
+    ConservatorError,
+    DatabaseUnavailableError,
+    RefusedError,
+    UnknownUserError,
+)
 from exporters.api.shapes.base import Fault, Problem
 from monitor.state.runs import UnknownRunError
 

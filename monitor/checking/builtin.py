@@ -10,14 +10,13 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
-from checks.judgement import Comparison, Threshold, Thresholds, at_least
-from checks.measurement import Measurement
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks.judgement import Comparison, Measurement, Threshold, Thresholds, at_least
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.config import Check, Settings, SqlCheck, format_duration
 
-Measure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Borders], Awaitable[Measurement]]
+Measure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Cutoffs], Awaitable[Measurement]]
 """Reads, in a snapshot of its own."""
 
 NONE_AT_ALL = Threshold(Comparison.ABOVE, 0, "> 0")
@@ -53,10 +52,10 @@ def _all(settings: Settings) -> Iterator[CheckDefinition]:
     pool, supply = checks.pool_exhaustion, checks.artwork_supply
 
     async def exhaustion(
-        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
     ) -> Measurement:
         return await pool_exhaustion.measure(
-            connection, catalogue, pools, borders, minimum=pool.minimum
+            connection, catalogue, pools, cutoffs, minimum=pool.minimum
         )
 
     yield CheckDefinition(
@@ -84,8 +83,8 @@ def _at_age(age: timedelta) -> Threshold:
 
 def _own(check: SqlCheck) -> Measure:
     async def measure(
-        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, borders: Borders
+        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
     ) -> Measurement:
-        return await own_sql.measure(connection, catalogue, pools, borders, query=check.query)
+        return await custom_sql.measure(connection, catalogue, pools, cutoffs, query=check.query)
 
     return measure

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from checks.census import AffectedUsers, Census, none_affected
-from checks.doctor import Examination, Severity
+from checks.doctor.findings import Examination, Severity
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from checks.judgement import Outcome, Thresholds, at_least
-from checks.measurement import Measurement
+from checks.judgement import Measurement, Outcome, Thresholds, at_least
 from checks.relations import Engine
 from monitor.checking.builtin import NONE_AT_ALL
 from monitor.checking.census_source import CensusSource

@@ -12,7 +12,7 @@ from importlib import metadata
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from monitor.checking.census import CensusRunner, StructureRunner, core_facts

@@ -1,11 +1,12 @@
 """Runs `recording_rate`: takes a sample, keeps it, and judges it by those of earlier weeks.
 
-    newest end kept ──► window ──► sample counted ──► judged ──► sample kept, with its judgement
+    newest end kept ──► interval ──► sample counted ──► judged ──► sample kept, with its judgement
          none: seeds, read back from the table, are kept first
 
 The sample and its judgement are one transaction on the primary, which ends with the leader's word.
-Killed before it, the next run counts the same window again; a follower that believes that it leads
-keeps nothing. On the command line nothing is kept: what is there is read, and one sample taken.
+Killed before it, the next run counts the same interval again; a follower that believes that it
+leads keeps nothing. On the command line nothing is kept: what is there is read, and one sample
+taken.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.judgement import Thresholds, at_least, judge
-from checks.measurement import Measurement
+from checks.judgement import Measurement, Thresholds, at_least, judge
 from checks.recording_rate.assessment import Assessment, Limits, assess
-from checks.recording_rate.calendar import needed
-from checks.recording_rate.reading import (
+from checks.recording_rate.messages import to_measurement
+from checks.recording_rate.queries import (
     Seeds,
     hindrance,
-    seed,
+    read_seeds,
     statements,
     take_sample,
     visible_until,
 )
-from checks.recording_rate.samples import Sample, Window, next_window
-from checks.recording_rate.series import Series
-from checks.recording_rate.wording import measured
+from checks.recording_rate.samples import (
+    Sample,
+    SampleInterval,
+    Series,
+    needed_intervals,
+    next_interval,
+)
 from monitor.checking.definition import Confirm, ScheduledCheck, facts
 from monitor.checking.result import CheckResult
 from monitor.checking.runner import CheckRunner, Results, said
@@ -103,14 +107,14 @@ class RecordingRateCheck:
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
                 history = await self._history(connection, runtime, taken, has_schema)
-            return said(measured((await self._judged(history, taken))[0]), why)
+            return said(to_measurement((await self._judged(history, taken))[0]), why)
         async with transaction(self._engine, timeout=timeout) as connection:
             await keep_samples(connection, runtime.state, taken.seeds or ())
             history = await self._history(connection, runtime, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, runtime.state, [sample])
             await confirm(connection)
-        return said(measured(assessment), why)
+        return said(to_measurement(assessment), why)
 
     async def _newest(self, runtime: Runtime, timeout: timedelta) -> tuple[bool, datetime | None]:
         """Whether there is a state schema, and where the newest sample in it ends."""
@@ -129,15 +133,15 @@ class RecordingRateCheck:
             until = await visible_until(connection, texts)
             if until is None:
                 return None
-            window = next_window(newest, until, self._every)
-            if window is None:
+            interval = next_interval(newest, until, self._every)
+            if interval is None:
                 assert newest is not None
                 return _Taken(newest, None, None)
-            sample = await take_sample(connection, texts, window)
+            sample = await take_sample(connection, texts, interval)
             seeds = None
             if newest is None:
-                seeds = await seed(connection, texts, window.start, self._every)
-            return _Taken(window.end, sample, seeds)
+                seeds = await read_seeds(connection, texts, interval.start, self._every)
+            return _Taken(interval.end, sample, seeds)
 
         return await self._examiner.server.read(take, timeout=timeout)
 
@@ -145,10 +149,10 @@ class RecordingRateCheck:
         self, connection: AsyncConnection, runtime: Runtime, taken: _Taken, has_schema: bool
     ) -> list[Sample]:
         """What the judgement reads, oldest first, without the sample just taken."""
-        windows = needed(taken.end, self._zone)
+        intervals = needed_intervals(taken.end, self._zone)
         if taken.seeds is not None:
-            return await asyncio.to_thread(_within, windows, taken.seeds)
-        return await read_samples(connection, runtime.state, windows) if has_schema else []
+            return await asyncio.to_thread(_within, intervals, taken.seeds)
+        return await read_samples(connection, runtime.state, intervals) if has_schema else []
 
     async def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
         # With an interval of a minute it reads thousands of samples: not in the event loop.
@@ -175,9 +179,9 @@ def _judge(
     if taken.sample is not None:
         series.append(taken.sample)
     found = assess(series, zone, limits)
-    return found, series.judge_newest(suspect=found.suspect, level=found.level)
+    return found, series.judge_newest(suspect=found.suspect, day_factor=found.day_factor)
 
 
-def _within(windows: Sequence[Window], samples: Iterable[Sample]) -> list[Sample]:
-    """The samples that end within any of the windows."""
-    return [one for one in samples if any(w.start < one.end <= w.end for w in windows)]
+def _within(intervals: Sequence[SampleInterval], samples: Iterable[Sample]) -> list[Sample]:
+    """The samples that end within any of the intervals."""
+    return [one for one in samples if any(each.start < one.end <= each.end for each in intervals)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.judgement import Outcome
-from checks.measurement import Measurement
+from checks.judgement import Measurement, Outcome
 
 
 @dataclass(frozen=True, slots=True)

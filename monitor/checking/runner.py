@@ -15,9 +15,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError, StatementError
-from checks.judgement import judge
-from checks.measurement import Measurement
-from checks.spec import Borders
+from checks.judgement import Measurement, judge
+from checks.spec import Cutoffs
 from monitor.checking.builtin import CheckDefinition
 from monitor.checking.definition import Confirm, ScheduledCheck, facts
 from monitor.checking.replica import ReplicaRouter
@@ -62,8 +61,8 @@ class CheckRunner:
             pools = runtime.settings.pools_spec()
 
             async def measure(connection: AsyncConnection, now: datetime) -> Measurement:
-                borders = Borders.at(now, pools)
-                return await plan.measure(connection, runtime.catalogue, pools, borders)
+                cutoffs = Cutoffs.at(now, pools)
+                return await plan.measure(connection, runtime.catalogue, pools, cutoffs)
 
             measured, why = await self.server.read(measure, timeout=timeout)
             measured = said(measured, why)

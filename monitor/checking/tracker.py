@@ -9,8 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from checks.judgement import Outcome
-from checks.measurement import MAX_EVIDENCE, Measurement
+from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
 from monitor.checking.result import CheckResult
 from monitor.scheduler import Schedule
 from monitor.status import CheckFacts, CheckStatus, StatusBoard

@@ -8,7 +8,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from checks.doctor import Examination, Severity
+from checks.doctor.findings import Examination, Severity
 from monitor.cli.output import console, print_json
 from monitor.cli.session import with_engine
 from monitor.runtime import census_form_sentence, inspect_catalogue

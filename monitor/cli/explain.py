@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.pairs import Explanation, read_pair
 from checks.pairs import explain as explain_pair
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.cli.output import console, print_json
 from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
@@ -30,16 +30,16 @@ def explain(
         runtime = await runtime_for(engine, settings, Blocks.COUNTING)
         pools = settings.pools_spec()
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            borders = Borders.at(await database_now(connection), pools)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
             facts = await read_pair(
                 connection,
                 runtime.catalogue,
                 pools,
-                borders,
+                cutoffs,
                 user_id=user,
                 artwork_id=artwork,
             )
-        return explain_pair(facts, pools, borders)
+        return explain_pair(facts, pools, cutoffs)
 
     explanation = with_engine(context, work)
     if as_json:

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.cli.execution import execute
 from monitor.cli.heal_output import (
     print_ended,
@@ -153,7 +153,7 @@ async def _survey(runtime: Runtime, state: StateNow, max_rows: int) -> Survey:
             connection,
             runtime.catalogue,
             pools,
-            Borders.at(await database_now(connection), pools),
+            Cutoffs.at(await database_now(connection), pools),
             max_rows=max_rows,
             minimum=settings.checks.pool_exhaustion.minimum,
             verified_until=state.control.verified_until,
@@ -193,8 +193,8 @@ async def _heal_user(runtime: Runtime, user: str, options: Options) -> int:
     settings = runtime.settings
     pools = settings.pools_spec()
     async with snapshot(runtime.engine, timeout=settings.database.statement_timeout) as connection:
-        borders = Borders.at(await database_now(connection), pools)
-        census = await take_user_census(connection, runtime.catalogue, pools, borders, user)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
+        census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
     if options.as_json and (options.dry_run or census.legacy_untracked == 0):
         print_json({"user": user, "census": census, "rows": census.legacy_untracked})
     elif not options.as_json:

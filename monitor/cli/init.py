@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.relations import Catalogue
 from monitor.cli.output import console, number, print_json, size, table
 from monitor.cli.session import runtime_for, state_of, with_engine

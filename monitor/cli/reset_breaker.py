@@ -8,8 +8,8 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census, take_census
-from checks.doctor import Blocks
-from checks.spec import Borders
+from checks.doctor.findings import Blocks
+from checks.spec import Cutoffs
 from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import runtime_for, state_of, with_engine
 from monitor.config import Settings
@@ -56,12 +56,12 @@ async def _count(runtime: Runtime, control: Control) -> Census:
     pools = runtime.settings.pools_spec()
     timeout = runtime.settings.database.statement_timeout
     async with snapshot(runtime.engine, timeout=timeout) as connection:
-        borders = Borders.at(await database_now(connection), pools)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
         return await take_census(
             connection,
             runtime.catalogue,
             pools,
-            borders,
+            cutoffs,
             verified_until=control.verified_until,
         )
 

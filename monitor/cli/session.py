@@ -12,7 +12,7 @@ from typing import TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError
 from monitor.config import Settings, load_config
 from monitor.database import create_engine, snapshot

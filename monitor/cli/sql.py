@@ -11,15 +11,15 @@ import psycopg
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
-from checks.cluster import on_citus
-from checks.doctor import Blocks
-from checks.measurement import MAX_EVIDENCE
-from checks.recording_rate import reading
+from checks.citus.cluster import on_citus
+from checks.doctor.findings import Blocks
+from checks.judgement import MAX_EVIDENCE
+from checks.recording_rate import queries
 from checks.relations import Engine
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from checks.statements import render
 from monitor.cli.output import print_json
 from monitor.cli.session import runtime_for, with_engine
@@ -53,12 +53,12 @@ def sql(
         if for_engine is not None:
             runtime = forced(runtime, for_engine)
         async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            borders = Borders.at(await database_now(connection), settings.pools_spec())
+            cutoffs = Cutoffs.at(await database_now(connection), settings.pools_spec())
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
-            values = {**census_parameters(borders), **_examples(borders, settings)}
+            values = {**census_parameters(cutoffs), **_examples(cutoffs, settings)}
             return {key: _bound(cursor, text, values) for key, text in statements(runtime).items()}
 
     found = with_engine(context, work)
@@ -118,31 +118,31 @@ def check_statements(runtime: Runtime) -> dict[str, str]:
     found: dict[str, str] = {}
     for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
         found |= check.statements(catalogue, pools)
-    found |= reading.statements(catalogue, pools, runtime.state.state_schema)
-    found |= {one.name: own_sql.statement(one.query) for one in settings.checks.sql}
+    found |= queries.statements(catalogue, pools, runtime.state.state_schema)
+    found |= {one.name: custom_sql.statement(one.query) for one in settings.checks.sql}
     return found
 
 
-def _examples(borders: Borders, settings: Settings) -> dict[str, object]:
+def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
     interval = settings.checks.recording_rate.every or timedelta(minutes=5)
     return {
-        **timestamps.parameters(borders),
-        **pool_exhaustion.parameters(borders, settings.checks.pool_exhaustion.minimum),
-        **artwork_supply.parameters(borders),
+        **timestamps.parameters(cutoffs),
+        **pool_exhaustion.parameters(cutoffs, settings.checks.pool_exhaustion.minimum),
+        **artwork_supply.parameters(cutoffs),
         "evidence": MAX_EVIDENCE,
         "rows": 2,
         "none": "(null)",
-        "start": borders.now - interval,
-        "end": borders.now,
+        "start": cutoffs.now - interval,
+        "end": cutoffs.now,
         "seconds": interval.total_seconds(),
-        "now": borders.now,
+        "now": cutoffs.now,
         "run_id": 0,
         "undoes": 0,
         "user_cursor": None,
         "position": 0,
         "until": 0,
         "limit": None,
-        "due_until": borders.now,
+        "due_until": cutoffs.now,
         "artwork_cursor": None,
         "user_id": "?",
         "users": ["?"],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from monitor.cli.execution import execute
 from monitor.cli.heal_output import progress_display

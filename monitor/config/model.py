@@ -164,7 +164,7 @@ class Settings(Section):
         )
 
     def pools_spec(self) -> PoolsSpec:
-        """The borders of the pools, in the words of `checks`. Every moment has a time zone."""
+        """The cutoffs of the pools, in the words of `checks`. Every moment has a time zone."""
         before = self.pools.legacy_created_before
         return PoolsSpec(
             fresh_for=self.pools.fresh_for,

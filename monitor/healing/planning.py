@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.census import Census, parameters, take_census
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import set_local, translated
 from monitor.healing.batches import paused_sentence
 from monitor.healing.quarantine import count_aside, count_aside_of_user, retry_all
@@ -112,12 +112,12 @@ class Planner:
         active = await active_run(connection, self._state)
         if active is not None:
             raise ActiveRunError(active_sentence(active))
-        borders = Borders.at(await database_now(connection), pools)
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
         census = await take_census(
             connection,
             catalogue,
             pools,
-            borders,
+            cutoffs,
             verified_until=control.verified_until,
             expects_legacy=True,
         )
@@ -126,18 +126,18 @@ class Planner:
             raise NotNowError(refusal)
         if claimant.trigger is not Trigger.SCHEDULE:
             await retry_all(connection, self._statements)
-        aside = await count_aside(connection, self._statements, borders, control.verified_until)
+        aside = await count_aside(connection, self._statements, cutoffs, control.verified_until)
         if census.legacy_untracked <= aside.pairs:
             return Planned(census, None)
         recurring = 0
         if census.appeared:
-            recurring = await count_recurring(connection, self._statements, borders, control)
+            recurring = await count_recurring(connection, self._statements, cutoffs, control)
         run_id = await self._insert(
             connection,
             claimant,
             RunKind.HEAL,
             reason,
-            borders,
+            cutoffs,
             legacy=census.legacy_untracked,
             beyond_breaker=beyond_breaker,
             recurring=recurring,
@@ -145,8 +145,8 @@ class Planner:
         await connection.exec_driver_sql(
             self._statements.text("work_insert"),
             {
-                **parameters(borders),
-                "due_until": borders.now,
+                **parameters(cutoffs),
+                "due_until": cutoffs.now,
                 "run_id": run_id,
                 "max_rows": max_rows,
             },
@@ -175,13 +175,13 @@ class Planner:
             refusal = open_refusal(control)
             if refusal is not None and not beyond_breaker:
                 raise NotNowError(refusal)
-            borders = Borders.at(await database_now(connection), pools)
-            census = await take_user_census(connection, catalogue, pools, borders, user_id)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
+            census = await take_user_census(connection, catalogue, pools, cutoffs, user_id)
             done = await self.already_backfilled(connection, user_id)
             if done is not None and not force:
                 return done
             aside = await count_aside_of_user(
-                connection, self._statements, borders, user_id, due_until=borders.now
+                connection, self._statements, cutoffs, user_id, due_until=cutoffs.now
             )
             found = census.legacy_untracked - aside
             if found <= 0:
@@ -192,7 +192,7 @@ class Planner:
                 claimant,
                 RunKind.USER,
                 reason,
-                borders,
+                cutoffs,
                 legacy=census.legacy_untracked,
                 subject=user_id,
                 beyond_breaker=beyond_breaker,
@@ -234,7 +234,7 @@ class Planner:
         claimant: Claimant,
         kind: RunKind,
         reason: str,
-        borders: Borders,
+        cutoffs: Cutoffs,
         *,
         legacy: int,
         subject: str | None = None,
@@ -247,8 +247,8 @@ class Planner:
             "reason": reason,
             "holder": claimant.holder,
             "lease": claimant.lease,
-            "legacy_until": borders.legacy_until,
-            "created_before": borders.created_before,
+            "legacy_until": cutoffs.legacy_until,
+            "created_before": cutoffs.created_before,
             "subject": subject,
             "legacy_before": legacy,
             "beyond_breaker": beyond_breaker,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.healing.statements import HealingStatements
 
 
@@ -25,14 +25,14 @@ class Aside:
 async def count_aside(
     connection: AsyncConnection,
     statements: HealingStatements,
-    borders: Borders,
+    cutoffs: Cutoffs,
     verified_until: datetime | None,
 ) -> Aside:
     """What an automatic run leaves alone of the legacy pairs that a census counts."""
     values = {
-        "legacy_until": borders.legacy_until,
-        "created_before": borders.created_before,
-        "due_until": borders.now,
+        "legacy_until": cutoffs.legacy_until,
+        "created_before": cutoffs.created_before,
+        "due_until": cutoffs.now,
         "verified_until": verified_until,
     }
     row = (await connection.exec_driver_sql(statements.text("quarantine_count"), values)).one()
@@ -42,15 +42,15 @@ async def count_aside(
 async def count_aside_of_user(
     connection: AsyncConnection,
     statements: HealingStatements,
-    borders: Borders,
+    cutoffs: Cutoffs,
     user_id: str,
     *,
     due_until: datetime,
 ) -> int:
     """The same for one user, in the audience or not: pairs to be tried again after `due_until`."""
     values = {
-        "legacy_until": borders.legacy_until,
-        "created_before": borders.created_before,
+        "legacy_until": cutoffs.legacy_until,
+        "created_before": cutoffs.created_before,
         "due_until": due_until,
         "user_id": user_id,
     }
@@ -64,10 +64,10 @@ async def retry_all(connection: AsyncConnection, statements: HealingStatements) 
 
 
 async def prune_quarantine(
-    connection: AsyncConnection, statements: HealingStatements, borders: Borders
+    connection: AsyncConnection, statements: HealingStatements, cutoffs: Cutoffs
 ) -> None:
     """Forget the pairs that need no healing any more."""
-    values = {"legacy_until": borders.legacy_until, "created_before": borders.created_before}
+    values = {"legacy_until": cutoffs.legacy_until, "created_before": cutoffs.created_before}
     # In two steps, because Citus takes no statement that changes one of its own and asks the nodes.
     found = (await connection.exec_driver_sql(statements.text("quarantine_over"), values)).all()
     if found:

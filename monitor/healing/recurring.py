@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import parameters
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.healing.statements import HealingStatements
 from monitor.state.control import Control
 
@@ -18,7 +18,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 async def count_recurring(
     connection: AsyncConnection,
     statements: HealingStatements,
-    borders: Borders,
+    cutoffs: Cutoffs,
     control: Control,
 ) -> int:
     """Legacy pairs behind the last verified cutoff, of users that were enrolled before that heal.
@@ -28,7 +28,7 @@ async def count_recurring(
     """
     if control.verified_until is None or control.verified_at is None:
         return 0
-    behind = replace(borders, legacy_until=min(borders.legacy_until, control.verified_until))
+    behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
     result = await connection.exec_driver_sql(
         statements.text("plan_recurring"),
         # All that is put aside is left out, due to be tried again or not.

@@ -8,19 +8,11 @@ from functools import cached_property
 from psycopg import sql
 
 from checks.census import affected_users
+from checks.citus.forms import form_of
 from checks.fragments import stored_moment
 from checks.relations import Engine
 from checks.spec import Audience
-from checks.statements import (
-    Fragments,
-    compose,
-    form_of,
-    identifier,
-    operator_sql,
-    raw,
-    render,
-    template,
-)
+from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 

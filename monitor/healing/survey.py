@@ -18,7 +18,7 @@ from checks.census import (
 )
 from checks.fragments import fragments, moment
 from checks.relations import Catalogue, Column
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
 
 BARE_ROW_BYTES = 200
@@ -46,7 +46,7 @@ async def survey(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     max_rows: int,
     minimum: int,
@@ -57,11 +57,11 @@ async def survey(
         connection,
         catalogue,
         pools,
-        borders,
+        cutoffs,
         verified_until=verified_until,
         expects_legacy=True,
     )
-    users = await count_affected_users(connection, catalogue, pools, borders, census)
+    users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
     names = fragments(catalogue, pools)
     rows = min(census.legacy_untracked, max_rows)
     exhausted = 0
@@ -69,7 +69,7 @@ async def survey(
         listed = {**names, "affected_users": affected_users(catalogue, names)}
         result = await connection.exec_driver_sql(
             render(CHECKS, "plan_exhausted", listed),
-            {**parameters(borders), "minimum": minimum},
+            {**parameters(cutoffs), "minimum": minimum},
         )
         exhausted = int(result.scalar_one())
     return Survey(

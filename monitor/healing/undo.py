@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census, take_census
 from checks.relations import Engine
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import snapshot, transaction
 from monitor.healing.batches import Batch, LeaseLostError
 from monitor.healing.crafts import PASSES, Conclusion
@@ -93,9 +93,9 @@ class UndoCraft:
         async with snapshot(self._engine, timeout=self._timeout) as connection:
             left = await survey_undo(connection, self._statements, run.undoes or 0)
             control = await read_control(connection, self._state)
-            borders = Borders.at(await database_now(connection), pools)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
             census = await take_census(
-                connection, catalogue, pools, borders, verified_until=control.verified_until
+                connection, catalogue, pools, cutoffs, verified_until=control.verified_until
             )
         return left, census
 

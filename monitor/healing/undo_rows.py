@@ -11,8 +11,9 @@ from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.forms import form_of
 from checks.errors import StatementError
-from checks.statements import form_of, raw, render
+from checks.statements import raw, render
 from monitor.database import sqlstate
 from monitor.healing.refusals import refusal_sentence, refuses_row
 from monitor.healing.statements import PACKAGE, HealingStatements

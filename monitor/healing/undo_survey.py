@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.doctor.naming import quoted, table
+from checks.doctor.ddl import quoted, table
 from checks.relations import Catalogue
 from monitor.healing.statements import HealingStatements
 

@@ -9,9 +9,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, take_census
-from checks.pairs import UnknownUserError, take_user_census
+from checks.errors import UnknownUserError
+from checks.pairs import take_user_census
 from checks.relations import Engine
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
 from monitor.healing.quarantine import count_aside_of_user, prune_quarantine
@@ -87,9 +88,9 @@ class Verifier:
                 refusal=await first_refusal(connection, self._state, run.id),
                 census=None,
             )
-            borders = Borders.at(await database_now(connection), pools)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
             if run.kind is RunKind.USER:
-                return replace(recount, remaining=await self._left_of(connection, run, borders))
+                return replace(recount, remaining=await self._left_of(connection, run, cutoffs))
             result = await connection.exec_driver_sql(
                 self._statements.text("verify_plan"),
                 {
@@ -101,13 +102,13 @@ class Verifier:
             )
             control = await read_control(connection, self._state)
             census = await take_census(
-                connection, catalogue, pools, borders, verified_until=control.verified_until
+                connection, catalogue, pools, cutoffs, verified_until=control.verified_until
             )
             return replace(recount, remaining=int(result.scalar_one()), census=census)
 
-    async def _left_of(self, connection: AsyncConnection, run: Run, borders: Borders) -> int:
+    async def _left_of(self, connection: AsyncConnection, run: Run, cutoffs: Cutoffs) -> int:
         """What a per-user run has left to do."""
-        frozen = Borders(borders.now, borders.fresh_after, run.legacy_until, run.created_before)
+        frozen = Cutoffs(cutoffs.now, cutoffs.fresh_after, run.legacy_until, run.created_before)
         user = str(run.subject)
         catalogue, pools = self._state.catalogue, self._state.pools
         try:
@@ -142,8 +143,8 @@ class Verifier:
             if closed.rowcount != 1:
                 return
             await self._state.run(connection, "work_delete", {"run_id": run.id})
-            borders = Borders.at(await database_now(connection), self._state.pools)
-            await prune_quarantine(connection, self._statements, borders)
+            cutoffs = Cutoffs.at(await database_now(connection), self._state.pools)
+            await prune_quarantine(connection, self._statements, cutoffs)
             if recount.census is not None:
                 await record_census(connection, self._state, recount.census)
             planned = run.planned_rows + run.aside

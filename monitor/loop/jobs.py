@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.alert_log import AlertLog

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.checking.census import CensusResult, CensusRunner
 from monitor.database import transaction
 from monitor.healing.planning import NotNowError, database_now
@@ -158,11 +158,11 @@ class Reconciler:
             connection, runtime.state, runs=runtime.settings.healing.breaker.stuck_after
         )
         control = await read_control(connection, runtime.state)
-        borders = Borders.at(now, runtime.settings.pools_spec())
+        cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
         aside = Aside()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_aside(connection, runtime.healing, borders, control.verified_until)
+            aside = await count_aside(connection, runtime.healing, cutoffs, control.verified_until)
         return PolicyInput(
             censuses=tuple(self._runner.newest),
             census_error=result.error,

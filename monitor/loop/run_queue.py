@@ -11,7 +11,7 @@ import structlog
 from checks.census import Census
 from checks.errors import ConservatorError, RefusedError
 from checks.pairs import UserCensus, take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
 from monitor.database import snapshot
 from monitor.healing.batches import HoldError, LeaseLostError
@@ -162,8 +162,8 @@ class RunQueue:
         async with snapshot(
             runtime.engine, timeout=runtime.settings.database.statement_timeout
         ) as connection:
-            borders = Borders.at(await database_now(connection), pools)
-            return await take_user_census(connection, runtime.catalogue, pools, borders, user_id)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
+            return await take_user_census(connection, runtime.catalogue, pools, cutoffs, user_id)
 
     async def backfill_user(self, user_id: str, *, force: bool, trigger: Trigger) -> UserBackfill:
         """Backfill one user, once unless forced, and wait for the end.

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from checks.statements import Fragments, compose, identifier, raw, render
 from monitor.database import set_local, transaction, translated
 from monitor.healing.recurring import count_recurring
@@ -151,7 +151,7 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
             recurring = await count_recurring(
                 connection,
                 runtime.healing,
-                Borders.at(begun.taken_at, runtime.settings.pools_spec()),
+                Cutoffs.at(begun.taken_at, runtime.settings.pools_spec()),
                 await read_control(connection, state),
             )
     if begun.since == begun.taken_at:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import transaction
 from monitor.healing.planning import database_now
 from monitor.healing.quarantine import prune_quarantine
@@ -35,8 +35,8 @@ async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
         erased = await runtime.state.run(connection, "erased_users")
         await runtime.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
-        borders = Borders.at(await database_now(connection), runtime.settings.pools_spec())
-        await prune_quarantine(connection, runtime.healing, borders)
+        cutoffs = Cutoffs.at(await database_now(connection), runtime.settings.pools_spec())
+        await prune_quarantine(connection, runtime.healing, cutoffs)
         await confirm(connection)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.alert_log import AlertLog
 from monitor.commands import AlertsTaken, UserBackfill, WouldUndo
 from monitor.database import transaction
@@ -85,10 +85,10 @@ class ServiceCommands:
         """How many rows a backfill of this user would write now."""
         census = await self._run_queue.user_census(user_id)
         runtime = self._runtime.current
-        borders = Borders.at(census.as_of, runtime.settings.pools_spec())
+        cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
             aside = await count_aside_of_user(
-                connection, runtime.healing, borders, user_id, due_until=census.as_of
+                connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - aside)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction

@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.recording_rate.samples import Sample, Window
+from checks.recording_rate.samples import Sample, SampleInterval
 from monitor.state.statements import SchemaStatements
 
 _AT_ONCE = 200
@@ -24,12 +24,12 @@ async def newest_end(connection: AsyncConnection, statements: SchemaStatements) 
 
 
 async def read_samples(
-    connection: AsyncConnection, statements: SchemaStatements, windows: Sequence[Window]
+    connection: AsyncConnection, statements: SchemaStatements, intervals: Sequence[SampleInterval]
 ) -> list[Sample]:
-    """The samples that end within any of the windows, oldest first, each once."""
+    """The samples that end within any of the intervals, oldest first, each once."""
     values = {
-        "starts": [window.start for window in windows],
-        "ends": [window.end for window in windows],
+        "starts": [interval.start for interval in intervals],
+        "ends": [interval.end for interval in intervals],
     }
     rows = await statements.run(connection, "samples_read", values)
     return [
@@ -40,7 +40,7 @@ async def read_samples(
             row.artworks,
             seeded=row.seeded,
             suspect=row.suspect,
-            level=row.level,
+            day_factor=row.level,
         )
         for row in rows
     ]
@@ -62,6 +62,6 @@ async def keep_samples(
                 "artworks": [sample.artworks for sample in some],
                 "seeded": [sample.seeded for sample in some],
                 "suspect": [sample.suspect for sample in some],
-                "levels": [sample.level for sample in some],
+                "levels": [sample.day_factor for sample in some],
             },
         )

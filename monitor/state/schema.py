@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.cluster import is_hashed_by, read_ledger
+from checks.citus.cluster import is_hashed_by, read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
 from checks.statements import Fragments, compose, raw, render, template

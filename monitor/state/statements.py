@@ -10,10 +10,11 @@ from psycopg import sql
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.forms import form_of
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
-from checks.statements import Fragments, form_of, render
+from checks.statements import Fragments, render
 from monitor.state.schema import PACKAGE, state_fragments
 
 

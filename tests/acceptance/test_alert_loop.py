@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grafana.generate.__main__ import FOLDER
-from grafana.generate.alerts import ALERTS
 from monitor.state.alerts import WAKING
 from tests.support.alertmanager import Stack, alertmanager, stack
 from tests.support.commands import Running, Workplace, gallery_at, on_one_server
+from tests.support.grafana import ALERTS, DASHBOARDS
 from tests.support.http import Client
 from tests.support.prometheus import free_port
 from tests.support.waiting import wait_until_sync
@@ -39,8 +37,7 @@ MAY_BE_EMPTY = {
 
 def expressions() -> Iterator[tuple[str, str]]:
     """Every expression of dashboards and rules, by title; of rules what they compare."""
-    for path in sorted((FOLDER / "dashboards").glob("*.json")):
-        board = json.loads(path.read_text(encoding="utf-8"))
+    for board in DASHBOARDS:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 yield panel["title"], filled(target["expr"])

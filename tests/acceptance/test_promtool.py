@@ -12,12 +12,12 @@ import yaml
 from prometheus_client import generate_latest
 
 from exporters.prometheus import create_registry
-from grafana.generate.__main__ import FOLDER
-from grafana.generate.alerts import ALERTS
+from grafana.derive import FOLDER, SOURCE
+from tests.support.grafana import ALERTS
 from tests.support.rule_cases import CASES, LEGACY, Input, J
 from tests.unit.exporters.builders import at_work, board
 
-RULES = FOLDER / "alerts" / "conservator.rules.yaml"
+RULES = FOLDER / SOURCE
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 

@@ -10,7 +10,8 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.catalogue import Facts, read_catalogue
-from checks.doctor import Examination, Finding, Severity, examine
+from checks.doctor.findings import Examination, Finding, Severity
+from checks.doctor.rules import examine
 from checks.spec import CatalogueSpec, PoolsSpec
 
 

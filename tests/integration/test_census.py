@@ -17,8 +17,8 @@ from checks.census import (
     exact_forms,
     take_census,
 )
-from checks.cluster import on_citus
-from checks.spec import Borders, PoolsSpec
+from checks.citus.cluster import on_citus
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.anti_join import anti_join
 from tests.support.databases import EMPTY, cloned
@@ -57,7 +57,7 @@ async def test_every_exact_form_equals_the_plain_anti_join(
     hall, catalogue = opened.hall, opened.catalogue
     gallery = data.draw(galleries(hall))
     expected = reckon(gallery, hall)
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
         assert await anti_join(connection, gallery, hall) == expected
         for one in (catalogue, on_citus(catalogue)):
@@ -66,12 +66,12 @@ async def test_every_exact_form_equals_the_plain_anti_join(
                     connection,
                     one,
                     gallery.pools,
-                    borders,
+                    cutoffs,
                     verified_until=gallery.verified_until,
                     form=form,
                 )
                 assert_equal(census, expected)
-            affected = await count_affected_users(connection, one, gallery.pools, borders, census)
+            affected = await count_affected_users(connection, one, gallery.pools, cutoffs, census)
             assert (affected.affected, affected.clear) == (
                 expected.affected,
                 expected.audience - expected.affected,

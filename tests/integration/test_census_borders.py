@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import count_affected_users, exact_forms, take_census
 from checks.pairs import explain, read_pair, take_user_census
-from checks.spec import Audience, Borders, PoolsSpec
+from checks.spec import Audience, Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import Gallery, Person, Piece, micros
@@ -42,13 +42,13 @@ async def counts_of(
     opened: OpenHall, connection: AsyncConnection, gallery: Gallery
 ) -> tuple[int, int, int, int]:
     """The gallery's counts, once every form and every answer agrees on them."""
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     user, artwork = opened.hall.key(0), opened.hall.key(0)
-    asked = (connection, opened.catalogue, gallery.pools, borders)
+    asked = (connection, opened.catalogue, gallery.pools, cutoffs)
     one = await take_user_census(*asked, user)
     counts = (one.tracked, one.fresh, one.storage, one.legacy_untracked)
     facts = await read_pair(*asked, user_id=user, artwork_id=artwork)
-    assert explain(facts, gallery.pools, borders).state == STATES[counts]
+    assert explain(facts, gallery.pools, cutoffs).state == STATES[counts]
     for form in exact_forms(opened.catalogue, gallery.pools):
         census = await take_census(*asked, form=form)
         assert census.counts == counts
@@ -101,13 +101,13 @@ async def assert_sides(
 async def test_what_the_last_verified_heal_covered_has_appeared_and_the_rest_has_aged(
     url: str, hall: Hall
 ) -> None:
-    borders = Borders.at(NOW, OPEN_ENDED)
+    cutoffs = Cutoffs.at(NOW, OPEN_ENDED)
     pieces = tuple(Piece(step, micros(VERIFIED) + step - 1, owner=0) for step in range(3))
     gallery = Gallery(NOW, OPEN_ENDED, people=(Person(0),), pieces=pieces)
     async with open_hall(url, hall) as opened, opened.hanging(gallery) as connection:
         for until, appeared in ((VERIFIED, 2), (None, 0), (NOW, 3)):
             census = await take_census(
-                connection, opened.catalogue, OPEN_ENDED, borders, verified_until=until
+                connection, opened.catalogue, OPEN_ENDED, cutoffs, verified_until=until
             )
             assert (census.legacy_untracked, census.appeared) == (3, appeared)
             assert census.aged == 3 - appeared

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from checks.census import take_census
-from checks.spec import Audience, Borders, PoolsSpec
+from checks.spec import Audience, Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
@@ -52,7 +52,7 @@ async def test_a_column_without_time_zone_is_read_in_that_of_the_catalogue(
                 await run(connection, f"SET TIME ZONE '{session}'; {BORN.format(wall=wall)}")
                 for now, legacy in ((reached, 1), (reached - timedelta.resolution, 0)):
                     census = await take_census(
-                        connection, opened.catalogue, POOLS, Borders.at(now, POOLS)
+                        connection, opened.catalogue, POOLS, Cutoffs.at(now, POOLS)
                     )
                     assert (census.legacy_untracked, census.storage) == (legacy, 1 - legacy)
                 await transaction.rollback()
@@ -68,8 +68,8 @@ async def test_seven_days_are_168_hours_whatever_the_server_calls_its_time_zone(
             # Two moves of the clocks lie between these ages, whatever the day.
             for days in range(0, 366, 7):
                 pools = replace(POOLS, legacy_after=timedelta(days=days))
-                borders = Borders.at(now, pools)
-                assert borders.legacy_until.astimezone(UTC) == now.astimezone(UTC) - timedelta(
+                cutoffs = Cutoffs.at(now, pools)
+                assert cutoffs.legacy_until.astimezone(UTC) == now.astimezone(UTC) - timedelta(
                     days=days
                 )
 
@@ -80,7 +80,7 @@ def test_borders_do_not_move_when_the_clocks_do(zone: str) -> None:
     moment = datetime(2025, 1, 1, 0, 10, tzinfo=UTC)
     for _ in range(366 * 24):
         moment += timedelta(hours=1)
-        borders = Borders.at(moment.astimezone(ZoneInfo(zone)), pools)
-        assert borders.now == moment
-        assert borders.fresh_after.astimezone(UTC) == moment - pools.fresh_for
-        assert borders.legacy_until.astimezone(UTC) == moment - pools.legacy_after
+        cutoffs = Cutoffs.at(moment.astimezone(ZoneInfo(zone)), pools)
+        assert cutoffs.now == moment
+        assert cutoffs.fresh_after.astimezone(UTC) == moment - pools.fresh_for
+        assert cutoffs.legacy_until.astimezone(UTC) == moment - pools.legacy_after

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census, CensusForm, count_affected_users, take_census
 from checks.errors import StatementError
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, Person, Piece, micros
@@ -20,7 +20,7 @@ from tests.support.opening import OpenHall, open_hall, run
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OLD, YOUNG = (micros(NOW - timedelta(days=days)) for days in (30, 1))
 POOLS = PoolsSpec()
-BORDERS = Borders.at(NOW, POOLS)
+BORDERS = Cutoffs.at(NOW, POOLS)
 
 TWO_PEOPLE = (Person(0), Person(1))
 OLD_AND_YOUNG = (Piece(0, OLD), Piece(1, YOUNG))

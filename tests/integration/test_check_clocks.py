@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks import artwork_supply, pool_exhaustion, timestamps
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
-from checks.spec import Borders, CatalogueSpec, PoolsSpec
+from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected, run
@@ -64,7 +64,7 @@ async def found(
 ) -> dict[str, float]:
     """The kinds of impossible times, those that were not found left out."""
     async with shown(url, created, viewed, stored) as (connection, catalogue):
-        measured = await timestamps.measure(connection, catalogue, POOLS, Borders.at(now, POOLS))
+        measured = await timestamps.measure(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
     return {kind: count for kind, count in measured.numbers.items() if count}
 
 
@@ -139,7 +139,7 @@ async def test_the_pool_begins_where_the_census_begins_it(
     async with shown(url, created) as (connection, catalogue):
         await run(connection, "INSERT INTO user_art_impressions VALUES ('u', 'gone', now())")
         measured = await pool_exhaustion.measure(
-            connection, catalogue, POOLS, Borders.at(now, POOLS), minimum=1
+            connection, catalogue, POOLS, Cutoffs.at(now, POOLS), minimum=1
         )
     assert measured.value == (0 if unseen else 1)
 
@@ -148,7 +148,7 @@ async def test_the_newest_artwork_is_as_old_as_its_clock_is_read(url: str) -> No
     now = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)  # 02:30, for the second time
     async with shown(url, "2025-10-26 02:20") as (connection, catalogue):
         measured = await artwork_supply.measure(
-            connection, catalogue, POOLS, Borders.at(now, POOLS)
+            connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
         )
     assert measured.value == 600
     assert measured.evidence == (
@@ -167,7 +167,7 @@ async def test_an_artwork_a_few_minutes_ahead_is_new_and_not_of_the_future(
     now = datetime(2025, 6, 1, 12, tzinfo=UTC)  # 14:00
     async with shown(url, created) as (connection, catalogue):
         measured = await artwork_supply.measure(
-            connection, catalogue, POOLS, Borders.at(now, POOLS)
+            connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
         )
     assert measured.value == age
     assert ("no artwork" in measured.message) == math.isinf(age)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
-from checks.measurement import MAX_EVIDENCE
-from checks.spec import Borders
+from checks.judgement import MAX_EVIDENCE
+from checks.spec import Cutoffs
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
@@ -56,9 +56,9 @@ async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
     opened: OpenHall, data: st.DataObject
 ) -> None:
     gallery = data.draw(galleries(opened.hall))
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
-        asked = (connection, opened.catalogue, gallery.pools, borders)
+        asked = (connection, opened.catalogue, gallery.pools, cutoffs)
         doubled = await duplicates.measure(*asked)
         orphaned = await orphans.measure(*asked)
     times = Counter(view for view in gallery.views if None not in view)
@@ -92,12 +92,12 @@ async def test_impossible_times_are_counted_as_in_plain_python(
     gallery = data.draw(galleries(opened.hall))
     pairs = {(u, a) for u, a in gallery.views if u is not None and a is not None}
     viewed = {pair: data.draw(moments_of(gallery, pair[1])) for pair in sorted(pairs)}
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     key = opened.hall.key
     async with opened.hanging(gallery) as connection:
         moved = {(key(user), key(piece)): moment for (user, piece), moment in viewed.items()}
         await set_viewed(connection, opened.catalogue, moved)
-        found = await timestamps.measure(connection, opened.catalogue, gallery.pools, borders)
+        found = await timestamps.measure(connection, opened.catalogue, gallery.pools, cutoffs)
     expected = impossible_times(gallery, opened, viewed)
     assert found.numbers == expected
     assert found.value == sum(expected.values())
@@ -154,10 +154,10 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
 ) -> None:
     gallery = data.draw(galleries(opened.hall))
     minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
         found = await pool_exhaustion.measure(
-            connection, opened.catalogue, gallery.pools, borders, minimum=minimum
+            connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
         )
     reckoning = reckon(gallery, opened.hall)
     left = {
@@ -194,9 +194,9 @@ async def test_the_supply_is_as_old_as_the_newest_artwork(
 ) -> None:
     hall = opened.hall
     gallery = data.draw(galleries(hall))
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
-        found = await artwork_supply.measure(connection, opened.catalogue, gallery.pools, borders)
+        found = await artwork_supply.measure(connection, opened.catalogue, gallery.pools, cutoffs)
     now = micros(gallery.now)
     ages = [now - moment for p in gallery.pieces if (moment := born(p, hall, now)) is not None]
     assert found.value is not None

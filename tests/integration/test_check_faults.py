@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from checks.measurement import Measurement
-from checks.spec import Borders, PoolsSpec
+from checks.judgement import Measurement
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from tests.support.check_suite import Suite
 from tests.support.databases import EMPTY, cloned
@@ -54,8 +54,8 @@ async def measured(
             pair = (opened.hall.key(0), opened.hall.key(0))
             await set_viewed(connection, opened.catalogue, {pair: viewed})
         await run(connection, "SET LOCAL transaction_read_only = on")
-        borders = Borders.at(gallery.now, gallery.pools)
-        return await suite_for(opened).measure(connection, borders)
+        cutoffs = Cutoffs.at(gallery.now, gallery.pools)
+        return await suite_for(opened).measure(connection, cutoffs)
 
 
 @pytest.mark.parametrize("opened", HALLS, ids=lambda hall: hall.name, indirect=True)

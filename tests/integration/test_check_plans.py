@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
 from checks.catalogue import read_catalogue
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.relations import Catalogue
-from checks.spec import ArtworksSpec, Borders, CatalogueSpec, PoolsSpec, UsersSpec
+from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
 from monitor.demo.server import PostgresServer
 from tests.support.databases import APP, cloned
 from tests.support.opening import run
@@ -45,7 +45,7 @@ _LOOSE = (
 )
 _NOT_UNIQUE = "DROP INDEX user_art_impressions_unique_user_artwork"
 
-Measure = Callable[[AsyncConnection, Catalogue, Borders], Awaitable[Measurement]]
+Measure = Callable[[AsyncConnection, Catalogue, Cutoffs], Awaitable[Measurement]]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ _BY_CREATION = ("art_sessions_created_at_idx",)
 
 
 async def _exhaustion(
-    connection: AsyncConnection, catalogue: Catalogue, borders: Borders
+    connection: AsyncConnection, catalogue: Catalogue, cutoffs: Cutoffs
 ) -> Measurement:
-    return await pool_exhaustion.measure(connection, catalogue, POOLS, borders, minimum=5)
+    return await pool_exhaustion.measure(connection, catalogue, POOLS, cutoffs, minimum=5)
 
 
 CASES = (
@@ -168,9 +168,9 @@ async def test_indexes_answer_and_no_sort_sees_the_whole_table(url: str, case: C
     async with changed(url, case.change) as connection:
         catalogue = (await read_catalogue(connection, case.spec)).require()
         now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
-        borders = Borders.at(now, POOLS)
-        found = await case.measure(connection, catalogue, borders)
-        plans = await plans_of(connection, lambda: case.measure(connection, catalogue, borders))
+        cutoffs = Cutoffs.at(now, POOLS)
+        found = await case.measure(connection, catalogue, cutoffs)
+        plans = await plans_of(connection, lambda: case.measure(connection, catalogue, cutoffs))
     assert found.skipped is None
     nodes = [node for plan in plans for node in plan.walk()]
     used = {node.index for node in nodes}
@@ -191,10 +191,10 @@ async def test_the_supply_reads_the_end_of_the_index_and_no_more(url: str) -> No
     async with changed(url, "SELECT") as connection:
         catalogue = (await read_catalogue(connection, PLAIN)).require()
         now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
-        borders = Borders.at(now, POOLS)
+        cutoffs = Cutoffs.at(now, POOLS)
         (plan,) = await plans_of(
             connection,
-            lambda: artwork_supply.measure(connection, catalogue, POOLS, borders),
+            lambda: artwork_supply.measure(connection, catalogue, POOLS, cutoffs),
         )
     (scan,) = [node for node in plan.walk() if node.index == "art_sessions_created_at_idx"]
     assert scan.backward

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.database import snapshot, transaction
 from monitor.healing.planning import database_now
 from monitor.healing.quarantine import count_aside
@@ -112,8 +112,8 @@ async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> No
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 5 * 8 - 3)
         assert set(await quarantined(app)) == set(THREE) == await missing(app)
         async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
-            borders = Borders.at(await database_now(connection), runtime.state.pools)
-            aside = await count_aside(connection, runtime.healing, borders, None)
+            cutoffs = Cutoffs.at(await database_now(connection), runtime.state.pools)
+            aside = await count_aside(connection, runtime.healing, cutoffs, None)
         assert aside.pairs == 3
         user = THREE[0][0]
         await app.run("DELETE FROM users WHERE id = %(user)s", user=user)

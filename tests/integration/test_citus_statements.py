@@ -11,9 +11,9 @@ from checks import duplicates, orphans, pool_exhaustion, timestamps
 from checks.artwork_supply import statements as supply_statements
 from checks.catalogue import read_catalogue
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
-from checks.cluster import on_citus
+from checks.citus.cluster import on_citus
 from checks.fragments import fragments, moment
-from checks.recording_rate import reading
+from checks.recording_rate import queries
 from checks.relations import Catalogue, Engine
 from checks.spec import Audience, PoolsSpec
 from checks.statements import render
@@ -83,8 +83,8 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     found |= supply_statements(catalogue, pools)
     found |= {
         name: text
-        for name, text in reading.statements(catalogue, pools, "conservator").items()
-        if name != reading.CLOCK
+        for name, text in queries.statements(catalogue, pools, "conservator").items()
+        if name != queries.CLOCK
     }
     found |= {name: healing.text(name) for name in HEALING}
     found |= {name: state.text(name) for name in STATE}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from checks.doctor import Blocks, Severity
+from checks.doctor.findings import Blocks, Severity
 from checks.spec import ArtworksSpec, Audience, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checks.doctor import Blocks, Severity
+from checks.doctor.findings import Blocks, Severity
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import APP, DUPLICATES, TABLES, TIME_PARTITIONED
 

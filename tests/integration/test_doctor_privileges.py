@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from checks.doctor import Blocks, Severity
+from checks.doctor.findings import Blocks, Severity
 from checks.spec import CatalogueSpec
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import ARTWORKS, USERS

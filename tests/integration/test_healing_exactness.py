@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from checks.census import take_census
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
 from monitor.state.runs import RunState
@@ -60,7 +60,7 @@ async def test_the_census_adds_up_in_one_snapshot_while_the_app_writes(
                     now = await database_now(connection)
                     pools = PoolsSpec()
                     census = await take_census(
-                        connection, runtime.catalogue, pools, Borders.at(now, pools)
+                        connection, runtime.catalogue, pools, Cutoffs.at(now, pools)
                     )
                     result = await connection.exec_driver_sql(PLAIN, {"now": now})
                 found: tuple[int, ...] = tuple(result.one())

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import take_census
 from checks.errors import CatalogueError
-from checks.spec import Borders, CatalogueSpec
+from checks.spec import CatalogueSpec, Cutoffs
 from monitor.database import snapshot
 from monitor.healing.planning import database_now
 from monitor.runtime import Runtime
@@ -178,7 +178,7 @@ async def compared(
 ) -> Reckoning:
     """The plain anti-join, which the census equals."""
     census = await take_census(
-        connection, runtime.catalogue, gallery.pools, Borders.at(gallery.now, gallery.pools)
+        connection, runtime.catalogue, gallery.pools, Cutoffs.at(gallery.now, gallery.pools)
     )
     expected = await anti_join(connection, gallery, hall)
     assert census.counts == expected.counts

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from checks.pairs import UnknownUserError
+from checks.errors import UnknownUserError
 from monitor.commands import UserBackfill
 from monitor.healing.batches import HoldError
 from monitor.healing.planning import PausedError

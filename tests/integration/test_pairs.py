@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from checks.census import take_census
 from checks.pairs import PairState, explain, read_pair, take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, galleries
@@ -58,8 +58,8 @@ async def test_users_and_pairs_tell_what_the_census_has_counted(
 
 async def assert_users_add_up(opened: OpenHall, gallery: Gallery, expected: Reckoning) -> None:
     """Each user as in the reference, those of the audience adding up to the census."""
-    borders = Borders.at(gallery.now, gallery.pools)
-    asked = (opened.connection, opened.catalogue, gallery.pools, borders)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
+    asked = (opened.connection, opened.catalogue, gallery.pools, cutoffs)
     census = await take_census(*asked)
     sums = [0, 0, 0, 0]
     for user, (in_audience, counts) in expected.by_user.items():
@@ -76,16 +76,16 @@ async def assert_explained(
 ) -> None:
     """The explanation's state is that of the reference."""
     user, artwork = opened.hall.key(person), opened.hall.key(piece)
-    borders = Borders.at(gallery.now, gallery.pools)
+    cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     facts = await read_pair(
         opened.connection,
         opened.catalogue,
         gallery.pools,
-        borders,
+        cutoffs,
         user_id=user,
         artwork_id=artwork,
     )
-    explanation = explain(facts, gallery.pools, borders)
+    explanation = explain(facts, gallery.pools, cutoffs)
     state = expected.states.get((user, artwork))
     assert explanation.state == (PairState.NO_PAIR if state is None else state)
     assert explanation.because

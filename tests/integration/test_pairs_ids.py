@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import read_catalogue
-from checks.pairs import PairState, UnknownUserError, explain, read_pair, take_user_census
+from checks.errors import UnknownUserError
+from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue
-from checks.spec import Borders, CatalogueSpec, PoolsSpec
+from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
@@ -61,8 +62,8 @@ async def prepared(url: str, kind: str, known: str) -> AsyncIterator[Catalogued]
         yield connection, catalogue
 
 
-async def borders(connection: AsyncConnection) -> Borders:
-    return Borders.at(await database_now(connection), POOLS)
+async def cutoffs(connection: AsyncConnection) -> Cutoffs:
+    return Cutoffs.at(await database_now(connection), POOLS)
 
 
 @pytest.mark.parametrize(("kind", "known", "_"), TYPES, ids=[kind for kind, _, _ in TYPES])
@@ -70,7 +71,7 @@ async def test_an_id_of_any_type_is_found_by_its_text(
     url: str, kind: str, known: str, _: list[str]
 ) -> None:
     async with prepared(url, kind, known) as (connection, catalogue):
-        moment = await borders(connection)
+        moment = await cutoffs(connection)
         one = await take_user_census(connection, catalogue, POOLS, moment, known)
         assert (one.in_audience, one.fresh) == (False, 1)
         assert await pair_state(connection, catalogue, known, known) is PairState.FRESH
@@ -82,7 +83,7 @@ async def test_a_text_that_is_no_id_or_nobodys_is_an_unknown_user_and_in_no_pair
 ) -> None:
     async with prepared(url, kind, known) as (connection, catalogue):
         for text in (*others, *UNUSUAL):
-            moment = await borders(connection)
+            moment = await cutoffs(connection)
             with pytest.raises(UnknownUserError, match="No user has the id"):
                 await take_user_census(connection, catalogue, POOLS, moment, text)
             await connection.rollback()
@@ -97,7 +98,7 @@ async def pair_state(
     connection: AsyncConnection, catalogue: Catalogue, user: str, artwork: str
 ) -> PairState | None:
     """The explained state, or None where it says that there are no such ids."""
-    moment = await borders(connection)
+    moment = await cutoffs(connection)
     try:
         facts = await read_pair(
             connection, catalogue, POOLS, moment, user_id=user, artwork_id=artwork

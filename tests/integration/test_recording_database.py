@@ -11,14 +11,14 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.catalogue import read_catalogue
-from checks.recording_rate.reading import (
+from checks.recording_rate.queries import (
     CLOCK,
     SETTLING,
     statements,
     take_sample,
     visible_until,
 )
-from checks.recording_rate.samples import Sample, Window
+from checks.recording_rate.samples import Sample, SampleInterval
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.statements import template
 from monitor.demo.server import PostgresServer
@@ -60,10 +60,12 @@ def filled_url(server: PostgresServer) -> Iterator[str]:
         yield url
 
 
-async def sampled(connection: AsyncConnection, window: Window, state: str | None) -> Sample:
-    """The window, counted on the app's tables."""
+async def sampled(
+    connection: AsyncConnection, interval: SampleInterval, state: str | None
+) -> Sample:
+    """The interval, counted on the app's tables."""
     catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
-    return await take_sample(connection, statements(catalogue, POOLS, state), window)
+    return await take_sample(connection, statements(catalogue, POOLS, state), interval)
 
 
 async def test_what_a_heal_run_writes_is_no_recording_until_somebody_looks(
@@ -74,24 +76,24 @@ async def test_what_a_heal_run_writes_is_no_recording_until_somebody_looks(
         ended = await heal(runtime)
         assert ended.run.inserted == 20
         now = datetime.now(UTC)
-        window = Window(now - HOUR, now + HOUR)
+        interval = SampleInterval(now - HOUR, now + HOUR)
         async with runtime.engine.connect() as connection:
-            assert (await sampled(connection, window, None)).impressions == 20
-            assert (await sampled(connection, window, "conservator")).impressions == 0
+            assert (await sampled(connection, interval, None)).impressions == 20
+            assert (await sampled(connection, interval, "conservator")).impressions == 0
         await app.run(UPSERT, user="u0001", artwork="old0001")
         async with runtime.engine.connect() as connection:
-            assert (await sampled(connection, window, "conservator")).impressions == 1
+            assert (await sampled(connection, interval, "conservator")).impressions == 1
 
 
 async def test_a_sample_reads_its_window_from_the_index_and_no_more(filled_url: str) -> None:
     start = datetime(2026, 2, 1, 10, tzinfo=UTC)
-    window = Window(start, start + EVERY)
+    interval = SampleInterval(start, start + EVERY)
     engine = create_async_engine(filled_url, poolclass=NullPool)
     async with engine.connect() as connection:
         catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
         texts = statements(catalogue, POOLS, "books")
-        sample = await take_sample(connection, texts, window)
-        plans = await plans_of(connection, lambda: take_sample(connection, texts, window))
+        sample = await take_sample(connection, texts, interval)
+        plans = await plans_of(connection, lambda: take_sample(connection, texts, interval))
     await engine.dispose()
     assert (sample.impressions, sample.artworks) == (5, 5)
     nodes = [node for plan in plans for node in plan.walk()]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.recording_rate.reading import hindrance, seed, statements, take_sample
-from checks.recording_rate.samples import Window
+from checks.recording_rate.queries import hindrance, read_seeds, statements, take_sample
+from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from monitor.demo.server import PostgresServer
@@ -29,7 +29,7 @@ from tests.support.views import set_viewed
 POOLS = PoolsSpec()
 START = datetime(2026, 2, 3, 10, 0, tzinfo=UTC)
 EVERY = timedelta(minutes=5)
-WINDOW = Window(START, START + EVERY)
+INTERVAL = SampleInterval(START, START + EVERY)
 LEDGER = "the ledger's"
 _STEP = timedelta.resolution
 MOMENTS = (
@@ -41,7 +41,7 @@ MOMENTS = (
     START + EVERY,
     START + timedelta(hours=5),
 )
-"""In the window are the third to the fifth."""
+"""In the interval are the third to the fifth."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ async def test_a_sample_holds_the_real_impressions_of_its_window(
 ) -> None:
     async with viewed(opened, given_views) as (connection, catalogue):
         texts = statements(catalogue, POOLS, LEDGER)
-        sample = await take_sample(connection, texts, WINDOW)
-        bare = await take_sample(connection, statements(catalogue, POOLS, None), WINDOW)
-    within = [view for view in given_views if WINDOW.start <= view.viewed < WINDOW.end]
+        sample = await take_sample(connection, texts, INTERVAL)
+        bare = await take_sample(connection, statements(catalogue, POOLS, None), INTERVAL)
+    within = [view for view in given_views if INTERVAL.start <= view.viewed < INTERVAL.end]
     assert sample.impressions == sum(view.is_real for view in within)
     assert bare.impressions == len(within)
-    assert (sample.start, sample.end, sample.seeded) == (WINDOW.start, WINDOW.end, False)
+    assert (sample.start, sample.end, sample.seeded) == (INTERVAL.start, INTERVAL.end, False)
 
 
 @pytest.mark.parametrize("hall", [APP, BERLIN, VIEWS], ids=lambda hall: hall.name)
@@ -165,9 +165,9 @@ async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hal
         viewed(opened, given_views) as (connection, catalogue),
     ):
         texts = statements(catalogue, POOLS, LEDGER)
-        seeded = list(await seed(connection, texts, START + timedelta(minutes=1), EVERY))
+        seeded = list(await read_seeds(connection, texts, START + timedelta(minutes=1), EVERY))
         counted = [
-            await take_sample(connection, texts, Window(sample.start, sample.end))
+            await take_sample(connection, texts, SampleInterval(sample.start, sample.end))
             for sample in seeded
         ]
     assert [replace(sample, seeded=True) for sample in counted] == seeded
@@ -178,7 +178,9 @@ async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hal
 
 async def test_a_table_without_impressions_has_nothing_to_seed_from(url: str) -> None:
     async with open_hall(url, APP) as opened, viewed(opened, []) as (connection, catalogue):
-        assert not list(await seed(connection, statements(catalogue, POOLS, LEDGER), START, EVERY))
+        assert not list(
+            await read_seeds(connection, statements(catalogue, POOLS, LEDGER), START, EVERY)
+        )
 
 
 async def test_artworks_created_in_the_window_are_counted(url: str) -> None:
@@ -187,7 +189,7 @@ async def test_artworks_created_in_the_window_are_counted(url: str) -> None:
         open_hall(url, BERLIN) as opened,
         opened.hanging(Gallery(now=START, pieces=pieces)) as connection,
     ):
-        sample = await take_sample(connection, statements(opened.catalogue, POOLS, None), WINDOW)
+        sample = await take_sample(connection, statements(opened.catalogue, POOLS, None), INTERVAL)
     assert sample.artworks == 3
 
 

@@ -11,6 +11,7 @@ from string import Formatter
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "checks/sql",
+    "checks/citus/sql",
     "monitor/healing/sql",
     "monitor/healing/signals/sql",
     "monitor/checking/sql",

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.checking.census_source import CensusSource
 from monitor.checking.expectations.client import Worker
 from monitor.checking.once import check_names, check_once
@@ -212,13 +212,13 @@ class Program:
 
     async def _survey(self, runtime: Runtime) -> None:
         """The numbers before a person agrees."""
-        async with _asked(runtime) as (connection, borders):
+        async with _asked(runtime) as (connection, cutoffs):
             pools = runtime.settings.pools_spec()
             await survey(
                 connection,
                 runtime.catalogue,
                 pools,
-                borders,
+                cutoffs,
                 max_rows=UNLIMITED,
                 minimum=20,
                 verified_until=None,
@@ -228,11 +228,11 @@ class Program:
         """What people ask, and what is asked where pairs have become legacy again."""
         await self._survey(runtime)
         pools, catalogue = runtime.settings.pools_spec(), runtime.catalogue
-        async with _asked(runtime) as (connection, borders):
-            await take_user_census(connection, catalogue, pools, borders, user)
-            await read_pair(connection, catalogue, pools, borders, user_id=user, artwork_id=artwork)
+        async with _asked(runtime) as (connection, cutoffs):
+            await take_user_census(connection, catalogue, pools, cutoffs, user)
+            await read_pair(connection, catalogue, pools, cutoffs, user_id=user, artwork_id=artwork)
             control = await read_control(connection, runtime.state)
-            await count_recurring(connection, runtime.healing, borders, control)
+            await count_recurring(connection, runtime.healing, cutoffs, control)
 
     async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
@@ -265,11 +265,11 @@ class Program:
 
 
 @asynccontextmanager
-async def _asked(runtime: Runtime) -> AsyncIterator[tuple[AsyncConnection, Borders]]:
+async def _asked(runtime: Runtime) -> AsyncIterator[tuple[AsyncConnection, Cutoffs]]:
     timeout = runtime.settings.database.statement_timeout
     async with snapshot(runtime.engine, timeout=timeout) as connection:
         pools = runtime.settings.pools_spec()
-        yield connection, Borders.at(await database_now(connection), pools)
+        yield connection, Cutoffs.at(await database_now(connection), pools)
 
 
 async def _confirm(_: AsyncConnection) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from grafana.generate.__main__ import FOLDER
+from grafana.derive import FOLDER
 from monitor.demo.child import Child
 from tests.support.http import Client
 from tests.support.prometheus import PROGRAM, free_port

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, duplicates, orphans, own_sql, pool_exhaustion, timestamps
-from checks.judgement import Comparison, Outcome, Threshold, Thresholds, at_least, judge
-from checks.measurement import Measurement
+from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks.judgement import (
+    Comparison,
+    Measurement,
+    Outcome,
+    Threshold,
+    Thresholds,
+    at_least,
+    judge,
+)
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 
 DAY = 86400.0
 ALL = (
@@ -50,17 +57,17 @@ class Suite:
         }
 
     async def measure(
-        self, connection: AsyncConnection, borders: Borders
+        self, connection: AsyncConnection, cutoffs: Cutoffs
     ) -> dict[str, Measurement]:
         """Each check's measurement."""
-        asked = (connection, self.catalogue, self.pools, borders)
+        asked = (connection, self.catalogue, self.pools, cutoffs)
         running: dict[str, Awaitable[Measurement]] = {
             "duplicate_impressions": duplicates.measure(*asked),
             "orphan_impressions": orphans.measure(*asked),
             "timestamps": timestamps.measure(*asked),
             "pool_exhaustion": pool_exhaustion.measure(*asked, minimum=self.minimum),
             "artwork_supply": artwork_supply.measure(*asked),
-            "own": own_sql.measure(*asked, query=self.query),
+            "own": custom_sql.measure(*asked, query=self.query),
         }
         return {name: await measured for name, measured in running.items()}
 

@@ -127,8 +127,8 @@ def _borders(now: datetime, pools: PoolsSpec) -> list[int]:
 
 def _corners(now: datetime, pools: PoolsSpec, verified: int | None) -> list[int]:
     """Every border with its neighbours, and the ends of time."""
-    borders = _borders(now, pools) + ([] if verified is None else [verified])
-    near = [border + step for border in borders for step in (0, 0, -1, 1)]
+    cutoffs = _borders(now, pools) + ([] if verified is None else [verified])
+    near = [border + step for border in cutoffs for step in (0, 0, -1, 1)]
     return [*near, micros(now), -INFINITY, INFINITY]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from checks.cluster import on_citus
-from checks.doctor import Blocks
+from checks.citus.cluster import on_citus
+from checks.doctor.findings import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
 from monitor.healing.executor import Ended, Progress

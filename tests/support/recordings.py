@@ -11,8 +11,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from checks.recording_rate.assessment import Assessment, Limits, assess
-from checks.recording_rate.samples import Sample
-from checks.recording_rate.series import Series
+from checks.recording_rate.samples import Sample, Series
 
 EVERY = timedelta(minutes=5)
 WEEK = timedelta(weeks=1)
@@ -95,6 +94,6 @@ def watched(history: list[Sample], more: Iterable[Sample], zone: tzinfo) -> list
     for sample in more:
         series.append(sample)
         assessment = assess(series, zone, LIMITS)
-        series.judge_newest(suspect=assessment.suspect, level=assessment.level)
+        series.judge_newest(suspect=assessment.suspect, day_factor=assessment.day_factor)
         found.append(assessment)
     return found

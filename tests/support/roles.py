@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from checks.doctor import Blocks
+from checks.doctor.findings import Blocks
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.runtime import build, inspect_catalogue, require_catalogue

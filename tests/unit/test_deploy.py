@@ -10,13 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from aiohttp import web
 
-from grafana.generate.__main__ import GRAFANA, SERVICE
 from monitor.config import parse_config
+from tests.support.grafana import ALERTS
 from tests.support.prometheus import http_server
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +76,12 @@ def test_ports_and_names_are_those_that_the_configurations_use() -> None:
         if name != "grafana":
             assert f"{name}:{inside}" in said
     assert set(re.findall(r"\b([a-z]+):\d{4}\b", said)) == set(services) - {"grafana"}
-    assert SERVICE.endswith(services["conservator"]["ports"][0].rpartition(":")[2])
-    assert GRAFANA.endswith(services["grafana"]["ports"][0].rpartition(":")[2])
+    for name, links in (
+        ("conservator", {alert.runbook_url for alert in ALERTS}),
+        ("grafana", {alert.dashboard_url for alert in ALERTS}),
+    ):
+        port = services[name]["ports"][0].rpartition(":")[2]
+        assert {urlsplit(link).netloc for link in links} == {f"localhost:{port}"}
 
 
 def test_every_secret_is_one_that_is_mounted_and_stays_out_of_the_repository() -> None:

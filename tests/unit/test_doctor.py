@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from checks.catalogue import Facts, parse_name
-from checks.doctor.case import Case
-from checks.doctor.evidence import Answer, Evidence, Refusal, Rows, Surroundings
+from checks.doctor.ddl import create_index
 from checks.doctor.findings import Blocks, Examination, Severity, advice, error, healing_error
-from checks.doctor.naming import create_index
-from checks.doctor.presence import similar
+from checks.doctor.input import Answer, DoctorInput, Evidence, Refusal, Rows, Surroundings
+from checks.doctor.missing_objects import similar
 from checks.doctor.rules import judge
 from checks.errors import CatalogueError
 from checks.relations import Column, ForeignKey, Index, Kind, Relation
@@ -111,13 +110,13 @@ FACTS = Facts(
 
 
 def judged(facts: Facts = FACTS, evidence: Evidence | None = None) -> Examination:
-    case = Case(
+    given = DoctorInput(
         facts=facts,
         pools=PoolsSpec(),
         evidence=evidence or Evidence(surroundings=AROUND),
         state_schema="conservator",
     )
-    return Examination(judge(case), facts.catalogue)
+    return Examination(judge(given), facts.catalogue)
 
 
 def codes(examination: Examination) -> list[str]:

@@ -8,13 +8,12 @@ from dataclasses import replace
 import pytest
 
 from checks.catalogue import Facts
-from checks.cluster import distribution, engine_of, on_citus
-from checks.doctor.case import Case
-from checks.doctor.citus import LEDGER
-from checks.doctor.evidence import Evidence, Ledger
+from checks.citus.cluster import LEDGER, engine_of, on_citus
+from checks.citus.distribution import Cluster, Distribution, DistributionMethod, parse_distribution
 from checks.doctor.findings import Blocks, Examination
+from checks.doctor.input import DoctorInput, Evidence, Ledger
 from checks.doctor.rules import judge
-from checks.relations import Cluster, Distribution, Engine, Index, Relation, Spread
+from checks.relations import Engine, Index, Relation
 from checks.spec import PoolsSpec
 from tests.unit.test_doctor import AROUND, FACTS, index
 
@@ -46,7 +45,7 @@ COORDINATOR = Cluster("13.2-1", 0)
 
 def spread(relation: Relation | None, found: Row | None) -> Relation:
     assert relation is not None
-    return relation if found is None else replace(relation, distribution=distribution(found))
+    return relation if found is None else replace(relation, distribution=parse_distribution(found))
 
 
 def examined(
@@ -67,8 +66,8 @@ def examined(
         artworks=spread(FACTS.artworks, artworks),
         cluster=cluster,
     )
-    lies = Ledger(True, None if ledger is None else distribution(ledger))
-    case = Case(facts, PoolsSpec(), Evidence(AROUND, ledger=lies), "conservator")
+    lies = Ledger(True, None if ledger is None else parse_distribution(ledger))
+    case = DoctorInput(facts, PoolsSpec(), Evidence(AROUND, ledger=lies), "conservator")
     return Examination(judge(case), facts.catalogue)
 
 
@@ -97,18 +96,18 @@ def test_without_citus_nothing_is_said_of_it() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (BY_USER, Distribution(Spread.HASH, "user_id", 4)),
-        (REFERENCE, Distribution(Spread.REFERENCE, None, 2)),
-        (LOCAL, Distribution(Spread.LOCAL)),
-        (ONE_SHARD, Distribution(Spread.SINGLE, None, 7)),
-        (APPENDED, Distribution(Spread.APPEND, "viewed_at")),
-        (RANGES, Distribution(Spread.RANGE, "user_id")),
+        (BY_USER, Distribution(DistributionMethod.HASH, "user_id", 4)),
+        (REFERENCE, Distribution(DistributionMethod.REFERENCE, None, 2)),
+        (LOCAL, Distribution(DistributionMethod.LOCAL)),
+        (ONE_SHARD, Distribution(DistributionMethod.SINGLE, None, 7)),
+        (APPENDED, Distribution(DistributionMethod.APPEND, "viewed_at")),
+        (RANGES, Distribution(DistributionMethod.RANGE, "user_id")),
     ],
 )
 def test_a_row_of_the_partition_table_says_how_the_table_is_spread(
     found: Row, expected: Distribution
 ) -> None:
-    assert distribution(found) == expected
+    assert parse_distribution(found) == expected
 
 
 @pytest.mark.parametrize("found", [BY_ARTWORK, ONE_SHARD, APPENDED, RANGES])

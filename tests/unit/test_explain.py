@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.pairs import PairFacts, PairState, explain, is_text
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 POOLS = PoolsSpec()
-BORDERS = Borders.at(NOW, POOLS)
+BORDERS = Cutoffs.at(NOW, POOLS)
 BORN = datetime(2025, 12, 1, tzinfo=UTC)
 
 zones = st.sampled_from(["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"]).map(
@@ -41,9 +41,9 @@ LEGACY = PairFacts(
 )
 
 
-def told(facts: PairFacts, state: PairState, *, borders: Borders = BORDERS) -> str:
+def told(facts: PairFacts, state: PairState, *, cutoffs: Cutoffs = BORDERS) -> str:
     """The last reason, once the state is the expected one."""
-    explanation = explain(facts, POOLS, borders)
+    explanation = explain(facts, POOLS, cutoffs)
     assert explanation.state is state
     return explanation.because[-1]
 
@@ -74,10 +74,10 @@ def test_an_artwork_between_the_borders_is_storage() -> None:
 
 
 def test_an_old_artwork_from_after_the_tracking_began_is_storage() -> None:
-    borders = replace(BORDERS, created_before=BORN)
+    cutoffs = replace(BORDERS, created_before=BORN)
     late = replace(LEGACY, is_old=False)
     assert "not created before legacy_created_before (2025-12-01" in told(
-        late, PairState.STORAGE, borders=borders
+        late, PairState.STORAGE, cutoffs=cutoffs
     )
 
 
@@ -137,7 +137,7 @@ def test_nul_and_half_characters_are_no_text(before: str, bad: str, after: str) 
 
 @given(moments.flatmap(lambda now: zones.map(now.astimezone)))
 def test_borders_lie_exactly_their_ages_back_in_any_time_zone(now: datetime) -> None:
-    borders = Borders.at(now, POOLS)
+    cutoffs = Cutoffs.at(now, POOLS)
     elapsed = now.astimezone(UTC)
-    assert borders.fresh_after == elapsed - timedelta(minutes=15)
-    assert borders.legacy_until == elapsed - timedelta(days=7)
+    assert cutoffs.fresh_after == elapsed - timedelta(minutes=15)
+    assert cutoffs.legacy_until == elapsed - timedelta(days=7)

@@ -1,4 +1,4 @@
-"""The same time of the week, windows that follow one another, and stretches of samples."""
+"""The same time of the week, intervals that follow one another, and stretches of samples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.recording_rate.calendar import WEEKS, needed, weeks_before
-from checks.recording_rate.samples import Sample, Window, next_window
-from checks.recording_rate.series import Series
+from checks.recording_rate.samples import (
+    WEEKS,
+    Sample,
+    SampleInterval,
+    Series,
+    needed_intervals,
+    next_interval,
+    weeks_before,
+)
 from tests.support.recordings import EVERY, judged, rhythm, samples
 
 NOW = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
@@ -38,7 +44,7 @@ def test_weeks_before_show_the_same_weekday_and_time_on_the_clocks(name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("last", "window"),
+    ("last", "interval"),
     [
         (None, (5, 0)),
         (5, (5, 0)),
@@ -51,15 +57,15 @@ def test_weeks_before_show_the_same_weekday_and_time_on_the_clocks(name: str) ->
     ],
 )
 def test_windows_follow_one_another_unless_too_much_was_missed(
-    last: int | None, window: tuple[int, int] | None
+    last: int | None, interval: tuple[int, int] | None
 ) -> None:
     """All in minutes ago."""
 
     def ago(minutes: int) -> datetime:
         return NOW - timedelta(minutes=minutes)
 
-    expected = None if window is None else Window(ago(window[0]), ago(window[1]))
-    assert next_window(None if last is None else ago(last), NOW, EVERY) == expected
+    expected = None if interval is None else SampleInterval(ago(interval[0]), ago(interval[1]))
+    assert next_interval(None if last is None else ago(last), NOW, EVERY) == expected
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin"])
@@ -73,15 +79,15 @@ def test_a_judgement_needs_no_more_samples_than_it_asks_for(
     whole = samples(rhythm(average), zone, end, weeks=WEEKS + 2)
     if outage:
         whole[-outage:] = [replace(sample, impressions=0) for sample in whole[-outage:]]
-    windows = needed(end, zone)
+    intervals = needed_intervals(end, zone)
     part = [
         sample
         for sample in whole
-        if any(window.start <= sample.start and sample.end <= window.end for window in windows)
+        if any(one.start <= sample.start and sample.end <= one.end for one in intervals)
     ]
     assert judged(part, zone) == judged(whole, zone)
     assert len(part) < 1600
-    assert all(before.end <= after.start for before, after in pairwise(windows))
+    assert all(before.end <= after.start for before, after in pairwise(intervals))
 
 
 lengths = st.sampled_from([300, 270, 330, 900, 60])
@@ -125,8 +131,8 @@ def test_samples_that_overlap_are_refused() -> None:
 
 def test_what_was_found_about_the_newest_sample_is_kept_with_it() -> None:
     series = Series([Sample(NOW, NOW + EVERY, 7, 0)])
-    kept = series.judge_newest(suspect=True, level=0.7)
-    assert kept == Sample(NOW, NOW + EVERY, 7, 0, suspect=True, level=0.7)
+    kept = series.judge_newest(suspect=True, day_factor=0.7)
+    assert kept == Sample(NOW, NOW + EVERY, 7, 0, suspect=True, day_factor=0.7)
     stretch = series.before(0, EVERY.total_seconds())
     assert stretch is not None
     assert not stretch.clean

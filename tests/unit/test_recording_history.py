@@ -124,7 +124,7 @@ def test_a_holiday_is_no_outage_and_an_outage_on_a_holiday_is_one() -> None:
     ]
     found = watched(list(whole[:-midnight]), holiday, ZONE)
     assert [one for one in found if one.suspect] == []
-    assert found[-1].level == pytest.approx(0.6, abs=0.05)
+    assert found[-1].day_factor == pytest.approx(0.6, abs=0.05)
     stopped = judged(newest((*whole[:-midnight], *holiday), 0, 0), ZONE)
     assert stopped.finding is Finding.STOPPED
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from checks.judgement import Outcome, Thresholds, at_least, judge
 from checks.recording_rate.assessment import Finding, Limits
+from checks.recording_rate.messages import to_measurement
 from checks.recording_rate.samples import Sample
-from checks.recording_rate.wording import measured
 from tests.support.recordings import (
     EVENING,
     EVERY,
@@ -34,7 +34,7 @@ def test_a_usual_evening_is_usual() -> None:
     assert found.finding is Finding.USUAL
     assert found.deviation < LIMITS.warn
     assert found.expected == pytest.approx(2 * rhythm(60)(EVENING), rel=0.1)
-    assert found.level == pytest.approx(1, abs=0.1)
+    assert found.day_factor == pytest.approx(1, abs=0.1)
     assert (found.weeks, found.seeded) == (8, False)
 
 
@@ -185,6 +185,6 @@ def test_other_intervals_are_judged_as_well(every: timedelta) -> None:
 def test_every_finding_has_its_outcome_and_says_what_was_counted(
     given_samples: tuple[Sample, ...], outcome: Outcome, words: str
 ) -> None:
-    found = measured(judged(given_samples, ZONE))
+    found = to_measurement(judged(given_samples, ZONE))
     assert judge(found, Thresholds(warn=at_least(4), fail=at_least(8))) is outcome
     assert words in found.message

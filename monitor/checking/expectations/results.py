@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checks.judgement import Outcome
-from checks.measurement import MAX_EVIDENCE, Measurement
+from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
 from monitor.checking.expectations.messages import ExpectationResult, ExpectationSpec, SuiteSpec
 from monitor.config import ExpectationsCheck, Severity
 

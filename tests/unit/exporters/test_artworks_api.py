@@ -9,8 +9,8 @@ from checks.errors import (
     DatabaseUnavailableError,
     RefusedError,
     StatementError,
+    UnknownUserError,
 )
-from checks.pairs import UnknownUserError
 from monitor.commands import UserBackfill
 from monitor.healing.planning import ActiveRunError, NotNowError, PausedError
 from monitor.policy.decision import Code, Decision, Verdict

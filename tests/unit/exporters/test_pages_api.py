@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from checks.errors import DatabaseUnavailableError
-from checks.pairs import UnknownUserError
+from checks.errors import DatabaseUnavailableError, UnknownUserError
 from exporters.page.assets import TYPES, asset
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint

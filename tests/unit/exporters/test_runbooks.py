@@ -11,10 +11,8 @@ import typer
 
 from exporters.api.app import ROUTES
 from exporters.runbooks import render_runbook
-from grafana.generate.alerts import ALERTS
-from grafana.generate.healing import healing
-from grafana.generate.health import health
 from monitor.cli.app import app
+from tests.support.grafana import ALERTS, DASHBOARDS
 from tests.unit.exporters.builders import at_work
 from tests.unit.exporters.scrape import series
 from tests.unit.exporters.serving import ADMIN, Served
@@ -66,7 +64,7 @@ def test_every_command_exists_with_its_options() -> None:
 def test_every_path_setting_panel_and_metric_that_is_named_exists() -> None:
     paths = {path.partition("{")[0].rstrip("/") for _, path, _, _ in ROUTES}
     exported = {f"conservator_{metric}" for metric, _ in series(at_work())}
-    titles = {panel["title"] for board in (health(), healing()) for panel in board["panels"]}
+    titles = {panel["title"] for board in DASHBOARDS for panel in board["panels"]}
     for name, text in BOOKS.items():
         for path in re.findall(r"`(/[a-z][\w/]*)", text):
             assert any(path == known or path.startswith(f"{known}/") for known in paths), name

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from grafana.generate.__main__ import FOLDER
+from grafana.derive import FOLDER
 
 SCHEMA: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "schemas" / "grafana" / "schema.json").read_text("utf-8")

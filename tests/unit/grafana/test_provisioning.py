@@ -15,12 +15,10 @@ import yaml
 from exporters.api.app import ROUTES
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.tokens import Access
-from grafana.generate.__main__ import FOLDER
-from grafana.generate.alerts import ALERTS, JOB, Severity
-from grafana.generate.managed import DATASOURCE_UID
-from grafana.generate.managed import FOLDER as ALERT_FOLDER
+from grafana.derive import DATASOURCE_UID, FOLDER, GRAFANA_FOLDER
 from monitor.config import Server
 from monitor.state.alerts import WAKING
+from tests.support.grafana import ALERTS, JOB, Alert
 
 NAMES = {alert.name for alert in ALERTS}
 
@@ -73,7 +71,7 @@ def test_rates_are_taken_over_what_is_scraped() -> None:
 
 def test_dashboards_and_alerts_share_a_folder() -> None:
     [provider] = read("provisioning/dashboards/conservator.yaml")["providers"]
-    assert provider["folder"] == ALERT_FOLDER
+    assert provider["folder"] == GRAFANA_FOLDER
     assert provider["options"]["path"] == "/etc/grafana/dashboards"
 
 
@@ -118,8 +116,8 @@ def test_the_webhook_is_the_route_that_takes_alerts() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one.name)
-def test_every_alert_reaches_whom_its_severity_says(alert: Any) -> None:
-    told = ["now" if alert.severity is Severity.CRITICAL else "today"]
+def test_every_alert_reaches_whom_its_severity_says(alert: Alert) -> None:
+    told = ["now" if alert.severity == "critical" else "today"]
     if alert.name == WAKING:
         told.insert(0, "conservator")
     config = f"--config.file={FOLDER / 'alertmanager.yml'}"

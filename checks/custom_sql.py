@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.relations import Catalogue
-from checks.spec import Borders, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import operator_sql, render, template
 
-STATEMENT = "own_sql"
+STATEMENT = "custom_sql"
 READ_ONLY = "transaction_is_read_only"
 
 _ONE_NUMBER = "expected one row with one number"
@@ -35,7 +35,7 @@ async def measure(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    borders: Borders,
+    cutoffs: Cutoffs,
     *,
     query: str,
 ) -> Measurement:

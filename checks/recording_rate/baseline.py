@@ -1,8 +1,10 @@
-"""What is usual for a stretch of time, and how much that varies from week to week.
+"""What is usual for a stretch of time, how much it varies, and how today compares with it.
 
 Deviations are taken between square roots, not between counts: the root of a count varies by the
 same amount whatever its size (Anscombe 1948, "The transformation of Poisson, binomial and
 negative-binomial data"), so that one scale serves busy evenings and quiet nights.
+
+The day's factor is there because half as many visitors on a holiday are no outage.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from checks.recording_rate.series import Series, Stretch
+from checks.recording_rate.samples import DAY_FACTOR_SPANS, Series, Stretch
 
 MAD_TO_SIGMA = 1.4826
 """1 / Φ⁻¹(¾): makes the median absolute deviation of normal noise its standard deviation.
@@ -27,10 +29,16 @@ _UNKNOWN_SPREAD = 0.2
 """As much more with one week, half of that with two …: weeks not seen yet may differ."""
 _FEW = 2.0
 """The MAD of n independent values is raised by this share of n: it may be small by chance."""
+LOWEST = 0.5
+"""However quiet a day is, at least this share of the usual is expected of it. What comes down
+slowly to less than that alarms all the same."""
+_ENOUGH = 16.0
+"""So many bursts of impressions must be usual in the span: with fewer, chance alone moves the
+factor by more than a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class Baseline:
     """What earlier weeks held in a stretch like this, at this time."""
 
     expected: float
@@ -67,7 +75,9 @@ class Usual:
         return (self.root(expected) - self.root(impressions)) / self.spread(expected)
 
 
-def usual(series: Series, moments: Sequence[float], slack: float, seconds: float) -> Usual | None:
+def find_baseline(
+    series: Series, moments: Sequence[float], slack: float, seconds: float
+) -> Baseline | None:
     """From the stretches of about `seconds` that end within `slack` of `moments`, one a week.
 
     None where no earlier week has one. Unix seconds.
@@ -83,7 +93,7 @@ def usual(series: Series, moments: Sequence[float], slack: float, seconds: float
     middle = sqrt(rate * scale + 0.375)
     mad = 2.0 * median([abs(sqrt(each * scale + 0.375) - middle) for each in rates])
     independent = len(chosen) * max(1.0, 2 * slack / seconds)
-    return Usual(
+    return Baseline(
         expected=rate * seconds,
         varies=MAD_TO_SIGMA * mad * (1 + _FEW / independent),
         burstiness=burstiness,
@@ -113,3 +123,29 @@ def _medians(weeks: list[list[Stretch]]) -> list[float]:
 
 def _kept(weeks: list[list[Stretch]]) -> list[list[Stretch]]:
     return [week for week in weeks if week]
+
+
+def find_day_factor(
+    series: Series, last: int, moments: Sequence[float], slack: float, burstiness: float
+) -> float:
+    """Today's share of the usual, LOWEST to 1, over the hours up to the sample `last`.
+
+    `moments` are the ends of the same hours in earlier weeks, in Unix seconds. While something
+    abnormal lies in those hours, the factor is what it was before: an outage must not
+    become the measure of the day, or it would end by itself.
+    """
+    for hours in DAY_FACTOR_SPANS:
+        seconds = hours.total_seconds()
+        span = series.before(last, seconds) if last >= 0 else None
+        if span is None:
+            break
+        if not span.clean:
+            return series.samples[last].day_factor
+        weeks = [series.stretches(moment, slack, seconds)[:1] for moment in moments]
+        chosen, _ = choose([week for week in weeks if week])
+        if not chosen:
+            break
+        expected = median(week[0].rate for week in chosen)
+        if expected * seconds >= _ENOUGH * burstiness:
+            return min(1.0, max(LOWEST, span.rate / expected))
+    return 1.0

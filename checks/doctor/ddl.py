@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from checks.catalogue import relation_identifier
 from checks.relations import Index, Kind, Relation
+from checks.statements import compose, raw
 
 _NAME_BYTES = 63  # NAMEDATALEN - 1
 
@@ -17,7 +17,7 @@ def quoted(*parts: str) -> str:
 
 def table(relation: Relation) -> str:
     """The relation with its schema."""
-    return relation_identifier(relation).as_string(None)
+    return _name(relation).as_string(None)
 
 
 def columns(*names: str) -> str:
@@ -28,6 +28,12 @@ def columns(*names: str) -> str:
 def index_of(relation: Relation, name: str) -> str:
     """An index, which lives in its table's schema."""
     return quoted(relation.schema, name)
+
+
+def change_type(relation: Relation, name: str, type_name: str, using: str | None = None) -> str:
+    """The column as another type; `using` where PostgreSQL does not convert it by itself."""
+    by = "" if using is None else f" USING {using}"
+    return f"ALTER TABLE {table(relation)} ALTER COLUMN {quoted(name)} TYPE {type_name}{by};"
 
 
 def create_index(relation: Relation, *names: str, unique: bool = False) -> str:
@@ -57,52 +63,44 @@ def listed(index: Index) -> str:
 
 def find_duplicates(relation: Relation, *names: str) -> str:
     """The keys that are there several times."""
-    return (
-        sql.SQL("SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1;")
-        .format(
-            key=sql.SQL(", ").join([sql.Identifier(name) for name in names]),
-            table=relation_identifier(relation),
-        )
-        .as_string(None)
-    )
+    key = raw(", ".join(quoted(name) for name in names))
+    text = "SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1;"
+    return _filled(text, key=key, table=_name(relation))
 
 
 def find_nulls(relation: Relation, name: str) -> str:
     """The rows without a key."""
-    return (
-        sql.SQL("SELECT * FROM {table} WHERE {key} IS NULL;")
-        .format(table=relation_identifier(relation), key=sql.Identifier(name))
-        .as_string(None)
-    )
+    text = "SELECT * FROM {table} WHERE {key} IS NULL;"
+    return _filled(text, table=_name(relation), key=sql.Identifier(name))
 
 
 def find_orphans(relation: Relation, name: str, target: Relation, target_name: str) -> str:
     """The rows whose key has no row in `target`."""
-    return (
-        sql.SQL(
-            "SELECT * FROM {table} AS i WHERE i.{key} IS NOT NULL AND NOT EXISTS "
-            "(SELECT FROM {target} AS t WHERE t.{id} = i.{key});"
-        )
-        .format(
-            table=relation_identifier(relation),
-            key=sql.Identifier(name),
-            target=relation_identifier(target),
-            id=sql.Identifier(target_name),
-        )
-        .as_string(None)
+    return _filled(
+        "SELECT * FROM {table} AS i WHERE i.{key} IS NOT NULL AND NOT EXISTS "
+        "(SELECT FROM {target} AS t WHERE t.{id} = i.{key});",
+        table=_name(relation),
+        key=sql.Identifier(name),
+        target=_name(target),
+        id=sql.Identifier(target_name),
     )
 
 
 def show_triggers(relation: Relation) -> str:
     """The definitions of the relation's triggers."""
-    return (
-        sql.SQL(
-            "SELECT pg_get_triggerdef(oid) FROM pg_trigger "
-            "WHERE tgrelid = {table}::regclass AND NOT tgisinternal;"
-        )
-        .format(table=sql.Literal(table(relation)))
-        .as_string(None)
+    return _filled(
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger "
+        "WHERE tgrelid = {table}::regclass AND NOT tgisinternal;",
+        table=sql.Literal(table(relation)),
     )
+
+
+def _name(relation: Relation) -> sql.Identifier:
+    return sql.Identifier(relation.schema, relation.name)
+
+
+def _filled(text: str, **parts: sql.Composable) -> str:
+    return compose(text, parts).as_string(None)
 
 
 def _index_name(relation: Relation, names: tuple[str, ...], suffix: str) -> str:

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import fragments, stored_moment
-from checks.recording_rate.calendar import WEEKS
-from checks.recording_rate.samples import Sample, Window
+from checks.fragments import fragments, moment, stored_moment, table
+from checks.recording_rate.samples import WEEKS, Sample, SampleInterval
 from checks.relations import Catalogue, Column
 from checks.spec import PoolsSpec
 from checks.statements import identifier, render
@@ -25,7 +24,8 @@ SEED_LEAST = timedelta(minutes=5)
 """The shortest interval that is read back: 18,000 of them in these weeks, however often the check
 runs. Rates are compared, so that seeds may be longer than samples."""
 SETTLING = timedelta(seconds=5)
-"""Transactions that began before a window's end may commit a little after it: so long they get."""
+"""Transactions that began before the end of an interval may commit a little after it: so long they
+get."""
 _LEDGER = "backfilled_impression"
 
 
@@ -49,7 +49,7 @@ def hindrance(catalogue: Catalogue) -> str | None:
 
 
 async def visible_until(connection: AsyncConnection, texts: Mapping[str, str]) -> datetime | None:
-    """The end of the next window: what was viewed before is there to be counted.
+    """The end of the next interval: what was viewed before is there to be counted.
 
     None on a replica that has not replayed anything yet. Must be the transaction's first
     statement, and the sample be counted in the same transaction.
@@ -59,20 +59,20 @@ async def visible_until(connection: AsyncConnection, texts: Mapping[str, str]) -
 
 
 async def take_sample(
-    connection: AsyncConnection, texts: Mapping[str, str], window: Window
+    connection: AsyncConnection, texts: Mapping[str, str], interval: SampleInterval
 ) -> Sample:
-    """Count the window. An index on `viewed_at` makes it a matter of the window's rows alone."""
-    row = (await connection.exec_driver_sql(texts[SAMPLE], _moments(window))).one()
-    return Sample(window.start, window.end, row.impressions, row.artworks)
+    """Count the interval. An index on `viewed_at` makes it a matter of its rows alone."""
+    row = (await connection.exec_driver_sql(texts[SAMPLE], _moments(interval))).one()
+    return Sample(interval.start, interval.end, row.impressions, row.artworks)
 
 
-async def seed(
+async def read_seeds(
     connection: AsyncConnection, texts: Mapping[str, str], until: datetime, every: timedelta
 ) -> Seeds:
     """What the table tells of the weeks before `until`, in intervals of `every`, or of SEED_LEAST
     where that is longer.
 
-    `until` is the start of the first window that is observed: the two must not overlap. Whole
+    `until` is the start of the first interval that is observed: the two must not overlap. Whole
     intervals only. Reads all impressions of these weeks: for the first start, and not for every
     run.
     """
@@ -80,8 +80,10 @@ async def seed(
     length = every.total_seconds()
     last = int(until.timestamp() // length)
     first = last - int(timedelta(weeks=SEED_WEEKS) / every)
-    window = Window(_moment(first, length), _moment(last, length))
-    result = await connection.exec_driver_sql(texts[SEED], {**_moments(window), "seconds": length})
+    interval = SampleInterval(_moment(first, length), _moment(last, length))
+    result = await connection.exec_driver_sql(
+        texts[SEED], {**_moments(interval), "seconds": length}
+    )
     row = result.one()
     return Seeds(row.numbers or [], row.impressions or [], row.artworks or [], last, length)
 
@@ -124,8 +126,8 @@ def _moment(number: int, length: float) -> datetime:
     return datetime.fromtimestamp(number * length, UTC)
 
 
-def _moments(window: Window) -> dict[str, object]:
-    return {"start": window.start, "end": window.end}
+def _moments(interval: SampleInterval) -> dict[str, object]:
+    return {"start": interval.start, "end": interval.end}
 
 
 def _names(catalogue: Catalogue, state_schema: str | None) -> dict[str, sql.Composable]:
@@ -136,24 +138,16 @@ def _names(catalogue: Catalogue, state_schema: str | None) -> dict[str, sql.Comp
         "synthetic": _synthetic(catalogue, viewed, state_schema),
         "viewed_start": stored_moment(viewed, spec.timezone, "start"),
         "viewed_end": stored_moment(viewed, spec.timezone, "end"),
-        "viewed_moment": _moment_of("i", viewed, spec.timezone),
+        "viewed_moment": moment(viewed, spec.timezone, "i"),
         "artwork_created": identifier(created.name),
         "created_start": stored_moment(created, spec.timezone, "start"),
         "created_end": stored_moment(created, spec.timezone, "end"),
-        "created_moment": _moment_of("a", created, spec.timezone),
+        "created_moment": moment(created, spec.timezone, "a"),
     }
 
 
-def _moment_of(alias: str, column: Column, timezone: str) -> sql.Composable:
-    """The column of a table by that alias, as timestamptz."""
-    qualified = identifier(alias, column.name)
-    if column.has_time_zone:
-        return qualified
-    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(qualified, sql.Literal(timezone))
-
-
 def _synthetic(catalogue: Catalogue, viewed: Column, state_schema: str | None) -> sql.Composable:
-    """The ledger's rows of the window; without a ledger none, in the same types."""
+    """The ledger's rows of the interval; without a ledger none, in the same types."""
     spec = catalogue.spec.impressions
     if state_schema is None:
         return sql.SQL(
@@ -163,7 +157,7 @@ def _synthetic(catalogue: Catalogue, viewed: Column, state_schema: str | None) -
             user=identifier(spec.user),
             artwork=identifier(spec.artwork),
             viewed_at=identifier(spec.viewed_at),
-            impressions=identifier(catalogue.impressions.schema, catalogue.impressions.name),
+            impressions=table(catalogue.impressions),
         )
     timezone = catalogue.spec.timezone
     return sql.SQL(

@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from checks.recording_rate.samples import Sample
-from checks.recording_rate.series import Series
-from checks.recording_rate.usual import Usual, usual
+from checks.recording_rate.baseline import Baseline, find_baseline
+from checks.recording_rate.samples import Sample, Series
 from tests.support.recordings import EVENING, EVERY, WEEK, ZONE, history, rhythm, samples
 
 HALF_HOUR = 1800.0
 TWO = 2 * EVERY.total_seconds()
-USUAL = Usual(expected=100, varies=0.5, burstiness=1, weeks=8, seeded=False)
+USUAL = Baseline(expected=100, varies=0.5, burstiness=1, weeks=8, seeded=False)
 
 
-def compared(given_samples: list[Sample], weeks: int = 8, seconds: float = TWO) -> Usual:
+def compared(given_samples: list[Sample], weeks: int = 8, seconds: float = TWO) -> Baseline:
     """What is usual for an evening."""
     moments = [(EVENING - WEEK * number).timestamp() for number in range(1, weeks + 1)]
-    found = usual(Series(given_samples), moments, HALF_HOUR, seconds)
+    found = find_baseline(Series(given_samples), moments, HALF_HOUR, seconds)
     assert found is not None
     return found
 
@@ -88,4 +87,4 @@ def test_two_weeks_cannot_outvote_one_another_and_the_lower_is_taken() -> None:
 
 def test_without_an_earlier_week_nothing_is_usual() -> None:
     moment = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
-    assert usual(Series(history(60)), [moment], HALF_HOUR, TWO) is None
+    assert find_baseline(Series(history(60)), [moment], HALF_HOUR, TWO) is None

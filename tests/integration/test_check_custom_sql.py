@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks import own_sql
+from checks import custom_sql
 from checks.catalogue import read_catalogue
 from checks.errors import StatementError
-from checks.measurement import Measurement
-from checks.spec import Borders, CatalogueSpec, PoolsSpec
+from checks.judgement import Measurement
+from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.database import create_engine, snapshot, transaction
 
 PATIENCE = timedelta(seconds=30)
@@ -34,8 +34,8 @@ async def measured(engine: AsyncEngine, query: str) -> Measurement:
     """As a check runs: in a read-only snapshot."""
     async with snapshot(engine, timeout=PATIENCE) as connection:
         catalogue = (await read_catalogue(connection, SPEC)).require()
-        borders = Borders.at(NOW, POOLS)
-        return await own_sql.measure(connection, catalogue, POOLS, borders, query=query)
+        cutoffs = Cutoffs.at(NOW, POOLS)
+        return await custom_sql.measure(connection, catalogue, POOLS, cutoffs, query=query)
 
 
 async def execute(engine: AsyncEngine, *statements: str) -> None:
@@ -144,8 +144,8 @@ async def test_a_transaction_that_may_write_is_refused(engine: AsyncEngine) -> N
     async with transaction(engine, timeout=PATIENCE) as connection:
         catalogue = (await read_catalogue(connection, SPEC)).require()
         with pytest.raises(StatementError, match="read-only transaction"):
-            await own_sql.measure(
-                connection, catalogue, POOLS, Borders.at(NOW, POOLS), query="SELECT 1"
+            await custom_sql.measure(
+                connection, catalogue, POOLS, Cutoffs.at(NOW, POOLS), query="SELECT 1"
             )
 
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.relations import Catalogue, Cluster, Distribution, Engine, Relation, Spread
+from checks.citus.distribution import (
+    Cluster,
+    Distribution,
+    DistributionMethod,
+    parse_distribution,
+)
+from checks.relations import Catalogue, Engine, Relation
 from checks.statements import template
 
-_METHODS = {"h": Spread.HASH, "r": Spread.RANGE, "a": Spread.APPEND}
-
-
-def distribution(row: Mapping[str, Any]) -> Distribution:
-    """A row of pg_dist_partition (partmethod, repmodel, colocationid, distribution_column).
-
-    Method `n` is three things: replicated by two-phase commit (t) it is a reference table;
-    otherwise it is in a colocation group, as one shard, or in none, as a local table.
-    """
-    method, colocation = row["partmethod"], int(row["colocationid"])
-    if method != "n":
-        return Distribution(_METHODS[method], row["distribution_column"], colocation)
-    if row["repmodel"] == "t":
-        return Distribution(Spread.REFERENCE, None, colocation)
-    return Distribution(Spread.SINGLE if colocation else Spread.LOCAL, None, colocation)
+PACKAGE = "checks.citus"
+LEDGER = "backfilled_impression"
+"""The list of what was backfilled, in the state schema."""
 
 
 def engine_of(*relations: Relation) -> Engine:
@@ -36,8 +28,7 @@ def engine_of(*relations: Relation) -> Engine:
 
 def is_hashed_by(relation: Relation, column: str) -> bool:
     """Whether the relation is in hash shards by `column`."""
-    found = relation.distribution
-    return found is not None and found.spread is Spread.HASH and found.column == column
+    return relation.distribution is not None and relation.distribution.is_hash_by(column)
 
 
 def on_citus(catalogue: Catalogue) -> Catalogue:
@@ -45,8 +36,8 @@ def on_citus(catalogue: Catalogue) -> Catalogue:
 
     For showing and testing the statements where there is no Citus.
     """
-    by_user = Distribution(Spread.HASH, catalogue.spec.impressions.user, 1)
-    everywhere = Distribution(Spread.REFERENCE, None, 2)
+    by_user = Distribution(DistributionMethod.HASH, catalogue.spec.impressions.user, 1)
+    everywhere = Distribution(DistributionMethod.REFERENCE, None, 2)
     return replace(
         catalogue,
         impressions=replace(catalogue.impressions, distribution=by_user),
@@ -58,7 +49,7 @@ def on_citus(catalogue: Catalogue) -> Catalogue:
 
 async def read_cluster(connection: AsyncConnection) -> Cluster:
     """The extension, where it is installed."""
-    result = await connection.exec_driver_sql(template("checks", "catalogue_citus"), {})
+    result = await connection.exec_driver_sql(template(PACKAGE, "catalogue_citus"), {})
     return Cluster(**result.mappings().one())
 
 
@@ -67,14 +58,14 @@ async def read_distribution(
 ) -> Relation:
     """The relation with its distribution, and with the size of all its shards."""
     values = {"relation": relation.oid, "sized": cluster.is_coordinator}
-    text = template("checks", "catalogue_citus_table")
+    text = template(PACKAGE, "catalogue_citus_table")
     row = (await connection.exec_driver_sql(text, values)).mappings().one_or_none()
     if row is None:
         return relation
     size = relation.total_bytes if row["total_bytes"] is None else int(row["total_bytes"])
     return replace(
         relation,
-        distribution=distribution(dict(row)),
+        distribution=parse_distribution(dict(row)),
         estimated_rows=0,
         total_bytes=size,
         analysed=False,
@@ -85,7 +76,7 @@ async def read_ledger(
     connection: AsyncConnection, state_schema: str
 ) -> tuple[bool, Distribution | None]:
     """Whether the ledger is there, and how Citus spreads it. Only where Citus is installed."""
-    text = template("checks", "catalogue_citus_ledger")
+    text = template(PACKAGE, "catalogue_citus_ledger")
     row = (await connection.exec_driver_sql(text, {"state_schema": state_schema})).mappings().one()
-    found = None if row["partmethod"] is None else distribution(dict(row))
+    found = None if row["partmethod"] is None else parse_distribution(dict(row))
     return row["present"], found

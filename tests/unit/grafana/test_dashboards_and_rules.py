@@ -1,24 +1,24 @@
-"""Dashboards and rules are what their source makes, and name only what there is."""
+"""Dashboards and rules name only what there is, and Grafana's rules are those of Prometheus."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from exporters.api.gate import Refused
-from grafana.generate.__main__ import FOLDER, files
-from grafana.generate.alerts import ALERTS
-from grafana.generate.healing import healing
-from grafana.generate.health import health
+from grafana.derive import FOLDER, SOURCE, TARGET, main
+from tests.support.grafana import ALERTS, DASHBOARDS, Alert
 from tests.unit.exporters.builders import at_work
 from tests.unit.exporters.scrape import series
 
-DASHBOARDS = (health(), healing())
 KINDS = {"row", "stat", "timeseries", "table", "heatmap", "state-timeline"}
 METRIC = re.compile(r"\bconservator_[a-z_]+")
 UNSHOWN = {
@@ -48,13 +48,21 @@ def expressions() -> Iterator[str]:
     yield from (alert.expr for alert in ALERTS)
 
 
-def test_what_is_committed_is_what_the_source_makes() -> None:
-    stale = [
-        name
-        for name, text in files().items()
-        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text
-    ]
-    assert stale == [], "run python -m grafana.generate"
+def test_the_rules_of_grafana_are_what_those_of_prometheus_make() -> None:
+    assert main(["--check"]) == 0, "run python -m grafana.derive"
+
+
+def test_rules_that_are_out_of_date_are_found_and_made_anew(tmp_path: Path) -> None:
+    for name in (SOURCE, TARGET):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(FOLDER / name, tmp_path / name)
+    assert main(["--check"], tmp_path) == 0
+    source = (tmp_path / SOURCE).read_text(encoding="utf-8")
+    (tmp_path / SOURCE).write_text(source.replace("for: 30m", "for: 31m"), encoding="utf-8")
+    assert main(["--check"], tmp_path) == 1
+    assert main([], tmp_path) == 0
+    assert "for: 31m" in (tmp_path / TARGET).read_text(encoding="utf-8")
+    assert main(["--check"], tmp_path) == 0
 
 
 def test_every_metric_that_is_asked_for_is_exported_and_every_exported_one_is_asked_for() -> None:
@@ -98,10 +106,32 @@ def test_one_data_source_and_variables_that_mean_all(document: dict[str, Any]) -
     assert document["refresh"] == "1m"
 
 
+@pytest.mark.parametrize("document", DASHBOARDS, ids=lambda one: one["uid"])
+def test_everything_asks_the_data_source_that_was_chosen(document: dict[str, Any]) -> None:
+    shown = [panel for panel in document["panels"] if panel["type"] != "row"]
+    asking = [*shown, *(target for panel in shown for target in panel["targets"])]
+    asking += document["annotations"]["list"]
+    asking += [one for one in document["templating"]["list"] if one["type"] == "query"]
+    assert {one["datasource"]["uid"] for one in asking} == {"${datasource}"}
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one.name)
+def test_an_alert_leads_to_its_runbook_and_to_a_panel_that_there_is(alert: Alert) -> None:
+    assert alert.severity in {"critical", "warning"}
+    assert urlsplit(alert.runbook_url).path == f"/runbooks/{alert.name}"
+    numbers = {
+        f"/d/{board['uid']}?viewPanel={panel['id']}"
+        for board in DASHBOARDS
+        for panel in board["panels"]
+        if panel["type"] != "row"
+    }
+    address = urlsplit(alert.dashboard_url)
+    assert f"{address.path}?{address.query}" in numbers
+
+
 def test_rules_are_the_same_for_prometheus_and_for_grafana() -> None:
-    made = files()
-    (group,) = yaml.safe_load(made["alerts/conservator.rules.yaml"])["groups"]
-    (managed,) = yaml.safe_load(made["provisioning/alerting/conservator.yaml"])["groups"]
+    (group,) = yaml.safe_load((FOLDER / SOURCE).read_text(encoding="utf-8"))["groups"]
+    (managed,) = yaml.safe_load((FOLDER / TARGET).read_text(encoding="utf-8"))["groups"]
     by_name = {rule["title"]: rule for rule in managed["rules"]}
     assert len(by_name) == len(group["rules"]) == len(ALERTS)
     for rule in group["rules"]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checks.measurement import Measurement
+from checks.judgement import Measurement
 from checks.recording_rate.assessment import Assessment, Finding
 
 _MINUTE = timedelta(minutes=1).total_seconds()
 
 
-def measured(assessment: Assessment) -> Measurement:
+def to_measurement(assessment: Assessment) -> Measurement:
     """The measurement: its value is the deviation, in robust deviations below the usual."""
     return Measurement(
         value=assessment.deviation,
@@ -21,7 +21,7 @@ def measured(assessment: Assessment) -> Measurement:
             "minutes": round(assessment.seconds / _MINUTE, 1),
             "weeks": assessment.weeks,
             "seeded": int(assessment.seeded),
-            "level": round(assessment.level, 2),
+            "level": round(assessment.day_factor, 2),
             "artworks_meanwhile": assessment.artworks,
         },
     )
@@ -56,6 +56,6 @@ def _sentence(found: Assessment) -> str:
 
 
 def _source(found: Assessment) -> str:
-    today = "" if found.level == 1 else f", at {found.level:.0%} as today is"
+    today = "" if found.day_factor == 1 else f", at {found.day_factor:.0%} as today is"
     seeded = ", partly read back from the table" if found.seeded else ""
     return f" ({found.weeks} weeks{today}{seeded})"

@@ -1,0 +1,56 @@
+"""Which statements Citus takes in another form, and how their pieces are written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg import sql
+
+from checks.relations import Engine
+from checks.statements import Fragments, raw
+
+ON_CITUS: Mapping[str, str] = {
+    "census_by_owner": "census_by_owner_on_citus",
+    "affected_users_by_owner": "affected_users_by_owner_on_citus",
+    "pool_exhaustion_by_owner": "pool_exhaustion_by_owner_on_citus",
+    "missing_pairs": "missing_pairs_on_citus",
+    "quarantined_pairs": "quarantined_pairs_on_citus",
+    "undo_batch": "undo_batch_on_citus",
+    "ledger_sweep": "ledger_sweep_on_citus",
+}
+"""Statements that Citus takes in another form only, where that would cost PostgreSQL more than a
+tenth (`python -m bench.citus`)."""
+
+
+def form_of(engine: Engine, name: str) -> str:
+    """The name of the statement's form for the engine: most have one for both."""
+    return ON_CITUS.get(name, name) if engine is Engine.CITUS else name
+
+
+def materializations(engine: Engine) -> Fragments:
+    """How a CTE that reads one table is written.
+
+    Citus refuses many a join of tables that don't lie beside each other, and none with a result
+    that it has at hand: so each table is read by itself, and what is joined are the results.
+    PostgreSQL joins as it likes best. `leaf` is for what is named once, `inline` for more often.
+    """
+    apart = engine is Engine.CITUS
+    return {
+        "leaf": raw("MATERIALIZED" if apart else ""),
+        "inline": raw("MATERIALIZED" if apart else "NOT MATERIALIZED"),
+    }
+
+
+def tracked_audience(
+    impressions: sql.Composable, user: sql.Composable, counted_users: sql.Composable
+) -> sql.Composable:
+    """The users with an impression (id, created_at) as a subselect.
+
+    Citus refuses to look for each user whether there is an impression somewhere: here it is a join
+    with everybody who is named by one.
+    """
+    return sql.SQL(
+        "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
+        " SELECT u.id, u.created_at FROM {counted_users} AS u"
+        " JOIN named ON named.user_id = u.id)"
+    ).format(user=user, impressions=impressions, counted_users=counted_users)

@@ -1,0 +1,236 @@
+"""The doctor's rules about layouts on Citus: which work, and what mends the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checks.citus.cluster import LEDGER
+from checks.citus.distribution import Distribution, DistributionMethod
+from checks.doctor.ddl import columns, index_of, quoted, table
+from checks.doctor.findings import Finding, advice, error, healing_error, warning
+from checks.doctor.input import DoctorInput, TableRole, found_tables, impressions_with_pair
+from checks.relations import Index, Relation
+
+_ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
+
+
+def connected_to_the_coordinator(given: DoctorInput) -> Iterator[Finding]:
+    """Tables that are not spread exist on the coordinator only, ours among them."""
+    cluster = given.facts.cluster
+    if cluster is None or cluster.is_coordinator:
+        return
+    yield error(
+        "citus_worker",
+        "database.url",
+        problem=f"This is a worker of the Citus cluster (group {cluster.group}).",
+        consequence=(
+            "Here local tables, the service's own among them, are missing or others, and nothing "
+            "can be created."
+        ),
+        remedy="-- point database.url (and database.read_url) at the coordinator",
+    )
+
+
+def impressions_are_spread_by_user(given: DoctorInput) -> Iterator[Finding]:
+    """A batch, its ledger and its uniqueness hold within a shard only if users are whole there."""
+    impressions, user = impressions_with_pair(given.facts), given.spec.impressions.user
+    if impressions is None or impressions.distribution is None:
+        return
+    lies = impressions.distribution
+    if lies.method in _ONE_NODE:
+        yield warning(
+            "citus_not_spread",
+            impressions.configured,
+            problem=f"It is {_words(lies)}.",
+            consequence=(
+                "Each impression is written on every node."
+                if lies.method is DistributionMethod.REFERENCE
+                else "Nothing is gained by the other nodes."
+            ),
+            remedy=_respread(impressions, user, lies),
+        )
+    elif not lies.is_hash_by(user):
+        yield healing_error(
+            "citus_not_by_user",
+            impressions.configured,
+            problem=f"It is {_words(lies)}, not in hash shards by {user}.",
+            consequence=(
+                "A user's impressions and the ledger of what was backfilled would lie in different "
+                "shards, and neither a batch nor an undo could be one transaction of one shard."
+            ),
+            remedy=_respread(impressions, user, lies),
+        )
+
+
+def ledger_lies_beside_the_impressions(given: DoctorInput) -> Iterator[Finding]:
+    """What was backfilled is committed together with it only on the same node."""
+    impressions, ledger = _spread_by_user(given), given.evidence.ledger
+    if impressions is None or ledger is None or not ledger.present:
+        return
+    lies = ledger.distribution
+    if lies is not None and lies.is_hash_by("user_id") and _beside(lies, impressions):
+        return
+    user = given.spec.impressions.user
+    yield healing_error(
+        "citus_ledger_apart",
+        f"{given.state_schema}.{LEDGER}",
+        problem=f"The ledger is {_words(lies)}, and {impressions.configured} is by {user}.",
+        consequence=(
+            "Impressions and their ledger rows would not be committed by the same node, and an "
+            "undo could not find what a batch wrote if one of them is lost."
+        ),
+        remedy=(
+            "-- as the owner of the tables, with the service stopped: conservator init\n"
+            + _spread_ledger(given.state_schema, impressions, lies)
+        ),
+    )
+
+
+def others_join_everywhere(given: DoctorInput) -> Iterator[Finding]:
+    """Users and artworks that are not on every node travel there with each count."""
+    impressions = _spread_by_user(given)
+    if impressions is None:
+        return
+    for role, relation in found_tables(given.facts):
+        if role.key == "impressions" or _joins_everywhere(role, relation, impressions):
+            continue
+        lies = relation.distribution
+        yield warning(
+            "citus_travels",
+            relation.configured,
+            problem=f"It is {_words(lies)}, so its rows don't lie beside the impressions.",
+            consequence=(
+                f"Every count sends the {role.key} through the coordinator to all nodes, and "
+                "stops working at citus.max_intermediate_result_size (1 GB). No foreign key from "
+                "the impressions to it is possible."
+            ),
+            remedy=_everywhere(relation, lies),
+        )
+
+
+def keys_would_spread(given: DoctorInput) -> Iterator[Finding]:
+    """Unique keys without the user are refused by Citus, or hold within one shard only."""
+    impressions, user = impressions_with_pair(given.facts), given.spec.impressions.user
+    if impressions is None or given.facts.cluster is None:
+        return
+    for index in impressions.indexes:
+        if not index.unique or user in index.columns:
+            continue
+        if _spread_by_user(given) is not None:
+            yield warning(
+                "citus_key_without_user",
+                index_of(impressions, index.name),
+                problem=f"This unique key does not contain {user}, by which the table is spread.",
+                consequence="It holds within each shard only: the same key may be in two of them.",
+                remedy=_key_with_user(impressions, index, user),
+            )
+        elif impressions.distribution is None:
+            yield advice(
+                "citus_key_without_user",
+                index_of(impressions, index.name),
+                problem=f"This unique key does not contain {user}.",
+                consequence=f"Citus will refuse to distribute the table by {user} with it.",
+                remedy=_key_with_user(impressions, index, user),
+            )
+
+
+def counts_are_approximate(given: DoctorInput) -> Iterator[Finding]:
+    """There is no snapshot over several nodes."""
+    impressions = _spread_by_user(given)
+    if impressions is None:
+        return
+    yield advice(
+        "citus_approximate",
+        impressions.configured,
+        problem="Citus has no snapshot over several nodes.",
+        consequence=(
+            "A census taken while the app writes is approximate: a view may be counted on one node "
+            "and its artwork's other views not yet on another. Healing judges each pair anew, so "
+            "nothing wrong is written, and a run counts twice before it says that it is done."
+        ),
+        remedy="-- nothing",
+    )
+
+
+def _spread_by_user(given: DoctorInput) -> Relation | None:
+    """The impressions, where they lie in hash shards by user."""
+    impressions = impressions_with_pair(given.facts)
+    if impressions is None or impressions.distribution is None:
+        return None
+    return impressions if impressions.distribution.is_hash_by(given.spec.impressions.user) else None
+
+
+def _beside(lies: Distribution, impressions: Relation) -> bool:
+    beside = impressions.distribution
+    return beside is not None and lies.colocation == beside.colocation
+
+
+def _joins_everywhere(role: TableRole, relation: Relation, impressions: Relation) -> bool:
+    """Whether its rows are on every node, or each user's where the user's impressions are."""
+    lies = relation.distribution
+    if lies is None:
+        return False
+    if lies.method is DistributionMethod.REFERENCE:
+        return True
+    return role.key == "users" and lies.is_hash_by(role.ids[0]) and _beside(lies, impressions)
+
+
+def _words(lies: Distribution | None) -> str:
+    if lies is None:
+        return "a plain table of the coordinator"
+    return {
+        DistributionMethod.HASH: (
+            f"in hash shards by {lies.column} (colocation group {lies.colocation})"
+        ),
+        DistributionMethod.REFERENCE: "a reference table, whole on every node",
+        DistributionMethod.LOCAL: "a local table of the coordinator",
+        DistributionMethod.SINGLE: "whole on one node, as one shard (schema-based sharding)",
+        DistributionMethod.RANGE: f"in ranges of {lies.column}",
+        DistributionMethod.APPEND: f"in shards that rows are appended to, by {lies.column}",
+    }[lies.method]
+
+
+def _literal(relation: Relation) -> str:
+    return "'" + table(relation).replace("'", "''") + "'"
+
+
+def _respread(relation: Relation, column: str, lies: Distribution) -> str:
+    if lies.method is DistributionMethod.HASH:
+        return (
+            f"SELECT alter_distributed_table({_literal(relation)}, "
+            f"distribution_column := '{column}');  -- rewrites the table, and locks it meanwhile"
+        )
+    return (
+        f"SELECT undistribute_table({_literal(relation)});\n"
+        f"SELECT create_distributed_table({_literal(relation)}, '{column}');"
+        "  -- rewrites the table, and locks it meanwhile"
+    )
+
+
+def _spread_ledger(schema: str, impressions: Relation, lies: Distribution | None) -> str:
+    ledger = f"'{quoted(schema)}.{LEDGER}'"
+    undo = "" if lies is None else f"SELECT undistribute_table({ledger});\n"
+    return (
+        f"{undo}SELECT create_distributed_table({ledger}, 'user_id', "
+        f"colocate_with => {_literal(impressions)});"
+    )
+
+
+def _everywhere(relation: Relation, lies: Distribution | None) -> str:
+    plain = lies is None or lies.method is DistributionMethod.LOCAL
+    undo = "" if plain else f"SELECT undistribute_table({_literal(relation)});\n"
+    return f"{undo}SELECT create_reference_table({_literal(relation)});"
+
+
+def _key_with_user(impressions: Relation, index: Index, user: str) -> str:
+    key = columns(user, *(name for name in index.columns if name is not None))
+    if index.constraint is None:
+        return (
+            f"DROP INDEX {index_of(impressions, index.name)};\n"
+            f"CREATE UNIQUE INDEX ON {table(impressions)} {key};"
+        )
+    kind = "PRIMARY KEY" if index.primary else "UNIQUE"
+    return (
+        f"ALTER TABLE {table(impressions)} DROP CONSTRAINT {quoted(index.constraint)}, "
+        f"ADD {kind} {key};"
+    )

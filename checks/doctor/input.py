@@ -1,0 +1,249 @@
+"""All that the rules look at: facts, answers that only asking gives, what the operator said.
+
+The few questions that several rules ask of the facts stand below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from checks.catalogue import Facts, Needs, artworks_needs, impressions_needs, users_needs
+from checks.citus.distribution import Distribution
+from checks.relations import Column, Kind, Relation
+from checks.spec import CatalogueSpec, PoolsSpec
+
+TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
+
+
+class Answer(StrEnum):
+    """What a probe found out about rows."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+    """Not asked, refused, or out of patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """PostgreSQL's reason for refusing a statement."""
+
+    sqlstate: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The server around the tables, and what the role may do there."""
+
+    database: str
+    in_recovery: bool
+    read_only: bool
+    """default_transaction_read_only."""
+    state_schema_exists: bool
+    can_use_state_schema: bool
+    can_create_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A TimeZone setting, and whether its clock shows what catalog.timezone's shows all year."""
+
+    source: str
+    zone: str
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the rows of a key column say."""
+
+    duplicates: Answer = Answer.UNKNOWN
+    nulls: Answer = Answer.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What ageing is made of."""
+
+    recent_artworks: int
+    """Created in the last `days`."""
+    days: int
+    users: int
+    """Users that `catalog.users.where` admits."""
+    tracked_users: int | None
+    """How many of them have an impression, by the planner's statistics; None when unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The list of what was backfilled, where Citus is installed."""
+
+    present: bool
+    distribution: Distribution | None = None
+    """None for a plain table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything probed. What is absent was fine, or could not be asked."""
+
+    surroundings: Surroundings
+    relations: tuple[tuple[str, str], ...] = ()
+    """(schema, name) of every relation there is; only read when a configured one is missing."""
+    comparisons: Mapping[str, Refusal] = field(default_factory=dict)
+    """By `KeyComparison.subject`: why the two columns can't be compared."""
+    filters: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting: why the operator's filter doesn't run."""
+    defaults: Mapping[str, Refusal] = field(default_factory=dict)
+    """By column of the impressions: why the operator's expression doesn't fill it."""
+    duplicate_pairs: Answer = Answer.UNKNOWN
+    ids: Mapping[str, Rows] = field(default_factory=dict)
+    """By role, `artworks` or `users`; only where the catalogue proves nothing."""
+    forbidden_sequences: tuple[str, ...] = ()
+    """Sequences behind defaults of the impressions that the role may not advance, quoted."""
+    clocks: tuple[Clock, ...] = ()
+    timezone: Refusal | None = None
+    """Why the server does not know catalog.timezone."""
+    growth: Growth | None = None
+    ledger: Ledger | None = None
+    """None where there is no Citus."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRole:
+    """One of the three tables by its key in the configuration: artworks, users, impressions."""
+
+    key: str
+    configured: str
+    relation: Relation | None
+    needs: Needs
+    columns: Mapping[str, str | None]
+    """The configured columns by their keys in the configuration."""
+    ids: tuple[str, ...]
+    """Of them, those that hold ids of artworks or users."""
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyComparison:
+    """Two columns that the statements compare with `=`."""
+
+    left: Relation
+    left_column: str
+    right: Relation
+    right_column: str
+
+    @property
+    def columns(self) -> tuple[Column, Column]:
+        """Left and right."""
+        return self.left.columns[self.left_column], self.right.columns[self.right_column]
+
+    @property
+    def subject(self) -> str:
+        """Both columns, for a person."""
+        return (
+            f"{self.left.configured}.{self.left_column} = "
+            f"{self.right.configured}.{self.right_column}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorInput:
+    """The facts, what the probes answered, and what the operator said."""
+
+    facts: Facts
+    pools: PoolsSpec
+    evidence: Evidence
+    state_schema: str
+
+    @property
+    def spec(self) -> CatalogueSpec:
+        """What the tables are called."""
+        return self.facts.spec
+
+
+def table_roles(facts: Facts) -> tuple[TableRole, TableRole, TableRole]:
+    """Artworks, users, impressions."""
+    spec = facts.spec
+    artworks, users, impressions = spec.artworks, spec.users, spec.impressions
+    return (
+        TableRole(
+            "artworks",
+            artworks.table,
+            facts.artworks,
+            artworks_needs(spec),
+            {"id": artworks.id, "created_at": artworks.created_at, "owner": artworks.owner},
+            (artworks.id,),
+            artworks.where,
+        ),
+        TableRole(
+            "users",
+            users.table,
+            facts.users,
+            users_needs(spec),
+            {"id": users.id, "created_at": users.created_at},
+            (users.id,),
+            users.where,
+        ),
+        TableRole(
+            "impressions",
+            impressions.table,
+            facts.impressions,
+            impressions_needs(spec),
+            {
+                "user": impressions.user,
+                "artwork": impressions.artwork,
+                "viewed_at": impressions.viewed_at,
+            },
+            (impressions.user, impressions.artwork),
+        ),
+    )
+
+
+def found_tables(facts: Facts) -> Iterator[tuple[TableRole, Relation]]:
+    """The tables that exist."""
+    for role in table_roles(facts):
+        if role.relation is not None:
+            yield role, role.relation
+
+
+def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
+    """The columns that hold a moment, each with its setting."""
+    for role, relation in found_tables(facts):
+        for key in ("created_at", "viewed_at"):
+            column = relation.columns.get(role.columns.get(key) or "")
+            if column is not None:
+                yield relation, f"catalog.{role.key}.{key}", column
+
+
+def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
+    """The joins that every count is made of, as far as their columns exist."""
+    spec, artworks, users = facts.spec, facts.artworks, facts.users
+    impressions = facts.impressions
+    joins = (
+        (impressions, spec.impressions.user, users, spec.users.id),
+        (impressions, spec.impressions.artwork, artworks, spec.artworks.id),
+        (artworks, spec.artworks.owner, users, spec.users.id),
+    )
+    for left, left_column, right, right_column in joins:
+        if left is None or right is None or left_column is None:
+            continue
+        if left_column in left.columns and right_column in right.columns:
+            yield KeyComparison(left, left_column, right, right_column)
+
+
+def impressions_with_pair(facts: Facts) -> Relation | None:
+    """The impressions, if both columns of the pair are there."""
+    spec, impressions = facts.spec.impressions, facts.impressions
+    if impressions is None or not {spec.user, spec.artwork} <= impressions.columns.keys():
+        return None
+    return impressions
+
+
+def impressions_table(facts: Facts) -> Relation | None:
+    """The impressions, if they are a table, and not a view, with both columns of the pair."""
+    impressions = impressions_with_pair(facts)
+    return impressions if impressions is not None and impressions.kind in TABLES else None

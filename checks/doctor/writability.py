@@ -1,0 +1,199 @@
+"""What stands in the way of inserting an impression, and what an insert sets off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checks.doctor.ddl import quoted, show_triggers, table
+from checks.doctor.findings import Finding, healing_error, warning
+from checks.doctor.input import TABLES, DoctorInput
+from checks.doctor.missing_objects import similar
+from checks.relations import Column, Relation
+
+
+def impressions_are_a_table(given: DoctorInput) -> Iterator[Finding]:
+    """A view or a foreign table will do for reading only."""
+    impressions = given.facts.impressions
+    if impressions is None or impressions.kind in TABLES:
+        return
+    yield healing_error(
+        "impressions_not_a_table",
+        impressions.configured,
+        problem=f"{impressions.schema}.{impressions.name} is a {impressions.kind.value}.",
+        consequence=(
+            "It can be counted, but nothing can be backfilled: ON CONFLICT needs a unique index, "
+            "and only a table has one."
+        ),
+        remedy="catalog.impressions.table: <the table beneath it>",
+    )
+
+
+def server_takes_writes(given: DoctorInput) -> Iterator[Finding]:
+    """A standby, or a role or database made read-only."""
+    around = given.evidence.surroundings
+    if around.in_recovery:
+        yield healing_error(
+            "server_is_standby",
+            "database.url",
+            problem="The server is a standby: it replays another one and takes no writes.",
+            consequence="Nothing can be backfilled, and the service can't keep its own state.",
+            remedy="database.url: <the primary>   # a standby belongs in database.read_url",
+        )
+    elif around.read_only:
+        yield healing_error(
+            "transactions_read_only",
+            "database.url",
+            problem=f"default_transaction_read_only is on for role {given.facts.role}.",
+            consequence="Nothing can be backfilled, and the service can't keep its own state.",
+            remedy=(
+                f"ALTER ROLE {quoted(given.facts.role)} IN DATABASE {quoted(around.database)} "
+                "SET default_transaction_read_only = off;"
+            ),
+        )
+
+
+def no_rules(given: DoctorInput) -> Iterator[Finding]:
+    """ON CONFLICT is refused by a table with INSERT or UPDATE rules."""
+    impressions = given.facts.impressions
+    if impressions is None or impressions.kind not in TABLES or not impressions.write_rules:
+        return
+    yield healing_error(
+        "write_rules",
+        impressions.configured,
+        problem=f"It has rules on INSERT or UPDATE: {', '.join(impressions.write_rules)}.",
+        consequence="PostgreSQL refuses ON CONFLICT there, so nothing can be backfilled.",
+        remedy="\n".join(
+            f"DROP RULE {quoted(rule)} ON {table(impressions)};" for rule in impressions.write_rules
+        )
+        + "  -- a trigger can do the same",
+    )
+
+
+def inserts_stay_unnoticed(given: DoctorInput) -> Iterator[Finding]:
+    """Triggers and publications tell others about views that never happened."""
+    impressions = given.facts.impressions
+    if impressions is None:
+        return
+    if impressions.insert_triggers:
+        yield warning(
+            "insert_triggers",
+            impressions.configured,
+            problem=f"Triggers fire on INSERT: {', '.join(impressions.insert_triggers)}.",
+            consequence=(
+                "Each backfilled impression sets them off like a real view, once a row or once a "
+                "batch: counters, queues and mails would take it for one."
+            ),
+            remedy=(
+                f"{show_triggers(impressions)}  -- and see that they may run for synthetic views"
+            ),
+        )
+    if impressions.publications:
+        yield warning(
+            "publications",
+            impressions.configured,
+            problem=f"Inserts are published: {', '.join(impressions.publications)}.",
+            consequence=(
+                "Every subscriber receives backfilled impressions and can't tell them from real "
+                "views without this service's ledger."
+            ),
+            remedy=(
+                f"-- publish {quoted(given.state_schema)}.backfilled_impression as well, so that "
+                "subscribers can leave those rows out"
+            ),
+        )
+
+
+def defaults_fill_columns(given: DoctorInput) -> Iterator[Finding]:
+    """Each of `impressions.defaults`: a column that is there, and ours to fill, with what fits."""
+    impressions = given.facts.impressions
+    if impressions is None:
+        return
+    for name, expression in given.spec.impressions.defaults.items():
+        problem = _default_problem(given, impressions, name, expression)
+        if problem is not None:
+            yield healing_error(
+                "default_unusable",
+                f"catalog.impressions.defaults.{name}",
+                problem=problem,
+                consequence="Every insert of a backfill would fail.",
+                remedy=f"catalog.impressions.defaults: {_mended(impressions, name)}",
+            )
+
+
+def required_columns_are_filled(given: DoctorInput) -> Iterator[Finding]:
+    """A NOT NULL column without default that neither we nor the operator fill."""
+    impressions, spec = given.facts.impressions, given.spec.impressions
+    if impressions is None:
+        return
+    filled = {spec.user, spec.artwork, spec.viewed_at, *spec.defaults}
+    for column in impressions.columns.values():
+        if not column.required or column.name in filled:
+            continue
+        yield healing_error(
+            "column_without_default",
+            f"{impressions.configured}.{column.name}",
+            problem=f"The column ({column.type}) may not be null and has no default.",
+            consequence="Every insert of a backfill would fail.",
+            remedy=f"catalog.impressions.defaults: {{{column.name}: {_guess(column)}}}",
+        )
+
+
+def written_columns_are_writable(given: DoctorInput) -> Iterator[Finding]:
+    """A generated column among those that an impression is made of."""
+    impressions, spec = given.facts.impressions, given.spec.impressions
+    if impressions is None:
+        return
+    for name in dict.fromkeys((spec.user, spec.artwork, spec.viewed_at)):
+        column = impressions.columns.get(name)
+        if column is not None and column.generated:
+            yield healing_error(
+                "column_generated",
+                f"{impressions.configured}.{name}",
+                problem="The column is GENERATED ALWAYS.",
+                consequence="Every insert of a backfill would fail.",
+                remedy=f"-- name the column that the application itself writes, instead of {name}",
+            )
+
+
+def _default_problem(
+    given: DoctorInput, impressions: Relation, name: str, expression: str
+) -> str | None:
+    spec = given.spec.impressions
+    column = impressions.columns.get(name)
+    if column is None:
+        alike = similar(name, impressions.columns)
+        hint = f" Similar columns: {', '.join(alike)}." if alike else ""
+        return f"{impressions.schema}.{impressions.name} has no column {name}.{hint}"
+    if name in (spec.user, spec.artwork, spec.viewed_at):
+        return f"Column {name} is filled with the impression itself."
+    if column.generated:
+        return f"Column {name} is GENERATED ALWAYS and takes no value."
+    refusal = given.evidence.defaults.get(name)
+    if refusal is None:
+        return None
+    return (
+        f"PostgreSQL refuses {expression!r} for a column of type {column.type}: {refusal.message}."
+    )
+
+
+def _mended(impressions: Relation, name: str) -> str:
+    column = impressions.columns.get(name)
+    if column is not None and column.required:
+        return f"{{{name}: {_guess(column)}}}"
+    return f"{{}}  # without {name}"
+
+
+def _guess(column: Column) -> str:
+    """An expression of the column's type that is a likely value for it."""
+    if column.cast == "uuid":
+        return "gen_random_uuid()"
+    match column.category:
+        case "S":
+            return '"gen_random_uuid()::text"' if "id" in column.name.lower() else "\"''\""
+        case "N":
+            return '"0"'
+        case "B":
+            return '"false"'
+        case "D":
+            return "now()"
+    return f"\"'<value>'::{column.type}\""
