@@ -96,5 +96,4 @@ class Cutoffs:
         )
 
 
-Borders = Cutoffs
 """For `checks.increment` and `monitor.counting`, until they are gone or say it."""

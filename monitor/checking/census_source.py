@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, count_affected_users, take_census
-from checks.spec import Borders
+from checks.spec import Cutoffs
 from monitor.checking.replica import ReplicaRouter
 from monitor.runtime import Runtime
 
@@ -44,18 +44,18 @@ class CensusSource:
             connection: AsyncConnection, now: datetime
         ) -> tuple[Census, AffectedUsers | None]:
             # Age is measured on the primary's clock, whichever server counts.
-            borders = Borders.at(now, pools)
+            cutoffs = Cutoffs.at(now, pools)
             census = await take_census(
                 connection,
                 catalogue,
                 pools,
-                borders,
+                cutoffs,
                 verified_until=verified_until,
                 expects_legacy=self._expects_legacy,
             )
             if census.legacy_untracked and not users_due():
                 return census, None
-            return census, await count_affected_users(connection, catalogue, pools, borders, census)
+            return census, await count_affected_users(connection, catalogue, pools, cutoffs, census)
 
         (census, users), note = await self._server.read(count, timeout=_timeout(runtime))
         self._expects_legacy = census.legacy_untracked > 0
