@@ -21,7 +21,6 @@ from monitor.latch import read_recurring
 from monitor.leadership import Leadership, NotLeadingError
 from monitor.retention import forget_erased, sweep_ledger
 from monitor.shared import Shared, read_shared, users_interval, write_check, write_result
-from monitor.state.alerts import last_waking
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
@@ -71,7 +70,7 @@ class Bookkeeper:
         self._wake = wake
         self._missed: dict[str, int] = {}
         self._kept: dict[str, CheckStatus] = {}
-        self._alerted: datetime | None = None
+        self._woken_at: datetime | None = None
         self._results: deque[tuple[CheckStatus, float]] = deque()
         # One at a time, or a result would be written before the one that it follows.
         self._turn = asyncio.Lock()
@@ -110,7 +109,6 @@ class Bookkeeper:
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
                 quarantined = await count_quarantined(connection, state)
-                alerted = await last_waking(connection, state, beside=self._leadership.holder)
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
                     await self._keep(connection, state, added, news, results)
@@ -139,11 +137,12 @@ class Bookkeeper:
             database_up=True,
             database_error=None,
         )
-        told, self._alerted = alerted != self._alerted, alerted
+        # Not told from the board, whose control row a pass replaces, too: its census may be older.
+        woken, self._woken_at = control.woken_at != self._woken_at, control.woken_at
         if not leads:
             self._show(shared)
         else:
-            if told and alerted is not None:
+            if woken:
                 self._wake()
             self._catch_up(shared, before.control if before.control_known else control, control)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -11,16 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
 from checks.spec import Borders
-from monitor.alert_log import AlertLog
 from monitor.bookkeeper import SHORT
-from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
+from monitor.commands import BreakerReset, UserBackfill, WouldUndo
 from monitor.crowd import Crowd
 from monitor.database import transaction
 from monitor.healer import Healer
 from monitor.healing.quarantine import count_aside_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
-from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
 from monitor.state.backfilled import Backfilled, read_backfilled
 from monitor.state.census_series import CensusPoint, read_series
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
@@ -57,7 +55,6 @@ class Desk:
         refresh: Callable[[], Awaitable[None]],
         wake: Callable[[], bool],
         leads: Callable[[], bool],
-        alert_log: AlertLog,
         *,
         readers: Crowd,
         writers: Crowd,
@@ -71,7 +68,6 @@ class Desk:
         self._refresh = refresh
         self._wake = wake
         self._leads = leads
-        self._alert_log = alert_log
         self._readers = readers
         self._writers = writers
 
@@ -198,18 +194,11 @@ class Desk:
             self._wake()
         return done
 
-    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
-        """Record what was told, and let the loop pass now where that is asked for. The leader finds
-        what a follower was told among the records."""
-        recorded = await self._alert_log.take(alerts)
-        new = tuple(alert for alert in alerts if recorded is None or kept(alert) in recorded)
-        woken = any(alert.wakes for alert in new) and (
-            self._wake() if self._leads() else recorded is not None
-        )
-        return AlertsTaken(new=new, woken=woken, recorded=recorded is not None)
-
-    @_in_turn
-    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
-        """What Alertmanager told last, newest first."""
+    async def wake_loop(self) -> bool:
+        """Let the loop pass now; a follower leaves word for the leader, which looks every few
+        seconds."""
+        if self._leads():
+            return self._wake()
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_alerts(connection, self._workshop().state, limit=limit)
+            await control.wake_leader(connection, self._workshop().state)
+        return True

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
-from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Settings
@@ -99,7 +98,6 @@ class Jobs:
         scheduler: Scheduler,
         leadership: Leadership,
         books: Bookkeeper,
-        alert_log: AlertLog,
         reconciler: Reconciler,
         structure: StructureRunner,
         routines: tuple[Routine, ...],
@@ -113,7 +111,6 @@ class Jobs:
         self._scheduler = scheduler
         self._leadership = leadership
         self._books = books
-        self._alert_log = alert_log
         self._reconciler = reconciler
         self._structure = structure
         self._routines = routines
@@ -137,7 +134,7 @@ class Jobs:
         seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), census)
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
-        self._add("refresh", refresh, self._refresh, at_once=False)
+        self._add("refresh", refresh, self._books.refresh, at_once=False)
         self._add("history", Schedule(timedelta(hours=1), None, "UTC"), self._history)
 
     def lead(self) -> None:
@@ -159,10 +156,6 @@ class Jobs:
 
     def _add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
         self._scheduler.add(name, schedule, self.under_way.tracked(name, job), at_once=at_once)
-
-    async def _refresh(self) -> None:
-        await self._books.refresh()
-        await self._alert_log.flush()
 
     async def _census(self) -> None:
         if not self._leadership.leads:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
 from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
@@ -124,9 +123,6 @@ class Service:
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
         )
-        self._alert_log = AlertLog(
-            self._engine, lambda: self.workshop, holder=self._leadership.holder
-        )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Crowd(places), Crowd(places)
         self.desk = Desk(
@@ -136,7 +132,6 @@ class Service:
             self._books.refresh,
             lambda: self._scheduler.wake("census"),
             lambda: self._leadership.leads,
-            self._alert_log,
             readers=self._readers,
             writers=self._writers,
         )
@@ -146,7 +141,6 @@ class Service:
             scheduler=self._scheduler,
             leadership=self._leadership,
             books=self._books,
-            alert_log=self._alert_log,
             reconciler=Reconciler(
                 lambda: self.workshop, self.board, self._census, self._healer, self._leadership
             ),
@@ -264,7 +258,7 @@ class Service:
         self._healer.stop()
         await self._drain()
         await give_up(self._background.values())
-        await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
+        await give_up(self._jobs.under_way.tasks)
         await give_up((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()

@@ -206,7 +206,6 @@ class Program:
             await desk.pause("a test")
             await desk.resume()
             await desk.reset_breaker()
-            await desk.alerts(limit=5)
         finally:
             await service.stop()
 

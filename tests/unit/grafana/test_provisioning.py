@@ -12,6 +12,7 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
+from exporters.api.alerts import WAKING
 from exporters.api.app import ROUTES
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.tokens import Access
@@ -20,7 +21,6 @@ from grafana.generate.alerts import ALERTS, JOB, Severity
 from grafana.generate.managed import DATASOURCE_UID
 from grafana.generate.managed import FOLDER as ALERT_FOLDER
 from monitor.config import Server
-from monitor.state.alerts import WAKING
 
 NAMES = {alert.name for alert in ALERTS}
 
