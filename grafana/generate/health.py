@@ -300,13 +300,6 @@ def _watching() -> tuple[Panel, ...]:
             ),
         ),
         series(
-            "Configuration refused",
-            "1 while the configuration as a replica read it last, at a SIGHUP, is refused and the"
-            " one before is in force; its log says why.",
-            "short",
-            Query(f"conservator_config_reload_failed{{{SELECT}}}", "{{instance}}"),
-        ),
-        series(
             "Builds",
             "Which version each replica runs.",
             "short",
