@@ -17,12 +17,12 @@ from checks.recording_rate import reading
 from checks.relations import Catalogue, Engine
 from checks.spec import Audience, PoolsSpec
 from checks.statements import render
-from monitor import tallies
 from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingStatements, Part
 from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
+from monitor.tallies import _ARTWORKS, _USERS, _names
 from tests.support.citus_grammar import (
     APART,
     CLOCK,
@@ -89,8 +89,8 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     found |= {name: healing.text(name) for name in HEALING}
     found |= {name: state.text(name) for name in STATE}
     found |= {
-        f"{side.tally}_take": render("monitor.state", "tally_take", tallies._names(state, side))
-        for side in (tallies._ARTWORKS, tallies._USERS)
+        f"{side.tally}_take": render("monitor.state", "tally_take", _names(state, side))
+        for side in (_ARTWORKS, _USERS)
     }
     for kind in (RunKind.HEAL, RunKind.USER):
         for quarantine in (False, True):
