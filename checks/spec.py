@@ -94,6 +94,3 @@ class Cutoffs:
             legacy_until=moment - pools.legacy_after,
             created_before=pools.legacy_created_before,
         )
-
-
-"""For `checks.increment` and `monitor.counting`, until they are gone or say it."""

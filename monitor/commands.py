@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from checks.pairs import UserCensus
 from monitor.policy.breaker_store import BreakerReset
-from monitor.state.alerts import AlertRow, Notification
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
@@ -38,18 +37,6 @@ class WouldUndo:
     touched: int
     """Viewed again since: these would stay."""
     gone: int
-
-
-@dataclass(frozen=True, slots=True)
-class AlertsTaken:
-    """What became of a notification."""
-
-    new: tuple[Notification, ...]
-    """What of it no replica had been told."""
-    woken: bool
-    """The leader counts now; where it is another replica, within its next refresh."""
-    recorded: bool
-    """False: the database has not taken it in time, and it waits in memory."""
 
 
 class Commands(Protocol):
@@ -127,11 +114,7 @@ class Commands(Protocol):
         """A person has looked: close the breaker, and accept the newest census's share."""
         ...
 
-    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
-        """Alertmanager says how alerts stand: they are recorded, and where legacy_untracked fires
-        the leader counts and decides now. No alert causes anything else."""
-        ...
-
-    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
-        """What Alertmanager told last, newest first."""
+    async def wake_loop(self) -> bool:
+        """Have the leader count and decide now; where it is another replica, at its next look.
+        False: no census is taken."""
         ...

@@ -13,7 +13,6 @@ from datetime import timedelta
 import psycopg
 from psycopg import sql
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -212,8 +211,3 @@ def _first_line(error: BaseException) -> str:
         return error.diag.message_primary.rstrip(".")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".")
-
-
-def safe_url(url: str) -> str:
-    """`url` with its password hidden, for logs and people."""
-    return make_url(url).render_as_string(hide_password=True)

@@ -110,9 +110,6 @@ class Status:
     """Whether the checks read the replica; None: none is configured, or nothing was read yet."""
     reading_problem: str = ""
     """Why they read the primary although a replica is configured."""
-    config_error: str | None = None
-    """Why the configuration as it was read last, at a SIGHUP, was refused; the one before is in
-    force."""
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False

@@ -56,7 +56,6 @@ ROUTES: tuple[tuple[str, str, Access, Handler], ...] = (
     (hdrs.METH_POST, "/api/healing/resume", Access.ADMIN, healing.resume),
     (hdrs.METH_POST, "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker),
     (hdrs.METH_POST, "/api/alerts", Access.ALERT, alerts.take_alerts),
-    (hdrs.METH_GET, "/api/alerts", Access.READ, alerts.alerts),
     (hdrs.METH_GET, "/api/openapi.json", Access.READ, description.description),
 )
 
@@ -96,7 +95,6 @@ def create_app(
     app[VIEWING] = Viewing(context, may_act=lambda: bool(gate.tokens.admin))
     app[events.PULSE] = events.Pulse()
     app.on_shutdown.append(app[VIEWING].close)
-    app[alerts.NOTIFIED] = alerts.Notified()
     app.on_response_prepare.append(harden)
     app.on_response_prepare.append(mark)
     for method, path, access, handler in ROUTES:

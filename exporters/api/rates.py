@@ -35,11 +35,6 @@ class Rates:
         """How many are remembered."""
         return len(self._buckets)
 
-    def wait_seconds(self, who: Hashable, now: float) -> int:
-        """How long until `who` may; 0: now. Takes nothing."""
-        left = self._left(who, now)
-        return 0 if left >= 1 else math.ceil((1 - left) / self._per_second)
-
     def take(self, who: Hashable, now: float) -> int:
         """Take one out where there is one, which is 0; else how many seconds until there is."""
         left = self._left(who, now)

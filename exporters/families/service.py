@@ -24,8 +24,3 @@ def service_families(status: Status) -> Iterator[Metric]:
     yield from gauge(
         "database_up", "1 while the database answers this replica.", float(status.database_up)
     )
-    yield from gauge(
-        "config_reload_failed",
-        "1 while the configuration as it was read last is refused, and the one before is in force.",
-        float(status.config_error is not None),
-    )

@@ -83,11 +83,6 @@ class Feed:
         self.latest: Drawing | None = None
         self.closed = False
 
-    @property
-    def open_streams(self) -> int:
-        """How many pages are live."""
-        return len(self._streams)
-
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Stream]:
         """A stream for one page. Raises FullError, ClosedError."""

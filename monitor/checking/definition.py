@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.judgement import Thresholds
 from monitor.checking.result import CheckResult
 from monitor.config import Check
-from monitor.scheduler import Schedule
 from monitor.status import CheckFacts
 
 Confirm = Callable[[AsyncConnection], Awaitable[None]]
@@ -29,10 +28,6 @@ class ScheduledCheck:
     """One result a row. Never raises for what a check does. What it keeps for later runs it keeps
     under `Confirm`; with None, as on the command line, it keeps nothing."""
 
-    def schedule(self, timezone: str) -> Schedule:
-        """When it runs."""
-        return Schedule(self.settings.every, self.settings.cron, timezone)
-
 
 def facts(settings: Check, thresholds: Thresholds | None = None) -> CheckFacts:
     """What the configuration says about a check."""
@@ -44,8 +39,3 @@ def facts(settings: Check, thresholds: Thresholds | None = None) -> CheckFacts:
         owner=settings.owner,
         runbook=settings.runbook,
     )
-
-
-def part_of(suite: str, of: CheckFacts) -> CheckFacts:
-    """The same, of one expectation of the suite."""
-    return replace(of, suite=suite)

@@ -1,5 +1,5 @@
-"""`serve`: the service with its HTTP side, until it is told to stop. SIGHUP: the configuration is
-read again.
+"""`serve`: the service with its HTTP side, until it is told to stop. SIGHUP: tokens and certificate
+are read again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import typer
 
-from checks.errors import ConservatorError
+from checks.errors import ConfigurationError, ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.session import config_path
 from monitor.config import Settings, load_config
-from monitor.config.changes import changed, only_exchangeable
+from monitor.config.changes import changed, is_exchangeable
 from monitor.service.service import Service
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ log = structlog.get_logger(__name__)
 
 Load = Callable[[], Settings]
 """Reads the configuration. Raises ConfigurationError."""
+_OPENNESS = frozenset({"server.host", "server.allow_open"})
+"""What decides whether the service may do without a token."""
 
 
 def serve(context: typer.Context) -> None:
     """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order; SIGHUP
-    has it read its configuration and tokens again.
+    has it read its tokens and certificate again.
 
     A database that can't be reached is waited for; /readyz says so meanwhile.
     """
@@ -49,11 +51,7 @@ def serve(context: typer.Context) -> None:
 
 
 async def serve_until_stopped(settings: Settings, load: Load) -> None:
-    """Run until a signal, or until a background task fails, which is raised.
-
-    What SIGHUP brings that can't be exchanged at once takes an end and a start within the process;
-    where that start fails, the settings before are taken again.
-    """
+    """Run until a signal, or until a background task fails, which is raised."""
     # Loaded when there is something to serve: no other command needs HTTP.
     from monitor.cli.serving import served  # noqa: PLC0415
 
@@ -62,52 +60,40 @@ async def serve_until_stopped(settings: Settings, load: Load) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    before: Settings | None = None
-    refused: str | None = None
-    while True:
-        try:
-            async with served(settings) as serving:
-                before = None
-                serving.service.board.update(config_error=refused)
-                wanted = await _serve(serving, settings, load, stop, hangup)
-        except ConservatorError as error:
-            if before is None:
-                raise
-            log.warning("config_refused", error=str(error))
-            settings, before, refused = before, None, str(error)
-            continue
-        if wanted is None:
-            return
-        settings, before, refused = wanted, settings, None
+    taken = settings
+    async with served(settings) as serving:
+        while not await _stopped(stop, hangup, serving.service):
+            hangup.clear()
+            try:
+                taken = exchange(serving, settings, taken, load())
+            except ConservatorError as error:
+                log.warning("config_refused", error=str(error))
 
 
-async def _serve(
-    serving: Serving, settings: Settings, load: Load, stop: asyncio.Event, hangup: asyncio.Event
-) -> Settings | None:
-    """Serve until a stop, which is None, or until settings come that need a start of their own."""
-    while True:
-        await _first(stop, hangup, serving.service)
-        if stop.is_set():
-            return None
-        hangup.clear()
-        try:
-            wanted = load()
-            paths = changed(settings, wanted)
-            if not only_exchangeable(paths):
-                log.info("config_reloaded", changed=paths, restarts=True)
-                return wanted
-            serving.exchange(wanted.server)
-        except ConservatorError as error:
-            log.warning("config_refused", error=str(error))
-            serving.service.board.update(config_error=str(error))
-        else:
-            settings = wanted
-            serving.service.board.update(config_error=None)
-            log.info("config_reloaded", changed=paths, restarts=False)
+def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Settings) -> Settings:
+    """Take the tokens and the certificate of `wanted` at once, and say what else of it differs from
+    what the service was started with; `taken` is what was taken last. Returns what is taken now.
+
+    Raises ConfigurationError, and then everything is as it was.
+    """
+    restart = [path for path in changed(started, wanted) if not is_exchangeable(path)]
+    server = wanted.server
+    if _OPENNESS.intersection(restart) and not (server.admin_token or server.read_token):
+        raise ConfigurationError(
+            "server: expected admin_token or read_token as long as the service listens as it was"
+            " started, found neither; restart it for the new server.host or server.allow_open."
+        )
+    serving.exchange(server)
+    exchanged = [path for path in changed(taken, wanted) if is_exchangeable(path)]
+    log.info("config_reloaded", changed=exchanged)
+    if restart:
+        log.warning("restart_needed", changed=restart)
+    return wanted
 
 
-async def _first(stop: asyncio.Event, hangup: asyncio.Event, service: Service) -> None:
-    """Wait for a signal; raise what a background task failed with."""
+async def _stopped(stop: asyncio.Event, hangup: asyncio.Event, service: Service) -> bool:
+    """Wait for a signal, and say whether it is one to stop; raise what a background task failed
+    with."""
     waiting = [asyncio.create_task(one.wait(), name="signal") for one in (stop, hangup)]
     assert service.failed is not None
     try:
@@ -120,3 +106,4 @@ async def _first(stop: asyncio.Event, hangup: asyncio.Event, service: Service) -
                 await task
     if service.failed.done():
         service.failed.result()
+    return stop.is_set()

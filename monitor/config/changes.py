@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
@@ -20,9 +20,9 @@ def changed(before: Settings, after: Settings) -> list[str]:
     return list(_differing(before, after, ""))
 
 
-def only_exchangeable(paths: Sequence[str]) -> bool:
-    """Whether a running service can take all of these at once."""
-    return all(path in _EXCHANGEABLE for path in paths)
+def is_exchangeable(path: str) -> bool:
+    """Whether a running service can take this key's value at once."""
+    return path in _EXCHANGEABLE
 
 
 def _differing(before: object, after: object, path: str) -> Iterator[str]:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Outcome
-from monitor.alert_log import AlertLog
 from monitor.checking.census import StructureRunner
 from monitor.checking.definition import ScheduledCheck
 from monitor.checking.tracker import CheckTracker
@@ -99,7 +98,6 @@ class Jobs:
         scheduler: Scheduler,
         leadership: Leadership,
         sync: StateSync,
-        alert_log: AlertLog,
         reconciler: Reconciler,
         structure: StructureRunner,
         routines: tuple[ScheduledCheck, ...],
@@ -112,7 +110,6 @@ class Jobs:
         self._scheduler = scheduler
         self._leadership = leadership
         self._sync = sync
-        self._alert_log = alert_log
         self._reconciler = reconciler
         self._structure = structure
         self._routines = routines
@@ -135,7 +132,7 @@ class Jobs:
         seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), census)
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
-        self._add("refresh", refresh, self._refresh, at_once=False)
+        self._add("refresh", refresh, self._sync.refresh, at_once=False)
         self._add("history", Schedule(timedelta(hours=1), None, "UTC"), self._history)
 
     def lead(self) -> None:
@@ -157,10 +154,6 @@ class Jobs:
 
     def _add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
         self._scheduler.add(name, schedule, self.running_jobs.tracked(name, job), at_once=at_once)
-
-    async def _refresh(self) -> None:
-        await self._sync.refresh()
-        await self._alert_log.flush()
 
     async def _census(self) -> None:
         if not self._leadership.leads:

@@ -101,14 +101,6 @@ def _names(state: StateStatements, side: _SideNames) -> Fragments:
     }
 
 
-def tally_statements(state: StateStatements) -> dict[str, str]:
-    """What is asked of the app's tables, by name, parameters unbound."""
-    return {
-        f"{side.tally}_take": render(PACKAGE, "tally_take", _names(state, side))
-        for side in (_ARTWORKS, _USERS)
-    }
-
-
 @asynccontextmanager
 async def _one_snapshot(runtime: Runtime) -> AsyncIterator[AsyncConnection]:
     """A transaction on the primary that may write, and in which every statement sees the same."""

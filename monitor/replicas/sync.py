@@ -29,7 +29,6 @@ from monitor.replicas.published import (
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import CurrentRuntime
 from monitor.scheduler import Scheduler
-from monitor.state.alerts import last_waking
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
@@ -76,7 +75,7 @@ class StateSync:
         self._scheduler = scheduler
         self._publish = publish
         self._kept: dict[str, CheckStatus] = {}
-        self._alerted: datetime | None = None
+        self._woken_at: datetime | None = None
         self._results: deque[tuple[CheckStatus, float]] = deque()
         # One at a time, or a result would be written before the one that it follows.
         self._turn = asyncio.Lock()
@@ -111,7 +110,6 @@ class StateSync:
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
                 quarantined = await count_quarantined(connection, state)
-                alerted = await last_waking(connection, state, beside=self._leadership.holder)
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
                     await self._keep(connection, state, added, unsent, results)
@@ -139,11 +137,12 @@ class StateSync:
             database_up=True,
             database_error=None,
         )
-        told, self._alerted = alerted != self._alerted, alerted
+        # Not told from the board, whose control row a pass replaces, too: its census may be older.
+        woken, self._woken_at = control.woken_at != self._woken_at, control.woken_at
         if not leads:
             self._show(published)
         else:
-            if told and alerted is not None:
+            if woken:
                 self._scheduler.wake(CENSUS)
             self._catch_up(published, before.control if before.control_known else control, control)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.pairs import UserCensus
 from checks.spec import Cutoffs
-from monitor.alert_log import AlertLog
-from monitor.commands import AlertsTaken, UserBackfill, WouldUndo
+from monitor.commands import UserBackfill, WouldUndo
 from monitor.database import transaction
 from monitor.healing.quarantine import count_aside_of_user
 from monitor.loop.run_queue import RunQueue
@@ -23,7 +22,6 @@ from monitor.runtime import CurrentRuntime
 from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
 from monitor.state import control
-from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
 from monitor.state.backfilled import Backfilled, read_backfilled
 from monitor.state.census_series import CensusPoint, read_series
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
@@ -59,7 +57,6 @@ class ServiceCommands:
         sync: StateSync,
         scheduler: Scheduler,
         leadership: Leadership,
-        alert_log: AlertLog,
         *,
         readers: Bulkhead,
         writers: Bulkhead,
@@ -71,7 +68,6 @@ class ServiceCommands:
         self._sync = sync
         self._scheduler = scheduler
         self._leadership = leadership
-        self._alert_log = alert_log
         self._readers = readers
         self._writers = writers
 
@@ -200,18 +196,11 @@ class ServiceCommands:
             self._scheduler.wake(CENSUS)
         return done
 
-    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
-        """Record what was told, and let the loop pass now where that is asked for. The leader finds
-        what a follower was told among the records."""
-        recorded = await self._alert_log.take(alerts)
-        new = tuple(alert for alert in alerts if recorded is None or kept(alert) in recorded)
-        woken = any(alert.wakes for alert in new) and (
-            self._scheduler.wake(CENSUS) if self._leadership.leads else recorded is not None
-        )
-        return AlertsTaken(new=new, woken=woken, recorded=recorded is not None)
-
-    @_in_turn
-    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
-        """What Alertmanager told last, newest first."""
+    async def wake_loop(self) -> bool:
+        """Let the loop pass now; a follower leaves word for the leader, which looks every few
+        seconds."""
+        if self._leadership.leads:
+            return self._scheduler.wake(CENSUS)
         async with transaction(self._engine, timeout=SHORT) as connection:
-            return await list_alerts(connection, self._runtime.current.state, limit=limit)
+            await control.wake_leader(connection, self._runtime.current.state)
+        return True

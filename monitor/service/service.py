@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.alert_log import AlertLog
 from monitor.checking.census import CensusRunner, StructureRunner, core_facts
 from monitor.checking.census_source import CensusSource
 from monitor.checking.definition import ScheduledCheck
@@ -120,9 +119,6 @@ class Service:
         self._run_queue = RunQueue(
             self._runtime, self.board, self._publish_recount, self._sync.refresh
         )
-        self._alert_log = AlertLog(
-            self._engine, lambda: self.runtime, holder=self._leadership.holder
-        )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
         self.commands = ServiceCommands(
@@ -132,7 +128,6 @@ class Service:
             self._sync,
             self._scheduler,
             self._leadership,
-            self._alert_log,
             readers=self._readers,
             writers=self._writers,
         )
@@ -142,7 +137,6 @@ class Service:
             scheduler=self._scheduler,
             leadership=self._leadership,
             sync=self._sync,
-            alert_log=self._alert_log,
             reconciler=Reconciler(
                 self._runtime, self.board, self._census, self._run_queue, self._leadership
             ),
@@ -257,7 +251,7 @@ class Service:
         self._run_queue.stop()
         await self._drain()
         await cancel_and_wait(self._background.values())
-        await cancel_and_wait((*self._jobs.running_jobs.tasks, *self._alert_log.tasks))
+        await cancel_and_wait(self._jobs.running_jobs.tasks)
         await cancel_and_wait((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()

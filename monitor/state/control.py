@@ -32,6 +32,8 @@ class Control:
     """When a person last reset the breaker: what was before is judged no more."""
     accepted_share: float | None = None
     """The legacy share, 0 to 1, that was accepted then, until it has fallen to max_share."""
+    woken_at: datetime | None = None
+    """When a replica that does not lead last asked the leader to count at once."""
 
 
 async def read_control(connection: AsyncConnection, statements: SchemaStatements) -> Control:
@@ -53,6 +55,11 @@ async def suspend(connection: AsyncConnection, statements: SchemaStatements, rea
 async def resume(connection: AsyncConnection, statements: SchemaStatements) -> None:
     """End a pause and a suspension."""
     await statements.run(connection, "control_resume")
+
+
+async def wake_leader(connection: AsyncConnection, statements: SchemaStatements) -> None:
+    """Have the leader count and decide at its next look at this row."""
+    await statements.run(connection, "control_wake")
 
 
 async def mark_verified(

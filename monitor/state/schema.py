@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 PACKAGE = "monitor.state"
-CURRENT = "0004"
+CURRENT = "0005"
 """The newest revision under migrations/versions."""
 READER = "conservator_reader"
 HEALER = "conservator_healer"

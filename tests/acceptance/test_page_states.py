@@ -142,13 +142,13 @@ async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() 
         feed = app[VIEWING].feed
         async with visit(chromium, address(served)) as tab:
             await tab.open()
-            await wait_until(lambda: feed.open_streams == 1)
+            await wait_until(lambda: len(feed._streams) == 1)
             await tab.page.evaluate(HIDE.replace("HIDDEN", "true"))
 
             def left() -> bool:
                 # The server notices when it writes.
                 served.board.update(database_error=None)
-                return feed.open_streams == 0
+                return len(feed._streams) == 0
 
             await wait_until(left)
             served.board.update(census=STATES["paused"].census)

@@ -28,7 +28,6 @@ OWN = {
     "conservator_leader",
     "conservator_database_up",
     "conservator_http_refused_total",
-    "conservator_config_reload_failed",
 }
 LEDGER = f"""
 SELECT count(*) FROM {STATE}.backfilled_impression

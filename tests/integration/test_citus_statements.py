@@ -20,7 +20,7 @@ from checks.statements import render
 from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingStatements, Part
 from monitor.healing.undo_rows import undo_sql
-from monitor.loop.tallies import tally_statements
+from monitor.loop.tallies import _ARTWORKS, _USERS, _names
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 from tests.support.citus_grammar import (
@@ -88,7 +88,10 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     }
     found |= {name: healing.text(name) for name in HEALING}
     found |= {name: state.text(name) for name in STATE}
-    found |= tally_statements(state)
+    found |= {
+        f"{side.tally}_take": render("monitor.state", "tally_take", _names(state, side))
+        for side in (_ARTWORKS, _USERS)
+    }
     for kind in (RunKind.HEAL, RunKind.USER):
         for quarantine in (False, True):
             for part in Part:

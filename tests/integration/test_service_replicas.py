@@ -30,7 +30,6 @@ OWN = {
     "conservator_build_info",
     "conservator_leader",
     "conservator_database_up",
-    "conservator_config_reload_failed",
 }
 TAKEN = """
 UPDATE conservator.leader

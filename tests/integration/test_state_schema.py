@@ -14,7 +14,7 @@ from monitor.state import schema
 from tests.support.app import App, app_on
 from tests.support.healing import make_settings
 
-OLDER = ("0001", "0002", "0003")
+OLDER = ("0001", "0002", "0003", "0004")
 SHAPE = """
 SELECT 'column', table_name, column_name,
        concat_ws(' ', data_type, is_nullable, column_default, is_identity)

@@ -206,7 +206,6 @@ class Program:
             await commands.pause("a test")
             await commands.resume()
             await commands.reset_breaker()
-            await commands.alerts(limit=5)
         finally:
             await service.stop()
 

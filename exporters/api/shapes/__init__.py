@@ -2,7 +2,7 @@
 them.
 
 base      the common ground: moments, errors
-alerts    what Alertmanager told
+alerts    what Alertmanager is answered
 artworks  counts, backfills
 checks    results of checks
 healing   decision, switches, breaker

@@ -22,9 +22,6 @@ old_sample AS (
     DELETE FROM {state}.recording_sample
     WHERE ended_at < now() - greatest(%(history)s, interval '10 weeks')
 ),
-old_alert AS (
-    DELETE FROM {state}.alert WHERE received_at < now() - %(history)s
-),
 old_batch AS (
     DELETE FROM {state}.batch AS b
     USING {state}.run AS r

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from checks.pairs import UserCensus
-from monitor.commands import AlertsTaken, UserBackfill, WouldUndo
+from monitor.commands import UserBackfill, WouldUndo
 from monitor.policy.breaker_store import BreakerReset
-from monitor.state.alerts import AlertRow, Notification
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
@@ -33,7 +32,6 @@ class Recorder:
     found_history: CheckHistory = field(default_factory=lambda: CheckHistory((), ()))
     started_run: int | None = 13
     wakes: bool = True
-    found_alerts: tuple[AlertRow, ...] = ()
     reset: BreakerReset = field(
         default_factory=lambda: BreakerReset(True, "max_share", "Too much.", NOON, 0.6)
     )
@@ -111,11 +109,6 @@ class Recorder:
         self._note("reset_breaker")
         return self.reset
 
-    async def alerted(self, alerts: Sequence[Notification]) -> AlertsTaken:
-        self._note("alerted", *alerts)
-        woken = self.wakes and any(alert.wakes for alert in alerts)
-        return AlertsTaken(new=tuple(alerts), woken=woken, recorded=True)
-
-    async def alerts(self, *, limit: int) -> tuple[AlertRow, ...]:
-        self._note("alerts", limit)
-        return self.found_alerts[:limit]
+    async def wake_loop(self) -> bool:
+        self._note("wake_loop")
+        return self.wakes

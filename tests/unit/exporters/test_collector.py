@@ -23,7 +23,6 @@ FROM_THE_START = {
     "build_info": "gauge",
     "leader": "gauge",
     "database_up": "gauge",
-    "config_reload_failed": "gauge",
     "check_interval_seconds": "gauge",
     "check_runs_total": "counter",
     "check_errors_total": "counter",
@@ -70,7 +69,7 @@ LABELS = {
         if name.startswith("check_") and name != "check_outcome"
     },
 }
-EVERY_REPLICA = {"build_info", "leader", "database_up", "config_reload_failed"}
+EVERY_REPLICA = {"build_info", "leader", "database_up"}
 
 
 def types(status: Status, *, clock: Clock | None = None) -> dict[str, str]:

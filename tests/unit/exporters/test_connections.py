@@ -238,7 +238,7 @@ async def test_a_page_that_does_not_read_its_stream_loses_it(
         feed, shown = app[VIEWING].feed, app[CONTEXT].board
         with deaf(port) as client:
             client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-            await wait_until(lambda: feed.open_streams == 1)
+            await wait_until(lambda: len(feed._streams) == 1)
             shown.update(control=Control(paused=True, paused_reason="x" * 10_000_000))
             await wait_until(lambda: opened(running) == 0)
-            assert feed.open_streams == 0
+            assert len(feed._streams) == 0

@@ -71,14 +71,14 @@ async def test_a_reader_that_goes_frees_its_stream(served: Served) -> None:
     feed = app[VIEWING].feed
     async with served.client.get("/events", headers=ADMIN) as response:
         await until(events(response), "census")
-        assert feed.open_streams == 1
+        assert len(feed._streams) == 1
         response.close()
     # The server sees it when it writes next.
     served.board.update(census=a_census(legacy_untracked=1))
 
     def gone() -> bool:
-        served.board.update(census=a_census(legacy_untracked=feed.open_streams))
-        return feed.open_streams == 0
+        served.board.update(census=a_census(legacy_untracked=len(feed._streams)))
+        return len(feed._streams) == 0
 
     await wait_until(gone)
 

@@ -59,7 +59,7 @@ async def test_nothing_is_drawn_while_nobody_looks(easel: Easel) -> None:
     easel.board.update(census=a_census(legacy_untracked=2))
     await asyncio.sleep(0)
     assert easel.drawn == seen
-    assert feed.open_streams == 0
+    assert len(feed._streams) == 0
 
 
 async def test_a_change_is_drawn_once_for_all_pages_and_only_what_changed_is_sent(

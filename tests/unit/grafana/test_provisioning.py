@@ -12,12 +12,12 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
+from exporters.api.alerts import WAKING
 from exporters.api.app import ROUTES
 from exporters.api.errors import MAX_BODY_BYTES
 from exporters.api.tokens import Access
 from grafana.derive import DATASOURCE_UID, FOLDER, GRAFANA_FOLDER
 from monitor.config import Server
-from monitor.state.alerts import WAKING
 from tests.support.grafana import ALERTS, JOB, Alert
 
 NAMES = {alert.name for alert in ALERTS}
