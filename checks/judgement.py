@@ -7,17 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from checks.measurement import Measurement
+from checks.measurement import Measurement, Outcome
 
-
-class Outcome(StrEnum):
-    """What a check found. Could not be evaluated (error) is never failed."""
-
-    PASS = "pass"
-    WARN = "warn"
-    FAIL = "fail"
-    ERROR = "error"
-    SKIPPED = "skipped"
+__all__ = ["Comparison", "Outcome", "Threshold", "Thresholds", "at_least", "judge"]
 
 
 class Comparison(StrEnum):
@@ -74,7 +66,9 @@ def at_least(limit: float, written: str | None = None) -> Threshold:
 
 
 def judge(measurement: Measurement, thresholds: Thresholds) -> Outcome:
-    """The outcome of a measurement: fail goes before warn."""
+    """The outcome of a measurement, where it does not bring one: fail goes before warn."""
+    if measurement.outcome is not None:
+        return measurement.outcome
     if measurement.skipped is not None or measurement.value is None:
         return Outcome.SKIPPED
     if thresholds.fail is not None and thresholds.fail.holds(measurement.value):

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Borders
-from monitor.checking.census import CensusResult, CensusRunner
+from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import transaction
 from monitor.decision import refusal_of
 from monitor.healer import Healer
@@ -49,13 +49,13 @@ class Reconciler:
         self,
         workshop: Callable[[], Workshop],
         board: StatusBoard,
-        runner: CensusRunner,
+        census: CensusCheck,
         healer: Healer,
         leadership: Leadership,
     ) -> None:
         self._workshop = workshop
         self._board = board
-        self._runner = runner
+        self._census = census
         self._healer = healer
         self._leadership = leadership
         self._tallies = Tallies(workshop)
@@ -63,7 +63,7 @@ class Reconciler:
     async def run(self) -> Decision | None:
         """One pass of the leader; what was decided, None where that could not be. What the database
         does is published and logged, never raised."""
-        result = await self._runner.run()
+        result = await self._census.take()
         decision = None
         try:
             decision, situation = await self._judge(result)
@@ -158,7 +158,7 @@ class Reconciler:
             # Reads the app's tables: where no census can, the pass must be able to say so.
             aside = await count_aside(connection, workshop.healing, borders, control.verified_until)
         return Situation(
-            censuses=tuple(self._runner.newest),
+            censuses=tuple(self._census.newest),
             census_error=result.error,
             control=control,
             active_run=await active_run(connection, workshop.state),

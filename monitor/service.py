@@ -13,16 +13,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
+from checks.doctor import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.relations import Catalogue
 from monitor.alert_log import AlertLog
 from monitor.bookkeeper import Bookkeeper
-from monitor.checking.census import CensusRunner, StructureRunner, core_facts
-from monitor.checking.census_source import CensusSource
-from monitor.checking.definition import ScheduledCheck
-from monitor.checking.registry import routines
+from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
-from monitor.checking.tracker import CheckTracker
-from monitor.config import Check, Settings
+from monitor.config import Settings
 from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
@@ -34,9 +32,9 @@ from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
 from monitor.reconciler import Reconciler
 from monitor.revision import revision
-from monitor.scheduler import Schedule, Scheduler
-from monitor.status import CheckFacts, Status, StatusBoard
-from monitor.workshop import Workshop, census_form_sentence, process_name
+from monitor.scheduler import Scheduler
+from monitor.status import Status, StatusBoard
+from monitor.workshop import Workshop, build, census_form_sentence, process_name
 
 log = structlog.get_logger(__name__)
 
@@ -104,21 +102,18 @@ class Service:
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
             wake=lambda: self._scheduler.wake("census"),
         )
-        server = ReplicaRouter(
+        max_lag = settings.healing.pace.max_replica_lag
+        self._registry = CheckRegistry(
+            settings,
+            self.board,
             self._engine,
-            self._read_engine,
-            self.board,
-            max_lag=settings.healing.pace.max_replica_lag,
-        )
-        entries = routines(settings, self._engine, server, lambda: self.workshop, self._worker)
-        times = self._all_times(entries)
-        self._census = CensusRunner(
-            CensusSource(server, lambda: self.workshop),
+            ReplicaRouter(self._engine, self._read_engine, self.board, max_lag=max_lag),
+            self._worker,
             lambda: self.workshop,
-            self.board,
-            times["census"],
-            keep=settings.healing.consecutive,
+            on_read=self._catalogue_read,
+            keep=self._books.keep,
         )
+        self._census = self._registry.census
         self._scheduler = Scheduler(self._books.count_missed)
         self._healer = Healer(
             lambda: self.workshop, self.board, self._publish_recount, self._books.refresh
@@ -141,42 +136,28 @@ class Service:
         )
         self._jobs = Jobs(
             settings,
-            self._engine,
             scheduler=self._scheduler,
             leadership=self._leadership,
             books=self._books,
             alert_log=self._alert_log,
             reconciler=Reconciler(
-                lambda: self.workshop, self.board, self._census, self._healer, self._leadership
+                lambda: self.workshop,
+                self.board,
+                self._census,
+                self._healer,
+                self._leadership,
             ),
-            structure=StructureRunner(times["structure"]),
-            routines=entries,
-            times=times,
-            workshop=lambda: self.workshop,
-            replace_workshop=self._replace_workshop,
+            registry=self._registry,
         )
 
-    def _all_times(self, entries: tuple[ScheduledCheck, ...]) -> dict[str, CheckTracker]:
-        """Of every check, by name, in the order in which they are shown."""
-        own = core_facts(self.settings)
-        found = {name: self._times(name, check, facts) for name, check, facts in own}
-        for entry in entries:
-            for name, facts in entry.rows.items():
-                found[name] = self._times(name, entry.settings, facts)
-        return found
-
-    def _times(self, name: str, check: Check, facts: CheckFacts) -> CheckTracker:
-        return CheckTracker(
-            name,
-            Schedule(check.every, check.cron, self.settings.catalog.timezone),
-            self.board,
-            check.budget,
-            facts=facts,
-            keep=self._books.keep,
+    def _catalogue_read(self, examination: Examination, catalogue: Catalogue) -> None:
+        self._workshop = build(
+            self._engine,
+            self.settings,
+            examination,
+            catalogue,
+            holder=self._leadership.holder,
         )
-
-    def _replace_workshop(self, workshop: Workshop) -> None:
-        self._workshop = workshop
 
     def _publish_recount(self, census: Census) -> None:
         # A follower's comes back to it through the leader.
@@ -223,7 +204,7 @@ class Service:
         await self._books.refresh()
         self._jobs.schedule()
         await self._leadership.attempt()
-        await self._jobs.publish_structure(None, seconds=seconds)
+        await self._jobs.publish_structure(workshop.examination, seconds=seconds)
         await self._books.refresh()
         self._spawn("healer", self._healer.serve())
         self._spawn("leadership", self._leadership.serve())

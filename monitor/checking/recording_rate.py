@@ -11,7 +11,6 @@ keeps nothing. On the command line nothing is kept: what is there is read, and o
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.judgement import Thresholds, at_least, judge
+from checks.judgement import Thresholds, at_least
 from checks.measurement import Measurement
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.calendar import needed
@@ -34,9 +33,8 @@ from checks.recording_rate.reading import (
 from checks.recording_rate.samples import Sample, Window, next_window
 from checks.recording_rate.series import Series
 from checks.recording_rate.wording import measured
-from monitor.checking.definition import Confirm, ScheduledCheck, facts
-from monitor.checking.result import CheckResult
-from monitor.checking.runner import CheckRunner, Results, said
+from monitor.checking.definition import CheckDefinition, Confirm
+from monitor.checking.replica import ReplicaRouter, with_source_note
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
 from monitor.scheduler import Schedule
@@ -57,60 +55,60 @@ class RecordingRateCheck:
         self,
         settings: Settings,
         engine: AsyncEngine,
+        router: ReplicaRouter,
         workshop: Callable[[], Workshop],
-        examiner: CheckRunner,
     ) -> None:
         """`engine` is the primary's, where the samples are kept."""
         check = settings.checks.recording_rate
-        self._settings = settings
+        self._check = check
         self._engine = engine
+        self._router = router
         self._workshop = workshop
-        self._examiner = examiner
-        self._thresholds = Thresholds(warn=at_least(check.warn), fail=at_least(check.fail))
         self._limits = Limits(check.warn, check.fail)
         self._zone = ZoneInfo(settings.catalog.timezone)
         nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
         self._every = max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
 
-    def routine(self) -> ScheduledCheck:
-        """The entry of the schedule."""
-        check = self._settings.checks.recording_rate
-        return ScheduledCheck(NAME, check, {NAME: facts(check, self._thresholds)}, self.run)
+    def definition(self) -> CheckDefinition:
+        """The check."""
+        thresholds = Thresholds(warn=at_least(self._check.warn), fail=at_least(self._check.fail))
+        return CheckDefinition(NAME, self._check, self.measure, thresholds)
 
-    async def run(self, confirm: Confirm | None) -> Results:
+    async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Take a sample and judge it; with `confirm`, keep it."""
-
-        async def work(timeout: timedelta) -> Results:
-            started = time.perf_counter()
-            found = await self._measure(timeout, confirm)
-            outcome = judge(found, self._thresholds)
-            seconds = time.perf_counter() - started
-            return (CheckResult(NAME, outcome, found, None, seconds),)
-
-        return await self._examiner.within(self._settings.checks.recording_rate, (NAME,), work)
-
-    async def _measure(self, timeout: timedelta, confirm: Confirm | None) -> Measurement:
         workshop = self._workshop()
         why_not = hindrance(workshop.catalogue)
         if why_not is not None:
             message = f"The rate can't be measured: {why_not}."
-            return Measurement(value=None, message=message, skipped=why_not)
+            return (Measurement(value=None, message=message, skipped=why_not),)
         has_schema, newest = await self._newest(workshop, timeout)
         taken, why = await self._take(workshop, timeout, newest, has_schema)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
-            return said(Measurement(value=0.0, message=message), why)
+            return (with_source_note(Measurement(value=0.0, message=message), why),)
+        assessment = await self._assess(workshop, timeout, taken, has_schema, confirm)
+        return (with_source_note(measured(assessment), why),)
+
+    async def _assess(
+        self,
+        workshop: Workshop,
+        timeout: timedelta,
+        taken: _Taken,
+        has_schema: bool,
+        confirm: Confirm | None,
+    ) -> Assessment:
+        """Judge what was taken by what is kept; with `confirm`, keep it too."""
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
                 history = await self._history(connection, workshop, taken, has_schema)
-            return said(measured((await self._judged(history, taken))[0]), why)
+            return (await self._judged(history, taken))[0]
         async with transaction(self._engine, timeout=timeout) as connection:
             await keep_samples(connection, workshop.state, taken.seeds or ())
             history = await self._history(connection, workshop, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, workshop.state, [sample])
             await confirm(connection)
-        return said(measured(assessment), why)
+        return assessment
 
     async def _newest(self, workshop: Workshop, timeout: timedelta) -> tuple[bool, datetime | None]:
         """Whether there is a state schema, and where the newest sample in it ends."""
@@ -139,7 +137,7 @@ class RecordingRateCheck:
                 seeds = await seed(connection, texts, window.start, self._every)
             return _Taken(window.end, sample, seeds)
 
-        return await self._examiner.server.read(take, timeout=timeout)
+        return await self._router.read(take, timeout=timeout)
 
     async def _history(
         self, connection: AsyncConnection, workshop: Workshop, taken: _Taken, has_schema: bool
