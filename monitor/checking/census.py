@@ -23,7 +23,7 @@ from checks.census import (
     take_census,
 )
 from checks.judgement import Thresholds, at_least
-from checks.measurement import Measurement, Outcome
+from checks.measurement import Measurement
 from checks.relations import Engine
 from checks.spec import Borders
 from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
@@ -65,7 +65,7 @@ class CensusCheck:
         self._workshop = workshop
         self._board = board
         self._runner = runner
-        self._users: AffectedUsers | None = None
+        self._taken: CensusResult | None = None
         self._expects_legacy = False
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
         """The newest first: those that healing is decided from."""
@@ -81,12 +81,13 @@ class CensusCheck:
 
     async def take(self) -> CensusResult:
         """One census: measured, judged, published. Never raises for what the database does."""
+        self._taken = None
         (found,) = await self._runner.run(self.tracker.definition, None)
         self.tracker.publish((found,))
-        if found.outcome is Outcome.ERROR:
-            log.warning("census_failed", error=found.message)
-            return CensusResult(None, found.message)
-        return CensusResult(self.newest[0], None, self._users)
+        if self._taken is not None:
+            return self._taken
+        log.warning("census_failed", error=found.message)
+        return CensusResult(None, found.message)
 
     def publish(self, census: Census, *, age_seconds: float = 0.0) -> None:
         """Make a census the newest that was not taken here by the clock: the recount of a heal
@@ -120,9 +121,10 @@ class CensusCheck:
                 return census, None
             return census, await count_affected_users(connection, catalogue, pools, borders, census)
 
-        (census, self._users), note = await self._router.read(count, timeout=timeout)
+        (census, users), note = await self._router.read(count, timeout=timeout)
         self._expects_legacy = census.legacy_untracked > 0
-        self._remember(census, self._users, 0.0)
+        self._remember(census, users, 0.0)
+        self._taken = CensusResult(census, None, users)
         return (self._measurement(census, note),)
 
     def _users_due(self) -> bool:

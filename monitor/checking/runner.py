@@ -58,13 +58,10 @@ class CheckRunner:
     ) -> tuple[Measurement, ...]:
         timeout: timedelta = check.settings.timeout or self._timeout
         seconds = timeout.total_seconds()
-        deadline = asyncio.timeout(None if check.core else seconds + check.grace_seconds)
         try:
-            async with deadline:
+            async with asyncio.timeout(None if check.core else seconds + check.grace_seconds):
                 return await check.measure(timeout, confirm)
         except TimeoutError as error:
-            if not deadline.expired():
-                raise
             raise StatementError(
                 f"{check.name} took longer than {seconds:g} s and was given up: raise its timeout,"
                 " or let `conservator doctor` look for a missing index."
