@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -25,11 +25,14 @@ from checks.recording_rate.queries import read_seeds, statements, take_sample
 from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.checking.builtin import CheckDefinition, plans
+from monitor.checking.builtin import snapshot_checks
+from monitor.checking.definition import CheckDefinition
+from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, snapshot
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
-from monitor.runtime import inspect_catalogue
+from monitor.runtime import CurrentRuntime, build, inspect_catalogue
+from monitor.status import Status, StatusBoard
 
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)
@@ -63,12 +66,17 @@ def measure(server: PostgresServer, options: Options) -> Report:
 
 async def _samples(url: str, rounds: int) -> dict[str, list[float]]:
     settings = settings_for(url)
-    engine = create_engine(url, pool_size=1)
+    engine = create_engine(url, pool_size=2)
     try:
-        catalogue = (await inspect_catalogue(engine, settings)).catalogue
+        examination = await inspect_catalogue(engine, settings)
+        catalogue = examination.catalogue
         assert catalogue is not None
+        runtime = build(engine, settings, examination, catalogue)
         pools = settings.pools_spec()
-        contenders = {"floor": _floor, **_checks(plans(settings), catalogue, pools)}
+        board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
+        router = ReplicaRouter(engine, engine, board, max_lag=_TIMEOUT)
+        checks = snapshot_checks(settings, router, CurrentRuntime(runtime))
+        contenders = {"floor": _floor, **{one.name: _check(one) for one in checks}}
         contenders |= _recording(catalogue, pools)
         return await _alternate(engine, pools, contenders, rounds)
     finally:
@@ -79,13 +87,13 @@ async def _floor(connection: AsyncConnection, _: Cutoffs) -> object:
     return (await connection.exec_driver_sql(_FLOOR)).scalar_one()
 
 
-def _checks(
-    listed: tuple[CheckDefinition, ...], catalogue: Catalogue, pools: PoolsSpec
-) -> dict[str, Contender]:
-    def of(plan: CheckDefinition) -> Contender:
-        return lambda connection, cutoffs: plan.measure(connection, catalogue, pools, cutoffs)
+def _check(check: CheckDefinition) -> Contender:
+    """As the service takes it, with a snapshot of its own."""
 
-    return {plan.name: of(plan) for plan in listed}
+    async def measure(_: AsyncConnection, __: Cutoffs) -> object:
+        return await check.measure(_TIMEOUT, None)
+
+    return measure
 
 
 def _recording(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, Contender]:

@@ -15,22 +15,6 @@ NO_ID = "(null)"
 """In evidence, the id that a row does not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One evaluation of a check."""
-
-    value: float | None
-    """The number that is judged; None only where `skipped`."""
-    message: str
-    """The result in one sentence, with its numbers."""
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    """What the value is made of."""
-    evidence: tuple[Mapping[str, str], ...] = ()
-    """Example rows, at most MAX_EVIDENCE: ids and moments, as text."""
-    skipped: str | None = None
-    """Why the fault is impossible here, so that nothing was measured: the constraint's name."""
-
-
 class Outcome(StrEnum):
     """What a check found. Could not be evaluated (error) is never failed."""
 
@@ -39,6 +23,26 @@ class Outcome(StrEnum):
     FAIL = "fail"
     ERROR = "error"
     SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One evaluation of a check."""
+
+    value: float | None
+    """The number that is judged; None where `skipped`, or where it could not be evaluated."""
+    message: str
+    """The result in one sentence, with its numbers; or why it could not be evaluated."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """What the value is made of."""
+    evidence: tuple[Mapping[str, str], ...] = ()
+    """Example rows, at most MAX_EVIDENCE: ids and moments, as text."""
+    skipped: str | None = None
+    """Why the fault is impossible here, so that nothing was measured: the constraint's name."""
+    outcome: Outcome | None = None
+    """Once judged; a check that knows better than its thresholds brings it along."""
+    seconds: float | None = None
+    """Spent reading, where that is not all that the run took."""
 
 
 class Comparison(StrEnum):
@@ -95,7 +99,9 @@ def at_least(limit: float, written: str | None = None) -> Threshold:
 
 
 def judge(measurement: Measurement, thresholds: Thresholds) -> Outcome:
-    """The outcome of a measurement: fail goes before warn."""
+    """The outcome of a measurement, where it does not bring one: fail goes before warn."""
+    if measurement.outcome is not None:
+        return measurement.outcome
     if measurement.skipped is not None or measurement.value is None:
         return Outcome.SKIPPED
     if thresholds.fail is not None and thresholds.fail.holds(measurement.value):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
-from monitor.status import CheckStatus, Status, is_stale
-
-CENSUS = "census"
-"""The name of the check whose result the census is; its interval is the census's."""
+from monitor.status import CENSUS, CheckStatus, Status, is_stale
 
 
 def current_census(status: Status, now: float) -> Census | None:

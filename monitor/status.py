@@ -19,7 +19,7 @@ from types import MappingProxyType
 import structlog
 
 from checks.census import AffectedUsers, Census
-from checks.judgement import Outcome
+from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
 from monitor.healing.executor import Progress
 from monitor.policy.decision import Decision
 from monitor.state.control import Control
@@ -27,6 +27,8 @@ from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
 
+CENSUS = "census"
+"""The name of the check whose result the census is; its interval is the census's."""
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
 
@@ -70,6 +72,25 @@ class CheckStatus:
     facts: CheckFacts = CheckFacts()
     monotonic: float | None = None
     """When it was last evaluated, on the monotonic clock."""
+
+    def after(self, found: Measurement, *, wall: float, monotonic: float) -> CheckStatus:
+        """The result that follows this one when the check found `found`, judged, at that moment.
+
+        Where it could not be evaluated, the last value grows old until it is left out.
+        """
+        result = replace(
+            self,
+            outcome=found.outcome,
+            since=self.since if self.outcome is found.outcome else wall,
+            message=found.message,
+            duration_seconds=found.seconds,
+            last_run=wall,
+            evidence=found.evidence[:MAX_EVIDENCE],
+            numbers=found.numbers,
+        )
+        if found.outcome is Outcome.ERROR:
+            return result
+        return replace(result, value=found.value, last_success=wall, monotonic=monotonic)
 
 
 @dataclass(frozen=True, slots=True)

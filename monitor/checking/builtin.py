@@ -1,90 +1,76 @@
-"""The checks beside census and structure: what each measures, when, and from which number on it
-matters. One list, for the service, for `check` and for the documentation.
+"""The checks that are one measurement in one snapshot: what each measures, and from which number on
+it matters. One list, for the service, for `check` and for the documentation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
-from checks.judgement import Comparison, Measurement, Threshold, Thresholds, at_least
+from checks.judgement import Measurement, Threshold, Thresholds, at_least
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.config import Check, Settings, SqlCheck, format_duration
+from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm, Measure
+from monitor.checking.replica import ReplicaRouter, with_source_note
+from monitor.config import Check, Settings, format_duration
+from monitor.runtime import CurrentRuntime
 
-Measure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Cutoffs], Awaitable[Measurement]]
+SnapshotMeasure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Cutoffs], Awaitable[Measurement]]
 """Reads, in a snapshot of its own."""
 
-NONE_AT_ALL = Threshold(Comparison.ABOVE, 0, "> 0")
 
+def snapshot_checks(
+    settings: Settings, router: ReplicaRouter, runtime: CurrentRuntime
+) -> Iterator[CheckDefinition]:
+    """All of them, enabled or not."""
 
-@dataclass(frozen=True, slots=True)
-class CheckDefinition:
-    """One check: when it runs, what it measures, how that is judged."""
+    def define(
+        name: str, check: Check, measure: SnapshotMeasure, thresholds: Thresholds
+    ) -> CheckDefinition:
+        return CheckDefinition(name, check, _in_snapshot(measure, router, runtime), thresholds)
 
-    name: str
-    settings: Check
-    thresholds: Thresholds
-    measure: Measure
-
-
-def plans(settings: Settings) -> tuple[CheckDefinition, ...]:
-    """Every enabled check that is one measurement in one snapshot."""
-    return tuple(plan for plan in _all(settings) if plan.settings.enabled)
-
-
-def _all(settings: Settings) -> Iterator[CheckDefinition]:
     checks = settings.checks
-    impossible = Thresholds(fail=NONE_AT_ALL)
-    yield CheckDefinition(
-        "duplicate_impressions", checks.duplicate_impressions, impossible, duplicates.measure
-    )
-    yield CheckDefinition(
-        "orphan_impressions", checks.orphan_impressions, impossible, orphans.measure
-    )
-    yield CheckDefinition(
-        "timestamps", checks.timestamps, Thresholds(warn=NONE_AT_ALL), timestamps.measure
-    )
     pool, supply = checks.pool_exhaustion, checks.artwork_supply
-
-    async def exhaustion(
-        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
-    ) -> Measurement:
-        return await pool_exhaustion.measure(
-            connection, catalogue, pools, cutoffs, minimum=pool.minimum
-        )
-
-    yield CheckDefinition(
+    impossible = Thresholds(fail=NONE_AT_ALL)
+    yield define(
+        "duplicate_impressions", checks.duplicate_impressions, duplicates.measure, impossible
+    )
+    yield define("orphan_impressions", checks.orphan_impressions, orphans.measure, impossible)
+    yield define("timestamps", checks.timestamps, timestamps.measure, Thresholds(warn=NONE_AT_ALL))
+    yield define(
         "pool_exhaustion",
         pool,
+        partial(pool_exhaustion.measure, minimum=pool.minimum),
         Thresholds(warn=at_least(pool.warn), fail=at_least(pool.fail)),
-        exhaustion,
     )
-    yield CheckDefinition(
+    yield define(
         "artwork_supply",
         supply,
-        Thresholds(
-            warn=_at_age(supply.warn),
-            fail=_at_age(supply.fail),
-        ),
         artwork_supply.measure,
+        Thresholds(warn=_at_age(supply.warn), fail=_at_age(supply.fail)),
     )
     for one in checks.sql:
-        yield CheckDefinition(one.name, one, Thresholds(warn=one.warn, fail=one.fail), _own(one))
+        measure = partial(custom_sql.measure, query=one.query)
+        yield define(one.name, one, measure, Thresholds(warn=one.warn, fail=one.fail))
 
 
 def _at_age(age: timedelta) -> Threshold:
     return at_least(age.total_seconds(), format_duration(age))
 
 
-def _own(check: SqlCheck) -> Measure:
-    async def measure(
-        connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
-    ) -> Measurement:
-        return await custom_sql.measure(connection, catalogue, pools, cutoffs, query=check.query)
+def _in_snapshot(read: SnapshotMeasure, router: ReplicaRouter, runtime: CurrentRuntime) -> Measure:
+    async def measure(timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
+        tools = runtime.current
+        pools = tools.settings.pools_spec()
+
+        async def ask(connection: AsyncConnection, now: datetime) -> Measurement:
+            return await read(connection, tools.catalogue, pools, Cutoffs.at(now, pools))
+
+        measured, note = await router.read(ask, timeout=timeout)
+        return (with_source_note(measured, note),)
 
     return measure

@@ -1,44 +1,33 @@
-"""Runs the checks: census and structure, each measured, judged and published, whatever happens."""
+"""The check `census`: counts all pairs and, more rarely, the affected users in the same snapshot.
+
+What it counts becomes the newest census of the snapshot, and one of those that healing is decided
+from; so does the recount that ends a heal run, and a census that another process took.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import AffectedUsers, Census, none_affected
-from checks.doctor.findings import Examination, Severity
-from checks.errors import ConservatorError, DatabaseUnavailableError
-from checks.judgement import Measurement, Outcome, Thresholds, at_least
+from checks.census import AffectedUsers, Census, count_affected_users, none_affected, take_census
+from checks.judgement import Measurement, Thresholds, at_least
 from checks.relations import Engine
-from monitor.checking.builtin import NONE_AT_ALL
-from monitor.checking.census_source import CensusSource
-from monitor.checking.definition import facts
-from monitor.checking.tracker import CheckTracker
-from monitor.config import Check, Settings
+from checks.spec import Cutoffs
+from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
+from monitor.checking.replica import ReplicaRouter
+from monitor.checking.runner import CheckRunner, judged
+from monitor.checking.tracker import CheckTracker, Keep
+from monitor.config import Settings
 from monitor.replicas.published import users_interval
-from monitor.runtime import Runtime, finding_sentence
-from monitor.status import CheckFacts, StatusBoard
+from monitor.runtime import CurrentRuntime
+from monitor.status import CENSUS, StatusBoard
 
 log = structlog.get_logger(__name__)
-
-
-def core_facts(settings: Settings) -> tuple[tuple[str, Check, CheckFacts], ...]:
-    """Name, settings and facts of the two checks that healing is decided from."""
-    checks = settings.checks
-    threshold = at_least(settings.healing.threshold)
-    census = Thresholds(warn=NONE_AT_ALL, fail=threshold)
-    return (
-        ("census", checks.census, facts(checks.census, census)),
-        (
-            "structure",
-            checks.structure,
-            replace(facts(checks.structure), warn="> 0", fail="an error"),
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,89 +40,84 @@ class CensusResult:
     """The affected users, where they were counted in the same snapshot."""
 
 
-class CensusRunner:
-    """Takes the census and, more rarely, counts the affected users in the same snapshot."""
+class CensusCheck:
+    """The census of one process, one at a time."""
 
     def __init__(
         self,
-        counting: CensusSource,
-        runtime: Callable[[], Runtime],
+        settings: Settings,
+        router: ReplicaRouter,
+        runtime: CurrentRuntime,
         board: StatusBoard,
-        times: CheckTracker,
-        *,
-        keep: int,
+        runner: CheckRunner,
+        keep: Keep,
     ) -> None:
-        self._counting = counting
+        """`keep` is told of every result."""
+        self._router = router
         self._runtime = runtime
         self._board = board
-        self._times = times
-        self.newest: deque[Census] = deque(maxlen=max(1, keep))
+        self._runner = runner
+        self._taken: CensusResult | None = None
+        self._expects_legacy = False
+        self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
+        """The newest first: those that healing is decided from."""
+        fail = at_least(settings.healing.threshold)
+        definition = CheckDefinition(
+            CENSUS,
+            settings.checks.census,
+            self.measure,
+            Thresholds(warn=NONE_AT_ALL, fail=fail),
+            core=True,
+        )
+        self.tracker = CheckTracker(definition, board, settings.catalog.timezone, keep)
 
-    async def run(self) -> CensusResult:
+    async def take(self) -> CensusResult:
         """One census: measured, judged, published. Never raises for what the database does."""
-        started = time.perf_counter()
-        try:
-            counted = await self._counting.take(
-                verified_until=self._board.current.control.verified_until,
-                users_due=self._users_due,
-            )
-        except ConservatorError as error:
-            self._times.failed(str(error), seconds=time.perf_counter() - started)
-            if isinstance(error, DatabaseUnavailableError):  # the primary's: a replica is left
-                self._board.update(database_up=False, database_error=str(error))
-            log.warning("census_failed", error=str(error))
-            return CensusResult(None, str(error))
-        self.publish(counted.census, counted.users, note=counted.note)
-        return CensusResult(counted.census, None, counted.users)
+        self._taken = None
+        (found,) = await self._runner.run(self.tracker.definition, None)
+        self.tracker.publish((found,))
+        if self._taken is not None:
+            return self._taken
+        log.warning("census_failed", error=found.message)
+        return CensusResult(None, found.message)
 
-    def publish(
-        self,
-        census: Census,
-        users: AffectedUsers | None = None,
-        *,
-        age_seconds: float = 0.0,
-        note: str = "",
-    ) -> None:
-        """Make `census` the newest; the recount of a heal run comes through here too, and may
-        have been taken by another process a moment ago. `note`: how it came about, where that
-        has to be said."""
+    def publish(self, census: Census, *, age_seconds: float = 0.0) -> None:
+        """Make a census the newest that was not taken here by the clock: the recount of a heal
+        run, or another process's, taken so many seconds ago."""
         if self.newest and self.newest[0].as_of == census.as_of:
             return
-        self.newest.appendleft(census)
-        now = time.monotonic() - age_seconds
-        changes: dict[str, object] = {"census": census, "census_monotonic": now}
-        if users is None and census.legacy_untracked == 0:
-            users = none_affected(census)
-        if users is not None:
-            changes |= {"users": users, "users_monotonic": now}
-            changes["users_interval_seconds"] = users_interval(
-                users, self._times.status.interval_seconds
+        self._remember(census, None, age_seconds)
+        found = judged(self.tracker.definition, (self._measurement(census, ""),), 0.0)
+        self.tracker.publish(found, age_seconds=age_seconds)
+
+    async def measure(self, timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
+        """Count on the server that checks read. Raises what the database raises, StatementError for
+        counts that contradict each other."""
+        tools = self._runtime.current
+        catalogue, pools = tools.catalogue, tools.settings.pools_spec()
+
+        async def count(
+            connection: AsyncConnection, now: datetime
+        ) -> tuple[Census, AffectedUsers | None]:
+            # Age is measured on the primary's clock, whichever server counts.
+            cutoffs = Cutoffs.at(now, pools)
+            census = await take_census(
+                connection,
+                catalogue,
+                pools,
+                cutoffs,
+                verified_until=self._board.current.control.verified_until,
+                expects_legacy=self._expects_legacy,
             )
-        # Nothing about database_up: this may have been a replica, or a server become read-only.
-        self._board.update(**changes)
-        threshold = self._runtime().settings.healing.threshold
-        legacy = census.legacy_untracked
-        if self._runtime().catalogue.engine is Engine.CITUS:
-            # Its nodes have no snapshot in common.
-            note = f"Approximate while the app writes. {note}"
-        outcome = Outcome.FAIL if legacy >= threshold else Outcome.WARN if legacy else Outcome.PASS
-        measured = Measurement(
-            value=legacy,
-            message=f"{legacy} legacy-untracked of {census.pairs} pairs. {note}".rstrip(),
-            numbers=_numbers(census),
-        )
-        self._times.evaluated(
-            outcome, measured, seconds=census.duration_seconds, age_seconds=age_seconds
-        )
-        log.info(
-            "census",
-            form=census.form,
-            tracked=census.tracked,
-            fresh=census.fresh,
-            storage=census.storage,
-            legacy_untracked=legacy,
-            seconds=round(census.duration_seconds, 4),
-        )
+            if census.legacy_untracked and not self._users_due():
+                return census, None
+            return census, await count_affected_users(connection, catalogue, pools, cutoffs, census)
+
+        (census, users), note = await self._router.read(count, timeout=timeout)
+        self._expects_legacy = census.legacy_untracked > 0
+        self._remember(census, users, 0.0)
+        self._taken = CensusResult(census, None, users)
+        return (self._measurement(census, note),)
 
     def _users_due(self) -> bool:
         status = self._board.current
@@ -141,42 +125,47 @@ class CensusRunner:
             return True
         return time.monotonic() - status.users_monotonic >= status.users_interval_seconds * 0.9
 
-
-def _numbers(census: Census) -> dict[str, float]:
-    return {
-        "tracked": census.tracked,
-        "fresh": census.fresh,
-        "storage": census.storage,
-        "aged": census.aged,
-        "appeared": census.appeared,
-    }
-
-
-class StructureRunner:
-    """Runs `doctor` as a recurring check: an index dropped at night is noticed."""
-
-    def __init__(self, times: CheckTracker) -> None:
-        self._times = times
-
-    def publish(self, examination: Examination, *, seconds: float) -> None:
-        """Judge an examination and publish it."""
-        findings = [
-            finding for finding in examination.findings if finding.severity is not Severity.ADVICE
-        ]
-        errors = sum(finding.severity is Severity.ERROR for finding in findings)
-        outcome = Outcome.FAIL if errors else Outcome.WARN if findings else Outcome.PASS
-        evidence = tuple(
-            {"finding": finding.code, "subject": finding.subject} for finding in findings
+    def _remember(self, census: Census, users: AffectedUsers | None, age_seconds: float) -> None:
+        self.newest.appendleft(census)
+        at = time.monotonic() - age_seconds
+        changes: dict[str, object] = {"census": census, "census_monotonic": at}
+        if users is None and census.legacy_untracked == 0:
+            users = none_affected(census)
+        if users is not None:
+            interval = users_interval(users, self.tracker.status.interval_seconds)
+            changes |= {
+                "users": users,
+                "users_monotonic": at,
+                "users_interval_seconds": interval,
+            }
+        # Nothing about database_up: this may have been a replica, or a server become read-only.
+        self._board.update(**changes)
+        log.info(
+            "census",
+            form=census.form,
+            tracked=census.tracked,
+            fresh=census.fresh,
+            storage=census.storage,
+            legacy_untracked=census.legacy_untracked,
+            seconds=round(census.duration_seconds, 4),
         )
-        message = " ".join(finding_sentence(finding) for finding in findings[:3])
-        measured = Measurement(
-            value=len(findings),
-            message=message or "The tables are as they should be.",
-            numbers={"errors": errors, "warnings": len(findings) - errors},
-            evidence=evidence,
-        )
-        self._times.evaluated(outcome, measured, seconds=seconds)
 
-    def failed(self, error: ConservatorError, *, seconds: float) -> None:
-        """The catalogue could not be read."""
-        self._times.failed(str(error), seconds=seconds)
+    def _measurement(self, census: Census, note: str) -> Measurement:
+        """`note`: on which server it was counted, where that has to be said."""
+        if self._runtime.current.catalogue.engine is Engine.CITUS:
+            # Its nodes have no snapshot in common.
+            note = f"Approximate while the app writes. {note}"
+        legacy = census.legacy_untracked
+        return Measurement(
+            value=legacy,
+            message=f"{legacy} legacy-untracked of {census.pairs} pairs. {note}".rstrip(),
+            numbers={
+                "tracked": census.tracked,
+                "fresh": census.fresh,
+                "storage": census.storage,
+                "aged": census.aged,
+                "appeared": census.appeared,
+            },
+            # What the users cost has an interval of its own.
+            seconds=census.duration_seconds,
+        )

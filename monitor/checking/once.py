@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,28 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
-from checks.relations import Catalogue
-from monitor.checking.census import CensusRunner, StructureRunner, core_facts
-from monitor.checking.census_source import CensusSource
-from monitor.checking.definition import ScheduledCheck
 from monitor.checking.expectations.client import Worker
 from monitor.checking.expectations.faults import require_known_expectations
-from monitor.checking.registry import routines
+from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
+from monitor.checking.structure import STRUCTURE
 from monitor.checking.tracker import CheckTracker
-from monitor.config import Check, Settings
+from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.replicas.published import read_checks
-from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
-from monitor.scheduler import Schedule
+from monitor.runtime import CurrentRuntime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckFacts, CheckStatus, Status, StatusBoard, revision
-
-CENSUS = "census"
-STRUCTURE = "structure"
+from monitor.status import CheckStatus, Status, StatusBoard, revision
 
 
 def check_names(settings: Settings) -> tuple[str, ...]:
@@ -61,119 +54,80 @@ async def check_once(
             stack.push_async_callback(read_engine.dispose)
         if any(suite.name in names for suite in settings.checks.expectations):
             await require_known_expectations(settings, worker)
-        return await _Once(engine, read_engine, settings, worker).run(names)
+        return await _check(engine, read_engine, settings, worker, names)
 
 
-class _Once:
-    def __init__(
-        self, engine: AsyncEngine, read_engine: AsyncEngine, settings: Settings, worker: Worker
-    ) -> None:
-        self._engine = engine
-        self._settings = settings
-        self._worker = worker
-        self._runtime: Runtime | None = None
-        self.board = StatusBoard(
-            Status(
-                started=datetime.now(UTC),
-                version=metadata.version("conservator"),
-                revision=revision(),
-                leader=True,
-                database_up=True,
-            )
+async def _check(
+    engine: AsyncEngine,
+    read_engine: AsyncEngine,
+    settings: Settings,
+    worker: Worker,
+    names: Collection[str],
+) -> StatusBoard:
+    runtime = CurrentRuntime()
+    board = StatusBoard(
+        Status(
+            started=datetime.now(UTC),
+            version=metadata.version("conservator"),
+            revision=revision(),
+            leader=True,
+            database_up=True,
         )
+    )
+    max_lag = settings.healing.pace.max_replica_lag
+    router = ReplicaRouter(engine, read_engine, board, max_lag=max_lag)
+    registry = CheckRegistry(
+        settings, board, engine, router, worker, runtime, on_read=lambda _, __: None
+    )
+    started = time.perf_counter()
+    examination = await inspect_catalogue(engine, settings)
+    seconds = time.perf_counter() - started
+    checks = [one for name, one in registry.checks.items() if name in names]
+    _show_alone(board, checks, await _read_state(engine, settings, board))
+    if STRUCTURE in names:
+        registry.publish_structure(examination, seconds=seconds)
+    others = [one for one in checks if one.name != STRUCTURE]
+    try:
+        catalogue = require_catalogue(examination, Blocks.COUNTING)
+    except ConservatorError as error:
+        for one in others:
+            one.publish(one.definition.failed(str(error), None))
+        return board
+    runtime.replace(build(engine, settings, examination, catalogue))
 
-        self._server = ReplicaRouter(
-            engine, read_engine, self.board, max_lag=settings.healing.pace.max_replica_lag
+    async def run(one: CheckTracker) -> None:
+        one.publish(await registry.runner.run(one.definition, None))
+
+    await asyncio.gather(*(run(one) for one in others))
+    return board
+
+
+def _show_alone(
+    board: StatusBoard, checks: Iterable[CheckTracker], known: Mapping[str, CheckStatus]
+) -> None:
+    """These checks alone. Since when the outcome is what the service found last is compared with
+    what is found now."""
+    shown = {name: board.current.checks[name] for one in checks for name in one.definition.rows}
+    for name in shown.keys() & known.keys():
+        before = known[name]
+        shown[name] = replace(shown[name], outcome=before.outcome, since=before.since)
+    board.update(checks=shown)
+
+
+async def _read_state(
+    engine: AsyncEngine, settings: Settings, board: StatusBoard
+) -> dict[str, CheckStatus]:
+    """The last verified cutoff and the totals, and what the service found last, where there is a
+    state schema."""
+    database = settings.database
+    async with snapshot(engine, timeout=database.statement_timeout) as connection:
+        if not await schema.is_current(connection, database.state_schema):
+            return {}
+        statements = SchemaStatements(database.state_schema)
+        board.update(
+            control=await read_control(connection, statements),
+            control_known=True,
+            counters=await read_counters(connection, statements),
+            state_schema_current=True,
         )
-
-    async def run(self, names: Collection[str]) -> StatusBoard:
-        started = time.perf_counter()
-        examination = await inspect_catalogue(self._engine, self._settings)
-        seconds = time.perf_counter() - started
-        entries = [one for one in self._entries() if one.name in names]
-        times = self._times(names, entries)
-        known = await self._read_state()
-        for name, one in times.items():
-            self._take_since(one, known.get(name))
-        if STRUCTURE in names:
-            StructureRunner(times[STRUCTURE]).publish(examination, seconds=seconds)
-        others = [one for name, one in times.items() if name != STRUCTURE]
-        try:
-            catalogue = require_catalogue(examination, Blocks.COUNTING)
-        except ConservatorError as error:
-            for one in others:
-                one.failed(str(error), seconds=None)
-            return self.board
-        self._runtime = build(self._engine, self._settings, examination, catalogue)
-        await self._measure(catalogue, names, entries, times)
-        return self.board
-
-    async def _measure(
-        self,
-        catalogue: Catalogue,
-        names: Collection[str],
-        entries: list[ScheduledCheck],
-        times: dict[str, CheckTracker],
-    ) -> None:
-        runtime = self._runtime
-        assert runtime is not None
-
-        async def census() -> None:
-            if CENSUS in names:
-                counting = CensusSource(self._server, lambda: runtime)
-                await CensusRunner(
-                    counting, lambda: runtime, self.board, times[CENSUS], keep=1
-                ).run()
-
-        async def routine(entry: ScheduledCheck) -> None:
-            for result in await entry.run(None):
-                times[result.name].publish(result)
-
-        await asyncio.gather(census(), *(routine(entry) for entry in entries))
-
-    def _entries(self) -> tuple[ScheduledCheck, ...]:
-        def runtime() -> Runtime:
-            assert self._runtime is not None
-            return self._runtime
-
-        return routines(self._settings, self._engine, self._server, runtime, self._worker)
-
-    def _times(
-        self, names: Collection[str], entries: list[ScheduledCheck]
-    ) -> dict[str, CheckTracker]:
-        found: dict[str, CheckTracker] = {}
-
-        def add(name: str, check: Check, facts: CheckFacts) -> None:
-            schedule = Schedule(check.every, check.cron, self._settings.catalog.timezone)
-            found[name] = CheckTracker(name, schedule, self.board, None, facts=facts)
-
-        for name, check, facts in core_facts(self._settings):
-            if name in names:
-                add(name, check, facts)
-        for entry in entries:
-            for name, facts in entry.rows.items():
-                add(name, entry.settings, facts)
-        return found
-
-    def _take_since(self, times: CheckTracker, known: CheckStatus | None) -> None:
-        """Since when the outcome is what the service found last; it is compared with what is found
-        now."""
-        if known is not None:
-            status = replace(times.status, outcome=known.outcome, since=known.since)
-            self.board.update_check(status)
-
-    async def _read_state(self) -> dict[str, CheckStatus]:
-        """The last verified cutoff and the totals, and what the service found last, where there is
-        a state schema."""
-        database = self._settings.database
-        async with snapshot(self._engine, timeout=database.statement_timeout) as connection:
-            if not await schema.is_current(connection, database.state_schema):
-                return {}
-            statements = SchemaStatements(database.state_schema)
-            self.board.update(
-                control=await read_control(connection, statements),
-                control_known=True,
-                counters=await read_counters(connection, statements),
-                state_schema_current=True,
-            )
-            return await read_checks(connection, statements)
+        return await read_checks(connection, statements)

@@ -12,15 +12,14 @@ taken.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.judgement import Measurement, Thresholds, at_least, judge
+from checks.judgement import Measurement, Thresholds, at_least
 from checks.recording_rate.assessment import Assessment, Limits, assess
 from checks.recording_rate.messages import to_measurement
 from checks.recording_rate.queries import (
@@ -38,12 +37,11 @@ from checks.recording_rate.samples import (
     needed_intervals,
     next_interval,
 )
-from monitor.checking.definition import Confirm, ScheduledCheck, facts
-from monitor.checking.result import CheckResult
-from monitor.checking.runner import CheckRunner, Results, said
+from monitor.checking.definition import CheckDefinition, Confirm
+from monitor.checking.replica import ReplicaRouter, with_source_note
 from monitor.config import Settings
 from monitor.database import snapshot, transaction
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime, Runtime
 from monitor.scheduler import Schedule
 from monitor.state import schema
 from monitor.state.samples import keep_samples, newest_end, read_samples
@@ -61,60 +59,60 @@ class RecordingRateCheck:
         self,
         settings: Settings,
         engine: AsyncEngine,
-        runtime: Callable[[], Runtime],
-        examiner: CheckRunner,
+        router: ReplicaRouter,
+        runtime: CurrentRuntime,
     ) -> None:
         """`engine` is the primary's, where the samples are kept."""
         check = settings.checks.recording_rate
-        self._settings = settings
+        self._check = check
         self._engine = engine
+        self._router = router
         self._runtime = runtime
-        self._examiner = examiner
-        self._thresholds = Thresholds(warn=at_least(check.warn), fail=at_least(check.fail))
         self._limits = Limits(check.warn, check.fail)
         self._zone = ZoneInfo(settings.catalog.timezone)
         nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
         self._every = max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
 
-    def routine(self) -> ScheduledCheck:
-        """The entry of the schedule."""
-        check = self._settings.checks.recording_rate
-        return ScheduledCheck(NAME, check, {NAME: facts(check, self._thresholds)}, self.run)
+    def definition(self) -> CheckDefinition:
+        """The check."""
+        thresholds = Thresholds(warn=at_least(self._check.warn), fail=at_least(self._check.fail))
+        return CheckDefinition(NAME, self._check, self.measure, thresholds)
 
-    async def run(self, confirm: Confirm | None) -> Results:
+    async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Take a sample and judge it; with `confirm`, keep it."""
-
-        async def work(timeout: timedelta) -> Results:
-            started = time.perf_counter()
-            found = await self._measure(timeout, confirm)
-            outcome = judge(found, self._thresholds)
-            seconds = time.perf_counter() - started
-            return (CheckResult(NAME, outcome, found, None, seconds),)
-
-        return await self._examiner.within(self._settings.checks.recording_rate, (NAME,), work)
-
-    async def _measure(self, timeout: timedelta, confirm: Confirm | None) -> Measurement:
-        runtime = self._runtime()
+        runtime = self._runtime.current
         why_not = hindrance(runtime.catalogue)
         if why_not is not None:
             message = f"The rate can't be measured: {why_not}."
-            return Measurement(value=None, message=message, skipped=why_not)
+            return (Measurement(value=None, message=message, skipped=why_not),)
         has_schema, newest = await self._newest(runtime, timeout)
         taken, why = await self._take(runtime, timeout, newest, has_schema)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
-            return said(Measurement(value=0.0, message=message), why)
+            return (with_source_note(Measurement(value=0.0, message=message), why),)
+        assessment = await self._assess(runtime, timeout, taken, has_schema, confirm)
+        return (with_source_note(to_measurement(assessment), why),)
+
+    async def _assess(
+        self,
+        runtime: Runtime,
+        timeout: timedelta,
+        taken: _Taken,
+        has_schema: bool,
+        confirm: Confirm | None,
+    ) -> Assessment:
+        """Judge what was taken by what is kept; with `confirm`, keep it too."""
         if confirm is None:
             async with snapshot(self._engine, timeout=timeout) as connection:
                 history = await self._history(connection, runtime, taken, has_schema)
-            return said(to_measurement((await self._judged(history, taken))[0]), why)
+            return (await self._judged(history, taken))[0]
         async with transaction(self._engine, timeout=timeout) as connection:
             await keep_samples(connection, runtime.state, taken.seeds or ())
             history = await self._history(connection, runtime, taken, has_schema)
             assessment, sample = await self._judged(history, taken)
             await keep_samples(connection, runtime.state, [sample])
             await confirm(connection)
-        return said(to_measurement(assessment), why)
+        return assessment
 
     async def _newest(self, runtime: Runtime, timeout: timedelta) -> tuple[bool, datetime | None]:
         """Whether there is a state schema, and where the newest sample in it ends."""
@@ -143,7 +141,7 @@ class RecordingRateCheck:
                 seeds = await read_seeds(connection, texts, interval.start, self._every)
             return _Taken(interval.end, sample, seeds)
 
-        return await self._examiner.server.read(take, timeout=timeout)
+        return await self._router.read(take, timeout=timeout)
 
     async def _history(
         self, connection: AsyncConnection, runtime: Runtime, taken: _Taken, has_schema: bool

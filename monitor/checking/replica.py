@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.judgement import Measurement
 from checks.statements import render
 from monitor.database import snapshot, sqlstate
 from monitor.status import StatusBoard
@@ -166,6 +167,11 @@ class ReplicaRouter:
             else:
                 log.warning("replica_left", reason=problem)
         self._board.update(reading_replica=reading, reading_problem=problem)
+
+
+def with_source_note(measured: Measurement, note: str) -> Measurement:
+    """The same, with where it was read where that has to be said."""
+    return replace(measured, message=f"{measured.message} {note}".strip())
 
 
 def _falls_back(error: ConservatorError) -> bool:

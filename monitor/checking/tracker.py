@@ -1,18 +1,18 @@
-"""What is remembered about one check between its runs, and published as its status."""
+"""What is remembered about one check between its runs, and published as its results."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
-from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
-from monitor.checking.result import CheckResult
+from checks.judgement import Measurement
+from monitor.checking.definition import CheckDefinition
 from monitor.scheduler import Schedule
-from monitor.status import CheckFacts, CheckStatus, StatusBoard
+from monitor.status import CheckStatus, StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -21,110 +21,75 @@ Keep = Callable[[CheckStatus, float], None]
 
 
 class CheckTracker:
-    """Keeps what is remembered about one check between its runs, and publishes its status."""
+    """Publishes what the runs of one check find, and knows how often it runs."""
 
     def __init__(
         self,
-        name: str,
-        schedule: Schedule,
+        definition: CheckDefinition,
         board: StatusBoard,
-        budget: float | None,
-        *,
-        facts: CheckFacts | None = None,
+        timezone: str,
         keep: Keep = lambda status, at: None,
     ) -> None:
         """`keep` is told of every result, in order."""
-        self.name = name
-        self.schedule = schedule
+        check = definition.settings
+        self.definition = definition
+        self.schedule = Schedule(check.every, check.cron, timezone)
+        # What is due by the clock on the wall keeps to it.
+        self._budget = check.budget if check.cron is None else None
         self._board = board
-        self._budget = budget
         self._keep = keep
-        interval = schedule.interval_seconds()
-        board.update_check(
-            CheckStatus(
-                name=name,
-                outcome=None,
-                value=None,
-                message="",
-                interval_seconds=interval,
-                configured_interval_seconds=interval,
-                facts=facts or CheckFacts(),
+        interval = self.schedule.interval_seconds()
+        for name, facts in definition.rows.items():
+            board.update_check(
+                CheckStatus(
+                    name=name,
+                    outcome=None,
+                    value=None,
+                    message="",
+                    interval_seconds=interval,
+                    configured_interval_seconds=interval,
+                    facts=facts,
+                )
             )
-        )
+
+    @property
+    def name(self) -> str:
+        """Of the check."""
+        return self.definition.name
 
     @property
     def status(self) -> CheckStatus:
-        """As published last."""
+        """Of the check itself, as published last."""
         return self._board.current.checks[self.name]
 
-    def publish(self, result: CheckResult, *, age_seconds: float = 0.0) -> None:
-        """Make `result` the newest; it was found `age_seconds` ago."""
-        if result.measurement is None:
-            self.failed(result.error or "", seconds=result.seconds)
-        else:
-            self.evaluated(
-                result.outcome, result.measurement, seconds=result.seconds, age_seconds=age_seconds
-            )
+    @property
+    def results(self) -> tuple[CheckStatus, ...]:
+        """Of every row, as published last."""
+        return tuple(self._board.current.checks[name] for name in self.definition.rows)
 
-    def evaluated(
-        self,
-        outcome: Outcome,
-        measured: Measurement,
-        *,
-        seconds: float | None,
-        age_seconds: float = 0.0,
-    ) -> None:
-        """The check was evaluated, whatever the verdict, `age_seconds` ago."""
-        now = time.time() - age_seconds
-        self._publish(
-            outcome,
-            age_seconds,
-            value=measured.value,
-            message=measured.message,
-            duration_seconds=seconds,
-            last_run=now,
-            last_success=now,
-            evidence=measured.evidence[:MAX_EVIDENCE],
-            numbers=measured.numbers,
-            monotonic=time.monotonic() - age_seconds,
-        )
-
-    def failed(self, message: str, *, seconds: float | None) -> None:
-        """The check could not be evaluated; its last value grows old until it is left out."""
-        self._publish(
-            Outcome.ERROR,
-            0.0,
-            message=message,
-            duration_seconds=seconds,
-            last_run=time.time(),
-            evidence=(),
-            numbers={},
-        )
-
-    def _publish(self, outcome: Outcome, age_seconds: float, **changes: object) -> None:
-        before = self.status
-        since = before.since if before.outcome is outcome else time.time() - age_seconds
-        after = replace(before, outcome=outcome, since=since, **changes)  # type: ignore[arg-type]
-        if before.outcome is not outcome:
-            log.info(
-                "check_changed",
-                check=self.name,
-                outcome=outcome,
-                before=before.outcome,
-                message=after.message,
-            )
-        self._board.update_check(after)
-        self._keep(after, time.monotonic() - age_seconds)
+    def publish(self, measured: Sequence[Measurement], *, age_seconds: float = 0.0) -> None:
+        """Make judged measurements, one for each row, the newest results; they were found
+        `age_seconds` ago."""
+        at = time.monotonic() - age_seconds
+        for before, found in zip(self.results, measured, strict=True):
+            after = before.after(found, wall=time.time() - age_seconds, monotonic=at)
+            if before.outcome is not after.outcome:
+                log.info(
+                    "check_changed",
+                    check=before.name,
+                    outcome=after.outcome,
+                    before=before.outcome,
+                    message=after.message,
+                )
+            self._board.update_check(after)
+            self._keep(after, at)
 
     def take_over(self) -> timedelta | None:
         """This process runs the check from now on: at the interval that was in effect, where one
         is stretched, or at its own; None for cron."""
-        status, own = self.status, self.schedule.interval_seconds()
-        stretches = self._budget is not None and self.schedule.cron is None
-        interval = max(own, status.interval_seconds) if stretches else own
-        self._board.update_check(
-            replace(status, interval_seconds=interval, configured_interval_seconds=own)
-        )
+        own = self.schedule.interval_seconds()
+        interval = own if self._budget is None else max(own, self.status.interval_seconds)
+        self._update_rows(interval_seconds=interval, configured_interval_seconds=own)
         return None if self.schedule.cron is not None else timedelta(seconds=interval)
 
     def due_in(self) -> float:
@@ -134,27 +99,28 @@ class CheckTracker:
             return 0.0
         return max(0.0, status.interval_seconds - (time.monotonic() - status.monotonic))
 
-    def stretched(self, seconds: float) -> timedelta | None:
-        """The interval that keeps a run of `seconds` within the budget, if it has to change."""
-        configured = self.status.configured_interval_seconds
-        if self._budget is None or self.schedule.cron is not None:
+    def stretch(self) -> timedelta | None:
+        """Keep runs as long as the last one within the budget: the new interval, if it has to
+        change."""
+        status = self.status
+        took, now = status.duration_seconds, status.interval_seconds
+        if self._budget is None or took is None:
             return None
-        wanted = max(configured, seconds / self._budget)
-        now = self.status.interval_seconds
+        wanted = max(status.configured_interval_seconds, took / self._budget)
         # A tenth up or down is noise; each change would move the next run.
         if abs(wanted - now) <= 0.1 * now:
             return None
-        self.adopt(wanted)
+        self._update_rows(interval_seconds=wanted)
         log.info(
             "interval_changed",
             check=self.name,
             seconds=wanted,
-            configured=configured,
-            took=round(seconds, 4),
+            configured=status.configured_interval_seconds,
+            took=round(took, 4),
             budget=self._budget,
         )
         return timedelta(seconds=wanted)
 
-    def adopt(self, interval_seconds: float) -> None:
-        """The check runs at this interval from now on."""
-        self._board.update_check(replace(self.status, interval_seconds=interval_seconds))
+    def _update_rows(self, **changes: float) -> None:
+        for before in self.results:
+            self._board.update_check(replace(before, **changes))  # type: ignore[arg-type]

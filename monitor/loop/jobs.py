@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from checks.doctor.findings import Blocks
-from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.doctor.findings import Examination
 from checks.judgement import Outcome
-from monitor.checking.census import StructureRunner
-from monitor.checking.definition import ScheduledCheck
+from monitor.checking.registry import CheckRegistry
+from monitor.checking.structure import STRUCTURE
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Settings
 from monitor.loop.reconciler import Reconciler
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
-from monitor.runtime import CurrentRuntime, build, inspect_catalogue, require_catalogue
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
+from monitor.status import CENSUS
 
 REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
@@ -93,43 +89,33 @@ class Jobs:
     def __init__(
         self,
         settings: Settings,
-        engine: AsyncEngine,
         *,
         scheduler: Scheduler,
         leadership: Leadership,
         sync: StateSync,
         reconciler: Reconciler,
-        structure: StructureRunner,
-        routines: tuple[ScheduledCheck, ...],
-        times: Mapping[str, CheckTracker],
-        runtime: CurrentRuntime,
+        registry: CheckRegistry,
     ) -> None:
-        """`times`: of every check that is run here, by name; those of `routines` among them."""
         self._settings = settings
-        self._engine = engine
         self._scheduler = scheduler
         self._leadership = leadership
         self._sync = sync
         self._reconciler = reconciler
-        self._structure = structure
-        self._routines = routines
-        self._times = times
-        self._runtime = runtime
+        self._registry = registry
         self.running_jobs = RunningJobs()
 
     def schedule(self) -> None:
         """Everything that recurs. The structure has just been read: it is due in an interval."""
-        checks = self._settings.checks
-        if checks.census.enabled:
-            self._add("census", self._times["census"].schedule, self._census)
-        if checks.structure.enabled:
-            schedule = self._times["structure"].schedule
-            self._add("structure", schedule, self._structure_job, at_once=False)
-        for routine in self._routines:
-            schedule = self._times[routine.name].schedule
-            self._add(routine.name, schedule, partial(self._routine, routine), at_once=False)
-        census = self._times["census"].schedule.interval_seconds()
-        seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), census)
+        census = self._registry.census.tracker
+        for check in self._registry.checks.values():
+            if not check.definition.settings.enabled:
+                continue
+            if check is census:
+                self._add(check.name, check.schedule, self._census)
+            else:
+                self._add(check.name, check.schedule, partial(self._check, check), at_once=False)
+        interval = census.schedule.interval_seconds()
+        seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), interval)
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
         self._add("refresh", refresh, self._sync.refresh, at_once=False)
@@ -137,20 +123,21 @@ class Jobs:
 
     def lead(self) -> None:
         """This process has become the leader: it counts at once, and shows what it knows."""
-        for name, times in self._times.items():
-            interval = times.take_over()
+        checks = self._registry.checks.values()
+        for check in checks:
+            interval = check.take_over()
             if interval is not None:
-                self._scheduler.stretch(name, times.schedule, interval)
+                self._scheduler.stretch(check.name, check.schedule, interval)
         self.running_jobs.spawn("refresh", self._sync.refresh)
-        if self._times["census"].schedule.cron is None:
-            self._scheduler.wake("census")
+        if self._registry.census.tracker.schedule.cron is None:
+            self._scheduler.wake(CENSUS)
         # The others when they would have been due, and those that are overdue one after the other.
-        for place, routine in enumerate(self._routines, start=1):
-            times = self._times[routine.name]
-            spread = min(SPREAD_SECONDS, times.schedule.interval_seconds())
-            first = spread * place / (len(self._routines) + 1)
-            if times.schedule.cron is None:
-                self._scheduler.wake(routine.name, in_seconds=max(first, times.due_in()))
+        others = [one for one in checks if not one.definition.core]
+        for place, check in enumerate(others, start=1):
+            spread = min(SPREAD_SECONDS, check.schedule.interval_seconds())
+            first = spread * place / (len(others) + 1)
+            if check.schedule.cron is None:
+                self._scheduler.wake(check.name, in_seconds=max(first, check.due_in()))
 
     def _add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
         self._scheduler.add(name, schedule, self.running_jobs.tracked(name, job), at_once=at_once)
@@ -159,66 +146,40 @@ class Jobs:
         if not self._leadership.leads:
             return
         decision = await self._reconciler.run()
-        times = self._times["census"]
-        seconds = times.status.duration_seconds
-        if seconds is not None and self._leadership.leads:
-            interval = times.stretched(seconds)
-            if interval is not None:
-                self._scheduler.stretch("census", times.schedule, interval)
+        if self._leadership.leads:
+            self._stretch(self._registry.census.tracker)
         if decision is not None and decision.again_in_seconds is not None:
-            self._scheduler.hasten("census", in_seconds=decision.again_in_seconds)
+            self._scheduler.hasten(CENSUS, in_seconds=decision.again_in_seconds)
 
-    async def _routine(self, routine: ScheduledCheck) -> None:
+    async def _check(self, check: CheckTracker) -> None:
         """One run of a check, or of a suite."""
-        if not self._leadership.leads:
+        if not (self._leadership.leads or check.definition.everywhere):
             return
-        results = await routine.run(self._leadership.confirm)
+        measured = await self._registry.runner.run(check.definition, self._leadership.confirm)
         if not self._leadership.leads:  # whoever does now runs it anew
             return
-        added = {(CHECK_RUNS, result.name): 1.0 for result in results}
-        for result in results:
-            self._times[result.name].publish(result)
+        check.publish(measured)
+        self._stretch(check)
+        await self._count_run(check)
+
+    async def publish_structure(self, examination: Examination, *, seconds: float) -> None:
+        """The leader's word on the structure, which was read beside the schedule."""
+        if self._leadership.leads:
+            self._registry.publish_structure(examination, seconds=seconds)
+            await self._count_run(self._registry.checks[STRUCTURE])
+
+    def _stretch(self, check: CheckTracker) -> None:
+        interval = check.stretch()
+        if interval is not None:
+            self._scheduler.stretch(check.name, check.schedule, interval)
+
+    async def _count_run(self, check: CheckTracker) -> None:
+        """Add a run that has been published to the totals."""
+        added: dict[tuple[str, str], float] = {}
+        for result in check.results:
+            added[CHECK_RUNS, result.name] = 1.0
             if result.outcome is Outcome.ERROR:
                 added[CHECK_ERRORS, result.name] = 1.0
-        times = self._times[routine.name]
-        interval = times.stretched(max(result.seconds or 0.0 for result in results))
-        if interval is not None:
-            self._scheduler.stretch(routine.name, times.schedule, interval)
-            for name in routine.rows:
-                self._times[name].adopt(interval.total_seconds())
-        await self._sync.add(added)
-
-    async def _structure_job(self) -> None:
-        """Read the catalogue again, on every replica: whoever leads next works by it. The leader
-        publishes what it finds."""
-        started = time.perf_counter()
-        failure: ConservatorError | None = None
-        try:
-            examination = await inspect_catalogue(self._engine, self._settings)
-            catalogue = examination.catalogue
-            if catalogue is None:
-                require_catalogue(examination, Blocks.COUNTING)
-            else:
-                holder = self._leadership.holder
-                self._runtime.replace(
-                    build(self._engine, self._settings, examination, catalogue, holder=holder)
-                )
-        except ConservatorError as error:
-            failure = error
-        await self.publish_structure(failure, seconds=time.perf_counter() - started)
-
-    async def publish_structure(self, failure: ConservatorError | None, *, seconds: float) -> None:
-        """The leader's word on the structure, or why it could not be read."""
-        if isinstance(failure, DatabaseUnavailableError):
-            self._sync.log_failure("structure_not_read", failure)
-        if not self._leadership.leads:
-            return
-        added = {(CHECK_RUNS, "structure"): 1.0}
-        if failure is None:
-            self._structure.publish(self._runtime.current.examination, seconds=seconds)
-        else:
-            added[CHECK_ERRORS, "structure"] = 1.0
-            self._structure.failed(failure, seconds=seconds)
         await self._sync.add(added)
 
     async def _history(self) -> None:

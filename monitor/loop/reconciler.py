@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
-from monitor.checking.census import CensusResult, CensusRunner
+from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import transaction
 from monitor.healing.planning import NotNowError, database_now
 from monitor.healing.quarantine import Aside, count_aside
@@ -55,13 +55,13 @@ class Reconciler:
         self,
         runtime: CurrentRuntime,
         board: StatusBoard,
-        runner: CensusRunner,
+        census: CensusCheck,
         run_queue: RunQueue,
         leadership: Leadership,
     ) -> None:
         self._runtime = runtime
         self._board = board
-        self._runner = runner
+        self._census = census
         self._run_queue = run_queue
         self._leadership = leadership
         self._tallies = Tallies(runtime)
@@ -69,7 +69,7 @@ class Reconciler:
     async def run(self) -> Decision | None:
         """One pass of the leader; what was decided, None where that could not be. What the database
         does is published and logged, never raised."""
-        result = await self._runner.run()
+        result = await self._census.take()
         decision = None
         try:
             decision, inputs = await self._judge(result)
@@ -164,7 +164,7 @@ class Reconciler:
             # Reads the app's tables: where no census can, the pass must be able to say so.
             aside = await count_aside(connection, runtime.healing, cutoffs, control.verified_until)
         return PolicyInput(
-            censuses=tuple(self._runner.newest),
+            censuses=tuple(self._census.newest),
             census_error=result.error,
             control=control,
             active_run=await active_run(connection, runtime.state),

@@ -35,13 +35,12 @@ from monitor.state.history import prune
 from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckStatus, StatusBoard
+from monitor.status import CENSUS, CheckStatus, StatusBoard
 
 log = structlog.get_logger(__name__)
 
 SHORT = timedelta(seconds=10)
 """The deadline of a statement over our own tables."""
-CENSUS = "census"
 MOST_RESULTS = 10_000
 """Results that wait for a database that is away; of more, the oldest are lost."""
 

@@ -17,7 +17,7 @@ from monitor.healing.quarantine import count_aside_of_user
 from monitor.loop.run_queue import RunQueue
 from monitor.policy.breaker_store import BreakerReset, newest_share, reset
 from monitor.replicas.leadership import Leadership
-from monitor.replicas.sync import CENSUS, SHORT, StateSync
+from monitor.replicas.sync import SHORT, StateSync
 from monitor.runtime import CurrentRuntime
 from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
@@ -28,6 +28,7 @@ from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.results import CheckHistory, read_history
 from monitor.state.runs import BatchRow, Run, Trigger, get_run, list_batches, list_runs
 from monitor.state.waits import list_waits
+from monitor.status import CENSUS
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")

@@ -13,29 +13,27 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
+from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.checking.census import CensusRunner, StructureRunner, core_facts
-from monitor.checking.census_source import CensusSource
-from monitor.checking.definition import ScheduledCheck
+from checks.relations import Catalogue
 from monitor.checking.expectations.client import Worker
 from monitor.checking.expectations.faults import require_known_expectations
-from monitor.checking.registry import routines
+from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
-from monitor.checking.tracker import CheckTracker
-from monitor.config import Check, Settings
+from monitor.config import Settings
 from monitor.database import create_engine
 from monitor.loop.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
 from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
-from monitor.runtime import CurrentRuntime, Runtime, census_form_sentence
-from monitor.scheduler import Schedule, Scheduler
+from monitor.runtime import CurrentRuntime, Runtime, build, census_form_sentence
+from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
 from monitor.service.commands import ServiceCommands
 from monitor.service.startup import load_runtime, until_the_database_answers
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckFacts, Status, StatusBoard, process_name, revision
+from monitor.status import Status, StatusBoard, process_name, revision
 
 log = structlog.get_logger(__name__)
 
@@ -101,21 +99,18 @@ class Service:
             self._scheduler,
             publish=lambda census, age: self._census.publish(census, age_seconds=age),
         )
-        server = ReplicaRouter(
+        max_lag = settings.healing.pace.max_replica_lag
+        self._registry = CheckRegistry(
+            settings,
+            self.board,
             self._engine,
-            self._read_engine,
-            self.board,
-            max_lag=settings.healing.pace.max_replica_lag,
+            ReplicaRouter(self._engine, self._read_engine, self.board, max_lag=max_lag),
+            self._worker,
+            self._runtime,
+            on_read=self._catalogue_read,
+            keep=self._sync.keep,
         )
-        entries = routines(settings, self._engine, server, lambda: self.runtime, self._worker)
-        times = self._all_times(entries)
-        self._census = CensusRunner(
-            CensusSource(server, lambda: self.runtime),
-            lambda: self.runtime,
-            self.board,
-            times["census"],
-            keep=settings.healing.consecutive,
-        )
+        self._census = self._registry.census
         self._run_queue = RunQueue(
             self._runtime, self.board, self._publish_recount, self._sync.refresh
         )
@@ -133,36 +128,19 @@ class Service:
         )
         self._jobs = Jobs(
             settings,
-            self._engine,
             scheduler=self._scheduler,
             leadership=self._leadership,
             sync=self._sync,
             reconciler=Reconciler(
                 self._runtime, self.board, self._census, self._run_queue, self._leadership
             ),
-            structure=StructureRunner(times["structure"]),
-            routines=entries,
-            times=times,
-            runtime=self._runtime,
+            registry=self._registry,
         )
 
-    def _all_times(self, entries: tuple[ScheduledCheck, ...]) -> dict[str, CheckTracker]:
-        """Of every check, by name, in the order in which they are shown."""
-        own = core_facts(self.settings)
-        found = {name: self._times(name, check, facts) for name, check, facts in own}
-        for entry in entries:
-            for name, facts in entry.rows.items():
-                found[name] = self._times(name, entry.settings, facts)
-        return found
-
-    def _times(self, name: str, check: Check, facts: CheckFacts) -> CheckTracker:
-        return CheckTracker(
-            name,
-            Schedule(check.every, check.cron, self.settings.catalog.timezone),
-            self.board,
-            check.budget,
-            facts=facts,
-            keep=self._sync.keep,
+    def _catalogue_read(self, examination: Examination, catalogue: Catalogue) -> None:
+        holder = self._leadership.holder
+        self._runtime.replace(
+            build(self._engine, self.settings, examination, catalogue, holder=holder)
         )
 
     def _publish_recount(self, census: Census) -> None:
@@ -210,7 +188,7 @@ class Service:
         await self._sync.refresh()
         self._jobs.schedule()
         await self._leadership.attempt()
-        await self._jobs.publish_structure(None, seconds=seconds)
+        await self._jobs.publish_structure(runtime.examination, seconds=seconds)
         await self._sync.refresh()
         self._spawn("run_queue", self._run_queue.serve())
         self._spawn("leadership", self._leadership.serve())

@@ -74,8 +74,7 @@ async def test_an_intact_gallery_meets_all_of_them(app_database_url: str) -> Non
     await gallery(app_database_url)
     found = await found_at(app_database_url)
     assert set(found) == {"artworks", "impressions", *FAULTS}
-    assert {name: one.error for name, one in found.items() if one.error} == {}
-    assert {one.outcome for one in found.values()} == {Outcome.PASS}
+    assert {name: one.message for name, one in found.items() if one.outcome != "pass"} == {}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -90,6 +89,4 @@ async def test_a_fault_is_found_by_its_expectation_and_no_other(
     suite = name.partition(".")[0]
     wrong = {one: result.outcome for one, result in found.items() if result.outcome != "pass"}
     assert wrong == {suite: outcome, name: outcome}
-    measurement = found[name].measurement
-    assert measurement is not None
-    assert measurement.value
+    assert found[name].value

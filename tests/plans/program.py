@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Cutoffs
-from monitor.checking.census_source import CensusSource
 from monitor.checking.expectations.client import Worker
 from monitor.checking.once import check_names, check_once
-from monitor.checking.registry import routines
-from monitor.checking.replica import ReplicaRouter
+from monitor.checking.structure import STRUCTURE
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
@@ -30,15 +28,15 @@ from monitor.healing.survey import survey
 from monitor.healing.undo_survey import preflight
 from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime, Runtime
 from monitor.service.service import Service
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
-from monitor.status import Status, StatusBoard
 from tests.plans.files import name_of, statement_files
 from tests.plans.log import Log
 from tests.plans.record import Kept, together
 from tests.support.app import App, app_on
+from tests.support.checking import registry_of
 from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
 from tests.support.undoing import plan_undo, surveyed
@@ -235,14 +233,12 @@ class Program:
 
     async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
-        board = StatusBoard(Status(started=datetime.now(UTC), version="", revision=""))
-        server = ReplicaRouter(runtime.engine, runtime.engine, board, max_lag=timedelta(seconds=30))
         await app.run(_VIEWS)
-        counting = CensusSource(server, lambda: runtime)
-        await counting.take(verified_until=None, users_due=lambda: True)
         worker = Worker()
-        for entry in routines(runtime.settings, runtime.engine, server, lambda: runtime, worker):
-            await entry.run(_confirm)
+        registry = registry_of(runtime.settings, runtime.engine, worker, CurrentRuntime(runtime))
+        for check in registry.checks.values():
+            if check.name != STRUCTURE:
+                await registry.runner.run(check.definition, _confirm)
         await worker.close()
 
     async def _keep_house(self, runtime: Runtime) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.judgement import Measurement
 from monitor.checking.definition import Confirm
 from monitor.checking.recording_rate import RecordingRateCheck
-from monitor.checking.replica import ReplicaRouter
-from monitor.checking.result import CheckResult
 from monitor.checking.runner import CheckRunner
-from monitor.runtime import Runtime
-from monitor.status import Status, StatusBoard
+from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on
+from tests.support.checking import empty_board, router_of
 from tests.support.healing import make_runtime
 
 _WEEKS = """
@@ -60,9 +58,10 @@ class Recording:
     runtime: Runtime
     recorder: RecordingRateCheck
 
-    async def run(self, confirm: Confirm | None = leads) -> CheckResult:
-        """One run."""
-        (result,) = await self.recorder.run(confirm)
+    async def run(self, confirm: Confirm | None = leads) -> Measurement:
+        """One run, judged."""
+        runner = CheckRunner(self.runtime.settings, empty_board())
+        (result,) = await runner.run(self.recorder.definition(), confirm)
         return result
 
     async def plant_weeks(self, each: int = 600) -> None:
@@ -98,14 +97,7 @@ class Recording:
 def recorder_of(runtime: Runtime, reading: AsyncEngine | None = None) -> RecordingRateCheck:
     """A recorder as the service builds it; `reading` is a replica's engine."""
     settings, engine = runtime.settings, runtime.engine
-    server = ReplicaRouter(
-        engine,
-        reading or engine,
-        StatusBoard(Status(started=datetime.now(UTC), version="0", revision="0")),
-        max_lag=timedelta(seconds=10),
-    )
-    examiner = CheckRunner(settings, server, lambda: runtime)
-    return RecordingRateCheck(settings, engine, lambda: runtime, examiner)
+    return RecordingRateCheck(settings, engine, router_of(engine, reading), CurrentRuntime(runtime))
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.catalogue import parse_name
 from checks.errors import ConservatorError
-from monitor.checking.definition import Confirm, ScheduledCheck, facts
+from checks.judgement import Measurement, Outcome
+from monitor.checking.definition import GRACE_SECONDS, NEVER, CheckDefinition, Confirm, facts
 from monitor.checking.expectations.client import START_SECONDS, Worker
 from monitor.checking.expectations.messages import Validate, Validated
 from monitor.checking.expectations.results import (
@@ -20,12 +21,10 @@ from monitor.checking.expectations.results import (
     suite_outcome,
     suite_spec,
 )
-from monitor.checking.replica import LEFT
-from monitor.checking.result import CheckResult
-from monitor.checking.runner import GRACE_SECONDS, CheckRunner, Results, said
+from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
-from monitor.runtime import Runtime
+from monitor.runtime import CurrentRuntime
 from monitor.state.validations import keep_validation
 from monitor.status import CheckFacts
 
@@ -43,6 +42,10 @@ def _told(own: CheckFacts, severities: Collection[Severity]) -> CheckFacts:
     )
 
 
+def _judged(outcome: Outcome, measured: Measurement | None, error: str) -> Measurement:
+    return replace(measured or Measurement(None, error), outcome=outcome)
+
+
 class SuiteRunner:
     """Runs one suite in the worker and keeps its report."""
 
@@ -51,8 +54,8 @@ class SuiteRunner:
         settings: Settings,
         engine: AsyncEngine,
         check: ExpectationsCheck,
-        runtime: Callable[[], Runtime],
-        examiner: CheckRunner,
+        runtime: CurrentRuntime,
+        router: ReplicaRouter,
         worker: Worker,
     ) -> None:
         """`engine` is the primary's, where the report is kept."""
@@ -60,34 +63,34 @@ class SuiteRunner:
         self._engine = engine
         self._check = check
         self._runtime = runtime
-        self._examiner = examiner
+        self._router = router
         self._worker = worker
         self._names = expectation_names(check)
 
-    def routine(self) -> ScheduledCheck:
-        """The entry of the schedule."""
-        own = facts(self._check)
+    def definition(self) -> CheckDefinition:
+        """The suite, with a row for each expectation."""
+        own = facts(self._check, NEVER)
         severities = {one.severity for one in self._check.expectations}
-        rows = {self._check.name: _told(own, severities)}
-        for name, one in zip(self._names, self._check.expectations, strict=True):
-            rows[name] = replace(_told(own, {one.severity}), suite=self._check.name)
-        return ScheduledCheck(self._check.name, self._check, rows, self.run)
+        return CheckDefinition(
+            self._check.name,
+            self._check,
+            self.measure,
+            facts=_told(own, severities),
+            parts={
+                name: replace(_told(own, {one.severity}), suite=self._check.name)
+                for name, one in zip(self._names, self._check.expectations, strict=True)
+            },
+            # One that waits for the worker must not hold a place.
+            turns=self._worker.suites,
+            grace_seconds=GRACE_SECONDS + START_SECONDS,
+        )
 
-    async def run(self, confirm: Confirm | None) -> Results:
+    async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Validate once; with `confirm`, keep the report."""
-
-        async def work(timeout: timedelta) -> Results:
-            answer, why = await self._validate(timeout)
-            if confirm is not None:
-                await self._keep(answer, confirm)
-            return self._results(answer, why)
-
-        names = (self._check.name, *self._names)
-        # Suites take turns: one that waits for the worker must not hold a place.
-        async with self._worker.suites:
-            return await self._examiner.within(
-                self._check, names, work, grace_seconds=GRACE_SECONDS + START_SECONDS
-            )
+        answer, why = await self._validate(timeout)
+        if confirm is not None:
+            await self._keep(answer, confirm)
+        return self._measured(answer, why)
 
     async def _validate(self, timeout: timedelta) -> tuple[Validated, str]:
         database = self._settings.database
@@ -95,7 +98,7 @@ class SuiteRunner:
         seconds = timeout.total_seconds()
         replica, why = database.sqlalchemy_read_url, ""
         if replica is not None:
-            _, problem = await self._examiner.server.look(timeout)
+            _, problem = await self._router.look(timeout)
             if problem:
                 replica, why = None, f"{LEFT} {problem}"
         request = Validate(
@@ -107,22 +110,18 @@ class SuiteRunner:
         assert isinstance(answer, Validated)
         return answer, why
 
-    def _results(self, answer: Validated, why: str) -> Results:
+    def _measured(self, answer: Validated, why: str) -> tuple[Measurement, ...]:
         parts = outcomes(self._check, answer.results)
         outcome, measured, message = suite_outcome(parts)
-        error = message if measured is None else None
-        measured = None if measured is None else said(measured, why)
+        own = _judged(outcome, measured and with_source_note(measured, why), message)
         return (
-            CheckResult(self._check.name, outcome, measured, error, answer.seconds),
-            *(
-                CheckResult(one.name, one.outcome, one.measurement, one.error, None)
-                for one in parts
-            ),
+            replace(own, seconds=answer.seconds),
+            *(_judged(one.outcome, one.measurement, one.error or "") for one in parts),
         )
 
     async def _keep(self, answer: Validated, confirm: Confirm) -> None:
         """The report is a convenience: the verdict stands without it."""
-        state, timeout = self._runtime().state, self._settings.database.statement_timeout
+        state, timeout = self._runtime.current.state, self._settings.database.statement_timeout
         try:
             async with transaction(self._engine, timeout=timeout) as connection:
                 await keep_validation(connection, state, self._check.name, answer.document)
