@@ -25,9 +25,8 @@ from checks.recording_rate.reading import seed, statements, take_sample
 from checks.recording_rate.samples import Window
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
-from monitor.database import create_engine, snapshot
+from monitor.database import create_engine, database_now, snapshot
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.plans import Plan, plans
 from monitor.workshop import inspect
 

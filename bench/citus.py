@@ -27,9 +27,8 @@ from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
 from checks.statements import render
-from monitor.database import create_engine, snapshot, transaction
+from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.healing.statements import HealingStatements, Part
 from monitor.opening import ensure_schema
 from monitor.state.runs import Run, RunKind, Trigger
@@ -144,7 +143,7 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
         rounds = _Rounds()
         await _read(workshop, rounds, count)
         planned = await workshop.planner.plan_audience(
-            workshop.claimant(Trigger.COMMAND),
+            workshop.run_owner(Trigger.COMMAND),
             reason="a benchmark",
             max_rows=10**9,
             guard=lambda _census, _control: None,

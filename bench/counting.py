@@ -24,9 +24,8 @@ from checks.doctor import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
-from monitor.database import create_engine, snapshot
+from monitor.database import create_engine, database_now, snapshot
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.workshop import inspect, require
 
 _TIMEOUT = timedelta(hours=2)

@@ -40,7 +40,7 @@ async def heal(url: str, rows: int) -> Backfill:
 
         started = time.perf_counter()
         planned = await workshop.planner.plan_audience(
-            workshop.claimant(Trigger.COMMAND),
+            workshop.run_owner(Trigger.COMMAND),
             reason="A benchmark.",
             max_rows=rows,
             guard=lambda *_: None,

@@ -78,7 +78,7 @@ async def _heal(
             examination = await inspect(engine, settings)
             workshop = build_workshop(engine, settings, examination, require(examination))
             await ensure_schema(engine, workshop.state)
-            run = await _plan(workshop) if run is None else await workshop.take_up(run.id)
+            run = await _plan(workshop) if run is None else await workshop.resume(run.id)
             if run is None:
                 raise BenchmarkError("Another process has taken the run up.")
             done[name] = await _in_windows(workshop, run, gate, visitors, options)
@@ -120,7 +120,7 @@ async def _in_windows(
 
 async def _plan(workshop: Workshop) -> Run:
     planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.COMMAND),
+        workshop.run_owner(Trigger.COMMAND),
         reason="A benchmark.",
         max_rows=_ALL_ROWS,
         guard=lambda *_: None,

@@ -28,6 +28,7 @@ from monitor.state.history import prune
 from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
+from monitor.state.transitions import abandon_user_runs
 from monitor.status import CheckStatus, StatusBoard
 from monitor.workshop import Workshop
 
@@ -261,7 +262,7 @@ class Bookkeeper:
                 # The breaker still needs a day of it, however little is asked for.
                 history = max(workshop.settings.history, LOOK_BACK)
                 await prune(connection, workshop.state, history)
-                await workshop.state.run(connection, "run_abandon_user", {"subject": None})
+                await abandon_user_runs(connection, workshop.state)
                 await workshop.state.run(connection, "check_status_forget", {"names": names})
                 await self._leadership.confirm(connection)
             await forget_erased(workshop, self._leadership.confirm)

@@ -17,7 +17,7 @@ from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
 from monitor.crowd import Crowd
 from monitor.database import transaction
 from monitor.healer import Healer
-from monitor.healing.quarantine import count_aside_of_user
+from monitor.healing.quarantine import count_quarantined_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
 from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
@@ -87,7 +87,7 @@ class Desk:
         workshop = self._workshop()
         borders = Borders.at(census.as_of, workshop.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
-            aside = await count_aside_of_user(
+            aside = await count_quarantined_of_user(
                 connection, workshop.healing, borders, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - aside)
@@ -121,7 +121,7 @@ class Desk:
     @_in_turn
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
-        found = await self._workshop().undo_planner.survey(run_id)
+        found = await self._workshop().undo_planner.preview(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     @_in_turn

@@ -77,7 +77,7 @@ class UnderWay:
         self._tasks[task] = name
 
 
-async def give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks that are still running. The first time a statement is cancelled on the server;
     a server that doesn't answer is hung up on the second time."""
     left = {task for task in tasks if not task.done()}

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.doctor import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Borders
-from monitor.database import transaction
+from monitor.database import database_now, transaction
 from monitor.decision import refusal_of
 from monitor.healer import Healer
-from monitor.healing.planning import NotNowError, database_now
-from monitor.healing.quarantine import Aside, count_aside
+from monitor.healing.errors import HealRefusedError
+from monitor.healing.quarantine import QuarantinedPairs, count_waiting
 from monitor.latch import forget_fallen_share, latch, read_history, say_opened
 from monitor.leadership import Leadership, NotLeadingError
 from monitor.policy import Code, Decision, PolicySettings, Situation, Verdict, decide, tripping
@@ -153,10 +153,12 @@ class Reconciler:
         )
         control = await read_control(connection, workshop.state)
         borders = Borders.at(now, workshop.settings.pools_spec())
-        aside = Aside()
+        aside = QuarantinedPairs()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_aside(connection, workshop.healing, borders, control.verified_until)
+            aside = await count_waiting(
+                connection, workshop.healing, borders, control.verified_until
+            )
         return Situation(
             censuses=tuple(self._runner.newest),
             census_error=result.error,
@@ -200,7 +202,7 @@ class Reconciler:
             log.warning("recurring", pairs=situation.recurring, within_24_hours=within)
         try:
             if decision.code is Code.RESUME and situation.active_run is not None:
-                await self._healer.take_up(situation.active_run)
+                await self._healer.resume(situation.active_run)
             else:
                 run = await self._healer.start(Trigger.SCHEDULE, decision.reason)
                 if run is not None:
@@ -211,7 +213,7 @@ class Reconciler:
                         rows=run.planned_rows,
                         seconds=round(time.perf_counter() - started, 3),
                     )
-        except NotNowError as error:
+        except HealRefusedError as error:
             # The count on the primary, in the plan's own snapshot, says otherwise.
             self._board.update(decision=error.decision, decided_at=datetime.now(UTC))
             log.warning("run_refused", code=error.decision.code, reason=str(error))

@@ -25,7 +25,7 @@ from monitor.desk import Desk
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
 from monitor.healer import Healer
-from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
+from monitor.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
 from monitor.leadership import Leadership
 from monitor.opening import open_workshop, until_the_database_answers
 from monitor.reading import ReadServer
@@ -263,14 +263,14 @@ class Service:
         self._scheduler.stop()
         self._healer.stop()
         await self._drain()
-        await give_up(self._background.values())
-        await give_up((*self._jobs.under_way.tasks, *self._alert_log.tasks))
-        await give_up((*self._readers.tasks, *self._writers.tasks))
+        await cancel_and_wait(self._background.values())
+        await cancel_and_wait((*self._jobs.under_way.tasks, *self._alert_log.tasks))
+        await cancel_and_wait((*self._readers.tasks, *self._writers.tasks))
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")
         await asyncio.wait({release}, timeout=CANCEL_SECONDS)
-        await give_up([release])
+        await cancel_and_wait([release])
         for engine in {self._engine, self._lease_engine, self._read_engine}:
             await engine.dispose()
         log.info("stopped")

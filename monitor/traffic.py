@@ -5,17 +5,17 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.config import Settings
-from monitor.healing.signals.gather import Sources
-from monitor.healing.signals.prometheus import PromqlQuery
-from monitor.healing.signals.throttle import ThrottleSettings
-from monitor.healing.signals.traffic import SignalTraffic
+from monitor.healing.throttle.gather import Sources
+from monitor.healing.throttle.prometheus import PromqlQuery
+from monitor.healing.throttle.throttle import ThrottleSettings
+from monitor.healing.throttle.throttler import Throttler
 
 
-def traffic_on(engine: AsyncEngine, settings: Settings) -> SignalTraffic:
+def make_throttler(engine: AsyncEngine, settings: Settings) -> Throttler:
     """Looks around for one run. `engine` is the primary's."""
     pace = settings.healing.pace
     promql = pace.promql
-    return SignalTraffic(
+    return Throttler(
         engine,
         Sources(
             wait_while=pace.wait_while,

@@ -14,8 +14,7 @@ from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import state_of, with_engine, workshop_for
 from monitor.commands import BreakerReset
 from monitor.config import Settings
-from monitor.database import snapshot, transaction
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot, transaction
 from monitor.latch import reset
 from monitor.state.control import Control, read_control
 from monitor.workshop import Workshop

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
 from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import affected_users
 from checks.fragments import stored_moment
@@ -26,7 +29,6 @@ from monitor.state.statements import StateStatements
 
 PACKAGE = "monitor.healing"
 
-
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 
 
@@ -46,6 +48,7 @@ class HealingStatements:
 
     def __init__(self, state: StateStatements) -> None:
         self.state = state
+        self._rendered: dict[str, str] = {}
 
     @cached_property
     def fragments(self) -> Fragments:
@@ -102,13 +105,13 @@ class HealingStatements:
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
             "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
             "not_quarantined": raw("TRUE"),
-            "put_aside": raw(_NOBODY).format(**self.fragments),
+            "quarantine_waiting": raw(_NOBODY).format(**self.fragments),
             "cured": raw(""),
         }
         if kind is RunKind.USER or self.state.pools.audience is Audience.ALL:
             names["in_audience"] = names["everybody_counts"] = raw("TRUE")
         if quarantine:
-            names["put_aside"] = compose(template(PACKAGE, "put_aside"), names)
+            names["quarantine_waiting"] = compose(template(PACKAGE, "quarantine_waiting"), names)
             names["not_quarantined"] = compose(template(PACKAGE, "not_quarantined"), names)
             # On Citus a pair that could be written after all leaves at the end of the run.
             if self.state.catalogue.engine is not Engine.CITUS:
@@ -120,4 +123,26 @@ class HealingStatements:
 
     def text(self, name: str) -> str:
         """The statement `name`, parameters unbound."""
-        return render(PACKAGE, name, self.fragments)
+        if name not in self._rendered:
+            self._rendered[name] = render(PACKAGE, name, self.fragments)
+        return self._rendered[name]
+
+
+@dataclass(frozen=True, slots=True)
+class HealingContext:
+    """The database that is healed: its engine, the statements for its catalogue, and how long a
+    statement may take that counts."""
+
+    engine: AsyncEngine
+    statements: HealingStatements
+    timeout: timedelta
+
+    @property
+    def state(self) -> StateStatements:
+        """The statements over our own tables."""
+        return self.statements.state
+
+    @property
+    def on_citus(self) -> bool:
+        """The tables lie on several nodes, which have no snapshot in common."""
+        return self.state.catalogue.engine is Engine.CITUS

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from monitor.database import transaction
-from monitor.healing.batches import LeaseLostError
+from monitor.healing.errors import ActiveRunError, LeaseLostError
 from monitor.healing.executor import Progress
-from monitor.healing.planning import ActiveRunError
-from monitor.state.runs import Run, RunState, Trigger, claim
+from monitor.state.runs import Run, RunState, Trigger
+from monitor.state.transitions import claim
 from monitor.workshop import Workshop
 from tests.support.app import app_on
 from tests.support.books import (
@@ -28,7 +28,7 @@ PACED = {"healing": {"pace": {"max_batch": 10}}, "database": {"lock_timeout": "3
 
 async def plan_user(workshop: Workshop, user: str) -> Run:
     run = await workshop.planner.plan_user(
-        workshop.claimant(Trigger.API), user, reason="a test", force=False
+        workshop.run_owner(Trigger.API), user, reason="a test", force=False
     )
     assert isinstance(run, Run)
     return run

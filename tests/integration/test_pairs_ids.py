@@ -12,8 +12,8 @@ from checks.catalogue import read_catalogue
 from checks.pairs import PairState, UnknownUserError, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import Borders, CatalogueSpec, PoolsSpec
+from monitor.database import database_now
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected
 

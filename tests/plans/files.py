@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "checks/sql",
     "monitor/healing/sql",
-    "monitor/healing/signals/sql",
+    "monitor/healing/throttle/sql",
     "monitor/reading/sql",
     "monitor/state/sql",
 )

@@ -19,13 +19,11 @@ from checks.pairs import read_pair, take_user_census
 from checks.spec import Borders
 from monitor.check_once import check_names, check_once
 from monitor.counting import Counting
-from monitor.database import create_engine, snapshot, transaction
+from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
-from monitor.healing.planning import database_now
+from monitor.healing.preview import preflight, preview_heal
 from monitor.healing.recurring import count_recurring
-from monitor.healing.survey import survey
-from monitor.healing.undo_survey import preflight
 from monitor.reading import ReadServer
 from monitor.retention import forget_erased, sweep_ledger
 from monitor.routines import routines
@@ -41,7 +39,7 @@ from tests.plans.record import Kept, together
 from tests.support.app import App, app_on
 from tests.support.healing import UNLIMITED, heal, make_settings, make_workshop
 from tests.support.poison import RAISED, a_day_passes
-from tests.support.undoing import plan_undo, surveyed
+from tests.support.undoing import plan_undo, previewed
 from tests.support.waiting import wait_until
 
 PATIENCE = 300.0
@@ -177,7 +175,7 @@ class Program:
         config = {"catalog": catalog, "checks": {"sql": [_OWN]}}
         await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
         async with make_workshop(self._url, **config) as workshop:
-            await self._survey(workshop)
+            await self._preview(workshop)
             await heal(workshop, max_rows=500)
 
     async def _serve(self, user: str) -> None:
@@ -210,11 +208,11 @@ class Program:
         finally:
             await service.stop()
 
-    async def _survey(self, workshop: Workshop) -> None:
+    async def _preview(self, workshop: Workshop) -> None:
         """The numbers before a person agrees."""
         async with _asked(workshop) as (connection, borders):
             pools = workshop.settings.pools_spec()
-            await survey(
+            await preview_heal(
                 connection,
                 workshop.catalogue,
                 pools,
@@ -226,7 +224,7 @@ class Program:
 
     async def _look(self, workshop: Workshop, user: str, artwork: str) -> None:
         """What people ask, and what is asked where pairs have become legacy again."""
-        await self._survey(workshop)
+        await self._preview(workshop)
         pools, catalogue = workshop.settings.pools_spec(), workshop.catalogue
         async with _asked(workshop) as (connection, borders):
             await take_user_census(connection, catalogue, pools, borders, user)
@@ -261,7 +259,7 @@ class Program:
     async def _undo(self, workshop: Workshop, app: App) -> None:
         """The run that healed everybody, after that of one user; one row may not go."""
         await app.run(_STAYS)
-        await surveyed(workshop, 2)
+        await previewed(workshop, 2)
         async with _asked(workshop) as (connection, _):
             await preflight(connection, workshop.healing)
         await workshop.executor(lambda _: None).work(await plan_undo(workshop, 2))

@@ -16,9 +16,10 @@ from checks.cluster import on_citus
 from checks.doctor import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
-from monitor.healing.executor import Ended, Progress
+from monitor.healing.executor import Progress, RunResult
 from monitor.opening import ensure_schema
-from monitor.state.runs import Run, Trigger, claim, get_run
+from monitor.state.runs import Run, Trigger, get_run
+from monitor.state.transitions import claim
 from monitor.workshop import Workshop, build, inspect, require
 from tests.support.app import App, app_on
 from tests.support.roles import OWNER, as_service, prepare_for_service
@@ -139,7 +140,7 @@ async def make_workshop(url: str, **config: object) -> AsyncIterator[Workshop]:
 async def plan(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run:
     """A run over the audience, whatever its share of the gallery."""
     planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.COMMAND),
+        workshop.run_owner(Trigger.COMMAND),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -153,7 +154,7 @@ async def heal(
     *,
     max_rows: int = UNLIMITED,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Ended:
+) -> RunResult:
     """A whole run over the audience."""
     return await workshop.executor(on_progress).work(await plan(workshop, max_rows=max_rows))
 
@@ -180,7 +181,7 @@ async def _is_claimable(workshop: Workshop, run_id: int) -> bool:
     return run is not None and run.claimable
 
 
-async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> Ended:
+async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> RunResult:
     """Work a run and put it down after so many batches."""
 
     def count(_: Progress) -> None:
@@ -193,14 +194,14 @@ async def heal_until(workshop: Workshop, run: Run, *, batches: int) -> Ended:
     return await executor.work(run)
 
 
-def working(workshop: Workshop, run: Run) -> asyncio.Task[Ended]:
+def working(workshop: Workshop, run: Run) -> asyncio.Task[RunResult]:
     return asyncio.create_task(workshop.executor(lambda _: None).work(run))
 
 
 @asynccontextmanager
 async def at_the_gate(
     url: str, app: App, workshop: Workshop, *, after_batches: int
-) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
+) -> AsyncIterator[tuple[Gate, asyncio.Task[RunResult]]]:
     """A run that stands inside its next batch after so many."""
     async with app_on(url) as keeper:
         run = await plan(workshop)

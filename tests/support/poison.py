@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.healing.executor import Ended
+from monitor.healing.executor import RunResult
 from monitor.state.runs import Run, Trigger
 from monitor.workshop import Workshop
 from tests.support.app import App
@@ -92,7 +92,7 @@ async def a_day_passes(app: App) -> None:
 async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | None:
     """A run as the loop would plan it; None where there is nothing for it to do."""
     planned = await workshop.planner.plan_audience(
-        workshop.claimant(Trigger.SCHEDULE),
+        workshop.run_owner(Trigger.SCHEDULE),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -100,7 +100,7 @@ async def scheduled(workshop: Workshop, *, max_rows: int = UNLIMITED) -> Run | N
     return planned.run
 
 
-async def heal_by_schedule(workshop: Workshop) -> Ended:
+async def heal_by_schedule(workshop: Workshop) -> RunResult:
     run = await scheduled(workshop)
     assert run is not None
     return await working(workshop, run)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.database import snapshot, transaction
-from monitor.healing.executor import Ended
-from monitor.healing.undo_survey import UndoSurvey, survey_undo
+from monitor.healing.executor import RunResult
+from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.state import control
 from monitor.state.runs import Run, Trigger
 from monitor.workshop import Workshop
@@ -34,21 +34,21 @@ BOOKS = (
 async def plan_undo(workshop: Workshop, run_id: int) -> Run:
     """An undo of that run, held by this process."""
     planned = await workshop.undo_planner.plan(
-        workshop.claimant(Trigger.COMMAND), run_id, reason="a test"
+        workshop.run_owner(Trigger.COMMAND), run_id, reason="a test"
     )
     assert planned is not None
     return planned.run
 
 
-async def undo(workshop: Workshop, run_id: int) -> Ended:
+async def undo(workshop: Workshop, run_id: int) -> RunResult:
     """A whole undo."""
     return await workshop.executor(lambda _: None).work(await plan_undo(workshop, run_id))
 
 
-async def surveyed(workshop: Workshop, run_id: int) -> UndoSurvey:
+async def previewed(workshop: Workshop, run_id: int) -> UndoPreview:
     """What an undo of that run would find."""
     async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
-        return await survey_undo(connection, workshop.healing, run_id)
+        return await preview_undo(connection, workshop.healing, run_id)
 
 
 async def assert_undo_is_booked(app: App, undo_id: int) -> None:
@@ -69,7 +69,7 @@ async def assert_undo_is_booked(app: App, undo_id: int) -> None:
 async def heal_what_is_missing(workshop: Workshop) -> None:
     """Another run over the audience, where there is anything to heal."""
     planned = await workshop.planner.plan_audience(
-        workshop.claimant(trigger=Trigger.COMMAND),
+        workshop.run_owner(trigger=Trigger.COMMAND),
         reason="a test",
         max_rows=10**6,
         guard=lambda _census, _control: None,

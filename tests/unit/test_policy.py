@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import Census
-from monitor.breaker import ACCEPTED_GROWTH, EndedRun
+from monitor.breaker import ACCEPTED_GROWTH, FinishedRun
 from monitor.config.values import Window
 from monitor.loss import Loss
 from monitor.policy import (
@@ -236,7 +236,7 @@ situations = st.builds(
     tally_error=st.sampled_from([None, None, "timeout"]),
     last_runs=st.lists(
         st.builds(
-            EndedRun,
+            FinishedRun,
             st.just(1),
             st.none() | st.integers(0, 3),
             st.none() | st.integers(0, 3),

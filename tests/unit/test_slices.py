@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.healing.windows import MAX_USERS, Window, WorkItem, next_window
+from monitor.healing.slices import MAX_USERS, BatchSlice, WorkItem, next_slice
 
 sizes = st.integers(1, 60)
 
@@ -30,7 +30,7 @@ def work_lists(draw: st.DrawFn, most: int = 30) -> list[WorkItem]:
 class Taken:
     """What one window took: the users, and their rows."""
 
-    window: Window
+    window: BatchSlice
     rows: dict[int, int]
 
 
@@ -42,7 +42,7 @@ def walked(items: list[WorkItem], sizes: list[int], allowed: int) -> list[Taken]
     while True:
         size = sizes[len(taken) % len(sizes)]
         todo = [WorkItem(at, rows) for at, rows in left.items() if at > cursor]
-        window = next_window(todo, size, allowed)
+        window = next_slice(todo, size, allowed)
         if window is None:
             return taken
         users = [item for item in todo if item.position <= window.until]
@@ -86,7 +86,7 @@ def test_no_more_rows_are_taken_than_the_plan_allows(
 def test_a_window_of_several_users_holds_no_more_rows_than_its_size(
     items: list[WorkItem], size: int, rows_left: int
 ) -> None:
-    window = next_window(items, size, rows_left)
+    window = next_slice(items, size, rows_left)
     if window is None or window.splits:
         return
     inside = [item.planned for item in items if item.position <= window.until]
@@ -99,7 +99,7 @@ def test_a_window_of_several_users_holds_no_more_rows_than_its_size(
 def test_a_window_takes_as_many_whole_users_as_fit(
     items: list[WorkItem], size: int, rows_left: int
 ) -> None:
-    window = next_window(items, size, rows_left)
+    window = next_slice(items, size, rows_left)
     if window is None or window.splits or window.users == len(items):
         return
     with_the_next = sum(item.planned for item in items[: window.users + 1])
@@ -109,29 +109,29 @@ def test_a_window_takes_as_many_whole_users_as_fit(
 @given(sizes, st.integers(1, 100), st.integers(1, 200))
 def test_a_user_larger_than_the_size_is_split(size: int, excess: int, rows_left: int) -> None:
     items = [WorkItem(3, size + excess), WorkItem(4, 1)]
-    assert next_window(items, size, rows_left) == Window(
+    assert next_slice(items, size, rows_left) == BatchSlice(
         until=3, users=1, limit=min(size, rows_left), splits=True
     )
 
 
 def test_a_window_never_holds_more_users_than_cost_an_index_scan_each() -> None:
     items = [WorkItem(position, 0) for position in range(1, 2 * MAX_USERS)]
-    window = next_window(items, 10_000, 10_000)
-    assert window == Window(until=MAX_USERS, users=MAX_USERS, limit=10_000, splits=False)
+    window = next_slice(items, 10_000, 10_000)
+    assert window == BatchSlice(until=MAX_USERS, users=MAX_USERS, limit=10_000, splits=False)
 
 
 def test_a_window_may_be_exactly_full_and_not_one_row_more() -> None:
     items = [WorkItem(1, 5), WorkItem(2, 5), WorkItem(3, 1)]
-    assert next_window(items, 10, 100) == Window(until=2, users=2, limit=10, splits=False)
-    assert next_window(items, 9, 100) == Window(until=1, users=1, limit=9, splits=False)
+    assert next_slice(items, 10, 100) == BatchSlice(until=2, users=2, limit=10, splits=False)
+    assert next_slice(items, 9, 100) == BatchSlice(until=1, users=1, limit=9, splits=False)
 
 
 def test_a_user_that_fills_the_rest_of_the_plan_goes_alone_and_bounded() -> None:
     items = [WorkItem(1, 5), WorkItem(2, 7), WorkItem(3, 7)]
-    assert next_window(items, 100, 12) == Window(until=1, users=1, limit=100, splits=False)
-    assert next_window(items[1:], 100, 7) == Window(until=2, users=1, limit=7, splits=True)
+    assert next_slice(items, 100, 12) == BatchSlice(until=1, users=1, limit=100, splits=False)
+    assert next_slice(items[1:], 100, 7) == BatchSlice(until=2, users=1, limit=7, splits=True)
 
 
 def test_there_is_no_window_after_the_end_of_the_list_or_of_the_plan() -> None:
-    assert next_window([], 100, 100) is None
-    assert next_window([WorkItem(1, 5)], 100, 0) is None
+    assert next_slice([], 100, 100) is None
+    assert next_slice([WorkItem(1, 5)], 100, 0) is None

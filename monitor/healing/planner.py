@@ -1,0 +1,256 @@
+"""A new run: census, judgement, frozen cutoff and work list, in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census, parameters, take_census
+from checks.pairs import take_user_census
+from checks.spec import Borders
+from monitor.database import database_now, transaction
+from monitor.healing.errors import (
+    ActiveRunError,
+    HealRefusedError,
+    PausedError,
+    active_sentence,
+    paused_sentence,
+)
+from monitor.healing.quarantine import count_quarantined_of_user, count_waiting, retry_all
+from monitor.healing.recurring import count_recurring
+from monitor.healing.statements import HealingContext
+from monitor.policy import Decision, latched
+from monitor.state.control import Control, read_control
+from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
+from monitor.state.statements import StateStatements
+from monitor.state.transitions import Actor, abandon_user_runs, insert_run
+
+Guard = Callable[[Census, Control], Decision | None]
+"""Says why not, from the census in the plan's own snapshot; None to go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOwner:
+    """Who starts or takes over a run."""
+
+    holder: str
+    lease: timedelta
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The result of planning: the census behind it, and a run unless there was nothing to do."""
+
+    census: Census
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyBackfilled:
+    """The once-flag of a user: which run wrote how many rows."""
+
+    run_id: int
+    inserted: int
+
+
+class Planner:
+    """Makes runs. One transaction each: a refusal leaves nothing behind."""
+
+    def __init__(self, context: HealingContext) -> None:
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
+
+    async def plan_audience(
+        self,
+        owner: RunOwner,
+        *,
+        reason: str,
+        max_rows: int,
+        guard: Guard,
+        beyond_breaker: bool = False,
+    ) -> Planned:
+        """A run over every affected user, at most `max_rows` rows.
+
+        `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
+        same. Raises ActiveRunError, PausedError, HealRefusedError.
+        """
+        timeout = self._context.timeout
+        async with transaction(
+            self._context.engine, timeout=timeout, idle=timeout, one_snapshot=True
+        ) as connection:
+            control = await read_unpaused(connection, self._state)
+            active = await active_run(connection, self._state)
+            if active is not None:
+                raise ActiveRunError(active_sentence(active))
+            borders = Borders.at(await database_now(connection), self._state.pools)
+            census = await take_census(
+                connection,
+                self._state.catalogue,
+                self._state.pools,
+                borders,
+                verified_until=control.verified_until,
+                expects_legacy=True,
+            )
+            refusal = guard(census, control)
+            if refusal is not None:
+                raise HealRefusedError(refusal)
+            if owner.trigger is not Trigger.SCHEDULE:
+                await retry_all(connection, self._statements)
+            waiting = await count_waiting(
+                connection, self._statements, borders, control.verified_until
+            )
+            if census.legacy_untracked <= waiting.pairs:
+                return Planned(census, None)
+            recurring = 0
+            if census.appeared:
+                recurring = await count_recurring(connection, self._statements, borders, control)
+            values = {
+                **_heal_values(RunKind.HEAL, borders, census.legacy_untracked),
+                "beyond_breaker": beyond_breaker,
+                "recurring": recurring,
+            }
+            run_id = await self._begin(connection, owner, reason, values)
+            await self._list_audience(connection, run_id, borders, max_rows)
+            return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
+
+    async def plan_user(
+        self,
+        owner: RunOwner,
+        user_id: str,
+        *,
+        reason: str,
+        force: bool,
+        beyond_breaker: bool = False,
+    ) -> Run | AlreadyBackfilled | None:
+        """A run for one user; None when it has no legacy pairs.
+
+        Without `force` a user that was backfilled before is left alone. Raises UnknownUserError,
+        PausedError, ActiveRunError when a run for this user is under way, and HealRefusedError
+        while the breaker is open, unless `beyond_breaker`.
+        """
+        catalogue, pools = self._state.catalogue, self._state.pools
+        timeout = self._context.timeout
+        async with transaction(self._context.engine, timeout=timeout, idle=timeout) as connection:
+            control = await read_unpaused(connection, self._state)
+            refusal = latched(control)
+            if refusal is not None and not beyond_breaker:
+                raise HealRefusedError(refusal)
+            borders = Borders.at(await database_now(connection), pools)
+            census = await take_user_census(connection, catalogue, pools, borders, user_id)
+            done = await self.already_backfilled(connection, user_id)
+            if done is not None and not force:
+                return done
+            waiting = await count_quarantined_of_user(
+                connection, self._statements, borders, user_id, due_until=borders.now
+            )
+            found = census.legacy_untracked - waiting
+            if found <= 0:
+                return None
+            await abandon_user_runs(connection, self._state, user_id)
+            values = {
+                **_heal_values(RunKind.USER, borders, census.legacy_untracked),
+                "subject": user_id,
+                "beyond_breaker": beyond_breaker,
+            }
+            run_id = await self._begin(connection, owner, reason, values)
+            await self._state.run(
+                connection,
+                "work_insert_user",
+                {"run_id": run_id, "user_id": user_id, "found": found},
+            )
+            return await self._size(connection, run_id, aside=waiting)
+
+    async def already_backfilled(
+        self, connection: AsyncConnection, user_id: str
+    ) -> AlreadyBackfilled | None:
+        """The once-flag of a user."""
+        row = (
+            await self._state.run(connection, "backfilled_user_read", {"user_id": user_id})
+        ).one_or_none()
+        return None if row is None else AlreadyBackfilled(int(row.run_id), int(row.inserted))
+
+    async def _begin(
+        self,
+        connection: AsyncConnection,
+        owner: RunOwner,
+        reason: str,
+        values: Mapping[str, object],
+    ) -> int:
+        what = "A heal run" if values["kind"] == RunKind.HEAL else "A backfill of this user"
+        return await begin_run(
+            connection,
+            self._state,
+            Actor.PLANNER,
+            owner,
+            {"reason": reason, **values},
+            conflict=f"{what} is under way already; wait for its end.",
+        )
+
+    async def _list_audience(
+        self, connection: AsyncConnection, run_id: int, borders: Borders, max_rows: int
+    ) -> None:
+        await connection.exec_driver_sql(
+            self._statements.text("work_insert"),
+            {
+                **parameters(borders),
+                "due_until": borders.now,
+                "run_id": run_id,
+                "max_rows": max_rows,
+            },
+        )
+
+    async def _size(self, connection: AsyncConnection, run_id: int, *, aside: int) -> Run:
+        """The run, once its row says what the work list adds up to."""
+        await self._state.run(connection, "run_planned", {"run_id": run_id, "aside": aside})
+        return await planned_run(connection, self._state, run_id)
+
+
+def _heal_values(kind: RunKind, borders: Borders, legacy: int) -> dict[str, object]:
+    return {
+        "kind": kind.value,
+        "legacy_until": borders.legacy_until,
+        "created_before": borders.created_before,
+        "legacy_before": legacy,
+        "subject": None,
+        "recurring": 0,
+    }
+
+
+async def read_unpaused(connection: AsyncConnection, state: StateStatements) -> Control:
+    """What people have switched. Raises PausedError."""
+    control = await read_control(connection, state)
+    if control.paused:
+        raise PausedError(paused_sentence(control.paused_reason))
+    return control
+
+
+async def begin_run(
+    connection: AsyncConnection,
+    state: StateStatements,
+    actor: Actor,
+    owner: RunOwner,
+    values: Mapping[str, object],
+    *,
+    conflict: str,
+) -> int:
+    """Insert a run in its owner's name; its number. Raises ActiveRunError with the sentence
+    `conflict` where another run is active."""
+    owned = {"trigger": owner.trigger.value, "holder": owner.holder, "lease": owner.lease}
+    try:
+        return await insert_run(connection, state, actor, {**owned, **values})
+    except IntegrityError as error:
+        raise ActiveRunError(conflict) from error
+
+
+async def planned_run(connection: AsyncConnection, state: StateStatements, run_id: int) -> Run:
+    """The run that this transaction has made."""
+    run = await get_run(connection, state, run_id)
+    if run is None:
+        raise LookupError(run_id)
+    return run
