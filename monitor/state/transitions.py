@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.state.runs import Run, RunState, run_from_row
+from monitor.state.runs import ACTIVE, Run, RunState, run_from_row
 from monitor.state.statements import SchemaStatements
 
 
@@ -215,6 +215,8 @@ async def finish_run(
 
     `remaining` counts what is left of its plan, `legacy_after` what is legacy now; None: unknown.
     """
+    if state in ACTIVE:
+        raise IllegalTransitionError(f"No run ends as {state}.")
     values = {
         "run_id": run.id,
         "token": run.token,
