@@ -17,7 +17,7 @@ from monitor.commands import AlertsTaken, BreakerReset, UserBackfill, WouldUndo
 from monitor.crowd import Crowd
 from monitor.database import transaction
 from monitor.healer import Healer
-from monitor.healing.quarantine import count_quarantined_of_user
+from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.latch import newest_share, reset
 from monitor.state import control
 from monitor.state.alerts import AlertRow, Notification, kept, list_alerts
@@ -87,10 +87,10 @@ class Desk:
         workshop = self._workshop()
         borders = Borders.at(census.as_of, workshop.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
-            aside = await count_quarantined_of_user(
+            waiting = await count_in_quarantine_of_user(
                 connection, workshop.healing, borders, user_id, due_until=census.as_of
             )
-        return max(0, census.legacy_untracked - aside)
+        return max(0, census.legacy_untracked - waiting)
 
     @_in_turn
     async def backfilled(self, user_id: str) -> Backfilled | None:

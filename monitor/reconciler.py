@@ -20,7 +20,7 @@ from monitor.database import database_now, transaction
 from monitor.decision import refusal_of
 from monitor.healer import Healer
 from monitor.healing.errors import HealRefusedError
-from monitor.healing.quarantine import QuarantinedPairs, count_waiting
+from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
 from monitor.latch import forget_fallen_share, latch, read_history, say_opened
 from monitor.leadership import Leadership, NotLeadingError
 from monitor.policy import Code, Decision, PolicySettings, Situation, Verdict, decide, tripping
@@ -153,10 +153,10 @@ class Reconciler:
         )
         control = await read_control(connection, workshop.state)
         borders = Borders.at(now, workshop.settings.pools_spec())
-        aside = QuarantinedPairs()
+        waiting = QuarantineCount()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_waiting(
+            waiting = await count_in_quarantine(
                 connection, workshop.healing, borders, control.verified_until
             )
         return Situation(
@@ -173,8 +173,8 @@ class Reconciler:
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
-            quarantined=aside.pairs,
-            retry_at=aside.retry_at,
+            quarantined=waiting.pairs,
+            retry_at=waiting.retry_at,
         )
 
     async def _record(

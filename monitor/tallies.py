@@ -23,7 +23,7 @@ from checks.spec import Borders
 from checks.statements import Fragments, compose, identifier, raw, render
 from monitor.breaker import LOOK_BACK
 from monitor.database import set_local, transaction, translated
-from monitor.healing.recurring import count_recurring
+from monitor.healing.planner import count_recurring
 from monitor.loss import Loss, Side, loss_between
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.config.values import Window as HealingWindow
 from monitor.database import sqlstate
 from monitor.healing.sqlstates import is_row_error
+from monitor.state.runs import Run
 
 _T = TypeVar("_T")
 
@@ -64,6 +65,20 @@ class Written:
     """Bound to the statement that moves the strategy's cursor."""
     quarantined: int = 0
     """Pairs that the database refused, and that are in quarantine now."""
+
+
+class RowWriter(Protocol):
+    """Writes the rows of one kind of run and their ledger, in the transactions of batches."""
+
+    async def write(
+        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
+    ) -> Written | None:
+        """Write the next rows behind the cursor, at most about `size`; None at the end of a pass.
+
+        Raises what the database refuses. With a `size` of one, it passes over a row instead, and
+        the transaction goes on.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

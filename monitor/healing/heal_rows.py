@@ -61,11 +61,7 @@ class HealRows:
     async def write(
         self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
     ) -> Written | None:
-        """Write at most about `size` rows, behind the cursor; None at the end of the work list.
-
-        Raises what the database refuses. A split of one pair is never refused: that pair goes into
-        quarantine, and the transaction goes on.
-        """
+        """The impressions of the next slice; a single pair that is refused goes into quarantine."""
         part = await self._next_slice(connection, run, start, size)
         if part is None:
             return None

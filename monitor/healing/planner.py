@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,9 +20,8 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
-from monitor.healing.quarantine import count_quarantined_of_user, count_waiting, retry_all
-from monitor.healing.recurring import count_recurring
-from monitor.healing.statements import HealingContext
+from monitor.healing.quarantine import count_in_quarantine, count_in_quarantine_of_user, retry_all
+from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy import Decision, latched
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
@@ -31,6 +30,14 @@ from monitor.state.transitions import Actor, abandon_user_runs, insert_run
 
 Guard = Callable[[Census, Control], Decision | None]
 """Says why not, from the census in the plan's own snapshot; None to go ahead."""
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_CONFLICTS = {
+    RunKind.HEAL: "A heal run",
+    RunKind.USER: "A backfill of this user",
+    RunKind.UNDO: "A run",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class Planner:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
                 await retry_all(connection, self._statements)
-            waiting = await count_waiting(
+            waiting = await count_in_quarantine(
                 connection, self._statements, borders, control.verified_until
             )
             if census.legacy_untracked <= waiting.pairs:
@@ -110,12 +117,14 @@ class Planner:
             recurring = 0
             if census.appeared:
                 recurring = await count_recurring(connection, self._statements, borders, control)
-            values = {
-                **_heal_values(RunKind.HEAL, borders, census.legacy_untracked),
-                "beyond_breaker": beyond_breaker,
-                "recurring": recurring,
-            }
-            run_id = await self._begin(connection, owner, reason, values)
+            run_id = await begin_run(
+                connection,
+                self._state,
+                RunKind.HEAL,
+                owner,
+                _frozen(borders, census.legacy_untracked)
+                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
+            )
             await self._list_audience(connection, run_id, borders, max_rows)
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
@@ -143,22 +152,24 @@ class Planner:
                 raise HealRefusedError(refusal)
             borders = Borders.at(await database_now(connection), pools)
             census = await take_user_census(connection, catalogue, pools, borders, user_id)
-            done = await self.already_backfilled(connection, user_id)
+            done = await self._already_backfilled(connection, user_id)
             if done is not None and not force:
                 return done
-            waiting = await count_quarantined_of_user(
+            waiting = await count_in_quarantine_of_user(
                 connection, self._statements, borders, user_id, due_until=borders.now
             )
             found = census.legacy_untracked - waiting
             if found <= 0:
                 return None
             await abandon_user_runs(connection, self._state, user_id)
-            values = {
-                **_heal_values(RunKind.USER, borders, census.legacy_untracked),
-                "subject": user_id,
-                "beyond_breaker": beyond_breaker,
-            }
-            run_id = await self._begin(connection, owner, reason, values)
+            run_id = await begin_run(
+                connection,
+                self._state,
+                RunKind.USER,
+                owner,
+                _frozen(borders, census.legacy_untracked)
+                | {"reason": reason, "beyond_breaker": beyond_breaker, "subject": user_id},
+            )
             await self._state.run(
                 connection,
                 "work_insert_user",
@@ -166,31 +177,13 @@ class Planner:
             )
             return await self._size(connection, run_id, aside=waiting)
 
-    async def already_backfilled(
+    async def _already_backfilled(
         self, connection: AsyncConnection, user_id: str
     ) -> AlreadyBackfilled | None:
-        """The once-flag of a user."""
         row = (
             await self._state.run(connection, "backfilled_user_read", {"user_id": user_id})
         ).one_or_none()
         return None if row is None else AlreadyBackfilled(int(row.run_id), int(row.inserted))
-
-    async def _begin(
-        self,
-        connection: AsyncConnection,
-        owner: RunOwner,
-        reason: str,
-        values: Mapping[str, object],
-    ) -> int:
-        what = "A heal run" if values["kind"] == RunKind.HEAL else "A backfill of this user"
-        return await begin_run(
-            connection,
-            self._state,
-            Actor.PLANNER,
-            owner,
-            {"reason": reason, **values},
-            conflict=f"{what} is under way already; wait for its end.",
-        )
 
     async def _list_audience(
         self, connection: AsyncConnection, run_id: int, borders: Borders, max_rows: int
@@ -211,9 +204,8 @@ class Planner:
         return await planned_run(connection, self._state, run_id)
 
 
-def _heal_values(kind: RunKind, borders: Borders, legacy: int) -> dict[str, object]:
+def _frozen(borders: Borders, legacy: int) -> dict[str, object]:
     return {
-        "kind": kind.value,
         "legacy_until": borders.legacy_until,
         "created_before": borders.created_before,
         "legacy_before": legacy,
@@ -233,19 +225,19 @@ async def read_unpaused(connection: AsyncConnection, state: StateStatements) -> 
 async def begin_run(
     connection: AsyncConnection,
     state: StateStatements,
-    actor: Actor,
+    kind: RunKind,
     owner: RunOwner,
     values: Mapping[str, object],
-    *,
-    conflict: str,
 ) -> int:
-    """Insert a run in its owner's name; its number. Raises ActiveRunError with the sentence
-    `conflict` where another run is active."""
+    """Insert a run in its owner's name; its number. Raises ActiveRunError where one is active."""
+    actor = Actor.UNDO_PLANNER if kind is RunKind.UNDO else Actor.PLANNER
     owned = {"trigger": owner.trigger.value, "holder": owner.holder, "lease": owner.lease}
     try:
-        return await insert_run(connection, state, actor, {**owned, **values})
+        return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})
     except IntegrityError as error:
-        raise ActiveRunError(conflict) from error
+        raise ActiveRunError(
+            f"{_CONFLICTS[kind]} is under way already; wait for its end."
+        ) from error
 
 
 async def planned_run(connection: AsyncConnection, state: StateStatements, run_id: int) -> Run:
@@ -254,3 +246,26 @@ async def planned_run(connection: AsyncConnection, state: StateStatements, run_i
     if run is None:
         raise LookupError(run_id)
     return run
+
+
+async def count_recurring(
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    borders: Borders,
+    control: Control,
+) -> int:
+    """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
+    users that were enrolled before that heal.
+
+    0 before the first verified heal. Costs several censuses: ask where the census found any that
+    `appeared`, which also counts the pairs of users who joined since.
+    """
+    if control.verified_until is None or control.verified_at is None:
+        return 0
+    behind = replace(borders, legacy_until=min(borders.legacy_until, control.verified_until))
+    result = await connection.exec_driver_sql(
+        statements.text("plan_recurring"),
+        # All of the quarantine is left out, due to be tried again or not.
+        {**parameters(behind), "verified_at": control.verified_at, "due_until": _LONG_AGO},
+    )
+    return int(result.scalar_one())

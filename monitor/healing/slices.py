@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MAX_USERS = 200
-"""Users in one window, however few rows each of them misses: every one costs an index scan."""
+"""Users in one slice, however few rows each of them misses: every one costs an index scan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Part(StrEnum):
     USERS = "users"
     """Whole users, each with what was planned for it."""
     SPLIT = "split"
-    """One user's artworks behind the cursor, up to the window's limit, in the cursor's order."""
+    """One user's artworks behind the cursor, up to the slice's limit, in the cursor's order."""
     PAIR = "pair"
     """One user with the artwork that `artwork_cursor` names."""
 
@@ -84,16 +84,16 @@ class HealingStatements:
         )
 
     def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
-        """The statement that writes. `quarantine`: some pairs are put aside, and these it leaves
-        alone; without any, it isn't slowed down by looking."""
-        return render(PACKAGE, "batch_insert", self._window(kind, part, quarantine))
+        """The statement that writes. `quarantine`: there are pairs in it, which are left alone;
+        without any, it isn't slowed down by looking."""
+        return render(PACKAGE, "batch_insert", self._over_slice(kind, part, quarantine))
 
     def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
         """The SELECT of the pair that a split of one would write next."""
-        return render(PACKAGE, "quarantine_next", self._window(kind, Part.SPLIT, quarantine))
+        return render(PACKAGE, "quarantine_next", self._over_slice(kind, Part.SPLIT, quarantine))
 
-    def _window(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
-        """What statements over a window name; a per-user run asks for no audience."""
+    def _over_slice(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
+        """What statements over a slice name; a per-user run asks for no audience."""
         cast = self.fragments["artwork_cast"].as_string(None)
         behind = "(%(artwork_cursor)s::{0} IS NULL OR a.id > %(artwork_cursor)s::{0})"
         after_cursor = "a.id = %(artwork_cursor)s::{0}" if part is Part.PAIR else behind

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census, take_census
 from checks.spec import Borders
 from monitor.database import database_now, snapshot
-from monitor.healing.batch import BatchSettings, BatchStart, Written
+from monitor.healing.batch import BatchSettings, BatchStart, RowWriter
 from monitor.healing.errors import breaker_sentence
 from monitor.healing.heal_rows import HealRows
 from monitor.healing.preview import UndoPreview, preview_undo
@@ -54,6 +54,11 @@ class RunEnd:
 class RunStrategy(Protocol):
     """How runs of one kind are worked."""
 
+    @property
+    def rows(self) -> RowWriter:
+        """What a batch writes."""
+        ...
+
     rows_counter: str
     """The total that each row written adds to."""
     runs_counter: str | None
@@ -63,16 +68,6 @@ class RunStrategy(Protocol):
 
     def hold_reason(self, run: Run, start: BatchStart) -> str | None:
         """Why the run must be put down here, beside a pause; None to go on."""
-        ...
-
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
-        """Write the next rows, at most about `size`, in a batch's transaction; None at the end of
-        a pass. With a `size` of one, a row that the database refuses is passed over.
-
-        Raises what the database refuses.
-        """
         ...
 
     async def verify(self, run: Run) -> RunEnd | None:
@@ -95,7 +90,7 @@ class HealStrategy:
         self._context = context
         self._state = context.state
         self._settings = settings
-        self._rows = HealRows(context.statements)
+        self.rows = HealRows(context.statements)
         self._verifier = Verifier(context)
 
     def hold_reason(self, run: Run, start: BatchStart) -> str | None:
@@ -109,12 +104,6 @@ class HealStrategy:
         if window.contains(local.time()):
             return None
         return f"It is {local:%H:%M}; the window for healing is {window}."
-
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
-        """The next impressions of the plan."""
-        return await self._rows.write(connection, run, start, size)
 
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk once more while pairs of the plan are missing that it may still write."""
@@ -198,17 +187,11 @@ class UndoStrategy:
     def __init__(self, context: HealingContext) -> None:
         self._context = context
         self._state = context.state
-        self._rows = UndoRows(context.statements)
+        self.rows = UndoRows(context.statements)
 
     def hold_reason(self, run: Run, start: BatchStart) -> str | None:
         """Nothing but a pause."""
         return None
-
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
-        """The next rows of the ledger."""
-        return await self._rows.write(connection, run, start, size)
 
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk again as long as a pass changes anything; then compare the ledger with what is."""
@@ -231,7 +214,7 @@ class UndoStrategy:
             )
         return RunEnd(
             RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
-            undo_outcome(current, left, self._rows.refusal),
+            undo_outcome(current, left, self.rows.refusal),
             remaining=left.untouched,
             legacy_after=census.legacy_untracked,
             census=census,

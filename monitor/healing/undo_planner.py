@@ -14,7 +14,7 @@ from monitor.healing.statements import HealingContext
 from monitor.state import control
 from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, get_run
 from monitor.state.statements import StateStatements
-from monitor.state.transitions import Actor, claim, close_run
+from monitor.state.transitions import claim, close_run
 
 NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
 
@@ -109,10 +109,9 @@ class UndoPlanner:
         number = await begin_run(
             connection,
             self._state,
-            Actor.UNDO_PLANNER,
+            RunKind.UNDO,
             owner,
             {"undoes": run_id, "reason": reason, **sized.one()._mapping},
-            conflict="A run is under way already; wait for its end.",
         )
         return await planned_run(connection, self._state, number)
 

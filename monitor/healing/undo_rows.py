@@ -53,11 +53,8 @@ class UndoRows:
     async def write(
         self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
     ) -> Written | None:
-        """Look at the next `size` ledger rows and take back what is untouched; None at the end.
-
-        Raises what the database refuses. A single row is never refused: it stays where it is,
-        listed, and the cursor passes it.
-        """
+        """The next `size` ledger rows: what is untouched is taken back. A single row that is
+        refused stays where it is, listed, and the cursor passes it."""
         if self._probes_indexes:
             await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
         values = {
@@ -81,12 +78,8 @@ class UndoRows:
         row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
         if row is None:
             return None
-        cursor = {
-            "user_cursor": row.last_user,
-            "artwork_cursor": row.last_artwork,
-            "cleared": row.cleared,
-            "taken": row.taken,
-        }
+        place = {"user_cursor": row.last_user, "artwork_cursor": row.last_artwork}
+        cursor = {**place, "cleared": row.cleared, "taken": row.taken}
         return Written(row.taken, row.users, start.position + row.cleared, cursor)
 
     async def _step_over(
@@ -96,13 +89,8 @@ class UndoRows:
         row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
         if row is None:
             return None
-        cursor = {
-            "user_cursor": row.user_id,
-            "artwork_cursor": row.artwork_id,
-            "cleared": 0,
-            "taken": 0,
-        }
-        return Written(0, 1, start.position, cursor)
+        place = {"user_cursor": row.user_id, "artwork_cursor": row.artwork_id}
+        return Written(0, 1, start.position, {**place, "cleared": 0, "taken": 0})
 
     def _note(self, run: Run, start: BatchStart, error: DBAPIError) -> None:
         self._refused += 1

@@ -11,7 +11,7 @@ from checks.census import Census, take_census
 from checks.pairs import UnknownUserError, take_user_census
 from checks.spec import Borders
 from monitor.database import database_now, snapshot
-from monitor.healing.quarantine import count_quarantined_of_user
+from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.healing.statements import HealingContext
 from monitor.state.control import read_control
 from monitor.state.quarantine import first_refusal
@@ -106,7 +106,7 @@ class Verifier:
             left = await take_user_census(connection, catalogue, pools, frozen, user)
         except UnknownUserError:
             return 0
-        waiting = await count_quarantined_of_user(
+        waiting = await count_in_quarantine_of_user(
             connection, self._statements, frozen, user, due_until=run.started_at
         )
         return left.legacy_untracked - waiting

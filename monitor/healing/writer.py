@@ -49,7 +49,7 @@ class BatchWriter:
         ) as connection:
             start = await self._begin(connection, run, strategy)
             async with self._throttler.watch(start.backend) as blocked:
-                written = await strategy.write(connection, run, start, size)
+                written = await strategy.rows.write(connection, run, start, size)
                 if written is None:
                     return None
                 seconds = time.perf_counter() - started

@@ -41,7 +41,6 @@ class Transition:
     source: RunState | None
     target: RunState
     actor: Actor
-    statement: str
     reason: str
     lease_over: bool = False
     """Only once the lease has run out, by the database's clock."""
@@ -51,97 +50,33 @@ class IllegalTransitionError(Exception):
     """The program asks for an edge that does not exist."""
 
 
-_RUNNING, _HELD = RunState.RUNNING, RunState.HELD
+_R, _H, _P, _F = RunState.RUNNING, RunState.HELD, RunState.PARTIAL, RunState.FAILED
 TRANSITIONS = (
-    Transition(
-        None,
-        _RUNNING,
-        Actor.PLANNER,
-        "run_insert",
-        "There are legacy pairs, and no other active run: a unique index holds that.",
-    ),
-    Transition(
-        None,
-        _RUNNING,
-        Actor.UNDO_PLANNER,
-        "run_insert_undo",
-        "Something that a run wrote can be taken back, and there is no other active run.",
-    ),
-    Transition(
-        _RUNNING,
-        _HELD,
-        Actor.HOLDER,
-        "run_hold",
-        "A pause, the breaker, the window, a stop, or a lock that outlasts every attempt.",
-    ),
-    Transition(
-        _HELD,
-        _RUNNING,
-        Actor.SUCCESSOR,
-        "run_claim",
-        "Whatever held it is over, or a person sends it on.",
-    ),
-    Transition(
-        _RUNNING,
-        _RUNNING,
-        Actor.SUCCESSOR,
-        "run_claim",
-        "Its process was killed, or lost the database: the cursor says where it stands.",
-        lease_over=True,
-    ),
-    Transition(
-        _RUNNING,
-        RunState.SUCCEEDED,
-        Actor.HOLDER,
-        "run_finish",
-        "The recount finds nothing of the plan left.",
-    ),
-    Transition(
-        _RUNNING,
-        RunState.PARTIAL,
-        Actor.HOLDER,
-        "run_finish",
-        "Something of it is left after the last pass, or is in quarantine.",
-    ),
-    Transition(
-        _RUNNING,
-        RunState.FAILED,
-        Actor.HOLDER,
-        "run_finish",
-        "An error that trying again does not mend.",
-    ),
-    Transition(
-        _HELD,
-        RunState.PARTIAL,
-        Actor.UNDO_PLANNER,
-        "run_close",
-        "It is to be taken back, and nobody works on it.",
-    ),
-    Transition(
-        _RUNNING,
-        RunState.PARTIAL,
-        Actor.UNDO_PLANNER,
-        "run_close",
-        "It is to be taken back, and its process is gone.",
-        lease_over=True,
-    ),
-    Transition(
-        _HELD,
-        RunState.FAILED,
-        Actor.CLEANER,
-        "run_abandon",
-        "Nobody takes up a per-user run: its ledger is kept, and the next call goes on.",
-        lease_over=True,
-    ),
-    Transition(
-        _RUNNING,
-        RunState.FAILED,
-        Actor.CLEANER,
-        "run_abandon",
-        "The process of a per-user run is gone; the next call goes on.",
-        lease_over=True,
-    ),
+    Transition(None, _R, Actor.PLANNER, "Something is legacy, and no other run is active."),
+    Transition(None, _R, Actor.UNDO_PLANNER, "A run has left rows, and no other run is active."),
+    Transition(_R, _H, Actor.HOLDER, "A pause, the breaker, the window, a stop, a lasting lock."),
+    Transition(_H, _R, Actor.SUCCESSOR, "What held it is over, or a person sends it on."),
+    Transition(_R, _R, Actor.SUCCESSOR, "Its process was killed, or is cut off.", lease_over=True),
+    Transition(_R, RunState.SUCCEEDED, Actor.HOLDER, "Nothing of its plan is left."),
+    Transition(_R, _P, Actor.HOLDER, "Something is left after its last pass, or in quarantine."),
+    Transition(_R, _F, Actor.HOLDER, "An error that trying again does not mend."),
+    Transition(_H, _P, Actor.UNDO_PLANNER, "Nobody works on it, and it is to be taken back."),
+    Transition(_R, _P, Actor.UNDO_PLANNER, "The same; its process is gone.", lease_over=True),
+    Transition(_H, _F, Actor.CLEANER, "Nobody takes up a per-user run.", lease_over=True),
+    Transition(_R, _F, Actor.CLEANER, "A per-user run whose process is gone.", lease_over=True),
 )
+STATEMENTS: Mapping[tuple[Actor, RunState], str] = {
+    (Actor.PLANNER, RunState.RUNNING): "run_insert",
+    (Actor.UNDO_PLANNER, RunState.RUNNING): "run_insert_undo",
+    (Actor.SUCCESSOR, RunState.RUNNING): "run_claim",
+    (Actor.HOLDER, RunState.HELD): "run_hold",
+    (Actor.HOLDER, RunState.SUCCEEDED): "run_finish",
+    (Actor.HOLDER, RunState.PARTIAL): "run_finish",
+    (Actor.HOLDER, RunState.FAILED): "run_finish",
+    (Actor.UNDO_PLANNER, RunState.PARTIAL): "run_close",
+    (Actor.CLEANER, RunState.FAILED): "run_abandon",
+}
+"""What each actor sends to make a run each state."""
 
 
 async def _change(
@@ -151,11 +86,9 @@ async def _change(
     target: RunState,
     values: Mapping[str, object],
 ) -> CursorResult[Any]:
-    """Send the statement of the edges of `actor` to `target`."""
-    for edge in TRANSITIONS:
-        if edge.actor is actor and edge.target is target:
-            return await statements.run(connection, edge.statement, values)
-    raise IllegalTransitionError(f"A {actor} never makes a run {target}.")
+    if not any(edge.actor is actor and edge.target is target for edge in TRANSITIONS):
+        raise IllegalTransitionError(f"A {actor} never makes a run {target}.")
+    return await statements.run(connection, STATEMENTS[actor, target], values)
 
 
 async def insert_run(
@@ -182,12 +115,7 @@ async def claim(
 
     `beyond_breaker`: from here on it goes on although the breaker is open.
     """
-    values = {
-        "run_id": run_id,
-        "holder": holder,
-        "lease": lease,
-        "beyond_breaker": beyond_breaker,
-    }
+    values = {"run_id": run_id, "holder": holder, "lease": lease, "beyond_breaker": beyond_breaker}
     result = await _change(connection, statements, Actor.SUCCESSOR, RunState.RUNNING, values)
     row = result.one_or_none()
     return None if row is None else run_from_row(row)
@@ -231,8 +159,8 @@ async def finish_run(
 async def close_run(connection: AsyncConnection, statements: SchemaStatements, run_id: int) -> bool:
     """End a run that nobody works on, because it is to be taken back; False when somebody does."""
     values = {"run_id": run_id}
-    result = await _change(connection, statements, Actor.UNDO_PLANNER, RunState.PARTIAL, values)
-    return result.rowcount == 1
+    closed = await _change(connection, statements, Actor.UNDO_PLANNER, RunState.PARTIAL, values)
+    return closed.rowcount == 1
 
 
 async def abandon_user_runs(

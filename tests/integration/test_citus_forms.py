@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Borders
 from monitor.database import database_now, snapshot, transaction
-from monitor.healing.quarantine import count_waiting
+from monitor.healing.quarantine import count_in_quarantine
 from monitor.retention import forget_erased, sweep_ledger
 from monitor.state import history
 from monitor.state.runs import RunState
@@ -112,7 +112,7 @@ async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> No
         assert set(await quarantined(app)) == set(THREE) == await missing(app)
         async with snapshot(workshop.engine, timeout=workshop.settings.lease) as connection:
             borders = Borders.at(await database_now(connection), workshop.state.pools)
-            aside = await count_waiting(connection, workshop.healing, borders, None)
+            aside = await count_in_quarantine(connection, workshop.healing, borders, None)
         assert aside.pairs == 3
         user = THREE[0][0]
         await app.run("DELETE FROM users WHERE id = %(user)s", user=user)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.database import transaction
 from monitor.state.runs import Run, RunState, get_run
 from monitor.state.transitions import (
+    STATEMENTS,
     TRANSITIONS,
     Actor,
     IllegalTransitionError,
@@ -81,6 +82,10 @@ async def state_after(
         after = await get_run(connection, workshop.state, run.id)
     assert after is not None
     return None if after == before else after.state
+
+
+def test_every_edge_has_a_statement_and_every_statement_an_edge() -> None:
+    assert {(edge.actor, edge.target) for edge in TRANSITIONS} == STATEMENTS.keys()
 
 
 def test_every_edge_of_a_run_that_exists_can_be_asked_for_here() -> None:

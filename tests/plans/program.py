@@ -22,8 +22,8 @@ from monitor.counting import Counting
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
+from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal
-from monitor.healing.recurring import count_recurring
 from monitor.reading import ReadServer
 from monitor.retention import forget_erased, sweep_ledger
 from monitor.routines import routines
