@@ -28,9 +28,8 @@ from checks.spec import Cutoffs, PoolsSpec
 from monitor.checking.builtin import snapshot_checks
 from monitor.checking.definition import CheckDefinition
 from monitor.checking.replica import ReplicaRouter
-from monitor.database import create_engine, snapshot
+from monitor.database import create_engine, database_now, snapshot
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.runtime import CurrentRuntime, build, inspect_catalogue
 from monitor.status import Status, StatusBoard
 

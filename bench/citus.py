@@ -27,9 +27,8 @@ from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-from monitor.database import create_engine, snapshot, transaction
+from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.healing.statements import HealingStatements, Part
 from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as tools
@@ -144,7 +143,7 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
         rounds = _Rounds()
         await _read(runtime, rounds, count)
         planned = await runtime.planner.plan_audience(
-            runtime.claimant(Trigger.COMMAND),
+            runtime.run_owner(Trigger.COMMAND),
             reason="a benchmark",
             max_rows=10**9,
             guard=lambda _census, _control: None,

@@ -24,9 +24,8 @@ from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.database import create_engine, snapshot
+from monitor.database import create_engine, database_now, snapshot
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from monitor.runtime import inspect_catalogue, require_catalogue
 
 _TIMEOUT = timedelta(hours=2)

@@ -40,7 +40,7 @@ async def heal(url: str, rows: int) -> Backfill:
 
         started = time.perf_counter()
         planned = await runtime.planner.plan_audience(
-            runtime.claimant(Trigger.COMMAND),
+            runtime.run_owner(Trigger.COMMAND),
             reason="A benchmark.",
             max_rows=rows,
             guard=lambda *_: None,

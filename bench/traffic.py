@@ -78,7 +78,7 @@ async def _heal(
             examination = await inspect_catalogue(engine, settings)
             runtime = build_runtime(engine, settings, examination, require_catalogue(examination))
             await ensure_schema(engine, runtime.state)
-            run = await _plan(runtime) if run is None else await runtime.take_up(run.id)
+            run = await _plan(runtime) if run is None else await runtime.resume(run.id)
             if run is None:
                 raise BenchmarkError("Another process has taken the run up.")
             done[name] = await _in_windows(runtime, run, gate, visitors, options)
@@ -120,7 +120,7 @@ async def _in_windows(
 
 async def _plan(runtime: Runtime) -> Run:
     planned = await runtime.planner.plan_audience(
-        runtime.claimant(Trigger.COMMAND),
+        runtime.run_owner(Trigger.COMMAND),
         reason="A benchmark.",
         max_rows=_ALL_ROWS,
         guard=lambda *_: None,

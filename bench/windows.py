@@ -11,7 +11,7 @@ import psycopg
 from bench.errors import BenchmarkError
 from bench.options import Options
 from bench.visitors import Visit
-from monitor.healing.executor import Ended
+from monitor.healing.executor import RunResult
 
 GATE = "bench_gate"
 """A table of one row: whether healing has to wait."""
@@ -41,7 +41,7 @@ class Window:
 
 
 async def alternate(
-    gate: psycopg.Connection, working: asyncio.Task[Ended], options: Options
+    gate: psycopg.Connection, working: asyncio.Task[RunResult], options: Options
 ) -> list[tuple[Window, Window]]:
     """Closed and open in turn, for as long as the run lasts; whole rounds only. Closed at last."""
     rounds: list[tuple[Window, Window]] = []

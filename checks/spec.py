@@ -72,7 +72,7 @@ class PoolsSpec:
 
 @dataclass(frozen=True, slots=True)
 class Cutoffs:
-    """The pools' borders as moments, from one reading of the primary's clock.
+    """The pools' cutoffs as moments, from one reading of the primary's clock.
 
     An artwork is fresh when created after `fresh_after`; legacy when created at or before
     `legacy_until` and, where set, before `created_before`. All moments carry a time zone.

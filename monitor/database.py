@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg import sql
@@ -24,6 +24,9 @@ POOL_TIMEOUT_SECONDS = 10
 SILENCE_SECONDS = 20
 """A host that is gone without a word is given up after this long; the kernel would take a quarter
 of an hour."""
+
+STATE_TIMEOUT = timedelta(seconds=10)
+"""The deadline of a statement over a few rows of our own tables."""
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
@@ -133,6 +136,7 @@ async def transaction(
     lock_timeout: timedelta | None = None,
     idle: timedelta | None = None,
     waits_for_disk: bool = True,
+    one_snapshot: bool = False,
 ) -> AsyncIterator[AsyncConnection]:
     """A transaction that writes; commits at the end, rolls back on any exception.
 
@@ -141,19 +145,30 @@ async def transaction(
 
     Without `waits_for_disk` the commit returns before the log is flushed: a crash of the server
     may lose the newest transactions, whole and newest first, never a part of one.
+
+    With `one_snapshot` every statement in it sees the same rows.
     """
-    async with translated(), engine.connect() as connection, connection.begin():
-        locks = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
-        if not waits_for_disk:
-            locks["synchronous_commit"] = "off"
-        await set_local(
-            connection,
-            statement_timeout=_milliseconds(timeout),
-            idle_in_transaction_session_timeout=_milliseconds(idle or timeout * 2),
-            jit="off",
-            **locks,
-        )
-        yield connection
+    more = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
+    if not waits_for_disk:
+        more["synchronous_commit"] = "off"
+    async with translated(), engine.connect() as connection:
+        if one_snapshot:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            await set_local(
+                connection,
+                statement_timeout=_milliseconds(timeout),
+                idle_in_transaction_session_timeout=_milliseconds(idle or timeout * 2),
+                jit="off",
+                **more,
+            )
+            yield connection
+
+
+async def database_now(connection: AsyncConnection) -> datetime:
+    """The primary's clock, which alone decides about age."""
+    now: datetime = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+    return now
 
 
 def sqlstate(error: BaseException) -> str | None:

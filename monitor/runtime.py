@@ -13,27 +13,27 @@ from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from monitor.config import Mode, Settings
 from monitor.database import snapshot, transaction
-from monitor.healing.batches import BatchSettings, BatchWriter
-from monitor.healing.crafts import HealCraft
+from monitor.healing.batch import BatchSettings
+from monitor.healing.batch_size import PaceSettings
+from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
-from monitor.healing.pace import PaceSettings
-from monitor.healing.planning import Claimant, NotNowError, Planned, Planner
-from monitor.healing.signals.gather import Sources
-from monitor.healing.signals.prometheus import PromqlQuery
-from monitor.healing.signals.throttle import ThrottleSettings
-from monitor.healing.signals.traffic import SignalTraffic
-from monitor.healing.statements import HealingStatements
-from monitor.healing.undo import UndoCraft
-from monitor.healing.undo_batches import UndoWriter
-from monitor.healing.undo_planning import UndoPlanner
-from monitor.healing.verification import Verifier
+from monitor.healing.planner import Planned, Planner, RunOwner
+from monitor.healing.statements import HealingContext, HealingStatements
+from monitor.healing.strategies import HealStrategy, UndoStrategy
+from monitor.healing.throttle.gather import Sources
+from monitor.healing.throttle.prometheus import PromqlQuery
+from monitor.healing.throttle.throttle import ThrottleSettings
+from monitor.healing.throttle.throttler import Throttler
+from monitor.healing.undo_planner import UndoPlanner
+from monitor.healing.writer import BatchWriter
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision
 from monitor.policy.inputs import PolicySettings
 from monitor.policy.policy import breaker_refusal
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunKind, Trigger, claim
+from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
+from monitor.state.transitions import claim
 from monitor.status import process_name
 
 
@@ -51,11 +51,11 @@ class Runtime:
     undo_planner: UndoPlanner
     holder: str
 
-    def claimant(self, trigger: Trigger) -> Claimant:
+    def run_owner(self, trigger: Trigger) -> RunOwner:
         """This process, about to start or take over a run."""
-        return Claimant(self.holder, self.settings.lease, trigger)
+        return RunOwner(self.holder, self.settings.lease, trigger)
 
-    async def take_up(self, run_id: int, *, beyond_breaker: bool = False) -> Run | None:
+    async def resume(self, run_id: int, *, beyond_breaker: bool = False) -> Run | None:
         """Claim a run that nobody holds; None when another process was first.
 
         `beyond_breaker`: a person sends it on although the breaker is open.
@@ -82,17 +82,17 @@ class Runtime:
         """A run over the audience, unless the breaker refuses, which then is open for everybody.
 
         `beyond_breaker`: a person has seen the numbers and goes on. Raises ActiveRunError,
-        PausedError, NotNowError.
+        PausedError, HealRefusedError.
         """
         try:
             return await self.planner.plan_audience(
-                self.claimant(trigger),
+                self.run_owner(trigger),
                 reason=reason,
                 max_rows=max_rows,
                 guard=(lambda _, __: None) if beyond_breaker else self.guard,
                 beyond_breaker=beyond_breaker,
             )
-        except NotNowError as error:
+        except HealRefusedError as error:
             await self.open_breaker(error.decision)
             raise
 
@@ -115,26 +115,16 @@ class Runtime:
             window=settings.healing.window if window else None,
             timezone=settings.catalog.timezone,
         )
-        traffic = traffic_on(self.engine, settings)
-        heal = HealCraft(
-            self.engine,
-            self.state,
-            BatchWriter(self.engine, self.healing, batch, traffic),
-            Verifier(self.engine, self.healing, timeout=settings.database.statement_timeout),
-        )
-        undo = UndoCraft(
-            self.engine,
-            self.healing,
-            UndoWriter(self.engine, self.healing, batch, traffic),
-            timeout=settings.database.statement_timeout,
-        )
+        context = HealingContext(self.engine, self.healing, settings.database.statement_timeout)
+        throttler = make_throttler(self.engine, settings)
+        heal, undo = HealStrategy(context, batch), UndoStrategy(context)
         return Executor(
-            self.engine,
-            self.state,
+            context,
+            BatchWriter(context, batch, throttler),
             {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
             pace=pace_settings(settings),
             lease=settings.lease,
-            traffic=traffic,
+            throttler=throttler,
             on_progress=on_progress,
         )
 
@@ -225,6 +215,7 @@ def build(
     """The tools for `catalogue`, in the name of `holder` (default: a new one)."""
     state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
     healing = HealingStatements(state)
+    context = HealingContext(engine, healing, settings.database.statement_timeout)
     return Runtime(
         engine=engine,
         settings=settings,
@@ -232,8 +223,8 @@ def build(
         examination=examination,
         state=state,
         healing=healing,
-        planner=Planner(engine, healing, timeout=settings.database.statement_timeout),
-        undo_planner=UndoPlanner(engine, healing, timeout=settings.database.statement_timeout),
+        planner=Planner(context),
+        undo_planner=UndoPlanner(context),
         holder=holder or process_name(),
     )
 
@@ -244,11 +235,11 @@ def census_form_sentence(catalogue: Catalogue, settings: Settings) -> str:
     return f"{form.value}: {reason}"
 
 
-def traffic_on(engine: AsyncEngine, settings: Settings) -> SignalTraffic:
+def make_throttler(engine: AsyncEngine, settings: Settings) -> Throttler:
     """Looks around for one run. `engine` is the primary's."""
     pace = settings.healing.pace
     promql = pace.promql
-    return SignalTraffic(
+    return Throttler(
         engine,
         Sources(
             wait_while=pace.wait_while,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from monitor.healing.executor import Ended, OnProgress
+from monitor.healing.executor import OnProgress, RunResult
 from monitor.runtime import Runtime
 from monitor.state.runs import Run
 
 
-async def execute(runtime: Runtime, run: Run, on_progress: OnProgress) -> Ended:
+async def execute(runtime: Runtime, run: Run, on_progress: OnProgress) -> RunResult:
     """Work the run; a signal lets the batch finish and puts the run down."""
     executor = runtime.executor(on_progress, window=False)
     loop = asyncio.get_running_loop()

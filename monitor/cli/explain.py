@@ -14,8 +14,7 @@ from checks.spec import Cutoffs
 from monitor.cli.output import console, print_json
 from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot
 
 
 def explain(

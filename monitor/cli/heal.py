@@ -14,18 +14,18 @@ from checks.pairs import take_user_census
 from checks.spec import Cutoffs
 from monitor.cli.execution import execute
 from monitor.cli.heal_output import (
+    preview_fields,
     print_ended,
-    print_survey,
+    print_preview,
     print_user_plan,
     progress_display,
-    survey_fields,
 )
 from monitor.cli.output import console, print_json
 from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
-from monitor.database import snapshot
-from monitor.healing.planning import active_sentence, database_now
-from monitor.healing.survey import Survey, survey
+from monitor.database import database_now, snapshot
+from monitor.healing.errors import active_sentence, paused_sentence
+from monitor.healing.preview import HealPreview, preview_heal
 from monitor.policy.decision import Decision
 from monitor.runtime import Runtime
 from monitor.service.startup import ensure_schema
@@ -101,18 +101,17 @@ async def _heal_audience(runtime: Runtime, options: Options) -> int:
     settings = runtime.settings
     state = await _state_now(runtime)
     max_rows = options.max_rows or settings.healing.max_rows_per_run
-    plan = await _survey(runtime, state, max_rows)
+    plan = await _preview(runtime, state, max_rows)
     refusal = runtime.guard(plan.census, state.control)
     if options.as_json and options.dry_run:
-        print_json({**survey_fields(plan), "refused": None if refusal is None else refusal.reason})
+        print_json({**preview_fields(plan), "refused": None if refusal is None else refusal.reason})
     elif not options.as_json:
-        print_survey(plan)
+        print_preview(plan)
     if options.dry_run:
         _print_refusal(refusal, options)
         return 0
     if state.control.paused:
-        why = state.control.paused_reason or "no reason given"
-        raise RefusedError(f"Paused: {why}. `conservator resume` ends the pause.")
+        raise RefusedError(paused_sentence(state.control.paused_reason))
     if state.active is not None and state.active.kind is RunKind.UNDO:
         raise RefusedError(active_sentence(state.active))
     if refusal is not None and (state.active is not None or plan.rows):
@@ -145,11 +144,11 @@ def _print_refusal(refusal: Decision | None, options: Options) -> None:
         console.print(f"[bold red]Breaker:[/bold red] {refusal.reason}", soft_wrap=True)
 
 
-async def _survey(runtime: Runtime, state: StateNow, max_rows: int) -> Survey:
+async def _preview(runtime: Runtime, state: StateNow, max_rows: int) -> HealPreview:
     settings = runtime.settings
     pools = settings.pools_spec()
     async with snapshot(runtime.engine, timeout=settings.database.statement_timeout) as connection:
-        return await survey(
+        return await preview_heal(
             connection,
             runtime.catalogue,
             pools,
@@ -164,7 +163,7 @@ async def _left_behind(runtime: Runtime, active: Run | None, options: Options) -
     """Take up a run that somebody left unfinished; refuse while somebody works on it."""
     if active is None:
         return None
-    claimed = await runtime.take_up(active.id, beyond_breaker=options.beyond_breaker)
+    claimed = await runtime.resume(active.id, beyond_breaker=options.beyond_breaker)
     if claimed is None:
         raise RefusedError(
             f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
@@ -204,7 +203,7 @@ async def _heal_user(runtime: Runtime, user: str, options: Options) -> int:
     _ask(f"Write {census.legacy_untracked:,} impressions for this user?", options)
     await ensure_schema(runtime.engine, runtime.state)
     run = await runtime.planner.plan_user(
-        runtime.claimant(Trigger.COMMAND),
+        runtime.run_owner(Trigger.COMMAND),
         user,
         reason="Asked for on the command line.",
         # A person who names a user means it; the once-flag is for the app's login hook.

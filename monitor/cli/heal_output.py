@@ -20,11 +20,11 @@ from rich.text import Text
 from checks.pairs import UserCensus
 from monitor.cli.output import console, duration, number, size, table
 from monitor.healing import executor
-from monitor.healing.survey import Survey
+from monitor.healing.preview import HealPreview
 from monitor.state.runs import Run, RunState
 
 
-def survey_fields(plan: Survey) -> dict[str, object]:
+def preview_fields(plan: HealPreview) -> dict[str, object]:
     """The plan for programs."""
     return {
         "census": plan.census,
@@ -38,7 +38,7 @@ def survey_fields(plan: Survey) -> dict[str, object]:
     }
 
 
-def print_survey(plan: Survey) -> None:
+def print_preview(plan: HealPreview) -> None:
     """The plan for people."""
     census = plan.census
     shown = table("pairs", "now", numbers=("now",))
@@ -86,7 +86,7 @@ def print_user_plan(user: str, census: UserCensus) -> None:
     )
 
 
-def print_ended(ended: executor.Ended) -> None:
+def print_ended(ended: executor.RunResult) -> None:
     """Before and after, and how the run ended."""
     run = ended.run
     style = "green" if run.state is RunState.SUCCEEDED else "bold red"

@@ -13,8 +13,7 @@ from checks.spec import Cutoffs
 from monitor.cli.output import console, moment, number, print_json
 from monitor.cli.session import runtime_for, state_of, with_engine
 from monitor.config import Settings
-from monitor.database import snapshot, transaction
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot, transaction
 from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.runtime import Runtime
 from monitor.state.control import Control, read_control

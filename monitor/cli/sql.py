@@ -24,8 +24,7 @@ from checks.statements import render
 from monitor.cli.output import print_json
 from monitor.cli.session import runtime_for, with_engine
 from monitor.config import Settings
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot
 from monitor.healing.statements import Part
 from monitor.healing.undo_rows import undo_sql
 from monitor.runtime import Runtime, build, census_form_sentence

@@ -16,9 +16,9 @@ from monitor.cli.output import console, duration, number, print_json
 from monitor.cli.session import require_schema, runtime_for, with_engine
 from monitor.config import Settings
 from monitor.database import snapshot
-from monitor.healing.batches import paused_sentence
-from monitor.healing.executor import Ended
-from monitor.healing.undo_survey import Preflight, UndoSurvey, preflight, trace_warning
+from monitor.healing.errors import paused_sentence
+from monitor.healing.executor import RunResult
+from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
 from monitor.runtime import Runtime
 from monitor.state.control import read_control
 from monitor.state.runs import Run, RunState, Trigger
@@ -38,7 +38,7 @@ class Options:
 class Outlook:
     """What is known before anybody is asked."""
 
-    survey: UndoSurvey
+    preview: UndoPreview
     preflight: Preflight
     warnings: tuple[str, ...]
     paused: str | None
@@ -77,10 +77,10 @@ async def _undo(runtime: Runtime, options: Options) -> int:
         return 0
     if outlook.paused is not None:
         raise RefusedError(outlook.paused)
-    if outlook.survey.untouched:
+    if outlook.preview.untouched:
         _ask(outlook, options)
     planned = await runtime.undo_planner.plan(
-        runtime.claimant(Trigger.COMMAND), options.run, reason="Asked for on the command line."
+        runtime.run_owner(Trigger.COMMAND), options.run, reason="Asked for on the command line."
     )
     if planned is None:
         if options.as_json:
@@ -95,31 +95,31 @@ async def _undo(runtime: Runtime, options: Options) -> int:
 
 
 async def _look(runtime: Runtime, run_id: int) -> Outlook:
-    survey = await runtime.undo_planner.survey(run_id)
+    preview = await runtime.undo_planner.preview(run_id)
     timeout = runtime.settings.database.statement_timeout
     async with snapshot(runtime.engine, timeout=timeout) as connection:
         found = await preflight(connection, runtime.healing)
         control = await read_control(connection, runtime.state)
     return Outlook(
-        survey=survey,
+        preview=preview,
         preflight=found,
-        warnings=tuple(_warnings(runtime, survey, found)),
+        warnings=tuple(_warnings(runtime, preview, found)),
         paused=paused_sentence(control.paused_reason) if control.paused else None,
     )
 
 
-def _warnings(runtime: Runtime, survey: UndoSurvey, found: Preflight) -> list[str]:
+def _warnings(runtime: Runtime, preview: UndoPreview, found: Preflight) -> list[str]:
     said = []
-    no_trace = trace_warning(runtime.catalogue, survey)
+    no_trace = trace_warning(runtime.catalogue, preview)
     if no_trace is not None:
         said.append(no_trace)
-    if survey.untouched and found.triggers:
+    if preview.untouched and found.triggers:
         said.append(
             f"Triggers fire on DELETE: {', '.join(found.triggers)}. They run for every row, or"
             " every batch, that is taken back."
         )
     publications = runtime.catalogue.impressions.publications
-    if survey.untouched and publications:
+    if preview.untouched and publications:
         said.append(
             f"The impressions are published ({', '.join(publications)}): subscribers hear of the"
             " deletes."
@@ -128,30 +128,30 @@ def _warnings(runtime: Runtime, survey: UndoSurvey, found: Preflight) -> list[st
 
 
 def _fields(run_id: int, outlook: Outlook) -> dict[str, object]:
-    survey = outlook.survey
+    preview = outlook.preview
     return {
         "undoes": run_id,
-        "would_undo": survey.untouched,
-        "touched": survey.touched,
-        "gone": survey.gone,
-        "users": survey.users,
+        "would_undo": preview.untouched,
+        "touched": preview.touched,
+        "gone": preview.gone,
+        "users": preview.users,
         "warnings": outlook.warnings,
         "refused": outlook.preflight.refusal,
     }
 
 
 def _print_outlook(run_id: int, outlook: Outlook) -> None:
-    survey = outlook.survey
-    if survey.untouched == 0:
+    preview = outlook.preview
+    if preview.untouched == 0:
         console.print(
-            f"Nothing to take back of run {run_id}: {number(survey.touched)} impressions were"
-            f" viewed again since and stay, {number(survey.gone)} are gone already."
+            f"Nothing to take back of run {run_id}: {number(preview.touched)} impressions were"
+            f" viewed again since and stay, {number(preview.gone)} are gone already."
         )
         return
     console.print(
-        f"Plan: take {number(survey.untouched)} of {number(survey.listed)} impressions of run"
-        f" {run_id} back. {number(survey.touched)} were viewed again since and stay,"
-        f" {number(survey.gone)} are gone already. Automatic healing is suspended by it."
+        f"Plan: take {number(preview.untouched)} of {number(preview.listed)} impressions of run"
+        f" {run_id} back. {number(preview.touched)} were viewed again since and stay,"
+        f" {number(preview.gone)} are gone already. Automatic healing is suspended by it."
     )
     for warning in outlook.warnings:
         console.print(warning, style="yellow", markup=False, soft_wrap=True)
@@ -167,7 +167,7 @@ def _print_outlook(run_id: int, outlook: Outlook) -> None:
 def _ask(outlook: Outlook, options: Options) -> None:
     if outlook.preflight.refusal is None and not options.yes:
         typer.confirm(
-            f"Take {outlook.survey.untouched:,} impressions back?", abort=True, err=options.as_json
+            f"Take {outlook.preview.untouched:,} impressions back?", abort=True, err=options.as_json
         )
 
 
@@ -181,7 +181,7 @@ async def _work(runtime: Runtime, run: Run, options: Options) -> int:
     return 0 if ended.run.state is RunState.SUCCEEDED else 1
 
 
-def _print_ended(ended: Ended) -> None:
+def _print_ended(ended: RunResult) -> None:
     run = ended.run
     style = "green" if run.state is RunState.SUCCEEDED else "bold red"
     console.print(

@@ -1,8 +1,8 @@
 """Works a run to its end, batch by batch, or puts it down where it is.
 
-States and edges stand in ARCHITECTURE.md. A run may be killed between any two statements: what is
-committed is one whole batch with its ledger rows and its cursor, and whoever claims the run goes
-on from there.
+The edges stand in `monitor/state/transitions.py`. A run may be killed between any two statements:
+what is committed is one whole batch with its ledger rows and its cursor, and whoever claims the run
+goes on from there.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, sqlstate, transaction
-from monitor.healing.attempts import ATTEMPTS, Attempts
-from monitor.healing.batches import Batch, HoldError, LeaseLostError
-from monitor.healing.crafts import Craft
-from monitor.healing.pace import Pace, PaceSettings, after_batch, first_pace, rest_seconds
-from monitor.healing.traffic import Traffic
-from monitor.healing.waits import SHORT, Waited
-from monitor.healing.yielding import Yielding
-from monitor.state.runs import Run, RunKind, get_run
-from monitor.state.statements import StateStatements
+from monitor.database import RETRYABLE_STATES, STATE_TIMEOUT, sqlstate, transaction
+from monitor.healing.batch import Batch
+from monitor.healing.batch_size import Pace, PaceSettings, after_batch, first_pace, rest_seconds
+from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
+from monitor.healing.pauses import Pauses
+from monitor.healing.retry import ATTEMPTS, BatchRetrier
+from monitor.healing.statements import HealingContext
+from monitor.healing.strategies import RunEnd, RunStrategy
+from monitor.healing.throttle.throttler import Throttler
+from monitor.healing.wait_times import WaitTimes
+from monitor.healing.writer import BatchWriter
+from monitor.state.counters import HEAL_FAILURES, add_to_counters
+from monitor.state.history import record_census
+from monitor.state.runs import Run, RunKind, RunState, get_run
+from monitor.state.transitions import finish_run, hold_run
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +60,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunResult:
     """How work on a run ended: finished with a recount, or put down."""
 
     run: Run
@@ -72,32 +76,34 @@ class Executor:
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        state: StateStatements,
-        crafts: Mapping[RunKind, Craft],
+        context: HealingContext,
+        writer: BatchWriter,
+        strategies: Mapping[RunKind, RunStrategy],
         *,
         pace: PaceSettings,
         lease: timedelta,
-        traffic: Traffic,
+        throttler: Throttler,
         on_progress: OnProgress = lambda _: None,
     ) -> None:
-        self._engine = engine
-        self._state = state
-        self._crafts = crafts
+        self._context = context
+        self._engine = context.engine
+        self._state = context.state
+        self._writer = writer
+        self._strategies = strategies
         self._pace_settings = pace
         self._lease = lease
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._progress: Progress | None = None
-        self._yielding = Yielding(
-            engine, state, traffic, lease=lease, stop=self._stop, say=self._say_waiting
+        self._pauses = Pauses(
+            context, throttler, lease=lease, stop=self._stop, say=self._say_waiting
         )
 
     def stop(self) -> None:
         """Finish the current batch, then put the run down."""
         self._stop.set()
 
-    async def work(self, run: Run) -> Ended:
+    async def work(self, run: Run) -> RunResult:
         """Work `run`, whose lease this process holds, to its end or until it must be put down.
 
         Raises LeaseLostError when another process took it over; database errors that outlast the
@@ -105,7 +111,7 @@ class Executor:
         """
         log.info("run_started", run_id=run.id, kind=run.kind, rows=run.planned_rows)
         async with self._heartbeat(run):
-            return await self._work(run)
+            return await self._work(run, self._strategies[run.kind])
 
     @asynccontextmanager
     async def _heartbeat(self, run: Run) -> AsyncIterator[None]:
@@ -130,17 +136,11 @@ class Executor:
                 # A batch holds the row, or the database is away: batches say what matters.
                 log.debug("lease_not_renewed", run_id=run.id, error=str(error))
 
-    async def _work(self, run: Run) -> Ended:
-        craft = self._crafts[run.kind]
+    async def _work(self, run: Run, strategy: RunStrategy) -> RunResult:
         try:
-            while True:
-                await self._batches(run, craft)
-                conclusion = await craft.conclude(run)
-                run = await self._reload(run)
-                if conclusion is not None:
-                    break
-        except HoldError as error:
-            return await self._hold(run, str(error))
+            return await self._finish(run, strategy, await self._passes(run, strategy))
+        except RunHeld as held:
+            return await self._hold(run, str(held))
         except (LeaseLostError, DatabaseUnavailableError):
             raise
         except StatementError as error:
@@ -148,28 +148,30 @@ class Executor:
                 # Somebody's lock outlasted every attempt: the run is none the worse for it.
                 return await self._hold(run, f"Put down after {ATTEMPTS} attempts: {error}")
             log.warning("run_failed", run_id=run.id, error=str(error))
-            await craft.fail(run, str(error))
-            return Ended(await self._reload(run), None)
-        log.info(
-            "run_ended",
-            run_id=run.id,
-            kind=run.kind,
-            state=run.state,
-            inserted=run.inserted,
-            outcome=run.outcome,
-        )
-        return Ended(run, conclusion.census)
+            return await self._finish(run, strategy, RunEnd(RunState.FAILED, str(error)))
 
-    async def _batches(self, run: Run, craft: Craft) -> None:
+    async def _passes(self, run: Run, strategy: RunStrategy) -> RunEnd:
+        """Write everything, as many times over as the strategy finds something left."""
+        await self._batches(run, strategy)
+        end = await strategy.verify(run)
+        while end is None:
+            run = await self._next_pass(run)
+            await self._batches(run, strategy)
+            end = await strategy.verify(run)
+        return end
+
+    async def _batches(self, run: Run, strategy: RunStrategy) -> None:
         """Write every batch of one pass; the pace and the time waited live here."""
-        attempts = Attempts(craft, stop=self._stop, wait_or_stop=self._yielding.wait_or_stop)
+        retrier = BatchRetrier(
+            self._writer, strategy, stop=self._stop, wait_or_stop=self._pauses.wait_or_stop
+        )
         pace = first_pace(self._pace_settings)
         self._progress = Progress(run, run.inserted, None, pace.size, 0.0, None)
-        waited = Waited()
+        waited = WaitTimes()
         started = time.perf_counter()
         while True:
-            waited = await self._yielding.until_free(run, waited)
-            batch, size = await attempts.write(run, pace.size, waited)
+            waited = await self._pauses.wait_while_throttled(run, waited)
+            batch, size = await retrier.write(run, pace.size, waited)
             if batch is None:
                 return
             pace = pace if size == pace.size else Pace(size)
@@ -183,9 +185,7 @@ class Executor:
                 inserted=batch.inserted,
                 blocked=batch.blocked,
             )
-            waited = await self._yielding.rest(
-                rest_seconds(batch.seconds, self._pace_settings.duty)
-            )
+            waited = await self._pauses.rest(rest_seconds(batch.seconds, self._pace_settings.duty))
 
     def _report(self, run: Run, batch: Batch, pace: Pace, elapsed: float) -> None:
         self._progress = Progress(
@@ -203,17 +203,54 @@ class Executor:
             self._progress = replace(self._progress, waiting_for=waiting_for)
             self._on_progress(self._progress)
 
-    async def _hold(self, run: Run, why: str) -> Ended:
-        async with transaction(self._engine, timeout=SHORT) as connection:
-            await self._state.run(
-                connection,
-                "run_hold",
-                {"run_id": run.id, "token": run.token, "outcome": why, "waited": 0.0},
+    async def _next_pass(self, run: Run) -> Run:
+        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+            changed = await self._state.run(
+                connection, "run_next_pass", {"run_id": run.id, "token": run.token}
             )
+            if changed.one_or_none() is None:
+                raise lease_lost(run)
+        return await self._reload(run)
+
+    async def _hold(self, run: Run, why: str) -> RunResult:
+        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+            await hold_run(connection, self._state, run, why)
         log.info("run_held", run_id=run.id, reason=why)
-        return Ended(await self._reload(run), None)
+        return RunResult(await self._reload(run), None)
+
+    async def _finish(self, run: Run, strategy: RunStrategy, end: RunEnd) -> RunResult:
+        """Write the end down with what follows from it; nothing where the run is ours no more."""
+        counters = [] if strategy.runs_counter is None else [strategy.runs_counter]
+        counters += [HEAL_FAILURES] if end.state is RunState.FAILED else []
+        async with transaction(self._engine, timeout=self._context.timeout) as connection:
+            if await finish_run(
+                connection,
+                self._state,
+                run,
+                end.state,
+                end.outcome,
+                remaining=end.remaining,
+                legacy_after=end.legacy_after,
+            ):
+                await strategy.settle(connection, run, end)
+                if end.census is not None:
+                    await record_census(connection, self._state, end.census)
+                if counters:
+                    totals = {(name, ""): 1.0 for name in counters}
+                    await add_to_counters(connection, self._state, totals)
+        ended = await self._reload(run)
+        if end.state is not RunState.FAILED:
+            log.info(
+                "run_ended",
+                run_id=run.id,
+                kind=ended.kind,
+                state=ended.state,
+                inserted=ended.inserted,
+                outcome=ended.outcome,
+            )
+        return RunResult(ended, end.census)
 
     async def _reload(self, run: Run) -> Run:
-        async with transaction(self._engine, timeout=SHORT) as connection:
+        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
             found = await get_run(connection, self._state, run.id)
-        return found if found is not None else run
+        return run if found is None else found

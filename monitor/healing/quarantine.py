@@ -12,7 +12,7 @@ from monitor.healing.statements import HealingStatements
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class QuarantineCount:
     """Legacy pairs of the audience that wait in quarantine, and are not due to be tried again."""
 
     pairs: int = 0
@@ -22,12 +22,12 @@ class Aside:
     """When the first of them is tried again."""
 
 
-async def count_aside(
+async def count_in_quarantine(
     connection: AsyncConnection,
     statements: HealingStatements,
     cutoffs: Cutoffs,
     verified_until: datetime | None,
-) -> Aside:
+) -> QuarantineCount:
     """What an automatic run leaves alone of the legacy pairs that a census counts."""
     values = {
         "legacy_until": cutoffs.legacy_until,
@@ -36,10 +36,10 @@ async def count_aside(
         "verified_until": verified_until,
     }
     row = (await connection.exec_driver_sql(statements.text("quarantine_count"), values)).one()
-    return Aside(int(row.pairs), int(row.appeared), row.retry_at)
+    return QuarantineCount(int(row.pairs), int(row.appeared), row.retry_at)
 
 
-async def count_aside_of_user(
+async def count_in_quarantine_of_user(
     connection: AsyncConnection,
     statements: HealingStatements,
     cutoffs: Cutoffs,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
 from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.census import affected_users
 from checks.citus.forms import form_of
@@ -18,7 +21,6 @@ from monitor.state.statements import StateStatements
 
 PACKAGE = "monitor.healing"
 
-
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 
 
@@ -28,7 +30,7 @@ class Part(StrEnum):
     USERS = "users"
     """Whole users, each with what was planned for it."""
     SPLIT = "split"
-    """One user's artworks behind the cursor, up to the window's limit, in the cursor's order."""
+    """One user's artworks behind the cursor, up to the slice's limit, in the cursor's order."""
     PAIR = "pair"
     """One user with the artwork that `artwork_cursor` names."""
 
@@ -38,6 +40,7 @@ class HealingStatements:
 
     def __init__(self, state: StateStatements) -> None:
         self.state = state
+        self._rendered: dict[str, str] = {}
 
     @cached_property
     def fragments(self) -> Fragments:
@@ -73,16 +76,16 @@ class HealingStatements:
         )
 
     def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
-        """The statement that writes. `quarantine`: some pairs are put aside, and these it leaves
-        alone; without any, it isn't slowed down by looking."""
-        return render(PACKAGE, "batch_insert", self._window(kind, part, quarantine))
+        """The statement that writes. `quarantine`: there are pairs in it, which are left alone;
+        without any, it isn't slowed down by looking."""
+        return render(PACKAGE, "batch_insert", self._over_slice(kind, part, quarantine))
 
     def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
         """The SELECT of the pair that a split of one would write next."""
-        return render(PACKAGE, "quarantine_next", self._window(kind, Part.SPLIT, quarantine))
+        return render(PACKAGE, "quarantine_next", self._over_slice(kind, Part.SPLIT, quarantine))
 
-    def _window(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
-        """What statements over a window name; a per-user run asks for no audience."""
+    def _over_slice(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
+        """What statements over a slice name; a per-user run asks for no audience."""
         cast = self.fragments["artwork_cast"].as_string(None)
         behind = "(%(artwork_cursor)s::{0} IS NULL OR a.id > %(artwork_cursor)s::{0})"
         after_cursor = "a.id = %(artwork_cursor)s::{0}" if part is Part.PAIR else behind
@@ -94,13 +97,13 @@ class HealingStatements:
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
             "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
             "not_quarantined": raw("TRUE"),
-            "put_aside": raw(_NOBODY).format(**self.fragments),
+            "quarantine_waiting": raw(_NOBODY).format(**self.fragments),
             "cured": raw(""),
         }
         if kind is RunKind.USER or self.state.pools.audience is Audience.ALL:
             names["in_audience"] = names["everybody_counts"] = raw("TRUE")
         if quarantine:
-            names["put_aside"] = compose(template(PACKAGE, "put_aside"), names)
+            names["quarantine_waiting"] = compose(template(PACKAGE, "quarantine_waiting"), names)
             names["not_quarantined"] = compose(template(PACKAGE, "not_quarantined"), names)
             # On Citus a pair that could be written after all leaves at the end of the run.
             if self.state.catalogue.engine is not Engine.CITUS:
@@ -112,4 +115,26 @@ class HealingStatements:
 
     def text(self, name: str) -> str:
         """The statement `name`, parameters unbound."""
-        return render(PACKAGE, name, self.fragments)
+        if name not in self._rendered:
+            self._rendered[name] = render(PACKAGE, name, self.fragments)
+        return self._rendered[name]
+
+
+@dataclass(frozen=True, slots=True)
+class HealingContext:
+    """The database that is healed: its engine, the statements for its catalogue, and how long a
+    statement may take that counts."""
+
+    engine: AsyncEngine
+    statements: HealingStatements
+    timeout: timedelta
+
+    @property
+    def state(self) -> StateStatements:
+        """The statements over our own tables."""
+        return self.statements.state
+
+    @property
+    def on_citus(self) -> bool:
+        """The tables lie on several nodes, which have no snapshot in common."""
+        return self.state.catalogue.engine is Engine.CITUS

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
 from checks.errors import StatementError
+from checks.relations import Engine
 from checks.statements import raw, render
-from monitor.database import sqlstate
-from monitor.healing.refusals import refusal_sentence, refuses_row
+from monitor.database import set_local
+from monitor.healing.batch import BatchStart, Written, write_or_refusal
+from monitor.healing.sqlstates import refusal_sentence
 from monitor.healing.statements import PACKAGE, HealingStatements
 from monitor.state.runs import Run
 
@@ -40,73 +39,65 @@ def undo_sql(statements: HealingStatements, name: str, *, begun: bool) -> str:
     return render(PACKAGE, form, {**names, "behind_cursor": behind})
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of the next ledger rows, and where the cursor stands behind them."""
-
-    rows: int
-    """Impressions deleted."""
-    cleared: int
-    """Ledger rows removed: of deleted impressions, and of those that were gone already."""
-    users: int
-    last_user: object
-    last_artwork: object
-
-
-class Deletes:
-    """Takes rows back inside the transactions of batches."""
+class UndoRows:
+    """Deletes what a run's ledger lists, inside the transactions of batches."""
 
     def __init__(self, statements: HealingStatements) -> None:
         both = (False, True)
+        self._probes_indexes = statements.state.catalogue.engine is Engine.POSTGRESQL
         self._batch = {begun: undo_sql(statements, "undo_batch", begun=begun) for begun in both}
         self._next = {begun: undo_sql(statements, "undo_next", begun=begun) for begun in both}
         self._refused = 0
         self.refusal: str | None = None
         """What the database said to the last row that it refused to delete."""
 
-    async def take(
-        self, connection: AsyncConnection, run: Run, begun: Row[Any], size: int
-    ) -> Taken | None:
-        """Look at the next `size` ledger rows; None at the end. Raises what the database refuses.
-
-        A single row is never refused: it stays where it is, listed, and the cursor passes it.
-        """
+    async def write(
+        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
+    ) -> Written | None:
+        """The next `size` ledger rows: what is untouched is taken back. A single row that is
+        refused stays where it is, listed, and the cursor passes it."""
+        if self._probes_indexes:
+            await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
         values = {
             "undoes": run.undoes,
-            "user_cursor": begun.user_cursor,
-            "artwork_cursor": begun.artwork_cursor,
+            "user_cursor": start.user_cursor,
+            "artwork_cursor": start.artwork_cursor,
+            "limit": size,
         }
         if size > 1:
-            return await self._delete(connection, begun, {**values, "limit": size})
-        try:
-            async with connection.begin_nested():
-                taken = await self._delete(connection, begun, {**values, "limit": 1})
-                # A deferred constraint would speak up at the commit, and lose the batch.
-                await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-                return taken
-        except DBAPIError as error:
-            if not refuses_row(sqlstate(error)):
-                raise
-            refusal = error
-        self._note(run, begun, refusal)
-        text = self._next[begun.user_cursor is not None]
-        row = (await connection.exec_driver_sql(text, values)).one_or_none()
-        return None if row is None else Taken(0, 0, 1, row.user_id, row.artwork_id)
+            return await self._delete(connection, start, values)
+        done = await write_or_refusal(connection, lambda: self._delete(connection, start, values))
+        if not isinstance(done, DBAPIError):
+            return done
+        self._note(run, start, done)
+        return await self._step_over(connection, start, values)
 
     async def _delete(
-        self, connection: AsyncConnection, begun: Row[Any], values: Values
-    ) -> Taken | None:
-        text = self._batch[begun.user_cursor is not None]
+        self, connection: AsyncConnection, start: BatchStart, values: Values
+    ) -> Written | None:
+        text = self._batch[start.user_cursor is not None]
         row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
         if row is None:
             return None
-        return Taken(row.taken, row.cleared, row.users, row.last_user, row.last_artwork)
+        place = {"user_cursor": row.last_user, "artwork_cursor": row.last_artwork}
+        cursor = {**place, "cleared": row.cleared, "taken": row.taken}
+        return Written(row.taken, row.users, start.position + row.cleared, cursor)
 
-    def _note(self, run: Run, begun: Row[Any], error: DBAPIError) -> None:
+    async def _step_over(
+        self, connection: AsyncConnection, start: BatchStart, values: Values
+    ) -> Written | None:
+        text = self._next[start.user_cursor is not None]
+        row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
+        if row is None:
+            return None
+        place = {"user_cursor": row.user_id, "artwork_cursor": row.artwork_id}
+        return Written(0, 1, start.position, {**place, "cleared": 0, "taken": 0})
+
+    def _note(self, run: Run, start: BatchStart, error: DBAPIError) -> None:
         self._refused += 1
         self.refusal = refusal_sentence(error)
         log.warning("impression_not_taken_back", run_id=run.id, error=self.refusal)
-        if begun.inserted == 0 and self._refused > MAX_REFUSED:
+        if start.inserted == 0 and self._refused > MAX_REFUSED:
             raise StatementError(
                 f"{MAX_REFUSED} impressions could not be deleted and none could, so it is the"
                 f" table that refuses: {self.refusal}."

@@ -1,27 +1,22 @@
-"""Counts again after the last batch, and closes the run with what was found."""
+"""Counts again after the last batch of a pass: what is left of the plan, and everything anew."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census, take_census
 from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
-from checks.relations import Engine
 from checks.spec import Cutoffs
-from monitor.database import snapshot, transaction
-from monitor.healing.planning import database_now
-from monitor.healing.quarantine import count_aside_of_user, prune_quarantine
-from monitor.healing.statements import HealingStatements
-from monitor.state.control import mark_verified, read_control
-from monitor.state.counters import HEAL_FAILURES, HEAL_RUNS, add_to_counters
-from monitor.state.history import record_census
+from monitor.database import database_now, snapshot
+from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.statements import HealingContext
+from monitor.state.control import read_control
 from monitor.state.quarantine import first_refusal
-from monitor.state.runs import Run, RunKind, RunState, get_run
+from monitor.state.runs import Run, RunKind, get_run
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +33,7 @@ class Recount:
     rows_left: int
     """What the plan still allows to be written."""
     quarantined: int
-    """Pairs that the run has put aside; not among those still missing."""
+    """Pairs that the run has put into quarantine; not among those still missing."""
     refusal: str | None
     """What the database said to the first of them."""
     census: Census | None
@@ -46,24 +41,21 @@ class Recount:
 
 
 class Verifier:
-    """Recounts and finishes runs."""
+    """Recounts runs that heal."""
 
-    def __init__(
-        self, engine: AsyncEngine, statements: HealingStatements, *, timeout: timedelta
-    ) -> None:
-        self._engine = engine
-        self._statements = statements
-        self._state = statements.state
-        self._timeout = timeout
+    def __init__(self, context: HealingContext) -> None:
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
 
-    async def verify(self, run: Run) -> Recount:
+    async def recount(self, run: Run) -> Recount:
         """Count what is left of the frozen plan, and everything anew, in one snapshot.
 
         Citus has no snapshot over several nodes: there it is counted until two counts in a row
         agree about the plan, and if they never do, the larger one holds.
         """
         recount = await self._recount(run)
-        if self._state.catalogue.engine is Engine.POSTGRESQL:
+        if not self._context.on_citus:
             return recount
         for _ in range(MOST_RECOUNTS - 1):
             again = await self._recount(run)
@@ -77,7 +69,7 @@ class Verifier:
 
     async def _recount(self, run: Run) -> Recount:
         catalogue, pools = self._state.catalogue, self._state.pools
-        async with snapshot(self._engine, timeout=self._timeout) as connection:
+        async with snapshot(self._context.engine, timeout=self._context.timeout) as connection:
             current = await get_run(connection, self._state, run.id)
             current = run if current is None else current
             recount = Recount(
@@ -115,74 +107,7 @@ class Verifier:
             left = await take_user_census(connection, catalogue, pools, frozen, user)
         except UnknownUserError:
             return 0
-        aside = await count_aside_of_user(
+        waiting = await count_in_quarantine_of_user(
             connection, self._statements, frozen, user, due_until=run.started_at
         )
-        return left.legacy_untracked - aside
-
-    async def finish(self, run: Run, state: RunState, outcome: str, recount: Recount) -> None:
-        """Close the run; keep the recount as the newest census; move the verified cutoff."""
-        async with transaction(self._engine, timeout=self._timeout) as connection:
-            closed = await self._state.run(
-                connection,
-                "run_finish",
-                {
-                    "run_id": run.id,
-                    "token": run.token,
-                    "state": state.value,
-                    "outcome": outcome,
-                    "remaining": recount.remaining,
-                    "legacy_after": (
-                        recount.remaining
-                        if recount.census is None
-                        else recount.census.legacy_untracked
-                    ),
-                    "waited": 0.0,
-                },
-            )
-            if closed.rowcount != 1:
-                return
-            await self._state.run(connection, "work_delete", {"run_id": run.id})
-            cutoffs = Cutoffs.at(await database_now(connection), self._state.pools)
-            await prune_quarantine(connection, self._statements, cutoffs)
-            if recount.census is not None:
-                await record_census(connection, self._state, recount.census)
-            planned = run.planned_rows + run.aside
-            whole = run.legacy_before is not None and planned >= run.legacy_before
-            # Quarantined pairs have an alert of their own: one of them must not blind the other.
-            if recount.remaining == 0 and run.kind is RunKind.HEAL and whole:
-                await mark_verified(connection, self._state, run.legacy_until, run.started_at)
-            if run.kind is RunKind.USER:
-                await self._set_once_flag(connection, run)
-            await add_to_counters(connection, self._state, {(HEAL_RUNS, ""): 1.0})
-
-    async def fail(self, run: Run, why: str) -> None:
-        """Close the run as failed, with the sentence that says why."""
-        async with transaction(self._engine, timeout=self._timeout) as connection:
-            closed = await self._state.run(
-                connection,
-                "run_finish",
-                {
-                    "run_id": run.id,
-                    "token": run.token,
-                    "state": RunState.FAILED.value,
-                    "outcome": why,
-                    "remaining": None,
-                    "legacy_after": None,
-                    "waited": 0.0,
-                },
-            )
-            if closed.rowcount == 1:
-                await self._state.run(connection, "work_delete", {"run_id": run.id})
-                totals = {(HEAL_RUNS, ""): 1.0, (HEAL_FAILURES, ""): 1.0}
-                await add_to_counters(connection, self._state, totals)
-
-    async def _set_once_flag(self, connection: AsyncConnection, run: Run) -> None:
-        current = await get_run(connection, self._state, run.id)
-        if current is None or current.inserted == 0:
-            return
-        await self._state.run(
-            connection,
-            "backfilled_user_set",
-            {"user_id": str(run.subject), "run_id": run.id, "inserted": current.inserted},
-        )
+        return left.legacy_untracked - waiting

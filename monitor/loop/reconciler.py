@@ -16,9 +16,9 @@ from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
-from monitor.database import transaction
-from monitor.healing.planning import NotNowError, database_now
-from monitor.healing.quarantine import Aside, count_aside
+from monitor.database import database_now, transaction
+from monitor.healing.errors import HealRefusedError
+from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
 from monitor.policy.breaker_store import (
@@ -159,10 +159,12 @@ class Reconciler:
         )
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
-        aside = Aside()
+        waiting = QuarantineCount()
         if result.census is not None:
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            aside = await count_aside(connection, runtime.healing, cutoffs, control.verified_until)
+            waiting = await count_in_quarantine(
+                connection, runtime.healing, cutoffs, control.verified_until
+            )
         return PolicyInput(
             censuses=tuple(self._census.newest),
             census_error=result.error,
@@ -177,8 +179,8 @@ class Reconciler:
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
-            quarantined=aside.pairs,
-            retry_at=aside.retry_at,
+            quarantined=waiting.pairs,
+            retry_at=waiting.retry_at,
         )
 
     async def _record(
@@ -206,7 +208,7 @@ class Reconciler:
             log.warning("recurring", pairs=inputs.recurring, within_24_hours=within)
         try:
             if decision.code is Code.RESUME and inputs.active_run is not None:
-                await self._run_queue.take_up(inputs.active_run)
+                await self._run_queue.resume(inputs.active_run)
             else:
                 run = await self._run_queue.start(Trigger.SCHEDULE, decision.reason)
                 if run is not None:
@@ -217,7 +219,7 @@ class Reconciler:
                         rows=run.planned_rows,
                         seconds=round(time.perf_counter() - started, 3),
                     )
-        except NotNowError as error:
+        except HealRefusedError as error:
             # The count on the primary, in the plan's own snapshot, says otherwise.
             self._board.update(decision=error.decision, decided_at=datetime.now(UTC))
             log.warning("run_refused", code=error.decision.code, reason=str(error))

@@ -13,10 +13,10 @@ from checks.errors import ConservatorError, RefusedError
 from checks.pairs import UserCensus, take_user_census
 from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
-from monitor.database import snapshot
-from monitor.healing.batches import HoldError, LeaseLostError
+from monitor.database import database_now, snapshot
+from monitor.healing.errors import HealRefusedError, LeaseLostError, RunHeldError
 from monitor.healing.executor import Executor, Progress
-from monitor.healing.planning import AlreadyBackfilled, NotNowError, database_now
+from monitor.healing.planner import AlreadyBackfilled
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.status import StatusBoard
@@ -69,7 +69,7 @@ class RunQueue:
     async def start(self, trigger: Trigger, reason: str) -> Run | None:
         """Plan a run over the audience and hand it over; None when there is nothing to heal.
 
-        Raises ActiveRunError, PausedError, NotNowError.
+        Raises ActiveRunError, PausedError, HealRefusedError.
         """
         with self._starting():
             runtime = self._runtime.current
@@ -91,19 +91,19 @@ class RunQueue:
         with self._starting():
             runtime = self._runtime.current
             planned = await runtime.undo_planner.plan(
-                runtime.claimant(trigger), run_id, reason=reason
+                runtime.run_owner(trigger), run_id, reason=reason
             )
             if planned is None:
                 return None
             self._enqueue(planned.run)
             return planned.run
 
-    async def take_up(self, run: Run) -> bool:
+    async def resume(self, run: Run) -> bool:
         """Go on with a run that nobody holds; False when another process was first."""
         if run.id in self._run_ids:
             return False
         with self._starting():
-            claimed = await self._runtime.current.take_up(run.id)
+            claimed = await self._runtime.current.resume(run.id)
             if claimed is None:
                 return False
             log.info(
@@ -168,8 +168,8 @@ class RunQueue:
     async def backfill_user(self, user_id: str, *, force: bool, trigger: Trigger) -> UserBackfill:
         """Backfill one user, once unless forced, and wait for the end.
 
-        Raises UnknownUserError, PausedError, NotNowError, ActiveRunError, or what the run failed
-        with.
+        Raises UnknownUserError, PausedError, HealRefusedError, ActiveRunError, RunHeldError, or
+        what the run failed with.
         """
         self._refuse_when_stopping()
         runtime = self._runtime.current
@@ -177,7 +177,7 @@ class RunQueue:
         async with self._users:
             with self._starting():
                 planned = await runtime.planner.plan_user(
-                    runtime.claimant(trigger),
+                    runtime.run_owner(trigger),
                     user_id,
                     reason="Asked for by a caller.",
                     force=force,
@@ -196,7 +196,7 @@ class RunQueue:
         if ended.run.state is RunState.FAILED:
             raise ConservatorError(f"Run {ended.run.id} failed: {ended.run.outcome}")
         if ended.run.state is RunState.HELD:
-            raise HoldError(ended.run.outcome)
+            raise RunHeldError(ended.run.outcome)
         return UserBackfill(updated=ended.run.inserted, run_id=ended.run.id, skipped=False)
 
     def _refuse_when_breaker_open(self, runtime: Runtime) -> None:
@@ -204,7 +204,7 @@ class RunQueue:
         control = self._board.current.control
         refusal = None if census is None else runtime.guard(census, control)
         if refusal is not None:
-            raise NotNowError(refusal)
+            raise HealRefusedError(refusal)
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping:

@@ -22,7 +22,7 @@ from checks.relations import Catalogue
 from checks.spec import Cutoffs
 from checks.statements import Fragments, compose, identifier, raw, render
 from monitor.database import set_local, transaction, translated
-from monitor.healing.recurring import count_recurring
+from monitor.healing.planner import count_recurring
 from monitor.policy.breaker import LOOK_BACK
 from monitor.policy.loss import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime

@@ -46,7 +46,7 @@ class BreakerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedRun:
+class FinishedRun:
     """How a heal run over the audience ended, as far as it says whether healing works."""
 
     id: int
@@ -84,7 +84,7 @@ class BreakerInput:
     """The largest audience of a census since the window began."""
     loss: Loss | None = None
     """From a tally taken just now; None where none was."""
-    last_runs: Sequence[EndedRun] = ()
+    last_runs: Sequence[FinishedRun] = ()
     """The newest first, those that ended since the last reset."""
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.policy.breaker import LOOK_BACK, EndedRun
+from monitor.policy.breaker import LOOK_BACK, FinishedRun
 from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.state.control import (
     Control,
@@ -40,7 +40,7 @@ class History:
     """What our own tables tell the policy beside the newest census."""
 
     most_audience: int
-    last_runs: tuple[EndedRun, ...]
+    last_runs: tuple[FinishedRun, ...]
     recurring: int
     """Pairs of the last 24 hours' runs that had appeared behind the last verified heal."""
 
@@ -51,7 +51,7 @@ async def read_history(
     """The largest audience and the recurring pairs of the look-back, and the last `runs` runs."""
     ended = await state.run(connection, "runs_last_ended", {"limit": runs})
     last_runs = tuple(
-        EndedRun(row.id, row.legacy_before, row.legacy_after, row.remaining, row.quarantined)
+        FinishedRun(row.id, row.legacy_before, row.legacy_after, row.remaining, row.quarantined)
         for row in ended
     )
     window = {"window": LOOK_BACK}

@@ -8,7 +8,7 @@ from datetime import datetime, time
 
 from checks.census import Census
 from monitor.config.values import Window
-from monitor.policy.breaker import BreakerSettings, EndedRun
+from monitor.policy.breaker import BreakerSettings, FinishedRun
 from monitor.policy.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
@@ -55,7 +55,7 @@ class PolicyInput:
     """From a tally taken in this pass; None where none was."""
     tally_error: str | None = None
     """Why the tally that goes before a heal could not be taken."""
-    last_runs: Sequence[EndedRun] = ()
+    last_runs: Sequence[FinishedRun] = ()
     """The heal runs that ended last, the newest first."""
     recurring: int = 0
     """Legacy pairs that appeared behind the last verified heal, as the pass's tally found them."""

@@ -10,8 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Cutoffs
-from monitor.database import transaction
-from monitor.healing.planning import database_now
+from monitor.database import database_now, transaction
 from monitor.healing.quarantine import prune_quarantine
 from monitor.runtime import Runtime
 

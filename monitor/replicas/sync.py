@@ -35,6 +35,7 @@ from monitor.state.history import prune
 from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
+from monitor.state.transitions import abandon_user_runs
 from monitor.status import CENSUS, CheckStatus, StatusBoard
 
 log = structlog.get_logger(__name__)
@@ -259,7 +260,7 @@ class StateSync:
                 # The breaker still needs a day of it, however little is asked for.
                 history = max(runtime.settings.history, LOOK_BACK)
                 await prune(connection, runtime.state, history)
-                await runtime.state.run(connection, "run_abandon_user", {"subject": None})
+                await abandon_user_runs(connection, runtime.state)
                 await runtime.state.run(connection, "check_status_forget", {"names": names})
                 await self._leadership.confirm(connection)
             await forget_erased(runtime, self._leadership.confirm)

@@ -13,7 +13,7 @@ from checks.pairs import UserCensus
 from checks.spec import Cutoffs
 from monitor.commands import UserBackfill, WouldUndo
 from monitor.database import transaction
-from monitor.healing.quarantine import count_aside_of_user
+from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.loop.run_queue import RunQueue
 from monitor.policy.breaker_store import BreakerReset, newest_share, reset
 from monitor.replicas.leadership import Leadership
@@ -84,10 +84,10 @@ class ServiceCommands:
         runtime = self._runtime.current
         cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(self._engine, timeout=SHORT) as connection:
-            aside = await count_aside_of_user(
+            waiting = await count_in_quarantine_of_user(
                 connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )
-        return max(0, census.legacy_untracked - aside)
+        return max(0, census.legacy_untracked - waiting)
 
     @_in_turn
     async def backfilled(self, user_id: str) -> Backfilled | None:
@@ -118,7 +118,7 @@ class ServiceCommands:
     @_in_turn
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
-        found = await self._runtime.current.undo_planner.survey(run_id)
+        found = await self._runtime.current.undo_planner.preview(run_id)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     @_in_turn

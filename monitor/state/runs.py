@@ -1,9 +1,9 @@
-"""Heal runs as rows: states, leases, cursors. ARCHITECTURE.md draws the states and edges."""
+"""Runs as rows: states, leases, cursors. The edges between states stand in `transitions`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -174,29 +174,6 @@ async def list_batches(
     return tuple(
         BatchRow(row.number, row.started_at, row.seconds, row.users, row.inserted) for row in rows
     )
-
-
-async def claim(
-    connection: AsyncConnection,
-    statements: SchemaStatements,
-    run_id: int,
-    *,
-    holder: str,
-    lease: timedelta,
-    beyond_breaker: bool = False,
-) -> Run | None:
-    """Take over a run whose lease is free; None when another process was first.
-
-    `beyond_breaker`: from here on it goes on although the breaker is open.
-    """
-    values = {
-        "run_id": run_id,
-        "holder": holder,
-        "lease": lease,
-        "beyond_breaker": beyond_breaker,
-    }
-    row = (await statements.run(connection, "run_claim", values)).one_or_none()
-    return None if row is None else run_from_row(row)
 
 
 async def seconds_since_last_finished(

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.database import transaction
-from monitor.healing.planning import NotNowError
+from monitor.healing.errors import HealRefusedError
 from monitor.policy.decision import Code
 from monitor.service.service import Service
 from monitor.state.control import Control, mark_breaker_open
@@ -109,10 +109,10 @@ async def test_it_stays_open_across_a_restart_and_refuses_whoever_asks(
         async with service_on(app_database_url, breaker=CAREFUL) as service:
             await wait_until(decided(service, Code.LOSS), DEADLINE)
             assert breaker(service).breaker_at == since
-            with pytest.raises(NotNowError, match="have vanished") as refused:
+            with pytest.raises(HealRefusedError, match="have vanished") as refused:
                 await service.commands.backfill_all()
             assert refused.value.code == "breaker_open"
-            with pytest.raises(NotNowError, match="have vanished"):
+            with pytest.raises(HealRefusedError, match="have vanished"):
                 await service.commands.backfill_user("u0001", force=False)
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
 
@@ -205,12 +205,12 @@ async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: st
                 await mark_breaker_open(c, runtime.state, code="loss", reason="A test.")
             held = await runtime.executor(lambda _: None).work(run)
             assert (held.run.state.value, held.run.inserted) == ("held", 0)
-            with pytest.raises(NotNowError, match=r"A test\."):
+            with pytest.raises(HealRefusedError, match=r"A test\."):
                 await runtime.planner.plan_user(
-                    runtime.claimant(Trigger.API), "u0001", reason="a test", force=True
+                    runtime.run_owner(Trigger.API), "u0001", reason="a test", force=True
                 )
             assert "A test." in held.run.outcome
-            beyond = await runtime.take_up(run.id, beyond_breaker=True)
+            beyond = await runtime.resume(run.id, beyond_breaker=True)
             assert beyond is not None
             assert beyond.beyond_breaker
             ended = await runtime.executor(lambda _: None).work(beyond)

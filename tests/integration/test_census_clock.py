@@ -11,8 +11,8 @@ import pytest
 
 from checks.census import take_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
+from monitor.database import database_now
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
 from tests.support.odd_halls import BERLIN
 from tests.support.opening import connected, open_hall, run

@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Cutoffs
-from monitor.database import snapshot, transaction
-from monitor.healing.planning import database_now
-from monitor.healing.quarantine import count_aside
+from monitor.database import database_now, snapshot, transaction
+from monitor.healing.quarantine import count_in_quarantine
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.state import history
 from monitor.state.runs import RunState
@@ -24,7 +23,7 @@ from tests.support.books import (
 from tests.support.healing import claimed, heal, heal_until, make_runtime, plan
 from tests.support.poison import POISONS, THREE, missing, quarantined
 from tests.support.servers import EMBEDDED
-from tests.support.undoing import MATCHING, surveyed, undo
+from tests.support.undoing import MATCHING, previewed, undo
 
 # What is tested are the forms, not the servers: one is enough.
 pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
@@ -92,7 +91,7 @@ async def test_an_undo_takes_back_what_the_app_has_not_touched(app_database_url:
             " FROM conservator.backfilled_impression ORDER BY 1, 2 LIMIT 5)"
         )
         await app.run("DELETE FROM art_sessions WHERE id = 'old0012'")
-        before = await surveyed(runtime, run.id)
+        before = await previewed(runtime, run.id)
         assert (before.listed, before.touched, before.gone) == (72, 5, 6)
         ended = await undo(runtime, run.id)
         assert ended.run.state is RunState.SUCCEEDED
@@ -113,7 +112,7 @@ async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> No
         assert set(await quarantined(app)) == set(THREE) == await missing(app)
         async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
             cutoffs = Cutoffs.at(await database_now(connection), runtime.state.pools)
-            aside = await count_aside(connection, runtime.healing, cutoffs, None)
+            aside = await count_in_quarantine(connection, runtime.healing, cutoffs, None)
         assert aside.pairs == 3
         user = THREE[0][0]
         await app.run("DELETE FROM users WHERE id = %(user)s", user=user)

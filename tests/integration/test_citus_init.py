@@ -12,6 +12,7 @@ from checks.relations import Engine
 from monitor.cli.sql import forced, statements
 from monitor.database import on_nodes, set_local
 from monitor.demo.server import PostgresServer
+from monitor.healing.statements import HealingContext
 from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
 from monitor.state import schema
 from tests.support.app import app_on
@@ -115,8 +116,8 @@ async def test_a_run_on_citus_is_over_when_two_counts_agree(
     ):
         await app.plant(users=1, artworks=1)
         done = (await heal(runtime)).run
-        verifier = Counts(runtime.engine, runtime.healing, timeout=runtime.settings.lease)
+        verifier = Counts(HealingContext(runtime.engine, runtime.healing, runtime.settings.lease))
         verifier.remaining = [*counts]
-        assert (await verifier.verify(done)).remaining == expected
+        assert (await verifier.recount(done)).remaining == expected
         assert verifier.remaining == []
         assert len(counts) <= MOST_RECOUNTS

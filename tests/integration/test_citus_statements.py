@@ -45,12 +45,12 @@ LEDGER = "backfilled_impression"
 HEALING = (
     *("plan_recurring", "verify_plan", "work_insert", "quarantine_count", "quarantine_of_user"),
     *("quarantine_over", "quarantine_drop", "quarantine_retry_all", "quarantine_new"),
-    *("undo_left", "undo_survey", "undo_size", "undo_plan", "undo_close", "undo_user_flags"),
+    *("undo_left", "undo_survey", "undo_size", "undo_user_flags"),
     *("batch_begin", "batch_advance", "batch_record", "undo_advance", "undo_unverified"),
 )
 STATE = (
     *("erased_users", "forget_users", "ledger_sweep", "ledger_place", "history_old_runs"),
-    *("history_listed", "history_prune", "work_slice", "run_claim"),
+    *("history_listed", "history_prune", "work_slice", "run_claim", "run_insert_undo", "run_close"),
 )
 
 

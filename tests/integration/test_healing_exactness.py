@@ -6,8 +6,7 @@ from functools import partial
 
 from checks.census import take_census
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import (

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.healing.executor import Ended
+from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
@@ -49,7 +49,7 @@ async def waits_for_the_app(app: App) -> bool:
     )
 
 
-async def assert_healed(app: App, ended: Ended, rows: int) -> None:
+async def assert_healed(app: App, ended: RunResult, rows: int) -> None:
     assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, rows)
     assert await quarantined(app) == {}
     await assert_books_agree(app)

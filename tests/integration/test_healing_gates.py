@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.database import transaction
-from monitor.healing.planning import PausedError
+from monitor.healing.errors import PausedError
 from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import RunState

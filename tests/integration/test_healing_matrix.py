@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import take_census
 from checks.errors import CatalogueError
 from checks.spec import CatalogueSpec, Cutoffs
-from monitor.database import snapshot
-from monitor.healing.planning import database_now
+from monitor.database import database_now, snapshot
 from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState
 from tests.support.anti_join import anti_join

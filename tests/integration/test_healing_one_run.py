@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from monitor.database import transaction
-from monitor.healing.batches import LeaseLostError
+from monitor.healing.errors import ActiveRunError, LeaseLostError
 from monitor.healing.executor import Progress
-from monitor.healing.planning import ActiveRunError
 from monitor.runtime import Runtime
-from monitor.state.runs import Run, RunState, Trigger, claim
+from monitor.state.runs import Run, RunState, Trigger
+from monitor.state.transitions import claim
 from tests.support.app import app_on
 from tests.support.books import (
     assert_books_agree,
@@ -28,7 +28,7 @@ PACED = {"healing": {"pace": {"max_batch": 10}}, "database": {"lock_timeout": "3
 
 async def plan_user(runtime: Runtime, user: str) -> Run:
     run = await runtime.planner.plan_user(
-        runtime.claimant(Trigger.API), user, reason="a test", force=False
+        runtime.run_owner(Trigger.API), user, reason="a test", force=False
     )
     assert isinstance(run, Run)
     return run

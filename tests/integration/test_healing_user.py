@@ -9,8 +9,7 @@ import pytest
 
 from checks.errors import UnknownUserError
 from monitor.commands import UserBackfill
-from monitor.healing.batches import HoldError
-from monitor.healing.planning import PausedError
+from monitor.healing.errors import PausedError, RunHeldError
 from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
@@ -136,7 +135,7 @@ async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_
                 "CREATE TRIGGER throw AFTER INSERT ON conservator.batch"
                 " FOR EACH STATEMENT EXECUTE FUNCTION throw()"
             )
-            with pytest.raises(HoldError):
+            with pytest.raises(RunHeldError):
                 await service.commands.backfill_user("u0001", force=False)
             await app.run("DROP FUNCTION throw CASCADE")
             assert await app.rows("SELECT state, inserted FROM conservator.run") == [("held", 4)]

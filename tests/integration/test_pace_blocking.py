@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.healing.signals.blocking import has_free_connection, watch_blocked
+from monitor.healing.throttle.blocking import has_free_connection, watch_blocking
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
@@ -122,9 +122,9 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                 await waiting.enter_async_context(
                     blocked_visitors(app_database_url, app, "u0001", "u0002")
                 )
-                async with watch_blocked(app_engine, pids[batch]) as watched:
-                    await wait_until(lambda: watched.blocked > 0, PATIENCE)
-                assert watched.blocked == 1
+                async with watch_blocking(app_engine, pids[batch]) as watched:
+                    await wait_until(lambda: watched.most > 0, PATIENCE)
+                assert watched.most == 1
                 await open_transactions.aclose()
 
 
@@ -152,7 +152,7 @@ async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int)
     url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_tcp_port}/nowhere"
     away = create_engine(url, pool_size=2)
     with capture_logs() as events:
-        async with watch_blocked(away, 1) as watched:
+        async with watch_blocking(away, 1) as watched:
             await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events}, PATIENCE)
-    assert watched.blocked == 0
+    assert watched.most == 0
     await away.dispose()

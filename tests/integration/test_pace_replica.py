@@ -14,8 +14,8 @@ from monitor.demo.child import Child
 from monitor.demo.directories import PrivateDirectory
 from monitor.demo.processes import server_user
 from monitor.demo.server import PostgresServer
-from monitor.healing.signals.gather import DEADLINE
-from monitor.healing.signals.replicas import read_replicas
+from monitor.healing.throttle.gather import DEADLINE
+from monitor.healing.throttle.replicas import read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there

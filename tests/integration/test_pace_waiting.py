@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from monitor.demo.server import PostgresServer
-from monitor.healing.batches import LeaseLostError
-from monitor.healing.executor import Ended, Progress
-from monitor.healing.signals.gather import Sources, gather_signals
-from monitor.healing.signals.model import Unknown
-from monitor.healing.yielding import USER_PATIENCE_SECONDS
+from monitor.healing.errors import LeaseLostError
+from monitor.healing.executor import Progress, RunResult
+from monitor.healing.pauses import USER_PATIENCE_SECONDS
+from monitor.healing.throttle.gather import Sources, gather_signals
+from monitor.healing.throttle.model import Unknown
 from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
@@ -40,7 +40,7 @@ SENTENCE = "The SQL of healing.pace.wait_while returns true."
 @asynccontextmanager
 async def waiting_run(
     url: str, app: App, progress: list[Progress] | None = None, **database: object
-) -> AsyncIterator[tuple[Runtime, asyncio.Task[Ended]]]:
+) -> AsyncIterator[tuple[Runtime, asyncio.Task[RunResult]]]:
     """A run of 50 rows that waits because `traffic` is busy."""
     await app.plant(users=5, artworks=10)
     await app.run(TRAFFIC)
@@ -169,7 +169,7 @@ async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database
         pace = {"wait_while": "SELECT true"}
         async with make_runtime(app_database_url, healing={"pace": pace}) as runtime:
             run = await runtime.planner.plan_user(
-                runtime.claimant(Trigger.API), "u0001", reason="a test", force=False
+                runtime.run_owner(Trigger.API), "u0001", reason="a test", force=False
             )
             assert isinstance(run, Run)
             working = runtime.executor(lambda _: None).work(run)

@@ -13,8 +13,8 @@ from checks.errors import UnknownUserError
 from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
+from monitor.database import database_now
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected
 

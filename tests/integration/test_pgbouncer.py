@@ -140,7 +140,7 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
         await start_audit(app)
         async with make_runtime(through, **PACED) as runtime, neighbour(through) as seen:
             user = await runtime.planner.plan_user(
-                runtime.claimant(Trigger.API), "u0001", reason="a login", force=False
+                runtime.run_owner(Trigger.API), "u0001", reason="a login", force=False
             )
             assert isinstance(user, Run)
             ended = await runtime.executor(lambda _: None).work(user)
@@ -160,7 +160,7 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
             held = await runtime.executor(pause_once).work(run)
             assert (held.run.state, held.run.batches) == (RunState.HELD, 1)
             await app.run("UPDATE conservator.control SET paused = false")
-            taken = await runtime.take_up(run.id)
+            taken = await runtime.resume(run.id)
             assert taken is not None
             ended = await runtime.executor(lambda _: None).work(taken)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 60)

@@ -143,8 +143,8 @@ async def test_nothing_is_left_of_a_user_that_the_app_has_erased(app_database_ur
         await app.plant(users=3, artworks=4)
         await RAISED.build(app, [("u0002", "old0001"), ("u0003", "old0001")])
         for user in ("u0002", "u0003"):
-            claimant = runtime.claimant(Trigger.API)
-            run = await runtime.planner.plan_user(claimant, user, reason="a test", force=False)
+            run_owner = runtime.run_owner(Trigger.API)
+            run = await runtime.planner.plan_user(run_owner, user, reason="a test", force=False)
             assert isinstance(run, Run)
             await working(runtime, run)
         await app.run("DELETE FROM users WHERE id = 'u0002'; DROP TABLE poison CASCADE")

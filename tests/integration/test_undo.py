@@ -15,7 +15,7 @@ from tests.support.undoing import (
     assert_undo_is_booked,
     heal_what_is_missing,
     listed,
-    surveyed,
+    previewed,
     undo,
 )
 
@@ -85,7 +85,7 @@ async def test_exactly_the_untouched_rows_go_and_all_others_stay_as_they_are(
         before, ledger = await impressions(app), await listed(app)
         others = await app.fingerprint("users", "art_sessions")
         untouched = {row[:3] for row in before} & {row[1:] for row in ledger if row[0] == healed.id}
-        found = await surveyed(runtime, healed.id)
+        found = await previewed(runtime, healed.id)
         assert found.untouched == len(untouched)
         if untouched:
             ended = (await undo(runtime, healed.id)).run

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from monitor.database import transaction
-from monitor.healing.batches import LeaseLostError
-from monitor.healing.executor import Ended
+from monitor.healing.errors import LeaseLostError
+from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime
 from monitor.service.service import Service
 from monitor.state import control
@@ -38,7 +38,7 @@ QUICK = {"census": {"every": "100ms", "budget": "100%"}}
 @asynccontextmanager
 async def undo_at_the_gate(
     url: str, runtime: Runtime, *, after_batches: int, place: str = IMPRESSIONS
-) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
+) -> AsyncIterator[tuple[Gate, asyncio.Task[RunResult]]]:
     """An undo of run 1 that stands inside its next batch after so many."""
     async with app_on(url) as keeper:
         run = await plan_undo(runtime, 1)

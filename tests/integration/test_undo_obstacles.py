@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.healing.undo_planning import NotUndoableError
+from monitor.healing.errors import NotUndoableError
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.healing import heal, make_runtime

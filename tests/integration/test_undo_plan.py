@@ -7,15 +7,14 @@ from dataclasses import replace
 import pytest
 
 from monitor.database import transaction
-from monitor.healing.planning import ActiveRunError, PausedError
-from monitor.healing.undo_planning import NotUndoableError
-from monitor.healing.undo_survey import NO_TRACE, UndoSurvey, trace_warning
+from monitor.healing.errors import ActiveRunError, NotUndoableError, PausedError
+from monitor.healing.preview import NO_TRACE, UndoPreview, trace_warning
 from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import Run, RunState, Trigger, UnknownRunError
 from tests.support.app import app_on
 from tests.support.healing import heal, heal_until, make_runtime, plan
-from tests.support.undoing import BOOKS, UPSERT, plan_undo, refused, surveyed, switches, undo
+from tests.support.undoing import BOOKS, UPSERT, plan_undo, previewed, refused, switches, undo
 
 PACED = {"healing": {"pace": {"max_batch": 10}}}
 
@@ -73,8 +72,8 @@ async def test_the_once_flag_goes_with_any_of_the_users_backfills(app_database_u
 
 
 async def backfill(runtime: Runtime, user: str, *, force: bool = False) -> Run:
-    claimant = runtime.claimant(Trigger.API)
-    run = await runtime.planner.plan_user(claimant, user, reason="a test", force=force)
+    run_owner = runtime.run_owner(Trigger.API)
+    run = await runtime.planner.plan_user(run_owner, user, reason="a test", force=force)
     assert isinstance(run, Run)
     return (await runtime.executor(lambda _: None).work(run)).run
 
@@ -143,11 +142,11 @@ async def test_where_nothing_is_left_there_is_no_undo(app_database_url: str) -> 
             await control.resume(connection, runtime.state)
         before = await app.fingerprint(*BOOKS)
         planned = await runtime.undo_planner.plan(
-            runtime.claimant(Trigger.COMMAND), 1, reason="again"
+            runtime.run_owner(Trigger.COMMAND), 1, reason="again"
         )
         assert planned is None
         assert await app.fingerprint(*BOOKS) == before
-        assert await surveyed(runtime, 1) == UndoSurvey(2, 1, 0, 2, 0)
+        assert await previewed(runtime, 1) == UndoPreview(2, 1, 0, 2, 0)
 
 
 async def test_a_run_that_was_put_down_is_ended_and_taken_back(app_database_url: str) -> None:
@@ -188,12 +187,12 @@ async def test_the_warning_about_traces_goes_only_when_the_app_has_left_one(
 ) -> None:
     async with app_on(app_database_url), make_runtime(app_database_url) as runtime:
         catalogue = runtime.catalogue
-    assert trace_warning(catalogue, UndoSurvey(9, 3, 9, 0, 0)) == NO_TRACE
-    assert trace_warning(catalogue, UndoSurvey(9, 3, 8, 0, 1)) == NO_TRACE
-    assert trace_warning(catalogue, UndoSurvey(9, 3, 8, 1, 0)) is None
-    assert trace_warning(catalogue, UndoSurvey(9, 3, 0, 0, 9)) is None
+    assert trace_warning(catalogue, UndoPreview(9, 3, 9, 0, 0)) == NO_TRACE
+    assert trace_warning(catalogue, UndoPreview(9, 3, 8, 0, 1)) == NO_TRACE
+    assert trace_warning(catalogue, UndoPreview(9, 3, 8, 1, 0)) is None
+    assert trace_warning(catalogue, UndoPreview(9, 3, 0, 0, 9)) is None
     # The same day twice is no trace at all.
     columns = catalogue.impressions.columns
     dated = {**columns, "viewed_at": replace(columns["viewed_at"], type="date")}
     catalogue = replace(catalogue, impressions=replace(catalogue.impressions, columns=dated))
-    assert trace_warning(catalogue, UndoSurvey(9, 3, 8, 1, 0)) == NO_TRACE
+    assert trace_warning(catalogue, UndoPreview(9, 3, 8, 1, 0)) == NO_TRACE

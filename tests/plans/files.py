@@ -13,7 +13,7 @@ FOLDERS = (
     "checks/sql",
     "checks/citus/sql",
     "monitor/healing/sql",
-    "monitor/healing/signals/sql",
+    "monitor/healing/throttle/sql",
     "monitor/checking/sql",
     "monitor/state/sql",
 )

@@ -26,7 +26,7 @@ LEFT_OUT: Mapping[str, str] = {
             "quarantine_cured",
             "quarantined_by_user",
             "quarantined_pairs",
-            "put_aside",
+            "quarantine_waiting",
         ),
         _PART,
     ),
@@ -35,7 +35,7 @@ LEFT_OUT: Mapping[str, str] = {
     # A lease is renewed where a run takes its time, which is not the program's to say.
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
-    "undo_close": _SMALL,
+    "run_close": _SMALL,
     # Asked of a batch that takes longer than a tenth of a second.
     "blocked_by": _SERVER,
     **dict.fromkeys(("primary_position", "replica_position"), _SERVER),

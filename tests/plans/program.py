@@ -20,12 +20,10 @@ from checks.spec import Cutoffs
 from monitor.checking.expectations.client import Worker
 from monitor.checking.once import check_names, check_once
 from monitor.checking.structure import STRUCTURE
-from monitor.database import create_engine, snapshot, transaction
+from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.demo.server import PostgresServer
-from monitor.healing.planning import database_now
-from monitor.healing.recurring import count_recurring
-from monitor.healing.survey import survey
-from monitor.healing.undo_survey import preflight
+from monitor.healing.planner import count_recurring
+from monitor.healing.preview import preflight, preview_heal
 from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import CurrentRuntime, Runtime
@@ -39,7 +37,7 @@ from tests.support.app import App, app_on
 from tests.support.checking import registry_of
 from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
-from tests.support.undoing import plan_undo, surveyed
+from tests.support.undoing import plan_undo, previewed
 from tests.support.waiting import wait_until
 
 PATIENCE = 300.0
@@ -175,7 +173,7 @@ class Program:
         config = {"catalog": catalog, "checks": {"sql": [_OWN]}}
         await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
         async with make_runtime(self._url, **config) as runtime:
-            await self._survey(runtime)
+            await self._preview(runtime)
             await heal(runtime, max_rows=500)
 
     async def _serve(self, user: str) -> None:
@@ -207,11 +205,11 @@ class Program:
         finally:
             await service.stop()
 
-    async def _survey(self, runtime: Runtime) -> None:
+    async def _preview(self, runtime: Runtime) -> None:
         """The numbers before a person agrees."""
         async with _asked(runtime) as (connection, cutoffs):
             pools = runtime.settings.pools_spec()
-            await survey(
+            await preview_heal(
                 connection,
                 runtime.catalogue,
                 pools,
@@ -223,7 +221,7 @@ class Program:
 
     async def _look(self, runtime: Runtime, user: str, artwork: str) -> None:
         """What people ask, and what is asked where pairs have become legacy again."""
-        await self._survey(runtime)
+        await self._preview(runtime)
         pools, catalogue = runtime.settings.pools_spec(), runtime.catalogue
         async with _asked(runtime) as (connection, cutoffs):
             await take_user_census(connection, catalogue, pools, cutoffs, user)
@@ -251,7 +249,7 @@ class Program:
     async def _undo(self, runtime: Runtime, app: App) -> None:
         """The run that healed everybody, after that of one user; one row may not go."""
         await app.run(_STAYS)
-        await surveyed(runtime, 2)
+        await previewed(runtime, 2)
         async with _asked(runtime) as (connection, _):
             await preflight(connection, runtime.healing)
         await runtime.executor(lambda _: None).work(await plan_undo(runtime, 2))

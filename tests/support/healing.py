@@ -16,10 +16,11 @@ from checks.citus.cluster import on_citus
 from checks.doctor.findings import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
-from monitor.healing.executor import Ended, Progress
+from monitor.healing.executor import Progress, RunResult
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
-from monitor.state.runs import Run, Trigger, claim, get_run
+from monitor.state.runs import Run, Trigger, get_run
+from monitor.state.transitions import claim
 from tests.support.app import App, app_on
 from tests.support.roles import OWNER, as_service, prepare_for_service
 from tests.support.waiting import wait_until
@@ -139,7 +140,7 @@ async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
 async def plan(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run:
     """A run over the audience, whatever its share of the gallery."""
     planned = await runtime.planner.plan_audience(
-        runtime.claimant(Trigger.COMMAND),
+        runtime.run_owner(Trigger.COMMAND),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -153,7 +154,7 @@ async def heal(
     *,
     max_rows: int = UNLIMITED,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Ended:
+) -> RunResult:
     """A whole run over the audience."""
     return await runtime.executor(on_progress).work(await plan(runtime, max_rows=max_rows))
 
@@ -180,7 +181,7 @@ async def _is_claimable(runtime: Runtime, run_id: int) -> bool:
     return run is not None and run.claimable
 
 
-async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> Ended:
+async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> RunResult:
     """Work a run and put it down after so many batches."""
 
     def count(_: Progress) -> None:
@@ -193,14 +194,14 @@ async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> Ended:
     return await executor.work(run)
 
 
-def working(runtime: Runtime, run: Run) -> asyncio.Task[Ended]:
+def working(runtime: Runtime, run: Run) -> asyncio.Task[RunResult]:
     return asyncio.create_task(runtime.executor(lambda _: None).work(run))
 
 
 @asynccontextmanager
 async def at_the_gate(
     url: str, app: App, runtime: Runtime, *, after_batches: int
-) -> AsyncIterator[tuple[Gate, asyncio.Task[Ended]]]:
+) -> AsyncIterator[tuple[Gate, asyncio.Task[RunResult]]]:
     """A run that stands inside its next batch after so many."""
     async with app_on(url) as keeper:
         run = await plan(runtime)

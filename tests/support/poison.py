@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.healing.executor import Ended
+from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime
 from monitor.state.runs import Run, Trigger
 from tests.support.app import App
@@ -92,7 +92,7 @@ async def a_day_passes(app: App) -> None:
 async def scheduled(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run | None:
     """A run as the loop would plan it; None where there is nothing for it to do."""
     planned = await runtime.planner.plan_audience(
-        runtime.claimant(Trigger.SCHEDULE),
+        runtime.run_owner(Trigger.SCHEDULE),
         reason="a test",
         max_rows=max_rows,
         guard=lambda _census, _control: None,
@@ -100,7 +100,7 @@ async def scheduled(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run | Non
     return planned.run
 
 
-async def heal_by_schedule(runtime: Runtime) -> Ended:
+async def heal_by_schedule(runtime: Runtime) -> RunResult:
     run = await scheduled(runtime)
     assert run is not None
     return await working(runtime, run)

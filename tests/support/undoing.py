@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.database import snapshot, transaction
-from monitor.healing.executor import Ended
-from monitor.healing.undo_survey import UndoSurvey, survey_undo
+from monitor.healing.executor import RunResult
+from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import Run, Trigger
@@ -34,21 +34,21 @@ BOOKS = (
 async def plan_undo(runtime: Runtime, run_id: int) -> Run:
     """An undo of that run, held by this process."""
     planned = await runtime.undo_planner.plan(
-        runtime.claimant(Trigger.COMMAND), run_id, reason="a test"
+        runtime.run_owner(Trigger.COMMAND), run_id, reason="a test"
     )
     assert planned is not None
     return planned.run
 
 
-async def undo(runtime: Runtime, run_id: int) -> Ended:
+async def undo(runtime: Runtime, run_id: int) -> RunResult:
     """A whole undo."""
     return await runtime.executor(lambda _: None).work(await plan_undo(runtime, run_id))
 
 
-async def surveyed(runtime: Runtime, run_id: int) -> UndoSurvey:
+async def previewed(runtime: Runtime, run_id: int) -> UndoPreview:
     """What an undo of that run would find."""
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
-        return await survey_undo(connection, runtime.healing, run_id)
+        return await preview_undo(connection, runtime.healing, run_id)
 
 
 async def assert_undo_is_booked(app: App, undo_id: int) -> None:
@@ -69,7 +69,7 @@ async def assert_undo_is_booked(app: App, undo_id: int) -> None:
 async def heal_what_is_missing(runtime: Runtime) -> None:
     """Another run over the audience, where there is anything to heal."""
     planned = await runtime.planner.plan_audience(
-        runtime.claimant(trigger=Trigger.COMMAND),
+        runtime.run_owner(trigger=Trigger.COMMAND),
         reason="a test",
         max_rows=10**6,
         guard=lambda _census, _control: None,

@@ -13,7 +13,7 @@ from monitor.policy.breaker import (
     BreakerCode,
     BreakerInput,
     BreakerSettings,
-    EndedRun,
+    FinishedRun,
     Trip,
     trips,
 )
@@ -26,7 +26,7 @@ from tests.support.situations import HELD, NOW, SETTINGS, TEN, census
 
 LIMITS = BreakerSettings()
 FINE = BreakerInput(census(10), most_audience=1)
-USELESS = EndedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
+USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
 COUNTS = st.integers(0, 1000)
 
 

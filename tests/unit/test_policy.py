@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checks.census import Census
 from monitor.config.values import Window
-from monitor.policy.breaker import ACCEPTED_GROWTH, EndedRun
+from monitor.policy.breaker import ACCEPTED_GROWTH, FinishedRun
 from monitor.policy.decision import REFUSALS, Code, Decision, Verdict
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.policy.loss import Loss
@@ -229,7 +229,7 @@ situations = st.builds(
     tally_error=st.sampled_from([None, None, "timeout"]),
     last_runs=st.lists(
         st.builds(
-            EndedRun,
+            FinishedRun,
             st.just(1),
             st.none() | st.integers(0, 3),
             st.none() | st.integers(0, 3),

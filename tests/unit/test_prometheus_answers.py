@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from monitor.healing.signals.prometheus import value_of
+from monitor.healing.throttle.prometheus import value_of
 
 
 def success(kind: str, result: object) -> bytes:

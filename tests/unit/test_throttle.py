@@ -9,10 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from monitor.healing.signals.model import Replica, Signals, Unknown
-from monitor.healing.signals.throttle import RELIEF, ThrottleSettings, throttle
-from monitor.healing.signals.traffic import FRESH_SECONDS, SignalTraffic
-from monitor.healing.traffic import Wait
+from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
+from monitor.healing.throttle.throttle import RELIEF, ThrottleSettings, throttle
+from monitor.healing.throttle.throttler import FRESH_SECONDS, Throttler
 from monitor.state.waits import WaitReason
 
 MIB = 1024**2
@@ -270,9 +269,9 @@ class Times:
         return self.signals
 
 
-def traffic(times: Times) -> SignalTraffic:
+def traffic(times: Times) -> Throttler:
     # No database is asked: `gather` stands in for it.
-    return SignalTraffic(None, None, SETTINGS, gather=times.gather, clock=times.clock)  # type: ignore[arg-type]
+    return Throttler(None, None, SETTINGS, gather=times.gather, clock=times.clock)  # type: ignore[arg-type]
 
 
 async def test_signals_are_asked_for_at_most_once_a_second_while_batches_run() -> None:

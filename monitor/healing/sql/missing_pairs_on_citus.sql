@@ -23,7 +23,7 @@ named AS MATERIALIZED (
     SELECT DISTINCT s.user_id FROM seen AS s
 ),
 aside AS MATERIALIZED (
-    {put_aside}
+    {quarantine_waiting}
 ),
 unseen AS MATERIALIZED (
     SELECT

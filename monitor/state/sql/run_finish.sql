@@ -1,6 +1,5 @@
 -- The end of a run.
 UPDATE {state}.run
 SET state = %(state)s, outcome = %(outcome)s, finished_at = now(), lease_until = now(),
-    remaining = %(remaining)s, legacy_after = %(legacy_after)s, waiting_for = '',
-    waiting_seconds = waiting_seconds + %(waited)s
+    remaining = %(remaining)s, legacy_after = %(legacy_after)s, waiting_for = ''
 WHERE id = %(run_id)s AND token = %(token)s AND state = 'running'

@@ -1,5 +1,4 @@
 -- Put the run down where it is, for anyone to take up.
 UPDATE {state}.run
-SET state = 'held', outcome = %(outcome)s, lease_until = now(), waiting_for = '',
-    waiting_seconds = waiting_seconds + %(waited)s
+SET state = 'held', outcome = %(outcome)s, lease_until = now(), waiting_for = ''
 WHERE id = %(run_id)s AND token = %(token)s AND state = 'running'

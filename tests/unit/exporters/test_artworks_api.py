@@ -12,7 +12,7 @@ from checks.errors import (
     UnknownUserError,
 )
 from monitor.commands import UserBackfill
-from monitor.healing.planning import ActiveRunError, NotNowError, PausedError
+from monitor.healing.errors import ActiveRunError, HealRefusedError, PausedError
 from monitor.policy.decision import Code, Decision, Verdict
 from tests.unit.exporters.builders import a_census
 from tests.unit.exporters.serving import ADMIN, BACKFILL, Served
@@ -143,7 +143,7 @@ async def test_a_dry_run_over_everyone_reads_the_last_census(served: Served) -> 
         (PausedError("Paused: fire."), 409, "paused"),
         (ActiveRunError("Run 3 is active."), 409, "active_run"),
         (
-            NotNowError(Decision(Verdict.REFUSED, Code.MAX_SHARE, "Too much.")),
+            HealRefusedError(Decision(Verdict.REFUSED, Code.MAX_SHARE, "Too much.")),
             409,
             "breaker_open",
         ),

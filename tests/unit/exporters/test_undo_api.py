@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.errors import ConservatorError
-from monitor.healing.planning import ActiveRunError, PausedError
-from monitor.healing.undo_planning import NotUndoableError
+from monitor.healing.errors import ActiveRunError, NotUndoableError, PausedError
 from monitor.state.runs import RunKind, UnknownRunError
 from tests.unit.exporters.builders import a_run
 from tests.unit.exporters.serving import ADMIN, Served, bearer

@@ -3,6 +3,6 @@
 UPDATE {state}.run
 SET state = 'partial', token = token + 1, finished_at = now(), lease_until = now(),
     waiting_for = '', outcome = 'Ended where it stood, to be taken back.'
-WHERE id = %(undoes)s
+WHERE id = %(run_id)s
   AND state IN ('running', 'held')
   AND (state = 'held' OR lease_until <= now())

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.statements import render
 from monitor.database import snapshot
-from monitor.healing.signals.model import Replica, Unknown
+from monitor.healing.throttle.model import Replica, Unknown
 
-PACKAGE = "monitor.healing.signals"
+PACKAGE = "monitor.healing.throttle"
 
 
 async def read_replicas(engine: AsyncEngine, *, timeout: timedelta) -> tuple[Replica, ...]:

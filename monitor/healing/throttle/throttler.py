@@ -1,4 +1,4 @@
-"""Traffic for real: signals between batches, blocked sessions while one is written."""
+"""Signals between batches, blocked sessions while one is written."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.healing.signals.blocking import watch_blocked
-from monitor.healing.signals.gather import Sources, gather_signals
-from monitor.healing.signals.model import Signals
-from monitor.healing.signals.throttle import ThrottleSettings, throttle
-from monitor.healing.traffic import Wait, Watched
+from monitor.healing.throttle.blocking import watch_blocking
+from monitor.healing.throttle.gather import Sources, gather_signals
+from monitor.healing.throttle.model import BlockedSessions, Signals, Wait
+from monitor.healing.throttle.throttle import ThrottleSettings, throttle
 
 FRESH_SECONDS = 1.0
 """Batches may be short: signals younger than this are not asked for again."""
@@ -20,8 +19,8 @@ FRESH_SECONDS = 1.0
 Gather = Callable[[], Awaitable[Signals]]
 
 
-class SignalTraffic:
-    """Implements Traffic for one run on one primary."""
+class Throttler:
+    """Says when one run on one primary must wait, and watches over its batches."""
 
     def __init__(
         self,
@@ -41,7 +40,11 @@ class SignalTraffic:
         self._asked = 0.0
 
     async def look(self, waiting: Wait | None) -> Wait | None:
-        """Why the next batch must wait, or None. A run that waits is always told the newest."""
+        """Why the next batch must wait, or None; `waiting` is what the run waited for so far.
+
+        A run that waits is always told the newest. Never raises for what the database or a server
+        does: unknown means wait.
+        """
         now = self._clock()
         if self._signals is None or waiting is not None or now - self._asked >= FRESH_SECONDS:
             self._signals = await self._gather()
@@ -49,6 +52,6 @@ class SignalTraffic:
             self._asked = self._clock()
         return throttle(self._signals, self._settings, waiting)
 
-    def watch(self, backend: int) -> AbstractAsyncContextManager[Watched]:
+    def watch(self, backend: int) -> AbstractAsyncContextManager[BlockedSessions]:
         """Look, as long as the block lasts, who waits for the server process `backend`."""
-        return watch_blocked(self._engine, backend)
+        return watch_blocking(self._engine, backend)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.statements import operator_sql
 from monitor.database import snapshot
-from monitor.healing.signals.model import Unknown
+from monitor.healing.throttle.model import Unknown
 
 _ONE_QUERY = "SELECT * FROM (\n{}\n) AS answer WHERE %(asked)s"
 """With a parameter, the server takes one statement and no more: not even an operator who means

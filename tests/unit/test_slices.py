@@ -1,4 +1,4 @@
-"""Windows of the work list: together they cover every planned row once, in order."""
+"""Slices of the work list: together they cover every planned row once, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.healing.windows import MAX_USERS, Window, WorkItem, next_window
+from monitor.healing.slices import MAX_USERS, BatchSlice, WorkItem, next_slice
 
 sizes = st.integers(1, 60)
 
@@ -28,39 +28,39 @@ def work_lists(draw: st.DrawFn, most: int = 30) -> list[WorkItem]:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one window took: the users, and their rows."""
+    """What one slice took: the users, and their rows."""
 
-    window: Window
+    part: BatchSlice
     rows: dict[int, int]
 
 
 def walked(items: list[WorkItem], sizes: list[int], allowed: int) -> list[Taken]:
-    """Every window to the end of the list or of the plan; each takes what it may."""
+    """Every slice to the end of the list or of the plan; each takes what it may."""
     left = {item.position: item.planned for item in items}
     taken: list[Taken] = []
     cursor = 0
     while True:
         size = sizes[len(taken) % len(sizes)]
         todo = [WorkItem(at, rows) for at, rows in left.items() if at > cursor]
-        window = next_window(todo, size, allowed)
-        if window is None:
+        part = next_slice(todo, size, allowed)
+        if part is None:
             return taken
-        users = [item for item in todo if item.position <= window.until]
-        assert len(users) == window.users
-        limit = window.limit if window.splits else 10**9
+        users = [item for item in todo if item.position <= part.until]
+        assert len(users) == part.users
+        limit = part.limit if part.splits else 10**9
         rows = {item.position: min(item.planned, limit) for item in users}
-        taken.append(Taken(window, rows))
+        taken.append(Taken(part, rows))
         for at, number in rows.items():
             left[at] -= number
         allowed -= sum(rows.values())
-        unfinished = window.splits and rows[window.until] == window.limit and allowed > 0
+        unfinished = part.splits and rows[part.until] == part.limit and allowed > 0
         if not unfinished:
-            cursor = window.until
-        assert len(taken) < 10_000, "the windows never end"
+            cursor = part.until
+        assert len(taken) < 10_000, "the slices never end"
 
 
 @given(work_lists(), st.lists(sizes, min_size=1, max_size=10))
-def test_windows_cover_every_planned_row_exactly_once_and_in_order(
+def test_slices_cover_every_planned_row_exactly_once_and_in_order(
     items: list[WorkItem], sizes: list[int]
 ) -> None:
     planned = sum(item.planned for item in items)
@@ -79,59 +79,59 @@ def test_no_more_rows_are_taken_than_the_plan_allows(
     taken = walked(items, sizes, allowed)
     total = sum(sum(part.rows.values()) for part in taken)
     assert total == min(allowed, sum(item.planned for item in items))
-    assert all(part.window.limit > 0 for part in taken)
+    assert all(part.part.limit > 0 for part in taken)
 
 
 @given(work_lists(), sizes, st.integers(0, 2000))
-def test_a_window_of_several_users_holds_no_more_rows_than_its_size(
+def test_a_slice_of_several_users_holds_no_more_rows_than_its_size(
     items: list[WorkItem], size: int, rows_left: int
 ) -> None:
-    window = next_window(items, size, rows_left)
-    if window is None or window.splits:
+    part = next_slice(items, size, rows_left)
+    if part is None or part.splits:
         return
-    inside = [item.planned for item in items if item.position <= window.until]
+    inside = [item.planned for item in items if item.position <= part.until]
     assert sum(inside) <= size
     assert sum(inside) < rows_left
-    assert len(inside) == window.users <= MAX_USERS
+    assert len(inside) == part.users <= MAX_USERS
 
 
 @given(work_lists(), sizes, st.integers(1, 2000))
-def test_a_window_takes_as_many_whole_users_as_fit(
+def test_a_slice_takes_as_many_whole_users_as_fit(
     items: list[WorkItem], size: int, rows_left: int
 ) -> None:
-    window = next_window(items, size, rows_left)
-    if window is None or window.splits or window.users == len(items):
+    part = next_slice(items, size, rows_left)
+    if part is None or part.splits or part.users == len(items):
         return
-    with_the_next = sum(item.planned for item in items[: window.users + 1])
+    with_the_next = sum(item.planned for item in items[: part.users + 1])
     assert with_the_next > size or with_the_next >= rows_left
 
 
 @given(sizes, st.integers(1, 100), st.integers(1, 200))
 def test_a_user_larger_than_the_size_is_split(size: int, excess: int, rows_left: int) -> None:
     items = [WorkItem(3, size + excess), WorkItem(4, 1)]
-    assert next_window(items, size, rows_left) == Window(
+    assert next_slice(items, size, rows_left) == BatchSlice(
         until=3, users=1, limit=min(size, rows_left), splits=True
     )
 
 
-def test_a_window_never_holds_more_users_than_cost_an_index_scan_each() -> None:
+def test_a_slice_never_holds_more_users_than_cost_an_index_scan_each() -> None:
     items = [WorkItem(position, 0) for position in range(1, 2 * MAX_USERS)]
-    window = next_window(items, 10_000, 10_000)
-    assert window == Window(until=MAX_USERS, users=MAX_USERS, limit=10_000, splits=False)
+    part = next_slice(items, 10_000, 10_000)
+    assert part == BatchSlice(until=MAX_USERS, users=MAX_USERS, limit=10_000, splits=False)
 
 
-def test_a_window_may_be_exactly_full_and_not_one_row_more() -> None:
+def test_a_slice_may_be_exactly_full_and_not_one_row_more() -> None:
     items = [WorkItem(1, 5), WorkItem(2, 5), WorkItem(3, 1)]
-    assert next_window(items, 10, 100) == Window(until=2, users=2, limit=10, splits=False)
-    assert next_window(items, 9, 100) == Window(until=1, users=1, limit=9, splits=False)
+    assert next_slice(items, 10, 100) == BatchSlice(until=2, users=2, limit=10, splits=False)
+    assert next_slice(items, 9, 100) == BatchSlice(until=1, users=1, limit=9, splits=False)
 
 
 def test_a_user_that_fills_the_rest_of_the_plan_goes_alone_and_bounded() -> None:
     items = [WorkItem(1, 5), WorkItem(2, 7), WorkItem(3, 7)]
-    assert next_window(items, 100, 12) == Window(until=1, users=1, limit=100, splits=False)
-    assert next_window(items[1:], 100, 7) == Window(until=2, users=1, limit=7, splits=True)
+    assert next_slice(items, 100, 12) == BatchSlice(until=1, users=1, limit=100, splits=False)
+    assert next_slice(items[1:], 100, 7) == BatchSlice(until=2, users=1, limit=7, splits=True)
 
 
-def test_there_is_no_window_after_the_end_of_the_list_or_of_the_plan() -> None:
-    assert next_window([], 100, 100) is None
-    assert next_window([WorkItem(1, 5)], 100, 0) is None
+def test_there_is_no_slice_after_the_end_of_the_list_or_of_the_plan() -> None:
+    assert next_slice([], 100, 100) is None
+    assert next_slice([WorkItem(1, 5)], 100, 0) is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MAX_USERS = 200
-"""Users in one window, however few rows each of them misses: every one costs an index scan."""
+"""Users in one slice, however few rows each of them misses: every one costs an index scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class WorkItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class BatchSlice:
     """Users with positions above the cursor up to `until`, each with the rows planned for it.
 
     `splits` says that it is a part of one user, at most `limit` rows, whose artworks the cursor
@@ -35,7 +35,7 @@ class Window:
     """The users' ids as text: they follow from the rest."""
 
 
-def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window | None:
+def next_slice(items: Sequence[WorkItem], size: int, rows_left: int) -> BatchSlice | None:
     """As many whole users as fit `size` rows, or a part of the first; None at the list's end.
 
     `rows_left` is what the run's plan still allows: with none left, the list has ended too. The
@@ -46,7 +46,7 @@ def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window 
     first = items[0]
     # A single pair always is a part, so that it is known which one it is.
     if size == 1 or first.planned > size or first.planned >= rows_left:
-        return Window(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
+        return BatchSlice(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
     rows = 0
     users = 0
     until = first.position
@@ -57,4 +57,4 @@ def next_window(items: Sequence[WorkItem], size: int, rows_left: int) -> Window 
         users += 1
         until = item.position
     ids = tuple(item.user for item in items[:users])
-    return Window(until, users, size, splits=False, ids=ids)
+    return BatchSlice(until, users, size, splits=False, ids=ids)

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from checks.statements import render
 from monitor.database import snapshot
-from monitor.healing.signals.replicas import PACKAGE
-from monitor.healing.traffic import Watched
+from monitor.healing.throttle.model import BlockedSessions
+from monitor.healing.throttle.replicas import PACKAGE
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +29,12 @@ _PATIENCE_SECONDS = 0.1
 
 
 @asynccontextmanager
-async def watch_blocked(engine: AsyncEngine, backend: int) -> AsyncIterator[Watched]:
+async def watch_blocking(engine: AsyncEngine, backend: int) -> AsyncIterator[BlockedSessions]:
     """Look again and again, as long as the block lasts, how many sessions wait for `backend`."""
-    watched, over = Watched(), asyncio.Event()
-    task = asyncio.create_task(_look(engine, backend, watched, over), name="watch over a batch")
+    blocked, over = BlockedSessions(), asyncio.Event()
+    task = asyncio.create_task(_look(engine, backend, blocked, over), name="watch over a batch")
     try:
-        yield watched
+        yield blocked
     finally:
         over.set()
         # Let a look end by itself: to cancel a statement costs its connection.
@@ -43,7 +43,9 @@ async def watch_blocked(engine: AsyncEngine, backend: int) -> AsyncIterator[Watc
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _look(engine: AsyncEngine, backend: int, watched: Watched, over: asyncio.Event) -> None:
+async def _look(
+    engine: AsyncEngine, backend: int, blocked: BlockedSessions, over: asyncio.Event
+) -> None:
     statement = render(PACKAGE, "blocked_by", {})
     pause = FIRST_LOOK_SECONDS
     while not await _is_over(over, pause):
@@ -53,7 +55,7 @@ async def _look(engine: AsyncEngine, backend: int, watched: Watched, over: async
         try:
             async with snapshot(engine, timeout=_TIMEOUT) as connection:
                 result = await connection.exec_driver_sql(statement, {"backend": backend})
-                watched.blocked = max(watched.blocked, result.scalar_one())
+                blocked.most = max(blocked.most, result.scalar_one())
         except ConservatorError as error:
             log.debug("batch_not_watched", error=str(error))
             return

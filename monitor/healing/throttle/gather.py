@@ -11,10 +11,10 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
-from monitor.healing.signals.condition import read_condition
-from monitor.healing.signals.model import Signals, Unknown
-from monitor.healing.signals.prometheus import PromqlQuery, read_value
-from monitor.healing.signals.replicas import read_replicas
+from monitor.healing.throttle.condition import read_condition
+from monitor.healing.throttle.model import Signals, Unknown
+from monitor.healing.throttle.prometheus import PromqlQuery, read_value
+from monitor.healing.throttle.replicas import read_replicas
 
 DEADLINE = timedelta(seconds=5)
 """For each signal. The server ends its own statements by then; the network gets a moment more."""

@@ -1,8 +1,10 @@
-"""The facts that decide whether a run may go on. Frozen; nothing here asks anybody."""
+"""What decides whether a run may go on, and what it waits for; nothing here asks anybody."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from monitor.state.waits import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,19 @@ class Signals:
     """What `wait_while` returned."""
     value: float | Unknown | None = None
     """What the Prometheus query returned; never NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The run must wait: why, as a word for metrics and as a sentence for people."""
+
+    code: WaitReason
+    reason: str
+
+
+@dataclass(slots=True)
+class BlockedSessions:
+    """What was seen while one batch was written; complete once the watch has ended."""
+
+    most: int = 0
+    """The most sessions of others that waited for this batch at one moment."""

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.errors import RefusedError
 from monitor.database import snapshot, transaction
-from monitor.healing.batches import paused_sentence
-from monitor.healing.planning import ActiveRunError, Claimant, PausedError
-from monitor.healing.statements import HealingStatements
-from monitor.healing.undo_survey import UndoSurvey, preflight, survey_undo
+from monitor.healing.errors import ActiveRunError, NotUndoableError, unfinished_undo_sentence
+from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpaused
+from monitor.healing.preview import UndoPreview, preflight, preview_undo
+from monitor.healing.statements import HealingContext
 from monitor.state import control
-from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, claim, get_run
+from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, get_run
 from monitor.state.statements import StateStatements
+from monitor.state.transitions import claim, close_run
 
 NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
-
-
-class NotUndoableError(RefusedError):
-    """This run, or any run on these tables, can't be taken back."""
-
-    code = "not_undoable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +30,26 @@ class UndoPlan:
 class UndoPlanner:
     """Makes undos. One transaction each: a refusal leaves nothing behind."""
 
-    def __init__(
-        self, engine: AsyncEngine, statements: HealingStatements, *, timeout: timedelta
-    ) -> None:
-        self._engine = engine
-        self._statements = statements
-        self._state = statements.state
-        self._timeout = timeout
+    def __init__(self, context: HealingContext) -> None:
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
 
-    async def plan(self, claimant: Claimant, run_id: int, *, reason: str) -> UndoPlan | None:
+    async def plan(self, owner: RunOwner, run_id: int, *, reason: str) -> UndoPlan | None:
         """An undo of the run `run_id`, or its unfinished undo, claimed; None where nothing is left
         to take back.
 
         A run that was put down is ended first. Raises UnknownRunError, PausedError,
         ActiveRunError, NotUndoableError.
         """
-        async with transaction(self._engine, timeout=self._timeout) as connection:
-            await self._check_writable(connection)
+        async with transaction(self._context.engine, timeout=self._context.timeout) as connection:
+            await read_unpaused(connection, self._state)
             undone = await get_run(connection, self._state, run_id)
             if undone is not None and undone.kind is RunKind.UNDO:
                 raise NotUndoableError(_undo_of_undo(undone))
             active = await active_run(connection, self._state)
             if active is not None and active.undoes == run_id:
-                return UndoPlan(await self._claim(connection, claimant, active), resumed=True)
+                return UndoPlan(await self._claim(connection, owner, active), resumed=True)
             _refuse_others(run_id, undone, active)
             if not await self._anything_left(connection, run_id, undone):
                 return None
@@ -69,29 +58,24 @@ class UndoPlanner:
                 raise NotUndoableError(refusal)
             if undone is not None and undone.active:
                 await self._close(connection, undone)
-            undo = await self._insert(connection, claimant, run_id, reason)
+            undo = await self._insert(connection, owner, run_id, reason)
             await self._switch_off(connection, undo, undone)
             return UndoPlan(undo, resumed=False)
 
-    async def survey(self, run_id: int) -> UndoSurvey:
+    async def preview(self, run_id: int) -> UndoPreview:
         """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo."""
-        async with snapshot(self._engine, timeout=self._timeout) as connection:
+        async with snapshot(self._context.engine, timeout=self._context.timeout) as connection:
             undone = await get_run(connection, self._state, run_id)
             if undone is not None and undone.kind is RunKind.UNDO:
                 raise NotUndoableError(_undo_of_undo(undone))
-            found = await survey_undo(connection, self._statements, run_id)
+            found = await preview_undo(connection, self._statements, run_id)
         if undone is None and not found.listed:
             raise UnknownRunError(NO_SUCH_RUN.format(run_id))
         return found
 
-    async def _check_writable(self, connection: AsyncConnection) -> None:
-        found = await control.read_control(connection, self._state)
-        if found.paused:
-            raise PausedError(paused_sentence(found.paused_reason))
-
-    async def _claim(self, connection: AsyncConnection, claimant: Claimant, active: Run) -> Run:
+    async def _claim(self, connection: AsyncConnection, owner: RunOwner, active: Run) -> Run:
         claimed = await claim(
-            connection, self._state, active.id, holder=claimant.holder, lease=claimant.lease
+            connection, self._state, active.id, holder=owner.holder, lease=owner.lease
         )
         if claimed is None:
             raise ActiveRunError(
@@ -112,36 +96,24 @@ class UndoPlanner:
         return bool(left.something)
 
     async def _close(self, connection: AsyncConnection, undone: Run) -> None:
-        closed = await connection.exec_driver_sql(
-            self._statements.text("undo_close"), {"undoes": undone.id}
-        )
-        if closed.rowcount != 1:
+        if not await close_run(connection, self._state, undone.id):
             raise ActiveRunError(_still_active(undone))
         await self._state.run(connection, "work_delete", {"run_id": undone.id})
 
     async def _insert(
-        self, connection: AsyncConnection, claimant: Claimant, run_id: int, reason: str
+        self, connection: AsyncConnection, owner: RunOwner, run_id: int, reason: str
     ) -> Run:
-        values: dict[str, object] = {
-            "undoes": run_id,
-            "trigger": claimant.trigger.value,
-            "reason": reason,
-            "holder": claimant.holder,
-            "lease": claimant.lease,
-        }
         sized = await connection.exec_driver_sql(
             self._statements.text("undo_size"), {"undoes": run_id}
         )
-        values |= sized.one()._mapping
-        try:
-            text = self._statements.text("undo_plan")
-            number = int((await connection.exec_driver_sql(text, values)).scalar_one())
-        except IntegrityError as error:
-            raise ActiveRunError("A run is under way already; wait for its end.") from error
-        run = await get_run(connection, self._state, number)
-        if run is None:
-            raise LookupError(number)
-        return run
+        number = await begin_run(
+            connection,
+            self._state,
+            RunKind.UNDO,
+            owner,
+            {"undoes": run_id, "reason": reason, **sized.one()._mapping},
+        )
+        return await planned_run(connection, self._state, number)
 
     async def _switch_off(self, connection: AsyncConnection, undo: Run, undone: Run | None) -> None:
         """No automatic run writes again what is taken back; nothing counts as appeared for it; and
@@ -166,12 +138,9 @@ def _refuse_others(run_id: int, undone: Run | None, active: Run | None) -> None:
         raise ActiveRunError(_still_active(undone))
     if active is None or active.id == run_id:
         return
-    where = f"at {active.inserted} of {active.planned_rows} rows"
     if active.kind is RunKind.UNDO:
-        raise ActiveRunError(
-            f"Run {active.id} takes run {active.undoes} back, {where}, and has to be finished"
-            f" first: `conservator undo {active.undoes}` goes on with it."
-        )
+        raise ActiveRunError(unfinished_undo_sentence(active))
+    where = f"at {active.inserted} of {active.planned_rows} rows"
     if active.claimable:
         raise ActiveRunError(
             f"Run {active.id} was put down {where} and has to be finished first, with `conservator"

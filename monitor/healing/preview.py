@@ -1,4 +1,5 @@
-"""What a heal run would do, counted in one read-only snapshot, for people before they agree."""
+"""What a heal run or an undo would do, counted in one read-only snapshot, for people before they
+agree; and what stands in the way of an undo."""
 
 from __future__ import annotations
 
@@ -16,17 +17,23 @@ from checks.census import (
     parameters,
     take_census,
 )
+from checks.doctor.ddl import quoted, table
 from checks.fragments import fragments, moment
 from checks.relations import Catalogue, Column
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
+from monitor.healing.statements import HealingStatements
 
 BARE_ROW_BYTES = 200
 """Assumed growth a row where the impressions are empty or were never analysed."""
+NO_TRACE = (
+    "If your app does not move viewed_at when an artwork is viewed again, views since then leave no"
+    " trace and undo removes them too."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class HealPreview:
     """The numbers behind a plan. Rows are impressions, bytes include the indexes."""
 
     census: Census
@@ -42,7 +49,31 @@ class Survey:
     """catalog.users.created_at is set: such pairs count as storage and are left alone."""
 
 
-async def survey(
+@dataclass(frozen=True, slots=True)
+class UndoPreview:
+    """What has become of the impressions that a run's ledger lists, in rows."""
+
+    listed: int
+    users: int
+    untouched: int
+    """Still as the run wrote them: these are taken back."""
+    touched: int
+    """Viewed again since: these stay."""
+    gone: int
+    """Deleted by the app, or with their artwork or user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What stands in the way of an undo, and who hears of it."""
+
+    refusal: str | None
+    """Why nothing can be taken back, with what mends it."""
+    triggers: tuple[str, ...]
+    """Triggers of the app that fire on each delete, or batch of deletes."""
+
+
+async def preview_heal(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
@@ -51,7 +82,7 @@ async def survey(
     max_rows: int,
     minimum: int,
     verified_until: datetime | None,
-) -> Survey:
+) -> HealPreview:
     """Count what a run over the audience would write, and for whom it is the end of the pool."""
     census = await take_census(
         connection,
@@ -72,7 +103,7 @@ async def survey(
             {**parameters(cutoffs), "minimum": minimum},
         )
         exhausted = int(result.scalar_one())
-    return Survey(
+    return HealPreview(
         census=census,
         users=users,
         rows=rows,
@@ -117,3 +148,64 @@ async def _young_users(
         statement, {"oldest_legacy": census.oldest_legacy_created}
     )
     return int(result.scalar_one())
+
+
+async def preview_undo(
+    connection: AsyncConnection, statements: HealingStatements, run_id: int
+) -> UndoPreview:
+    """Compare a run's ledger with the impressions; all zero for a run without one."""
+    result = await connection.exec_driver_sql(statements.text("undo_survey"), {"undoes": run_id})
+    row = result.one()
+    return UndoPreview(row.listed, row.users, row.untouched, row.touched, row.gone)
+
+
+async def preflight(connection: AsyncConnection, statements: HealingStatements) -> Preflight:
+    """Ask the catalogue as it is now: a grant given a moment ago counts."""
+    catalogue = statements.state.catalogue
+    result = await connection.exec_driver_sql(
+        statements.text("undo_preflight"), {"impressions": catalogue.impressions.oid}
+    )
+    row = result.one()
+    refusal = (
+        _not_unique(catalogue)
+        or (None if row.may_delete else _no_grant(catalogue))
+        or (_cascade(row.cascades) if row.cascades else None)
+    )
+    return Preflight(refusal, tuple(row.triggers))
+
+
+def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
+    """A warning unless the counts prove that the app leaves a trace of viewing again.
+
+    A date does not show that an artwork was viewed again on the same day.
+    """
+    column = catalogue.impressions.columns[catalogue.spec.impressions.viewed_at]
+    proven = preview.touched > 0 and column.type != "date"
+    return None if proven or preview.untouched == 0 else NO_TRACE
+
+
+def _not_unique(catalogue: Catalogue) -> str | None:
+    spec, impressions = catalogue.spec.impressions, catalogue.impressions
+    if impressions.unique_on(spec.user, spec.artwork) is not None:
+        return None
+    return (
+        f"{impressions.configured} has no unique index on ({spec.user}, {spec.artwork}) any more,"
+        " and without it each row would be looked for in the whole table: `conservator doctor`"
+        " prints the statement that creates it."
+    )
+
+
+def _no_grant(catalogue: Catalogue) -> str:
+    name, role = table(catalogue.impressions), catalogue.role
+    return (
+        f"Role {role} may not delete impressions, so nothing can be taken back:"
+        f" GRANT DELETE ON {name} TO {quoted(role)};"
+    )
+
+
+def _cascade(constraints: list[str]) -> str:
+    return (
+        f"With each impression, foreign keys would delete or change other rows of the app too:"
+        f" {', '.join(constraints)}. Undo takes back impressions and nothing else: make them ON"
+        " DELETE NO ACTION, and impressions that are referred to will be left where they are."
+    )

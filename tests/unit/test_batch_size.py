@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.healing.pace import (
+from monitor.healing.batch_size import (
     ALARM,
     GROWTH,
     SAMPLES,

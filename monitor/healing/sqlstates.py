@@ -27,7 +27,7 @@ _VALUES = re.compile(r': ".*')
 _LONGEST_MESSAGE = 300
 
 
-def refuses_row(state: str | None) -> bool:
+def is_row_error(state: str | None) -> bool:
     """Whether a statement that failed with this SQLSTATE may succeed for other rows."""
     if state is None:
         return False

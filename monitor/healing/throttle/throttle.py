@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.healing.signals.model import Replica, Signals, Unknown
-from monitor.healing.traffic import Wait
+from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
 from monitor.state.waits import WaitReason
 
 RELIEF = 0.5

@@ -9,16 +9,22 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
-from monitor.database import transaction
-from monitor.healing.attempts import ATTEMPTS, LONGEST_RETRY_WAIT_SECONDS
-from monitor.healing.batches import HoldError, LeaseLostError, paused_sentence
-from monitor.healing.traffic import Traffic, Wait
-from monitor.healing.waits import SHORT, Waited, keep_waits
+from monitor.database import STATE_TIMEOUT, transaction
+from monitor.healing.errors import (
+    LeaseLostError,
+    RunHeld,
+    breaker_sentence,
+    lease_lost,
+    paused_sentence,
+)
+from monitor.healing.retry import ATTEMPTS, LONGEST_RETRY_WAIT_SECONDS, STOPPING
+from monitor.healing.statements import HealingContext
+from monitor.healing.throttle.model import Wait
+from monitor.healing.throttle.throttler import Throttler
+from monitor.healing.wait_times import WaitTimes, keep_waits
 from monitor.state.runs import Run, RunKind
-from monitor.state.statements import StateStatements
 from monitor.state.waits import WaitReason
 
 log = structlog.get_logger(__name__)
@@ -29,45 +35,44 @@ USER_PATIENCE_SECONDS = 5.0
 """Somebody stands and waits for the answer of a per-user run: after this long it is put down."""
 
 
-class Yielding:
+class Pauses:
     """Waits between the batches of one run; a stop ends every wait at once."""
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        state: StateStatements,
-        traffic: Traffic,
+        context: HealingContext,
+        throttler: Throttler,
         *,
         lease: timedelta,
         stop: asyncio.Event,
         say: Callable[[str | None], None],
     ) -> None:
         """`say` is told what the run waits for, and None when it goes on."""
-        self._engine = engine
-        self._state = state
-        self._traffic = traffic
+        self._engine = context.engine
+        self._state = context.state
+        self._throttler = throttler
         self._lease = lease
         self._stop = stop
         self._say = say
 
-    async def rest(self, seconds: float) -> Waited:
+    async def rest(self, seconds: float) -> WaitTimes:
         """Rest so long that writing keeps to its share of the time."""
         if seconds <= 0:
-            return Waited()
+            return WaitTimes()
         started = time.perf_counter()
         await self.wait_or_stop(min(seconds, self._lease.total_seconds() / 2))
-        return Waited({WaitReason.DUTY: time.perf_counter() - started})
+        return WaitTimes({WaitReason.DUTY: time.perf_counter() - started})
 
-    async def until_free(self, run: Run, waited: Waited) -> Waited:
+    async def wait_while_throttled(self, run: Run, waited: WaitTimes) -> WaitTimes:
         """Wait while others have the right of way; `waited` with what of it is not yet kept.
 
-        Raises HoldError when paused, stopped or refused by the breaker meanwhile, LeaseLostError,
+        Raises RunHeld when paused, stopped or refused by the breaker meanwhile, LeaseLostError,
         or what the database says when for many attempts nothing could be written down.
         """
-        wait = await self._traffic.look(None)
-        return waited if wait is None else await self._until_free(run, wait, waited)
+        wait = await self._throttler.look(None)
+        return waited if wait is None else await self._wait(run, wait, waited)
 
-    async def _until_free(self, run: Run, wait: Wait, waited: Waited) -> Waited:
+    async def _wait(self, run: Run, wait: Wait, waited: WaitTimes) -> WaitTimes:
         log.info("run_waits", run_id=run.id, code=wait.code, reason=wait.reason)
         began = counted = time.perf_counter()
         failures = 0
@@ -77,7 +82,7 @@ class Yielding:
             self._hold_when_over(run, wait, counted - began)
             await self.wait_or_stop(LOOK_SECONDS + _backoff_seconds(failures))
             # Nobody who stops asks a source that may take seconds.
-            newest = wait if self._stop.is_set() else await self._traffic.look(wait)
+            newest = wait if self._stop.is_set() else await self._throttler.look(wait)
             now = time.perf_counter()
             waited, counted = waited.plus(wait.code, now - counted), now
             if newest is None:
@@ -89,12 +94,12 @@ class Yielding:
             wait = newest
 
     async def _kept(
-        self, run: Run, wait: Wait, waited: Waited, failures: int
-    ) -> tuple[Waited, int]:
+        self, run: Run, wait: Wait, waited: WaitTimes, failures: int
+    ) -> tuple[WaitTimes, int]:
         """What is left to be kept, and how often in a row that has failed by now."""
         try:
             await self._keep(run, wait, waited)
-        except (HoldError, LeaseLostError):
+        except LeaseLostError:
             raise
         except ConservatorError as error:
             # Without the database nobody else can have the run, and it can't go on either. When
@@ -103,17 +108,17 @@ class Yielding:
             if failures + 1 >= ATTEMPTS:
                 raise
             return waited, failures + 1
-        return Waited(), 0
+        return WaitTimes(), 0
 
     def _hold_when_over(self, run: Run, wait: Wait, seconds: float) -> None:
         if self._stop.is_set():
-            raise HoldError("The service is shutting down.")
+            raise RunHeld(STOPPING)
         if run.kind is RunKind.USER and seconds >= USER_PATIENCE_SECONDS:
-            raise HoldError(f"Put down after waiting {seconds:.0f} s: {wait.reason}")
+            raise RunHeld(f"Put down after waiting {seconds:.0f} s: {wait.reason}")
 
-    async def _keep(self, run: Run, wait: Wait, waited: Waited) -> None:
+    async def _keep(self, run: Run, wait: Wait, waited: WaitTimes) -> None:
         """Write down what was waited so far, keep the lease, and obey what was switched."""
-        async with transaction(self._engine, timeout=SHORT) as connection:
+        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
             values = {
                 "run_id": run.id,
                 "token": run.token,
@@ -123,12 +128,12 @@ class Yielding:
             }
             row = (await self._state.run(connection, "run_waiting", values)).one_or_none()
             if row is None:
-                raise LeaseLostError(f"Run {run.id} is no longer held by this process.")
+                raise lease_lost(run)
             await keep_waits(connection, self._state, run.id, waited)
         if row.paused:
-            raise HoldError(paused_sentence(row.paused_reason))
+            raise RunHeld(paused_sentence(row.paused_reason))
         if row.breaker_open:
-            raise HoldError(f"The breaker is open: {row.breaker_reason}")
+            raise RunHeld(breaker_sentence(row.breaker_reason))
 
     async def wait_or_stop(self, seconds: float) -> None:
         """Let `seconds` pass, or less when the run is to stop."""

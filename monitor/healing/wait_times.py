@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.state.counters import HEAL_THROTTLED_SECONDS, add_to_counters
 from monitor.state.statements import SchemaStatements
 
-SHORT = timedelta(seconds=10)
-"""The deadline of a statement over our own tables."""
-
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class WaitTimes:
     """What was spent waiting since it was last kept, by reason, in seconds."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -26,13 +22,13 @@ class Waited:
         """All of it."""
         return sum(self.seconds.values())
 
-    def plus(self, reason: str, seconds: float) -> Waited:
+    def plus(self, reason: str, seconds: float) -> WaitTimes:
         """The same with `seconds` more for `reason`."""
-        return Waited({**self.seconds, reason: self.seconds.get(reason, 0.0) + seconds})
+        return WaitTimes({**self.seconds, reason: self.seconds.get(reason, 0.0) + seconds})
 
 
 async def keep_waits(
-    connection: AsyncConnection, state: SchemaStatements, run_id: int, waited: Waited
+    connection: AsyncConnection, state: SchemaStatements, run_id: int, waited: WaitTimes
 ) -> None:
     """Add to the run's record and to the totals, in the connection's transaction."""
     if not waited.seconds:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from monitor.healing.refusals import refusal_sentence, refuses_row
+from monitor.healing.sqlstates import is_row_error, refusal_sentence
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from monitor.healing.refusals import refusal_sentence, refuses_row
     ],
 )
 def test_an_error_of_a_row_may_spare_other_rows(state: str) -> None:
-    assert refuses_row(state)
+    assert is_row_error(state)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_error_of_a_row_may_spare_other_rows(state: str) -> None:
     ],
 )
 def test_other_errors_are_the_same_for_every_row(state: str | None) -> None:
-    assert not refuses_row(state)
+    assert not is_row_error(state)
 
 
 def refusal(error: type[psycopg.Error], message: str) -> str:

@@ -1,0 +1,90 @@
+"""Why no run begins, and why one stops before its end, with the sentences for people."""
+
+from __future__ import annotations
+
+from checks.errors import RefusedError, StatementError
+from monitor.policy.decision import Decision
+from monitor.state.runs import Run, RunKind
+
+
+class ActiveRunError(RefusedError):
+    """A heal run is active already."""
+
+    code = "active_run"
+
+
+class PausedError(RefusedError):
+    """Somebody has paused everything that writes."""
+
+    code = "paused"
+
+
+class HealRefusedError(RefusedError):
+    """The policy's guard refuses, as a rule because of the breaker; `decision` says why."""
+
+    code = "breaker_open"
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
+
+
+class NotUndoableError(RefusedError):
+    """This run, or any run on these tables, can't be taken back."""
+
+    code = "not_undoable"
+
+
+class RunHeldError(RefusedError):
+    """The run that was asked for was put down before its end; a later call goes on."""
+
+    code = "held"
+
+
+class LeaseLostError(RefusedError):
+    """Another process has taken the run over, or it has ended; nothing was written."""
+
+    code = "lease_lost"
+
+
+class TableRefusesError(StatementError):
+    """Nothing that a run tried could be written: looking for single pairs would take days."""
+
+
+class RunHeld(Exception):  # noqa: N818 - not a failure: how a batch tells the executor to stop
+    """The run is to be put down where it is: paused, outside the window, or told to stop."""
+
+
+def lease_lost(run: Run) -> LeaseLostError:
+    """This process believes to hold the run, and does not."""
+    return LeaseLostError(
+        f"Run {run.id} is no longer held by this process: it was taken over or ended."
+    )
+
+
+def paused_sentence(reason: str) -> str:
+    """Why nothing is written while paused."""
+    return f"Paused: {reason or 'no reason given'}. `conservator resume` ends the pause."
+
+
+def breaker_sentence(reason: str) -> str:
+    """Why no heal run goes on while the breaker is open."""
+    return f"The breaker is open: {reason}"
+
+
+def active_sentence(run: Run) -> str:
+    """Why no other run begins beside the active one."""
+    where = f"{run.inserted} of {run.planned_rows} rows"
+    if run.kind is RunKind.UNDO:
+        return unfinished_undo_sentence(run)
+    if run.claimable:
+        return f"Run {run.id} was put down at {where} and has to be finished first: {run.outcome}"
+    return f"Run {run.id} is active at {where}, held by {run.holder}."
+
+
+def unfinished_undo_sentence(undo: Run) -> str:
+    """Why nothing begins before an undo has come to its end."""
+    return (
+        f"Run {undo.id} takes run {undo.undoes} back, at {undo.inserted} of {undo.planned_rows}"
+        f" rows, and has to be finished first: `conservator undo {undo.undoes}` goes on with it."
+    )

@@ -1,0 +1,271 @@
+"""A new run: census, judgement, frozen cutoff and work list, in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census, parameters, take_census
+from checks.pairs import take_user_census
+from checks.spec import Cutoffs
+from monitor.database import database_now, transaction
+from monitor.healing.errors import (
+    ActiveRunError,
+    HealRefusedError,
+    PausedError,
+    active_sentence,
+    paused_sentence,
+)
+from monitor.healing.quarantine import count_in_quarantine, count_in_quarantine_of_user, retry_all
+from monitor.healing.statements import HealingContext, HealingStatements
+from monitor.policy.decision import Decision, open_refusal
+from monitor.state.control import Control, read_control
+from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
+from monitor.state.statements import StateStatements
+from monitor.state.transitions import Actor, abandon_user_runs, insert_run
+
+Guard = Callable[[Census, Control], Decision | None]
+"""Says why not, from the census in the plan's own snapshot; None to go ahead."""
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_CONFLICTS = {
+    RunKind.HEAL: "A heal run",
+    RunKind.USER: "A backfill of this user",
+    RunKind.UNDO: "A run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOwner:
+    """Who starts or takes over a run."""
+
+    holder: str
+    lease: timedelta
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The result of planning: the census behind it, and a run unless there was nothing to do."""
+
+    census: Census
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyBackfilled:
+    """The once-flag of a user: which run wrote how many rows."""
+
+    run_id: int
+    inserted: int
+
+
+class Planner:
+    """Makes runs. One transaction each: a refusal leaves nothing behind."""
+
+    def __init__(self, context: HealingContext) -> None:
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
+
+    async def plan_audience(
+        self,
+        owner: RunOwner,
+        *,
+        reason: str,
+        max_rows: int,
+        guard: Guard,
+        beyond_breaker: bool = False,
+    ) -> Planned:
+        """A run over every affected user, at most `max_rows` rows.
+
+        `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
+        same. Raises ActiveRunError, PausedError, HealRefusedError.
+        """
+        timeout = self._context.timeout
+        async with transaction(
+            self._context.engine, timeout=timeout, idle=timeout, one_snapshot=True
+        ) as connection:
+            control = await read_unpaused(connection, self._state)
+            active = await active_run(connection, self._state)
+            if active is not None:
+                raise ActiveRunError(active_sentence(active))
+            cutoffs = Cutoffs.at(await database_now(connection), self._state.pools)
+            census = await take_census(
+                connection,
+                self._state.catalogue,
+                self._state.pools,
+                cutoffs,
+                verified_until=control.verified_until,
+                expects_legacy=True,
+            )
+            refusal = guard(census, control)
+            if refusal is not None:
+                raise HealRefusedError(refusal)
+            if owner.trigger is not Trigger.SCHEDULE:
+                await retry_all(connection, self._statements)
+            waiting = await count_in_quarantine(
+                connection, self._statements, cutoffs, control.verified_until
+            )
+            if census.legacy_untracked <= waiting.pairs:
+                return Planned(census, None)
+            recurring = 0
+            if census.appeared:
+                recurring = await count_recurring(connection, self._statements, cutoffs, control)
+            run_id = await begin_run(
+                connection,
+                self._state,
+                RunKind.HEAL,
+                owner,
+                _frozen(cutoffs, census.legacy_untracked)
+                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
+            )
+            await self._list_audience(connection, run_id, cutoffs, max_rows)
+            return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
+
+    async def plan_user(
+        self,
+        owner: RunOwner,
+        user_id: str,
+        *,
+        reason: str,
+        force: bool,
+        beyond_breaker: bool = False,
+    ) -> Run | AlreadyBackfilled | None:
+        """A run for one user; None when it has no legacy pairs.
+
+        Without `force` a user that was backfilled before is left alone. Raises UnknownUserError,
+        PausedError, ActiveRunError when a run for this user is under way, and HealRefusedError
+        while the breaker is open, unless `beyond_breaker`.
+        """
+        catalogue, pools = self._state.catalogue, self._state.pools
+        timeout = self._context.timeout
+        async with transaction(self._context.engine, timeout=timeout, idle=timeout) as connection:
+            control = await read_unpaused(connection, self._state)
+            refusal = open_refusal(control)
+            if refusal is not None and not beyond_breaker:
+                raise HealRefusedError(refusal)
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
+            census = await take_user_census(connection, catalogue, pools, cutoffs, user_id)
+            done = await self._already_backfilled(connection, user_id)
+            if done is not None and not force:
+                return done
+            waiting = await count_in_quarantine_of_user(
+                connection, self._statements, cutoffs, user_id, due_until=cutoffs.now
+            )
+            found = census.legacy_untracked - waiting
+            if found <= 0:
+                return None
+            await abandon_user_runs(connection, self._state, user_id)
+            run_id = await begin_run(
+                connection,
+                self._state,
+                RunKind.USER,
+                owner,
+                _frozen(cutoffs, census.legacy_untracked)
+                | {"reason": reason, "beyond_breaker": beyond_breaker, "subject": user_id},
+            )
+            await self._state.run(
+                connection,
+                "work_insert_user",
+                {"run_id": run_id, "user_id": user_id, "found": found},
+            )
+            return await self._size(connection, run_id, aside=waiting)
+
+    async def _already_backfilled(
+        self, connection: AsyncConnection, user_id: str
+    ) -> AlreadyBackfilled | None:
+        row = (
+            await self._state.run(connection, "backfilled_user_read", {"user_id": user_id})
+        ).one_or_none()
+        return None if row is None else AlreadyBackfilled(int(row.run_id), int(row.inserted))
+
+    async def _list_audience(
+        self, connection: AsyncConnection, run_id: int, cutoffs: Cutoffs, max_rows: int
+    ) -> None:
+        await connection.exec_driver_sql(
+            self._statements.text("work_insert"),
+            {
+                **parameters(cutoffs),
+                "due_until": cutoffs.now,
+                "run_id": run_id,
+                "max_rows": max_rows,
+            },
+        )
+
+    async def _size(self, connection: AsyncConnection, run_id: int, *, aside: int) -> Run:
+        """The run, once its row says what the work list adds up to."""
+        await self._state.run(connection, "run_planned", {"run_id": run_id, "aside": aside})
+        return await planned_run(connection, self._state, run_id)
+
+
+def _frozen(cutoffs: Cutoffs, legacy: int) -> dict[str, object]:
+    return {
+        "legacy_until": cutoffs.legacy_until,
+        "created_before": cutoffs.created_before,
+        "legacy_before": legacy,
+        "subject": None,
+        "recurring": 0,
+    }
+
+
+async def read_unpaused(connection: AsyncConnection, state: StateStatements) -> Control:
+    """What people have switched. Raises PausedError."""
+    control = await read_control(connection, state)
+    if control.paused:
+        raise PausedError(paused_sentence(control.paused_reason))
+    return control
+
+
+async def begin_run(
+    connection: AsyncConnection,
+    state: StateStatements,
+    kind: RunKind,
+    owner: RunOwner,
+    values: Mapping[str, object],
+) -> int:
+    """Insert a run in its owner's name; its number. Raises ActiveRunError where one is active."""
+    actor = Actor.UNDO_PLANNER if kind is RunKind.UNDO else Actor.PLANNER
+    owned = {"trigger": owner.trigger.value, "holder": owner.holder, "lease": owner.lease}
+    try:
+        return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})
+    except IntegrityError as error:
+        raise ActiveRunError(
+            f"{_CONFLICTS[kind]} is under way already; wait for its end."
+        ) from error
+
+
+async def planned_run(connection: AsyncConnection, state: StateStatements, run_id: int) -> Run:
+    """The run that this transaction has made."""
+    run = await get_run(connection, state, run_id)
+    if run is None:
+        raise LookupError(run_id)
+    return run
+
+
+async def count_recurring(
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    cutoffs: Cutoffs,
+    control: Control,
+) -> int:
+    """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
+    users that were enrolled before that heal.
+
+    0 before the first verified heal. Costs several censuses: ask where the census found any that
+    `appeared`, which also counts the pairs of users who joined since.
+    """
+    if control.verified_until is None or control.verified_at is None:
+        return 0
+    behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
+    result = await connection.exec_driver_sql(
+        statements.text("plan_recurring"),
+        # All of the quarantine is left out, due to be tried again or not.
+        {**parameters(behind), "verified_at": control.verified_at, "due_until": _LONG_AGO},
+    )
+    return int(result.scalar_one())
