@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -51,6 +52,41 @@ Added = dict[tuple[str, str], float]
 """(name, label) -> what is added to a total."""
 
 
+class PublishCensus(Protocol):
+    """Makes a census that was not taken here by the clock the newest, so many seconds old."""
+
+    def __call__(self, census: Census, *, age_seconds: float = 0.0) -> None:
+        """Publish it."""
+
+
+class ResultQueue:
+    """The leader's results that are not written yet, oldest first."""
+
+    def __init__(self, leadership: Leadership) -> None:
+        self._leadership = leadership
+        self._results: deque[tuple[CheckStatus, float]] = deque(maxlen=MOST_RESULTS)
+
+    def append(self, status: CheckStatus, at: float) -> None:
+        """A result, found at `at` on the monotonic clock; written with what is written next."""
+        if self._leadership.leads:
+            self._results.append((status, at))
+
+    def take(self) -> Results:
+        """All of them, which leave the queue."""
+        results = tuple(self._results)
+        self._results.clear()
+        return results
+
+    def put_back(self, results: Results) -> None:
+        """They could not be written. Where the queue is full by now, the oldest are lost."""
+        newer = self.take()
+        self._results.extend((*results, *newer))
+
+    def clear(self) -> None:
+        """What was found when this process led before is not news any more."""
+        self._results.clear()
+
+
 class StateSync:
     """Reads and writes the small things. What the database does is logged, never raised.
 
@@ -64,10 +100,10 @@ class StateSync:
         board: StatusBoard,
         leadership: Leadership,
         scheduler: Scheduler,
-        *,
-        publish: Callable[[Census, float], None],
+        results: ResultQueue,
+        publish: PublishCensus,
     ) -> None:
-        """`publish` takes a census that another process took, and its age in seconds."""
+        """`publish` takes a census that another process took."""
         self._engine = engine
         self._runtime = runtime
         self._board = board
@@ -76,19 +112,14 @@ class StateSync:
         self._publish = publish
         self._kept: dict[str, CheckStatus] = {}
         self._woken_at: datetime | None = None
-        self._results: deque[tuple[CheckStatus, float]] = deque()
+        self._results = results
         # One at a time, or a result would be written before the one that it follows.
         self._turn = asyncio.Lock()
 
-    def keep(self, status: CheckStatus, at: float) -> None:
-        """A result, found at `at` on the monotonic clock; written with what is written next."""
+    def publish_recount(self, census: Census) -> None:
+        """A run has counted. A follower's comes back to it through the leader."""
         if self._leadership.leads:
-            self._results.append((status, at))
-            self._drop_oldest()
-
-    def start_leading(self) -> None:
-        """What was found when this process led before is not news any more."""
-        self._results.clear()
+            self._publish(census)
 
     async def refresh(self) -> None:
         """Exchange with the other processes: write what is new here, read what they changed."""
@@ -101,7 +132,7 @@ class StateSync:
         taken = self._scheduler.take_missed()
         missed = taken if led else Counter[str]()  # a follower's jobs do nothing
         unsent = self._unsent() if led else ()
-        results = self._take_results() if led else ()
+        results = self._results.take() if led else ()
         something = bool(missed or unsent or results)
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
@@ -118,7 +149,7 @@ class StateSync:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:
             self._scheduler.put_back_missed(missed)
-            self._put_back(results)
+            self._results.put_back(results)
             self.log_failure("refresh_failed", error)
             return
         self._note(unsent)
@@ -156,19 +187,6 @@ class StateSync:
 
     def _note(self, written: Iterable[CheckStatus]) -> None:
         self._kept |= {check.name: check for check in written}
-
-    def _take_results(self) -> Results:
-        results = tuple(self._results)
-        self._results.clear()
-        return results
-
-    def _put_back(self, results: Results) -> None:
-        self._results.extendleft(reversed(results))
-        self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        while len(self._results) > MOST_RESULTS:
-            self._results.popleft()
 
     async def _keep(
         self,
@@ -215,7 +233,7 @@ class StateSync:
         """The leader takes note of what other processes did: a recount, a switch."""
         mine = self._board.current.census
         if published.census is not None and (mine is None or published.census.as_of > mine.as_of):
-            self._publish(published.census, published.census_age)
+            self._publish(published.census, age_seconds=published.census_age)
         switches = (
             (before.paused, control.paused),
             (before.suspended, control.suspended),
@@ -239,13 +257,13 @@ class StateSync:
             await self._add(added)
 
     async def _add(self, added: Added) -> None:
-        unsent, results = self._unsent(), self._take_results()
+        unsent, results = self._unsent(), self._results.take()
         try:
             async with transaction(self._engine, timeout=SHORT) as connection:
                 await self._keep(connection, self._runtime.current.state, added, unsent, results)
                 await self._leadership.confirm(connection)
         except ConservatorError as error:
-            self._put_back(results)
+            self._results.put_back(results)
             self.log_failure("totals_not_kept", error)
         else:
             self._note(unsent)

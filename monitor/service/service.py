@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.census import Census
 from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.relations import Catalogue
@@ -26,7 +25,7 @@ from monitor.loop.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
 from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
 from monitor.replicas.leadership import Leadership
-from monitor.replicas.sync import StateSync
+from monitor.replicas.sync import ResultQueue, StateSync
 from monitor.runtime import CurrentRuntime, Runtime, build, census_form_sentence
 from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
@@ -91,14 +90,7 @@ class Service:
     def _wire(self) -> None:
         settings = self.settings
         self._scheduler = Scheduler()
-        self._sync = StateSync(
-            self._engine,
-            self._runtime,
-            self.board,
-            self._leadership,
-            self._scheduler,
-            publish=lambda census, age: self._census.publish(census, age_seconds=age),
-        )
+        self._results = ResultQueue(self._leadership)
         max_lag = settings.healing.pace.max_replica_lag
         self._registry = CheckRegistry(
             settings,
@@ -108,11 +100,20 @@ class Service:
             self._worker,
             self._runtime,
             on_read=self._catalogue_read,
-            keep=self._sync.keep,
+            keep=self._results.append,
         )
-        self._census = self._registry.census
+        census = self._registry.census
+        self._sync = StateSync(
+            self._engine,
+            self._runtime,
+            self.board,
+            self._leadership,
+            self._scheduler,
+            self._results,
+            census.publish,
+        )
         self._run_queue = RunQueue(
-            self._runtime, self.board, self._publish_recount, self._sync.refresh
+            self._runtime, self.board, self._sync.publish_recount, self._sync.refresh
         )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
@@ -132,7 +133,7 @@ class Service:
             leadership=self._leadership,
             sync=self._sync,
             reconciler=Reconciler(
-                self._runtime, self.board, self._census, self._run_queue, self._leadership
+                self._runtime, self.board, census, self._run_queue, self._leadership
             ),
             registry=self._registry,
         )
@@ -143,14 +144,9 @@ class Service:
             build(self._engine, self.settings, examination, catalogue, holder=holder)
         )
 
-    def _publish_recount(self, census: Census) -> None:
-        # A follower's comes back to it through the leader.
-        if self._leadership.leads:
-            self._census.publish(census)
-
     def _lead_gained(self) -> None:
-        self._sync.start_leading()
-        self._census.newest.clear()  # somebody else may have counted since
+        self._results.clear()
+        self._registry.census.newest.clear()  # somebody else may have counted since
         self._jobs.lead()
 
     def _lead_lost(self) -> None:

@@ -95,7 +95,7 @@ async def test_one_counts_and_the_other_shows_what_it_found(app_database_url: st
         assert own_series(b) == OWN
         assert own_series(a) > OWN
         # Nobody has counted but the leader.
-        assert not b._census.newest
+        assert not b._registry.census.newest
         in_the_books = await app.value(
             "SELECT value FROM conservator.counter WHERE name = 'check_runs' AND label = 'census'"
         )
@@ -141,7 +141,7 @@ async def test_a_leader_that_stops_hands_over_without_waiting_for_the_lease(
         assert not a.board.current.leader
         assert await b._leadership.attempt()
         await wait_until(sees(b, lambda s: s.leader), PATIENCE)
-        await wait_until(lambda: bool(b._census.newest), PATIENCE)
+        await wait_until(lambda: bool(b._registry.census.newest), PATIENCE)
 
 
 async def test_a_leader_that_falls_silent_is_replaced_and_totals_go_on(
@@ -169,13 +169,13 @@ async def test_a_leader_that_falls_silent_is_replaced_and_totals_go_on(
         assert totals == [20]
         assert not a.board.current.leader
         assert own_series(a) == OWN
-        await wait_until(lambda: bool(b._census.newest), PATIENCE)
-        counted = len(a._census.newest)
+        await wait_until(lambda: bool(b._registry.census.newest), PATIENCE)
+        counted = len(a._registry.census.newest)
         await wait_until(
             sees(b, lambda s: s.counters["check_runs", "census"] > before["check_runs", "census"]),
             PATIENCE,
         )
-        assert len(a._census.newest) == counted
+        assert len(a._registry.census.newest) == counted
         assert a.board.current.leader is False
 
 
