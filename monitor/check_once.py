@@ -19,8 +19,8 @@ from monitor.check_times import CheckTimes
 from monitor.config import Check, Settings
 from monitor.counting import Counting
 from monitor.database import create_engine, snapshot
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
+from monitor.expectations.validation import require_known_expectations
+from monitor.expectations.worker_pool import WorkerPool
 from monitor.reading import ReadServer
 from monitor.revision import revision
 from monitor.routine import Routine
@@ -54,7 +54,7 @@ async def check_once(
 ) -> StatusBoard:
     """Run the checks `names` once; nothing is written anywhere."""
     async with AsyncExitStack() as stack:
-        worker = Worker()
+        worker = WorkerPool()
         stack.push_async_callback(worker.close)
         read_engine = engine
         if settings.database.sqlalchemy_read_url is not None:
@@ -67,7 +67,7 @@ async def check_once(
 
 class _Once:
     def __init__(
-        self, engine: AsyncEngine, read_engine: AsyncEngine, settings: Settings, worker: Worker
+        self, engine: AsyncEngine, read_engine: AsyncEngine, settings: Settings, worker: WorkerPool
     ) -> None:
         self._engine = engine
         self._settings = settings

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.config import Checks, Settings
 from monitor.examiner import Examiner
-from monitor.expectations.client import Worker
 from monitor.expectations.routine import SuiteRunner
+from monitor.expectations.worker_pool import WorkerPool
 from monitor.plans import plans
 from monitor.reading import ReadServer
 from monitor.recorder import Recorder
@@ -22,7 +22,7 @@ def routines(
     engine: AsyncEngine,
     server: ReadServer,
     workshop: Callable[[], Workshop],
-    worker: Worker,
+    worker: WorkerPool,
 ) -> tuple[Routine, ...]:
     """All that are enabled, in the order of the configuration.
 

@@ -22,8 +22,8 @@ from monitor.counting import Counting
 from monitor.crowd import Crowd
 from monitor.database import create_engine
 from monitor.desk import Desk
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
+from monitor.expectations.validation import require_known_expectations
+from monitor.expectations.worker_pool import WorkerPool
 from monitor.healer import Healer
 from monitor.jobs import CANCEL_SECONDS, Jobs, give_up
 from monitor.leadership import Leadership
@@ -70,7 +70,7 @@ class Service:
             if read_url is None
             else create_engine(read_url, pool_size=database.pool_size)
         )
-        self._worker = Worker()
+        self._worker = WorkerPool()
         self._workshop: Workshop | None = None
         self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None

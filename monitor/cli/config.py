@@ -10,8 +10,8 @@ import typer
 from monitor.cli.output import console, print_json
 from monitor.cli.session import config_path, settings_of
 from monitor.config import Settings, describe, json_schema
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
+from monitor.expectations.validation import require_known_expectations
+from monitor.expectations.worker_pool import WorkerPool
 
 app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 
@@ -31,7 +31,7 @@ def check(
 
 
 async def _examine_suites(settings: Settings) -> None:
-    worker = Worker()
+    worker = WorkerPool()
     try:
         await require_known_expectations(settings, worker)
     finally:

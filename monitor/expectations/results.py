@@ -1,15 +1,19 @@
-"""From a validation to results in the shape that every check has: one an expectation."""
+"""From a validation to results in the shape that every check has: one an expectation.
+
+The records that leave the worker hold Python's own types only: a number of NumPy's could not be
+unpickled without importing it into the service.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from checks.judgement import Outcome
 from checks.measurement import MAX_EVIDENCE, Measurement
 from monitor.config import ExpectationsCheck, Severity
-from monitor.expectations.messages import ExpectationResult, ExpectationSpec, SuiteSpec
+from monitor.results import CheckResult
 
 _OUTCOMES = {
     Severity.CRITICAL: Outcome.FAIL,
@@ -20,24 +24,40 @@ _SUBJECTS = ("column", "column_A", "column_list", "column_set")
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectationOutcome:
-    """What became of one expectation, under the name that it has everywhere."""
+class Fault:
+    """What is wrong with an expectation of the configuration."""
 
-    name: str
-    outcome: Outcome
-    measurement: Measurement | None
-    """None where it could not be evaluated."""
+    suite: str
+    number: int
+    """Its place in the suite, from 0."""
+    path: str
+    """`type`, or `kwargs.NAME`."""
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationResult:
+    """What became of one expectation. Evidence holds primary keys only."""
+
+    success: bool
     error: str | None
+    """Why it could not be evaluated; `success` then means nothing."""
+    unexpected: float | None
+    """Rows that break it, where it counts rows."""
+    observed: str | None
+    """What it observed, where it observes one value."""
+    evidence: tuple[Mapping[str, str], ...] = ()
 
 
-def suite_spec(check: ExpectationsCheck, schema: str | None, table: str) -> SuiteSpec:
-    """The suite as the worker gets it."""
-    return SuiteSpec(
-        check.name,
-        schema,
-        table,
-        tuple(ExpectationSpec(one.type, dict(one.kwargs)) for one in check.expectations),
-    )
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What became of a suite."""
+
+    results: tuple[ExpectationResult, ...]
+    """One an expectation, in the suite's order."""
+    seconds: float
+    document: str
+    """All that may be told of it, as JSON, for the report."""
 
 
 def expectation_names(check: ExpectationsCheck) -> tuple[str, ...]:
@@ -57,21 +77,20 @@ def expectation_names(check: ExpectationsCheck) -> tuple[str, ...]:
     return tuple(names)
 
 
-def outcomes(
-    check: ExpectationsCheck, results: Sequence[ExpectationResult]
-) -> tuple[ExpectationOutcome, ...]:
-    """One outcome an expectation, in the suite's order."""
-    return tuple(
-        _outcome(name, one.severity, result)
+def check_results(check: ExpectationsCheck, validated: Validated) -> tuple[CheckResult, ...]:
+    """The suite's result, and then one an expectation, in the suite's order."""
+    parts = [
+        _expectation_result(name, one.severity, result)
         for name, one, result in zip(
-            expectation_names(check), check.expectations, results, strict=True
+            expectation_names(check), check.expectations, validated.results, strict=True
         )
-    )
+    ]
+    return (_suite_result(check.name, parts, validated.seconds), *parts)
 
 
-def _outcome(name: str, severity: Severity, result: ExpectationResult) -> ExpectationOutcome:
+def _expectation_result(name: str, severity: Severity, result: ExpectationResult) -> CheckResult:
     if result.error is not None:
-        return ExpectationOutcome(name, Outcome.ERROR, None, result.error)
+        return CheckResult.failed(name, result.error, None)
     value = result.unexpected
     if value is None:
         value = 0.0 if result.success else 1.0
@@ -81,7 +100,7 @@ def _outcome(name: str, severity: Severity, result: ExpectationResult) -> Expect
         evidence=() if result.success else result.evidence[:MAX_EVIDENCE],
     )
     outcome = Outcome.PASS if result.success else _OUTCOMES[severity]
-    return ExpectationOutcome(name, outcome, measured, None)
+    return CheckResult(name, outcome, measured, None, None)
 
 
 def _message(severity: Severity, result: ExpectationResult) -> str:
@@ -96,19 +115,15 @@ def _message(severity: Severity, result: ExpectationResult) -> str:
     return f"Not as expected{noted}."
 
 
-def suite_outcome(parts: Sequence[ExpectationOutcome]) -> tuple[Outcome, Measurement | None, str]:
-    """The suite as a whole: its worst part; its value is how many are not as expected."""
-    errors = [part for part in parts if part.outcome is Outcome.ERROR]
-    if errors:
-        return Outcome.ERROR, None, f"{errors[0].name}: {errors[0].error}"
-    broken = [part for part in parts if part.outcome in (Outcome.FAIL, Outcome.WARN)]
-    worst = Outcome.PASS
-    if broken:
-        failed = any(part.outcome is Outcome.FAIL for part in broken)
-        worst = Outcome.FAIL if failed else Outcome.WARN
-    message = (
-        f"All {len(parts)} expectations are met."
-        if not broken
-        else f"{len(broken)} of {len(parts)} expectations are not met."
-    )
-    return worst, Measurement(value=float(len(broken)), message=message), message
+def _suite_result(name: str, parts: Sequence[CheckResult], seconds: float) -> CheckResult:
+    """The worst of its parts; its value is how many are not as expected."""
+    for part in parts:
+        if part.outcome is Outcome.ERROR:
+            return CheckResult.failed(name, f"{part.name}: {part.error}", seconds)
+    broken = [part.outcome for part in parts if part.outcome is not Outcome.PASS]
+    if not broken:
+        worst, message = Outcome.PASS, f"All {len(parts)} expectations are met."
+    else:
+        worst = Outcome.FAIL if Outcome.FAIL in broken else Outcome.WARN
+        message = f"{len(broken)} of {len(parts)} expectations are not met."
+    return CheckResult(name, worst, Measurement(len(broken), message), None, seconds)

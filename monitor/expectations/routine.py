@@ -9,16 +9,14 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.catalogue import parse_name
 from checks.errors import ConservatorError
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
 from monitor.examiner import GRACE_SECONDS, Examiner, Results, said
-from monitor.expectations.client import START_SECONDS, Worker
-from monitor.expectations.messages import Validate, Validated
-from monitor.expectations.results import expectation_names, outcomes, suite_outcome, suite_spec
+from monitor.expectations.results import Validated, check_results, expectation_names
+from monitor.expectations.worker import validate
+from monitor.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.reading.server import LEFT
-from monitor.results import CheckResult
 from monitor.routine import Confirm, Routine, facts
 from monitor.state.validations import keep_validation
 from monitor.status import CheckFacts
@@ -48,7 +46,7 @@ class SuiteRunner:
         check: ExpectationsCheck,
         workshop: Callable[[], Workshop],
         examiner: Examiner,
-        worker: Worker,
+        worker: WorkerPool,
     ) -> None:
         """`engine` is the primary's, where the report is kept."""
         self._settings = settings
@@ -72,10 +70,13 @@ class SuiteRunner:
         """Validate once; with `confirm`, keep the report."""
 
         async def work(timeout: timedelta) -> Results:
-            answer, why = await self._validate(timeout)
+            validated, why = await self._validate(timeout)
             if confirm is not None:
-                await self._keep(answer, confirm)
-            return self._results(answer, why)
+                await self._keep(validated, confirm)
+            suite, *parts = check_results(self._check, validated)
+            if suite.measurement is not None:
+                suite = replace(suite, measurement=said(suite.measurement, why))
+            return (suite, *parts)
 
         names = (self._check.name, *self._names)
         # Suites take turns: one that waits for the worker must not hold a place.
@@ -85,42 +86,29 @@ class SuiteRunner:
             )
 
     async def _validate(self, timeout: timedelta) -> tuple[Validated, str]:
+        """With why it was not read from the replica, where it should have been."""
         database = self._settings.database
-        schema, table = parse_name(self._check.table)
-        seconds = timeout.total_seconds()
-        replica, why = database.sqlalchemy_read_url, ""
-        if replica is not None:
+        url, why = database.sqlalchemy_read_url, ""
+        if url is not None:
             _, problem = await self._examiner.server.look(timeout)
             if problem:
-                replica, why = None, f"{LEFT} {problem}"
-        request = Validate(
-            url=replica or database.sqlalchemy_url,
-            timeout_ms=max(1, round(seconds * 1000)),
-            suite=suite_spec(self._check, schema, table),
+                url, why = None, f"{LEFT} {problem}"
+        seconds = timeout.total_seconds()
+        validated = await self._worker.run(
+            validate,
+            url or database.sqlalchemy_url,
+            max(1, round(seconds * 1000)),
+            self._check,
+            deadline_seconds=seconds,
         )
-        answer = await self._worker.ask(request, deadline_seconds=seconds)
-        assert isinstance(answer, Validated)
-        return answer, why
+        return validated, why
 
-    def _results(self, answer: Validated, why: str) -> Results:
-        parts = outcomes(self._check, answer.results)
-        outcome, measured, message = suite_outcome(parts)
-        error = message if measured is None else None
-        measured = None if measured is None else said(measured, why)
-        return (
-            CheckResult(self._check.name, outcome, measured, error, answer.seconds),
-            *(
-                CheckResult(one.name, one.outcome, one.measurement, one.error, None)
-                for one in parts
-            ),
-        )
-
-    async def _keep(self, answer: Validated, confirm: Confirm) -> None:
+    async def _keep(self, validated: Validated, confirm: Confirm) -> None:
         """The report is a convenience: the verdict stands without it."""
         state, timeout = self._workshop().state, self._settings.database.statement_timeout
         try:
             async with transaction(self._engine, timeout=timeout) as connection:
-                await keep_validation(connection, state, self._check.name, answer.document)
+                await keep_validation(connection, state, self._check.name, validated.document)
                 await confirm(connection)
         except ConservatorError as error:
             log.warning("validation_not_kept", suite=self._check.name, error=str(error))

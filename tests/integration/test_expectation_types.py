@@ -14,9 +14,9 @@ from checks.judgement import Outcome
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
-from monitor.expectations.client import Worker
-from monitor.expectations.faults import require_known_expectations
 from monitor.expectations.results import expectation_names
+from monitor.expectations.validation import require_known_expectations
+from monitor.expectations.worker_pool import WorkerPool
 from monitor.reading import ReadServer
 from monitor.results import CheckResult
 from monitor.routines import routines
@@ -46,7 +46,7 @@ def no_workshop() -> Workshop:
 async def results_of(settings: Settings) -> Results:
     """Every suite once, as `check` runs it."""
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
-    worker = Worker()
+    worker = WorkerPool()
     try:
         await require_known_expectations(settings, worker)
         found: dict[str, CheckResult] = {}

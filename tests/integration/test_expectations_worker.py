@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -10,18 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from checks.errors import StatementError
-from monitor.expectations.client import Worker
-from monitor.expectations.messages import (
-    Answer,
-    ExpectationSpec,
-    Judge,
-    Judged,
-    Render,
-    Rendered,
-    SuiteSpec,
-    Validate,
-    Validated,
-)
+from monitor.config import Expectation, ExpectationsCheck
+from monitor.expectations.results import Validated
+from monitor.expectations.worker import find_faults, render, validate
+from monitor.expectations.worker_pool import WorkerPool
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
@@ -39,37 +32,41 @@ INSERT INTO plain SELECT n, n FROM generate_series(1, 20) AS n;
 
 
 @pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    made = Worker()
+async def worker() -> AsyncIterator[WorkerPool]:
+    made = WorkerPool()
     yield made
     await made.close()
 
 
-def suite(table: str, *expectations: ExpectationSpec, schema: str | None = None) -> SuiteSpec:
-    return SuiteSpec("gallery", schema, table, expectations)
+def suite(table: str, *expectations: Expectation) -> ExpectationsCheck:
+    return ExpectationsCheck(name="gallery", table=table, expectations=expectations)
 
 
-def rows(query: str) -> ExpectationSpec:
-    return ExpectationSpec("unexpected_rows_expectation", {"unexpected_rows_query": query})
+def expectation(type_: str, **kwargs: object) -> Expectation:
+    return Expectation(type=type_, kwargs=kwargs)
 
 
-def not_null(column: str, **more: object) -> ExpectationSpec:
-    return ExpectationSpec("expect_column_values_to_not_be_null", {"column": column, **more})
+def rows(query: str) -> Expectation:
+    return expectation("unexpected_rows_expectation", unexpected_rows_query=query)
 
 
-async def validated(worker: Worker, url: str, spec: SuiteSpec) -> Validated:
-    answer = await worker.ask(Validate(url, 5_000, spec), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Validated)
-    return answer
+def not_null(column: str) -> Expectation:
+    return expectation("expect_column_values_to_not_be_null", column=column)
+
+
+async def validated(
+    worker: WorkerPool, url: str, check: ExpectationsCheck, *, deadline_seconds: float = PATIENCE
+) -> Validated:
+    return await worker.run(validate, url, 5_000, check, deadline_seconds=deadline_seconds)
 
 
 @on_one_server
 async def test_quoted_names_work_and_evidence_holds_keys_only(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
-    spec = suite("My Table", not_null("My Value"), not_null("theId"), schema="Odd")
+    spec = suite("Odd.My Table", not_null("My Value"), not_null("theId"))
     broken, met = (await validated(worker, database_url, spec)).results
     assert (broken.success, broken.unexpected, broken.error) == (False, 4.0, None)
     assert broken.evidence == tuple({"theId": str(n)} for n in (3, 8, 13, 18))
@@ -78,7 +75,7 @@ async def test_quoted_names_work_and_evidence_holds_keys_only(
 
 @on_one_server
 async def test_what_raises_is_an_error_and_the_others_are_judged(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -96,7 +93,7 @@ async def test_what_raises_is_an_error_and_the_others_are_judged(
 
 
 @on_one_server
-async def test_nothing_can_be_written(database_url: str, worker: Worker) -> None:
+async def test_nothing_can_be_written(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
         await app.run(
@@ -109,38 +106,36 @@ async def test_nothing_can_be_written(database_url: str, worker: Worker) -> None
         assert await app.value("SELECT count(*) FROM plain") == 20
 
 
-async def test_unknown_types_and_arguments_are_named_with_their_path(worker: Worker) -> None:
+async def test_unknown_types_and_arguments_are_named_with_their_path(worker: WorkerPool) -> None:
     spec = suite(
         "t",
-        ExpectationSpec("expect_column_value_to_not_be_null", {"column": "a"}),
-        ExpectationSpec("expect_column_values_to_be_in_set", {"colum": "a", "value_set": [1]}),
+        expectation("expect_column_value_to_not_be_null", column="a"),
+        expectation("expect_column_values_to_be_in_set", colum="a", value_set=[1]),
         not_null("a"),
     )
-    answer = await worker.ask(Judge((spec,)), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Judged)
-    assert [(fault.number, fault.path) for fault in answer.faults] == [
+    faults = await worker.run(find_faults, (spec,), deadline_seconds=PATIENCE)
+    assert [(fault.number, fault.path) for fault in faults] == [
         (0, "type"),
         (1, "kwargs.column"),
         (1, "kwargs.colum"),
     ]
-    assert "did you mean expect_column_values_to_not_be_null?" in answer.faults[0].problem
+    assert "did you mean expect_column_values_to_not_be_null?" in faults[0].problem
 
 
 @on_one_server
-async def test_the_report_is_html(database_url: str, worker: Worker) -> None:
+async def test_the_report_is_html(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
     done = await validated(worker, database_url, suite("plain", not_null("n")))
-    answer = await worker.ask(Render({"gallery": done.document}), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Rendered)
-    assert "<html" in answer.pages["gallery"]
+    documents = {"gallery": json.loads(done.document)}
+    pages = await worker.run(render, documents, deadline_seconds=PATIENCE)
+    assert "<html" in pages["gallery"]
 
 
-async def asked_to_sleep(worker: Worker, url: str) -> asyncio.Task[Answer]:
+async def asked_to_sleep(worker: WorkerPool, url: str) -> asyncio.Task[Validated]:
     """A suite that takes long, under way in the database."""
     spec = suite("plain", rows("SELECT pg_sleep(1), * FROM {batch}"))
-    request = Validate(url, 30_000, spec)
-    return asyncio.create_task(worker.ask(request, deadline_seconds=PATIENCE))
+    return asyncio.create_task(worker.run(validate, url, 30_000, spec, deadline_seconds=PATIENCE))
 
 
 async def sleeps(app: App) -> bool:
@@ -153,7 +148,7 @@ async def sleeps(app: App) -> bool:
 
 @on_one_server
 async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -168,34 +163,34 @@ async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
 
 @on_one_server
 async def test_a_worker_that_holds_too_much_is_ended(database_url: str) -> None:
-    greedy = Worker(memory_limit_bytes=1024)
+    greedy = WorkerPool(memory_limit_bytes=1024)
     try:
         with pytest.raises(StatementError, match="its limit is"):
-            await greedy.ask(Judge((suite("t", not_null("a")),)), deadline_seconds=PATIENCE)
+            await greedy.run(find_faults, (suite("t", not_null("a")),), deadline_seconds=PATIENCE)
         assert greedy.pid is None
     finally:
         await greedy.close()
 
 
 @on_one_server
-async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: Worker) -> None:
+async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
     await validated(worker, database_url, suite("plain", not_null("n")))
     spec = suite("plain", rows("SELECT pg_sleep(1), * FROM {batch}"))
     with pytest.raises(StatementError, match="took longer"):
-        await worker.ask(Validate(database_url, 30_000, spec), deadline_seconds=0.5)
+        await worker.run(validate, database_url, 30_000, spec, deadline_seconds=0.5)
     assert worker.pid is None
 
 
 @on_one_server
 async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     """Rows, and those that are not unique, are counted by different statements."""
     async with app_on(database_url) as app:
         await app.run(TABLES)
-    pair = ExpectationSpec("expect_compound_columns_to_be_unique", {"column_list": ["id", "n"]})
+    pair = expectation("expect_compound_columns_to_be_unique", column_list=["id", "n"])
     growing = asyncio.create_task(grow(database_url))
     try:
         for _ in range(8):

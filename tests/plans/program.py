@@ -21,7 +21,7 @@ from monitor.check_once import check_names, check_once
 from monitor.counting import Counting
 from monitor.database import create_engine, snapshot, transaction
 from monitor.demo.server import PostgresServer
-from monitor.expectations.client import Worker
+from monitor.expectations.worker_pool import WorkerPool
 from monitor.healing.planning import database_now
 from monitor.healing.recurring import count_recurring
 from monitor.healing.survey import survey
@@ -246,7 +246,7 @@ class Program:
         await app.run(_VIEWS)
         await app.run("SELECT pg_stat_force_next_flush()")
         await counting.take(verified_until=None, users_due=lambda: True)
-        worker = Worker()
+        worker = WorkerPool()
         for entry in routines(workshop.settings, workshop.engine, server, lambda: workshop, worker):
             await entry.run(_confirm)
         await worker.close()
