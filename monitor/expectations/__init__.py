@@ -4,7 +4,7 @@ worker_pool  a pool of one process: starts it, bounds its time and memory, ends 
 worker       the functions that run there, the only ones that import Great Expectations
 suites       what they do there
 redaction    what of a validation may leave that process
-results      from a validation to results of checks, one an expectation
+results      from a validation to results of checks: the suite's, and one an expectation
 routine      a suite as an entry of the schedule
 validation   unknown expectations and wrong arguments, as mistakes of the configuration
 """

@@ -1,6 +1,7 @@
-"""From a validation to results in the shape that every check has: one an expectation.
+"""From a validation to results in the shape that every check has: the suite's, and one an
+expectation.
 
-The records that leave the worker hold Python's own types only: a number of NumPy's could not be
+They are made in the worker, and hold Python's own types only: a number of NumPy's could not be
 unpickled without importing it into the service.
 """
 
@@ -9,18 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from checks.judgement import Outcome
 from checks.measurement import MAX_EVIDENCE, Measurement
 from monitor.config import ExpectationsCheck, Severity
 from monitor.results import CheckResult
 
+NUMBER = "conservator_number"
+"""Where an expectation's `meta` has its place in the suite: results come back in another order."""
 _OUTCOMES = {
     Severity.CRITICAL: Outcome.FAIL,
     Severity.WARNING: Outcome.WARN,
     Severity.INFO: Outcome.PASS,
 }
 _SUBJECTS = ("column", "column_A", "column_list", "column_set")
+_MAX_OBSERVED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +41,11 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectationResult:
-    """What became of one expectation. Evidence holds primary keys only."""
-
-    success: bool
-    error: str | None
-    """Why it could not be evaluated; `success` then means nothing."""
-    unexpected: float | None
-    """Rows that break it, where it counts rows."""
-    observed: str | None
-    """What it observed, where it observes one value."""
-    evidence: tuple[Mapping[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Validated:
     """What became of a suite."""
 
-    results: tuple[ExpectationResult, ...]
-    """One an expectation, in the suite's order."""
-    seconds: float
+    results: tuple[CheckResult, ...]
+    """The suite's, and then one an expectation, in the suite's order."""
     document: str
     """All that may be told of it, as JSON, for the report."""
 
@@ -77,42 +67,17 @@ def expectation_names(check: ExpectationsCheck) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_results(check: ExpectationsCheck, validated: Validated) -> tuple[CheckResult, ...]:
-    """The suite's result, and then one an expectation, in the suite's order."""
+def check_results(
+    check: ExpectationsCheck, document: Mapping[str, Any], *, seconds: float
+) -> tuple[CheckResult, ...]:
+    """The suite's result, and then one an expectation; `document` is the redacted validation."""
+    found = {one["expectation_config"]["meta"][NUMBER]: one for one in document["results"]}
+    named = zip(expectation_names(check), check.expectations, strict=True)
     parts = [
-        _expectation_result(name, one.severity, result)
-        for name, one, result in zip(
-            expectation_names(check), check.expectations, validated.results, strict=True
-        )
+        _expectation_result(name, one.severity, found.get(number))
+        for number, (name, one) in enumerate(named)
     ]
-    return (_suite_result(check.name, parts, validated.seconds), *parts)
-
-
-def _expectation_result(name: str, severity: Severity, result: ExpectationResult) -> CheckResult:
-    if result.error is not None:
-        return CheckResult.failed(name, result.error, None)
-    value = result.unexpected
-    if value is None:
-        value = 0.0 if result.success else 1.0
-    measured = Measurement(
-        value=value,
-        message=_message(severity, result),
-        evidence=() if result.success else result.evidence[:MAX_EVIDENCE],
-    )
-    outcome = Outcome.PASS if result.success else _OUTCOMES[severity]
-    return CheckResult(name, outcome, measured, None, None)
-
-
-def _message(severity: Severity, result: ExpectationResult) -> str:
-    if result.success:
-        return "As expected."
-    noted = "" if severity is not Severity.INFO else " (noted only)"
-    if result.unexpected is not None:
-        rows = "row is" if result.unexpected == 1 else "rows are"
-        return f"{result.unexpected:.0f} {rows} not as expected{noted}."
-    if result.observed is not None:
-        return f"Observed {result.observed}{noted}."
-    return f"Not as expected{noted}."
+    return (_suite_result(check.name, parts, seconds), *parts)
 
 
 def _suite_result(name: str, parts: Sequence[CheckResult], seconds: float) -> CheckResult:
@@ -126,4 +91,39 @@ def _suite_result(name: str, parts: Sequence[CheckResult], seconds: float) -> Ch
     else:
         worst = Outcome.FAIL if Outcome.FAIL in broken else Outcome.WARN
         message = f"{len(broken)} of {len(parts)} expectations are not met."
-    return CheckResult(name, worst, Measurement(len(broken), message), None, seconds)
+    return CheckResult(name, worst, Measurement(float(len(broken)), message), None, seconds)
+
+
+def _expectation_result(
+    name: str, severity: Severity, raw: Mapping[str, Any] | None
+) -> CheckResult:
+    if raw is None:
+        return CheckResult.failed(name, "Great Expectations returned no result for it.", None)
+    if error := raw["exception_info"]["exception_message"]:
+        return CheckResult.failed(name, error, None)
+    details, met = raw["result"], raw["success"]
+    observed = details.get("observed_value")
+    rows = details.get("unexpected_count")
+    if rows is None and raw["expectation_config"]["type"] == "unexpected_rows_expectation":
+        rows = observed
+    value = float(not met if rows is None else rows)
+    if met:
+        return CheckResult(name, Outcome.PASS, Measurement(value, "As expected."), None, None)
+    measured = Measurement(value, _unmet(severity, rows, observed), evidence=_evidence(details))
+    return CheckResult(name, _OUTCOMES[severity], measured, None, None)
+
+
+def _unmet(severity: Severity, rows: float | None, observed: object) -> str:
+    noted = " (noted only)" if severity is Severity.INFO else ""
+    if rows is not None:
+        return f"{rows:.0f} {'row is' if rows == 1 else 'rows are'} not as expected{noted}."
+    if observed is not None:
+        return f"Observed {str(observed)[:_MAX_OBSERVED]}{noted}."
+    return f"Not as expected{noted}."
+
+
+def _evidence(details: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+    """Primary keys."""
+    keys = details.get("unexpected_index_column_names") or ()
+    rows = details.get("partial_unexpected_index_list") or ()
+    return tuple({key: str(row[key]) for key in keys} for row in rows[:MAX_EVIDENCE])

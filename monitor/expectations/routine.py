@@ -13,7 +13,7 @@ from checks.errors import ConservatorError
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
 from monitor.examiner import GRACE_SECONDS, Examiner, Results, said
-from monitor.expectations.results import Validated, check_results, expectation_names
+from monitor.expectations.results import Validated, expectation_names
 from monitor.expectations.worker import validate
 from monitor.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.reading.server import LEFT
@@ -73,7 +73,7 @@ class SuiteRunner:
             validated, why = await self._validate(timeout)
             if confirm is not None:
                 await self._keep(validated, confirm)
-            suite, *parts = check_results(self._check, validated)
+            suite, *parts = validated.results
             if suite.measurement is not None:
                 suite = replace(suite, measurement=said(suite.measurement, why))
             return (suite, *parts)

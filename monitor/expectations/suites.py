@@ -33,10 +33,9 @@ from checks.catalogue import parse_name
 from monitor.config import Expectation as Expected
 from monitor.config import ExpectationsCheck
 from monitor.expectations.redaction import SAMPLES, redacted
-from monitor.expectations.results import ExpectationResult, Fault, Validated
+from monitor.expectations.results import NUMBER, Fault, Validated, check_results
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_MAX_OBSERVED = 200
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _CONNECT = {"prepare_threshold": None, "application_name": "conservator"}
 
@@ -83,18 +82,15 @@ def _expectation(one: Expected) -> Expectation:
 def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
     """Run a suite over its table: read-only, every statement with a deadline."""
     started = time.perf_counter()
-    table = Table(url, *parse_name(check.table))
+    table = _Table(url, *parse_name(check.table))
     with _snapshot(url) as snapshot, _bounded(table, snapshot, timeout_ms):
         document = redacted(_run(table, check).to_json_dict())
-    found = {
-        one["expectation_config"]["meta"]["conservator_number"]: one for one in document["results"]
-    }
-    results = tuple(_result(found.get(number)) for number in range(len(check.expectations)))
-    return Validated(results, time.perf_counter() - started, json.dumps(document, default=str))
+    results = check_results(check, document, seconds=time.perf_counter() - started)
+    return Validated(results, json.dumps(document, default=str))
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class _Table:
     """What a suite is about. `schema` is None where the search path finds the table."""
 
     url: str
@@ -121,7 +117,7 @@ def _snapshot(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _bounded(table: Table, snapshot: str, timeout_ms: int) -> Iterator[None]:
+def _bounded(table: _Table, snapshot: str, timeout_ms: int) -> Iterator[None]:
     """Whatever begins a transaction reads the snapshot, with a deadline for each statement."""
     engines: list[Engine] = []
 
@@ -150,7 +146,7 @@ def _bounded(table: Table, snapshot: str, timeout_ms: int) -> Iterator[None]:
             engine.dispose()
 
 
-def _run(table: Table, check: ExpectationsCheck) -> ExpectationSuiteValidationResult:
+def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationResult:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_sql(
@@ -163,8 +159,7 @@ def _run(table: Table, check: ExpectationsCheck) -> ExpectationSuiteValidationRe
     suite = gx.ExpectationSuite(check.name)
     for number, one in enumerate(check.expectations):
         made = _expectation(one)
-        # Results come back in another order; this tells them apart.
-        made.meta = {"conservator_number": number}
+        made.meta = {NUMBER: number}
         suite.expectations.append(made)
     # Not as a validation definition: that one also stores the result as JSON, and breaks on values
     # of NumPy.
@@ -180,7 +175,7 @@ def _run(table: Table, check: ExpectationsCheck) -> ExpectationSuiteValidationRe
     return result
 
 
-def _batch(source: Any, table: Table, suite: str) -> BatchDefinition:
+def _batch(source: Any, table: _Table, suite: str) -> BatchDefinition:
     if _PLAIN.fullmatch(table.name):
         asset = source.add_table_asset(suite, table_name=table.name)
     else:
@@ -191,35 +186,13 @@ def _batch(source: Any, table: Table, suite: str) -> BatchDefinition:
     return made
 
 
-def _primary_key(table: Table) -> list[str]:
+def _primary_key(table: _Table) -> list[str]:
     engine = create_engine(table.url, poolclass=NullPool)
     try:
         found = inspect(engine).get_pk_constraint(table.name, schema=table.schema)
     except NoSuchTableError as error:
         raise LookupError(f"There is no table {table.name} that this role can see.") from error
     return list(found["constrained_columns"])
-
-
-def _result(raw: Mapping[str, Any] | None) -> ExpectationResult:
-    if raw is None:
-        return ExpectationResult(False, "Great Expectations returned no result for it.", None, None)
-    details = raw["result"]
-    observed = details.get("observed_value")
-    unexpected = details.get("unexpected_count")
-    if unexpected is None and raw["expectation_config"]["type"] == "unexpected_rows_expectation":
-        unexpected = observed
-    keys = details.get("unexpected_index_column_names") or ()
-    evidence = tuple(
-        {key: str(row[key]) for key in keys}
-        for row in details.get("partial_unexpected_index_list") or ()
-    )
-    return ExpectationResult(
-        success=raw["success"],
-        error=raw["exception_info"]["exception_message"] or None,
-        unexpected=None if unexpected is None else float(unexpected),
-        observed=None if observed is None else str(observed)[:_MAX_OBSERVED],
-        evidence=evidence,
-    )
 
 
 def render(document: Mapping[str, Any]) -> str:

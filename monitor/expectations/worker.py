@@ -17,12 +17,6 @@ from checks.errors import StatementError
 from monitor.config import ExpectationsCheck
 from monitor.expectations.results import Fault, Validated
 
-MISSING_EXTRA = (
-    "Great Expectations is not installed here: pip install 'conservator[expectations]', or take"
-    " the suites out of checks.expectations."
-)
-_EXTRA = {"great_expectations", "pandas", "pebble"}
-
 
 class SuiteError(StatementError):
     """The worker could not do what it was asked, and is well."""
@@ -45,17 +39,6 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def missing_extra_as_sentence() -> Iterator[None]:
-    """Raises SuiteError in place of what importing a library of the extra raises without it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name in _EXTRA:
-            raise SuiteError(MISSING_EXTRA) from None
-        raise
-
-
-@contextmanager
 def _errors_as_sentences() -> Iterator[None]:
     try:
         yield
@@ -64,34 +47,35 @@ def _errors_as_sentences() -> Iterator[None]:
         raise SuiteError(lines[0]) from None
 
 
+@_errors_as_sentences()
 def load() -> int:
     """Import Great Expectations, which takes seconds; returns the id of this process."""
     # No usage statistics leave this machine; must be set before the import.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with _errors_as_sentences(), missing_extra_as_sentence():
-        from monitor.expectations import suites  # noqa: F401, PLC0415
+    from monitor.expectations import suites  # noqa: F401, PLC0415
+
     return os.getpid()
 
 
+@_errors_as_sentences()
 def find_faults(checks: tuple[ExpectationsCheck, ...]) -> tuple[Fault, ...]:
     """What Great Expectations does not know of the suites; touches no database."""
     from monitor.expectations import suites  # noqa: PLC0415
 
-    with _errors_as_sentences():
-        return tuple(fault for check in checks for fault in suites.find_faults(check))
+    return tuple(fault for check in checks for fault in suites.find_faults(check))
 
 
+@_errors_as_sentences()
 def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
     """Run a suite. `url` is SQLAlchemy's and may hold a password: it comes through a pipe."""
     from monitor.expectations import suites  # noqa: PLC0415
 
-    with _errors_as_sentences():
-        return suites.validate(url, timeout_ms, check)
+    return suites.validate(url, timeout_ms, check)
 
 
+@_errors_as_sentences()
 def render(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The report of each validation, as HTML by suite."""
     from monitor.expectations import suites  # noqa: PLC0415
 
-    with _errors_as_sentences():
-        return {suite: suites.render(document) for suite, document in documents.items()}
+    return {suite: suites.render(document) for suite, document in documents.items()}

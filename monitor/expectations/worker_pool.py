@@ -1,4 +1,9 @@
-"""A pool of one worker process: started when it is needed, bounded, and started again."""
+"""A pool of one worker process: started when it is needed, bounded, and started again.
+
+Its time is bounded here, as the library's own deadline goes by a clock that can be set; and so is
+its memory: a limit of the kernel's (RLIMIT_AS, RLIMIT_DATA) counts what is not held, and makes the
+import of Great Expectations hang, or one expectation an error, instead of ending the suite.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
@@ -25,6 +31,11 @@ MEMORY_LIMIT_BYTES = 1024**3
 """What the worker may hold, resident; beyond it is ended, and the suite is an error."""
 START_SECONDS = 60.0
 """How long the worker may take to start: Great Expectations takes seconds to import."""
+MISSING_EXTRA = (
+    "Great Expectations is not installed here: pip install 'conservator[expectations]', or take"
+    " the suites out of checks.expectations."
+)
+_EXTRA = ("great_expectations", "pandas", "pebble")
 _WATCH_SECONDS = 0.2
 
 Result = TypeVar("Result")
@@ -59,11 +70,10 @@ class WorkerPool:
                 if self._pool is None or not self._pool.active:
                     await self._start()
                 return await self._call(function, arguments, deadline_seconds)
-            except worker.SuiteError:
-                raise
-            except BaseException:
-                # Whatever it was: the next call gets a process that nothing is known against.
-                await self._end()
+            except BaseException as error:
+                # Unless it refused, the next call gets a process that nothing is known against.
+                if self.pid is None or not isinstance(error, worker.SuiteError):
+                    await self._end()
                 raise
 
     async def close(self) -> None:
@@ -73,8 +83,10 @@ class WorkerPool:
 
     async def _start(self) -> None:
         await self._end()
-        with worker.missing_extra_as_sentence():
-            from pebble import ProcessPool  # noqa: PLC0415 - of the extra
+        if any(find_spec(library) is None for library in _EXTRA):
+            raise StatementError(MISSING_EXTRA)
+        from pebble import ProcessPool  # noqa: PLC0415 - of the extra
+
         self._pool = ProcessPool(
             max_workers=1,
             initializer=worker.initialize,
@@ -97,10 +109,13 @@ class WorkerPool:
                 # The first one starts the process, which would hold the event loop up.
                 scheduled = await asyncio.to_thread(self._pool.schedule, function, arguments)
                 future = asyncio.wrap_future(scheduled)
-                while not future.done():
-                    self._check_memory()
-                    await asyncio.wait({future}, timeout=_WATCH_SECONDS)
-            return future.result()
+                try:
+                    while not future.done():
+                        self._check_memory()
+                        await asyncio.wait({future}, timeout=_WATCH_SECONDS)
+                    return future.result()
+                finally:
+                    future.cancel()
         except TimeoutError as error:
             raise StatementError(
                 f"The suite took longer than {seconds:.0f} s and was ended: raise its timeout, or"

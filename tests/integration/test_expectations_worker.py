@@ -6,15 +6,20 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 
 from checks.errors import StatementError
+from checks.judgement import Outcome
 from monitor.config import Expectation, ExpectationsCheck
 from monitor.expectations.results import Validated
 from monitor.expectations.worker import find_faults, render, validate
 from monitor.expectations.worker_pool import WorkerPool
+from monitor.results import CheckResult
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
@@ -29,6 +34,23 @@ INSERT INTO "Odd"."My Table" SELECT n, nullif('v' || n % 5, 'v3') FROM generate_
 CREATE TABLE plain (id int PRIMARY KEY, n int);
 INSERT INTO plain SELECT n, n FROM generate_series(1, 20) AS n;
 """
+
+AT_WORK = """
+import asyncio, os, time
+from monitor.expectations.worker import load
+from monitor.expectations.worker_pool import WorkerPool
+
+async def serve():
+    pool = WorkerPool()
+    pid = await pool.run(load, deadline_seconds=60.0)
+    work = asyncio.create_task(pool.run(time.sleep, 600.0, deadline_seconds=600.0))
+    await asyncio.sleep(1.0)
+    print(pid, flush=True)
+    await work
+
+asyncio.run(serve())
+"""
+"""A service in the middle of a suite; the worker has taken it up a second later."""
 
 
 @pytest.fixture
@@ -54,10 +76,14 @@ def not_null(column: str) -> Expectation:
     return expectation("expect_column_values_to_not_be_null", column=column)
 
 
-async def validated(
-    worker: WorkerPool, url: str, check: ExpectationsCheck, *, deadline_seconds: float = PATIENCE
-) -> Validated:
-    return await worker.run(validate, url, 5_000, check, deadline_seconds=deadline_seconds)
+async def validated(worker: WorkerPool, url: str, check: ExpectationsCheck) -> Validated:
+    return await worker.run(validate, url, 5_000, check, deadline_seconds=PATIENCE)
+
+
+async def results(worker: WorkerPool, url: str, check: ExpectationsCheck) -> list[CheckResult]:
+    """One an expectation."""
+    _, *parts = (await validated(worker, url, check)).results
+    return parts
 
 
 @on_one_server
@@ -67,10 +93,12 @@ async def test_quoted_names_work_and_evidence_holds_keys_only(
     async with app_on(database_url) as app:
         await app.run(TABLES)
     spec = suite("Odd.My Table", not_null("My Value"), not_null("theId"))
-    broken, met = (await validated(worker, database_url, spec)).results
-    assert (broken.success, broken.unexpected, broken.error) == (False, 4.0, None)
-    assert broken.evidence == tuple({"theId": str(n)} for n in (3, 8, 13, 18))
-    assert (met.success, met.error) == (True, None)
+    broken, met = await results(worker, database_url, spec)
+    assert (broken.outcome, broken.error) == (Outcome.FAIL, None)
+    assert broken.measurement is not None
+    assert broken.measurement.value == 4.0
+    assert broken.measurement.evidence == tuple({"theId": str(n)} for n in (3, 8, 13, 18))
+    assert (met.outcome, met.error) == (Outcome.PASS, None)
 
 
 @on_one_server
@@ -85,11 +113,13 @@ async def test_what_raises_is_an_error_and_the_others_are_judged(
         rows("SELECT * FROM {batch} WHERE n > 15"),
         not_null("n"),
     )
-    missing, found, met = (await validated(worker, database_url, spec)).results
+    missing, found, met = await results(worker, database_url, spec)
     assert missing.error is not None
     assert "no_such_column" in missing.error
-    assert (found.success, found.unexpected, found.error) == (False, 5.0, None)
-    assert met.success
+    assert (found.outcome, found.error) == (Outcome.FAIL, None)
+    assert found.measurement is not None
+    assert found.measurement.value == 5.0
+    assert met.outcome is Outcome.PASS
 
 
 @on_one_server
@@ -100,7 +130,7 @@ async def test_nothing_can_be_written(database_url: str, worker: WorkerPool) -> 
             "CREATE FUNCTION grab() RETURNS int LANGUAGE sql AS 'DELETE FROM plain RETURNING 1'"
         )
         spec = suite("plain", rows("SELECT grab() FROM {batch}"))
-        (result,) = (await validated(worker, database_url, spec)).results
+        (result,) = await results(worker, database_url, spec)
         assert result.error is not None
         assert "read-only" in result.error
         assert await app.value("SELECT count(*) FROM plain") == 20
@@ -158,7 +188,21 @@ async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(StatementError, match="died"):
             await task
-    assert (await validated(worker, database_url, suite("plain", not_null("n")))).results[0].success
+    (result,) = await results(worker, database_url, suite("plain", not_null("n")))
+    assert result.outcome is Outcome.PASS
+
+
+def test_a_killed_service_leaves_no_worker_behind_in_the_middle_of_its_work() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as service:
+        try:
+            assert service.stdout is not None
+            pids = (int(line) for line in service.stdout if line.strip().isdigit())
+            worker = psutil.Process(next(pids))
+        finally:
+            service.kill()
+    worker.wait(PATIENCE)
 
 
 @on_one_server
@@ -194,8 +238,8 @@ async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
     growing = asyncio.create_task(grow(database_url))
     try:
         for _ in range(8):
-            (result,) = (await validated(worker, database_url, suite("plain", pair))).results
-            assert (result.success, result.error) == (True, None)
+            (result,) = await results(worker, database_url, suite("plain", pair))
+            assert (result.outcome, result.error) == (Outcome.PASS, None)
     finally:
         growing.cancel()
         await asyncio.gather(growing, return_exceptions=True)
