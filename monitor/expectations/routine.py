@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 UNMET = "not as expected"
 
 
-def _told(own: CheckFacts, severities: Collection[Severity]) -> CheckFacts:
+def _with_conditions(own: CheckFacts, severities: Collection[Severity]) -> CheckFacts:
     """`own`, with the conditions of expectations that are so severe."""
     return replace(
         own,
@@ -61,9 +61,9 @@ class SuiteRunner:
         """The entry of the schedule."""
         own = facts(self._check)
         severities = {one.severity for one in self._check.expectations}
-        rows = {self._check.name: _told(own, severities)}
+        rows = {self._check.name: _with_conditions(own, severities)}
         for name, one in zip(self._names, self._check.expectations, strict=True):
-            rows[name] = replace(_told(own, {one.severity}), suite=self._check.name)
+            rows[name] = replace(_with_conditions(own, {one.severity}), suite=self._check.name)
         return Routine(self._check.name, self._check, rows, self.run)
 
     async def run(self, confirm: Confirm | None) -> Results:
