@@ -2,9 +2,8 @@
 
 current      what of a snapshot is young enough to be shown as current
 moments      moments as text
-prometheus   the collector and its registry; families/ holds the metrics, by subject
-textfile     the same metrics as a file for node_exporter
-pushgateway  the same metrics, pushed; otlp/: pushed to an OpenTelemetry collector
+prometheus/  the collector, its registry and the metrics, by subject
+push/        the same metrics, pushed to a Pushgateway or an OpenTelemetry collector, or as a file
 api/         routes, tokens, errors, JSON
 page/        the page at /
 """

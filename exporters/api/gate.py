@@ -20,8 +20,8 @@ from exporters.api import basic
 from exporters.api.errors import ApiError
 from exporters.api.rates import Rates, client_of
 from exporters.api.tokens import Access, Role, Tokens, refusal
-from exporters.families.build import PREFIX
 from exporters.prometheus import Clock
+from exporters.prometheus.build import PREFIX
 
 FAILURES_AT_ONCE = 20
 FAILURES_A_SECOND = 1 / 3

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
-from monitor.checking.expectations.client import Worker
-from monitor.checking.expectations.faults import require_known_expectations
+from monitor.checking.expectations.validation import require_known_expectations
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.structure import STRUCTURE
@@ -46,7 +46,7 @@ async def check_once(
 ) -> StatusBoard:
     """Run the checks `names` once; nothing is written anywhere."""
     async with AsyncExitStack() as stack:
-        worker = Worker()
+        worker = WorkerPool()
         stack.push_async_callback(worker.close)
         read_engine = engine
         if settings.database.sqlalchemy_read_url is not None:
@@ -61,7 +61,7 @@ async def _check(
     engine: AsyncEngine,
     read_engine: AsyncEngine,
     settings: Settings,
-    worker: Worker,
+    worker: WorkerPool,
     names: Collection[str],
 ) -> StatusBoard:
     runtime = CurrentRuntime()

@@ -10,8 +10,8 @@ from checks.doctor.findings import Examination
 from monitor.checking.builtin import snapshot_checks
 from monitor.checking.census import CensusCheck
 from monitor.checking.definition import CheckDefinition
-from monitor.checking.expectations.client import Worker
 from monitor.checking.expectations.routine import SuiteRunner
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.recording_rate import RecordingRateCheck
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.runner import CheckRunner, judged
@@ -31,7 +31,7 @@ class CheckRegistry:
         board: StatusBoard,
         engine: AsyncEngine,
         router: ReplicaRouter,
-        worker: Worker,
+        worker: WorkerPool,
         runtime: CurrentRuntime,
         *,
         on_read: OnRead,
@@ -65,7 +65,7 @@ def _enabled(
     settings: Settings,
     engine: AsyncEngine,
     router: ReplicaRouter,
-    worker: Worker,
+    worker: WorkerPool,
     runtime: CurrentRuntime,
 ) -> list[CheckDefinition]:
     """The checks beside census and structure, in the order of the configuration."""

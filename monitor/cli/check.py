@@ -14,10 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.judgement import Outcome
 from exporters.api import answers
-from exporters.otlp.push import OtlpPush
 from exporters.prometheus import create_registry
-from exporters.pushgateway import TIMEOUT_SECONDS, Group
-from exporters.textfile import write_textfile
+from exporters.push.otlp import OtlpPush
+from exporters.push.pushgateway import TIMEOUT_SECONDS, Group, write_textfile
 from monitor.checking.once import check_names, check_once
 from monitor.cli.check_output import print_checks
 from monitor.cli.output import print_json

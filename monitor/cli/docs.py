@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import webbrowser
 from collections.abc import Mapping, Sequence
+from datetime import UTC
+from html import escape
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConfigurationError, ConservatorError
-from monitor.checking.expectations.client import START_SECONDS, Worker
-from monitor.checking.expectations.messages import Render, Rendered
-from monitor.checking.expectations.report import INDEX, index_page
+from monitor.checking.expectations.worker import render
+from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.cli.output import console
 from monitor.cli.session import state_of, with_engine
 from monitor.config import Settings
@@ -22,6 +23,11 @@ from monitor.database import snapshot
 from monitor.state.validations import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")
+INDEX = "index.html"
+_STYLE = (
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem}"
+    "td,th{padding:.3rem 1rem .3rem 0;text-align:left}"
+)
 
 
 def docs(
@@ -53,14 +59,12 @@ def docs(
 
 
 async def _rendered(validations: Sequence[Validation]) -> Mapping[str, str]:
-    worker = Worker()
+    worker = WorkerPool()
     try:
-        request = Render({one.suite: one.document for one in validations})
-        answer = await worker.ask(request, deadline_seconds=START_SECONDS)
+        documents = {one.suite: one.document for one in validations}
+        return await worker.run(render, documents, deadline_seconds=START_SECONDS)
     finally:
         await worker.close()
-    assert isinstance(answer, Rendered)
-    return answer.pages
 
 
 def write_report(out: Path, validations: Sequence[Validation], pages: Mapping[str, str]) -> None:
@@ -76,3 +80,26 @@ def write_report(out: Path, validations: Sequence[Validation], pages: Mapping[st
             f"--out: expected a folder that can be written to, found {out} ({error.strerror}); name"
             " another."
         ) from error
+
+
+def index_page(validations: Sequence[Validation]) -> str:
+    """HTML: when each suite was validated last, and how it came out."""
+    rows = "".join(
+        f'<tr><td><a href="{escape(one.suite)}.html">{escape(one.suite)}</a></td>'
+        f"<td>{escape(_verdict(one.document))}</td>"
+        f"<td>{one.validated_at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}</td></tr>"
+        for one in validations
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Expectations</title><style>{_STYLE}</style></head><body><h1>Expectations</h1>"
+        "<table><tr><th>Suite</th><th>Met</th><th>Validated</th></tr>"
+        f"{rows}</table></body></html>\n"
+    )
+
+
+def _verdict(document: Mapping[str, Any]) -> str:
+    results = document.get("results") or []
+    met = sum(bool(one.get("success")) for one in results)
+    return f"{met} of {len(results)}"

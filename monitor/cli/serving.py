@@ -16,8 +16,8 @@ from checks.errors import ConfigurationError
 from exporters.api.app import create_app, exchange_tokens
 from exporters.api.runner import IDLE_SECONDS, Runner, Site
 from exporters.api.tokens import Tokens
-from exporters.otlp.push import OtlpPush, pushing
 from exporters.prometheus import create_registry
+from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls
 from monitor.service.service import Service
 

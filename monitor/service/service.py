@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.relations import Catalogue
-from monitor.checking.expectations.client import Worker
-from monitor.checking.expectations.faults import require_known_expectations
+from monitor.checking.expectations.validation import require_known_expectations
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
@@ -66,7 +66,7 @@ class Service:
             if read_url is None
             else create_engine(read_url, pool_size=database.pool_size)
         )
-        self._worker = Worker()
+        self._worker = WorkerPool()
         self._runtime = CurrentRuntime()
         self._background: dict[str, asyncio.Task[None]] = {}
         self.failed: asyncio.Future[None] | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,14 +22,10 @@ class Validation:
 
 
 async def keep_validation(
-    connection: AsyncConnection,
-    statements: SchemaStatements,
-    suite: str,
-    document: Mapping[str, Any],
+    connection: AsyncConnection, statements: SchemaStatements, suite: str, document: str
 ) -> None:
-    """Keep the report in place of the suite's last one."""
-    text = await asyncio.to_thread(json.dumps, document)
-    await statements.run(connection, "validation_keep", {"suite": suite, "document": text})
+    """Keep the report, as JSON, in place of the suite's last one."""
+    await statements.run(connection, "validation_keep", {"suite": suite, "document": document})
 
 
 async def read_validations(

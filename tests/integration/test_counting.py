@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from checks.census import Census, CensusForm
-from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on
@@ -38,7 +38,7 @@ async def counter(url: str) -> AsyncIterator[Counter]:
         await app.plant(users=3, artworks=0)
         async with make_runtime(url) as runtime:
             registry = registry_of(
-                runtime.settings, runtime.engine, Worker(), CurrentRuntime(runtime)
+                runtime.settings, runtime.engine, WorkerPool(), CurrentRuntime(runtime)
             )
             yield Counter(app, runtime, registry)
 

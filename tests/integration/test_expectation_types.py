@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from checks.judgement import Measurement, Outcome
-from monitor.checking.expectations.client import Worker
-from monitor.checking.expectations.faults import require_known_expectations
 from monitor.checking.expectations.results import expectation_names
+from monitor.checking.expectations.validation import require_known_expectations
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.demo.server import PostgresServer
@@ -38,7 +38,7 @@ def config(url: str, *suites: Mapping[str, object]) -> Settings:
 async def results_of(settings: Settings) -> Results:
     """Every suite once, as `check` runs it."""
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
-    worker = Worker()
+    worker = WorkerPool()
     try:
         await require_known_expectations(settings, worker)
         found: dict[str, Measurement] = {}

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 
 from checks.errors import StatementError
-from monitor.checking.expectations.client import Worker
-from monitor.checking.expectations.messages import (
-    Answer,
-    ExpectationSpec,
-    Judge,
-    Judged,
-    Render,
-    Rendered,
-    SuiteSpec,
-    Validate,
-    Validated,
-)
+from checks.judgement import Measurement, Outcome
+from monitor.checking.expectations.results import Validated
+from monitor.checking.expectations.worker import find_faults, render, validate
+from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.config import Expectation, ExpectationsCheck
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
@@ -37,48 +34,74 @@ CREATE TABLE plain (id int PRIMARY KEY, n int);
 INSERT INTO plain SELECT n, n FROM generate_series(1, 20) AS n;
 """
 
+AT_WORK = """
+import asyncio, os, time
+from monitor.checking.expectations.worker import load
+from monitor.checking.expectations.worker_pool import WorkerPool
+
+async def serve():
+    pool = WorkerPool()
+    pid = await pool.run(load, deadline_seconds=60.0)
+    work = asyncio.create_task(pool.run(time.sleep, 600.0, deadline_seconds=600.0))
+    await asyncio.sleep(1.0)
+    print(pid, flush=True)
+    await work
+
+asyncio.run(serve())
+"""
+"""A service in the middle of a suite; the worker has taken it up a second later."""
+
 
 @pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    made = Worker()
+async def worker() -> AsyncIterator[WorkerPool]:
+    made = WorkerPool()
     yield made
     await made.close()
 
 
-def suite(table: str, *expectations: ExpectationSpec, schema: str | None = None) -> SuiteSpec:
-    return SuiteSpec("gallery", schema, table, expectations)
+def suite(table: str, *expectations: Expectation) -> ExpectationsCheck:
+    return ExpectationsCheck(name="gallery", table=table, expectations=expectations)
 
 
-def rows(query: str) -> ExpectationSpec:
-    return ExpectationSpec("unexpected_rows_expectation", {"unexpected_rows_query": query})
+def expectation(type_: str, **kwargs: object) -> Expectation:
+    return Expectation(type=type_, kwargs=kwargs)
 
 
-def not_null(column: str, **more: object) -> ExpectationSpec:
-    return ExpectationSpec("expect_column_values_to_not_be_null", {"column": column, **more})
+def rows(query: str) -> Expectation:
+    return expectation("unexpected_rows_expectation", unexpected_rows_query=query)
 
 
-async def validated(worker: Worker, url: str, spec: SuiteSpec) -> Validated:
-    answer = await worker.ask(Validate(url, 5_000, spec), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Validated)
-    return answer
+def not_null(column: str) -> Expectation:
+    return expectation("expect_column_values_to_not_be_null", column=column)
+
+
+async def validated(worker: WorkerPool, url: str, check: ExpectationsCheck) -> Validated:
+    return await worker.run(validate, url, 5_000, check, deadline_seconds=PATIENCE)
+
+
+async def results(worker: WorkerPool, url: str, check: ExpectationsCheck) -> list[Measurement]:
+    """One an expectation."""
+    _, *parts = (await validated(worker, url, check)).results
+    return parts
 
 
 @on_one_server
 async def test_quoted_names_work_and_evidence_holds_keys_only(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
-    spec = suite("My Table", not_null("My Value"), not_null("theId"), schema="Odd")
-    broken, met = (await validated(worker, database_url, spec)).results
-    assert (broken.success, broken.unexpected, broken.error) == (False, 4.0, None)
+    spec = suite("Odd.My Table", not_null("My Value"), not_null("theId"))
+    broken, met = await results(worker, database_url, spec)
+    assert broken.outcome is Outcome.FAIL
+    assert broken.value == 4.0
     assert broken.evidence == tuple({"theId": str(n)} for n in (3, 8, 13, 18))
-    assert (met.success, met.error) == (True, None)
+    assert met.outcome is Outcome.PASS
 
 
 @on_one_server
 async def test_what_raises_is_an_error_and_the_others_are_judged(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -88,59 +111,56 @@ async def test_what_raises_is_an_error_and_the_others_are_judged(
         rows("SELECT * FROM {batch} WHERE n > 15"),
         not_null("n"),
     )
-    missing, found, met = (await validated(worker, database_url, spec)).results
-    assert missing.error is not None
-    assert "no_such_column" in missing.error
-    assert (found.success, found.unexpected, found.error) == (False, 5.0, None)
-    assert met.success
+    missing, found, met = await results(worker, database_url, spec)
+    assert "no_such_column" in missing.message
+    assert found.outcome is Outcome.FAIL
+    assert found.value == 5.0
+    assert met.outcome is Outcome.PASS
 
 
 @on_one_server
-async def test_nothing_can_be_written(database_url: str, worker: Worker) -> None:
+async def test_nothing_can_be_written(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
         await app.run(
             "CREATE FUNCTION grab() RETURNS int LANGUAGE sql AS 'DELETE FROM plain RETURNING 1'"
         )
         spec = suite("plain", rows("SELECT grab() FROM {batch}"))
-        (result,) = (await validated(worker, database_url, spec)).results
-        assert result.error is not None
-        assert "read-only" in result.error
+        (result,) = await results(worker, database_url, spec)
+        assert "read-only" in result.message
         assert await app.value("SELECT count(*) FROM plain") == 20
 
 
-async def test_unknown_types_and_arguments_are_named_with_their_path(worker: Worker) -> None:
+async def test_unknown_types_and_arguments_are_named_with_their_path(worker: WorkerPool) -> None:
     spec = suite(
         "t",
-        ExpectationSpec("expect_column_value_to_not_be_null", {"column": "a"}),
-        ExpectationSpec("expect_column_values_to_be_in_set", {"colum": "a", "value_set": [1]}),
+        expectation("expect_column_value_to_not_be_null", column="a"),
+        expectation("expect_column_values_to_be_in_set", colum="a", value_set=[1]),
         not_null("a"),
     )
-    answer = await worker.ask(Judge((spec,)), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Judged)
-    assert [(fault.number, fault.path) for fault in answer.faults] == [
+    faults = await worker.run(find_faults, (spec,), deadline_seconds=PATIENCE)
+    assert [(fault.number, fault.path) for fault in faults] == [
         (0, "type"),
         (1, "kwargs.column"),
         (1, "kwargs.colum"),
     ]
-    assert "did you mean expect_column_values_to_not_be_null?" in answer.faults[0].problem
+    assert "did you mean expect_column_values_to_not_be_null?" in faults[0].problem
 
 
 @on_one_server
-async def test_the_report_is_html(database_url: str, worker: Worker) -> None:
+async def test_the_report_is_html(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
     done = await validated(worker, database_url, suite("plain", not_null("n")))
-    answer = await worker.ask(Render({"gallery": done.document}), deadline_seconds=PATIENCE)
-    assert isinstance(answer, Rendered)
-    assert "<html" in answer.pages["gallery"]
+    documents = {"gallery": json.loads(done.document)}
+    pages = await worker.run(render, documents, deadline_seconds=PATIENCE)
+    assert "<html" in pages["gallery"]
 
 
-async def asked_to_sleep(worker: Worker, url: str) -> asyncio.Task[Answer]:
+async def asked_to_sleep(worker: WorkerPool, url: str) -> asyncio.Task[Validated]:
     """A suite that takes long, under way in the database."""
     spec = suite("plain", rows("SELECT pg_sleep(1), * FROM {batch}"))
-    request = Validate(url, 30_000, spec)
-    return asyncio.create_task(worker.ask(request, deadline_seconds=PATIENCE))
+    return asyncio.create_task(worker.run(validate, url, 30_000, spec, deadline_seconds=PATIENCE))
 
 
 async def sleeps(app: App) -> bool:
@@ -153,7 +173,7 @@ async def sleeps(app: App) -> bool:
 
 @on_one_server
 async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
@@ -163,44 +183,58 @@ async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(StatementError, match="died"):
             await task
-    assert (await validated(worker, database_url, suite("plain", not_null("n")))).results[0].success
+    (result,) = await results(worker, database_url, suite("plain", not_null("n")))
+    assert result.outcome is Outcome.PASS
+
+
+def test_a_killed_service_leaves_no_worker_behind_in_the_middle_of_its_work() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as service:
+        try:
+            assert service.stdout is not None
+            pids = (int(line) for line in service.stdout if line.strip().isdigit())
+            worker = psutil.Process(next(pids))
+        finally:
+            service.kill()
+    worker.wait(PATIENCE)
 
 
 @on_one_server
 async def test_a_worker_that_holds_too_much_is_ended(database_url: str) -> None:
-    greedy = Worker(memory_limit_bytes=1024)
+    greedy = WorkerPool(memory_limit_bytes=1024)
     try:
         with pytest.raises(StatementError, match="its limit is"):
-            await greedy.ask(Judge((suite("t", not_null("a")),)), deadline_seconds=PATIENCE)
+            await greedy.run(find_faults, (suite("t", not_null("a")),), deadline_seconds=PATIENCE)
         assert greedy.pid is None
     finally:
         await greedy.close()
 
 
 @on_one_server
-async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: Worker) -> None:
+async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: WorkerPool) -> None:
     async with app_on(database_url) as app:
         await app.run(TABLES)
     await validated(worker, database_url, suite("plain", not_null("n")))
     spec = suite("plain", rows("SELECT pg_sleep(1), * FROM {batch}"))
     with pytest.raises(StatementError, match="took longer"):
-        await worker.ask(Validate(database_url, 30_000, spec), deadline_seconds=0.5)
+        await worker.run(validate, database_url, 30_000, spec, deadline_seconds=0.5)
     assert worker.pid is None
 
 
 @on_one_server
 async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
-    database_url: str, worker: Worker
+    database_url: str, worker: WorkerPool
 ) -> None:
     """Rows, and those that are not unique, are counted by different statements."""
     async with app_on(database_url) as app:
         await app.run(TABLES)
-    pair = ExpectationSpec("expect_compound_columns_to_be_unique", {"column_list": ["id", "n"]})
+    pair = expectation("expect_compound_columns_to_be_unique", column_list=["id", "n"])
     growing = asyncio.create_task(grow(database_url))
     try:
         for _ in range(8):
-            (result,) = (await validated(worker, database_url, suite("plain", pair))).results
-            assert (result.success, result.error) == (True, None)
+            (result,) = await results(worker, database_url, suite("plain", pair))
+            assert result.outcome is Outcome.PASS
     finally:
         growing.cancel()
         await asyncio.gather(growing, return_exceptions=True)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Cutoffs
-from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.once import check_names, check_once
 from monitor.checking.structure import STRUCTURE
 from monitor.database import create_engine, database_now, snapshot, transaction
@@ -232,7 +232,7 @@ class Program:
     async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
         await app.run(_VIEWS)
-        worker = Worker()
+        worker = WorkerPool()
         registry = registry_of(runtime.settings, runtime.engine, worker, CurrentRuntime(runtime))
         for check in registry.checks.values():
             if check.name != STRUCTURE:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.checking.expectations.client import Worker
+from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
@@ -26,7 +26,7 @@ def router_of(engine: AsyncEngine, reading: AsyncEngine | None = None) -> Replic
 
 
 def registry_of(
-    settings: Settings, engine: AsyncEngine, worker: Worker, runtime: CurrentRuntime
+    settings: Settings, engine: AsyncEngine, worker: WorkerPool, runtime: CurrentRuntime
 ) -> CheckRegistry:
     """All checks on the primary."""
     return CheckRegistry(

@@ -1,42 +1,51 @@
-"""From a validation to results in the shape that every check has: one an expectation."""
+"""From a validation to results in the shape that every check has: the suite's, and one an
+expectation.
+
+They are made in the worker, and hold Python's own types only: a number of NumPy's could not be
+unpickled without importing it into the service.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
-from monitor.checking.expectations.messages import ExpectationResult, ExpectationSpec, SuiteSpec
 from monitor.config import ExpectationsCheck, Severity
 
+NUMBER = "conservator_number"
+"""Where an expectation's `meta` has its place in the suite: results come back in another order."""
 _OUTCOMES = {
     Severity.CRITICAL: Outcome.FAIL,
     Severity.WARNING: Outcome.WARN,
     Severity.INFO: Outcome.PASS,
 }
 _SUBJECTS = ("column", "column_A", "column_list", "column_set")
+_MAX_OBSERVED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectationOutcome:
-    """What became of one expectation, under the name that it has everywhere."""
+class Fault:
+    """What is wrong with an expectation of the configuration."""
 
-    name: str
-    outcome: Outcome
-    measurement: Measurement | None
-    """None where it could not be evaluated."""
-    error: str | None
+    suite: str
+    number: int
+    """Its place in the suite, from 0."""
+    path: str
+    """`type`, or `kwargs.NAME`."""
+    problem: str
 
 
-def suite_spec(check: ExpectationsCheck, schema: str | None, table: str) -> SuiteSpec:
-    """The suite as the worker gets it."""
-    return SuiteSpec(
-        check.name,
-        schema,
-        table,
-        tuple(ExpectationSpec(one.type, dict(one.kwargs)) for one in check.expectations),
-    )
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What became of a suite."""
+
+    results: tuple[Measurement, ...]
+    """The suite's, and then one an expectation, in the suite's order."""
+    document: str
+    """All that may be told of it, as JSON, for the report."""
 
 
 def expectation_names(check: ExpectationsCheck) -> tuple[str, ...]:
@@ -56,58 +65,65 @@ def expectation_names(check: ExpectationsCheck) -> tuple[str, ...]:
     return tuple(names)
 
 
-def outcomes(
-    check: ExpectationsCheck, results: Sequence[ExpectationResult]
-) -> tuple[ExpectationOutcome, ...]:
-    """One outcome an expectation, in the suite's order."""
-    return tuple(
-        _outcome(name, one.severity, result)
-        for name, one, result in zip(
-            expectation_names(check), check.expectations, results, strict=True
-        )
-    )
+def check_results(
+    check: ExpectationsCheck, document: Mapping[str, Any], *, seconds: float
+) -> tuple[Measurement, ...]:
+    """The suite's result, and then one an expectation; `document` is the redacted validation."""
+    found = {one["expectation_config"]["meta"][NUMBER]: one for one in document["results"]}
+    parts = [
+        _expectation_result(one.severity, found.get(number))
+        for number, one in enumerate(check.expectations)
+    ]
+    return (_suite_result(expectation_names(check), parts, seconds), *parts)
 
 
-def _outcome(name: str, severity: Severity, result: ExpectationResult) -> ExpectationOutcome:
-    if result.error is not None:
-        return ExpectationOutcome(name, Outcome.ERROR, None, result.error)
-    value = result.unexpected
-    if value is None:
-        value = 0.0 if result.success else 1.0
-    measured = Measurement(
-        value=value,
-        message=_message(severity, result),
-        evidence=() if result.success else result.evidence[:MAX_EVIDENCE],
-    )
-    outcome = Outcome.PASS if result.success else _OUTCOMES[severity]
-    return ExpectationOutcome(name, outcome, measured, None)
+def _suite_result(
+    names: Sequence[str], parts: Sequence[Measurement], seconds: float
+) -> Measurement:
+    """The worst of its parts; its value is how many are not as expected."""
+    for name, part in zip(names, parts, strict=True):
+        if part.outcome is Outcome.ERROR:
+            message = f"{name}: {part.message}"
+            return Measurement(None, message, outcome=Outcome.ERROR, seconds=seconds)
+    broken = [part.outcome for part in parts if part.outcome is not Outcome.PASS]
+    if not broken:
+        worst, message = Outcome.PASS, f"All {len(parts)} expectations are met."
+    else:
+        worst = Outcome.FAIL if Outcome.FAIL in broken else Outcome.WARN
+        message = f"{len(broken)} of {len(parts)} expectations are not met."
+    return Measurement(float(len(broken)), message, outcome=worst, seconds=seconds)
 
 
-def _message(severity: Severity, result: ExpectationResult) -> str:
-    if result.success:
-        return "As expected."
-    noted = "" if severity is not Severity.INFO else " (noted only)"
-    if result.unexpected is not None:
-        rows = "row is" if result.unexpected == 1 else "rows are"
-        return f"{result.unexpected:.0f} {rows} not as expected{noted}."
-    if result.observed is not None:
-        return f"Observed {result.observed}{noted}."
+def _expectation_result(severity: Severity, raw: Mapping[str, Any] | None) -> Measurement:
+    if raw is None:
+        message = "Great Expectations returned no result for it."
+        return Measurement(None, message, outcome=Outcome.ERROR)
+    if error := raw["exception_info"]["exception_message"]:
+        return Measurement(None, error, outcome=Outcome.ERROR)
+    details, met = raw["result"], raw["success"]
+    observed = details.get("observed_value")
+    rows = details.get("unexpected_count")
+    if rows is None and raw["expectation_config"]["type"] == "unexpected_rows_expectation":
+        rows = observed
+    value = float(not met if rows is None else rows)
+    if met:
+        return Measurement(value, "As expected.", outcome=Outcome.PASS)
+    message = _unmet(severity, rows, observed)
+    outcome = _OUTCOMES[severity]
+    return Measurement(value, message, evidence=_evidence(details), outcome=outcome)
+
+
+def _unmet(severity: Severity, rows: float | None, observed: object) -> str:
+    noted = " (noted only)" if severity is Severity.INFO else ""
+    if rows is not None:
+        return f"{rows:.0f} {'row is' if rows == 1 else 'rows are'} not as expected{noted}."
+    if observed is not None:
+        return f"Observed {str(observed)[:_MAX_OBSERVED]}{noted}."
     return f"Not as expected{noted}."
 
 
-def suite_outcome(parts: Sequence[ExpectationOutcome]) -> tuple[Outcome, Measurement | None, str]:
-    """The suite as a whole: its worst part; its value is how many are not as expected."""
-    errors = [part for part in parts if part.outcome is Outcome.ERROR]
-    if errors:
-        return Outcome.ERROR, None, f"{errors[0].name}: {errors[0].error}"
-    broken = [part for part in parts if part.outcome in (Outcome.FAIL, Outcome.WARN)]
-    worst = Outcome.PASS
-    if broken:
-        failed = any(part.outcome is Outcome.FAIL for part in broken)
-        worst = Outcome.FAIL if failed else Outcome.WARN
-    message = (
-        f"All {len(parts)} expectations are met."
-        if not broken
-        else f"{len(broken)} of {len(parts)} expectations are not met."
-    )
-    return worst, Measurement(value=float(len(broken)), message=message), message
+def _evidence(details: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+    """Primary keys."""
+    keys = details.get("unexpected_index_column_names") or ()
+    rows = details.get("partial_unexpected_index_list") or ()
+    return tuple({key: str(row[key]) for key in keys} for row in rows[:MAX_EVIDENCE])

@@ -9,18 +9,12 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.catalogue import parse_name
 from checks.errors import ConservatorError
-from checks.judgement import Measurement, Outcome
+from checks.judgement import Measurement
 from monitor.checking.definition import GRACE_SECONDS, NEVER, CheckDefinition, Confirm, facts
-from monitor.checking.expectations.client import START_SECONDS, Worker
-from monitor.checking.expectations.messages import Validate, Validated
-from monitor.checking.expectations.results import (
-    expectation_names,
-    outcomes,
-    suite_outcome,
-    suite_spec,
-)
+from monitor.checking.expectations.results import Validated, expectation_names
+from monitor.checking.expectations.worker import validate
+from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
@@ -33,17 +27,13 @@ log = structlog.get_logger(__name__)
 UNMET = "not as expected"
 
 
-def _told(own: CheckFacts, severities: Collection[Severity]) -> CheckFacts:
+def _with_conditions(own: CheckFacts, severities: Collection[Severity]) -> CheckFacts:
     """`own`, with the conditions of expectations that are so severe."""
     return replace(
         own,
         warn=UNMET if Severity.WARNING in severities else None,
         fail=UNMET if Severity.CRITICAL in severities else None,
     )
-
-
-def _judged(outcome: Outcome, measured: Measurement | None, error: str) -> Measurement:
-    return replace(measured or Measurement(None, error), outcome=outcome)
 
 
 class SuiteRunner:
@@ -56,7 +46,7 @@ class SuiteRunner:
         check: ExpectationsCheck,
         runtime: CurrentRuntime,
         router: ReplicaRouter,
-        worker: Worker,
+        worker: WorkerPool,
     ) -> None:
         """`engine` is the primary's, where the report is kept."""
         self._settings = settings
@@ -75,9 +65,9 @@ class SuiteRunner:
             self._check.name,
             self._check,
             self.measure,
-            facts=_told(own, severities),
+            facts=_with_conditions(own, severities),
             parts={
-                name: replace(_told(own, {one.severity}), suite=self._check.name)
+                name: replace(_with_conditions(own, {one.severity}), suite=self._check.name)
                 for name, one in zip(self._names, self._check.expectations, strict=True)
             },
             # One that waits for the worker must not hold a place.
@@ -87,44 +77,36 @@ class SuiteRunner:
 
     async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Validate once; with `confirm`, keep the report."""
-        answer, why = await self._validate(timeout)
+        validated, why = await self._validate(timeout)
         if confirm is not None:
-            await self._keep(answer, confirm)
-        return self._measured(answer, why)
+            await self._keep(validated, confirm)
+        suite, *parts = validated.results
+        return (with_source_note(suite, why), *parts)
 
     async def _validate(self, timeout: timedelta) -> tuple[Validated, str]:
+        """With why it was not read from the replica, where it should have been."""
         database = self._settings.database
-        schema, table = parse_name(self._check.table)
-        seconds = timeout.total_seconds()
-        replica, why = database.sqlalchemy_read_url, ""
-        if replica is not None:
+        url, why = database.sqlalchemy_read_url, ""
+        if url is not None:
             _, problem = await self._router.look(timeout)
             if problem:
-                replica, why = None, f"{LEFT} {problem}"
-        request = Validate(
-            url=replica or database.sqlalchemy_url,
-            timeout_ms=max(1, round(seconds * 1000)),
-            suite=suite_spec(self._check, schema, table),
+                url, why = None, f"{LEFT} {problem}"
+        seconds = timeout.total_seconds()
+        validated = await self._worker.run(
+            validate,
+            url or database.sqlalchemy_url,
+            max(1, round(seconds * 1000)),
+            self._check,
+            deadline_seconds=seconds,
         )
-        answer = await self._worker.ask(request, deadline_seconds=seconds)
-        assert isinstance(answer, Validated)
-        return answer, why
+        return validated, why
 
-    def _measured(self, answer: Validated, why: str) -> tuple[Measurement, ...]:
-        parts = outcomes(self._check, answer.results)
-        outcome, measured, message = suite_outcome(parts)
-        own = _judged(outcome, measured and with_source_note(measured, why), message)
-        return (
-            replace(own, seconds=answer.seconds),
-            *(_judged(one.outcome, one.measurement, one.error or "") for one in parts),
-        )
-
-    async def _keep(self, answer: Validated, confirm: Confirm) -> None:
+    async def _keep(self, validated: Validated, confirm: Confirm) -> None:
         """The report is a convenience: the verdict stands without it."""
         state, timeout = self._runtime.current.state, self._settings.database.statement_timeout
         try:
             async with transaction(self._engine, timeout=timeout) as connection:
-                await keep_validation(connection, state, self._check.name, answer.document)
+                await keep_validation(connection, state, self._check.name, validated.document)
                 await confirm(connection)
         except ConservatorError as error:
             log.warning("validation_not_kept", suite=self._check.name, error=str(error))

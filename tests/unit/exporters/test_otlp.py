@@ -17,8 +17,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from structlog.testing import capture_logs
 
-from exporters.otlp.push import MissingOtlpError, OtlpError, OtlpPush, pushing
 from exporters.prometheus import create_registry
+from exporters.push.otlp import MissingOtlpError, OtlpError, OtlpPush, pushing
 from monitor.status import Status
 from tests.support.otlp import (
     Collector,
@@ -125,7 +125,7 @@ class Fixed:
 def test_whatever_is_exported_arrives_as_it_is(found: list[Metric]) -> None:
     from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
-    from exporters.otlp.translate import metrics_data, resource
+    from exporters.push.otlp_records import metrics_data, resource
 
     registry = CollectorRegistry()
     registry.register(Fixed(found))

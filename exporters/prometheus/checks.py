@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.judgement import Outcome
 from exporters.current import check_is_stale, current_outcome
-from exporters.families.build import Row, counters_by, gauge, gauges
+from exporters.prometheus.build import Row, counters_by, gauge, gauges
 from monitor.state.counters import CHECK_ERRORS, CHECK_MISSED, CHECK_RUNS
 from monitor.status import CheckStatus, Status
 

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.census import AffectedUsers, Census
 from exporters.current import current_census, current_users
-from exporters.families.build import Row, gauge, gauges
+from exporters.prometheus.build import Row, gauge, gauges
 from monitor.status import Status
 
 

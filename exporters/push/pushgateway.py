@@ -1,4 +1,4 @@
-"""The metrics pushed to a Pushgateway, for checks that run as a cron job."""
+"""The metrics of checks that run as a cron job: pushed to a Pushgateway, or left as a file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from prometheus_client import CollectorRegistry, delete_from_gateway, push_to_gateway
+from prometheus_client import (
+    CollectorRegistry,
+    delete_from_gateway,
+    push_to_gateway,
+    write_to_textfile,
+)
 from prometheus_client.exposition import basic_auth_handler, default_handler
 
 from checks.errors import ConservatorError
@@ -79,3 +85,12 @@ def _parsed(url: str) -> SplitResult:
 def _without_login(parts: SplitResult) -> str:
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host).geturl()
+
+
+def write_textfile(registry: CollectorRegistry, path: Path) -> None:
+    """Write the metrics to `path`, for the textfile collector of node_exporter, in one step, so
+    that nobody reads half a file.
+
+    It takes only names that end in `.prom`. Raises OSError.
+    """
+    write_to_textfile(str(path), registry)

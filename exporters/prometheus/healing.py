@@ -8,7 +8,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from exporters.current import remaining_rows
-from exporters.families.build import PREFIX, counter, counters_by, gauge, labels_of
+from exporters.prometheus.build import PREFIX, counter, counters_by, gauge, labels_of
 from monitor.policy.decision import REFUSALS
 from monitor.state.counters import (
     BATCH_BUCKETS,

@@ -18,7 +18,7 @@ from checks.errors import ConfigurationError, ConservatorError
 log = structlog.get_logger(__name__)
 
 METRICS_PATH = "/v1/metrics"
-FAREWELL_SECONDS = 1.0
+LAST_PUSH_SECONDS = 1.0
 """How long the last push may hold up a stop."""
 
 
@@ -54,7 +54,7 @@ class OtlpPush:
                 OTLPMetricExporter,
             )
 
-            from exporters.otlp.translate import metrics_data, resource  # noqa: PLC0415
+            from exporters.push.otlp_records import metrics_data, resource  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise MissingOtlpError(
                 "OTLP: expected the extra `otlp`, found that it is not installed"
@@ -69,7 +69,7 @@ class OtlpPush:
         self._exporter = OTLPMetricExporter(
             endpoint=parts._replace(path=path).geturl(), timeout=timeout_seconds
         )
-        self._said = _LastWords()
+        self._reason = _FailureReason()
 
     def push(self) -> None:
         """Push everything as it is now; tried again within the timeout. Blocks; raises
@@ -77,12 +77,12 @@ class OtlpPush:
         from opentelemetry.sdk.metrics.export import MetricExportResult  # noqa: PLC0415
 
         data = self._translate(self._registry, self._who, at=time.time_ns())
-        with self._said:
+        with self._reason:
             done = self._exporter.export(data)
         if done is not MetricExportResult.SUCCESS:
             raise OtlpError(
                 f"The metrics could not be pushed to {self._shown}:"
-                f" {self._said.text or 'no answer in time'}. Check the URL, and that a collector"
+                f" {self._reason.text or 'no answer in time'}. Check the URL, and that a collector"
                 " takes OTLP over HTTP there."
             )
 
@@ -91,8 +91,8 @@ class OtlpPush:
         self._exporter.shutdown()
 
 
-class _LastWords(logging.Handler):
-    """What the exporter says last of a push that fails: its result does not say why."""
+class _FailureReason(logging.Handler):
+    """Why a push failed, from what the exporter logs last: its result does not say it."""
 
     _LOGGER = logging.getLogger("opentelemetry")
 
@@ -121,7 +121,7 @@ class _LastWords(logging.Handler):
 async def pushing(push: OtlpPush, *, every_seconds: float) -> AsyncIterator[None]:
     """Push now, every so often, and once more at the end. A change between working and failing is
     one line in the log; nothing else depends on it."""
-    task = asyncio.create_task(_forever(push, every_seconds), name="otlp")
+    task = asyncio.create_task(_push_repeatedly(push, every_seconds), name="otlp")
     try:
         yield
     finally:
@@ -129,11 +129,11 @@ async def pushing(push: OtlpPush, *, every_seconds: float) -> AsyncIterator[None
         with suppress(asyncio.CancelledError):
             await task
         with suppress(OtlpError, TimeoutError):
-            await asyncio.wait_for(_in_thread(push.push), FAREWELL_SECONDS)
+            await asyncio.wait_for(_in_thread(push.push), LAST_PUSH_SECONDS)
         push.close()
 
 
-async def _forever(push: OtlpPush, every_seconds: float) -> None:
+async def _push_repeatedly(push: OtlpPush, every_seconds: float) -> None:
     failed: bool | None = None
     while True:
         try:

@@ -15,11 +15,11 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from exporters.families.census import census_families
-from exporters.families.checks import check_families
-from exporters.families.healing import healing_families
-from exporters.families.service import service_families
-from monitor.status import StatusBoard
+from exporters.prometheus.build import gauge, gauges
+from exporters.prometheus.census import census_families
+from exporters.prometheus.checks import check_families
+from exporters.prometheus.healing import healing_families
+from monitor.status import Status, StatusBoard
 
 Clock = Callable[[], float]
 """The process's monotonic clock, in seconds."""
@@ -68,3 +68,19 @@ def create_registry(
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
     return registry
+
+
+def service_families(status: Status) -> Iterator[Metric]:
+    """Build, leadership, database, configuration."""
+    yield from gauges(
+        "build_info",
+        "Always 1; the labels say which build this is.",
+        ("version", "revision"),
+        [((status.version, status.revision), 1)],
+    )
+    yield from gauge(
+        "leader", "1 while this replica leads: it alone checks and heals.", float(status.leader)
+    )
+    yield from gauge(
+        "database_up", "1 while the database answers this replica.", float(status.database_up)
+    )

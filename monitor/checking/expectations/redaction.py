@@ -27,7 +27,7 @@ _KEYS = "unexpected_index_column_names"
 _ROWS = "partial_unexpected_index_list"
 
 
-def disclosed(document: Mapping[str, Any]) -> dict[str, Any]:
+def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
     """A validation as JSON without the values of the app's rows; the arguments, which stand in the
     configuration, stay. Only what is listed here goes on: what a later version adds does not."""
     return {**document, "results": [_result(one) for one in document["results"]]}

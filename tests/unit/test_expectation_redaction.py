@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.checking.expectations.disclosure import disclosed
+from monitor.checking.expectations.redaction import redacted
 
 
 def test_only_counts_keys_and_numbers_leave_the_worker() -> None:
@@ -22,7 +22,7 @@ def test_only_counts_keys_and_numbers_leave_the_worker() -> None:
         "result": result,
         "exception_info": {"m": {"raised_exception": True, "exception_traceback": "secret"}},
     }
-    document = disclosed({"results": [raw]})
+    document = redacted({"results": [raw]})
     assert "secret" not in str(document)
     (found,) = document["results"]
     assert found["result"] == {

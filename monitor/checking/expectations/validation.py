@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from checks.catalogue import parse_name
 from checks.errors import ConservatorError
-from monitor.checking.expectations.client import START_SECONDS, Worker
-from monitor.checking.expectations.messages import Fault, Judge, Judged
-from monitor.checking.expectations.results import suite_spec
+from monitor.checking.expectations.results import Fault
+from monitor.checking.expectations.worker import find_faults
+from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.config import InvalidConfigError, Mistake, Settings
 
 PATH = "checks.expectations"
 
 
-async def require_known_expectations(settings: Settings, worker: Worker) -> None:
+async def require_known_expectations(settings: Settings, worker: WorkerPool) -> None:
     """Let Great Expectations look at every suite; nothing is asked where there is none.
 
     Raises InvalidConfigError with all that it does not know, or where it is not installed.
@@ -20,15 +19,13 @@ async def require_known_expectations(settings: Settings, worker: Worker) -> None
     checks = settings.checks.expectations
     if not checks:
         return
-    suites = tuple(suite_spec(check, *parse_name(check.table)) for check in checks)
     try:
-        answer = await worker.ask(Judge(suites), deadline_seconds=START_SECONDS)
+        faults = await worker.run(find_faults, checks, deadline_seconds=START_SECONDS)
     except ConservatorError as error:
         raise InvalidConfigError([Mistake(PATH, str(error))]) from error
-    assert isinstance(answer, Judged)
     places = {check.name: number for number, check in enumerate(checks)}
-    if answer.faults:
-        raise InvalidConfigError(_mistake(places[fault.suite], fault) for fault in answer.faults)
+    if faults:
+        raise InvalidConfigError(_mistake(places[fault.suite], fault) for fault in faults)
 
 
 def _mistake(place: int, fault: Fault) -> Mistake:
