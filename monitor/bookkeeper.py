@@ -28,7 +28,7 @@ from monitor.state.history import prune
 from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
-from monitor.status import CENSUS, CheckStatus, StatusBoard
+from monitor.status import CENSUS, CheckResult, StatusBoard
 from monitor.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ SHORT = timedelta(seconds=10)
 MOST_RESULTS = 10_000
 """Results that wait for a database that is away; of more, the oldest are lost."""
 
-Results = tuple[tuple[CheckStatus, float], ...]
+Results = tuple[tuple[CheckResult, float], ...]
 """Results, oldest first, each with when it was found on the monotonic clock."""
 Added = dict[tuple[str, str], float]
 """(name, label) -> what is added to a total."""
@@ -69,16 +69,16 @@ class Bookkeeper:
         self._publish = publish
         self._wake = wake
         self._missed: dict[str, int] = {}
-        self._kept: dict[str, CheckStatus] = {}
+        self._kept: dict[str, CheckResult] = {}
         self._alerted: datetime | None = None
-        self._results: deque[tuple[CheckStatus, float]] = deque()
+        self._results: deque[tuple[CheckResult, float]] = deque()
         # One at a time, or a result would be written before the one that it follows.
         self._turn = asyncio.Lock()
 
-    def keep(self, status: CheckStatus, at: float) -> None:
+    def keep(self, result: CheckResult, at: float) -> None:
         """A result, found at `at` on the monotonic clock; written with what is written next."""
         if self._leadership.leads:
-            self._results.append((status, at))
+            self._results.append((result, at))
             self._drop_oldest()
 
     def count_missed(self, name: str) -> None:
@@ -146,7 +146,7 @@ class Bookkeeper:
                 self._wake()
             self._catch_up(shared, before.control if before.control_known else control, control)
 
-    def _news(self) -> tuple[CheckStatus, ...]:
+    def _news(self) -> tuple[CheckResult, ...]:
         """Results of this process that the others don't have yet."""
         return tuple(
             check
@@ -154,7 +154,7 @@ class Bookkeeper:
             if check.outcome is not None and self._kept.get(name) is not check
         )
 
-    def _note(self, written: Iterable[CheckStatus]) -> None:
+    def _note(self, written: Iterable[CheckResult]) -> None:
         self._kept |= {check.name: check for check in written}
 
     def _take_results(self) -> Results:
@@ -175,7 +175,7 @@ class Bookkeeper:
         connection: AsyncConnection,
         state: SchemaStatements,
         added: Added,
-        news: tuple[CheckStatus, ...],
+        news: tuple[CheckResult, ...],
         results: Results,
     ) -> None:
         now = time.monotonic()
