@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
-from monitor.status import CENSUS, CheckStatus, Status, is_stale
+from monitor.status import CENSUS, CheckResult, Status, is_stale
 
 
 def current_census(status: Status, now: float) -> Census | None:
@@ -22,12 +22,12 @@ def current_users(status: Status, now: float) -> AffectedUsers | None:
     return status.users
 
 
-def check_is_stale(check: CheckStatus, now: float) -> bool:
+def check_is_stale(check: CheckResult, now: float) -> bool:
     """Whether the check was last evaluated too long ago, or never."""
     return is_stale(check.monotonic, check.interval_seconds, now)
 
 
-def current_outcome(check: CheckStatus, now: float) -> Outcome | None:
+def current_outcome(check: CheckResult, now: float) -> Outcome | None:
     """The outcome, unless it is too old. An error stays: it looks healthy to nobody."""
     if check.outcome is Outcome.ERROR or not check_is_stale(check, now):
         return check.outcome

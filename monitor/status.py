@@ -48,7 +48,7 @@ class CheckFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckStatus:
+class CheckResult:
     """The last result of one check. Moments are Unix seconds, durations seconds."""
 
     name: str
@@ -73,7 +73,7 @@ class CheckStatus:
     monotonic: float | None = None
     """When it was last evaluated, on the monotonic clock."""
 
-    def after(self, found: Measurement, *, wall: float, monotonic: float) -> CheckStatus:
+    def after(self, found: Measurement, *, wall: float, monotonic: float) -> CheckResult:
         """The result that follows this one when the check found `found`, judged, at that moment.
 
         Where it could not be evaluated, the last value grows old until it is left out.
@@ -100,7 +100,7 @@ class Status:
     started: datetime
     version: str
     revision: str
-    checks: Mapping[str, CheckStatus] = field(default_factory=lambda: MappingProxyType({}))
+    checks: Mapping[str, CheckResult] = field(default_factory=lambda: MappingProxyType({}))
     census: Census | None = None
     census_monotonic: float | None = None
     """When the newest census was taken; None before the first."""
@@ -170,7 +170,7 @@ class StatusBoard:
             changed()
         return self._status
 
-    def update_check(self, check: CheckStatus) -> Status:
+    def update_check(self, check: CheckResult) -> Status:
         """Publish a new result of one check."""
         checks = MappingProxyType({**self._status.checks, check.name: check})
         return self.update(checks=checks)

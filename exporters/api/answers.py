@@ -13,12 +13,13 @@ from exporters.api.shapes.healing import BreakerClosed, Healing
 from exporters.api.shapes.runs import Batch, PutAside, RunAnswer, WouldTakeBack
 from exporters.current import check_is_stale
 from exporters.moments import moment, moment_or_none, unix_moment
+from monitor import status as known
 from monitor.commands import UserBackfill, WouldUndo
 from monitor.policy.breaker_store import BreakerReset
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import ResultRow, TransitionRow
 from monitor.state.runs import BatchRow, Run
-from monitor.status import CheckStatus, Status
+from monitor.status import Status
 
 
 def counts(census: Census | UserCensus) -> Counts:
@@ -39,7 +40,7 @@ def backfill(done: UserBackfill) -> UserHealed | UserSkipped:
     return {"updated": done.updated, "run_id": done.run_id}
 
 
-def check(status: CheckStatus, now: float) -> CheckResult:
+def check(status: known.CheckResult, now: float) -> CheckResult:
     """The last result of a check, marked stale where it is."""
     return {
         "name": status.name,

@@ -10,7 +10,7 @@ from checks.judgement import Outcome
 from exporters.current import current_outcome
 from exporters.page.scene import Scene
 from exporters.page.words import from_unix
-from monitor.status import CheckStatus
+from monitor.status import CheckResult
 
 _QUIET = (Outcome.PASS, Outcome.SKIPPED)
 _MOODS = {
@@ -44,13 +44,13 @@ def check_rows(scene: Scene) -> tuple[CheckRow, ...]:
     return tuple(_row(check, current_outcome(check, scene.now)) for check in _shown(scene))
 
 
-def _shown(scene: Scene) -> Iterator[CheckStatus]:
+def _shown(scene: Scene) -> Iterator[CheckResult]:
     for check in scene.status.checks.values():
         if check.facts.suite is None or current_outcome(check, scene.now) not in (*_QUIET, None):
             yield check
 
 
-def _row(check: CheckStatus, outcome: Outcome | None) -> CheckRow:
+def _row(check: CheckResult, outcome: Outcome | None) -> CheckRow:
     facts = check.facts
     return CheckRow(
         name=check.name,
@@ -70,7 +70,7 @@ def _row(check: CheckStatus, outcome: Outcome | None) -> CheckRow:
     )
 
 
-def _word(check: CheckStatus, outcome: Outcome | None) -> str:
+def _word(check: CheckResult, outcome: Outcome | None) -> str:
     if outcome is not None:
         return outcome.value
     return "out of date" if check.outcome is not None else "not yet run"

@@ -11,9 +11,9 @@ from checks.judgement import Outcome
 from exporters.current import check_is_stale, current_outcome
 from exporters.prometheus.build import Row, counters_by, gauge, gauges
 from monitor.state.counters import CHECK_ERRORS, CHECK_MISSED, CHECK_RUNS
-from monitor.status import CheckStatus, Status
+from monitor.status import CheckResult, Status
 
-_Measure = Callable[[CheckStatus], float | None]
+_Measure = Callable[[CheckResult], float | None]
 
 _TOTALS = (
     (CHECK_RUNS, "Attempts to evaluate the check."),
@@ -87,7 +87,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _outcomes(checks: tuple[CheckStatus, ...], now: float) -> Iterator[Row]:
+def _outcomes(checks: tuple[CheckResult, ...], now: float) -> Iterator[Row]:
     for check in checks:
         current = current_outcome(check, now)
         if current is not None:
@@ -96,7 +96,7 @@ def _outcomes(checks: tuple[CheckStatus, ...], now: float) -> Iterator[Row]:
 
 
 def _measured(
-    checks: tuple[CheckStatus, ...], name: str, text: str, measure: _Measure
+    checks: tuple[CheckResult, ...], name: str, text: str, measure: _Measure
 ) -> Iterator[Metric]:
     measured = ((check.name, measure(check)) for check in checks)
     rows = [((check,), value) for check, value in measured if value is not None]

@@ -132,7 +132,7 @@ class CensusCheck:
         if users is None and census.legacy_untracked == 0:
             users = none_affected(census)
         if users is not None:
-            interval = users_interval(users, self.tracker.status.interval_seconds)
+            interval = users_interval(users, self.tracker.result.interval_seconds)
             changes |= {
                 "users": users,
                 "users_monotonic": at,

@@ -28,7 +28,7 @@ from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckStatus, Status, StatusBoard, revision
+from monitor.status import CheckResult, Status, StatusBoard, revision
 
 
 def check_names(settings: Settings) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ async def _check(
 
 
 def _show_alone(
-    board: StatusBoard, checks: Iterable[CheckTracker], known: Mapping[str, CheckStatus]
+    board: StatusBoard, checks: Iterable[CheckTracker], known: Mapping[str, CheckResult]
 ) -> None:
     """These checks alone. Since when the outcome is what the service found last is compared with
     what is found now."""
@@ -116,7 +116,7 @@ def _show_alone(
 
 async def _read_state(
     engine: AsyncEngine, settings: Settings, board: StatusBoard
-) -> dict[str, CheckStatus]:
+) -> dict[str, CheckResult]:
     """The last verified cutoff and the totals, and what the service found last, where there is a
     state schema."""
     database = settings.database

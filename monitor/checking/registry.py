@@ -35,7 +35,7 @@ class CheckRegistry:
         runtime: CurrentRuntime,
         *,
         on_read: OnRead,
-        keep: Keep = lambda status, at: None,
+        keep: Keep = lambda result, at: None,
     ) -> None:
         """`engine` is the primary's; `worker` is started when the first suite runs; `on_read` takes
         the catalogue that the structure check has read; `keep` is told of every result."""

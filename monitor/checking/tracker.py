@@ -12,11 +12,11 @@ import structlog
 from checks.judgement import Measurement
 from monitor.checking.definition import CheckDefinition
 from monitor.scheduler import Schedule
-from monitor.status import CheckStatus, StatusBoard
+from monitor.status import CheckResult, StatusBoard
 
 log = structlog.get_logger(__name__)
 
-Keep = Callable[[CheckStatus, float], None]
+Keep = Callable[[CheckResult, float], None]
 """Takes a result that is to be kept, and when it was found, on the monotonic clock."""
 
 
@@ -28,7 +28,7 @@ class CheckTracker:
         definition: CheckDefinition,
         board: StatusBoard,
         timezone: str,
-        keep: Keep = lambda status, at: None,
+        keep: Keep = lambda result, at: None,
     ) -> None:
         """`keep` is told of every result, in order."""
         check = definition.settings
@@ -41,7 +41,7 @@ class CheckTracker:
         interval = self.schedule.interval_seconds()
         for name, facts in definition.rows.items():
             board.update_check(
-                CheckStatus(
+                CheckResult(
                     name=name,
                     outcome=None,
                     value=None,
@@ -58,12 +58,12 @@ class CheckTracker:
         return self.definition.name
 
     @property
-    def status(self) -> CheckStatus:
+    def result(self) -> CheckResult:
         """Of the check itself, as published last."""
         return self._board.current.checks[self.name]
 
     @property
-    def results(self) -> tuple[CheckStatus, ...]:
+    def results(self) -> tuple[CheckResult, ...]:
         """Of every row, as published last."""
         return tuple(self._board.current.checks[name] for name in self.definition.rows)
 
@@ -88,25 +88,25 @@ class CheckTracker:
         """This process runs the check from now on: at the interval that was in effect, where one
         is stretched, or at its own; None for cron."""
         own = self.schedule.interval_seconds()
-        interval = own if self._budget is None else max(own, self.status.interval_seconds)
+        interval = own if self._budget is None else max(own, self.result.interval_seconds)
         self._update_rows(interval_seconds=interval, configured_interval_seconds=own)
         return None if self.schedule.cron is not None else timedelta(seconds=interval)
 
     def due_in(self) -> float:
         """Seconds until the next run is due, by the last evaluation that is known of."""
-        status = self.status
-        if status.monotonic is None:
+        result = self.result
+        if result.monotonic is None:
             return 0.0
-        return max(0.0, status.interval_seconds - (time.monotonic() - status.monotonic))
+        return max(0.0, result.interval_seconds - (time.monotonic() - result.monotonic))
 
     def stretch(self) -> timedelta | None:
         """Keep runs as long as the last one within the budget: the new interval, if it has to
         change."""
-        status = self.status
-        took, now = status.duration_seconds, status.interval_seconds
+        result = self.result
+        took, now = result.duration_seconds, result.interval_seconds
         if self._budget is None or took is None:
             return None
-        wanted = max(status.configured_interval_seconds, took / self._budget)
+        wanted = max(result.configured_interval_seconds, took / self._budget)
         # A tenth up or down is noise; each change would move the next run.
         if abs(wanted - now) <= 0.1 * now:
             return None
@@ -115,7 +115,7 @@ class CheckTracker:
             "interval_changed",
             check=self.name,
             seconds=wanted,
-            configured=status.configured_interval_seconds,
+            configured=result.configured_interval_seconds,
             took=round(took, 4),
             budget=self._budget,
         )

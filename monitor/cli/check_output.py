@@ -8,7 +8,7 @@ from rich.text import Text
 
 from checks.judgement import Outcome
 from monitor.cli.output import console, duration, moment, number, table
-from monitor.status import CheckStatus, Status
+from monitor.status import CheckResult, Status
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -40,16 +40,16 @@ def print_checks(status: Status, seconds: float) -> None:
     console.print(f"took {duration(seconds)}", style="dim")
 
 
-def _outcome(one: CheckStatus) -> Text:
+def _outcome(one: CheckResult) -> Text:
     outcome = one.outcome or Outcome.ERROR
     return Text(outcome.value, style=_STYLES[outcome])
 
 
-def _value(one: CheckStatus) -> str:
+def _value(one: CheckResult) -> str:
     return number(None if one.outcome is Outcome.ERROR else one.value)
 
 
-def _threshold(one: CheckStatus) -> str:
+def _threshold(one: CheckResult) -> str:
     """The condition that was met, or else those that weren't."""
     facts = one.facts
     if one.outcome is Outcome.FAIL and facts.fail is not None:
@@ -60,13 +60,13 @@ def _threshold(one: CheckStatus) -> str:
     return ", ".join(f"{word} {text}" for word, text in told.items() if text is not None)
 
 
-def _since(one: CheckStatus) -> str:
+def _since(one: CheckResult) -> str:
     if one.since is None:
         return ""
     return moment(datetime.fromtimestamp(one.since, UTC))
 
 
-def _print_details(one: CheckStatus) -> None:
+def _print_details(one: CheckResult) -> None:
     console.print()
     outcome = one.outcome or Outcome.ERROR
     console.print(Text.assemble((one.name, _STYLES[outcome]), ": ", one.message))

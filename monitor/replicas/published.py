@@ -21,7 +21,7 @@ from checks.census import AffectedUsers, Census, CensusForm
 from checks.judgement import Outcome
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckStatus
+from monitor.status import CheckResult
 
 USERS_BUDGET = 0.01
 """Share of the time that counting the affected users may take; it costs several censuses."""
@@ -33,7 +33,7 @@ Known = TypeVar("Known")
 class PublishedState:
     """What is common to all replicas. Ages are seconds."""
 
-    checks: Mapping[str, CheckStatus]
+    checks: Mapping[str, CheckResult]
     census: Census | None
     census_age: float
     users: AffectedUsers | None
@@ -68,7 +68,7 @@ async def read_published(
 
 async def read_checks(
     connection: AsyncConnection, statements: SchemaStatements
-) -> dict[str, CheckStatus]:
+) -> dict[str, CheckResult]:
     """The last result of every check, by name. Locks nothing."""
     rows = await statements.run(connection, "check_status_read")
     now = time.monotonic()
@@ -76,7 +76,7 @@ async def read_checks(
 
 
 async def write_check(
-    connection: AsyncConnection, statements: SchemaStatements, check: CheckStatus
+    connection: AsyncConnection, statements: SchemaStatements, check: CheckResult
 ) -> None:
     """Keep the last result of a check for the other replicas."""
     wall, monotonic = time.time(), time.monotonic()
@@ -100,7 +100,7 @@ async def write_check(
 
 
 async def write_result(
-    connection: AsyncConnection, statements: SchemaStatements, check: CheckStatus, age: float
+    connection: AsyncConnection, statements: SchemaStatements, check: CheckResult, age: float
 ) -> None:
     """Keep a result for the history, `age` seconds after it was found; a change of the outcome
     too."""
@@ -126,9 +126,9 @@ def finite(numbers: Mapping[str, float]) -> dict[str, float]:
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
-def check_from_row(row: Row[Any], now: float) -> CheckStatus:
+def check_from_row(row: Row[Any], now: float) -> CheckResult:
     """The result of a check as another replica kept it; `now` on the monotonic clock."""
-    return CheckStatus(
+    return CheckResult(
         name=row.name,
         # A newer replica may know outcomes that this one doesn't.
         outcome=None if row.outcome is None else _known(lambda: Outcome(row.outcome)),

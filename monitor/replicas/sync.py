@@ -37,7 +37,7 @@ from monitor.state.quarantine import count_quarantined
 from monitor.state.runs import active_run
 from monitor.state.statements import SchemaStatements
 from monitor.state.transitions import abandon_user_runs
-from monitor.status import CENSUS, CheckStatus, StatusBoard
+from monitor.status import CENSUS, CheckResult, StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ SHORT = timedelta(seconds=10)
 MOST_RESULTS = 10_000
 """Results that wait for a database that is away; of more, the oldest are lost."""
 
-Results = tuple[tuple[CheckStatus, float], ...]
+Results = tuple[tuple[CheckResult, float], ...]
 """Results, oldest first, each with when it was found on the monotonic clock."""
 Added = dict[tuple[str, str], float]
 """(name, label) -> what is added to a total."""
@@ -64,9 +64,9 @@ class ResultQueue:
 
     def __init__(self, leadership: Leadership) -> None:
         self._leadership = leadership
-        self._results: deque[tuple[CheckStatus, float]] = deque(maxlen=MOST_RESULTS)
+        self._results: deque[tuple[CheckResult, float]] = deque(maxlen=MOST_RESULTS)
 
-    def append(self, status: CheckStatus, at: float) -> None:
+    def append(self, status: CheckResult, at: float) -> None:
         """A result, found at `at` on the monotonic clock; written with what is written next."""
         if self._leadership.leads:
             self._results.append((status, at))
@@ -110,7 +110,7 @@ class StateSync:
         self._leadership = leadership
         self._scheduler = scheduler
         self._publish = publish
-        self._kept: dict[str, CheckStatus] = {}
+        self._kept: dict[str, CheckResult] = {}
         self._woken_at: datetime | None = None
         self._results = results
         # One at a time, or a result would be written before the one that it follows.
@@ -177,7 +177,7 @@ class StateSync:
                 self._scheduler.wake(CENSUS)
             self._catch_up(published, before.control if before.control_known else control, control)
 
-    def _unsent(self) -> tuple[CheckStatus, ...]:
+    def _unsent(self) -> tuple[CheckResult, ...]:
         """Results of this process that the others don't have yet."""
         return tuple(
             check
@@ -185,7 +185,7 @@ class StateSync:
             if check.outcome is not None and self._kept.get(name) is not check
         )
 
-    def _note(self, written: Iterable[CheckStatus]) -> None:
+    def _note(self, written: Iterable[CheckResult]) -> None:
         self._kept |= {check.name: check for check in written}
 
     async def _keep(
@@ -193,7 +193,7 @@ class StateSync:
         connection: AsyncConnection,
         state: SchemaStatements,
         added: Added,
-        unsent: tuple[CheckStatus, ...],
+        unsent: tuple[CheckResult, ...],
         results: Results,
     ) -> None:
         now = time.monotonic()

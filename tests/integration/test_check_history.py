@@ -13,7 +13,7 @@ from monitor.replicas.published import read_checks, write_check, write_result
 from monitor.runtime import Runtime
 from monitor.state import history
 from monitor.state.results import read_history
-from monitor.status import CheckStatus
+from monitor.status import CheckResult
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
 
@@ -21,8 +21,8 @@ SHORT = timedelta(seconds=10)
 OUTCOMES = st.sampled_from(list(Outcome))
 
 
-def status(outcome: Outcome, value: float | None = 1.0, name: str = "a_check") -> CheckStatus:
-    return CheckStatus(
+def status(outcome: Outcome, value: float | None = 1.0, name: str = "a_check") -> CheckResult:
+    return CheckResult(
         name=name,
         outcome=outcome,
         value=value,
@@ -34,7 +34,7 @@ def status(outcome: Outcome, value: float | None = 1.0, name: str = "a_check") -
     )
 
 
-async def keep(runtime: Runtime, found: list[tuple[CheckStatus, float]]) -> None:
+async def keep(runtime: Runtime, found: list[tuple[CheckResult, float]]) -> None:
     """Each result with its age in seconds, oldest first; the last of them is the newest status."""
     async with transaction(runtime.engine, timeout=SHORT) as connection:
         for one, age in found:

@@ -65,7 +65,7 @@ async def test_nothing_is_said_of_a_census_that_came_from_the_only_server(
     async with counter(app_database_url) as one:
         census = await one.take()
         message = f"0 legacy-untracked of {census.pairs} pairs."
-        assert one.registry.census.tracker.status.message == message
+        assert one.registry.census.tracker.result.message == message
 
 
 async def test_tables_that_prove_too_little_are_counted_by_artwork_every_time(

@@ -13,7 +13,7 @@ from checks.judgement import Outcome
 from exporters.current import current_outcome
 from exporters.prometheus import create_registry
 from monitor.service.service import Service
-from monitor.status import CheckStatus
+from monitor.status import CheckResult
 from tests.support.app import App, app_on
 from tests.support.healing import service_settings
 from tests.support.waiting import wait_until
@@ -71,7 +71,7 @@ async def gallery(url: str) -> AsyncIterator[App]:
         yield app
 
 
-def shown(service: Service, name: str) -> CheckStatus:
+def shown(service: Service, name: str) -> CheckResult:
     return service.board.current.checks[name]
 
 

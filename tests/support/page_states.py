@@ -15,7 +15,7 @@ from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState, Trigger
-from monitor.status import CheckFacts, CheckStatus, Status
+from monitor.status import CheckFacts, CheckResult, Status
 from tests.unit.exporters.builders import (
     NOON,
     a_census,
@@ -35,7 +35,7 @@ def _census(legacy: int) -> Census:
     return a_census(**_COUNTS, legacy_untracked=legacy, appeared=0, legacy_artworks=legacy // 9)
 
 
-def _suite(*worse: CheckStatus) -> Mapping[str, CheckStatus]:
+def _suite(*worse: CheckResult) -> Mapping[str, CheckResult]:
     facts = CheckFacts(warn="> 0", fail="> 10", owner="gallery team", runbook="/runbooks/X")
     return checks(
         a_check(facts=CheckFacts(warn="> 0", fail=">= 1")),

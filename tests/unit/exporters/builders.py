@@ -11,7 +11,7 @@ from typing import Any
 from checks.census import AffectedUsers, Census, CensusForm
 from checks.judgement import Outcome
 from monitor.state.runs import Run, RunKind, RunState, Trigger
-from monitor.status import CheckStatus, Status, StatusBoard
+from monitor.status import CheckResult, Status, StatusBoard
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 INTERVAL = 60.0
@@ -49,8 +49,8 @@ def a_census(**changes: Any) -> Census:
     return replace(census, **changes)
 
 
-def a_check(name: str = "census", **changes: Any) -> CheckStatus:
-    check = CheckStatus(
+def a_check(name: str = "census", **changes: Any) -> CheckResult:
+    check = CheckResult(
         name=name,
         outcome=Outcome.PASS,
         value=6.0,
@@ -66,9 +66,9 @@ def a_check(name: str = "census", **changes: Any) -> CheckStatus:
     return replace(check, **changes)
 
 
-def unrun(name: str = "census") -> CheckStatus:
+def unrun(name: str = "census") -> CheckResult:
     """A check before its first run."""
-    return CheckStatus(
+    return CheckResult(
         name=name,
         outcome=None,
         value=None,
@@ -146,7 +146,7 @@ def at_work(**changes: Any) -> Status:
     return replace(status, **changes)
 
 
-def checks(*several: CheckStatus) -> Mapping[str, CheckStatus]:
+def checks(*several: CheckResult) -> Mapping[str, CheckResult]:
     return MappingProxyType({check.name: check for check in several})
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from checks.judgement import Outcome
 from exporters.page.summary import summarise
-from monitor.status import CheckFacts, CheckStatus
+from monitor.status import CheckFacts, CheckResult
 from tests.unit.exporters.builders import a_census, a_check, at_work, checks, unrun
 from tests.unit.exporters.rendering import LATER, NOW, part, scene, words
 
 
-def table(*several: CheckStatus, now: float = NOW) -> str:
+def table(*several: CheckResult, now: float = NOW) -> str:
     return part(scene(at_work(checks=checks(*several)), now), "checks")
 
 
