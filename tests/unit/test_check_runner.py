@@ -6,11 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from checks.measurement import Measurement, Outcome
 from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError
-from checks.judgement import Thresholds, at_least
+from checks.judgement import Measurement, Outcome, Thresholds, at_least
 from monitor.checking.definition import CheckDefinition, Confirm, Measure
 from monitor.checking.runner import CheckRunner
 from monitor.checking.tracker import CheckTracker
