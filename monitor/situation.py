@@ -8,7 +8,7 @@ from datetime import datetime, time
 
 from checks.census import Census
 from monitor.breaker import BreakerSettings, EndedRun
-from monitor.config.values import Window
+from monitor.config.types import MaintenanceWindow
 from monitor.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
@@ -22,7 +22,7 @@ class PolicySettings:
     threshold: int
     consecutive: int
     cooldown_seconds: float
-    window: Window | None
+    window: MaintenanceWindow | None
     max_share: float = 0.5
     max_tracked_drop: float = 0.1
     stuck_after: int = 3

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from monitor.config.model import Settings
-from monitor.config.units import format_duration
+from monitor.config.types import format_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {"$ref": "#/$defs/variable"}
@@ -100,3 +100,11 @@ def _is_open(schema: Schema) -> bool:
     if "$ref" in schema or schema.get("type") == "null":
         return True
     return schema.get("type") == "string" and "pattern" not in schema
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Every key with the value in effect, JSON-serialisable, in the notation of the file.
+
+    Secrets are `***`, and so are credentials in other URLs.
+    """
+    return settings.model_dump(mode="json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.catalogue import parse_name
 from checks.errors import ConservatorError
-from monitor.config import InvalidConfigError, Mistake, Settings
+from monitor.config import ConfigError, InvalidConfigError, Settings
 from monitor.expectations.client import START_SECONDS, Worker
 from monitor.expectations.messages import Fault, Judge, Judged
 from monitor.expectations.results import suite_spec
@@ -24,14 +24,14 @@ async def require_known_expectations(settings: Settings, worker: Worker) -> None
     try:
         answer = await worker.ask(Judge(suites), deadline_seconds=START_SECONDS)
     except ConservatorError as error:
-        raise InvalidConfigError([Mistake(PATH, str(error))]) from error
+        raise InvalidConfigError([ConfigError(PATH, str(error))]) from error
     assert isinstance(answer, Judged)
     places = {check.name: number for number, check in enumerate(checks)}
     if answer.faults:
         raise InvalidConfigError(_mistake(places[fault.suite], fault) for fault in answer.faults)
 
 
-def _mistake(place: int, fault: Fault) -> Mistake:
+def _mistake(place: int, fault: Fault) -> ConfigError:
     path = f"{PATH}[{place}].expectations[{fault.number}].{fault.path}"
     problem = fault.problem.rstrip(".")
-    return Mistake(path, problem if problem.endswith("?") else f"{problem}.")
+    return ConfigError(path, problem if problem.endswith("?") else f"{problem}.")

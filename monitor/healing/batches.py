@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import RefusedError
-from monitor.config.values import Window as HealingWindow
+from monitor.config.types import MaintenanceWindow
 from monitor.database import transaction
 from monitor.healing.inserts import Inserts
 from monitor.healing.statements import HealingStatements
@@ -46,7 +46,7 @@ class BatchSettings:
     statement_timeout: timedelta
     lock_timeout: timedelta
     lease: timedelta
-    window: HealingWindow | None = None
+    window: MaintenanceWindow | None = None
     timezone: str = "UTC"
 
 

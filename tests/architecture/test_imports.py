@@ -33,7 +33,7 @@ RULES = (
         "monitor.healing",
         (
             "checks",
-            "monitor.config.values",
+            "monitor.config.types",
             "monitor.database",
             "monitor.healing",
             "monitor.policy",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checks.census import Census
 from monitor.breaker import ACCEPTED_GROWTH, EndedRun
-from monitor.config.values import Window
+from monitor.config.types import MaintenanceWindow
 from monitor.loss import Loss
 from monitor.policy import (
     REFUSALS,
@@ -252,7 +252,7 @@ every_settings = st.builds(
     threshold=st.integers(1, 10),
     consecutive=st.integers(1, 3),
     cooldown_seconds=st.floats(0, 120),
-    window=st.none() | st.builds(Window, st.times(), st.times()),
+    window=st.none() | st.builds(MaintenanceWindow, st.times(), st.times()),
     max_share=st.floats(0, 1),
     max_tracked_drop=st.floats(0, 1),
     stuck_after=st.integers(1, 3),

@@ -36,7 +36,7 @@ def test_a_number_of_hundreds_of_digits_is_refused(
         return  # a table may be called anything
     with pytest.raises(InvalidConfigError) as caught:
         parse_config(URL + text[1:-1], {"NUMBER": number}, source="c", base_dir=None)
-    [mistake] = caught.value.mistakes
+    [mistake] = caught.value.errors
     assert mistake.path == path
     assert mistake.message.startswith("expected ")
 
