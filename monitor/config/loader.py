@@ -7,7 +7,8 @@ keys without a word, and forgets the lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -29,7 +30,10 @@ ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
 """The variable that gives the admin token where the file does not mention one."""
 
 MOST_NODES = 100_000
-"""Values in one file. Aliases of aliases can make billions of a few lines."""
+"""Keys and values in one file. Aliases of aliases can make billions of a few lines."""
+
+DEEPEST = 100
+"""Groups and lists within each other."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 _SYNTAX_REMEDIES = {
@@ -107,13 +111,8 @@ def read_yaml(
     except yaml.YAMLError as error:
         raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
     except RecursionError:
-        raise _unusable(
-            source, "a plain structure", "one nested too deeply", "flatten it"
-        ) from None
-    except _TooManyNodesError:
-        found = f"more than {MOST_NODES:,}"
-        remedy = "write less, and no alias within what an alias stands for"
-        raise _unusable(source, "a limited number of values", found, remedy) from None
+        found = f"one nested too deeply, or of more than {MOST_NODES:,} values"
+        raise _unusable(source, "a plain structure", found, "flatten it") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -137,12 +136,8 @@ def _syntax_message(error: yaml.YAMLError) -> str:
     return where + sentence("YAML", f"a mistake of syntax ({quoted})", remedy)
 
 
-class _TooManyNodesError(Exception):
-    """More values than any configuration has."""
-
-
 class _NodeReader:
-    """Turns nodes into data, noting lines and mistakes."""
+    """Turns nodes into data, noting lines and mistakes. RecursionError for what has no end."""
 
     def __init__(
         self, loader: yaml.SafeLoader, environ: Mapping[str, str], errors: ErrorCollector
@@ -153,52 +148,60 @@ class _NodeReader:
         self.above: list[yaml.Node] = []
         self.nodes = 0
 
-    def value(self, node: yaml.Node, loc: Loc) -> object:
-        self.count()
-        if isinstance(node, yaml.ScalarNode):
-            return self.scalar(node, loc)
+    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
+        with self._within(node):
+            pairs = self._pairs(node, loc).items()
+            return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
+
+    def _sequence(self, node: yaml.SequenceNode, loc: Loc) -> list[object]:
+        with self._within(node):
+            items = enumerate(node.value)
+            return [self._item(item, (*loc, i), item.start_mark.line + 1) for i, item in items]
+
+    @contextmanager
+    def _within(self, node: yaml.Node) -> Iterator[None]:
+        self._count()
+        self.above.append(node)
+        yield
+        self.above.pop()
+
+    def _count(self) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES or len(self.above) > DEEPEST:
+            raise RecursionError
+
+    def _item(self, node: yaml.Node, loc: Loc, line: int) -> object:
+        self._count()
+        self.errors.lines[loc] = line
+        try:
+            return self._value(node, loc)
+        except InvalidValueError as error:
+            self.errors.refuse(loc, str(error))
+            return None
+
+    def _value(self, node: yaml.Node, loc: Loc) -> object:
         if node in self.above:
             found = "an alias of the group it stands in"
-            self.errors.refuse(loc, sentence("a value", found, "write it out"))
-            return None
+            raise InvalidValueError("a value", found, "write it out")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, loc)
-        return self.sequence(node, loc)
+        if isinstance(node, yaml.SequenceNode):
+            return self._sequence(node, loc)
+        return self._scalar(node)
 
-    def count(self) -> None:
-        self.nodes += 1
-        if self.nodes > MOST_NODES:
-            raise _TooManyNodesError
-
-    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
-        self.above.append(node)
-        data: dict[str, object] = {}
-        for key, (line, value) in self.pairs(node, loc).items():
-            self.errors.lines[(*loc, key)] = line
-            data[key] = self.value(value, (*loc, key))
-        self.above.pop()
-        return data
-
-    def sequence(self, node: yaml.Node, loc: Loc) -> list[object]:
-        self.above.append(node)
-        items: list[object] = []
-        for index, item in enumerate(node.value):
-            self.errors.lines[(*loc, index)] = item.start_mark.line + 1
-            items.append(self.value(item, (*loc, index)))
-        self.above.pop()
-        return items
-
-    def pairs(self, node: yaml.MappingNode, loc: Loc) -> _Pairs:
+    def _pairs(self, node: yaml.MappingNode, loc: Loc) -> _Pairs:
         """The keys of a mapping; its own replace those merged in (`<<`)."""
         own: _Pairs = {}
         merged: _Pairs = {}
         for key_node, value in node.value:
-            self.count()
+            self._count()
             line = key_node.start_mark.line + 1
+            key = self._key(key_node)
             if key_node.tag == _MERGE:
-                merged = self.merged(value, loc) | merged
-            elif (key := self.key(key_node, loc, line)) is None:
-                continue
+                merged = self._merged(value, loc) | merged
+            elif not isinstance(key, str) or not _is_unicode(key):
+                message = sentence("a name as key", repr_safe(key), "put it in quotes")
+                self.errors.add(loc, message, line)
             elif key in own:
                 found = f"it on line {own[key][0]} too"
                 message = sentence("each key once", found, "keep one of the two")
@@ -207,56 +210,50 @@ class _NodeReader:
                 own[key] = (line, value)
         return merged | own
 
-    def merged(self, node: yaml.Node, loc: Loc) -> _Pairs:
+    def _merged(self, node: yaml.Node, loc: Loc) -> _Pairs:
         """The pairs of the groups after `<<`: the first of several wins, so it comes last."""
         merged: _Pairs = {}
         sources = reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if isinstance(source, yaml.MappingNode) and source not in self.above:
-                self.above.append(source)
-                merged |= self.pairs(source, loc)
-                self.above.pop()
+                with self._within(source):
+                    merged |= self._pairs(source, loc)
             else:
                 message = sentence("groups of keys after <<", "another value", "merge an *alias")
                 self.errors.refuse((*loc, "<<"), message)
         return merged
 
-    def key(self, node: yaml.Node, loc: Loc, line: int) -> str | None:
-        key = self.constructed(node, (*loc, "?")) if isinstance(node, yaml.ScalarNode) else None
-        if isinstance(key, str) and _is_unicode(key):
-            return key
-        message = sentence("a name as key", repr_safe(key), "put it in quotes")
-        self.errors.add(loc, message, line)
-        return None
+    def _key(self, node: yaml.Node) -> object:
+        try:
+            return self._constructed(node) if isinstance(node, yaml.ScalarNode) else node
+        except InvalidValueError:
+            return node
 
-    def scalar(self, node: yaml.ScalarNode, loc: Loc) -> object:
-        value = self.constructed(node, loc)
+    def _scalar(self, node: yaml.Node) -> object:
+        value = self._constructed(node)
         if not isinstance(value, str):
             return value
-        try:
-            text = expand(value, self.environ)
-        except InvalidValueError as error:
-            self.errors.refuse(loc, str(error))
-            return None
+        text = expand(value, self.environ)
         if not _is_unicode(text):
-            message = sentence("Unicode text", "half a character", "write the character itself")
-            self.errors.refuse(loc, message)
+            raise InvalidValueError(
+                "Unicode text", "half a character", "write the character itself"
+            )
         return text
 
-    def constructed(self, node: yaml.ScalarNode, loc: Loc) -> object:
+    def _constructed(self, node: yaml.Node) -> object:
+        """What YAML makes of a scalar. Raises InvalidValueError, which does not show it."""
         try:
             value = self.loader.construct_object(node)
-            if not is_endless(value):
-                return value
-            message = sentence("a number", "one of hundreds of digits", "write a smaller one")
         except yaml.YAMLError:
-            message = sentence("plain YAML", "a tag (!…)", "remove it, or put the value in quotes")
+            remedy = "remove it, or put the value in quotes"
+            raise InvalidValueError("plain YAML", "a tag (!…)", remedy) from None
         except ValueError:
-            message = sentence(
-                "a number or a date that exists", "another", "correct it, or put it in quotes"
-            )
-        self.errors.refuse(loc, message)
-        return None
+            expected, remedy = "a number or a date that exists", "correct it, or put it in quotes"
+            raise InvalidValueError(expected, "another", remedy) from None
+        if is_endless(value):
+            found, remedy = "one of hundreds of digits", "write a smaller one"
+            raise InvalidValueError("a number", found, remedy)
+        return value
 
 
 def _is_unicode(text: str) -> bool:

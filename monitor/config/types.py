@@ -252,7 +252,8 @@ def _build_share(match: re.Match[str]) -> float:
     whole = 100
     meant = not percent and number <= whole
     remedy = f"write {match[1]}% if that was meant" if meant else "write no more than 100%"
-    raise InvalidValueError("a share between 0 (0%) and 1 (100%)", repr_safe(match[0]), remedy)
+    found = repr_safe(match[0]).strip('"')  # which may have been a number
+    raise InvalidValueError("a share between 0 (0%) and 1 (100%)", found, remedy)
 
 
 def _format_share(share: float) -> str:

@@ -87,7 +87,7 @@ def test_any_other_share_is_refused(text: str) -> None:
 
 
 def test_more_than_everything_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match='found "101%"; write no more than 100%'):
+    with pytest.raises(InvalidValueError, match=r"found 101%; write no more than 100%"):
         SHARE.parse("101%")
     with pytest.raises(InvalidValueError, match="write 50% if that was meant"):
         SHARE.parse("50")
