@@ -121,10 +121,8 @@ class Impressions(Section):
             column = getattr(self, key)
             other = parts.setdefault(column, key)
             if other != key:
-                found, remedy = (
-                    f"{repr_safe(column)}, which is {other} already",
-                    "name another column",
-                )
+                found = f"{repr_safe(column)}, which is {other} already"
+                remedy = "name another column"
                 yield InvalidValueError("a column of its own", found, remedy, key, other)
         for column in (column for column in self.defaults if column in parts):
             found = f"one for {parts[column]}, which the service fills itself"
@@ -190,12 +188,9 @@ class Settings(Section):
     def contradictions(self) -> Iterator[InvalidValueError]:
         target = self.healing.pace.batch_target
         if target >= self.lease:  # a batch that outlives it would lose its work to the next leader
-            keys = ("healing.pace.batch_target", "lease")
-            expected, remedy = (
-                f"less than lease ({format_duration(self.lease)})",
-                "lower it, or raise lease",
-            )
-            yield InvalidValueError(expected, format_duration(target), remedy, *keys)
+            expected = f"less than lease ({format_duration(self.lease)})"
+            found, remedy = format_duration(target), "lower it, or raise lease"
+            yield InvalidValueError(expected, found, remedy, "healing.pace.batch_target", "lease")
         schema = self.database.state_schema
         for group in ("artworks", "users", "impressions"):
             table = getattr(self.catalog, group).table

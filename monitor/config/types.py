@@ -80,7 +80,7 @@ class Notation(Generic[T]):
         text = value
         if self.number is not None:
             text = retyped(value)
-            if isinstance(text, int | float) and not isinstance(text, bool):
+            if isinstance(text, int | self.kind) and not isinstance(text, bool):
                 text = _plain(Decimal(repr(text)))
         elif isinstance(value, self.kind) and self.kind is not str:
             return value

@@ -249,6 +249,34 @@ def test_what_is_broken_causes_no_further_mistakes() -> None:
     }
 
 
+def test_the_contradictions_of_all_sections_come_out_at_once() -> None:
+    told = mistakes(
+        "catalog: {impressions: {artwork: user_id, viewed_at: user_id, defaults: {user_id: 1}}}\n"
+        "pools: {fresh_for: 8d}\n"
+        "checks: {recording_rate: {warn: 3, fail: 2}, structure: {every: null}}\n"
+        "healing: {pace: {batch_target: 1m}}\n"
+        "server: {host: 0.0.0.0}\n"
+    )
+    assert set(told) == {
+        "catalog.impressions.artwork",
+        "catalog.impressions.viewed_at",
+        "catalog.impressions.defaults.user_id",
+        "pools.fresh_for",
+        "checks.recording_rate.warn",
+        "checks.structure.every",
+        "healing.pace.batch_target",
+        "server.host",
+    }
+
+
+def test_a_default_in_place_of_what_is_broken_contradicts_nothing() -> None:
+    assert set(mistakes("pools: {fresh_for: 8d, legacy_after: 5x}")) == {"pools.legacy_after"}
+    assert set(mistakes("lease: 100ms\nhealing: {pace: 5}")) == {"healing.pace"}
+    assert set(mistakes("server: {host: 0.0.0.0, admin_token_file: no/such/file}")) == {
+        "server.admin_token_file"
+    }
+
+
 def test_a_variable_that_is_not_set_is_a_mistake_with_its_path() -> None:
     assert mistakes("server: {host: '${HOST}'}") == {
         "server.host": "expected a value in the environment variable HOST, found nothing; "
