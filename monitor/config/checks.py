@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -30,8 +30,6 @@ from monitor.config.types import (
     Timeout,
     format_duration,
 )
-
-Number = TypeVar("Number", int, float, timedelta)
 
 
 class Check(Section):
@@ -72,15 +70,6 @@ class Check(Section):
             yield InvalidValueError("every or cron", "neither", remedy, "every", "cron")
 
 
-def _crossed(
-    warn: Number, fail: Number, write: Callable[[Number], str]
-) -> Iterator[InvalidValueError]:
-    """A number that fails also warns: `warn` must not lie beyond `fail`."""
-    if warn > fail:
-        expected, remedy = f"no more than fail ({write(fail)})", "lower warn, or raise fail"
-        yield InvalidValueError(expected, write(warn), remedy, "warn", "fail")
-
-
 class Census(Check):
     """The four counts: tracked, fresh, storage and legacy_untracked."""
 
@@ -106,7 +95,7 @@ class RecordingRate(Check):
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         yield from super().contradictions()
-        yield from _crossed(self.warn, self.fail, "{:g}".format)
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class PoolExhaustion(Check):
@@ -123,7 +112,7 @@ class PoolExhaustion(Check):
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         yield from super().contradictions()
-        yield from _crossed(self.warn, self.fail, str)
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class ArtworkSupply(Check):
@@ -138,7 +127,7 @@ class ArtworkSupply(Check):
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         yield from super().contradictions()
-        yield from _crossed(self.warn, self.fail, format_duration)
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class SqlCheck(Check):

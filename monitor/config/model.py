@@ -33,7 +33,6 @@ from monitor.config.types import (
     Text,
     Timeout,
     Zone,
-    format_duration,
     with_zone,
 )
 
@@ -157,10 +156,7 @@ class Pools(Section):
     """tracked: users with at least one impression; all: every user."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
-        if self.fresh_for >= self.legacy_after:
-            expected = f"less than pools.legacy_after ({format_duration(self.legacy_after)})"
-            found, remedy = format_duration(self.fresh_for), "lower it, or raise legacy_after"
-            yield InvalidValueError(expected, found, remedy, "fresh_for", "legacy_after")
+        yield from self.out_of_order("fresh_for", "legacy_after")
 
 
 class Settings(Section):
@@ -186,11 +182,8 @@ class Settings(Section):
     """Leadership; a new leader takes over within three of these."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
-        target = self.healing.pace.batch_target
-        if target >= self.lease:  # a batch that outlives it would lose its work to the next leader
-            expected = f"less than lease ({format_duration(self.lease)})"
-            found, remedy = format_duration(target), "lower it, or raise lease"
-            yield InvalidValueError(expected, found, remedy, "healing.pace.batch_target", "lease")
+        # a batch that outlives the lease would lose its work to the next leader
+        yield from self.out_of_order("healing.pace.batch_target", "lease")
         schema = self.database.state_schema
         for group in ("artworks", "users", "impressions"):
             table = getattr(self.catalog, group).table

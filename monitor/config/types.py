@@ -283,12 +283,9 @@ PositiveShare = Annotated[Share, AfterValidator(_above_nothing)]
 
 def _build_size(match: re.Match[str]) -> int:
     size = Decimal(match[1]) * BYTES[match[2] or "B"]
-    if size > LARGEST_SIZE:
-        expected = "a size of at most 2^80 bytes"
-        raise InvalidValueError(expected, repr_safe(match[0]), "write less")
-    if size != int(size):
-        expected = SIZE.expected
-        raise InvalidValueError(expected, repr_safe(match[0]), "write a whole number of bytes")
+    if size > LARGEST_SIZE or size != int(size):
+        remedy = "write a whole number of bytes, less than a yobibyte"
+        raise InvalidValueError(SIZE.expected, repr_safe(match[0]), remedy)
     return int(size)
 
 

@@ -130,7 +130,7 @@ KEYS = [
 ]
 
 CONTRADICTIONS = [
-    ("pools: {fresh_for: 7d}", "pools.fresh_for", "less than pools.legacy_after (7d), found 7d"),
+    ("pools: {fresh_for: 7d}", "pools.fresh_for", "less than legacy_after (7d), found 7d"),
     (
         "checks: {structure: {every: 1h, cron: 0 3 * * 1}}",
         "checks.structure.every",
@@ -138,7 +138,11 @@ CONTRADICTIONS = [
     ),
     ("checks: {structure: {every: null}}", "checks.structure.every", "found neither"),
     ("checks: {recording_rate: {warn: 9}}", "checks.recording_rate.warn", "fail (8), found 9"),
-    ("checks: {pool_exhaustion: {fail: 1, warn: 2}}", "checks.pool_exhaustion.warn", "lower warn"),
+    (
+        "checks: {pool_exhaustion: {fail: 1, warn: 2}}",
+        "checks.pool_exhaustion.warn",
+        "or raise fail",
+    ),
     ("checks: {artwork_supply: {warn: 8d}}", "checks.artwork_supply.warn", "fail (7d), found 8d"),
     (
         "checks: {sql: [{name: census, query: q}]}",
