@@ -138,24 +138,24 @@ def _retyped_throughout(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
 
-NAME = Notation(
+
+def _form(pattern: str, expected: str) -> Notation[str]:
+    return Notation(str, pattern, expected, "correct it", re.Match.group)
+
+
+Name = Annotated[
     str,
-    "^[a-z][a-z0-9_]{0,62}$",
-    "a name of lower-case letters, digits and underscores",
-    "choose such a name",
-    re.Match.group,
-)
-Name = Annotated[str, NAME]
+    _form("^[a-z][a-z0-9_]{0,62}$", "a name of lower-case letters, digits and underscores"),
+]
 """The name of a check: it becomes the value of a label, and an argument on the command line."""
 
-EXPECTATION = Notation(
+ExpectationName = Annotated[
     str,
-    "^(expect|unexpected)_[a-z0-9_]+$",
-    "an expectation such as expect_column_values_to_not_be_null",
-    "write one of Great Expectations",
-    re.Match.group,
-)
-ExpectationName = Annotated[str, EXPECTATION]
+    _form(
+        "^(expect|unexpected)_[a-z0-9_]+$",
+        "an expectation such as expect_column_values_to_not_be_null",
+    ),
+]
 
 _Sql = Annotated[
     str, BeforeValidator(_sql_text), WithJsonSchema({"type": ["string", "number", "boolean"]})

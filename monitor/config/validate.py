@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -61,24 +60,24 @@ def validate(data: dict[str, object], errors: ErrorCollector, base_dir: Path) ->
     takes its default in the result; None where nothing sound remains.
     """
     while True:
-        sound = _Sound(data, errors.broken)
+        sound = _Sound(data, errors)
         try:
             return Settings.model_validate(sound.data, context=base_dir)
         except ValidationError as error:
             before = len(errors.broken)
             for details in error.errors(include_url=False):
-                for finding in _findings(details, sound):
-                    _note(finding, errors, sound)
+                sound.note(details)
             if len(errors.broken) == before:
                 return None
 
 
 class _Sound:
-    """A document less its broken parts."""
+    """A document less what is broken in it, and what is then still wrong with it."""
 
-    def __init__(self, data: dict[str, object], broken: set[Loc]) -> None:
-        self.broken = frozenset(broken)
-        self.holders = {loc[:length] for loc in broken for length in range(len(loc))}
+    def __init__(self, data: dict[str, object], errors: ErrorCollector) -> None:
+        self.errors = errors
+        self.broken = frozenset(errors.broken)
+        self.holders = {loc[:length] for loc in self.broken for length in range(len(loc))}
         self.positions: dict[Loc, list[int]] = {}
         self.data: dict[str, Any] = self._group(data, ())
         self.data.setdefault("database", {})
@@ -100,7 +99,29 @@ class _Sound:
             return [self._part(node[index], (*loc, index)) for index in kept]
         return node
 
-    def original(self, loc: Loc) -> Loc:
+    def note(self, details: ErrorDetails) -> None:
+        """Notes what one error of pydantic says."""
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, ContradictionsError):
+            for error in cause.errors:
+                about = [self._original((*details["loc"], *key)) for key in error.keys]
+                self._note(about, str(error), about)
+        else:
+            loc = self._original(details["loc"])
+            incomplete = details["type"] == "missing" and loc != _URL
+            self._note([loc], _message(loc, details), [loc[:-1] if incomplete else loc])
+
+    def _note(self, about: list[Loc], message: str, culprits: list[Loc]) -> None:
+        """A mistake at the first place, unless it only follows from what was left out.
+
+        To get on, one of the culprits is left out next time.
+        """
+        if not any(map(self._is_affected, about)):
+            self.errors.add(about[0], message)
+        left = [loc for loc in culprits if loc not in self.errors.broken]
+        self.errors.broken.update(left[:1])
+
+    def _original(self, loc: Loc) -> Loc:
         """`loc` with the positions that list items had before broken ones were left out."""
         result: Loc = ()
         for part in loc:
@@ -108,40 +129,10 @@ class _Sound:
             result = (*result, kept[part] if kept and isinstance(part, int) else part)
         return result
 
-    def is_affected(self, loc: Loc) -> bool:
+    def _is_affected(self, loc: Loc) -> bool:
         """Whether something broken stands at `loc`, above it, or was left out of it."""
         above = (loc[:length] for length in range(len(loc) + 1))
         return loc in self.holders or any(part in self.broken for part in above)
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """A mistake at the first of the places `about`. To get on, one of `culprits` is left out."""
-
-    about: tuple[Loc, ...]
-    message: str
-    culprits: tuple[Loc, ...]
-
-
-def _findings(details: ErrorDetails, sound: _Sound) -> Iterator[_Finding]:
-    """What one error of pydantic says."""
-    loc = sound.original(details["loc"])
-    cause = details.get("ctx", {}).get("error")
-    if isinstance(cause, ContradictionsError):
-        for error in cause.errors:
-            about = tuple(sound.original((*details["loc"], *key)) for key in error.keys)
-            yield _Finding(about, str(error), about)
-    else:
-        incomplete = details["type"] == "missing" and loc != _URL
-        yield _Finding((loc,), _message(loc, details), (loc[:-1] if incomplete else loc,))
-
-
-def _note(finding: _Finding, errors: ErrorCollector, sound: _Sound) -> None:
-    """Notes a finding, unless it only follows from what was left out."""
-    if not any(map(sound.is_affected, finding.about)):
-        errors.add(finding.about[0], finding.message)
-    left = [loc for loc in finding.culprits if loc not in errors.broken]
-    errors.broken.update(left[:1])
 
 
 def _message(loc: Loc, details: ErrorDetails) -> str:
