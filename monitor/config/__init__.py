@@ -1,96 +1,42 @@
 """config.yaml: read, expanded, validated whole, and handed on as frozen Settings.
 
-load         file -> Settings, all mistakes at once
-document     YAML -> plain data with lines; duplicate keys. syntax: what is no YAML
-environment  ${NAME} and ${NAME:-fallback} in scalars
-shape        first pass: the data against the model; wording: its findings as sentences
-rules        second pass: keys against each other; files: the files that keys name
-model        all keys with their defaults; checks, healing, server, export: its sections
-scalars      types of plain keys; quantities: types with a notation of their own
-units        durations, shares, sizes; values: thresholds, windows, moments; cron; secrets
-schema       JSON Schema for editors; describe: the effective configuration, secrets masked
-mistakes     what a mistake is, and how it reads
+loader         file -> Settings, all mistakes at once; YAML -> data with the line of every key
+interpolation  ${NAME} and ${NAME:-fallback} in scalars
+validate       the data against the model; what pydantic finds, as sentences
+model          all keys with their defaults; checks, healing, server: its sections
+base           what every section has in common. A new key: one field with a docstring in its
+               section; what must hold between keys: `contradictions` of the section
+types          how each kind of key is written; cron, secrets: some of them
+schema         JSON Schema for editors; the effective configuration, secrets masked
+errors         what a mistake is, and how it reads
+changes        which keys two configurations differ in
 """
 
-from checks.judgement import Comparison, Threshold
-from monitor.config.checks import (
-    ArtworkSupply,
-    Census,
-    Check,
-    Checks,
-    Expectation,
-    ExpectationsCheck,
-    PoolExhaustion,
-    RecordingRate,
-    Severity,
-    SqlCheck,
-)
-from monitor.config.describe import describe
-from monitor.config.export import Export, Otlp
-from monitor.config.healing import Breaker, Healing, Mode, Pace, Promql
-from monitor.config.load import load_config, parse_config
-from monitor.config.mistakes import InvalidConfigError, Mistake
-from monitor.config.model import (
-    Artworks,
-    Catalog,
-    Database,
-    Impressions,
-    Pools,
-    Settings,
-    Users,
-)
-from monitor.config.schema import json_schema
+from monitor.config.checks import Check, Checks, ExpectationsCheck, Severity, SqlCheck
+from monitor.config.errors import ConfigError, InvalidConfigError
+from monitor.config.healing import Mode
+from monitor.config.loader import load_config, parse_config
+from monitor.config.model import Settings
+from monitor.config.schema import describe, json_schema
 from monitor.config.server import Server, Tls
-from monitor.config.units import (
-    format_duration,
-    format_share,
-    format_size,
-    parse_duration,
-    parse_share,
-    parse_size,
-)
-from monitor.config.values import Window
+from monitor.config.types import MaintenanceWindow, format_duration
 
 __all__ = [
-    "ArtworkSupply",
-    "Artworks",
-    "Breaker",
-    "Catalog",
-    "Census",
     "Check",
     "Checks",
-    "Comparison",
-    "Database",
-    "Expectation",
+    "ConfigError",
     "ExpectationsCheck",
-    "Export",
-    "Healing",
-    "Impressions",
     "InvalidConfigError",
-    "Mistake",
+    "MaintenanceWindow",
     "Mode",
-    "Otlp",
-    "Pace",
-    "PoolExhaustion",
-    "Pools",
-    "Promql",
-    "RecordingRate",
     "Server",
     "Settings",
     "Severity",
     "SqlCheck",
-    "Threshold",
     "Tls",
-    "Users",
-    "Window",
     "describe",
     "format_duration",
-    "format_share",
-    "format_size",
     "json_schema",
     "load_config",
     "parse_config",
-    "parse_duration",
-    "parse_share",
-    "parse_size",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from monitor.config.model import Settings
-from monitor.config.rules import TOKENS
+from monitor.config.server import TOKENS
 
 _EXCHANGEABLE = frozenset(
     f"server.{name}" for token in TOKENS for name in (token, f"{token}_file")

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from monitor.config.quantities import Condition, Cron, Duration, Interval, PositiveShare, Timeout
-from monitor.config.scalars import (
+from monitor.config.base import Section
+from monitor.config.errors import InvalidValueError, path_of, repr_safe
+from monitor.config.interpolation import retyped
+from monitor.config.types import (
     Arguments,
+    Condition,
+    Cron,
+    Duration,
+    ExpectationName,
+    Interval,
     Maybe,
     Name,
     Positive,
     PositiveNumber,
+    PositiveShare,
     Several,
     Switch,
     Text,
-    retyped,
+    Timeout,
+    format_duration,
 )
-from monitor.config.section import Section
 
 
 class Check(Section):
@@ -52,6 +60,15 @@ class Check(Section):
             return {"every": None, **data}
         return data
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        if self.every is not None and self.cron is not None:
+            found = f"every: {format_duration(self.every)} and cron: {repr_safe(self.cron)}"
+            remedy = "remove one of the two"
+            yield InvalidValueError("every or cron", found, remedy, "every", "cron")
+        if self.every is None and self.cron is None:
+            remedy = "set one of the two; enabled: false turns the check off"
+            yield InvalidValueError("every or cron", "neither", remedy, "every", "cron")
+
 
 class Census(Check):
     """The four counts: tracked, fresh, storage and legacy_untracked."""
@@ -73,6 +90,10 @@ class RecordingRate(Check):
     fail: PositiveNumber = 8.0
     """Robust deviations below the usual from which on it fails."""
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        yield from super().contradictions()
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
+
 
 class PoolExhaustion(Check):
     """Users who have nearly run out of unseen artworks."""
@@ -86,6 +107,10 @@ class PoolExhaustion(Check):
     fail: Positive = 10
     """The number of such users from which on it fails."""
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        yield from super().contradictions()
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
+
 
 class ArtworkSupply(Check):
     """The age of the newest artwork: whether new ones still arrive."""
@@ -96,6 +121,10 @@ class ArtworkSupply(Check):
     """The age of the newest artwork from which on it warns."""
     fail: Duration = timedelta(days=7)
     """The age of the newest artwork from which on it fails."""
+
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        yield from super().contradictions()
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class SqlCheck(Check):
@@ -128,7 +157,7 @@ class Severity(StrEnum):
 class Expectation(Section):
     """One expectation of Great Expectations."""
 
-    type: Annotated[Text, Field(pattern="^(expect|unexpected)_[a-z0-9_]+$")]
+    type: ExpectationName
     """Its name, such as expect_column_values_to_not_be_null, or unexpected_rows_expectation."""
     kwargs: Arguments = Field(default_factory=dict)
     """Its arguments, such as {column: image_url, mostly: 0.99}."""
@@ -175,3 +204,14 @@ class Checks(Section):
     def built_in(cls) -> tuple[str, ...]:
         """The names of the checks that need no query of yours."""
         return tuple(name for name in cls.model_fields if name not in {"sql", "expectations"})
+
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        taken = {name: path_of(("checks", name)) for name in self.built_in()}
+        for kind in ("sql", "expectations"):
+            for index, check in enumerate(getattr(self, kind)):
+                key = (kind, index, "name")
+                here = path_of(("checks", *key))
+                owner = taken.setdefault(check.name, here)
+                if owner != here:
+                    found = f"{check.name}, the name of {owner}"
+                    yield InvalidValueError("a name of its own", found, "choose another", key)

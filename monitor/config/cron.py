@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from monitor.config.mistakes import UnfitError, shown
+from monitor.config.errors import InvalidValueError, repr_safe
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = 5
@@ -20,7 +20,7 @@ _RANGE = re.compile(rf"(?:(\*)|({_DAY})(?:-({_DAY}))?)(?:/([1-7]))?", re.IGNOREC
 def parse_cron(text: str) -> str:
     """The five fields of `text`, days of the week as names, fit for `CronTrigger.from_crontab`.
 
-    Raises UnfitError where it can't be read, or never comes.
+    Raises InvalidValueError where it can't be read, or never comes.
     """
     fields = text.split()
     if len(fields) != _FIELDS:
@@ -35,7 +35,9 @@ def _named(part: str, text: str) -> str:
     """One part of the day-of-week field, as a list of names; `*` as it is."""
     match = _RANGE.fullmatch(part)
     if match is None:
-        raise _unfit(text, f"correct the day of the week, {shown(part)}: write mon-fri, or 0 to 7")
+        raise _unfit(
+            text, f"correct the day of the week, {repr_safe(part)}: write mon-fri, or 0 to 7"
+        )
     star, first, last, step = match.groups()
     if star and step is None:
         return "*"
@@ -65,5 +67,5 @@ def _try_out(expression: str, text: str) -> None:
         raise _unfit(text, "name a day that exists: this one never comes")
 
 
-def _unfit(text: str, remedy: str) -> UnfitError:
-    return UnfitError("a cron expression such as 15 3 * * mon-fri", shown(text), remedy)
+def _unfit(text: str, remedy: str) -> InvalidValueError:
+    return InvalidValueError("a cron expression such as 15 3 * * mon-fri", repr_safe(text), remedy)

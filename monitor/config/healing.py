@@ -7,17 +7,21 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from monitor.config.quantities import (
+from monitor.config.base import Section
+from monitor.config.types import (
     Duration,
     Hours,
+    Maybe,
+    Natural,
+    Number,
+    Positive,
     PositiveShare,
     Share,
     Size,
+    Text,
     Timeout,
     WebUrl,
 )
-from monitor.config.scalars import Maybe, Natural, Number, Positive, Text
-from monitor.config.section import Section
 
 
 class Mode(StrEnum):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from checks.spec import (
     ArtworksSpec,
@@ -15,21 +17,24 @@ from checks.spec import (
     PoolsSpec,
     UsersSpec,
 )
+from monitor.config.base import Section
 from monitor.config.checks import Checks
-from monitor.config.export import Export
+from monitor.config.errors import InvalidValueError, repr_safe
 from monitor.config.healing import Healing
-from monitor.config.quantities import (
+from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
+from monitor.config.server import Export, Server
+from monitor.config.types import (
     Duration,
+    Expressions,
     Interval,
+    Maybe,
     Moment,
+    Positive,
+    Text,
     Timeout,
     Zone,
+    with_zone,
 )
-from monitor.config.scalars import Expressions, Maybe, Positive, Text
-from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
-from monitor.config.section import Section
-from monitor.config.server import Server
-from monitor.config.values import with_zone
 
 
 class Database(Section):
@@ -57,6 +62,13 @@ class Database(Section):
     def sqlalchemy_read_url(self) -> str | None:
         """`read_url` in plain text, as SQLAlchemy wants it; None where there is no replica."""
         return sqlalchemy_url(self.read_url.get_secret_value()) if self.read_url else None
+
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        schema = self.state_schema
+        if schema in {"public", "information_schema"} or schema.startswith("pg_"):
+            remedy = "choose a name that nothing else uses: uninstall drops the schema"
+            found = repr_safe(schema)
+            yield InvalidValueError("a schema of its own", found, remedy, "state_schema")
 
 
 class Artworks(Section):
@@ -101,6 +113,21 @@ class Impressions(Section):
     defaults: Expressions = Field(default_factory=dict)
     """Column to SQL expression, for columns that are not null and have no default of their own."""
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        """The columns each play one part."""
+        parts: dict[str, str] = {}
+        for key in ("user", "artwork", "viewed_at"):
+            column = getattr(self, key)
+            other = parts.setdefault(column, key)
+            if other != key:
+                found = f"{repr_safe(column)}, which is {other} already"
+                remedy = "name another column"
+                yield InvalidValueError("a column of its own", found, remedy, key, other)
+        for column in (column for column in self.defaults if column in parts):
+            found = f"one for {parts[column]}, which the service fills itself"
+            keys = (("defaults", column), parts[column])
+            yield InvalidValueError("defaults for other columns", found, "remove it", *keys)
+
 
 class Catalog(Section):
     """What your tables and columns are called."""
@@ -128,6 +155,9 @@ class Pools(Section):
     audience: Audience = Audience.TRACKED
     """tracked: users with at least one impression; all: every user."""
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        yield from self.out_of_order("fresh_for", "legacy_after")
+
 
 class Settings(Section):
     """The configuration of conservator. Everything but database.url has a default."""
@@ -151,6 +181,27 @@ class Settings(Section):
     lease: Interval = timedelta(seconds=10)
     """Leadership; a new leader takes over within three of these."""
 
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        # a batch that outlives the lease would lose its work to the next leader
+        yield from self.out_of_order("healing.pace.batch_target", "lease")
+        schema = self.database.state_schema
+        for group in ("artworks", "users", "impressions"):
+            table = getattr(self.catalog, group).table
+            if table.startswith((f"{schema}.", f'"{schema}".')):
+                found = f"{repr_safe(schema)}, which holds {table}"
+                remedy = "choose another: uninstall drops the schema"
+                keys = ("database.state_schema", f"catalog.{group}.table")
+                yield InvalidValueError("a schema of its own", found, remedy, *keys)
+
+    @model_validator(mode="after")
+    def _read_moments_in_the_catalogues_zone(self) -> Self:
+        before = self.pools.legacy_created_before
+        if before is None or before.tzinfo is not None:
+            return self
+        moment = with_zone(before, self.catalog.timezone)
+        pools = self.pools.model_copy(update={"legacy_created_before": moment})
+        return self.model_copy(update={"pools": pools})
+
     def catalog_spec(self) -> CatalogueSpec:
         """The tables, in the words of `checks`."""
         impressions = self.catalog.impressions.model_dump(exclude={"defaults"})
@@ -165,10 +216,4 @@ class Settings(Section):
 
     def pools_spec(self) -> PoolsSpec:
         """The cutoffs of the pools, in the words of `checks`. Every moment has a time zone."""
-        before = self.pools.legacy_created_before
-        return PoolsSpec(
-            fresh_for=self.pools.fresh_for,
-            legacy_after=self.pools.legacy_after,
-            legacy_created_before=before and with_zone(before, self.catalog.timezone),
-            audience=self.pools.audience,
-        )
+        return PoolsSpec(**self.pools.model_dump())

@@ -6,19 +6,20 @@ a special notation is wanted, text with a `${NAME}` in it will do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema
 
 from monitor.config.model import Settings
-from monitor.config.units import format_duration
+from monitor.config.types import format_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_VARIABLE = {"$ref": "#/$defs/variable"}
-_BESIDE = ("description", "default")
-"""Keywords that say something about a key, whatever form its value takes."""
+_VARIABLE = {
+    "type": "string",
+    "pattern": r"\$\{",
+    "description": "${NAME} or ${NAME:-fallback}, from the environment.",
+}
 
 Schema = dict[str, Any]
 
@@ -32,71 +33,46 @@ class _Generator(GenerateJsonSchema):
 
 def json_schema() -> Schema:
     """The schema, draft 2020-12. A new dictionary every time."""
-    mode: JsonSchemaMode = "validation"
-    schema = Settings.model_json_schema(schema_generator=_Generator, mode=mode)
-    definitions: dict[str, Schema] = schema.pop("$defs")
-    known = {f"#/$defs/{name}": item for name, item in definitions.items()}
-    groups = {name: item for name, item in definitions.items() if "enum" not in item}
-    variable = {
-        "type": "string",
-        "pattern": r"\$\{",
-        "description": "${NAME} or ${NAME:-fallback}, from the environment.",
-    }
+    schema = Settings.model_json_schema(schema_generator=_Generator)
+    known: dict[str, Schema] = schema.pop("$defs")
+    definitions = {name: _without_titles(item, known) for name, item in known.items()}
     return {
         "$schema": DIALECT,
+        **_without_titles(schema, known),
         "title": "conservator",
-        **_group(schema, known),
-        "$defs": {**{n: _group(item, known) for n, item in groups.items()}, "variable": variable},
+        "$defs": {**definitions, "variable": _VARIABLE},
     }
 
 
-def _group(schema: Schema, known: dict[str, Schema]) -> Schema:
-    """A group of keys: without generated titles, and with variables admitted in each key."""
-    result = {key: value for key, value in schema.items() if key != "title"}
-    properties = schema.get("properties", {})
-    result["properties"] = {name: _key(value, known) for name, value in properties.items()}
+def _without_titles(schema: Schema, known: dict[str, Schema]) -> Schema:
+    """A group of keys, or an enumeration, less the titles that pydantic makes of names."""
+    result = {word: value for word, value in schema.items() if word != "title"}
+    if "properties" in schema:
+        keys = schema["properties"].items()
+        result["properties"] = {name: _key(key, known) for name, key in keys}
     return result
 
 
 def _key(schema: Schema, known: dict[str, Schema]) -> Schema:
-    """One key. pydantic drops a description that a group shares with its key: it is put back."""
-    described = {**known.get(schema.get("$ref", ""), {}), **schema}
-    beside = {word: described[word] for word in _BESIDE if word in described}
-    beside["description"] = " ".join(beside["description"].split())
-    value = {word: item for word, item in schema.items() if word not in {*_BESIDE, "title"}}
-    return {**_value(value, known), **beside}
+    """One key: a variable will do for a value, and null, all commented out, for a group or list.
+
+    pydantic drops a description that a group shares with its key: it is put back.
+    """
+    target = known.get(schema.get("$ref", "").removeprefix("#/$defs/"), {})
+    description = " ".join({**target, **schema}["description"].split())
+    beside = {"description": description, **{w: schema[w] for w in ("default",) if w in schema}}
+    value = {word: schema[word] for word in schema if word not in {*beside, "title"}}
+    kind = value.get("type")
+    if (kind == "string" and "pattern" not in value) or "minItems" in value:
+        return {**value, **beside}
+    if kind in {"array", "object"} or "properties" in target:
+        return {"anyOf": [value, {"type": "null"}], **beside}
+    return {"anyOf": [value, {"$ref": "#/$defs/variable"}], **beside}
 
 
-def _value(schema: Schema, known: dict[str, Schema]) -> Schema:
-    """A value, or a variable that gives one. A group or list may be null: all commented out."""
-    kind, target = schema.get("type"), known.get(schema.get("$ref", ""), {})
-    if kind == "array":
-        kinds = "array" if "minItems" in schema else ["array", "null"]
-        return {**schema, "type": kinds, "items": _item(schema["items"], known)}
-    if kind == "object":
-        return {**schema, "type": ["object", "null"]}
-    if "properties" in target:
-        return {"anyOf": [schema, {"type": "null"}]}
-    forms = list(_forms({"enum": target["enum"]} if target else schema))
-    if all(_is_open(form) for form in forms):
-        return schema
-    return {"anyOf": [*forms, _VARIABLE]}
+def describe(settings: Settings) -> dict[str, Any]:
+    """Every key with the value in effect, JSON-serialisable, in the notation of the file.
 
-
-def _item(schema: Schema, known: dict[str, Schema]) -> Schema:
-    return schema if "$ref" in schema else _value(schema, known)
-
-
-def _forms(schema: Schema) -> Iterator[Schema]:
-    """The forms that a value may take, without nesting."""
-    for form in schema.get("anyOf", ()):
-        yield from _forms(form)
-    if "anyOf" not in schema:
-        yield schema
-
-
-def _is_open(schema: Schema) -> bool:
-    """Admits the text of a variable as it is, or is a structure, which none can give."""
-    if "$ref" in schema or schema.get("type") == "null":
-        return True
-    return schema.get("type") == "string" and "pattern" not in schema
+    Secrets are `***`, and so are credentials in other URLs.
+    """
+    return settings.model_dump(mode="json")

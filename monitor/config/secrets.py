@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+)
 
-from monitor.config.mistakes import HIDDEN, UnfitError
+from monitor.config.errors import HIDDEN, InvalidValueError
+from monitor.config.types import File
 
 DRIVER = "postgresql+psycopg://"
 _SCHEMES = ("postgres://", "postgresql://", DRIVER)
@@ -18,27 +26,37 @@ SHORTEST_TOKEN = 16
 """Characters. Shorter ones can be guessed over the network."""
 
 
-def parse_database_url(text: str) -> str:
-    """`text` itself, where it is a PostgreSQL URL that SQLAlchemy can read.
+def _secret_text(value: object) -> str:
+    """The text of a secret: whatever it is instead, its value stays unseen."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if not isinstance(value, str):
+        found = "nothing" if value is None else HIDDEN
+        raise InvalidValueError("text", found, "put it in quotes, or take it from a variable")
+    return str(value)
 
-    Raises UnfitError, which names the scheme found but nothing else of the URL.
+
+def parse_database_url(value: object) -> SecretStr:
+    """A PostgreSQL URL that SQLAlchemy can read.
+
+    Raises InvalidValueError, which names the scheme found but nothing else of the URL.
     """
+    text = _secret_text(value)
     if not text.startswith(_SCHEMES):
         scheme = _SCHEME.match(text)
         found = f"{scheme.group()}…" if scheme else HIDDEN
-        remedy = "change the scheme" if scheme else "write it as postgresql://user@host/database"
-        raise UnfitError(
+        raise InvalidValueError(
             "a URL that begins with postgres://, postgresql:// or postgresql+psycopg://",
             found if text else "nothing",
-            remedy,
+            "change the scheme" if scheme else "write it as postgresql://user@host/database",
         )
     if not _readable(text):
-        raise UnfitError(
+        raise InvalidValueError(
             "a URL such as postgresql://user:password@host:5432/database",
             HIDDEN,
             "correct host and port, and percent-encode special characters of the password",
         )
-    return text
+    return SecretStr(text)
 
 
 def sqlalchemy_url(text: str) -> str:
@@ -58,58 +76,45 @@ def _readable(text: str) -> bool:
     return url.port is None or 0 < url.port <= highest_port
 
 
-def parse_token(text: str) -> SecretStr:
-    """A bearer token. Raises UnfitError where it is too short, or can't stand in a header."""
+def parse_token(value: object) -> SecretStr:
+    """A bearer token.
+
+    Raises InvalidValueError where it is too short, or can't stand in a header.
+    """
+    text, remedy = _secret_text(value), "make one with: openssl rand -hex 32"
     if len(text) < SHORTEST_TOKEN:
-        raise UnfitError(
-            f"a token of at least {SHORTEST_TOKEN} characters",
-            f"one of {len(text)}",
-            "make one with: openssl rand -hex 32",
-        )
+        expected = f"a token of at least {SHORTEST_TOKEN} characters"
+        raise InvalidValueError(expected, f"one of {len(text)}", remedy)
     if not re.fullmatch(r"[!-~]+", text):
-        raise UnfitError(
-            "a token of printable ASCII characters without spaces",
-            HIDDEN,
-            "make one with: openssl rand -hex 32",
-        )
+        expected = "a token of printable ASCII characters without spaces"
+        raise InvalidValueError(expected, HIDDEN, remedy)
     return SecretStr(text)
 
 
-def _secret(parse: Callable[[str], str | SecretStr]) -> Callable[[object], object]:
-    """A validator of a secret: whatever is wrong with it, its value stays unseen."""
-
-    def read(value: object) -> SecretStr:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if not isinstance(text, str):
-            found = "nothing" if text is None else HIDDEN
-            raise UnfitError("text", found, "put it in quotes, or take it from a variable")
-        parsed = parse(str(text))
-        return parsed if isinstance(parsed, SecretStr) else SecretStr(parsed)
-
-    return read
+def read_token(file: Path) -> SecretStr:
+    """The token in a file, without the white space around it."""
+    return parse_token(file.read_text(encoding="utf-8").strip())
 
 
-def _hidden(_: SecretStr) -> str:
-    return "***"
+def _with_token(file: Path) -> Path:
+    read_token(file)
+    return file
 
 
 DatabaseUrl = Annotated[
     SecretStr,
-    PlainValidator(_secret(parse_database_url)),
-    PlainSerializer(_hidden, return_type=str, when_used="json"),
+    PlainValidator(parse_database_url),
+    PlainSerializer(lambda _: "***", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^postgres(ql(\+psycopg)?)?://|\$\{"}),
 ]
-
-
-def _token_or_none(value: object) -> object:
-    return None if value is None or value == "" else value
-
-
 Token = Annotated[
     SecretStr,
-    PlainValidator(_secret(parse_token)),
-    PlainSerializer(_hidden, return_type=str, when_used="json"),
+    PlainValidator(parse_token),
+    PlainSerializer(lambda _: "***", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": rf"^$|^[!-~]{{{SHORTEST_TOKEN},}}$|\$\{{"}),
 ]
-MaybeToken = Annotated[Token | None, BeforeValidator(_token_or_none)]
+MaybeToken = Annotated[Token | None, BeforeValidator(lambda value: None if value == "" else value)]
 """A token, or none: null and the empty text mean the same."""
+
+TokenFile = Annotated[File, AfterValidator(_with_token)]
+"""A file with nothing but a usable token in it."""

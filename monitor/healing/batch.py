@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.config.values import Window as HealingWindow
+from monitor.config.types import MaintenanceWindow
 from monitor.database import sqlstate
 from monitor.healing.sqlstates import is_row_error
 from monitor.state.runs import Run
@@ -25,7 +25,7 @@ class BatchSettings:
     statement_timeout: timedelta
     lock_timeout: timedelta
     lease: timedelta
-    window: HealingWindow | None = None
+    window: MaintenanceWindow | None = None
     """The hours in which runs over the audience heal; None: any."""
     timezone: str = "UTC"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 
 from checks.census import Census
-from monitor.config.values import Window
+from monitor.config.types import MaintenanceWindow
 from monitor.policy.breaker import BreakerSettings, FinishedRun
 from monitor.policy.loss import Loss
 from monitor.state.control import Control
@@ -22,7 +22,7 @@ class PolicySettings:
     threshold: int
     consecutive: int
     cooldown_seconds: float
-    window: Window | None
+    window: MaintenanceWindow | None
     max_share: float = 0.5
     max_tracked_drop: float = 0.1
     stuck_after: int = 3

@@ -40,6 +40,13 @@ FLOORS = (
 """From the bottom. A room imports only rooms below it, so that there are no circles."""
 NARROW = {
     "monitor.config": ("checks.errors", "checks.judgement", "checks.spec"),
+    "monitor.healing": (
+        "checks",
+        "monitor.config.types",
+        "monitor.database",
+        "monitor.policy",
+        "monitor.state",
+    ),
     "exporters": (
         "checks",
         "monitor.commands",

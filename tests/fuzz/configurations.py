@@ -111,8 +111,8 @@ def try_configuration(text: bytes, place: Path) -> bool:
     try:
         load_config(place, ENVIRONMENT)
     except InvalidConfigError as error:
-        assert error.mistakes
-        for mistake in error.mistakes:
+        assert error.errors
+        for mistake in error.errors:
             assert mistake.path, mistake
             assert "expected " in mistake.message, mistake
             assert mistake.path in said

@@ -18,7 +18,8 @@ from checks.judgement import Measurement, Outcome
 from monitor.checking.expectations.results import Validated
 from monitor.checking.expectations.worker import find_faults, render, validate
 from monitor.checking.expectations.worker_pool import WorkerPool
-from monitor.config import Expectation, ExpectationsCheck
+from monitor.config import ExpectationsCheck
+from monitor.config.checks import Expectation
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from checks.census import Census, CensusForm
-from monitor.config.values import parse_window
+from monitor.config.types import WINDOW
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState, Trigger
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
-NIGHT = parse_window("22:00-04:00")
+NIGHT = WINDOW.parse("22:00-04:00")
 SETTINGS = PolicySettings(
     heals=True, threshold=1, consecutive=1, cooldown_seconds=60, window=None, max_share=0.5
 )

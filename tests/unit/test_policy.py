@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import Census
-from monitor.config.values import Window
+from monitor.config.types import MaintenanceWindow
 from monitor.policy.breaker import ACCEPTED_GROWTH, FinishedRun
 from monitor.policy.decision import REFUSALS, Code, Decision, Verdict
 from monitor.policy.inputs import PolicyInput, PolicySettings
@@ -245,7 +245,7 @@ every_settings = st.builds(
     threshold=st.integers(1, 10),
     consecutive=st.integers(1, 3),
     cooldown_seconds=st.floats(0, 120),
-    window=st.none() | st.builds(Window, st.times(), st.times()),
+    window=st.none() | st.builds(MaintenanceWindow, st.times(), st.times()),
     max_share=st.floats(0, 1),
     max_tracked_drop=st.floats(0, 1),
     stuck_after=st.integers(1, 3),

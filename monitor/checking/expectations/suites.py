@@ -32,8 +32,8 @@ from sqlalchemy.exc import NoSuchTableError
 from checks.catalogue import parse_name
 from monitor.checking.expectations.redaction import SAMPLES, redacted
 from monitor.checking.expectations.results import NUMBER, Fault, Validated, check_results
-from monitor.config import Expectation as Expected
 from monitor.config import ExpectationsCheck
+from monitor.config.checks import Expectation as Expected
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

@@ -6,7 +6,7 @@ from checks.errors import ConservatorError
 from monitor.checking.expectations.results import Fault
 from monitor.checking.expectations.worker import find_faults
 from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
-from monitor.config import InvalidConfigError, Mistake, Settings
+from monitor.config import ConfigError, InvalidConfigError, Settings
 
 PATH = "checks.expectations"
 
@@ -22,13 +22,13 @@ async def require_known_expectations(settings: Settings, worker: WorkerPool) -> 
     try:
         faults = await worker.run(find_faults, checks, deadline_seconds=START_SECONDS)
     except ConservatorError as error:
-        raise InvalidConfigError([Mistake(PATH, str(error))]) from error
+        raise InvalidConfigError([ConfigError(PATH, str(error))]) from error
     places = {check.name: number for number, check in enumerate(checks)}
     if faults:
         raise InvalidConfigError(_mistake(places[fault.suite], fault) for fault in faults)
 
 
-def _mistake(place: int, fault: Fault) -> Mistake:
+def _mistake(place: int, fault: Fault) -> ConfigError:
     path = f"{PATH}[{place}].expectations[{fault.number}].{fault.path}"
     problem = fault.problem.rstrip(".")
-    return Mistake(path, problem if problem.endswith("?") else f"{problem}.")
+    return ConfigError(path, problem if problem.endswith("?") else f"{problem}.")

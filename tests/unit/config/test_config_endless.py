@@ -36,7 +36,7 @@ def test_a_number_of_hundreds_of_digits_is_refused(
         return  # a table may be called anything
     with pytest.raises(InvalidConfigError) as caught:
         parse_config(URL + text[1:-1], {"NUMBER": number}, source="c", base_dir=None)
-    [mistake] = caught.value.mistakes
+    [mistake] = caught.value.errors
     assert mistake.path == path
     assert mistake.message.startswith("expected ")
 
@@ -54,3 +54,26 @@ def test_a_size_that_no_storage_has_is_refused(size: str) -> None:
     with pytest.raises(InvalidConfigError, match="max_replica_lag_bytes: expected a size"):
         text = f"healing: {{pace: {{max_replica_lag_bytes: '{size}'}}}}"
         parse_config(URL + text, {}, source="c", base_dir=None)
+
+
+@pytest.mark.parametrize("level", ["[{0}]", "{{<<: [{0}]}}"])
+def test_aliases_of_aliases_are_refused_before_they_are_billions(level: str) -> None:
+    levels = [
+        f"a{below + 1}: &a{below + 1} " + level.format(",".join([f"*a{below}"] * 9))
+        for below in range(12)
+    ]
+    with pytest.raises(InvalidConfigError, match="more than 100,000 values"):
+        parse_config(f"{URL}a0: &a0 {{x: 1}}\n" + "\n".join(levels), {}, source="c", base_dir=None)
+
+
+@pytest.mark.parametrize("depth", [40, 150, 330, 5_000])
+@pytest.mark.parametrize("open_close", ["[]", "{a: }"])
+def test_nesting_is_taken_or_refused_at_any_depth(depth: int, open_close: str) -> None:
+    opened, closed = open_close[:-1] * depth, open_close[-1] * depth
+    one = f"{{type: expect_x, kwargs: {{a: {opened}{closed}}}}}"
+    text = f"{URL}checks: {{expectations: [{{name: x, table: t, expectations: [{one}]}}]}}"
+    if depth < 100:
+        assert parse_config(text, {}, source="c", base_dir=None)
+        return
+    with pytest.raises(InvalidConfigError, match="expected a plain structure"):
+        parse_config(text, {}, source="c", base_dir=None)

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from checks.errors import ConfigurationError
+from checks.judgement import Comparison
 from checks.spec import Audience, CatalogueSpec, PoolsSpec
 from monitor.config import (
-    Comparison,
     InvalidConfigError,
     Mode,
     Settings,

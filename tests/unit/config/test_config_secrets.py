@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from monitor.config import InvalidConfigError, Settings, describe, parse_config
-from monitor.config.rules import TOKENS
+from monitor.config.server import TOKENS
 
 PASSWORD = "hunter2-and-more"
 TOKEN = "0123456789abcdef"
@@ -95,7 +95,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(text: str) -> None:
     with pytest.raises(InvalidConfigError) as caught:
         load(text.format(PASSWORD))
     assert PASSWORD not in str(caught.value)
-    assert PASSWORD not in repr(caught.value.mistakes)
+    assert PASSWORD not in repr(caught.value.errors)
 
 
 @pytest.mark.parametrize("name", TOKENS)

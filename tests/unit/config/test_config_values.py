@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from checks.judgement import Comparison
 from monitor.config.cron import parse_cron
-from monitor.config.mistakes import UnfitError
-from monitor.config.values import (
+from monitor.config.errors import InvalidValueError
+from monitor.config.types import (
+    THRESHOLD,
+    WINDOW,
     parse_moment,
-    parse_threshold,
     parse_timezone,
-    parse_window,
     with_zone,
 )
 
@@ -32,29 +32,29 @@ from monitor.config.values import (
     ],
 )
 def test_a_threshold_compares(text: str, below: bool, at: bool, above: bool) -> None:
-    threshold = parse_threshold(text)
+    threshold = THRESHOLD.parse(text)
     assert (threshold.holds(9.5), threshold.holds(10), threshold.holds(10.5)) == (below, at, above)
     assert str(threshold) == text
 
 
 def test_a_threshold_in_percent_is_a_fraction() -> None:
-    threshold = parse_threshold(">= 5%")
+    threshold = THRESHOLD.parse(">= 5%")
     assert (threshold.comparison, threshold.limit) == (Comparison.AT_LEAST, 0.05)
-    assert parse_threshold("> 250%").limit == 2.5
+    assert THRESHOLD.parse("> 250%").limit == 2.5
 
 
 def test_no_threshold_holds_for_what_is_not_a_number() -> None:
-    assert not parse_threshold("!= 0").holds(float("nan"))
+    assert not THRESHOLD.parse("!= 0").holds(float("nan"))
 
 
 @pytest.mark.parametrize("text", ["", "5", ">", "> ten", "=> 5", "> 5 %", "> 5; drop", "> 1e3"])
 def test_any_other_threshold_is_refused(text: str) -> None:
-    with pytest.raises(UnfitError, match="expected a comparison with a number"):
-        parse_threshold(text)
+    with pytest.raises(InvalidValueError, match="expected a comparison with a number"):
+        THRESHOLD.parse(text)
 
 
 def test_a_window_includes_its_start_and_not_its_end() -> None:
-    window = parse_window("01:00-05:00")
+    window = WINDOW.parse("01:00-05:00")
     inside = [time(1), time(3, 30), time(4, 59, 59)]
     outside = [time(0, 59, 59), time(5), time(23)]
     assert all(map(window.contains, inside))
@@ -62,27 +62,29 @@ def test_a_window_includes_its_start_and_not_its_end() -> None:
 
 
 def test_a_window_may_pass_midnight() -> None:
-    window = parse_window("22:30-04:00")
+    window = WINDOW.parse("22:30-04:00")
     assert all(map(window.contains, [time(22, 30), time(23, 59), time(0), time(3, 59)]))
     assert not any(map(window.contains, [time(4), time(12), time(22, 29)]))
 
 
 def test_a_window_may_end_at_midnight() -> None:
-    assert parse_window("22:00-24:00").contains(time(23, 59, 59))
-    assert not parse_window("22:00-24:00").contains(time(0))
+    assert WINDOW.parse("22:00-24:00").contains(time(23, 59, 59))
+    assert not WINDOW.parse("22:00-24:00").contains(time(0))
 
 
 @pytest.mark.parametrize(
     "text", ["", "1:00-5:00", "25:00-01:00", "01:60-02:00", "01:00", "01:00-24:30", "01:00 - 05:00"]
 )
 def test_any_other_window_is_refused(text: str) -> None:
-    with pytest.raises(UnfitError, match=r"expected a window of the day such as 01:00-05:00"):
-        parse_window(text)
+    with pytest.raises(
+        InvalidValueError, match=r"expected a window of the day such as 01:00-05:00"
+    ):
+        WINDOW.parse(text)
 
 
 def test_a_window_without_extent_is_refused() -> None:
-    with pytest.raises(UnfitError, match="write null for the whole day"):
-        parse_window("05:00-05:00")
+    with pytest.raises(InvalidValueError, match="write null for the whole day"):
+        WINDOW.parse("05:00-05:00")
 
 
 @given(st.times(), st.times(), st.times())
@@ -91,7 +93,7 @@ def test_a_window_and_the_rest_of_the_day_are_the_whole_day(
 ) -> None:
     one, other = f"{start:%H:%M}-{end:%H:%M}", f"{end:%H:%M}-{start:%H:%M}"
     if one != other:
-        assert parse_window(one).contains(moment) != parse_window(other).contains(moment)
+        assert WINDOW.parse(one).contains(moment) != WINDOW.parse(other).contains(moment)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_cron_expression_comes_on_the_day_that_cron_means() -> None:
     ],
 )
 def test_a_cron_expression_that_does_not_work_is_refused(text: str, says: str) -> None:
-    with pytest.raises(UnfitError, match=says):
+    with pytest.raises(InvalidValueError, match=says):
         parse_cron(text)
 
 
@@ -154,7 +156,7 @@ def test_a_moment_is_a_date_or_a_time(value: object, moment: datetime) -> None:
 
 @pytest.mark.parametrize("value", ["yesterday", "2025-13-01", 2025, True, None, ["2025-01-01"]])
 def test_any_other_moment_is_refused(value: object) -> None:
-    with pytest.raises(UnfitError, match="expected a date or a time"):
+    with pytest.raises(InvalidValueError, match="expected a date or a time"):
         parse_moment(value)
 
 
@@ -167,10 +169,10 @@ def test_a_moment_without_time_zone_is_read_in_the_given_one() -> None:
 
 @pytest.mark.parametrize("name", ["Europe", "../etc/passwd", "/etc/passwd", "", "Mars/Base"])
 def test_a_time_zone_that_does_not_exist_is_refused(name: str) -> None:
-    with pytest.raises(UnfitError, match="expected a time zone such as UTC"):
+    with pytest.raises(InvalidValueError, match="expected a time zone such as UTC"):
         parse_timezone(name)
 
 
 def test_a_time_zone_with_a_slip_gets_a_suggestion() -> None:
-    with pytest.raises(UnfitError, match=r"did you mean Europe/Paris\?"):
+    with pytest.raises(InvalidValueError, match=r"did you mean Europe/Paris\?"):
         parse_timezone("Europe/Pariss")

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.config.document import Document, read_document
-from monitor.config.mistakes import InvalidConfigError
+from monitor.config.errors import ErrorCollector, InvalidConfigError
+from monitor.config.loader import read_yaml
 
 
-def read(text: str, **environ: str) -> Document:
-    return read_document(text, environ, "config.yaml")
+def read(text: str, **environ: str) -> dict[str, object]:
+    return read_yaml(text, environ, "config.yaml", ErrorCollector())
+
+
+def noted(text: str, **environ: str) -> ErrorCollector:
+    errors = ErrorCollector()
+    read_yaml(text, environ, "config.yaml", errors)
+    return errors
 
 
 def told(text: str, **environ: str) -> list[str]:
-    return [str(mistake) for mistake in read(text, **environ).mistakes]
+    return [str(error) for error in noted(text, **environ).errors]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "null", "---\n"])
 def test_an_empty_file_is_an_empty_document(text: str) -> None:
-    assert read(text).data == {}
+    assert read(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def test_a_syntax_error_is_one_sentence_with_line_and_column(text: str, where: s
     with pytest.raises(InvalidConfigError) as caught:
         read(text)
     assert str(caught.value).startswith(f"config.yaml: {where}: expected YAML, found")
-    assert len(caught.value.mistakes) == 1
+    assert len(caught.value.errors) == 1
     assert "\n" not in str(caught.value)
 
 
@@ -87,13 +93,13 @@ def test_a_key_that_is_no_text_is_refused() -> None:
 
 
 def test_an_alias_is_what_its_anchor_is() -> None:
-    assert read("a: &x {b: 1}\nc: *x\n").data == {"a": {"b": 1}, "c": {"b": 1}}
+    assert read("a: &x {b: 1}\nc: *x\n") == {"a": {"b": 1}, "c": {"b": 1}}
 
 
 def test_a_merge_gives_keys_that_are_not_written_out() -> None:
-    document = read("a: &x {p: 1, q: 1}\nb: &y {q: 2, r: 2}\nc: {<<: [*x, *y], p: 3}\n")
-    assert document.data["c"] == {"p": 3, "q": 1, "r": 2}
-    assert document.mistakes == []
+    text = "a: &x {p: 1, q: 1}\nb: &y {q: 2, r: 2}\nc: {<<: [*x, *y], p: 3}\n"
+    assert read(text)["c"] == {"p": 3, "q": 1, "r": 2}
+    assert told(text) == []
 
 
 @pytest.mark.parametrize("text", ["a: &x {b: *x}", "a: &x [*x]", "a: &x {<<: *x}", "a: {<<: 5}"])
@@ -115,22 +121,22 @@ def test_a_date_or_number_that_does_not_exist_is_a_mistake_with_its_path(value: 
 
 
 def test_a_variable_can_not_change_the_structure() -> None:
-    document = read("a: ${A}\nb: [1]", A="x\nb: {c: 1}")
-    assert document.data == {"a": "x\nb: {c: 1}", "b": [1]}
+    data = read("a: ${A}\nb: [1]", A="x\nb: {c: 1}")
+    assert data == {"a": "x\nb: {c: 1}", "b": [1]}
 
 
 def test_every_variable_that_is_not_set_is_a_mistake_with_its_path() -> None:
-    assert [mistake.path for mistake in read("a: ${A}\nb:\n  - c: ${B}\n").mistakes] == [
+    assert [error.path for error in noted("a: ${A}\nb:\n  - c: ${B}\n").errors] == [
         "a",
         "b[0].c",
     ]
 
 
 def test_a_mistake_knows_the_line_of_the_nearest_key() -> None:
-    document = read("a:\n  - b: 1\n  - b:\n      c: 2\n")
-    assert document.mistake(("a", 1, "b", "c"), "x").line == 4
-    assert document.mistake(("a", 1, "b", "none"), "x").line == 3
-    assert document.mistake(("none",), "x").line is None
+    errors = noted("a:\n  - b: 1\n  - b:\n      c: 2\n")
+    for loc in (("a", 1, "b", "c"), ("a", 1, "b", "none"), ("none",)):
+        errors.add(loc, "x")
+    assert [error.line for error in errors.errors] == [4, 3, None]
 
 
 def test_half_a_character_is_refused() -> None:

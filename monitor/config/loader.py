@@ -1,0 +1,261 @@
+"""From a file to Settings: YAML with the line of every key, variables expanded, all validated.
+
+The nodes are walked here rather than by PyYAML's constructor: it keeps the last of two equal
+keys without a word, and forgets the lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from monitor.config.errors import (
+    ConfigError,
+    ErrorCollector,
+    InvalidConfigError,
+    InvalidValueError,
+    Loc,
+    repr_safe,
+    sentence,
+)
+from monitor.config.interpolation import Expanded, expand, is_endless
+from monitor.config.model import Settings
+from monitor.config.validate import validate
+
+ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
+"""The variable that gives the admin token where the file does not mention one."""
+
+MOST_NODES = 100_000
+"""Keys and values in one file. Aliases of aliases can make billions of a few lines."""
+
+DEEPEST = 100
+"""Groups and lists within each other."""
+
+_MERGE = "tag:yaml.org,2002:merge"
+_SYNTAX_REMEDIES = {
+    "block scalar": 'put a value that begins with > or | in quotes: "> 0"',
+    "alias": 'put a value that begins with * in quotes: "* * * * *"',
+    r"'\t'": "indent with spaces instead of tabs",
+    "cannot start any token": "put a value that begins with a special character in quotes",
+    "": "check indentation, colons and quotes there",
+}
+
+_Pairs = dict[str, tuple[int, yaml.Node]]
+"""Keys with the lines they stand on, and the nodes of their values."""
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The configuration in the file at `path`.
+
+    Raises InvalidConfigError with every mistake that can be found in one go.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        remedy = "write one, or name another with -c"
+        raise _unusable(str(path), "a configuration file", "none", remedy) from None
+    except OSError as error:
+        reason = error.strerror or "another"
+        raise _unusable(str(path), "a readable file", reason, "correct that") from None
+    except UnicodeDecodeError:
+        remedy = "save the file as UTF-8"
+        raise _unusable(str(path), "UTF-8 text", "other bytes", remedy) from None
+    return parse_config(text, environ, source=str(path), base_dir=path.parent)
+
+
+def parse_config(
+    text: str, environ: Mapping[str, str], *, source: str, base_dir: Path | None
+) -> Settings:
+    """The configuration in `text`, which came from `source`.
+
+    Files that it names are looked for from `base_dir` on, or else from the working directory.
+    Raises InvalidConfigError with every mistake that can be found in one go.
+    """
+    errors = ErrorCollector()
+    data = read_yaml(text, environ, source, errors)
+    _take_admin_token(data, environ)
+    settings = validate(data, errors, base_dir or Path())
+    if errors.errors or settings is None:
+        raise InvalidConfigError(errors.in_order())
+    return settings
+
+
+def _take_admin_token(data: dict[str, object], environ: Mapping[str, str]) -> None:
+    """The default of server.admin_token is a variable, where the file says nothing of it."""
+    server = {} if data.get("server") is None else data["server"]
+    if isinstance(server, dict) and not server.keys() & {"admin_token", "admin_token_file"}:
+        data["server"] = {**server, "admin_token": Expanded(environ.get(ADMIN_TOKEN, ""))}
+
+
+def read_yaml(
+    text: str, environ: Mapping[str, str], source: str, errors: ErrorCollector
+) -> dict[str, object]:
+    """The keys in `text`, with what is wrong with them, and their lines, noted in `errors`.
+
+    Raises InvalidConfigError where it is not YAML, not a mapping, or without end.
+    """
+    loader: yaml.SafeLoader | None = None
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None or root.tag == "tag:yaml.org,2002:null":
+            return {}
+        if isinstance(root, yaml.MappingNode):
+            return _NodeReader(loader, environ, errors).mapping(root, ())
+        found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+        raise _unusable(source, "keys such as database:", found, "see the sample config.yaml")
+    except yaml.YAMLError as error:
+        raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
+    except RecursionError:
+        found = f"one nested too deeply, or of more than {MOST_NODES:,} values"
+        raise _unusable(source, "a plain structure", found, "flatten it") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _unusable(source: str, expected: str, found: str, remedy: str) -> InvalidConfigError:
+    """Why nothing at all can be made of the file."""
+    return InvalidConfigError([ConfigError(source, sentence(expected, found, remedy))])
+
+
+def _syntax_message(error: yaml.YAMLError) -> str:
+    """Line and column, and what is wrong there, without quoting the text: it may hold a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return sentence("YAML", "a character that is not printable", "remove it, or escape it")
+    context, problem = error.context or "", error.problem or error.context or "unknown"
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    quoted = re.sub(r"'[^']{2,}'", "'…'", problem.removeprefix("but "))
+    clues = f"{context} {problem}"
+    remedy = next(remedy for clue, remedy in _SYNTAX_REMEDIES.items() if clue in clues)
+    return where + sentence("YAML", f"a mistake of syntax ({quoted})", remedy)
+
+
+class _NodeReader:
+    """Turns nodes into data, noting lines and mistakes. RecursionError for what has no end."""
+
+    def __init__(
+        self, loader: yaml.SafeLoader, environ: Mapping[str, str], errors: ErrorCollector
+    ) -> None:
+        self.loader = loader
+        self.environ = environ
+        self.errors = errors
+        self.above: list[yaml.Node] = []
+        self.nodes = 0
+
+    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
+        with self._within(node):
+            pairs = self._pairs(node, loc).items()
+            return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
+
+    def _sequence(self, node: yaml.SequenceNode, loc: Loc) -> list[object]:
+        with self._within(node):
+            items = enumerate(node.value)
+            return [self._item(item, (*loc, i), item.start_mark.line + 1) for i, item in items]
+
+    @contextmanager
+    def _within(self, node: yaml.Node) -> Iterator[None]:
+        self._count()
+        self.above.append(node)
+        yield
+        self.above.pop()
+
+    def _count(self) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES or len(self.above) > DEEPEST:
+            raise RecursionError
+
+    def _item(self, node: yaml.Node, loc: Loc, line: int) -> object:
+        self._count()
+        self.errors.lines[loc] = line
+        try:
+            return self._value(node, loc)
+        except InvalidValueError as error:
+            self.errors.refuse(loc, str(error))
+            return None
+
+    def _value(self, node: yaml.Node, loc: Loc) -> object:
+        if node in self.above:
+            found = "an alias of the group it stands in"
+            raise InvalidValueError("a value", found, "write it out")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, loc)
+        if isinstance(node, yaml.SequenceNode):
+            return self._sequence(node, loc)
+        return self._scalar(node)
+
+    def _pairs(self, node: yaml.MappingNode, loc: Loc) -> _Pairs:
+        """The keys of a mapping; its own replace those merged in (`<<`)."""
+        own: _Pairs = {}
+        merged: _Pairs = {}
+        for key_node, value in node.value:
+            self._count()
+            line = key_node.start_mark.line + 1
+            key = self._key(key_node)
+            if key_node.tag == _MERGE:
+                merged = self._merged(value, loc) | merged
+            elif not isinstance(key, str) or not _is_unicode(key):
+                message = sentence("a name as key", repr_safe(key), "put it in quotes")
+                self.errors.add(loc, message, line)
+            elif key in own:
+                found = f"it on line {own[key][0]} too"
+                message = sentence("each key once", found, "keep one of the two")
+                self.errors.add((*loc, key), message, line)
+            else:
+                own[key] = (line, value)
+        return merged | own
+
+    def _merged(self, node: yaml.Node, loc: Loc) -> _Pairs:
+        """The pairs of the groups after `<<`: the first of several wins, so it comes last."""
+        merged: _Pairs = {}
+        sources = reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]
+        for source in sources:
+            if isinstance(source, yaml.MappingNode) and source not in self.above:
+                with self._within(source):
+                    merged |= self._pairs(source, loc)
+            else:
+                message = sentence("groups of keys after <<", "another value", "merge an *alias")
+                self.errors.refuse((*loc, "<<"), message)
+        return merged
+
+    def _key(self, node: yaml.Node) -> object:
+        try:
+            return self._constructed(node) if isinstance(node, yaml.ScalarNode) else node
+        except InvalidValueError:
+            return node
+
+    def _scalar(self, node: yaml.Node) -> object:
+        value = self._constructed(node)
+        if not isinstance(value, str):
+            return value
+        text = expand(value, self.environ)
+        if not _is_unicode(text):
+            raise InvalidValueError(
+                "Unicode text", "half a character", "write the character itself"
+            )
+        return text
+
+    def _constructed(self, node: yaml.Node) -> object:
+        """What YAML makes of a scalar. Raises InvalidValueError, which does not show it."""
+        try:
+            value = self.loader.construct_object(node)
+        except yaml.YAMLError:
+            remedy = "remove it, or put the value in quotes"
+            raise InvalidValueError("plain YAML", "a tag (!…)", remedy) from None
+        except ValueError:
+            expected, remedy = "a number or a date that exists", "correct it, or put it in quotes"
+            raise InvalidValueError(expected, "another", remedy) from None
+        if is_endless(value):
+            found, remedy = "one of hundreds of digits", "write a smaller one"
+            raise InvalidValueError("a number", found, remedy)
+        return value
+
+
+def _is_unicode(text: str) -> bool:
+    """False for lone surrogates: from `"\\ud800"`, or a variable that is not UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

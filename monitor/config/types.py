@@ -1,0 +1,476 @@
+"""The types of keys: how each is written, what is refused, how it is described to an editor.
+
+Each accepts what YAML gives, and an `Expanded` from the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import core_schema
+
+from checks.judgement import Comparison, Threshold
+from monitor.config.cron import parse_cron
+from monitor.config.errors import InvalidValueError, redact, repr_safe, suggestion
+from monitor.config.interpolation import retyped
+
+T = TypeVar("T")
+
+
+def _unless_null(empty: object) -> BeforeValidator:
+    return BeforeValidator(lambda value: empty if retyped(value) is None else value)
+
+
+Maybe = Annotated[T | None, _unless_null(None)]
+"""T, or null; a variable that is empty counts as null."""
+
+Several = Annotated[tuple[T, ...], _unless_null([])]
+"""Any number of T, in order."""
+
+Named = Annotated[Mapping[str, T], _unless_null({})]
+"""T by names that are not ours."""
+
+Positive = Annotated[int, Strict(), Field(ge=1), BeforeValidator(retyped)]
+Natural = Annotated[int, Strict(), Field(ge=0), BeforeValidator(retyped)]
+Port = Annotated[int, Strict(), Field(ge=0, le=65_535), BeforeValidator(retyped)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False), BeforeValidator(retyped)]
+PositiveNumber = Annotated[
+    float, Strict(), Field(gt=0, allow_inf_nan=False), BeforeValidator(retyped)
+]
+Switch = Annotated[bool, Strict(), BeforeValidator(retyped)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Notation(Generic[T]):
+    """How values of one kind are written, for reading, for writing back, and for editors.
+
+    `pattern` means the same to Python and to a JSON Schema validator. `build` makes a value of
+    what it matched, or raises InvalidValueError; `write` is its inverse. `number` is the JSON
+    Schema of numbers that will do as well.
+    """
+
+    kind: type[T]
+    pattern: str
+    expected: str
+    remedy: str
+    build: Callable[[re.Match[str]], T]
+    write: Callable[[T], str] = str
+    number: Mapping[str, object] | None = None
+
+    def parse(self, value: object) -> T:
+        """The value that is written so. Raises InvalidValueError for any other form."""
+        text = value
+        if self.number is not None:
+            text = retyped(value)
+            if isinstance(text, int | self.kind) and not isinstance(text, bool):
+                text = _plain(Decimal(repr(text)))
+        elif isinstance(value, self.kind) and self.kind is not str:
+            return value
+        match = re.fullmatch(self.pattern[1:-1], text) if isinstance(text, str) else None
+        if match is None:
+            raise InvalidValueError(self.expected, repr_safe(value), self.remedy)
+        return self.build(match)
+
+    def __get_pydantic_core_schema__(self, *_: object) -> core_schema.CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(
+            self.write, return_schema=core_schema.str_schema(), when_used="json"
+        )
+        return core_schema.no_info_plain_validator_function(self.parse, serialization=written)
+
+    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
+        text = {"type": "string", "pattern": self.pattern}
+        return {"anyOf": [text, dict(self.number)]} if self.number else text
+
+
+def _plain(number: Decimal) -> str:
+    """A decimal without exponent or trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+# Text
+
+
+def _text(value: object) -> str:
+    """Text. A value that YAML read as something else is not turned back: it may have changed."""
+    if not isinstance(value, str):
+        scalar = value is not None and not isinstance(value, list | dict)
+        remedy = "put it in quotes" if scalar else "write some, or leave the key out"
+        raise InvalidValueError("text", repr_safe(value), remedy)
+    if not value.strip():
+        raise InvalidValueError("text", "nothing", "write some, or leave the key out")
+    if "\0" in value:
+        raise InvalidValueError("text", "a NUL character in it", "remove that character")
+    return str(value)
+
+
+def _sql_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else _text(value)
+
+
+def _retyped_throughout(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _retyped_throughout(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_retyped_throughout(item) for item in value]
+    return retyped(value)
+
+
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
+
+
+def _form(pattern: str, expected: str) -> Notation[str]:
+    return Notation(str, pattern, expected, "correct it", re.Match.group)
+
+
+Name = Annotated[
+    str,
+    _form("^[a-z][a-z0-9_]{0,62}$", "a name of lower-case letters, digits and underscores"),
+]
+"""The name of a check: it becomes the value of a label, and an argument on the command line."""
+
+ExpectationName = Annotated[
+    str,
+    _form(
+        "^(expect|unexpected)_[a-z0-9_]+$",
+        "an expectation such as expect_column_values_to_not_be_null",
+    ),
+]
+
+_Sql = Annotated[
+    str, BeforeValidator(_sql_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+Expressions = Named[_Sql]
+"""Names to SQL expressions; a bare number or boolean is one too."""
+
+Arguments = Named[Annotated[Any, BeforeValidator(_retyped_throughout)]]
+"""Any values, at any depth, handed on to somebody else's library."""
+
+
+# Durations, shares and sizes
+
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+
+MICROSECONDS = {
+    "w": 604_800_000_000,
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1_000,
+}
+"""Microseconds in each unit of duration, largest first: the order in which they combine."""
+
+BYTES = {
+    "B": 1,
+    "kB": 1000,
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)},
+}
+
+LARGEST_SIZE = 2**80
+"""Bytes; no storage is as large."""
+
+
+def _build_duration(match: re.Match[str]) -> timedelta:
+    amounts = zip(match.groups(), MICROSECONDS.values(), strict=True)
+    total = sum((Decimal(amount) * unit for amount, unit in amounts if amount), Decimal(0))
+    try:
+        return timedelta(microseconds=int(total))
+    except OverflowError:
+        expected = "a duration that fits a calendar"
+        raise InvalidValueError(expected, repr_safe(match[0]), "write less") from None
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest text for `duration`, which is not negative, without loss.
+
+    Without weeks: `14d` is easier to compare than `2w`.
+    """
+    rest = duration // timedelta(microseconds=1)
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s"):
+        amount, rest = divmod(rest, MICROSECONDS[unit])
+        if amount:
+            parts.append(f"{amount}{unit}")
+    if rest:
+        parts.append(f"{_plain(Decimal(rest) / MICROSECONDS['ms'])}ms")
+    return "".join(parts) or "0s"
+
+
+def _at_least(shortest: timedelta) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if value < shortest:
+            least, found = format_duration(shortest), format_duration(value)
+            raise InvalidValueError(f"at least {least}", found, f"write {least} or more")
+        return value
+
+    return AfterValidator(check)
+
+
+DURATION = Notation(
+    timedelta,
+    "^(?=.)" + "".join(f"(?:({_NUMBER}){unit})?" for unit in MICROSECONDS) + "$",
+    "a duration such as 250ms, 15m or 1d12h",
+    "write a number and a unit (w, d, h, m, s, ms), or several, largest first, without spaces",
+    _build_duration,
+    format_duration,
+)
+"""`1d12h`, to the microsecond. Each unit once, largest first."""
+
+Duration = Annotated[timedelta, DURATION]
+Timeout = Annotated[Duration, _at_least(timedelta(milliseconds=1))]
+"""PostgreSQL counts in milliseconds, and takes 0 for no limit at all."""
+Interval = Annotated[Duration, _at_least(timedelta(milliseconds=100))]
+
+
+def _build_share(match: re.Match[str]) -> float:
+    number, percent = Decimal(match[1]), bool(match[2])
+    share = float(number / 100) if percent else float(match[1])
+    if share <= 1:
+        return share
+    whole = 100
+    meant = not percent and number <= whole
+    remedy = f"write {match[1]}% if that was meant" if meant else "write no more than 100%"
+    found = repr_safe(match[0]).strip('"')  # which may have been a number
+    raise InvalidValueError("a share between 0 (0%) and 1 (100%)", found, remedy)
+
+
+def _format_share(share: float) -> str:
+    return f"{_plain(Decimal(repr(share)) * 100)}%"
+
+
+def _above_nothing(value: float) -> float:
+    if value == 0:
+        raise InvalidValueError("a share above 0%", "0%", "write more, up to 100%")
+    return value
+
+
+SHARE = Notation(
+    float,
+    f"^({_NUMBER})(%?)$",
+    "a share such as 50% or 0.5",
+    "write a number, and a percent sign if above 1",
+    _build_share,
+    _format_share,
+    number={"type": "number", "minimum": 0, "maximum": 1},
+)
+"""`50%` or `0.5`, from 0 to 1."""
+
+Share = Annotated[float, SHARE]
+PositiveShare = Annotated[Share, AfterValidator(_above_nothing)]
+
+
+def _build_size(match: re.Match[str]) -> int:
+    size = Decimal(match[1]) * BYTES[match[2] or "B"]
+    if size > LARGEST_SIZE or size != int(size):
+        remedy = "write a whole number of bytes, less than a yobibyte"
+        raise InvalidValueError(SIZE.expected, repr_safe(match[0]), remedy)
+    return int(size)
+
+
+def _format_size(size: int) -> str:
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size and size % BYTES[unit] == 0:
+            return f"{size // BYTES[unit]}{unit}"
+    return f"{size}B"
+
+
+SIZE = Notation(
+    int,
+    f"^({_NUMBER})({'|'.join(BYTES)})?$",
+    "a size such as 64MiB, 10MB or 1024 (bytes)",
+    "write a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, without a space",
+    _build_size,
+    _format_size,
+    number={"type": "integer", "minimum": 1},
+)
+"""Bytes: `64MiB`, `10MB` or `1024`. Pydantic's ByteSize drops fractions and writes rounded."""
+
+Size = Annotated[int, SIZE, Field(ge=1)]
+
+
+# Thresholds, windows of the day, moments, zones, schedules
+
+
+def _build_threshold(match: re.Match[str]) -> Threshold:
+    comparison, number, percent = match.groups()
+    limit = float(Decimal(number) / 100) if percent else float(number)
+    if not isfinite(limit):
+        expected = "a number that a float holds"
+        raise InvalidValueError(expected, repr_safe(match[0]), "write a smaller one")
+    return Threshold(Comparison(comparison), limit, match[0])
+
+
+THRESHOLD = Notation(
+    Threshold,
+    r"^(>=|<=|==|!=|>|<) *(-?[0-9]+(?:\.[0-9]+)?)(%?)$",
+    "a comparison with a number, such as > 0 or >= 5%",
+    'write one of >, >=, <, <=, ==, != and a number, in quotes: "> 0"',
+    _build_threshold,
+)
+Condition = Annotated[Threshold, THRESHOLD]
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindow:
+    """A part of the day, from `start` (included) to `end` (not included), local wall-clock time.
+
+    Where `end` is before `start`, it goes on past midnight.
+    """
+
+    start: time
+    end: time
+
+    def contains(self, moment: time) -> bool:
+        """Whether the local time of day `moment` lies in the window."""
+        if self.start < self.end:
+            return self.start <= moment < self.end
+        return moment >= self.start or moment < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def _build_window(match: re.Match[str]) -> MaintenanceWindow:
+    hour, minute, end_hour, end_minute = (int(part) for part in match.groups() if part)
+    window = MaintenanceWindow(time(hour, minute), time(end_hour % 24, end_minute))
+    if window.start == window.end:
+        expected = "a window that ends at another time than it begins"
+        raise InvalidValueError(expected, repr_safe(match[0]), "write null for the whole day")
+    return window
+
+
+WINDOW = Notation(
+    MaintenanceWindow,
+    "^([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|(24):(00))$",
+    "a window of the day such as 01:00-05:00",
+    "write HH:MM-HH:MM, in quotes",
+    _build_window,
+)
+"""`01:00-05:00` or `22:00-04:00`; `24:00` may end it."""
+
+Hours = Annotated[MaintenanceWindow, WINDOW]
+
+
+def parse_moment(value: object) -> datetime:
+    """A date or a time, from YAML or as ISO 8601 text. A date means its midnight.
+
+    Without a time zone the result has none: it is read in `catalog.timezone`.
+    Raises InvalidValueError for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    raise InvalidValueError(
+        "a date or a time such as 2025-01-31T00:00:00Z",
+        repr_safe(value),
+        "write it in ISO 8601; without a time zone it is read in catalog.timezone",
+    )
+
+
+def parse_timezone(value: object) -> str:
+    """The name of a time zone that exists here. Raises InvalidValueError for any other."""
+    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 - not before it is needed
+
+    name = value if isinstance(value, str) else _text(value)
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        close = suggestion(name, available_timezones())
+        remedy = f"did you mean {close}?" if close else "see the IANA time zone database"
+        expected = "a time zone such as UTC or Europe/Paris"
+        raise InvalidValueError(expected, repr_safe(name), remedy) from None
+    return name
+
+
+def with_zone(moment: datetime, timezone: str) -> datetime:
+    """`moment` with a time zone: its own, or else `timezone`. Of a repeated hour, the first."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - not before it is needed
+
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(parse_moment),
+    PlainSerializer(datetime.isoformat, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}),
+]
+Zone = Annotated[str, BeforeValidator(parse_timezone)]
+Cron = Annotated[str, BeforeValidator(_text), AfterValidator(parse_cron)]
+
+
+# Addresses and files
+
+
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        expected = "an http:// or https:// URL"
+        raise InvalidValueError(expected, repr_safe(text), "name scheme and host")
+    return text
+
+
+def _readable_file(path: Path, info: ValidationInfo) -> Path:
+    """The whole path of a text file that can be read; relative ones start from `info.context`.
+
+    The message does not show its name: it may be a token that was written to the wrong key.
+    """
+    base: Path = info.context or Path()
+    try:
+        (base / path).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = f"none ({error.strerror})"
+    except ValueError:
+        reason = "one of other bytes"
+    else:
+        return base / path
+    origin = "" if path.is_absolute() else f", looked for from {base.absolute()} on"
+    raise InvalidValueError("a readable text file", f"{reason}{origin}", "correct the path")
+
+
+WebUrl = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_web_url),
+    PlainSerializer(redact, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://|\$\{"}),
+]
+File = Annotated[
+    Path,
+    BeforeValidator(lambda value: value if isinstance(value, Path) else Path(_text(value))),
+    AfterValidator(_readable_file),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
