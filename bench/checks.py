@@ -26,10 +26,10 @@ from checks.recording_rate.samples import Window
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
 from monitor.database import create_engine, snapshot
-from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from monitor.plans import Plan, plans
 from monitor.workshop import inspect
+from tests.support.postgres import PostgresServer
 
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)

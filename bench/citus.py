@@ -28,7 +28,6 @@ from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
 from checks.statements import render
 from monitor.database import create_engine, snapshot, transaction
-from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from monitor.healing.statements import HealingStatements, Part
 from monitor.opening import ensure_schema
@@ -36,6 +35,7 @@ from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
 from monitor.workshop import Workshop, inspect, require
 from monitor.workshop import build as tools
+from tests.support.postgres import PostgresServer
 
 _TIMEOUT = timedelta(minutes=10)
 _WINDOWS = (5, 20, 100)

@@ -25,9 +25,9 @@ from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Borders, PoolsSpec
 from monitor.database import create_engine, snapshot
-from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from monitor.workshop import inspect, require
+from tests.support.postgres import PostgresServer
 
 _TIMEOUT = timedelta(hours=2)
 _FLOOR = "SELECT count(*) FROM user_art_impressions"

@@ -11,10 +11,10 @@ from checks.census import CensusForm
 from checks.doctor import Blocks
 from monitor.counting import Counting
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.reading import ReadServer
 from monitor.status import Status, StatusBoard
 from monitor.workshop import build, inspect, require
+from tests.support.postgres import PostgresServer
 
 ROUNDS = 50
 

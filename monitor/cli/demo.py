@@ -8,7 +8,7 @@ import secrets
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
 from monitor.database import create_engine
 from monitor.demo.gallery import build_gallery, create_tables, statement
-from monitor.demo.server import PostgresServer
+from monitor.demo.server import DemoServer, demo_server
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
 from monitor.demo.visitors import Visitors
@@ -57,14 +57,16 @@ def demo(
 async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a closed terminal is no reason to end.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
     started = time.monotonic()
     console.print("Starting PostgreSQL …")
     async with AsyncExitStack() as stack:
-        server = PostgresServer(keep=keep)
-        await asyncio.to_thread(server.start)
-        stack.push_async_callback(asyncio.to_thread, server.stop)
+        postgres = ExitStack()
+        server = await asyncio.to_thread(postgres.enter_context, demo_server(keep))
+        stack.push_async_callback(asyncio.to_thread, postgres.close)
         await _prepare(server, duration)
         token = secrets.token_urlsafe(18)
         service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
@@ -88,7 +90,7 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
     console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
 
 
-async def _prepare(server: PostgresServer, duration: float | None) -> None:
+async def _prepare(server: DemoServer, duration: float | None) -> None:
     """The database with its gallery, unless a kept one has it already."""
     admin = create_engine(server.url("postgres"), pool_size=1)
     try:
@@ -120,7 +122,7 @@ async def _fill(engine: AsyncEngine, duration: float | None) -> None:
         await connection.execute(text(statement("ageing_artworks")), {**AGEING, "artworks": ageing})
 
 
-def _say_hello(address: str, token: str, server: PostgresServer) -> None:
+def _say_hello(address: str, token: str, server: DemoServer) -> None:
     console.print(f"status page  {address}", soft_wrap=True)
     console.print(f"metrics      {address}metrics", soft_wrap=True)
     console.print(f"stats        {address}api/artworks/stats", soft_wrap=True)

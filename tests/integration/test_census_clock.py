@@ -11,11 +11,11 @@ import pytest
 
 from checks.census import take_census
 from checks.spec import Audience, Borders, PoolsSpec
-from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
 from tests.support.odd_halls import BERLIN
 from tests.support.opening import connected, open_hall, run
+from tests.support.postgres import PostgresServer
 
 POOLS = PoolsSpec(audience=Audience.ALL)
 BORN = """

@@ -19,9 +19,9 @@ from checks.marks import Reading, read_marks
 from checks.relations import Catalogue
 from checks.spec import Audience, Borders, CatalogueSpec, PoolsSpec
 from monitor.database import create_engine, snapshot
-from monitor.demo.server import PostgresServer
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned
+from tests.support.postgres import PostgresServer
 
 LONG = timedelta(seconds=20)
 YEAR = timedelta(days=365)

@@ -11,13 +11,13 @@ from checks.cluster import on_citus
 from checks.relations import Engine
 from monitor.cli.sql import forced, statements
 from monitor.database import on_nodes, set_local
-from monitor.demo.server import PostgresServer
 from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
 from monitor.state import schema
 from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
 from tests.support.healing import heal, make_workshop
 from tests.support.opening import run
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 from checks.census import CensusForm
 from monitor.counting import Counted, Counting
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.reading import ReadServer
 from monitor.status import Status, StatusBoard
 from monitor.workshop import Workshop
 from tests.support.app import App, app_on
 from tests.support.healing import heal, make_workshop
 from tests.support.pgbouncer import bouncing
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,6 @@ import pytest
 from checks.judgement import Outcome
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
 from monitor.expectations.faults import require_known_expectations
 from monitor.expectations.results import expectation_names
@@ -26,6 +25,7 @@ from tests.support.app import conninfo
 from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.expectation_cases import CASES, TABLES, Case
+from tests.support.postgres import PostgresServer
 
 pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
 pytestmark = on_one_server

@@ -12,10 +12,10 @@ from checks.catalogue import read_catalogue
 from checks.pairs import PairState, UnknownUserError, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import Borders, CatalogueSpec, PoolsSpec
-from monitor.demo.server import PostgresServer
 from monitor.healing.planning import database_now
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected
+from tests.support.postgres import PostgresServer
 
 POOLS = PoolsSpec()
 Catalogued = tuple[AsyncConnection, Catalogue]

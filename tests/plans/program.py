@@ -20,7 +20,6 @@ from checks.spec import Borders
 from monitor.check_once import check_names, check_once
 from monitor.counting import Counting
 from monitor.database import create_engine, snapshot, transaction
-from monitor.demo.server import PostgresServer
 from monitor.expectations.client import Worker
 from monitor.healing.planning import database_now
 from monitor.healing.recurring import count_recurring
@@ -41,6 +40,7 @@ from tests.plans.record import Kept, together
 from tests.support.app import App, app_on
 from tests.support.healing import UNLIMITED, heal, make_settings, make_workshop
 from tests.support.poison import RAISED, a_day_passes
+from tests.support.postgres import PostgresServer
 from tests.support.undoing import plan_undo, surveyed
 from tests.support.waiting import wait_until
 
