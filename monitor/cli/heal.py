@@ -1,238 +1,228 @@
-"""`heal`: plan, ask, heal, verify."""
+"""`heal`: the audience, or one user."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
-from checks.spec import Borders
-from monitor.cli.execution import execute
-from monitor.cli.heal_output import (
-    print_ended,
-    print_survey,
-    print_user_plan,
-    progress_display,
-    survey_fields,
-)
-from monitor.cli.output import console, print_json
-from monitor.cli.session import with_engine, workshop_for
-from monitor.config import Settings
-from monitor.database import snapshot
-from monitor.healing.planning import active_sentence, database_now
+from monitor.cli.foreground import REASON, DryRun, RunOptions, RunPlan, StartedRun, carry_out
+from monitor.cli.output import console, number, print_table, size
+from monitor.cli.session import AsJson, Session, Yes, run_session
+from monitor.healing.batches import paused_sentence
+from monitor.healing.planning import active_sentence
 from monitor.healing.survey import Survey, survey
 from monitor.opening import ensure_schema
-from monitor.policy import Decision
-from monitor.state import schema
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunKind, RunState, Trigger, active_run
+from monitor.state.runs import Run, RunKind, Trigger, active_run
 from monitor.workshop import Workshop
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the person asked for."""
-
-    dry_run: bool
-    user: str | None
-    max_rows: int | None
-    yes: bool
-    beyond_breaker: bool
-    as_json: bool
 
 
 def heal(
     context: typer.Context,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan; write nothing at all.")
-    ] = False,
+    dry_run: DryRun = False,
     user: Annotated[
         str | None, typer.Option("--user", metavar="ID", help="Only this user, again if need be.")
     ] = None,
     max_rows: Annotated[
         int | None, typer.Option("--max-rows", metavar="N", min=1, help="At most so many rows.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     beyond_breaker: Annotated[
         bool, typer.Option("--beyond-breaker", help="Go on although the breaker refuses.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
-    options = Options(dry_run, user, max_rows, yes, beyond_breaker, as_json)
+    options = RunOptions(dry_run, yes, as_json)
 
-    async def work(engine: AsyncEngine, settings: Settings) -> int:
+    async def work(session: Session) -> int:
         blocks = (Blocks.COUNTING,) if dry_run else (Blocks.COUNTING, Blocks.HEALING)
-        workshop = await workshop_for(engine, settings, *blocks)
+        workshop = await session.workshop(*blocks)
         if user is not None:
-            return await _heal_user(workshop, user, options)
-        return await _heal_audience(workshop, options)
+            plan = await _plan_user(session, workshop, user, beyond_breaker)
+        else:
+            rows = max_rows or session.settings.healing.max_rows_per_run
+            plan = await _plan_audience(session, workshop, options, rows, beyond_breaker)
+        return await carry_out(plan, session, workshop, options)
 
-    return with_engine(context, work)
-
-
-@dataclass(frozen=True, slots=True)
-class StateNow:
-    """What our own tables say before anything is written; empty where there are none yet."""
-
-    control: Control
-    active: Run | None
-    exists: bool = True
-    """There are tables of ours."""
+    return run_session(context, work)
 
 
-async def _state_now(workshop: Workshop) -> StateNow:
-    settings = workshop.settings
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
-        if not await schema.is_current(connection, settings.database.state_schema):
-            return StateNow(Control(), None, exists=False)
-        return StateNow(
-            await read_control(connection, workshop.state),
-            await active_run(connection, workshop.state),
-        )
-
-
-async def _heal_audience(workshop: Workshop, options: Options) -> int:
-    settings = workshop.settings
-    state = await _state_now(workshop)
-    max_rows = options.max_rows or settings.healing.max_rows_per_run
-    plan = await _survey(workshop, state, max_rows)
-    refusal = workshop.guard(plan.census, state.control)
-    if options.as_json and options.dry_run:
-        print_json({**survey_fields(plan), "refused": None if refusal is None else refusal.reason})
-    elif not options.as_json:
-        print_survey(plan)
-    if options.dry_run:
-        _print_refusal(refusal, options)
-        return 0
-    if state.control.paused:
-        why = state.control.paused_reason or "no reason given"
-        raise RefusedError(f"Paused: {why}. `conservator resume` ends the pause.")
-    if state.active is not None and state.active.kind is RunKind.UNDO:
-        raise RefusedError(active_sentence(state.active))
-    if refusal is not None and (state.active is not None or plan.rows):
-        await _beyond(workshop, state, refusal, options)
-    run = await _left_behind(workshop, state.active, options)
-    if run is None:
-        if plan.rows == 0:
-            if options.as_json:
-                print_json({"run": None, "census": plan.census})
-            return 0
-        _ask(f"Write {plan.rows:,} impressions?", options)
-        run = await _new_run(workshop, max_rows, options)
-    if run is None:
-        console.print("Meanwhile there is nothing left to heal.")
-        return 0
-    return await _work(workshop, run, options)
-
-
-async def _beyond(workshop: Workshop, state: StateNow, refusal: Decision, options: Options) -> None:
-    """Show why the breaker refuses, and go on only where the person said so."""
-    if state.exists:
-        await workshop.latch(refusal)
-    if not options.beyond_breaker:
-        raise RefusedError(refusal.reason)
-    _print_refusal(refusal, options)
-
-
-def _print_refusal(refusal: Decision | None, options: Options) -> None:
-    if refusal is not None and not options.as_json:
-        console.print(f"[bold red]Breaker:[/bold red] {refusal.reason}", soft_wrap=True)
-
-
-async def _survey(workshop: Workshop, state: StateNow, max_rows: int) -> Survey:
-    settings = workshop.settings
-    pools = settings.pools_spec()
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
-        return await survey(
+async def _plan_audience(
+    session: Session, workshop: Workshop, options: RunOptions, max_rows: int, beyond_breaker: bool
+) -> RunPlan:
+    control, active = Control(), None
+    async with session.snapshot() as connection:
+        exists = await session.has_schema(connection)
+        if exists:
+            control = await read_control(connection, workshop.state)
+            active = await active_run(connection, workshop.state)
+        found = await survey(
             connection,
             workshop.catalogue,
-            pools,
-            Borders.at(await database_now(connection), pools),
+            session.settings.pools_spec(),
+            await session.borders(connection),
             max_rows=max_rows,
-            minimum=settings.checks.pool_exhaustion.minimum,
-            verified_until=state.control.verified_until,
+            minimum=session.settings.checks.pool_exhaustion.minimum,
+            verified_until=control.verified_until,
         )
+    breaker = workshop.guard(found.census, control)
+    refused = _other_refusal(control, active)
+    if refused is None and breaker is not None and (active is not None or found.rows):
+        if exists and not options.dry_run:
+            await workshop.latch(breaker)
+        refused = None if beyond_breaker else breaker.reason
+
+    def show() -> None:
+        _show_survey(found)
+        if breaker is not None and (options.dry_run or beyond_breaker):
+            console.print(f"[bold red]Breaker:[/bold red] {breaker.reason}", soft_wrap=True)
+
+    async def start() -> StartedRun | None:
+        if active is not None:
+            return StartedRun(await _take_up(workshop, active, beyond_breaker), resumed=True)
+        if found.rows == 0:
+            return None
+        await ensure_schema(workshop.engine, workshop.state)
+        planned = await workshop.plan_audience(
+            Trigger.COMMAND,
+            reason=f"{REASON} Beyond the breaker." if beyond_breaker else REASON,
+            max_rows=max_rows,
+            beyond_breaker=beyond_breaker,
+        )
+        return None if planned.run is None else StartedRun(planned.run, resumed=False)
+
+    return RunPlan(
+        command="heal",
+        fields={**_survey_fields(found), "refused": None if breaker is None else breaker.reason},
+        nothing={"run": None, "census": found.census},
+        show=show,
+        refused=refused,
+        # Nobody is asked about a run that goes on.
+        question=f"Write {found.rows:,} impressions?" if found.rows and active is None else None,
+        start=start,
+    )
 
 
-async def _left_behind(workshop: Workshop, active: Run | None, options: Options) -> Run | None:
-    """Take up a run that somebody left unfinished; refuse while somebody works on it."""
-    if active is None:
-        return None
-    claimed = await workshop.take_up(active.id, beyond_breaker=options.beyond_breaker)
+def _other_refusal(control: Control, active: Run | None) -> str | None:
+    """Why no run may start or go on, whatever the breaker says."""
+    if control.paused:
+        return paused_sentence(control.paused_reason)
+    if active is not None and active.kind is RunKind.UNDO:
+        return active_sentence(active)
+    return None
+
+
+async def _take_up(workshop: Workshop, active: Run, beyond_breaker: bool) -> Run:
+    claimed = await workshop.take_up(active.id, beyond_breaker=beyond_breaker)
     if claimed is None:
         raise RefusedError(
             f"Run {active.id} is active at {active.inserted:,} of {active.planned_rows:,} rows,"
             f" held by {active.holder}; wait for its end, or `conservator pause`."
         )
-    console.print(
-        f"Run {claimed.id} was left unfinished at {claimed.inserted:,} of"
-        f" {claimed.planned_rows:,} rows; it goes on from there."
-    )
     return claimed
 
 
-async def _new_run(workshop: Workshop, max_rows: int, options: Options) -> Run | None:
-    await ensure_schema(workshop.engine, workshop.state)
-    planned = await workshop.plan_audience(
-        Trigger.COMMAND,
-        reason="Asked for on the command line."
-        + (" Beyond the breaker." if options.beyond_breaker else ""),
-        max_rows=max_rows,
-        beyond_breaker=options.beyond_breaker,
-    )
-    return planned.run
-
-
-async def _heal_user(workshop: Workshop, user: str, options: Options) -> int:
-    settings = workshop.settings
-    pools = settings.pools_spec()
-    async with snapshot(workshop.engine, timeout=settings.database.statement_timeout) as connection:
-        borders = Borders.at(await database_now(connection), pools)
+async def _plan_user(
+    session: Session, workshop: Workshop, user: str, beyond_breaker: bool
+) -> RunPlan:
+    pools = session.settings.pools_spec()
+    async with session.snapshot() as connection:
+        borders = await session.borders(connection)
         census = await take_user_census(connection, workshop.catalogue, pools, borders, user)
-    if options.as_json and (options.dry_run or census.legacy_untracked == 0):
-        print_json({"user": user, "census": census, "rows": census.legacy_untracked})
-    elif not options.as_json:
-        print_user_plan(user, census)
-    if options.dry_run or census.legacy_untracked == 0:
-        return 0
-    _ask(f"Write {census.legacy_untracked:,} impressions for this user?", options)
-    await ensure_schema(workshop.engine, workshop.state)
-    run = await workshop.planner.plan_user(
-        workshop.claimant(Trigger.COMMAND),
-        user,
-        reason="Asked for on the command line.",
-        # A person who names a user means it; the once-flag is for the app's login hook.
-        force=True,
-        beyond_breaker=options.beyond_breaker,
+    rows = census.legacy_untracked
+
+    def show() -> None:
+        console.print(
+            f"User {user}: tracked {number(census.tracked)}, fresh {number(census.fresh)},"
+            f" storage {number(census.storage)}, legacy_untracked {number(rows)}.",
+            markup=False,
+        )
+
+    async def start() -> StartedRun | None:
+        if rows == 0:
+            return None
+        await ensure_schema(workshop.engine, workshop.state)
+        run = await workshop.planner.plan_user(
+            workshop.claimant(Trigger.COMMAND),
+            user,
+            reason=REASON,
+            # A person who names a user means it; the once-flag is for the app's login hook.
+            force=True,
+            beyond_breaker=beyond_breaker,
+        )
+        return StartedRun(run, resumed=False) if isinstance(run, Run) else None
+
+    fields = {"user": user, "census": census, "rows": rows}
+    return RunPlan(
+        command="heal",
+        fields=fields,
+        nothing=fields,
+        show=show,
+        refused=None,  # the planner's business
+        question=f"Write {rows:,} impressions for this user?" if rows else None,
+        start=start,
     )
-    if not isinstance(run, Run):
-        console.print("Meanwhile there is nothing left to heal.")
-        return 0
-    return await _work(workshop, run, options)
 
 
-def _ask(question: str, options: Options) -> None:
-    if not options.yes:
-        typer.confirm(question, abort=True, err=options.as_json)
+def _survey_fields(plan: Survey) -> dict[str, object]:
+    return {
+        "census": plan.census,
+        "users": plan.users,
+        "rows": plan.rows,
+        "growth_bytes": plan.growth_bytes,
+        "exhausted_users": plan.exhausted_users,
+        "exhausted_minimum": plan.minimum,
+        "young_users": plan.young_users,
+        "young_users_excluded": plan.young_users_excluded,
+    }
 
 
-async def _work(workshop: Workshop, run: Run, options: Options) -> int:
-    with progress_display(run, quiet=options.as_json) as on_progress:
-        ended = await execute(workshop, run, on_progress)
-    still_open = (await _state_now(workshop)).control.breaker_open
-    if options.as_json:
-        print_json({"run": ended.run, "census": ended.census, "breaker_open": still_open})
-    else:
-        print_ended(ended)
-        if still_open:
-            console.print(
-                "The breaker is still open: `conservator reset-breaker` lets automatic healing go"
-                " on."
-            )
-    return 0 if ended.run.state is RunState.SUCCEEDED else 1
+def _show_survey(plan: Survey) -> None:
+    census = plan.census
+    counts = zip(("tracked", "fresh", "storage", "legacy_untracked"), census.counts, strict=True)
+    print_table(
+        counts,
+        {"pairs": lambda pair: pair[0], "now": lambda pair: number(pair[1])},
+        numbers=("now",),
+    )
+    if plan.rows == 0:
+        console.print("Nothing to heal: no pair is legacy-untracked.")
+        return
+    console.print(
+        f"Plan: {number(plan.rows)} impressions for {number(plan.users.affected)} users and"
+        f" {number(census.legacy_artworks)} artworks, the oldest created"
+        f" {_day(census.oldest_legacy_created)};"
+        f" the table grows by about {size(plan.growth_bytes)}."
+    )
+    if plan.rows < census.legacy_untracked:
+        rest = census.legacy_untracked - plan.rows
+        console.print(f"{number(rest)} more stay for a later run (max_rows_per_run).")
+    if plan.exhausted_users:
+        console.print(
+            f"[yellow]{number(plan.exhausted_users)} users will have fewer than {plan.minimum}"
+            " unseen artworks left (checks.pool_exhaustion.minimum).[/yellow]"
+        )
+    if plan.young_users and not plan.young_users_excluded:
+        console.print(
+            f"[yellow]{number(plan.young_users)} users are younger than some of the artworks and"
+            " never could have seen them; set catalog.users.created_at to leave those pairs"
+            " out.[/yellow]"
+        )
+    elif plan.young_users:
+        console.print(
+            f"{number(plan.young_users)} users are younger than some of the artworks; those pairs"
+            " are left alone."
+        )
+
+
+def _day(seconds: float | None) -> str:
+    try:
+        return "–" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        return "before the calendar"
