@@ -23,7 +23,7 @@ from bench.options import Options, read_options
 from bench.progress import elapsed, note
 from bench.report import Report, environment, publish
 from bench.servers import bench_server
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 PARTS: Mapping[str, Callable[[PostgresServer, Options], Report]] = {
     "census": census.measure,

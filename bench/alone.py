@@ -8,7 +8,7 @@ from bench.gallery import HEALED, LEGACY, build, build_all
 from bench.options import Options, read_options
 from bench.report import Report, environment, publish
 from bench.servers import bench_server
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 
 def alone(

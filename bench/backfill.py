@@ -21,7 +21,7 @@ from bench.progress import note
 from bench.report import Fact, Report
 from bench.servers import copied
 from bench.shares import Backfill, Share, Work, find_work
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 FLOOR_GOAL = Goal(0.9, at_most=False)
 """A heal run with everything reaches so many of the rows a second of the best statement."""

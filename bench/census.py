@@ -18,7 +18,7 @@ from bench.progress import note
 from bench.report import Fact, Report
 from bench.rivals import rivals
 from checks.census import choose_form
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 COUNTS_GOAL = Goal(1.15)
 """The four counts may cost so many times what reading every impression once costs."""

@@ -29,9 +29,9 @@ from monitor.checking.builtin import snapshot_checks
 from monitor.checking.definition import CheckDefinition
 from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, database_now, snapshot
-from monitor.demo.server import PostgresServer
 from monitor.runtime import CurrentRuntime, build, inspect_catalogue
 from monitor.status import Status, StatusBoard
+from tests.support.postgres import PostgresServer
 
 _COPY = "gallery_checked"
 _TIMEOUT = timedelta(minutes=10)

@@ -28,13 +28,13 @@ from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
 from monitor.database import create_engine, database_now, snapshot, transaction
-from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingStatements, Part
 from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as tools
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
+from tests.support.postgres import PostgresServer
 
 _TIMEOUT = timedelta(minutes=10)
 _WINDOWS = (5, 20, 100)

@@ -17,7 +17,7 @@ from bench.measures import Measure, compared
 from bench.options import Options
 from bench.progress import note
 from bench.report import Report
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 FLOOR, CENSUS, USERS = "floor", "census", "census_and_users"
 

@@ -11,7 +11,7 @@ import psycopg
 
 from bench.errors import BenchmarkError
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 HOUR = 3600.0
 _TICKS = os.sysconf("SC_CLK_TCK")

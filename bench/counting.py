@@ -25,8 +25,8 @@ from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import create_engine, database_now, snapshot
-from monitor.demo.server import PostgresServer
 from monitor.runtime import inspect_catalogue, require_catalogue
+from tests.support.postgres import PostgresServer
 
 _TIMEOUT = timedelta(hours=2)
 _FLOOR = "SELECT count(*) FROM user_art_impressions"

@@ -23,7 +23,7 @@ from bench.progress import note
 from bench.report import Report, environment, publish
 from bench.servers import bench_server, create_copy, statement
 from monitor.demo.gallery import SCHEMA
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 LEGACY = "gallery_legacy"
 """The database in which the given share is missing everywhere, as before the first heal."""

@@ -26,7 +26,7 @@ from bench.progress import note
 from bench.report import Fact, Report
 from bench.servers import config_text, dropped
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 LINEAR_GOAL = Goal(0.99, at_most=False)
 """R², the share of the times' variance that the line explains."""

@@ -25,7 +25,7 @@ from bench.progress import note
 from bench.report import Report
 from bench.servers import config_text, copied, statement
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 PAIRS = 100
 _DEFAULT_EVERY = 60.0

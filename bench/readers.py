@@ -18,7 +18,7 @@ from bench.options import Options
 from bench.report import Report
 from bench.servers import config_text, copied
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 CLIENTS = 200
 REQUESTS_EACH = 25

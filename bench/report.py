@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measures import Measure
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 Fact = str | int | float
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from bench.errors import BenchmarkError
 from bench.progress import note
 from bench.servers import statement
 from checks.spec import Cutoffs
-from monitor.demo.child import Child
-from monitor.demo.server import PostgresServer
+from tests.support.child import ChildProcess
+from tests.support.postgres import PostgresServer
 
 _EXPORTER = "prometheus-sql-exporter"
 _PATIENCE_SECONDS = 3600.0
@@ -73,7 +72,7 @@ def _through_exporter(server: PostgresServer, database: str, cutoffs: Cutoffs) -
     config.write_text(json.dumps(_exporter_config(server, database, cutoffs)), encoding="utf-8")
     log = server.socket_dir / "exporter.log"
     started = time.perf_counter()
-    child = Child(
+    child = ChildProcess(
         [
             str(shutil.which(_EXPORTER)),
             f"-config.file={config}",
@@ -81,8 +80,6 @@ def _through_exporter(server: PostgresServer, database: str, cutoffs: Cutoffs) -
         ],
         output=log,
         directory=server.socket_dir,
-        user=None,
-        farewell=signal.SIGKILL,
     )
     try:
         while time.perf_counter() - started < _PATIENCE_SECONDS and child.status is None:

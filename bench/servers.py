@@ -15,7 +15,7 @@ from psycopg import sql
 
 from bench.options import Options
 from monitor.config import Settings, parse_config
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 _SQL = Path(__file__).parent / "sql"
 _SERVER_SETTINGS = {

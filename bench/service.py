@@ -12,7 +12,7 @@ from bench.options import Options
 from bench.report import Report
 from bench.servers import config_text, copied
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 START_GOAL = Goal(2.0)
 SCRAPE_GOAL = Goal(5.0)

@@ -12,7 +12,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from bench.errors import BenchmarkError
-from monitor.demo.child import Child
+from tests.support.child import ChildProcess
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -26,7 +26,7 @@ class Serving:
         """`config` is the file; the log goes next to it."""
         self._config = config
         self._log = config.with_suffix(".log")
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self._connection: http.client.HTTPConnection | None = None
         self.start_seconds = 0.0
         """From the process's start to its first answer 200 of /metrics."""
@@ -35,12 +35,10 @@ class Serving:
         program = Path(sysconfig.get_path("scripts")) / "conservator"
         self._log.unlink(missing_ok=True)
         started = time.perf_counter()
-        self._child = Child(
+        self._child = ChildProcess(
             [str(program), "-c", str(self._config), "serve"],
             output=self._log,
             directory=self._config.parent,
-            user=None,
-            farewell=signal.SIGKILL,
         )
         try:
             self._wait_for_metrics()
@@ -64,7 +62,7 @@ class Serving:
             child.kill()
 
     @property
-    def _process(self) -> Child:
+    def _process(self) -> ChildProcess:
         if self._child is None:
             raise BenchmarkError("The service has not been started.")
         return self._child

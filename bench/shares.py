@@ -9,7 +9,7 @@ import psycopg
 
 from bench.errors import BenchmarkError
 from bench.servers import statement
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bench.progress import note
 from bench.report import Fact, Report
 from bench.servers import copied
 from bench.watched import Watched, watching
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 _COPY = "gallery_steady"
 _OFTEN = "checks: {{census: {{every: 5s, budget: {budget}}}}}\n"

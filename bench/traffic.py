@@ -21,12 +21,12 @@ from bench.servers import copied, settings_for
 from bench.visitors import Visitors
 from bench.windows import GATE, Round, alternate
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
 from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as build_runtime
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
+from tests.support.postgres import PostgresServer
 
 GOAL = Goal(1.25)
 """The app's p50 and p99 beside healing at the default pace, to those alone."""

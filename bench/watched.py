@@ -16,7 +16,7 @@ from bench.costs import HOUR, Cost, Reading, between, read
 from bench.errors import BenchmarkError
 from bench.servers import config_text
 from bench.serving import Serving
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 _SERVER = "server: {host: 127.0.0.1, port: 0}\n"
 _FIRST_CHECKS_SECONDS = 120.0

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from monitor.demo.server import PostgresServer
 from tests.support.databases import APP, EMPTY, cloned, create_app_template
+from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED, ServerKind, server_kinds
 
 

@@ -9,14 +9,31 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli import config
+from monitor.cli.check import check
+from monitor.cli.demo import demo
+from monitor.cli.docs import docs
+from monitor.cli.doctor import doctor
 from monitor.cli.errors import run
-from monitor.cli.late import LateGroup
+from monitor.cli.explain import explain
+from monitor.cli.heal import heal
+from monitor.cli.init import init, uninstall
 from monitor.cli.logs import configure_logs
+from monitor.cli.runs import runs
+from monitor.cli.serve import serve
 from monitor.cli.session import DEFAULT_CONFIG, Globals
+from monitor.cli.sql import sql
+from monitor.cli.switches import pause, reset_breaker, resume
+from monitor.cli.undo import undo
+
+COMMANDS = (
+    *(demo, serve, check, heal, undo, explain, runs, pause, resume, reset_breaker),
+    *(init, uninstall, doctor, docs, sql),
+)
+"""As `--help` lists them."""
 
 app = typer.Typer(
     name="conservator",
-    cls=LateGroup,
     help="Finds artworks that an app will show again for ever because their impression is"
     " missing, and repairs them.",
     no_args_is_help=True,
@@ -24,6 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:

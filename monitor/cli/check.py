@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
+from rich.text import Text
 
 from checks.judgement import Outcome
 from exporters.api import answers
@@ -18,14 +19,22 @@ from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush
 from exporters.push.pushgateway import TIMEOUT_SECONDS, Group, write_textfile
 from monitor.checking.once import check_names, check_once
-from monitor.cli.check_output import print_checks
-from monitor.cli.output import print_json
-from monitor.cli.session import settings_of, with_engine
+from monitor.cli.output import console, duration, moment, number, print_json, print_table
+from monitor.cli.session import AsJson, run_session, settings_of
 from monitor.config import Mode, Settings
-from monitor.status import Status, StatusBoard
+from monitor.status import CheckResult, Status
 
 EXIT_CODES = {Outcome.ERROR: 3, Outcome.FAIL: 1, Outcome.WARN: 2}
 """The worst outcome decides, in this order."""
+
+_STYLES = {
+    Outcome.PASS: "green",
+    Outcome.WARN: "yellow",
+    Outcome.FAIL: "bold red",
+    Outcome.ERROR: "bold magenta",
+    Outcome.SKIPPED: "dim",
+}
+_WRONG = (Outcome.WARN, Outcome.FAIL, Outcome.ERROR)
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -61,49 +70,55 @@ def check(
         str | None,
         typer.Option(metavar="URL", help="Push the metrics to this OpenTelemetry collector."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Run every check once.
 
     Exit 3 when a check could not be evaluated, else 1 when one failed, else 2 for warnings, else 0.
     """
-    known = check_names(settings_of(context))
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise typer.BadParameter(
-            f"no check of the configuration is called {', '.join(unknown)}, or it is disabled;"
-            f" expected {', '.join(known)}"
-        )
-    group = push_target(pushgateway, push_group or [], delete=push_delete)
-    wanted = tuple(name for name in known if not names or name in names)
+    settings = settings_of(context)
+    wanted = _wanted(settings, names or [])
+    group = _push_target(pushgateway, push_group or [], delete=push_delete)
     started = time.perf_counter()
-
-    async def work(engine: AsyncEngine, settings: Settings) -> tuple[StatusBoard, Settings]:
-        return await check_once(engine, settings, wanted), settings
-
-    board, settings = with_engine(context, work)
+    board = run_session(context, lambda one: check_once(one.engine, one.settings, wanted))
     status = board.current
     registry = create_registry(board, observe=settings.healing.mode is Mode.OBSERVE, process=False)
+    code = _exit_code(status)
     if textfile is not None:
         write_textfile(registry, textfile)
-    outcomes = {one.outcome for one in status.checks.values()}
-    code = next((code for outcome, code in EXIT_CODES.items() if outcome in outcomes), 0)
     if group is not None and push_delete and code == 0:
         group.delete()
     elif group is not None:
         group.replace(registry)
     if otlp is not None:
-        push_once(registry, otlp, status)
+        _push_once(registry, otlp, status)
     if as_json:
         now = time.monotonic()
         checks = [answers.check(one, now) for one in status.checks.values()]
         print_json({"checks": checks, "census": status.census})
     else:
-        print_checks(status, time.perf_counter() - started)
+        _print_checks(status, time.perf_counter() - started)
     return code
 
 
-def push_target(url: str | None, labels: list[str], *, delete: bool) -> Group | None:
+def _wanted(settings: Settings, names: list[str]) -> tuple[str, ...]:
+    """All checks, or those that are named. Raises typer.BadParameter."""
+    known = check_names(settings)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise typer.BadParameter(
+            f"no check of the configuration is called {', '.join(unknown)}, or it is disabled;"
+            f" expected {', '.join(known)}"
+        )
+    return tuple(name for name in known if not names or name in names)
+
+
+def _exit_code(status: Status) -> int:
+    outcomes = {one.outcome for one in status.checks.values()}
+    return next((code for outcome, code in EXIT_CODES.items() if outcome in outcomes), 0)
+
+
+def _push_target(url: str | None, labels: list[str], *, delete: bool) -> Group | None:
     """Where to push. Raises typer.BadParameter."""
     if url is None:
         if labels or delete:
@@ -123,7 +138,7 @@ def push_target(url: str | None, labels: list[str], *, delete: bool) -> Group | 
     return Group(url, key)
 
 
-def push_once(registry: CollectorRegistry, url: str, status: Status) -> None:
+def _push_once(registry: CollectorRegistry, url: str, status: Status) -> None:
     """Push to an OpenTelemetry collector. Raises OtlpError, ConfigurationError."""
     push = OtlpPush(
         registry,
@@ -134,3 +149,75 @@ def push_once(registry: CollectorRegistry, url: str, status: Status) -> None:
     )
     push.push()
     push.close()
+
+
+def _print_checks(status: Status, seconds: float) -> None:
+    """The table, the details, the census."""
+    print_table(
+        status.checks.values(),
+        {
+            "check": lambda one: one.name,
+            "outcome": _outcome,
+            "value": lambda one: number(None if one.outcome is Outcome.ERROR else one.value),
+            "threshold": _threshold,
+            "since": lambda one: (
+                "" if one.since is None else moment(datetime.fromtimestamp(one.since, UTC))
+            ),
+            "took": lambda one: (
+                "" if one.duration_seconds is None else duration(one.duration_seconds)
+            ),
+        },
+        numbers=("value",),
+    )
+    for one in status.checks.values():
+        if one.outcome in _WRONG:
+            _print_details(one)
+    _print_census(status)
+    console.print(f"took {duration(seconds)}", style="dim")
+
+
+def _outcome(one: CheckResult) -> Text:
+    outcome = one.outcome or Outcome.ERROR
+    return Text(outcome.value, style=_STYLES[outcome])
+
+
+def _threshold(one: CheckResult) -> str:
+    """The condition that was met, or else those that weren't."""
+    facts = one.facts
+    if one.outcome is Outcome.FAIL and facts.fail is not None:
+        return facts.fail
+    if one.outcome is Outcome.WARN and facts.warn is not None:
+        return facts.warn
+    told = {"warn": facts.warn, "fail": facts.fail}
+    return ", ".join(f"{word} {text}" for word, text in told.items() if text is not None)
+
+
+def _print_details(one: CheckResult) -> None:
+    console.print()
+    outcome = one.outcome or Outcome.ERROR
+    console.print(Text.assemble((one.name, _STYLES[outcome]), ": ", one.message))
+    for label, text in (("owner", one.facts.owner), ("runbook", one.facts.runbook)):
+        if text:
+            console.print(Text(f"  {label}: {text}"))
+    for row in one.evidence:
+        line = ", ".join(f"{key} {value}" for key, value in row.items())
+        console.print(Text(f"  {line}", style="dim"))
+
+
+def _print_census(status: Status) -> None:
+    census = status.census
+    if census is None:
+        return
+    console.print()
+    console.print(
+        f"tracked {number(census.tracked)}, fresh {number(census.fresh)},"
+        f" storage {number(census.storage)},"
+        f" legacy_untracked {number(census.legacy_untracked)}"
+        f" (aged {number(census.aged)}, appeared {number(census.appeared)})"
+    )
+    users = status.users
+    if users is not None:
+        console.print(
+            f"users: {number(users.affected)} affected, {number(users.clear)} clear,"
+            f" {number(census.untracked_users)} untracked"
+        )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.live import Live
 from sqlalchemy import text
@@ -22,7 +24,7 @@ from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
 from monitor.database import create_engine
 from monitor.demo.gallery import build_gallery, create_tables, statement
-from monitor.demo.server import PostgresServer
+from monitor.demo.server import DemoServer, demo_server
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
 from monitor.demo.visitors import Visitors
@@ -57,14 +59,16 @@ def demo(
 async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    started = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a closed terminal is no reason to end.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
+    ends_at = math.inf if duration is None else time.monotonic() + duration
     console.print("Starting PostgreSQL …")
     async with AsyncExitStack() as stack:
-        server = PostgresServer(keep=keep)
-        await asyncio.to_thread(server.start)
-        stack.push_async_callback(asyncio.to_thread, server.stop)
+        postgres = ExitStack()
+        server = await asyncio.to_thread(postgres.enter_context, demo_server(keep))
+        stack.push_async_callback(asyncio.to_thread, postgres.close)
         await _prepare(server, duration)
         token = secrets.token_urlsafe(18)
         service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
@@ -81,26 +85,19 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
         visitors.start()
         stack.push_async_callback(visitors.stop)
         story = Story()
-        await _watch(service, visitors, story, stop, address, duration, started)
+        await _watch(service, visitors, story, stop, address, ends_at)
         story.look(service.board.current)
         _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
         console.print("Stopping …")
     console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
 
 
-async def _prepare(server: PostgresServer, duration: float | None) -> None:
+async def _prepare(server: DemoServer, duration: float | None) -> None:
     """The database with its gallery, unless a kept one has it already."""
-    admin = create_engine(server.url("postgres"), pool_size=1)
-    try:
-        async with admin.connect() as connection:
-            raw = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            found = await raw.execute(
-                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
-            )
-            if found.scalar_one_or_none() is None:
-                await raw.execute(text(f"CREATE DATABASE {DATABASE}"))
-    finally:
-        await admin.dispose()
+    async with await psycopg.AsyncConnection.connect(server.conninfo(), autocommit=True) as admin:
+        found = await admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+        if found.rowcount == 0:
+            await admin.execute(f"CREATE DATABASE {DATABASE}")
     engine = create_engine(server.url(DATABASE), pool_size=1)
     try:
         await _fill(engine, duration)
@@ -120,7 +117,7 @@ async def _fill(engine: AsyncEngine, duration: float | None) -> None:
         await connection.execute(text(statement("ageing_artworks")), {**AGEING, "artworks": ageing})
 
 
-def _say_hello(address: str, token: str, server: PostgresServer) -> None:
+def _say_hello(address: str, token: str, server: DemoServer) -> None:
     console.print(f"status page  {address}", soft_wrap=True)
     console.print(f"metrics      {address}metrics", soft_wrap=True)
     console.print(f"stats        {address}api/artworks/stats", soft_wrap=True)
@@ -134,19 +131,16 @@ async def _watch(
     story: Story,
     stop: asyncio.Event,
     address: str,
-    duration: float | None,
-    started: float,
+    ends_at: float,
 ) -> None:
-    """Show what happens until a signal, the duration, or a failure, which is raised."""
+    """Show what happens until a signal, the monotonic `ends_at`, or a failure, which is raised."""
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
     assert service.failed is not None
     crowd = asyncio.create_task(visitors.wait(), name="visitors")
     try:
         if live is not None:
             live.start()
-        while not stop.is_set():
-            if duration is not None and time.monotonic() - started >= duration:
-                return
+        while not stop.is_set() and time.monotonic() < ends_at:
             for task in (service.failed, crowd):
                 if task.done():
                     task.result()

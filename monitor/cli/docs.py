@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConfigurationError, ConservatorError
 from monitor.checking.expectations.worker import render
 from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.cli.output import console
-from monitor.cli.session import state_of, with_engine
-from monitor.config import Settings
-from monitor.database import snapshot
+from monitor.cli.session import read_state
 from monitor.state.validations import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")
@@ -39,12 +36,7 @@ def docs(
 ) -> None:
     """Write the report of the last validation of every suite of expectations, as HTML."""
 
-    async def work(engine: AsyncEngine, settings: Settings) -> tuple[Validation, ...]:
-        state = await state_of(engine, settings)
-        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            return await read_validations(connection, state)
-
-    validations = with_engine(context, work)
+    validations = read_state(context, read_validations)
     if not validations:
         raise ConservatorError(
             "There is no report: no suite under checks.expectations was validated yet. `conservator"

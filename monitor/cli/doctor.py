@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 from rich.padding import Padding
 from rich.text import Text
 
 from checks.doctor.findings import Examination, Severity
 from monitor.cli.output import console, print_json
-from monitor.cli.session import with_engine
+from monitor.cli.session import AsJson, Session, run_session
+from monitor.config import Settings
 from monitor.runtime import census_form_sentence, inspect_catalogue
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
@@ -18,17 +17,17 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVI
 
 def doctor(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Read the catalogue and say what is missing, with the statement that mends it.
 
     Exit 1 when something would make a count wrong or a backfill fail, else 0.
     """
 
-    async def work(engine, settings):  # type: ignore[no-untyped-def]
-        return await inspect_catalogue(engine, settings), settings
+    async def work(session: Session) -> tuple[Examination, Settings]:
+        return await inspect_catalogue(session.engine, session.settings), session.settings
 
-    examination, settings = with_engine(context, work)
+    examination, settings = run_session(context, work)
     if as_json:
         print_json({"findings": examination.findings})
     else:

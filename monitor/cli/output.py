@@ -6,13 +6,16 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+Row = TypeVar("Row")
 
 PIPED_WIDTH = 160
 """Columns where standard output is no terminal and nothing says how wide it is."""
@@ -60,16 +63,33 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
-def table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """An empty table; columns in `numbers` are aligned to the right, only the last one wraps."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(
-            column,
-            justify="right" if column in numbers else "left",
-            no_wrap=column is not columns[-1],
-        )
-    return made
+def print_result(value: object, sentence: str, *, as_json: bool) -> None:
+    """What a command did: `value` for programs, or the sentence for people."""
+    if as_json:
+        print_json(value)
+    else:
+        console.print(sentence, markup=False)
+
+
+def print_table(
+    rows: Iterable[Row],
+    columns: Mapping[str, Callable[[Row], str | Text]],
+    *,
+    numbers: tuple[str, ...] = (),
+) -> None:
+    """The rows, in columns by their headings; cells are no markup.
+
+    Columns in `numbers` are aligned to the right; only the last one wraps.
+    """
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    last = [*columns][-1]
+    for heading in columns:
+        justify: Literal["left", "right"] = "right" if heading in numbers else "left"
+        shown.add_column(heading, justify=justify, no_wrap=heading != last)
+    for row in rows:
+        cells = [cell(row) for cell in columns.values()]
+        shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+    console.print(shown)
 
 
 def number(value: float | None) -> str:

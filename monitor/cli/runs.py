@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
-from monitor.cli.output import console, duration, moment, number, print_json, table
-from monitor.cli.session import state_of, with_engine
-from monitor.config import Settings
-from monitor.database import snapshot
+from monitor.cli.output import console, duration, moment, number, print_json, print_table
+from monitor.cli.session import AsJson, read_state
 from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
 from monitor.state.runs import BatchRow, Run, RunState, get_run, list_batches, list_runs
+from monitor.state.statements import SchemaStatements
 from monitor.state.waits import list_waits
 
 MAX_BATCHES = 100_000
@@ -38,47 +37,41 @@ def runs(
     context: typer.Context,
     run: Annotated[int | None, typer.Argument(help="One run, with its batches.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to list.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List heal runs, newest first; or one run with its batches."""
-
-    async def listed(engine: AsyncEngine, settings: Settings) -> tuple[Run, ...]:
-        state = await state_of(engine, settings)
-        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            return await list_runs(connection, state, limit=limit)
-
-    async def one(engine: AsyncEngine, settings: Settings) -> RunInFull:
-        state = await state_of(engine, settings)
-        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            found = await get_run(connection, state, run or 0)
-            if found is None:
-                raise ConservatorError(f"There is no run {run}; `conservator runs` lists them.")
-            return RunInFull(
-                run=found,
-                waits=await list_waits(connection, state, found.id),
-                quarantine=await list_quarantined(connection, state, run_id=found.id, limit=SHOWN),
-                batches=await list_batches(connection, state, found.id, limit=MAX_BATCHES),
-            )
-
-    if run is None:
-        found = with_engine(context, listed)
+    if run is not None:
+        single = read_state(context, partial(_read_run, run_id=run))
         if as_json:
-            print_json({"runs": found})
+            print_json(single)
         else:
-            print_runs(found)
+            _print_run(single)
         return
-    single = with_engine(context, one)
+    found = read_state(context, partial(list_runs, limit=limit))
     if as_json:
-        names = ("run", "waits", "quarantine", "batches")
-        print_json({name: getattr(single, name) for name in names})
-        return
-    print_run(single)
+        print_json({"runs": found})
+    else:
+        _print_runs(found)
 
 
-def print_run(single: RunInFull) -> None:
-    """One run: what it waits for, where its time went, and its batches."""
+async def _read_run(
+    connection: AsyncConnection, state: SchemaStatements, *, run_id: int
+) -> RunInFull:
+    found = await get_run(connection, state, run_id)
+    if found is None:
+        raise ConservatorError(f"There is no run {run_id}; `conservator runs` lists them.")
+    return RunInFull(
+        run=found,
+        waits=await list_waits(connection, state, run_id),
+        quarantine=await list_quarantined(connection, state, run_id=run_id, limit=SHOWN),
+        batches=await list_batches(connection, state, run_id, limit=MAX_BATCHES),
+    )
+
+
+def _print_run(single: RunInFull) -> None:
+    """What it waits for, where its time went, and its batches."""
     run = single.run
-    print_runs((run,))
+    _print_runs((run,))
     if run.waiting_for:
         console.print(f"Waiting now: {run.waiting_for}", markup=False, soft_wrap=True)
     waited = [f"{reason} {duration(seconds)}" for reason, seconds in single.waits.items()]
@@ -89,56 +82,49 @@ def print_run(single: RunInFull) -> None:
         soft_wrap=True,
     )
     if single.quarantine:
-        print_quarantine(single.quarantine)
-    shown = table("batch", "started", "took", "users", "rows", numbers=("batch", "users", "rows"))
-    for batch in single.batches:
-        shown.add_row(
-            str(batch.number),
-            moment(batch.started_at),
-            duration(batch.seconds),
-            number(batch.users),
-            number(batch.inserted),
+        print_table(
+            single.quarantine,
+            {
+                "user": lambda pair: pair.user_id,
+                "artwork": lambda pair: pair.artwork_id,
+                "tried": lambda pair: str(pair.attempts),
+                "again at": lambda pair: moment(pair.retry_at),
+                "in quarantine because": lambda pair: pair.error,
+            },
+            numbers=("tried",),
         )
-    console.print(shown)
-
-
-def print_quarantine(pairs: tuple[QuarantinedPair, ...]) -> None:
-    """Pairs that can't be written, as a table."""
-    shown = table(
-        "user", "artwork", "tried", "again at", "in quarantine because", numbers=("tried",)
+    print_table(
+        single.batches,
+        {
+            "batch": lambda batch: str(batch.number),
+            "started": lambda batch: moment(batch.started_at),
+            "took": lambda batch: duration(batch.seconds),
+            "users": lambda batch: number(batch.users),
+            "rows": lambda batch: number(batch.inserted),
+        },
+        numbers=("batch", "users", "rows"),
     )
-    for pair in pairs:
-        shown.add_row(
-            escape(pair.user_id),
-            escape(pair.artwork_id),
-            str(pair.attempts),
-            moment(pair.retry_at),
-            escape(pair.error),
-        )
-    console.print(shown)
 
 
-def print_runs(found: tuple[Run, ...]) -> None:
-    """Runs as a table."""
+def _print_runs(found: tuple[Run, ...]) -> None:
     if not found:
         console.print("No heal run yet.")
         return
-    shown = table(
-        *("run", "kind", "state", "started", "by", "rows", "planned", "before", "after", ""),
+    print_table(
+        found,
+        {
+            "run": lambda run: str(run.id),
+            "kind": lambda run: (
+                run.kind.value if run.undoes is None else f"{run.kind.value} of {run.undoes}"
+            ),
+            "state": lambda run: run.state.value,
+            "started": lambda run: moment(run.started_at),
+            "by": lambda run: run.trigger.value,
+            "rows": lambda run: number(run.inserted),
+            "planned": lambda run: number(run.planned_rows),
+            "before": lambda run: number(run.legacy_before),
+            "after": lambda run: number(run.legacy_after),
+            "": lambda run: "" if run.state is RunState.SUCCEEDED else run.outcome or run.reason,
+        },
         numbers=("run", "rows", "planned", "before", "after"),
     )
-    for run in found:
-        shown.add_row(
-            str(run.id),
-            run.kind.value if run.undoes is None else f"{run.kind.value} of {run.undoes}",
-            run.state.value,
-            moment(run.started_at),
-            run.trigger.value,
-            number(run.inserted),
-            number(run.planned_rows),
-            number(run.legacy_before),
-            number(run.legacy_after),
-            # It may quote what a trigger of the app says: no markup.
-            "" if run.state is RunState.SUCCEEDED else escape(run.outcome or run.reason),
-        )
-    console.print(shown)

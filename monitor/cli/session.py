@@ -1,26 +1,31 @@
-"""What most commands begin with: configuration, engine, catalogue."""
+"""What most commands begin with: common options, the configuration, a session on its database."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError
+from checks.spec import Cutoffs
 from monitor.config import Settings, load_config
-from monitor.database import create_engine, snapshot
+from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import SchemaStatements
 
 DEFAULT_CONFIG = Path("config.yaml")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 
 Result = TypeVar("Result")
 
@@ -43,46 +48,86 @@ def settings_of(context: typer.Context) -> Settings:
     return load_config(config_path(context), os.environ)
 
 
-def with_engine(
-    context: typer.Context, work: Callable[[AsyncEngine, Settings], Awaitable[Result]]
-) -> Result:
-    """Run `work` with an engine on the primary."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The configured primary, for the length of a command."""
+
+    engine: AsyncEngine
+    settings: Settings
+
+    def snapshot(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A read-only transaction in which every statement sees the same rows."""
+        return snapshot(self.engine, timeout=self.settings.database.statement_timeout)
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that writes."""
+        return transaction(self.engine, timeout=self.settings.database.statement_timeout)
+
+    async def runtime(self, *blocks: Blocks) -> Runtime:
+        """The tools for the real tables; raises CatalogueError when findings block `blocks`."""
+        examination = await inspect_catalogue(self.engine, self.settings)
+        catalogue = require_catalogue(examination, *blocks)
+        return build(self.engine, self.settings, examination, catalogue)
+
+    async def has_schema(self, connection: AsyncConnection) -> bool:
+        """Whether the state schema is there and current."""
+        return await schema.is_current(connection, self.settings.database.state_schema)
+
+    async def state(self) -> SchemaStatements:
+        """Statements over the state schema; raises CatalogueError unless it is there and current.
+
+        Nothing of the app's tables is asked for: the kill switch works when they are broken.
+        """
+        name = self.settings.database.state_schema
+        async with self.snapshot() as connection:
+            if not await self.has_schema(connection):
+                raise CatalogueError(
+                    f"There is no current state schema {name}, so there is nothing to show or to"
+                    " switch: run `conservator init` first."
+                )
+        return SchemaStatements(name)
+
+    async def cutoffs(self, connection: AsyncConnection) -> Cutoffs:
+        """The moments that divide the pairs, by the database's clock."""
+        return Cutoffs.at(await database_now(connection), self.settings.pools_spec())
+
+
+def run_session(context: typer.Context, work: Callable[[Session], Awaitable[Result]]) -> Result:
+    """Run `work` with a session on the configured database."""
     settings = settings_of(context)
 
     async def run() -> Result:
-        engine = create_engine(
-            settings.database.sqlalchemy_url, pool_size=settings.database.pool_size
-        )
+        database = settings.database
+        engine = create_engine(database.sqlalchemy_url, pool_size=database.pool_size)
         try:
-            return await work(engine, settings)
+            return await work(Session(engine, settings))
         finally:
             await engine.dispose()
 
     return asyncio.run(run())
 
 
-async def runtime_for(engine: AsyncEngine, settings: Settings, *blocks: Blocks) -> Runtime:
-    """The tools for the real tables; raises CatalogueError when findings block `blocks`."""
-    examination = await inspect_catalogue(engine, settings)
-    catalogue = require_catalogue(examination, *blocks)
-    return build(engine, settings, examination, catalogue)
+StateWork = Callable[[AsyncConnection, SchemaStatements], Awaitable[Result]]
+"""Something with our own tables, on a connection."""
 
 
-async def require_schema(engine: AsyncEngine, settings: Settings) -> None:
-    """Raise CatalogueError unless the state schema is there and current."""
-    name = settings.database.state_schema
-    async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-        if not await schema.is_current(connection, name):
-            raise CatalogueError(
-                f"There is no current state schema {name}, so there is nothing to show or to"
-                " switch: run `conservator init` first."
-            )
+def read_state(context: typer.Context, read: StateWork[Result]) -> Result:
+    """Run `read` in a snapshot of our own tables; raises CatalogueError where there are none."""
+
+    async def work(session: Session) -> Result:
+        state = await session.state()
+        async with session.snapshot() as connection:
+            return await read(connection, state)
+
+    return run_session(context, work)
 
 
-async def state_of(engine: AsyncEngine, settings: Settings) -> SchemaStatements:
-    """Statements over the state schema, once it is known to be there.
+def change_state(context: typer.Context, change: StateWork[Result]) -> Result:
+    """Run `change` in a transaction; raises CatalogueError where our own tables are not there."""
 
-    Nothing of the app's tables is asked for: the kill switch works when they are broken.
-    """
-    await require_schema(engine, settings)
-    return SchemaStatements(settings.database.state_schema)
+    async def work(session: Session) -> Result:
+        state = await session.state()
+        async with session.transaction() as connection:
+            return await change(connection, state)
+
+    return run_session(context, work)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
@@ -22,9 +21,8 @@ from checks.relations import Engine
 from checks.spec import Cutoffs
 from checks.statements import render
 from monitor.cli.output import print_json
-from monitor.cli.session import runtime_for, with_engine
+from monitor.cli.session import AsJson, Session, run_session
 from monitor.config import Settings
-from monitor.database import database_now, snapshot
 from monitor.healing.statements import Part
 from monitor.healing.undo_rows import undo_sql
 from monitor.runtime import Runtime, build, census_form_sentence
@@ -40,27 +38,27 @@ def sql(
             "--engine", help="The forms for this engine; without it, for what the tables are on."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the statements that read and write your tables, with today's values in them.
 
     Example values stand where a run would put its own: run 0, position 0, user '?'.
     """
 
-    async def work(engine: AsyncEngine, settings: Settings) -> dict[str, str]:
-        runtime = await runtime_for(engine, settings, Blocks.COUNTING)
+    async def work(session: Session) -> dict[str, str]:
+        runtime = await session.runtime(Blocks.COUNTING)
         if for_engine is not None:
             runtime = forced(runtime, for_engine)
-        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-            cutoffs = Cutoffs.at(await database_now(connection), settings.pools_spec())
+        async with session.snapshot() as connection:
+            cutoffs = await session.cutoffs(connection)
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
-            values = {**census_parameters(cutoffs), **_examples(cutoffs, settings)}
+            values = {**census_parameters(cutoffs), **_examples(cutoffs, session.settings)}
             return {key: _bound(cursor, text, values) for key, text in statements(runtime).items()}
 
-    found = with_engine(context, work)
+    found = run_session(context, work)
     if name is not None:
         if name not in found:
             raise typer.BadParameter(

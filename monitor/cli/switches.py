@@ -1,51 +1,118 @@
-"""`pause` and `resume`: the kill switch."""
+"""The switches that a person throws: `pause`, `resume`, `reset-breaker`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.cli.output import console, print_json
-from monitor.cli.session import state_of, with_engine
-from monitor.config import Settings
-from monitor.database import transaction
+from checks.census import Census, take_census
+from checks.doctor.findings import Blocks
+from monitor.cli.output import console, moment, number, print_json, print_result
+from monitor.cli.session import AsJson, Session, Yes, change_state, run_session
+from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.state import control
+from monitor.state.control import Control, read_control
 
 
 def pause(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="Why; shown wherever healing is asked for.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stop everything that writes, in every process, before its next batch."""
-
-    async def work(engine: AsyncEngine, settings: Settings) -> None:
-        state = await state_of(engine, settings)
-        async with transaction(engine, timeout=settings.database.statement_timeout) as connection:
-            await control.pause(connection, state, reason)
-
-    with_engine(context, work)
-    if as_json:
-        print_json({"paused": True, "reason": reason})
-    else:
-        console.print("Paused: nothing writes from here on. `conservator resume` ends it.")
+    change_state(context, lambda connection, state: control.pause(connection, state, reason))
+    print_result(
+        {"paused": True, "reason": reason},
+        "Paused: nothing writes from here on. `conservator resume` ends it.",
+        as_json=as_json,
+    )
 
 
-def resume(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def resume(context: typer.Context, as_json: AsJson = False) -> None:
     """End a pause and a suspension."""
+    change_state(context, control.resume)
+    print_result(
+        {"paused": False, "suspended": False},
+        "Resumed: healing may write again.",
+        as_json=as_json,
+    )
 
-    async def work(engine: AsyncEngine, settings: Settings) -> None:
-        state = await state_of(engine, settings)
-        async with transaction(engine, timeout=settings.database.statement_timeout) as connection:
-            await control.resume(connection, state)
 
-    with_engine(context, work)
-    if as_json:
-        print_json({"paused": False, "suspended": False})
-    else:
-        console.print("Resumed: healing may write again.")
+def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Close the breaker, once you have looked; accepts the share shown until it has fallen."""
+
+    async def work(session: Session) -> None:
+        state = await session.state()
+        max_share = session.settings.healing.breaker.max_share
+        async with session.snapshot() as connection:
+            before = await read_control(connection, state)
+        if not before.breaker_open:
+            print_result(
+                {"was_open": False, "breaker_open": False},
+                "The breaker is closed; there is nothing to reset.",
+                as_json=as_json,
+            )
+            return
+        census = await _count(session, before)
+        if not as_json:
+            _show_breaker(before, census, max_share)
+        if not yes:
+            typer.confirm("Close the breaker?", abort=True, err=as_json)
+        async with session.transaction() as connection:
+            done = await reset(connection, state, share=census.legacy_share, max_share=max_share)
+        if as_json:
+            print_json(_reset_fields(done, census))
+        else:
+            console.print(_reset_sentence(done))
+
+    run_session(context, work)
+
+
+async def _count(session: Session, before: Control) -> Census:
+    runtime = await session.runtime(Blocks.COUNTING)
+    async with session.snapshot() as connection:
+        return await take_census(
+            connection,
+            runtime.catalogue,
+            session.settings.pools_spec(),
+            await session.cutoffs(connection),
+            verified_until=before.verified_until,
+        )
+
+
+def _show_breaker(before: Control, census: Census, max_share: float) -> None:
+    console.print(
+        f"Open since {moment(before.breaker_at)} ({before.breaker_code}): {before.breaker_reason}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"Now: audience {number(census.audience)}, tracked {number(census.tracked)}, fresh"
+        f" {number(census.fresh)}, storage {number(census.storage)}, legacy_untracked"
+        f" {number(census.legacy_untracked)}: {census.legacy_share:.1%} of all pairs"
+        f" (healing.breaker.max_share {max_share:.1%})."
+    )
+
+
+def _reset_fields(done: BreakerReset, census: Census) -> dict[str, object]:
+    return {
+        "was_open": done.was_open,
+        "breaker_open": False,
+        "code": done.code,
+        "reason": done.reason,
+        "since": done.since,
+        "accepted_share": done.accepted_share,
+        "census": census,
+    }
+
+
+def _reset_sentence(done: BreakerReset) -> str:
+    if not done.was_open:
+        return "Meanwhile somebody else has closed it; nothing was changed."
+    if done.accepted_share is None:
+        return "The breaker is closed. What was lost until now is judged no more."
+    return (
+        f"The breaker is closed, and {done.accepted_share:.1%} of legacy pairs are accepted"
+        " until they have fallen to max_share."
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.demo.processes import command_line
+from tests.support.child import command_line
 from tests.support.commands import Running, running
 from tests.support.http import Client
 from tests.support.servers import EMBEDDED

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.demo.server import PostgresServer
 from tests.support.commands import STATE, gallery_at, on_one_server
 from tests.support.pgbouncer import bouncing
+from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
 

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from monitor.demo.gallery import SCHEMA
-from monitor.demo.server import PostgresServer
 from tests.support.app import app_on
 from tests.support.commands import gallery_at
+from tests.support.postgres import PostgresServer
 
 UP = "conservator_database_up"
 PATIENCE = 40.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from monitor.demo.server import PostgresServer
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
 from tests.support.databases import cloned
+from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
 

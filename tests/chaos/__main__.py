@@ -8,11 +8,11 @@ import sys
 from dataclasses import replace
 
 from monitor.cli.logs import configure_logs
-from monitor.demo.server import PostgresServer
 from tests.chaos.program import Form, Program
 from tests.chaos.tally import Tally
 from tests.support import pgbouncer
 from tests.support.databases import create_app_template
+from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED
 
 

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monitor.demo.server import PostgresServer
 from tests.chaos.audit import Findings
 from tests.chaos.faults import Fault, Seen, Strike
 from tests.chaos.stage import Stage, stage
 from tests.chaos.victims import Victim
 from tests.chaos.wire import Act, Link
 from tests.support.app import App
+from tests.support.postgres import PostgresServer
 
 SEVERED_SECONDS = 0.7
 """Longer than one lock timeout of ours, so that a batch meets the locks of its own ghost."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from monitor.demo.server import PostgresServer
 from tests.chaos import stage, storm
 from tests.chaos.audit import Findings, has_undone, healed, undone
 from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
@@ -17,6 +16,7 @@ from tests.chaos.cases import Outcome, Scenario, play, rehearse
 from tests.chaos.faults import Seen
 from tests.chaos.rivals import freeze
 from tests.chaos.tally import Tally
+from tests.support.postgres import PostgresServer
 
 Case = Callable[[], Awaitable[Outcome]]
 HEAL, UNDO = ("heal", "--yes"), ("undo", "1", "--yes")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from monitor.demo.server import PostgresServer
 from tests.chaos.victims import Victim, victim
 from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
 from tests.support.books import start_audit
 from tests.support.databases import APP, cloned
 from tests.support.healing import document, heal, make_runtime
+from tests.support.postgres import PostgresServer
 from tests.support.roles import as_service
 
 USERS, ARTWORKS, BATCH = 3, 12, 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from monitor.demo.server import PostgresServer
 from tests.chaos.program import Form, Program
 from tests.support.commands import on_one_server
 from tests.support.pgbouncer import bouncing
+from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from monitor.cli.late import COMMANDS
 from tests.support.commands import environment
 from tests.support.waiting import wait_until
 
@@ -59,7 +58,7 @@ class Victim:
 @contextmanager
 def victim(directory: Path, *arguments: str) -> Iterator[Victim]:
     """`conservator ARGUMENTS` in `directory`; it doesn't outlive the context."""
-    _FORKS.set_forkserver_preload([f"monitor.cli.{module}" for module in COMMANDS.values()])
+    _FORKS.set_forkserver_preload(["monitor.cli", "monitor.cli.serving"])
     output = directory / f"{len(list(directory.glob('*.said')))}.said"
     output.touch()
     process = _FORKS.Process(target=_run, args=(directory, output, arguments), daemon=True)

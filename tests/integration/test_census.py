@@ -19,13 +19,13 @@ from checks.census import (
 )
 from checks.citus.cluster import on_citus
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.anti_join import anti_join
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import galleries
 from tests.support.hall_list import HALLS
 from tests.support.halls import EPOCH, Hall
 from tests.support.opening import OpenHall, open_hall
+from tests.support.postgres import PostgresServer
 from tests.support.reckoning import Reckoning, reckon
 
 generated = settings(

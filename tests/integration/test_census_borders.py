@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import count_affected_users, exact_forms, take_census
 from checks.pairs import explain, read_pair, take_user_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import Gallery, Person, Piece, micros
 from tests.support.hall_list import AGED, APP, LOOSE, OWNED_AGED, PLAIN
 from tests.support.halls import Hall
 from tests.support.opening import OpenHall, open_hall
+from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OPEN_ENDED = PoolsSpec(audience=Audience.ALL)

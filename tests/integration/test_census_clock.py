@@ -12,10 +12,10 @@ import pytest
 from checks.census import take_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
 from monitor.database import database_now
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.odd_halls import BERLIN
 from tests.support.opening import connected, open_hall, run
+from tests.support.postgres import PostgresServer
 
 POOLS = PoolsSpec(audience=Audience.ALL)
 BORN = """

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census, CensusForm, count_affected_users, take_census
 from checks.errors import StatementError
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, Person, Piece, micros
 from tests.support.hall_list import APP, LOOSE
 from tests.support.opening import OpenHall, open_hall, run
+from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OLD, YOUNG = (micros(NOW - timedelta(days=days)) for days in (30, 1))

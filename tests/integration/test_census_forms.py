@@ -11,10 +11,10 @@ import pytest
 from checks.catalogue import read_catalogue
 from checks.census import CensusForm, choose_form
 from checks.spec import ArtworksSpec, CatalogueSpec, PoolsSpec, UsersSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.hall_list import APP
 from tests.support.opening import open_hall, run
+from tests.support.postgres import PostgresServer
 
 POOLS = PoolsSpec()
 PLAIN = CatalogueSpec()

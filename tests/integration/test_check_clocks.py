@@ -14,9 +14,9 @@ from checks import artwork_supply, pool_exhaustion, timestamps
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected, run
+from tests.support.postgres import PostgresServer
 
 BERLIN = CatalogueSpec(timezone="Europe/Berlin")
 POOLS = PoolsSpec()

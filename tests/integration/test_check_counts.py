@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
 from checks.judgement import MAX_EVIDENCE
 from checks.spec import Cutoffs
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
 from tests.support.hall_list import HALLS
 from tests.support.halls import INFINITY, MICROSECOND, Hall
 from tests.support.opening import OpenHall, open_hall
+from tests.support.postgres import PostgresServer
 from tests.support.reckoning import Reckoning, reckon
 from tests.support.views import readings, set_viewed
 

@@ -8,7 +8,6 @@ import pytest
 
 from checks.judgement import Measurement
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.check_suite import Suite
 from tests.support.databases import EMPTY, cloned
 from tests.support.faults import FAULTS, Fault, intact
@@ -16,6 +15,7 @@ from tests.support.galleries import Gallery
 from tests.support.hall_list import HALLS
 from tests.support.halls import Hall
 from tests.support.opening import OpenHall, open_hall, run
+from tests.support.postgres import PostgresServer
 from tests.support.views import set_viewed
 
 

@@ -17,10 +17,10 @@ from checks.catalogue import read_catalogue
 from checks.judgement import Measurement
 from checks.relations import Catalogue
 from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import APP, cloned
 from tests.support.opening import run
 from tests.support.plans import Node, plans_of
+from tests.support.postgres import PostgresServer
 
 USERS, ARTWORKS = 40, 5000
 POOLS = PoolsSpec()

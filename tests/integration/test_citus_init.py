@@ -11,7 +11,6 @@ from checks.citus.cluster import on_citus
 from checks.relations import Engine
 from monitor.cli.sql import forced, statements
 from monitor.database import on_nodes, set_local
-from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingContext
 from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
 from monitor.state import schema
@@ -19,6 +18,7 @@ from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
 from tests.support.healing import heal, make_runtime
 from tests.support.opening import run
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from checks.recording_rate import queries
 from checks.relations import Catalogue, Engine
 from checks.spec import Audience, PoolsSpec
 from checks.statements import render
-from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingStatements, Part
 from monitor.healing.undo_rows import undo_sql
 from monitor.loop.tallies import _ARTWORKS, _USERS, _names
@@ -39,6 +38,7 @@ from tests.support.databases import EMPTY, cloned
 from tests.support.hall_list import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
 from tests.support.halls import Hall
 from tests.support.opening import open_hall
+from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED
 
 LEDGER = "backfilled_impression"

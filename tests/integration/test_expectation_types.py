@@ -15,13 +15,13 @@ from monitor.checking.expectations.validation import require_known_expectations
 from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.runtime import CurrentRuntime
 from tests.support.app import conninfo
 from tests.support.checking import registry_of
 from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.expectation_cases import CASES, TABLES, Case
+from tests.support.postgres import PostgresServer
 
 pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
 pytestmark = on_one_server

@@ -16,12 +16,12 @@ from structlog.testing import capture_logs
 
 from checks.errors import ConservatorError
 from monitor.database import create_engine, transaction
-from monitor.demo.server import PostgresServer
 from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.state.statements import SchemaStatements
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healing import make_runtime
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 LONG = timedelta(hours=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -10,18 +9,17 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.demo.child import Child
-from monitor.demo.directories import PrivateDirectory
-from monitor.demo.processes import server_user
-from monitor.demo.server import PostgresServer
+from monitor.demo.programs import server_account
 from monitor.healing.throttle.gather import DEADLINE
 from monitor.healing.throttle.replicas import read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
+from tests.support.child import ChildProcess
 from tests.support.databases import APP, cloned
 from tests.support.healers import may_heal
 from tests.support.healing import heal, make_runtime, plan, working
+from tests.support.postgres import PostgresServer, PrivateDirectory
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 from tests.support.waits import (
@@ -200,9 +198,9 @@ async def subscriber(server: PostgresServer, app: App, database: str) -> AsyncIt
 @asynccontextmanager
 async def archiver(server: PostgresServer) -> AsyncIterator[None]:
     """pg_receivewal, which copies the log and replays nothing."""
-    user = server_user()
-    folder = PrivateDirectory(user)
-    program = Child(
+    account = server_account()
+    folder = PrivateDirectory(account)
+    program = ChildProcess(
         [
             str(server.bin_dir / "pg_receivewal"),
             f"--dbname={server.conninfo()}",
@@ -210,8 +208,7 @@ async def archiver(server: PostgresServer) -> AsyncIterator[None]:
         ],
         output=folder.path / "log",
         directory=folder.path,
-        user=user,
-        farewell=signal.SIGTERM,
+        account=account,
     )
     try:
         yield

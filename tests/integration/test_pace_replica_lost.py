@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from monitor.demo.server import PostgresServer
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healers import may_heal
 from tests.support.healing import heal, make_runtime, plan, working
+from tests.support.postgres import PostgresServer
 from tests.support.replicas import replica_of
 from tests.support.waiting import wait_until
 from tests.support.waits import PATIENCE, wait_until_counted, wait_until_waiting

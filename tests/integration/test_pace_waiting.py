@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from monitor.demo.server import PostgresServer
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.pauses import USER_PATIENCE_SECONDS
@@ -24,6 +23,7 @@ from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healing import make_runtime, plan
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 from tests.support.waits import PATIENCE, wait_until_waiting, waited, waiting_for
 

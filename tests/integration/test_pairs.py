@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from checks.census import take_census
 from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.spec import Cutoffs
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, galleries
 from tests.support.hall_list import HALLS
 from tests.support.halls import Hall
 from tests.support.opening import OpenHall, open_hall
+from tests.support.postgres import PostgresServer
 from tests.support.reckoning import Reckoning, reckon
 
 generated = settings(

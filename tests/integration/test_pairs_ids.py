@@ -14,9 +14,9 @@ from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.database import database_now
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.opening import connected
+from tests.support.postgres import PostgresServer
 
 POOLS = PoolsSpec()
 Catalogued = tuple[AsyncConnection, Catalogue]

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import app_on, conninfo
@@ -23,6 +22,7 @@ from tests.support.books import (
 )
 from tests.support.healing import heal, make_runtime, plan
 from tests.support.pgbouncer import Bouncer, bouncing
+from tests.support.postgres import PostgresServer
 from tests.support.roles import as_service
 from tests.support.waiting import wait_until
 

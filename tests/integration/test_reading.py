@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from checks.errors import DatabaseUnavailableError, StatementError
 from monitor.checking.replica import LEFT, ReplicaRouter
 from monitor.database import create_engine
-from monitor.demo.server import PostgresServer
 from monitor.status import Status, StatusBoard
 from tests.support.app import App, app_on
+from tests.support.postgres import PostgresServer
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 

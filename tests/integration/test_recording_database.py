@@ -21,11 +21,11 @@ from checks.recording_rate.queries import (
 from checks.recording_rate.samples import Sample, SampleInterval
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.statements import template
-from monitor.demo.server import PostgresServer
 from tests.support.app import app_on
 from tests.support.databases import APP, cloned
 from tests.support.healing import heal, make_runtime
 from tests.support.plans import plans_of
+from tests.support.postgres import PostgresServer
 from tests.support.replicas import replica_of
 from tests.support.undoing import UPSERT
 from tests.support.waiting import wait_until

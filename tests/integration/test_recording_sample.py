@@ -17,13 +17,13 @@ from checks.recording_rate.queries import hindrance, read_seeds, statements, tak
 from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
-from monitor.demo.server import PostgresServer
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import Gallery, Person, Piece, micros
 from tests.support.hall_list import APP, LOOSE, PARTITIONED
 from tests.support.halls import Hall
 from tests.support.odd_halls import BERLIN, BIGINT, VIEWS
 from tests.support.opening import OpenHall, open_hall, run
+from tests.support.postgres import PostgresServer
 from tests.support.views import set_viewed
 
 POOLS = PoolsSpec()

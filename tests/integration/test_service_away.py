@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from monitor.demo.gallery import SCHEMA
-from monitor.demo.server import PostgresServer
 from monitor.service.service import Service
 from tests.integration.test_service_loop import EAGER, QUICK, is_clean
 from tests.support.app import App, app_on, conninfo
 from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.healing import make_settings, service_settings
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 LEASE = 1.0

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError, RefusedError
 from monitor.demo.gallery import SCHEMA
-from monitor.demo.server import PostgresServer
 from monitor.service.service import Service
 from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
@@ -22,6 +21,7 @@ from tests.support.books import (
     assert_only_legacy_inserted,
     start_audit,
 )
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 SLOW = {"pace": {"max_batch": 5, "duty": "30%"}}

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from monitor.checking.replica import LEFT
-from monitor.demo.server import PostgresServer
 from monitor.service.service import Service
 from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
 from tests.support.app import app_on
 from tests.support.healing import service_settings
+from tests.support.postgres import PostgresServer
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.demo.server import PostgresServer
 from monitor.loop.tallies import take_tally
 from monitor.policy.loss import Loss, Side, loss_between
 from monitor.runtime import Runtime
@@ -25,6 +24,7 @@ from tests.support.histories import (
     really_lost,
     side,
 )
+from tests.support.postgres import PostgresServer
 
 generated = settings(
     max_examples=20,

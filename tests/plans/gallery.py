@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.gallery import Shape, build_shape
-from monitor.demo.server import PostgresServer
 from tests.plans.log import SETTINGS
 from tests.plans.program import Program, Seen
 from tests.plans.record import Plans, from_json
+from tests.support.postgres import PostgresServer
 
 RECORDED = Path(__file__).with_name("plans.json")
 SMALL = Shape(users=700, artworks=700, missing=0.02)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.demo.server import Setting
+from tests.support.postgres import Setting
 
 SETTINGS: Mapping[str, Setting] = {
     "session_preload_libraries": "auto_explain",

@@ -21,7 +21,6 @@ from monitor.checking.expectations.worker_pool import WorkerPool
 from monitor.checking.once import check_names, check_once
 from monitor.checking.structure import STRUCTURE
 from monitor.database import create_engine, database_now, snapshot, transaction
-from monitor.demo.server import PostgresServer
 from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal
 from monitor.loop.tallies import prune_tallies, take_tally
@@ -37,6 +36,7 @@ from tests.support.app import App, app_on
 from tests.support.checking import registry_of
 from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
+from tests.support.postgres import PostgresServer
 from tests.support.undoing import plan_undo, previewed
 from tests.support.waiting import wait_until
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from grafana.derive import FOLDER
-from monitor.demo.child import Child
+from tests.support.child import ChildProcess
 from tests.support.http import Client
 from tests.support.prometheus import PROGRAM, free_port
 from tests.support.waiting import wait_until
@@ -154,12 +153,10 @@ def _answers(client: Client, path: str) -> Callable[[], bool]:
 @asynccontextmanager
 async def _running(folder: Path, command: list[str]) -> AsyncIterator[None]:
     """A program, ended with the context."""
-    program = Child(
+    program = ChildProcess(
         command,
         output=folder / f"{Path(command[0]).name}.log",
         directory=folder,
-        user=None,
-        farewell=signal.SIGTERM,
     )
     try:
         yield

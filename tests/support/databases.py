@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from monitor.demo.gallery import SCHEMA
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 EMPTY = "template0"
 APP = "template_app"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from monitor.demo.child import Child
-from monitor.demo.directories import PrivateDirectory
-from monitor.demo.processes import server_user
-from monitor.demo.server import PostgresServer
+from monitor.demo.programs import server_account
+from tests.support.child import ChildProcess
+from tests.support.postgres import PostgresServer, PrivateDirectory
 from tests.support.roles import OWNER, SERVICE
 from tests.support.waiting import wait_until_sync
 
@@ -71,18 +69,17 @@ def bouncing(server: PostgresServer, *, pool_size: int = 2) -> Iterator[Bouncer]
     found = program()
     if found is None:
         pytest.skip("pgbouncer is not installed; on Debian: apt-get install pgbouncer")
-    user = server_user()
-    directory = PrivateDirectory(user)
+    account = server_account()
+    directory = PrivateDirectory(account)
     path = directory.path
     config = path / "pgbouncer.ini"
     config.write_text(_CONFIG.format(server=server.socket_dir, directory=path, pool_size=pool_size))
     (path / "users").write_text("".join(f'"{name}" ""\n' for name in (OWNER, SERVICE)))
-    child = Child(
+    child = ChildProcess(
         [found, str(config)],
         output=path / "pgbouncer.log",
         directory=path,
-        user=user,
-        farewell=signal.SIGKILL,
+        account=account,
     )
     try:
         bouncer = Bouncer(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from monitor.demo.child import Child
+from tests.support.child import ChildProcess
 from tests.support.waiting import wait_until
 
 PROGRAM = "/usr/bin/prometheus"
@@ -65,7 +64,7 @@ async def prometheus_scraping(gauge: Gauge, folder: Path) -> AsyncIterator[str]:
     async with http_server(metrics) as target:
         port = free_port()
         (folder / "prometheus.yml").write_text(_CONFIGURATION.format(port=target))
-        program = Child(
+        program = ChildProcess(
             [
                 PROGRAM,
                 f"--config.file={folder / 'prometheus.yml'}",
@@ -74,8 +73,6 @@ async def prometheus_scraping(gauge: Gauge, folder: Path) -> AsyncIterator[str]:
             ],
             output=folder / "prometheus.log",
             directory=folder,
-            user=None,
-            farewell=signal.SIGTERM,
         )
         url = f"http://127.0.0.1:{port}"
         try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import LiteralString
 
 import psycopg
 
-from checks.errors import DatabaseUnavailableError
-from monitor.demo.server import PostgresServer
+from tests.support.postgres import PostgresServer
 
 
 class Replica(PostgresServer):
@@ -31,22 +29,14 @@ class Replica(PostgresServer):
         self._primary = primary
 
     def _create_data(self) -> None:
-        copy = self._spawn(
-            [
-                "pg_basebackup",
-                f"--dbname={self._primary.conninfo()}",
-                f"--pgdata={self.data_dir}",
-                "--checkpoint=fast",
-                "--write-recovery-conf",
-                "--no-sync",
-            ],
-            signal.SIGTERM,
+        self._run(
+            "pg_basebackup",
+            f"--dbname={self._primary.conninfo()}",
+            f"--pgdata={self.data_dir}",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            "--no-sync",
         )
-        try:
-            if copy.wait() != 0:
-                raise DatabaseUnavailableError(f"pg_basebackup failed. {self._last_log}")
-        finally:
-            copy.kill()
 
     def pause_replay(self) -> None:
         """Go on receiving, replay nothing."""

