@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
         async with session.transaction() as connection:
             done = await reset(connection, state, share=census.legacy_share, max_share=max_share)
         if as_json:
-            print_json(_reset_fields(done, census))
+            print_json({**asdict(done), "breaker_open": False, "census": census})
         else:
             console.print(_reset_sentence(done))
 
@@ -93,18 +94,6 @@ def _show_breaker(before: Control, census: Census, max_share: float) -> None:
         f" {number(census.legacy_untracked)}: {census.legacy_share:.1%} of all pairs"
         f" (healing.breaker.max_share {max_share:.1%})."
     )
-
-
-def _reset_fields(done: BreakerReset, census: Census) -> dict[str, object]:
-    return {
-        "was_open": done.was_open,
-        "breaker_open": False,
-        "code": done.code,
-        "reason": done.reason,
-        "since": done.since,
-        "accepted_share": done.accepted_share,
-        "census": census,
-    }
 
 
 def _reset_sentence(done: BreakerReset) -> str:
