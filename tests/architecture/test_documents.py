@@ -27,8 +27,12 @@ LARGEST_ARCHITECTURE = 10_000
 def test_every_path_that_a_document_names_is_there(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     named = {path.rstrip("/.") for path in NAMED.findall(text)}
-    # A pattern such as 000N_*.sql stands for files that are there or will be.
-    missing = [path for path in sorted(named) if "*" not in path and "N" not in Path(path).stem]
+    # A pattern such as 000N_*.sql stands for files that are there or will be; results come and go.
+    missing = [
+        path
+        for path in sorted(named)
+        if "*" not in path and "N" not in Path(path).stem and not path.startswith("bench/results")
+    ]
     assert [path for path in missing if not (ROOT / path).exists()] == []
 
 
