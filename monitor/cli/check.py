@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.judgement import Outcome
-from exporters.api import answers
+from exporters.http import answers
 from exporters.otlp.push import OtlpPush
 from exporters.prometheus import create_registry
 from exporters.pushgateway import TIMEOUT_SECONDS, Group

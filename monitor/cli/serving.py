@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
-from exporters.api.app import create_app, exchange_tokens
-from exporters.api.runner import IDLE_SECONDS, Runner, Site
-from exporters.api.tokens import Tokens
+from exporters.http.app import create_app, exchange_tokens
+from exporters.http.runner import IDLE_SECONDS, Runner, Site
+from exporters.http.tokens import Tokens
 from exporters.otlp.push import OtlpPush, pushing
 from exporters.prometheus import create_registry
 from monitor.config import Mode, Server, Settings, Tls

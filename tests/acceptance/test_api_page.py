@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from exporters.api.openapi.calls import CALLS
-from exporters.api.tokens import Access
+from exporters.http.openapi.calls import CALLS
+from exporters.http.tokens import Access
 from tests.support.commands import ADMIN_TOKEN, Running, gallery_at, on_one_server
 from tests.support.http import Client
 from tests.support.openapi import ACCESS, codes

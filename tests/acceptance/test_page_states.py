@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporters.api.tokens import Tokens
-from exporters.api.viewing import VIEWING
+from exporters.http.tokens import Tokens
+from exporters.http.viewing import VIEWING
 from monitor.state.backfilled import Backfilled
 from monitor.state.runs import BatchRow
 from monitor.status import StatusBoard

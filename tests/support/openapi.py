@@ -11,10 +11,10 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from exporters.api.app import ROUTES
-from exporters.api.openapi.calls import CALLS
-from exporters.api.openapi.document import describe
-from exporters.api.openapi.replies import refusals
+from exporters.http.app import ROUTES
+from exporters.http.openapi.calls import CALLS
+from exporters.http.openapi.document import describe
+from exporters.http.openapi.replies import refusals
 
 Json = dict[str, Any]
 

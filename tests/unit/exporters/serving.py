@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request, Response, StreamResponse
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.api.app import create_app
-from exporters.api.events import PULSE, Pulse
-from exporters.api.gate import GATE, Gate
-from exporters.api.tokens import Tokens
+from exporters.http.app import create_app
+from exporters.http.events import PULSE, Pulse
+from exporters.http.gate import GATE, Gate
+from exporters.http.tokens import Tokens
 from monitor.status import StatusBoard
 from tests.support.openapi import mistakes
 from tests.unit.exporters.builders import Clock, board

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporters.api.alerts import Notified
-from exporters.api.tokens import Tokens
+from exporters.http.alerts import Notified
+from exporters.http.tokens import Tokens
 from monitor.state.alerts import WAKING, AlertRow, Notification
 from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import ADMIN, Served, bearer, serving

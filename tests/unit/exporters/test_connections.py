@@ -15,13 +15,13 @@ from aiohttp import web
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from exporters.api import body, connections, runner
-from exporters.api.app import create_app
-from exporters.api.context import CONTEXT
-from exporters.api.errors import MAX_BODY_BYTES
-from exporters.api.gate import GATE, Reason
-from exporters.api.tokens import Tokens
-from exporters.api.viewing import VIEWING
+from exporters.http import body, connections, runner
+from exporters.http.app import create_app
+from exporters.http.context import CONTEXT
+from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.gate import GATE, Reason
+from exporters.http.tokens import Tokens
+from exporters.http.viewing import VIEWING
 from monitor.state.control import Control
 from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import Clock, board

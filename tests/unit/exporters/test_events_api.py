@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from exporters.api.app import exchange_tokens
-from exporters.api.events import Pulse
-from exporters.api.viewing import VIEWING
+from exporters.http.app import exchange_tokens
+from exporters.http.events import Pulse
+from exporters.http.viewing import VIEWING
 from monitor.state.control import Control
 from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import NOON, a_census

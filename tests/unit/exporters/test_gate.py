@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from checks.errors import BusyError
-from exporters.api.gate import FAILURES_AT_ONCE
-from exporters.api.tokens import Tokens
+from exporters.http.gate import FAILURES_AT_ONCE
+from exporters.http.tokens import Tokens
 from tests.unit.exporters.serving import (
     ADMIN,
     BACKFILL,

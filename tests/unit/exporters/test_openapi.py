@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from exporters.api.app import ROUTES
-from exporters.api.openapi.calls import CALLS
-from exporters.api.openapi.parts import JSON
-from exporters.api.tokens import Access, Role, Tokens, refusal
+from exporters.http.app import ROUTES
+from exporters.http.openapi.calls import CALLS
+from exporters.http.openapi.parts import JSON
+from exporters.http.tokens import Access, Role, Tokens, refusal
 from tests.support.openapi import META_SCHEMA, document, operations, validator
 from tests.unit.exporters.serving import ADMIN, ALL_TOKENS, BACKFILL, Served, serving
 

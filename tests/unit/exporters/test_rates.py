@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.api.rates import Rates, client_of
+from exporters.http.rates import Rates, client_of
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=60)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from exporters.api.app import ROUTES
+from exporters.http.app import ROUTES
 from exporters.runbooks import render_runbook
 from grafana.generate.alerts import ALERTS
 from grafana.generate.healing import healing

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporters.api.gate import Refused
+from exporters.http.gate import Refused
 from grafana.generate.__main__ import FOLDER, files
 from grafana.generate.alerts import ALERTS
 from grafana.generate.healing import healing

@@ -12,9 +12,9 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
-from exporters.api.app import ROUTES
-from exporters.api.errors import MAX_BODY_BYTES
-from exporters.api.tokens import Access
+from exporters.http.app import ROUTES
+from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.tokens import Access
 from grafana.generate.__main__ import FOLDER
 from grafana.generate.alerts import ALERTS, JOB, Severity
 from grafana.generate.managed import DATASOURCE_UID

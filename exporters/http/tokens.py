@@ -1,0 +1,120 @@
+"""Who calls, by bearer token, and what they may call."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aiohttp import hdrs
+
+from exporters.http.errors import ApiError
+
+
+class Role(StrEnum):
+    """Who calls."""
+
+    ADMIN = "admin"
+    APP = "app"
+    ALERT = "alert"
+    READ = "read"
+    STRANGER = "stranger"
+    """No token, or none that is known."""
+
+
+class Access(StrEnum):
+    """What a route asks of its callers."""
+
+    PUBLIC = "public"
+    READ = "read"
+    BACKFILL = "backfill"
+    """The per-user backfill: the app's token will do."""
+    ALERT = "alert"
+    """Alertmanager's webhook: the alert token will do."""
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The configured tokens. None and the empty text: there is no such token."""
+
+    admin: str | None = field(default=None, repr=False)
+    app: str | None = field(default=None, repr=False)
+    alert: str | None = field(default=None, repr=False)
+    read: str | None = field(default=None, repr=False)
+
+    def role(self, authorization: str | None) -> Role:
+        """Whose token an Authorization header carries; the mightiest where tokens are equal."""
+        scheme, _, presented = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            return Role.STRANGER
+        given = _bytes(presented.strip())
+        known = (
+            (Role.ADMIN, self.admin),
+            (Role.APP, self.app),
+            (Role.ALERT, self.alert),
+            (Role.READ, self.read),
+        )
+        # Every token is compared, so that the time taken doesn't say which one came close.
+        matching = [
+            role for role, token in known if token and hmac.compare_digest(_bytes(token), given)
+        ]
+        return matching[0] if matching else Role.STRANGER
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
+    """Why `role` may not call a route that asks for `access`, or None."""
+    if access is Access.PUBLIC or role is Role.ADMIN:
+        return None
+    if access is Access.ALERT:
+        return _alert_refusal(role, tokens)
+    if role is Role.ALERT:
+        return _forbidden("The alert token may only call /api/alerts.")
+    if access is Access.READ:
+        return _unauthorized() if tokens.read and role is Role.STRANGER else None
+    if access is Access.BACKFILL and role is Role.APP:
+        return None
+    if not tokens.admin:
+        return _forbidden(
+            "No admin token is configured, so nothing can be changed over HTTP. Set"
+            " server.admin_token, or the variable CONSERVATOR_ADMIN_TOKEN, and restart."
+        )
+    if role is Role.STRANGER:
+        return _unauthorized()
+    return _forbidden(f"The {role} token may not do this; the admin token may.")
+
+
+def _alert_refusal(role: Role, tokens: Tokens) -> ApiError | None:
+    if role is Role.ALERT:
+        return None
+    if not tokens.alert and not tokens.admin:
+        return _forbidden(
+            "No alert token is configured, so no alert can be handed in. Set server.alert_token, or"
+            " server.alert_token_file, and restart."
+        )
+    if role is Role.STRANGER:
+        return _unauthorized()
+    return _forbidden(f"The {role} token may not do this; the alert token and the admin's may.")
+
+
+def _unauthorized() -> ApiError:
+    return ApiError(
+        401,
+        "unauthorized",
+        "This call needs the header `Authorization: Bearer TOKEN` with a token that is configured"
+        " for it.",
+        {hdrs.WWW_AUTHENTICATE: "Bearer"},
+    )
+
+
+def _forbidden(message: str) -> ApiError:
+    return ApiError(403, "forbidden", message)
+
+
+def app_only_one_user() -> ApiError:
+    """The app's token was used for a backfill of everyone."""
+    return _forbidden("The app token may backfill one user; `all` needs the admin token.")
