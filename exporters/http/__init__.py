@@ -1,22 +1,17 @@
 """The HTTP side: aiohttp application, routes, tokens, JSON.
 
-app       every route, with who may call it
-tokens    bearer tokens -> role; role and route -> allowed or refused
-gate      who is let in, how often; rates: the buckets for that
-requests  every request's id, and its line in the access log
-basic     a browser's password for reading -> the bearer token that it is
-errors    exceptions -> status, code, sentence; the headers of every response
-body      bytes -> a JSON object, strictly
-models    the bodies that calls take
-queries   query parameters and path numbers, strictly
-answers   records -> JSON; shapes/ are its types
-openapi/  the description of all calls; `description` serves it
-unchanged answers that whoever has them already is not sent again
-runner    the port; connections: what can't be read, comes too late or is not taken, before routes
-context   what the handlers share
-artworks, checks, healing, health, history, runs   the handlers, by subject
-pages     the HTML pages, and errors on the way to them as pages
-events    the stream that keeps open pages live
-viewing   what pages and streams share, read and rendered once for all
-static    style, scripts, the chart library
+routes      the table of routes: every call, who may make it, what it takes and answers
+routing     what a route is; a request becomes a call, an answer a response
+requests    parameters and bodies, as models; what is wrong with them, in sentences
+responses   answers, as models that read the domain's records
+openapi     the table as OpenAPI 3.1
+artworks, runs, checks, healing, alerts, health, pages, events   the handlers, by subject
+etag        what seldom changes: static files, runbooks, the description
+tokens      bearer tokens -> role; role and route -> allowed or refused
+auth        who is let in, how often; rate_limits: the buckets for that
+errors      every error code; exceptions -> status, code, sentence
+access_log  every request's id, and its line in the access log
+strict_json JSON in and out, strictly
+server      the port and its connections
+app         all of it as one application
 """

@@ -1,4 +1,4 @@
-"""/api/alerts: Alertmanager's webhook. An alert only wakes the loop, which counts for itself.
+"""POST /api/alerts: Alertmanager's webhook. An alert only wakes the loop, which counts for itself.
 
 Whatever a notification says, no number of it is believed: pause, breaker and cooldown are obeyed by
 whoever decides. What has been told before, by repeat_interval or a second Alertmanager, does
@@ -12,89 +12,64 @@ from datetime import datetime
 import structlog
 from aiohttp import web
 
-from exporters.http.body import read_object
-from exporters.http.context import context_of
-from exporters.http.errors import json_response
-from exporters.http.models import AlertBody, AlertsBody, parse_body
-from exporters.http.queries import limit
-from exporters.http.shapes.alerts import Alert, AlertList, Received
-from exporters.moments import moment
-from monitor.state.alerts import FIRING, AlertRow, Notification
+from exporters.http.requests import AlertsBody, AnyParameters
+from exporters.http.responses import Received
+from exporters.http.routing import Call
+from monitor.state.alerts import FIRING, Notification
 
 log = structlog.get_logger(__name__)
 
-SHOWN = 50
-"""So many are listed, unless `limit` says otherwise."""
-MOST_REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 """Of what was told, so much. An alert that comes and goes tells two things each time."""
 
 
-class Notified:
+class SeenAlerts:
     """What was told of alerts; what was not repeated for longest is forgotten first."""
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
-        self._most = most
-        self._said: dict[tuple[str, datetime, str], None] = {}
+    def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
+        self._max_remembered = max_remembered
+        self._seen: dict[tuple[str, datetime, str], None] = {}
 
     def is_new(self, alert: Notification) -> bool:
-        """Whether this was not said before; it is remembered."""
-        said = (alert.fingerprint, alert.starts_at, alert.status)
-        known = said in self._said
-        self._said.pop(said, None)
-        self._said[said] = None
-        if len(self._said) > self._most:
-            del self._said[next(iter(self._said))]
+        """Whether this was not told before; it is remembered."""
+        told = (alert.fingerprint, alert.starts_at, alert.status)
+        known = told in self._seen
+        self._seen.pop(told, None)
+        self._seen[told] = None
+        if len(self._seen) > self._max_remembered:
+            del self._seen[next(iter(self._seen))]
         return not known
 
 
-NOTIFIED = web.AppKey("notified", Notified)
+SEEN_ALERTS = web.AppKey("seen_alerts", SeenAlerts)
 
 
-async def take_alerts(request: web.Request) -> web.Response:
-    """Take a notification: what is new in it is recorded, and may wake the loop once."""
-    body = parse_body(AlertsBody, await read_object(request))
-    notified = request.app[NOTIFIED]
-    told = tuple(_notification(alert) for alert in body.alerts)
-    unheard = tuple(alert for alert in told if notified.is_new(alert))
-    taken = await context_of(request).commands.alerted(unheard)
-    for alert in taken.new:
+async def notify(call: Call[AnyParameters, AlertsBody]) -> Received:
+    """Alertmanager's webhook.
+
+    Takes a notification, version 4. A firing `ConservatorLegacyUntracked` makes the leader count
+    and decide now; whatever else it says is not believed. What was told before does nothing again.
+    """
+    seen = call.request.app[SEEN_ALERTS]
+    told = tuple(
+        Notification(alert.fingerprint, alert.starts_at, alert.status, alert.name)
+        for alert in call.body.alerts
+    )
+    new = tuple(alert for alert in told if seen.is_new(alert))
+    woken = (await call.context.commands.alerted(new)).woken
+    for alert in new:
         log.info(
             "alert_received",
             alert=alert.name,
             status=alert.status,
             fingerprint=alert.fingerprint,
             starts_at=alert.starts_at.isoformat(),
-            woken=taken.woken and alert.wakes,
+            woken=woken and alert.wakes,
         )
-    firing = sum(alert.status == FIRING for alert in taken.new)
-    return json_response(
-        Received(
-            woken=taken.woken,
-            recorded=taken.recorded,
-            firing=firing,
-            resolved=len(taken.new) - firing,
-            ignored=len(told) - len(taken.new),
-        )
-    )
-
-
-async def alerts(request: web.Request) -> web.Response:
-    """What Alertmanager told last, newest first."""
-    asked = limit(request, default=SHOWN)
-    rows = await context_of(request).commands.alerts(limit=asked)
-    return json_response(AlertList(alerts=[_row(row) for row in rows]))
-
-
-def _notification(alert: AlertBody) -> Notification:
-    return Notification(alert.fingerprint, alert.starts_at, alert.status, alert.name)
-
-
-def _row(row: AlertRow) -> Alert:
-    return Alert(
-        name=row.name,
-        status="firing" if row.status == FIRING else "resolved",
-        starts_at=moment(row.starts_at),
-        received_at=moment(row.received_at),
-        taken_by=row.taken_by,
-        fingerprint=row.fingerprint,
+    firing = sum(alert.status == FIRING for alert in new)
+    return Received(
+        woken=woken,
+        firing=firing,
+        resolved=len(new) - firing,
+        ignored=len(told) - len(new),
     )

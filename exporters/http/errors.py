@@ -1,9 +1,12 @@
-"""Exceptions in words: one JSON shape for everything that goes wrong."""
+"""What goes wrong: every code with its status, and one JSON shape for all of them.
+
+A browser that navigates gets the same sentence as a page; a call of the API never does.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import hdrs, web
@@ -11,115 +14,180 @@ from aiohttp.typedefs import Handler
 
 from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
-from exporters.http.shapes.base import Fault, Problem
+from exporters.http.strict_json import BODY_SECONDS, MAX_BODY_BYTES, JsonError, json_response
+from exporters.page.documents import STILL_POLICY, error_page
 from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY_BYTES = 65_536
+HTML = "text/html"
+TOO_LONG = "The request's address, or one of its headers, is too long to be read."
 
-_HARDENING = {
-    hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A word for programs: with which status it comes, and a sentence that may come with it."""
+
+    status: int
+    example: str
+
+
+CODES: Mapping[str, ErrorCode] = {
+    "bad_request": ErrorCode(400, "limit: expected a whole number from 1 to 200, found 'many'."),
+    "bad_json": ErrorCode(
+        400, "The body: expected JSON, but the key 'user_id' stands twice in one object."
+    ),
+    "bad_body": ErrorCode(400, "The body could not be read."),
+    "bad_http": ErrorCode(400, TOO_LONG),
+    "unauthorized": ErrorCode(
+        401,
+        "This call needs the header `Authorization: Bearer TOKEN` with a token that is configured"
+        " for it.",
+    ),
+    "forbidden": ErrorCode(403, "The app token may not do this; the admin token may."),
+    "not_found": ErrorCode(404, "There is no static file 'x.css'."),
+    "unknown_user": ErrorCode(404, "There is no user '42' in the users table."),
+    "unknown_run": ErrorCode(404, "There is no run 99; see /api/runs."),
+    "unknown_check": ErrorCode(404, "There is no check cenus; see /api/checks."),
+    "unknown_runbook": ErrorCode(404, "There is no runbook of an alert ConservatorDwn."),
+    "method_not_allowed": ErrorCode(405, "POST is not possible here; possible: GET, HEAD."),
+    "body_too_slow": ErrorCode(408, f"The body did not come within {BODY_SECONDS:g} s."),
+    "paused": ErrorCode(409, "Healing is paused: deploy. `conservator resume` ends it."),
+    "breaker_open": ErrorCode(
+        409,
+        "The breaker is open since 2026-01-31 12:00 UTC: 60 % of the pairs are legacy, more than"
+        " max_share.",
+    ),
+    "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
+    "held": ErrorCode(409, "The run was put down: paused."),
+    "lease_lost": ErrorCode(409, "Another process has taken run 12 over."),
+    "refused": ErrorCode(409, "The service is shutting down; ask again in a moment."),
+    "not_undoable": ErrorCode(409, "Run 12 is an undo itself; it can't be undone."),
+    "body_too_large": ErrorCode(413, f"The body is larger than {MAX_BODY_BYTES} bytes."),
+    "unsupported_media_type": ErrorCode(
+        415, "Content-Type: expected application/json in UTF-8, found 'text/plain'."
+    ),
+    "too_many_failures": ErrorCode(
+        429, "Too many wrong tokens from this client: try again in 3 s."
+    ),
+    "too_many_backfills": ErrorCode(429, "Too many backfills from this client: try again in 1 s."),
+    "internal": ErrorCode(500, "Something unforeseen went wrong; the service's log says what."),
+    "statement": ErrorCode(
+        500, "The database refused a statement: permission denied for table users."
+    ),
+    "catalogue": ErrorCode(
+        500, "There is no table art_sessions; say in catalog.artworks what it is called."
+    ),
+    "error": ErrorCode(500, "Run 12 failed: The database refused a statement."),
+    "database_unavailable": ErrorCode(503, "The database can't be reached: connection refused."),
+    "busy": ErrorCode(503, "Too many questions wait already; ask again in a moment."),
+    "no_census": ErrorCode(503, "No census was taken yet; try again after the first."),
+    "stale_census": ErrorCode(
+        503,
+        "The last census, of 2026-01-31T12:00:00.000Z, is too old to be right; see /api/checks for"
+        " why.",
+    ),
+    "not_ready": ErrorCode(503, "The database can't be reached: connection refused."),
+    "too_many_streams": ErrorCode(
+        503, "All streams for live pages are taken; this page stays as it is. Reload it later."
+    ),
+    "stopping": ErrorCode(503, "The service is stopping; come back in a moment."),
 }
-"""On every response that doesn't say otherwise."""
 
 
 class ApiError(Exception):
-    """Answer with this status, code and sentence."""
+    """Answer with this code and sentence. `status`: that of the code, unless the code is none of
+    CODES; `fields` stand beside the error in the answer."""
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        status: int | None = None,
+        fields: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status = CODES[code].status if status is None else status
         self.code = code
         self.message = message
         self.headers = headers or {}
-
-
-def bad_request(message: str, code: str = "bad_request") -> ApiError:
-    """The request itself is wrong: 400."""
-    return ApiError(400, code, message)
-
-
-def json_response(
-    payload: object, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    """`payload` as strict JSON: a number that JSON doesn't have is an error of ours."""
-    text = json.dumps(payload, allow_nan=False) + "\n"
-    return web.json_response(text=text, status=status, headers=headers)
+        self.fields = fields or {}
 
 
 def error_response(error: ApiError) -> web.Response:
     """The answer to a call that went wrong."""
-    payload = Problem(error=Fault(code=error.code, message=error.message))
+    payload = {**error.fields, "error": {"code": error.code, "message": error.message}}
     return json_response(payload, status=error.status, headers=error.headers)
 
 
+def navigates(request: web.Request) -> bool:
+    """Whether a browser goes there, and neither a script nor a program asks."""
+    return request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and HTML in request.headers.get(
+        hdrs.ACCEPT, ""
+    )
+
+
 @web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every exception into JSON; what nobody foresaw is logged, and not told."""
+async def errors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever goes wrong; what nobody foresaw is logged, and not told."""
     try:
         return await handler(request)
-    except ApiError as error:
+    except Exception as raised:
+        error = _api_error(request, raised)
+    if request.path.startswith("/api/") or not navigates(request):
         return error_response(error)
-    except web.HTTPException as error:
-        return error_response(_from_http(request, error))
-    except web.RequestPayloadError:
-        return error_response(bad_request("The body could not be read.", "bad_body"))
-    except ConservatorError as error:
-        return error_response(_from_ours(request, error))
-    except Exception:
-        log.exception("request_failed", method=request.method, path=_route(request))
-        message = "Something unforeseen went wrong; the service's log says what."
-        return error_response(ApiError(500, "internal", message))
+    return web.Response(
+        text=error_page(error.status, error.message),
+        status=error.status,
+        content_type=HTML,
+        headers={**error.headers, "Content-Security-Policy": STILL_POLICY},
+    )
+
+
+def _api_error(request: web.Request, raised: Exception) -> ApiError:
+    match raised:
+        case ApiError():
+            return raised
+        case JsonError():
+            return ApiError(raised.code, str(raised), raised.headers)
+        case web.HTTPException():
+            return _from_http(request, raised)
+        case web.RequestPayloadError():
+            return ApiError("bad_body", CODES["bad_body"].example)
+        case ConservatorError():
+            return _from_ours(request, raised)
+    log.error("request_failed", method=request.method, path=route_of(request), exc_info=raised)
+    return ApiError("internal", CODES["internal"].example)
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
     if isinstance(error, web.HTTPNotFound):
-        return ApiError(404, "not_found", "There is nothing at this path.")
+        return ApiError("not_found", "There is nothing at this path.")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         message = f"{request.method} is not possible here; possible: {allowed}."
-        return ApiError(405, "method_not_allowed", message, {hdrs.ALLOW: allowed})
+        return ApiError("method_not_allowed", message, {hdrs.ALLOW: allowed})
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        message = f"The body is larger than {MAX_BODY_BYTES} bytes."
-        return ApiError(413, "body_too_large", message)
-    return ApiError(error.status, "http", f"{error.reason}.")
+        return ApiError("body_too_large", CODES["body_too_large"].example)
+    return ApiError("http", f"{error.reason}.", status=error.status)
 
 
 def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
     if isinstance(error, UnknownUserError | UnknownRunError):
-        return ApiError(404, error.code, str(error))
+        return ApiError(error.code, str(error), status=404)
     if isinstance(error, RefusedError):
-        return ApiError(409, error.code, str(error))
+        return ApiError(error.code, str(error), status=409)
     if isinstance(error, DatabaseUnavailableError):
-        return ApiError(503, error.code, str(error))
+        return ApiError(error.code, str(error), status=503)
     if isinstance(error, BusyError):
-        return ApiError(503, error.code, str(error), {hdrs.RETRY_AFTER: "1"})
-    log.error("request_failed", path=_route(request), code=error.code, error=str(error))
-    return ApiError(500, error.code, str(error))
+        return ApiError(error.code, str(error), {hdrs.RETRY_AFTER: "1"}, status=503)
+    log.error("request_failed", path=route_of(request), code=error.code, error=str(error))
+    return ApiError(error.code, str(error), status=500)
 
 
-def _route(request: web.Request) -> str:
-    """The route's pattern, without ids."""
+def route_of(request: web.Request) -> str:
+    """The route as it stands in the table: an id in the path is nobody's business."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
-
-
-async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of a response that goes out."""
-    complete(response)
-    if request.secure:
-        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
-
-
-def complete(response: web.StreamResponse) -> None:
-    """Nothing is stored, framed, sniffed or run."""
-    for name, value in _HARDENING.items():
-        response.headers.setdefault(name, value)
-    response.headers[hdrs.SERVER] = "conservator"

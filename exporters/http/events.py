@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from exporters.http.auth import AUTHORIZER
 from exporters.http.errors import ApiError
-from exporters.http.gate import GATE
-from exporters.http.queries import parameters
-from exporters.http.viewing import viewing_of
+from exporters.http.routing import PlainCall
 from exporters.page.feed import ClosedError, Drawing, Feed, FullError, Stream
 
 BEAT_SECONDS = 15.0
@@ -34,20 +33,24 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class SseTimeouts:
     """How long the stream waits for what, in seconds."""
 
     beat: float = BEAT_SECONDS
     write: float = WRITE_SECONDS
 
 
-PULSE = web.AppKey("pulse", Pulse)
+SSE_TIMEOUTS = web.AppKey("sse_timeouts", SseTimeouts)
 
 
-async def events(request: web.Request) -> web.StreamResponse:
-    """Follow the snapshot until the reader or the service goes."""
-    parameters(request)
-    feed = viewing_of(request).feed
+async def follow_page(call: PlainCall) -> web.StreamResponse:
+    """What changes on the status page.
+
+    Server-sent events: `part` is a section with its HTML, `census` the newest counts, `beat` comes
+    where nothing changed for 15 seconds, `bye` when the service stops. Made for the page; the HTML
+    may change at any time.
+    """
+    request, feed = call.request, call.context.page.feed
     response = web.StreamResponse(headers=_HEADERS)
     if request.method == hdrs.METH_HEAD:
         return response
@@ -57,11 +60,13 @@ async def events(request: web.Request) -> web.StreamResponse:
             await _follow(request, response, feed, stream)
     except FullError:
         message = "All streams for live pages are taken; this page stays as it is. Reload it later."
-        raise ApiError(503, "too_many_streams", message, {"Retry-After": "30"}) from None
+        raise ApiError("too_many_streams", message, {"Retry-After": "30"}) from None
     except ClosedError:
-        raise ApiError(503, "stopping", "The service is stopping; come back in a moment.") from None
-    except (ConnectionError, TimeoutError):
-        pass  # the reader has gone
+        raise ApiError("stopping", "The service is stopping; come back in a moment.") from None
+    except (ConnectionError, TimeoutError):  # the reader has gone
+        if request.transport is not None:
+            # A mere close would wait until the reader has taken the rest.
+            request.transport.abort()
     return response
 
 
@@ -69,7 +74,7 @@ async def _follow(
     request: web.Request, response: web.StreamResponse, feed: Feed, stream: Stream
 ) -> None:
     """Send what is new as often as there is something, a heartbeat where there is not."""
-    gate, beat = request.app[GATE], request.app[PULSE].beat
+    authorizer, beat = request.app[AUTHORIZER], request.app[SSE_TIMEOUTS].beat
     # What a browser waits before it comes again by itself.
     await _send(request, response, "retry: 10000\n\n")
     while True:
@@ -81,7 +86,7 @@ async def _follow(
         if feed.closed:
             await _send(request, response, _event("bye", {}))
             return
-        if not gate.still_admits(request):
+        if not authorizer.still_admits(request):
             return  # the page comes again, and hears that its token is none any more
         if not text and feed.latest is not None:
             text = "".join(_told(stream.news(feed.latest)))
@@ -114,7 +119,7 @@ def _event(name: str, data: object) -> str:
 
 async def _send(request: web.Request, response: web.StreamResponse, text: str) -> None:
     """Raises ConnectionError, TimeoutError: the reader has gone."""
-    await asyncio.wait_for(response.write(text.encode()), request.app[PULSE].write)
+    await asyncio.wait_for(response.write(text.encode()), request.app[SSE_TIMEOUTS].write)
     if request.transport is None:
         # A connection that ends while a write waits for it lets the write come back as if it had
         # been taken.

@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
-from exporters.http import answers
-from exporters.http.body import read_object
-from exporters.http.context import context_of
-from exporters.http.errors import json_response
-from exporters.http.models import EmptyBody, PauseBody, parse_body
-from exporters.http.queries import parameters
-from exporters.http.shapes.healing import Paused, Resumed
-
-
-async def healing(request: web.Request) -> web.Response:
-    """How healing stands, from memory: the last decision, the switches, the breaker."""
-    parameters(request)
-    context = context_of(request)
-    status = context.board.current
-    return json_response(answers.healing(status, observe=context.observe))
+from exporters.http.requests import EmptyBody, NoParameters, PauseBody
+from exporters.http.responses import (
+    Breaker,
+    BreakerClosed,
+    DecisionView,
+    Healing,
+    Paused,
+    Resumed,
+)
+from exporters.http.routing import Call, PlainCall
 
 
-async def pause(request: web.Request) -> web.Response:
-    """Nobody writes from now on."""
-    parameters(request)
-    body = parse_body(PauseBody, await read_object(request, may_be_empty=True))
-    await context_of(request).commands.pause(body.reason)
-    return json_response(Paused(paused=True, reason=body.reason))
+async def get_healing(call: PlainCall) -> Healing:
+    """How healing stands.
+
+    From memory: the last decision with its reason, pause, suspension, breaker.
+    """
+    status = call.context.board.current
+    control, decision = status.control, None
+    if status.decision is not None:
+        decision = DecisionView.model_validate(status.decision)
+        decision = decision.model_copy(update={"decided_at": status.decided_at})
+    return Healing(
+        mode="observe" if call.context.observe else "heal",
+        decision=decision,
+        paused=control.paused,
+        paused_reason=control.paused_reason,
+        suspended=control.suspended,
+        suspended_reason=control.suspended_reason,
+        breaker=Breaker.model_validate(control),
+        recurring=status.recurring,
+    )
 
 
-async def resume(request: web.Request) -> web.Response:
-    """End a pause, and a suspension."""
-    parameters(request)
-    parse_body(EmptyBody, await read_object(request, may_be_empty=True))
-    await context_of(request).commands.resume()
-    return json_response(Resumed(paused=False, suspended=False))
+async def pause(call: Call[NoParameters, PauseBody]) -> Paused:
+    """The kill switch.
+
+    Nobody writes from now on: no automatic run, no run by hand, no undo. Every replica obeys before
+    its next batch.
+    """
+    await call.context.commands.pause(call.body.reason)
+    return Paused(reason=call.body.reason)
 
 
-async def reset_breaker(request: web.Request) -> web.Response:
-    """A person has looked: close the breaker."""
-    parameters(request)
-    parse_body(EmptyBody, await read_object(request, may_be_empty=True))
-    done = await context_of(request).commands.reset_breaker()
-    return json_response(answers.reset(done))
+async def resume(call: Call[NoParameters, EmptyBody]) -> Resumed:
+    """End a pause, and a suspension.
+
+    Healing goes on; the loop counts and decides at once.
+    """
+    await call.context.commands.resume()
+    return Resumed()
+
+
+async def reset_breaker(call: Call[NoParameters, EmptyBody]) -> BreakerClosed:
+    """Close the breaker.
+
+    For a person who has looked. The legacy share of the newest census is accepted until it has
+    fallen.
+    """
+    return BreakerClosed.model_validate(await call.context.commands.reset_breaker())

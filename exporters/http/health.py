@@ -8,26 +8,30 @@ from aiohttp import hdrs, web
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 
-from exporters.http.context import context_of
-from exporters.http.errors import json_response
-from exporters.http.shapes.base import Fault
-from exporters.http.shapes.service import Alive, NotReady, Ready
+from exporters.http.errors import ApiError
+from exporters.http.responses import Alive, Ready
+from exporters.http.routing import ProbeCall
 from monitor.status import Status
 
 
-async def healthz(_: web.Request) -> web.Response:
-    """The process serves requests."""
-    return json_response(Alive(status="ok"))
+async def is_alive(_: ProbeCall) -> Alive:
+    """Alive?
+
+    The process serves requests. Never needs a token.
+    """
+    return Alive()
 
 
-async def readyz(request: web.Request) -> web.Response:
-    """Ready for work; if not, 503 with every reason."""
-    status = context_of(request).board.current
-    reasons = not_ready_because(status)
-    if not reasons:
-        return json_response(Ready(ready=True, reasons=[]))
-    error = Fault(code="not_ready", message=" ".join(reasons))
-    return json_response(NotReady(ready=False, reasons=reasons, error=error), status=503)
+async def is_ready(call: ProbeCall) -> Ready:
+    """Ready for work?
+
+    The database is reachable, and the state schema the one that this version needs.
+    """
+    reasons = not_ready_because(call.context.board.current)
+    if reasons:
+        fields = {"ready": False, "reasons": reasons}
+        raise ApiError("not_ready", " ".join(reasons), fields=fields)
+    return Ready()
 
 
 def not_ready_because(status: Status) -> list[str]:
@@ -39,13 +43,18 @@ def not_ready_because(status: Status) -> list[str]:
     return []
 
 
-async def metrics(request: web.Request) -> web.Response:
-    """Prometheus text or OpenMetrics, as the scraper prefers."""
-    encode, content_type = _encoder(",".join(request.headers.getall(hdrs.ACCEPT, [])))
+async def get_metrics(call: ProbeCall) -> web.Response:
+    """Metrics for Prometheus.
+
+    Prometheus text or OpenMetrics, as `Accept` prefers, compressed for who takes gzip. From memory:
+    a scrape never touches the database.
+    """
+    headers = call.request.headers
+    encode, content_type = _encoder(",".join(headers.getall(hdrs.ACCEPT, [])))
     response = web.Response(
-        body=encode(context_of(request).registry), headers={hdrs.CONTENT_TYPE: content_type}
+        body=encode(call.context.registry), headers={hdrs.CONTENT_TYPE: content_type}
     )
-    if gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+    if gzip_accepted(headers.get(hdrs.ACCEPT_ENCODING, "")):
         response.enable_compression(web.ContentCoding.gzip)
     return response
 

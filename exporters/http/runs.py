@@ -2,64 +2,82 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from exporters.http import answers
-from exporters.http.body import read_object
-from exporters.http.context import context_of
-from exporters.http.errors import json_response
-from exporters.http.models import UndoBody, parse_body
-from exporters.http.queries import MAX_LIMIT, next_page, no_such_run, page, parameters, run_id
-from exporters.http.shapes.artworks import Accepted
-from exporters.http.shapes.runs import NothingToUndo, RunInFull, RunList, WaitedRun
+from exporters.http.requests import (
+    BatchesPage,
+    NoBody,
+    RunParameters,
+    RunsPage,
+    UndoBody,
+    unknown_run,
+)
+from exporters.http.responses import (
+    Accepted,
+    NothingToUndo,
+    RunInFull,
+    RunList,
+    WaitedRun,
+    WouldTakeBack,
+)
+from exporters.http.routing import Call, Replied, Reply
 
-RUNS_A_PAGE = 50
 
+async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
+    """Runs, the newest first.
 
-async def runs(request: web.Request) -> web.Response:
-    """The newest runs first; `next` is the `before` of the page that follows, or null."""
-    asked = page(request, "before", default_limit=RUNS_A_PAGE)
+    Page by page: go on with `before` set to `next` until that is null.
+    """
+    asked = call.parameters
     # One more than asked for tells whether another page follows.
-    found = await context_of(request).commands.runs(limit=asked.limit + 1, before=asked.cursor)
+    found = await call.context.commands.runs(limit=asked.limit + 1, before=asked.before)
     shown = found[: asked.limit]
     following = shown[-1].id if len(found) > asked.limit else None
-    listed = RunList(runs=[answers.run(run) for run in shown], next=following)
-    return json_response(listed, headers=next_page(request, "before", following))
+    page = RunList.model_validate({"runs": shown, "next": following})
+    return Reply(page, headers=_next_page(call.request, "before", following))
 
 
-async def run(request: web.Request) -> web.Response:
-    """One run with the seconds that it waited by reason, some of the pairs that it put aside, and
-    its batches in order; `next` is the `after` of the page that follows."""
-    number = run_id(request)
-    asked = page(request, "after", default_limit=MAX_LIMIT)
-    commands = context_of(request).commands
-    found = await commands.run(number)
-    if found is None:
-        raise no_such_run(number)
-    after = asked.cursor or 0
-    batches = await commands.batches(number, limit=asked.limit + 1, after=after)
+async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:
+    """One run with its batches.
+
+    What it did, what it waited for, what it put aside; its batches page by page.
+    """
+    asked, commands = call.parameters, call.context.commands
+    run = await commands.run(asked.run_id)
+    if run is None:
+        raise unknown_run(asked.run_id)
+    batches = await commands.batches(asked.run_id, limit=asked.limit + 1, after=asked.after or 0)
     shown = batches[: asked.limit]
     following = shown[-1].number if len(batches) > asked.limit else None
-    return json_response(
-        RunInFull(
-            run=WaitedRun(**answers.run(found), waits=dict(await commands.waits(number))),
-            quarantine=[answers.quarantined(p) for p in await commands.quarantine(number)],
-            batches=[answers.batch(batch) for batch in shown],
-            next=following,
-        ),
-        headers=next_page(request, "after", following),
+    waits = dict(await commands.waits(asked.run_id))
+    page = RunInFull.model_validate(
+        {
+            "run": WaitedRun.model_validate(run).model_copy(update={"waits": waits}),
+            "quarantine": await commands.quarantine(asked.run_id),
+            "batches": shown,
+            "next": following,
+        }
     )
+    return Reply(page, headers=_next_page(call.request, "after", following))
 
 
-async def undo(request: web.Request) -> web.Response:
-    """Take a run's impressions back, in the background; or say what an undo would find."""
-    number = run_id(request)
-    parameters(request)
-    body = parse_body(UndoBody, await read_object(request, may_be_empty=True))
-    commands = context_of(request).commands
-    if body.dry_run:
-        return json_response(answers.would_undo(await commands.would_undo(number)))
-    started = await commands.undo(number)
-    if started is None:  # nothing to take back, so nothing was accepted
-        return json_response(NothingToUndo(undone=0, run_id=None))
-    return json_response(Accepted(run_id=started), status=202)
+async def undo_run(call: Call[RunParameters, UndoBody]) -> Replied:
+    """Take a run back.
+
+    Deletes that run's impressions, except those that were viewed again since, in the background,
+    and suspends automatic healing until `resume`. `dry_run` only counts.
+    """
+    run_id, commands = call.parameters.run_id, call.context.commands
+    if call.body.dry_run:
+        return WouldTakeBack.model_validate(await commands.would_undo(run_id))
+    started = await commands.undo(run_id)
+    return NothingToUndo() if started is None else Reply(Accepted(run_id=started), status=202)
+
+
+def _next_page(request: web.Request, cursor: str, following: int | None) -> dict[str, str]:
+    """The header that leads to the page that follows, where one does."""
+    if following is None:
+        return {}
+    query = request.rel_url.update_query({cursor: str(following)}).raw_query_string
+    # Relative to the page itself, so that it leads there through any proxy.
+    return {hdrs.LINK: f'<?{query}>; rel="next"'}

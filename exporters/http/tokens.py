@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from aiohttp import hdrs
 
-from exporters.http.errors import ApiError
+from exporters.http.errors import CODES, ApiError
 
 
 class Role(StrEnum):
@@ -103,16 +103,12 @@ def _alert_refusal(role: Role, tokens: Tokens) -> ApiError | None:
 
 def _unauthorized() -> ApiError:
     return ApiError(
-        401,
-        "unauthorized",
-        "This call needs the header `Authorization: Bearer TOKEN` with a token that is configured"
-        " for it.",
-        {hdrs.WWW_AUTHENTICATE: "Bearer"},
+        "unauthorized", CODES["unauthorized"].example, {hdrs.WWW_AUTHENTICATE: "Bearer"}
     )
 
 
 def _forbidden(message: str) -> ApiError:
-    return ApiError(403, "forbidden", message)
+    return ApiError("forbidden", message)
 
 
 def app_only_one_user() -> ApiError:

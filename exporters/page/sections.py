@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporters.moments import moment_or_none
 from exporters.page.active import active
 from exporters.page.checks import check_rows
 from exporters.page.counts import counts_of
@@ -16,6 +15,7 @@ from exporters.page.scene import Scene
 from exporters.page.summary import summarise
 from exporters.page.switches import switches
 from exporters.page.templates import render
+from exporters.timestamps import iso_utc
 
 _VIEWS: tuple[tuple[str, Callable[[Scene], object]], ...] = (
     ("sentence", lambda scene: summarise(scene.status, scene.now)),
@@ -54,5 +54,5 @@ def _database(scene: Scene) -> dict[str, str | None]:
     status = scene.status
     return {
         "error": None if status.database_up else status.database_error,
-        "last": moment_or_none(None if status.census is None else status.census.as_of),
+        "last": None if status.census is None else iso_utc(status.census.as_of),
     }

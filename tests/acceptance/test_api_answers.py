@@ -104,7 +104,6 @@ def read_all(reader: Reader) -> None:
         tag = reader.get(path, name=name).headers["Etag"]
         assert reader.get(path, name=name, **{"If-None-Match": tag}).status == 304
     assert reader.post("/api/alerts", NOTIFICATION).json["firing"] == 1
-    assert reader.get("/api/alerts").json["alerts"][0]["status"] == "firing"
 
 
 def heal_one_and_all(reader: Reader, work: Workplace, service: Running) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from exporters.http.routing import CONTEXT
 from exporters.http.tokens import Tokens
-from exporters.http.viewing import VIEWING
 from monitor.state.backfilled import Backfilled
 from monitor.state.runs import BatchRow
 from monitor.status import StatusBoard
@@ -139,7 +139,7 @@ async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() 
     async with serving(TOKENS, shown=StatusBoard(FINE)) as served, browser() as chromium:
         app = served.client.app
         assert app is not None
-        feed = app[VIEWING].feed
+        feed = app[CONTEXT].page.feed
         async with visit(chromium, address(served)) as tab:
             await tab.open()
             await wait_until(lambda: feed.open_streams == 1)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from exporters.http.alerts import Notified
+from exporters.http.alerts import SeenAlerts
 from exporters.http.tokens import Tokens
-from monitor.state.alerts import WAKING, AlertRow, Notification
+from monitor.state.alerts import WAKING, Notification
 from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import ADMIN, Served, bearer, serving
 
@@ -65,13 +64,7 @@ def received(logs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def done(*, woken: bool, firing: int = 0, resolved: int = 0, ignored: int = 0) -> dict[str, Any]:
-    return {
-        "woken": woken,
-        "recorded": True,
-        "firing": firing,
-        "resolved": resolved,
-        "ignored": ignored,
-    }
+    return {"woken": woken, "firing": firing, "resolved": resolved, "ignored": ignored}
 
 
 def asked(served: Served) -> list[list[str]]:
@@ -96,7 +89,7 @@ async def test_legacy_that_fires_wakes_the_loop_and_asks_for_nothing_else(served
         (WAKING.lower(), "firing"),
     ],
 )
-async def test_whatever_else_is_told_is_taken_and_recorded_and_wakes_nobody(
+async def test_whatever_else_is_told_is_taken_and_wakes_nobody(
     served: Served, name: str, status: str
 ) -> None:
     with capture_logs() as logs:
@@ -164,30 +157,13 @@ async def test_a_notification_without_alerts_is_taken(served: Served) -> None:
 
 
 def test_what_is_remembered_is_bounded_and_what_is_repeated_stays() -> None:
-    notified = Notified(most=3)
+    notified = SeenAlerts(max_remembered=3)
     bodies = [Notification(str(number), NOON, "firing", WAKING) for number in range(4)]
     assert [notified.is_new(body) for body in bodies[:3]] == [True] * 3
     assert not notified.is_new(bodies[0])
     assert notified.is_new(bodies[3])
     assert [notified.is_new(bodies[number]) for number in (0, 2, 3)] == [False] * 3
     assert notified.is_new(bodies[1])
-
-
-async def test_what_was_told_is_listed_with_when_and_to_whom(served: Served) -> None:
-    row = AlertRow("1a30", NOON, "firing", WAKING, NOON + timedelta(seconds=1.5), "a:1")
-    served.commands.found_alerts = (row,) * 3
-    async with served.client.get(ALERTS, params={"limit": "1"}, headers=ADMIN) as response:
-        assert (await response.json())["alerts"] == [
-            {
-                "name": WAKING,
-                "status": "firing",
-                "starts_at": "2026-01-31T12:00:00.000Z",
-                "received_at": "2026-01-31T12:00:01.500Z",
-                "taken_by": "a:1",
-                "fingerprint": "1a30",
-            }
-        ]
-    assert served.commands.asked == [("alerts", 1)]
 
 
 @pytest.mark.parametrize(

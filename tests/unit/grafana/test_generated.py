@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporters.http.gate import Refused
+from exporters.http.auth import RefusedCalls
 from grafana.generate.__main__ import FOLDER, files
 from grafana.generate.alerts import ALERTS
 from grafana.generate.healing import healing
@@ -29,7 +29,7 @@ UNSHOWN = {
 
 
 def exported() -> set[str]:
-    own = {f"{family.name}_total" for family in Refused().collect()}
+    own = {f"{family.name}_total" for family in RefusedCalls().collect()}
     return {f"conservator_{name}" for name, _ in series(at_work())} | own
 
 

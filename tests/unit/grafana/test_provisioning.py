@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
-from exporters.http.app import ROUTES
-from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.routes import ROUTES
+from exporters.http.strict_json import MAX_BODY_BYTES
 from exporters.http.tokens import Access
 from grafana.generate.__main__ import FOLDER
 from grafana.generate.alerts import ALERTS, JOB, Severity
@@ -109,7 +109,7 @@ def test_the_webhook_is_the_route_that_takes_alerts() -> None:
     [hook] = receiver["webhook_configs"]
     url = urlsplit(hook["url"])
     assert ("POST", url.path) in {
-        (m, path) for m, path, access, _ in ROUTES if access is Access.ALERT
+        (route.method, route.path) for route in ROUTES if route.access is Access.ALERT
     }
     assert (url.hostname, url.port) == (JOB, Server().port)
     assert hook["send_resolved"]

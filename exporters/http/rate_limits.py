@@ -1,4 +1,4 @@
-"""How often somebody may do something: a bucket of tokens for each, in bounded memory.
+"""How often a client may do something: a bucket of tokens for each, in bounded memory.
 
 A bucket holds `burst` at most and fills by `per_second`; what is done takes one out. Whoever has
 not come for longest is forgotten first, and begins with a full bucket again.
@@ -11,7 +11,9 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
+_IPV6_SUBSCRIBER = 64
+"""Bits of an IPv6 address that one subscriber holds: all the addresses below them are its own."""
 
 
 @dataclass(slots=True)
@@ -20,46 +22,37 @@ class _Bucket:
     at: float
 
 
-class Rates:
-    """Buckets by who comes. Moments are seconds on one clock that is passed in."""
+class RateLimiter:
+    """Buckets by client. Moments are seconds on one clock that is passed in."""
 
     def __init__(
-        self, *, burst: int, per_second: float, most_remembered: int = MOST_REMEMBERED
+        self, *, burst: int, per_second: float, max_remembered: int = MAX_REMEMBERED
     ) -> None:
         self._burst = burst
         self._per_second = per_second
-        self._most = most_remembered
+        self._max_remembered = max_remembered
         self._buckets: dict[Hashable, _Bucket] = {}
 
     def __len__(self) -> int:
         """How many are remembered."""
         return len(self._buckets)
 
-    def wait_seconds(self, who: Hashable, now: float) -> int:
-        """How long until `who` may; 0: now. Takes nothing."""
-        left = self._left(who, now)
-        return 0 if left >= 1 else math.ceil((1 - left) / self._per_second)
-
-    def take(self, who: Hashable, now: float) -> int:
+    def take(self, client: Hashable, now: float) -> int:
         """Take one out where there is one, which is 0; else how many seconds until there is."""
-        left = self._left(who, now)
+        left = self._left(client, now)
         wait = 0 if left >= 1 else math.ceil((1 - left) / self._per_second)
         # Put anew at the end: the first is who has not come for longest.
-        self._buckets.pop(who, None)
-        self._buckets[who] = _Bucket(left - 1 if wait == 0 else left, now)
-        if len(self._buckets) > self._most:
+        self._buckets.pop(client, None)
+        self._buckets[client] = _Bucket(left - 1 if wait == 0 else left, now)
+        if len(self._buckets) > self._max_remembered:
             del self._buckets[next(iter(self._buckets))]
         return wait
 
-    def _left(self, who: Hashable, now: float) -> float:
-        bucket = self._buckets.get(who)
+    def _left(self, client: Hashable, now: float) -> float:
+        bucket = self._buckets.get(client)
         if bucket is None:
             return float(self._burst)
         return min(self._burst, bucket.left + max(0.0, now - bucket.at) * self._per_second)
-
-
-_IPV6_SUBSCRIBER = 64
-"""Bits of an IPv6 address that one subscriber holds: all the addresses below them are its own."""
 
 
 def client_of(address: str | None) -> str:

@@ -1,51 +1,65 @@
-"""Bytes -> a JSON object, strictly: what two readers could read differently is refused."""
+"""JSON in and out, strictly: what two readers could read differently is refused."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import NoReturn
 
 from aiohttp import hdrs, web
 
-from exporters.http.errors import ApiError, bad_request
-
 JSON = "application/json"
+MAX_BODY_BYTES = 65_536
 BODY_SECONDS = 10.0
 """How long a body may take to come."""
 
 
-async def read_object(request: web.Request, *, may_be_empty: bool = False) -> dict[str, object]:
-    """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
+class JsonError(Exception):
+    """A body that is not taken; `code` says why."""
+
+    def __init__(self, message: str, code: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.headers = headers or {}
+
+
+def json_response(
+    payload: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """`payload` as strict JSON: a number that JSON doesn't have is an error of ours."""
+    text = json.dumps(payload, allow_nan=False) + "\n"
+    return web.json_response(text=text, status=status, headers=headers)
+
+
+async def read_object(request: web.Request, *, may_be_empty: bool) -> dict[str, object]:
+    """The body as a JSON object; {} for no body where that is allowed. Raises JsonError."""
     _check_coding(request)
-    raw = await _whole(request)
+    raw = await _read_in_time(request)
     if not raw and may_be_empty:
         return {}
     _check_content_type(request)
     document = parse_json(raw)
     if not isinstance(document, dict):
-        raise bad_request(f"The body: expected a JSON object, found {kind(document)}.")
+        message = f"The body: expected a JSON object, found {kind(document)}."
+        raise JsonError(message, "bad_request")
     return document
 
 
-async def _whole(request: web.Request) -> bytes:
+async def _read_in_time(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError:
-        raise ApiError(
-            web.HTTPRequestTimeout.status_code,
-            "body_too_slow",
-            f"The body did not come within {BODY_SECONDS:g} s.",
-            {hdrs.CONNECTION: "close"},
-        ) from None
+        message = f"The body did not come within {BODY_SECONDS:g} s."
+        raise JsonError(message, "body_too_slow", {hdrs.CONNECTION: "close"}) from None
 
 
 def parse_json(raw: bytes) -> object:
-    """RFC 8259 JSON in UTF-8, each key once, no NaN or Infinity. Raises ApiError."""
+    """RFC 8259 JSON in UTF-8, each key once, no NaN or Infinity. Raises JsonError."""
     try:
         return json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_no_constant
+            raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
         )
     except RecursionError:
         raise _not_json("it is nested too deeply") from None
@@ -68,10 +82,9 @@ def _check_coding(request: web.Request) -> None:
     """Bodies are small, and what is packed small may be large: none is unpacked."""
     codings = ", ".join(request.headers.getall(hdrs.CONTENT_ENCODING, ()))
     if codings.strip().lower() not in {"", "identity"}:
-        raise ApiError(
-            web.HTTPUnsupportedMediaType.status_code,
-            "unsupported_media_type",
+        raise JsonError(
             f"Content-Encoding: expected none, found {codings[:60]!r}; send the body as it is.",
+            "unsupported_media_type",
             {hdrs.ACCEPT_ENCODING: "identity"},
         )
 
@@ -81,14 +94,11 @@ def _check_content_type(request: web.Request) -> None:
         return
     charset = request.charset or "utf-8"
     if request.content_type != JSON or charset.lower() not in {"utf-8", "utf8"}:
-        raise ApiError(
-            415,
-            "unsupported_media_type",
-            f"Content-Type: expected {JSON} in UTF-8, found {request.content_type!r}.",
-        )
+        message = f"Content-Type: expected {JSON} in UTF-8, found {request.content_type!r}."
+        raise JsonError(message, "unsupported_media_type")
 
 
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document: dict[str, object] = {}
     for key, value in pairs:
         if not is_unicode(key):
@@ -99,12 +109,12 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return document
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _not_json(why: str) -> ApiError:
-    return bad_request(f"The body: expected JSON, but {why}.", "bad_json")
+def _not_json(why: str) -> JsonError:
+    return JsonError(f"The body: expected JSON, but {why}.", "bad_json")
 
 
 def kind(value: object) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from aiohttp import web
-
-from exporters.http.context import Context
 from exporters.page.chart import SPANS, point_of, with_newest
 from exporters.page.feed import Drawing, Feed
 from exporters.page.kept import Kept, Known
 from exporters.page.scene import RunsSeen, Scene
 from exporters.page.sections import Section, sections
+from exporters.prometheus import Clock
+from monitor.commands import Commands
 from monitor.state.census_series import CensusPoint
-from monitor.status import Status
+from monitor.status import Status, StatusBoard
 
 RUNS_SHOWN = 10
 RUNS_SECONDS = 2.0
@@ -27,31 +26,42 @@ SECTIONS_SECONDS = 1.0
 Points = tuple[CensusPoint, ...]
 
 
-class Viewing:
+class PageState:
     """One an application. Reads each thing once for all who look at it."""
 
-    def __init__(self, context: Context, *, may_act: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        board: StatusBoard,
+        commands: Commands,
+        *,
+        observe: bool,
+        may_act: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
         """`may_act`: whether there is an admin token right now; tokens may be replaced."""
-        self._context = context
+        self._board = board
+        self._commands = commands
+        self._observe = observe
+        self._clock = clock
         self.may_act = may_act
         self._runs: Kept[RunsSeen] = Kept(
-            self._read_runs, RunsSeen(), seconds=RUNS_SECONDS, clock=context.clock
+            self._read_runs, RunsSeen(), seconds=RUNS_SECONDS, clock=clock
         )
         self._series = {key: self._kept_series(span) for key, (_, span) in SPANS.items()}
         self._rendered: tuple[Scene, tuple[Section, ...]] | None = None
-        self.feed = Feed(context.board, self.draw)
+        self.feed = Feed(board, self.draw)
 
     async def scene(self) -> Scene:
         """How things are now."""
-        status = self._context.board.current
+        status = self._board.current
         known = await self._runs.get(_what_runs_depend_on(status))
         history = known.value
         if known.error is not None:
             history = RunsSeen(history.runs, history.more, known.error)
         return Scene(
             status=status,
-            now=self._context.clock(),
-            observe=self._context.observe,
+            now=self._clock(),
+            observe=self._observe,
             may_act=self.may_act(),
             history=history,
         )
@@ -81,10 +91,10 @@ class Viewing:
     async def series(self, span: str) -> Known[Points]:
         """The counts over one of SPANS, the newest census included."""
         known = await self._series[span].get()
-        census = self._context.board.current.census
+        census = self._board.current.census
         return Known(with_newest(known.value, census, SPANS[span][1]), known.error)
 
-    async def close(self, _: web.Application) -> None:
+    async def close(self) -> None:
         """End the streams, and what is being read."""
         await self.feed.close()
         await self._runs.close()
@@ -92,14 +102,14 @@ class Viewing:
             await kept.close()
 
     async def _read_runs(self) -> RunsSeen:
-        found = await self._context.commands.runs(limit=RUNS_SHOWN + 1, before=None)
+        found = await self._commands.runs(limit=RUNS_SHOWN + 1, before=None)
         return RunsSeen(found[:RUNS_SHOWN], len(found) > RUNS_SHOWN)
 
     def _kept_series(self, span: timedelta) -> Kept[Points]:
         async def read() -> Points:
-            return await self._context.commands.census_series(span)
+            return await self._commands.census_series(span)
 
-        return Kept(read, (), seconds=SERIES_SECONDS, clock=self._context.clock)
+        return Kept(read, (), seconds=SERIES_SECONDS, clock=self._clock)
 
 
 def _what_runs_depend_on(status: Status) -> tuple[object, ...]:
@@ -111,11 +121,3 @@ def _what_runs_depend_on(status: Status) -> tuple[object, ...]:
         status.counters.get(("heal_runs", "")),
         status.counters.get(("heal_impressions", "")) if run is None else None,
     )
-
-
-VIEWING = web.AppKey("viewing", Viewing)
-
-
-def viewing_of(request: web.Request) -> Viewing:
-    """The application's."""
-    return request.app[VIEWING]

@@ -1,4 +1,4 @@
-"""The gate: failures and backfills are limited for each client, counted, and never lock out."""
+"""Wrong tokens and backfills are limited for each client, counted, and never lock out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from checks.errors import BusyError
-from exporters.http.gate import FAILURES_AT_ONCE
+from exporters.http.auth import MAX_FAILURES
 from exporters.http.tokens import Tokens
 from tests.unit.exporters.serving import (
     ADMIN,
     BACKFILL,
     Served,
+    authorizer_of,
     bearer,
-    gate_of,
     refused,
     serving,
 )
@@ -28,7 +28,7 @@ async def status(served: Served, path: str, headers: dict[str, str] | None = Non
 
 
 async def test_after_too_many_wrong_tokens_it_says_when_to_come_back(served: Served) -> None:
-    for _ in range(FAILURES_AT_ONCE):
+    for _ in range(MAX_FAILURES):
         assert await status(served, PAUSE, WRONG) == 401
     async with served.client.post(PAUSE, headers=WRONG, json={}) as response:
         assert response.status == 429
@@ -42,7 +42,7 @@ async def test_after_too_many_wrong_tokens_it_says_when_to_come_back(served: Ser
 
 
 async def test_the_right_token_is_let_in_whatever_others_tried(served: Served) -> None:
-    for _ in range(FAILURES_AT_ONCE + 5):
+    for _ in range(MAX_FAILURES + 5):
         await status(served, PAUSE, WRONG)
     assert await status(served, PAUSE, ADMIN) == 200
     async with served.client.get("/healthz") as response:
@@ -51,7 +51,7 @@ async def test_the_right_token_is_let_in_whatever_others_tried(served: Served) -
 
 async def test_a_wrong_token_counts_even_where_none_is_needed() -> None:
     async with serving(Tokens(admin="the-admin")) as served:
-        for _ in range(FAILURES_AT_ONCE):
+        for _ in range(MAX_FAILURES):
             async with served.client.get("/api/checks", headers=WRONG) as response:
                 assert response.status == 200
         async with served.client.get("/api/checks", headers=WRONG) as response:
@@ -112,7 +112,7 @@ async def test_what_was_turned_away_is_counted_by_reason() -> None:
 
 async def test_tokens_are_exchanged_while_it_serves(served: Served) -> None:
     assert await status(served, PAUSE, ADMIN) == 200
-    gate_of(served).tokens = Tokens(admin="another-admin")
+    authorizer_of(served).tokens = Tokens(admin="another-admin")
     assert await status(served, PAUSE, ADMIN) == 401
     assert await status(served, PAUSE, bearer("another-admin")) == 200
 
