@@ -63,10 +63,8 @@ async def follow_page(call: PlainCall) -> web.StreamResponse:
         raise ApiError("too_many_streams", message, {"Retry-After": "30"}) from None
     except ClosedError:
         raise ApiError("stopping", "The service is stopping; come back in a moment.") from None
-    except (ConnectionError, TimeoutError):  # the reader has gone
-        if request.transport is not None:
-            # A mere close would wait until the reader has taken the rest.
-            request.transport.abort()
+    except (ConnectionError, TimeoutError):
+        pass  # the reader has gone
     return response
 
 
@@ -119,7 +117,13 @@ def _event(name: str, data: object) -> str:
 
 async def _send(request: web.Request, response: web.StreamResponse, text: str) -> None:
     """Raises ConnectionError, TimeoutError: the reader has gone."""
-    await asyncio.wait_for(response.write(text.encode()), request.app[SSE_TIMEOUTS].write)
+    transport = request.transport
+    try:
+        await asyncio.wait_for(response.write(text.encode()), request.app[SSE_TIMEOUTS].write)
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()  # a mere close would wait until the reader has taken the rest
+        raise
     if request.transport is None:
         # A connection that ends while a write waits for it lets the write come back as if it had
         # been taken.

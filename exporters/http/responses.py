@@ -44,7 +44,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _finite_only(numbers: Mapping[str, float]) -> dict[str, float]:
+def _finite_only(numbers: Mapping[str, float]) -> dict[str, Number]:
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
@@ -60,9 +60,11 @@ Moment = Annotated[
 # Promised, not enforced: an answer that breaks it is still better than none.
 Count = Annotated[int, Field(json_schema_extra={"minimum": 0}, examples=[6])]
 RunNumber = Annotated[int, Field(json_schema_extra={"minimum": 1}, examples=[12])]
-Seconds = Annotated[float, Field(json_schema_extra={"minimum": 0}, examples=[0.1])]
+# A whole number stays one.
+Number = Annotated[int | float, WithJsonSchema({"type": "number"}, mode="serialization")]
+Seconds = Annotated[Number, Field(json_schema_extra={"minimum": 0}, examples=[0.1])]
 TextOrNull = Annotated[str | None, BeforeValidator(_none_if_empty)]
-FiniteOrNull = Annotated[float | None, BeforeValidator(_finite)]
+FiniteOrNull = Annotated[Number | None, BeforeValidator(_finite)]
 
 
 class Answer(BaseModel):
@@ -209,7 +211,7 @@ class CheckResult(Answer):
     interval_seconds: Seconds
     """In effect now, after the budget stretched it."""
     configured_interval_seconds: Seconds
-    numbers: Annotated[dict[str, float], BeforeValidator(_finite_only)]
+    numbers: Annotated[dict[str, Number], BeforeValidator(_finite_only)]
     """What the value is made of."""
     evidence: tuple[dict[str, str], ...]
     """At most 20 examples: ids and moments, as text."""
@@ -325,7 +327,7 @@ class RunAnswer(Answer):
 class WaitedRun(RunAnswer):
     """A run with what it waited for."""
 
-    waits: dict[str, float] = {}
+    waits: dict[str, Number] = {}
     """Seconds waited, by reason, the longest first."""
 
 
@@ -411,7 +413,7 @@ class Breaker(Answer):
     since: Moment | None = Field(validation_alias="breaker_at")
     reset_at: Moment | None = Field(validation_alias="breaker_reset_at")
     """When a person last reset it."""
-    accepted_share: float | None
+    accepted_share: Number | None
     """The legacy share, 0 to 1, that was accepted then, until it has fallen."""
 
 
@@ -458,7 +460,7 @@ class BreakerClosed(Answer):
     """What it had opened for."""
     reason: TextOrNull
     since: Moment | None
-    accepted_share: float | None
+    accepted_share: Number | None
     """The legacy share that is accepted until it has fallen; null where it was not too large."""
 
 
