@@ -72,4 +72,4 @@ def create_app(
 def exchange_tokens(app: web.Application, tokens: Tokens) -> None:
     """From now on these tokens. Streams that were opened with another one end."""
     app[AUTHORIZER].tokens = tokens
-    app[CONTEXT].page.feed.wake()
+    app[CONTEXT].page.broadcaster.wake()

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.pairs import UnknownUserError
 from exporters.http.strict_json import BODY_SECONDS, MAX_BODY_BYTES, JsonError, json_response
-from exporters.page.documents import STILL_POLICY, error_page
+from exporters.page.views import STATIC_POLICY, error_page
 from monitor.state.runs import UnknownRunError
 
 log = structlog.get_logger(__name__)
@@ -142,7 +142,7 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         text=error_page(error.status, error.message),
         status=error.status,
         content_type=HTML,
-        headers={**error.headers, "Content-Security-Policy": STILL_POLICY},
+        headers={**error.headers, "Content-Security-Policy": STATIC_POLICY},
     )
 
 

@@ -15,7 +15,7 @@ from exporters.http.requests import NoBody, RunbookParameters, StaticParameters
 from exporters.http.routing import Call, PlainCall
 from exporters.http.strict_json import JSON
 from exporters.page.assets import asset
-from exporters.page.documents import STILL_POLICY
+from exporters.page.views import STATIC_POLICY
 from exporters.runbooks import render_runbook
 
 _REVALIDATE = "private, no-cache"
@@ -50,7 +50,7 @@ async def get_runbook(call: Call[RunbookParameters, NoBody]) -> web.Response:
     text = render_runbook(name)
     if text is None:
         raise ApiError("unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
-    headers = {"Content-Security-Policy": STILL_POLICY}
+    headers = {"Content-Security-Policy": STATIC_POLICY}
     return _unless_known(call.request, text, _tag(text), HTML, headers)
 
 

@@ -18,7 +18,13 @@ from aiohttp import hdrs, web
 from exporters.http.auth import AUTHORIZER
 from exporters.http.errors import ApiError
 from exporters.http.routing import PlainCall
-from exporters.page.feed import ClosedError, Drawing, Feed, FullError, Stream
+from exporters.page.broadcast import (
+    BroadcastClosedError,
+    EventBroadcaster,
+    PageUpdate,
+    Subscriber,
+    TooManyStreamsError,
+)
 
 BEAT_SECONDS = 15.0
 """Proxies close what is silent for a minute; a page calls itself live no longer than 40 s."""
@@ -50,18 +56,18 @@ async def follow_page(call: PlainCall) -> web.StreamResponse:
     where nothing changed for 15 seconds, `bye` when the service stops. Made for the page; the HTML
     may change at any time.
     """
-    request, feed = call.request, call.context.page.feed
+    request, broadcaster = call.request, call.context.page.broadcaster
     response = web.StreamResponse(headers=_HEADERS)
     if request.method == hdrs.METH_HEAD:
         return response
     try:
-        async with feed.open() as stream:
+        async with broadcaster.subscribe() as subscriber:
             await response.prepare(request)
-            await _follow(request, response, feed, stream)
-    except FullError:
+            await _follow(request, response, broadcaster, subscriber)
+    except TooManyStreamsError:
         message = "All streams for live pages are taken; this page stays as it is. Reload it later."
         raise ApiError("too_many_streams", message, {"Retry-After": "30"}) from None
-    except ClosedError:
+    except BroadcastClosedError:
         raise ApiError("stopping", "The service is stopping; come back in a moment.") from None
     except (ConnectionError, TimeoutError):
         pass  # the reader has gone
@@ -69,7 +75,10 @@ async def follow_page(call: PlainCall) -> web.StreamResponse:
 
 
 async def _follow(
-    request: web.Request, response: web.StreamResponse, feed: Feed, stream: Stream
+    request: web.Request,
+    response: web.StreamResponse,
+    broadcaster: EventBroadcaster,
+    subscriber: Subscriber,
 ) -> None:
     """Send what is new as often as there is something, a heartbeat where there is not."""
     authorizer, beat = request.app[AUTHORIZER], request.app[SSE_TIMEOUTS].beat
@@ -78,27 +87,27 @@ async def _follow(
     while True:
         text = _event("beat", {})
         with suppress(TimeoutError):
-            await asyncio.wait_for(stream.wake.wait(), beat)
+            await asyncio.wait_for(subscriber.wake.wait(), beat)
             text = ""
-        stream.wake.clear()
-        if feed.closed:
+        subscriber.wake.clear()
+        if broadcaster.closed:
             await _send(request, response, _event("bye", {}))
             return
         if not authorizer.still_admits(request):
             return  # the page comes again, and hears that its token is none any more
-        if not text and feed.latest is not None:
-            text = "".join(_told(stream.news(feed.latest)))
+        if not text and broadcaster.latest is not None:
+            text = "".join(_events_of(subscriber.unsent(broadcaster.latest)))
         if text:
             await _send(request, response, text)
 
 
-def _told(news: Drawing) -> list[str]:
-    told = [
+def _events_of(update: PageUpdate) -> list[str]:
+    events = [
         _event("part", {"id": part.id, "version": part.version, "html": part.html})
-        for part in news.sections
+        for part in update.sections
     ]
-    if news.point is not None:
-        point = news.point
+    if update.point is not None:
+        point = update.point
         counts = {
             "t": round(point.as_of.timestamp(), 3),
             "tracked": point.tracked,
@@ -106,8 +115,8 @@ def _told(news: Drawing) -> list[str]:
             "storage": point.storage,
             "legacy_untracked": point.legacy_untracked,
         }
-        told.append(_event("census", counts))
-    return told
+        events.append(_event("census", counts))
+    return events
 
 
 def _event(name: str, data: object) -> str:
@@ -117,13 +126,7 @@ def _event(name: str, data: object) -> str:
 
 async def _send(request: web.Request, response: web.StreamResponse, text: str) -> None:
     """Raises ConnectionError, TimeoutError: the reader has gone."""
-    transport = request.transport
-    try:
-        await asyncio.wait_for(response.write(text.encode()), request.app[SSE_TIMEOUTS].write)
-    except TimeoutError:
-        if transport is not None:
-            transport.abort()  # a mere close would wait until the reader has taken the rest
-        raise
+    await asyncio.wait_for(response.write(text.encode()), request.app[SSE_TIMEOUTS].write)
     if request.transport is None:
         # A connection that ends while a write waits for it lets the write come back as if it had
         # been taken.

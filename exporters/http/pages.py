@@ -17,9 +17,9 @@ from exporters.http.requests import (
     unknown_run,
 )
 from exporters.http.routing import Call
-from exporters.page import documents
+from exporters.page import views
 from exporters.page.chart import chart
-from exporters.page.scene import RunsSeen
+from exporters.page.context import RunsRead
 
 
 async def get_page(call: Call[SpanParameters, NoBody]) -> web.Response:
@@ -28,10 +28,10 @@ async def get_page(call: Call[SpanParameters, NoBody]) -> web.Response:
     For people. From memory, the chart and the list of runs from seconds ago.
     """
     page, span = call.context.page, call.parameters.range
-    scene = await page.scene()
+    context = await page.context()
     series = await page.series(span)
-    history = documents.History(span, chart(series.value), series.error)
-    return _page(documents.status_page(scene, page.sections(scene), history))
+    history = views.History(span, chart(series.value), series.error)
+    return _page(views.status_page(context, page.sections(context), history))
 
 
 async def get_runs_page(call: Call[RunsPage, NoBody]) -> web.Response:
@@ -41,8 +41,8 @@ async def get_runs_page(call: Call[RunsPage, NoBody]) -> web.Response:
     """
     asked = call.parameters
     found = await call.context.commands.runs(limit=asked.limit + 1, before=asked.before)
-    seen = RunsSeen(found[: asked.limit], len(found) > asked.limit)
-    return _page(documents.runs_page(seen, may_act=call.context.page.may_act()))
+    seen = RunsRead(found[: asked.limit], len(found) > asked.limit)
+    return _page(views.runs_page(seen, may_act=call.context.page.may_act()))
 
 
 async def get_run_page(call: Call[BatchesPage, NoBody]) -> web.Response:
@@ -58,8 +58,8 @@ async def get_run_page(call: Call[BatchesPage, NoBody]) -> web.Response:
     shown = batches[: asked.limit]
     following = shown[-1].number if len(batches) > asked.limit else None
     waits, quarantine = await commands.waits(asked.run_id), await commands.quarantine(asked.run_id)
-    record = documents.RunShown(run, waits, quarantine, shown, following)
-    return _page(documents.run_page(record, may_act=call.context.page.may_act()))
+    record = views.RunShown(run, waits, quarantine, shown, following)
+    return _page(views.run_page(record, may_act=call.context.page.may_act()))
 
 
 async def find_user(call: Call[FindParameters, NoBody]) -> web.Response:
@@ -69,7 +69,7 @@ async def find_user(call: Call[FindParameters, NoBody]) -> web.Response:
     """
     user_id = call.parameters.id
     if not user_id:
-        return _page(documents.users_page())
+        return _page(views.users_page())
     # A dot alone would be taken for a folder by whoever follows.
     address = "/users/" + quote(user_id, safe="").replace(".", "%2E")
     return web.Response(status=303, headers={hdrs.LOCATION: address})
@@ -85,9 +85,9 @@ async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
     census = await commands.user_census(user_id)
     backfilled = await commands.backfilled(user_id)
     may_act = call.context.page.may_act()
-    return _page(documents.user_page(user_id, census, backfilled, may_act=may_act))
+    return _page(views.user_page(user_id, census, backfilled, may_act=may_act))
 
 
 def _page(text: str) -> web.Response:
-    headers = {"Content-Security-Policy": documents.LIVE_POLICY}
+    headers = {"Content-Security-Policy": views.LIVE_POLICY}
     return web.Response(text=text, content_type=HTML, headers=headers)

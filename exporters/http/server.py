@@ -7,9 +7,11 @@ bodies that nobody wants. docs/security.md says what is left to a reverse proxy.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import Counter
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
@@ -17,6 +19,8 @@ from exporters.http.access_log import log_unreadable_request
 from exporters.http.auth import AUTHORIZER, Authorizer, Reason
 from exporters.http.errors import TOO_LONG, ApiError, error_response
 from exporters.http.rate_limits import client_of
+
+log = structlog.get_logger(__name__)
 
 UNREADABLE = "The request could not be read: it is not HTTP/1.1 as it should be."
 IDLE_SECONDS = 20.0
@@ -28,6 +32,10 @@ UNWANTED_BODY_SECONDS = 2.0
 everything."""
 SHUTDOWN_SECONDS = 1.0
 """The service has stopped by then: whoever still waits for an answer gets none."""
+UNTAKEN_SECONDS = 20.0
+"""How long a client may leave untaken what is beyond the system's buffers."""
+SEND_BUFFER_BYTES = 131_072
+"""Asked of the system for each connection, where it would grow to megabytes for a deaf client."""
 MAX_CONNECTIONS = 768
 """Below the 1,024 open files that a process usually gets."""
 MAX_CONNECTIONS_OF_CLIENT = 512
@@ -82,10 +90,19 @@ class Connection(web.RequestHandler):
         )
         self._limiter = limiter
         self._client = ""
+        self._socket: asyncio.Transport | None = None
+        self._taken_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serve it; or close it at once where it is one too many."""
         super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._socket = transport
+        # What is beyond the system's buffers is waited for from the start.
+        transport.set_write_buffer_limits(high=0)
+        wire = transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peer = transport.get_extra_info("peername")
         self._client = client_of(str(peer[0])) if peer else ""
         if not self._limiter.enter(self._client):
@@ -93,8 +110,31 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has been closed by either side."""
+        self._stop_waiting()
         self._limiter.leave(self._client)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client leaves something untaken."""
+        super().pause_writing()
+        loop = asyncio.get_running_loop()
+        self._taken_due = loop.call_later(UNTAKEN_SECONDS, self._abandon)
+
+    def resume_writing(self) -> None:
+        """It has taken everything."""
+        self._stop_waiting()
+        super().resume_writing()
+
+    def _stop_waiting(self) -> None:
+        if self._taken_due is not None:
+            self._taken_due.cancel()
+            self._taken_due = None
+
+    def _abandon(self) -> None:
+        log.info("answer_not_taken", client=self._client)
+        assert self._socket is not None
+        # A mere close would wait until the client has taken the rest.
+        self._socket.abort()
 
     def handle_error(
         self,
@@ -159,7 +199,7 @@ class HttpServer:
     def addresses(self) -> list[tuple[str, int]]:
         """Every address with the port, as it is listened at."""
         sockets = () if self._listener is None else self._listener.sockets
-        return [socket.getsockname()[:2] for socket in sockets]
+        return [one.getsockname()[:2] for one in sockets]
 
     async def cleanup(self) -> None:
         """Close the port, end what is open, free what the application holds."""

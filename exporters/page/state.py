@@ -1,15 +1,15 @@
-"""What pages, streams and the chart share: the scene, the sections, and what is read for them."""
+"""What pages, streams and the chart share: the context, the sections, and what is read for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
 
+from exporters.page.broadcast import EventBroadcaster, PageUpdate
 from exporters.page.chart import SPANS, point_of, with_newest
-from exporters.page.feed import Drawing, Feed
-from exporters.page.kept import Kept, Known
-from exporters.page.scene import RunsSeen, Scene
+from exporters.page.context import PageContext, RunsRead
 from exporters.page.sections import Section, sections
+from exporters.page.ttl_cache import CachedValue, TtlCache
 from exporters.prometheus import Clock
 from monitor.commands import Commands
 from monitor.state.census_series import CensusPoint
@@ -44,21 +44,21 @@ class PageState:
         self._observe = observe
         self._clock = clock
         self.may_act = may_act
-        self._runs: Kept[RunsSeen] = Kept(
-            self._read_runs, RunsSeen(), seconds=RUNS_SECONDS, clock=clock
+        self._runs: TtlCache[RunsRead] = TtlCache(
+            self._read_runs, RunsRead(), seconds=RUNS_SECONDS, clock=clock
         )
-        self._series = {key: self._kept_series(span) for key, (_, span) in SPANS.items()}
-        self._rendered: tuple[Scene, tuple[Section, ...]] | None = None
-        self.feed = Feed(board, self.draw)
+        self._series = {key: self._series_cache(span) for key, (_, span) in SPANS.items()}
+        self._rendered: tuple[PageContext, tuple[Section, ...]] | None = None
+        self.broadcaster = EventBroadcaster(board, self.update)
 
-    async def scene(self) -> Scene:
+    async def context(self) -> PageContext:
         """How things are now."""
         status = self._board.current
         known = await self._runs.get(_what_runs_depend_on(status))
         history = known.value
         if known.error is not None:
-            history = RunsSeen(history.runs, history.more, known.error)
-        return Scene(
+            history = RunsRead(history.runs, history.more, known.error)
+        return PageContext(
             status=status,
             now=self._clock(),
             observe=self._observe,
@@ -66,50 +66,50 @@ class PageState:
             history=history,
         )
 
-    def sections(self, scene: Scene) -> tuple[Section, ...]:
-        """The sections of the scene; those of a moment ago where nothing has changed since."""
+    def sections(self, context: PageContext) -> tuple[Section, ...]:
+        """The sections of the context; those of a moment ago where nothing has changed since."""
         if self._rendered is not None:
             before, made = self._rendered
             # The snapshot is compared by identity: it is replaced, never changed.
             same = (
-                before.status is scene.status
-                and before.history == scene.history
-                and before.may_act == scene.may_act
+                before.status is context.status
+                and before.history == context.history
+                and before.may_act == context.may_act
             )
-            if same and 0 <= scene.now - before.now < SECTIONS_SECONDS:
+            if same and 0 <= context.now - before.now < SECTIONS_SECONDS:
                 return made
-        made = sections(scene)
-        self._rendered = (scene, made)
+        made = sections(context)
+        self._rendered = (context, made)
         return made
 
-    async def draw(self) -> Drawing:
+    async def update(self) -> PageUpdate:
         """For the open pages."""
-        scene = await self.scene()
-        census = scene.status.census
-        return Drawing(self.sections(scene), None if census is None else point_of(census))
+        context = await self.context()
+        census = context.status.census
+        return PageUpdate(self.sections(context), None if census is None else point_of(census))
 
-    async def series(self, span: str) -> Known[Points]:
+    async def series(self, span: str) -> CachedValue[Points]:
         """The counts over one of SPANS, the newest census included."""
         known = await self._series[span].get()
         census = self._board.current.census
-        return Known(with_newest(known.value, census, SPANS[span][1]), known.error)
+        return CachedValue(with_newest(known.value, census, SPANS[span][1]), known.error)
 
     async def close(self) -> None:
         """End the streams, and what is being read."""
-        await self.feed.close()
+        await self.broadcaster.close()
         await self._runs.close()
-        for kept in self._series.values():
-            await kept.close()
+        for cache in self._series.values():
+            await cache.close()
 
-    async def _read_runs(self) -> RunsSeen:
+    async def _read_runs(self) -> RunsRead:
         found = await self._commands.runs(limit=RUNS_SHOWN + 1, before=None)
-        return RunsSeen(found[:RUNS_SHOWN], len(found) > RUNS_SHOWN)
+        return RunsRead(found[:RUNS_SHOWN], len(found) > RUNS_SHOWN)
 
-    def _kept_series(self, span: timedelta) -> Kept[Points]:
+    def _series_cache(self, span: timedelta) -> TtlCache[Points]:
         async def read() -> Points:
             return await self._commands.census_series(span)
 
-        return Kept(read, (), seconds=SERIES_SECONDS, clock=self._clock)
+        return TtlCache(read, (), seconds=SERIES_SECONDS, clock=self._clock)
 
 
 def _what_runs_depend_on(status: Status) -> tuple[object, ...]:

@@ -139,16 +139,16 @@ async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() 
     async with serving(TOKENS, shown=StatusBoard(FINE)) as served, browser() as chromium:
         app = served.client.app
         assert app is not None
-        feed = app[CONTEXT].page.feed
+        feed = app[CONTEXT].page.broadcaster
         async with visit(chromium, address(served)) as tab:
             await tab.open()
-            await wait_until(lambda: feed.open_streams == 1)
+            await wait_until(lambda: len(feed.subscribers) == 1)
             await tab.page.evaluate(HIDE.replace("HIDDEN", "true"))
 
             def left() -> bool:
                 # The server notices when it writes.
                 served.board.update(database_error=None)
-                return feed.open_streams == 0
+                return len(feed.subscribers) == 0
 
             await wait_until(left)
             served.board.update(census=STATES["paused"].census)

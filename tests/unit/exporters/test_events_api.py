@@ -68,17 +68,17 @@ async def test_silence_is_broken_by_a_heartbeat() -> None:
 async def test_a_reader_that_goes_frees_its_stream(served: Served) -> None:
     app = served.client.app
     assert app is not None
-    feed = app[CONTEXT].page.feed
+    feed = app[CONTEXT].page.broadcaster
     async with served.client.get("/events", headers=ADMIN) as response:
         await until(events(response), "census")
-        assert feed.open_streams == 1
+        assert len(feed.subscribers) == 1
         response.close()
     # The server sees it when it writes next.
     served.board.update(census=a_census(legacy_untracked=1))
 
     def gone() -> bool:
-        served.board.update(census=a_census(legacy_untracked=feed.open_streams))
-        return feed.open_streams == 0
+        served.board.update(census=a_census(legacy_untracked=len(feed.subscribers)))
+        return len(feed.subscribers) == 0
 
     await wait_until(gone)
 

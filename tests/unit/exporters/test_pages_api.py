@@ -221,4 +221,4 @@ async def test_buttons_are_absent_where_nobody_may_press_them() -> None:
             html = await opened(served, path)
             assert "data-path" not in html
             assert "<dialog" not in html
-            assert "act.js" not in html
+            assert "actions.js" not in html

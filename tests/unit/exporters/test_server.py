@@ -11,14 +11,12 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
-from aiohttp import web
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from exporters.http import server, strict_json
 from exporters.http.app import create_app
 from exporters.http.auth import AUTHORIZER, Reason
-from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
 from exporters.http.routing import CONTEXT
 from exporters.http.server import HttpServer
 from exporters.http.strict_json import MAX_BODY_BYTES
@@ -30,23 +28,18 @@ from tests.unit.exporters.recorder import Recorder
 
 SOON = 0.2
 PATIENCE = 10.0
-MANY_BYTES = 10_000_000
-"""More than the buffers of any connection hold."""
 STRANGER = b"POST /api/healing/pause HTTP/1.1\r\nHost: x\r\n"
 HEAD = b"POST /api/healing/pause HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-admin\r\n"
 
 
 @asynccontextmanager
-async def listening(
-    timeouts: SseTimeouts | None = None,
-) -> AsyncIterator[tuple[int, web.Application]]:
-    """A port of the application."""
+async def listening() -> AsyncIterator[tuple[int, HttpServer]]:
+    """A port of the application, and what answers there."""
     app = create_app(board(), Recorder(), Tokens(admin="the-admin"), clock=Clock())
-    app[SSE_TIMEOUTS] = timeouts or SseTimeouts()
     running = HttpServer(app)
     await running.start("127.0.0.1", 0)
     try:
-        yield running.addresses[0][1], app
+        yield running.addresses[0][1], running
     finally:
         await running.cleanup()
 
@@ -124,13 +117,13 @@ async def test_too_many_connections_are_closed_at_once_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS_OF_CLIENT", 5)
-    async with listening() as (port, app):
+    async with listening() as (port, running):
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
         for _, writer in kept:
             writer.write(b"GET /hea")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await until_closed(reader) == b""
-        assert app[AUTHORIZER].refused.counts[Reason.TOO_MANY_CONNECTIONS] == 1
+        assert running.app[AUTHORIZER].refused.counts[Reason.TOO_MANY_CONNECTIONS] == 1
         kept.pop()[1].close()
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -213,14 +206,32 @@ def deaf(port: int) -> socket.socket:
     return client
 
 
-async def test_a_page_that_does_not_read_its_stream_loses_it() -> None:
-    async with listening(SseTimeouts(write=SOON)) as (port, app):
-        feed, shown = app[CONTEXT].page.feed, app[CONTEXT].board
+def opened(running: HttpServer) -> int:
+    assert running._runner.server is not None
+    return len(running._runner.server.connections)
+
+
+async def test_who_does_not_read_the_answers_loses_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "UNTAKEN_SECONDS", SOON)
+    async with listening() as (port, running):
+        with deaf(port) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+            await wait_until(lambda: opened(running) == 1)
+            assert await is_served(port)
+            await wait_until(lambda: opened(running) == 0)
+
+
+async def test_a_page_that_does_not_read_its_stream_loses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "UNTAKEN_SECONDS", SOON)
+    async with listening() as (port, running):
+        page, shown = running.app[CONTEXT].page, running.app[CONTEXT].board
         with deaf(port) as client:
             client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-            await wait_until(lambda: feed.open_streams == 1)
-            shown.update(control=Control(paused=True, paused_reason="x" * MANY_BYTES))
-            await wait_until(lambda: feed.open_streams == 0)
-            client.settimeout(PATIENCE)
-            # What it left is not kept for it.
-            assert sum(len(part) for part in iter(lambda: client.recv(65_536), b"")) < MANY_BYTES
+            await wait_until(lambda: len(page.broadcaster.subscribers) == 1)
+            shown.update(control=Control(paused=True, paused_reason="x" * 10_000_000))
+            await wait_until(lambda: opened(running) == 0)
+            await wait_until(lambda: not page.broadcaster.subscribers)

@@ -10,19 +10,19 @@ from typing import Generic, TypeVar
 from checks.errors import ConservatorError
 
 Value = TypeVar("Value")
-PATIENCE_SECONDS = 1.0
+MAX_WAIT_SECONDS = 1.0
 """A page doesn't wait longer for what it can show from before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known(Generic[Value]):
+class CachedValue(Generic[Value]):
     """What was read last, and why it could not be read again."""
 
     value: Value
     error: str | None
 
 
-class Kept(Generic[Value]):
+class TtlCache(Generic[Value]):
     """One value, read again after some seconds, or at once when what it depends on has changed."""
 
     def __init__(
@@ -34,14 +34,14 @@ class Kept(Generic[Value]):
         clock: Callable[[], float],
     ) -> None:
         self._read = read
-        self._known = Known(first, None)
+        self._known = CachedValue(first, None)
         self._seconds = seconds
         self._clock = clock
         self._asked: float | None = None
         self._key: Hashable = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def get(self, key: Hashable = None) -> Known[Value]:
+    async def get(self, key: Hashable = None) -> CachedValue[Value]:
         """The value; never raises what the database says. `key`: what it depends on."""
         now = self._clock()
         old = self._asked is None or key != self._key or now - self._asked >= self._seconds
@@ -50,7 +50,7 @@ class Kept(Generic[Value]):
             self._reading = asyncio.create_task(self._read_again(), name="page-reads")
             self._reading.add_done_callback(self._done)
         if self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=PATIENCE_SECONDS)
+            await asyncio.wait({self._reading}, timeout=MAX_WAIT_SECONDS)
         return self._known
 
     async def close(self) -> None:
@@ -61,12 +61,12 @@ class Kept(Generic[Value]):
 
     async def _read_again(self) -> None:
         try:
-            self._known = Known(await self._read(), None)
+            self._known = CachedValue(await self._read(), None)
         except ConservatorError as error:
-            self._known = Known(self._known.value, str(error))
+            self._known = CachedValue(self._known.value, str(error))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._reading = None
         if not task.cancelled() and (error := task.exception()) is not None:
             # Ours to mend, and not to be overlooked: the page says so, too.
-            self._known = Known(self._known.value, f"Reading failed: {type(error).__name__}.")
+            self._known = CachedValue(self._known.value, f"Reading failed: {type(error).__name__}.")

@@ -9,7 +9,7 @@ from monitor.status import Status
 
 
 @dataclass(frozen=True, slots=True)
-class RunsSeen:
+class RunsRead:
     """The newest runs as they were read last."""
 
     runs: tuple[Run, ...] = ()
@@ -20,7 +20,7 @@ class RunsSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class PageContext:
     """The snapshot, when it is looked at, and what the database adds."""
 
     status: Status
@@ -30,4 +30,4 @@ class Scene:
     """`healing.mode` is observe."""
     may_act: bool
     """An admin token is configured, so that buttons make sense."""
-    history: RunsSeen
+    history: RunsRead

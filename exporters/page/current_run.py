@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporters.current import remaining_rows
-from exporters.page.scene import Scene
-from exporters.page.words import lasting
+from exporters.page.context import PageContext
+from exporters.page.formatting import lasting
 from monitor.healing.executor import Progress
 from monitor.state.runs import Run, RunState
 from monitor.status import Status
 
 
 @dataclass(frozen=True, slots=True)
-class Active:
+class CurrentRun:
     """The run over the audience that is under way or was put down."""
 
     id: int
@@ -35,9 +35,9 @@ class Active:
     """Of a run that was put down: why."""
 
 
-def active(scene: Scene) -> Active | None:
+def current_run(context: PageContext) -> CurrentRun | None:
     """None while no run is active."""
-    status = scene.status
+    status = context.status
     run = status.active_run
     if run is None:
         return None
@@ -47,7 +47,7 @@ def active(scene: Scene) -> Active | None:
     left = remaining_rows(status)
     rate = _rate(run, progress)
     held = run.state is RunState.HELD
-    return Active(
+    return CurrentRun(
         id=run.id,
         undoes=run.undoes,
         doing="heals the audience" if run.undoes is None else f"takes run {run.undoes} back",

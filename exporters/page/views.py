@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from checks.pairs import UserCensus
 from exporters.page.chart import SPANS, Chart
+from exporters.page.context import PageContext, RunsRead
 from exporters.page.runs import run_row, run_rows
-from exporters.page.scene import RunsSeen, Scene
 from exporters.page.sections import Section
 from exporters.page.summary import summarise
 from exporters.page.templates import render
@@ -18,7 +18,7 @@ from monitor.state.quarantine import QuarantinedPair
 from monitor.state.runs import BatchRow, Run
 
 _ONLY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-STILL_POLICY = f"{_ONLY}; style-src 'self'; img-src 'self'; form-action 'none'"
+STATIC_POLICY = f"{_ONLY}; style-src 'self'; img-src 'self'; form-action 'none'"
 """Of a page without scripts."""
 LIVE_POLICY = (
     f"{_ONLY}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -36,19 +36,19 @@ class History:
     error: str | None
 
 
-def status_page(scene: Scene, parts: tuple[Section, ...], history: History) -> str:
+def status_page(context: PageContext, parts: tuple[Section, ...], history: History) -> str:
     """The page at /."""
     return render(
         "status",
-        scene=scene,
-        summary=summarise(scene.status, scene.now),
+        context=context,
+        summary=summarise(context.status, context.now),
         parts={part.id: part for part in parts},
         history=history,
         spans={key: words for key, (words, _) in SPANS.items()},
     )
 
 
-def runs_page(seen: RunsSeen, *, may_act: bool) -> str:
+def runs_page(seen: RunsRead, *, may_act: bool) -> str:
     """Earlier runs."""
     following = seen.runs[-1].id if seen.more and seen.runs else None
     rows = run_rows(seen.runs, may_act=may_act)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from checks.errors import DatabaseUnavailableError
-from exporters.page.kept import Kept
+from exporters.page.ttl_cache import TtlCache
 from tests.unit.exporters.builders import Clock
 
 
@@ -39,7 +39,7 @@ async def test_a_value_is_read_again_only_when_it_is_old_or_depends_on_something
     source: Source,
 ) -> None:
     clock = Clock()
-    kept = Kept(source.read, 0, seconds=2.0, clock=clock)
+    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
     assert [(await kept.get()).value for _ in range(3)] == [1, 1, 1]
     clock.now += 2.0
     assert (await kept.get()).value == 2
@@ -48,7 +48,7 @@ async def test_a_value_is_read_again_only_when_it_is_old_or_depends_on_something
 
 
 async def test_all_who_ask_at_once_ask_once(source: Source) -> None:
-    kept = Kept(source.read, 0, seconds=2.0, clock=Clock())
+    kept = TtlCache(source.read, 0, seconds=2.0, clock=Clock())
     found = await asyncio.gather(*(kept.get() for _ in range(50)))
     assert {known.value for known in found} == {1}
     assert source.asked == 1
@@ -57,9 +57,9 @@ async def test_all_who_ask_at_once_ask_once(source: Source) -> None:
 async def test_nobody_waits_long_for_a_database_that_does_not_answer(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporters.page.kept.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("exporters.page.ttl_cache.MAX_WAIT_SECONDS", 0.01)
     clock = Clock()
-    kept = Kept(source.read, 0, seconds=2.0, clock=clock)
+    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
     await kept.get()
     clock.now += 3.0
     source.free.clear()
@@ -73,7 +73,7 @@ async def test_what_was_read_before_stays_with_the_reason_why_there_is_nothing_n
     source: Source,
 ) -> None:
     clock = Clock()
-    kept = Kept(source.read, 0, seconds=2.0, clock=clock)
+    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
     await kept.get()
     source.error = DatabaseUnavailableError("Away.")
     clock.now += 2.0
@@ -86,5 +86,5 @@ async def test_what_was_read_before_stays_with_the_reason_why_there_is_nothing_n
 
 async def test_a_defect_is_said_and_keeps_no_page_from_being_shown(source: Source) -> None:
     source.error = ValueError("a secret of the database")
-    known = await Kept(source.read, 0, seconds=2.0, clock=Clock()).get()
+    known = await TtlCache(source.read, 0, seconds=2.0, clock=Clock()).get()
     assert (known.value, known.error) == (0, "Reading failed: ValueError.")
