@@ -9,8 +9,8 @@ artworks, runs, checks, healing, alerts, health, pages, events   the handlers, b
 etag        what seldom changes: static files, runbooks, the description
 tokens      bearer tokens -> role; role and route -> allowed or refused
 auth        who is let in, how often; rate_limits: the buckets for that
-errors      every error code; exceptions -> status, code, sentence
-access_log  every request's id, and its line in the access log
+errors      every error code, with status and sentence
+middlewares every request's id, its line in the access log; exceptions -> answers
 strict_json JSON in and out, strictly
 server      the port and its connections
 app         all of it as one application

@@ -7,15 +7,14 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from exporters.http.access_log import access_log_middleware, send_request_id
 from exporters.http.alerts import SEEN_ALERTS, SeenAlerts
 from exporters.http.auth import AUTHORIZER, Authorizer
-from exporters.http.errors import errors_middleware
+from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
+from exporters.http.middlewares import access_log_middleware, errors_middleware, send_request_id
 from exporters.http.routes import ROUTES
 from exporters.http.routing import CONTEXT, Context, add_route
 from exporters.http.server import harden_response
-from exporters.http.strict_json import MAX_BODY_BYTES
 from exporters.http.tokens import Tokens
 from exporters.page.state import PageState
 from exporters.prometheus import Clock, create_registry
@@ -38,7 +37,7 @@ def create_app(
     `observe`: `healing.mode` is observe. `clock` is the one by which the snapshot's monotonic
     moments were taken. `registry` defaults to one over `board`; what this side counts is added to
     it. `backfills_a_minute`: of one client; None: any number. Serve it with aiohttp's access log
-    off: ours is in `access_log`, and aiohttp's may carry tokens.
+    off: ours is in `middlewares`, and aiohttp's may carry tokens.
     """
     app = web.Application(
         middlewares=[access_log_middleware, errors_middleware], client_max_size=MAX_BODY_BYTES

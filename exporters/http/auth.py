@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from checks.errors import BusyError
 from exporters.families.build import PREFIX
-from exporters.http.errors import ApiError, navigates
+from exporters.http.errors import ApiError
 from exporters.http.rate_limits import RateLimiter, client_of
 from exporters.http.tokens import Access, Role, Tokens, refusal
 from exporters.prometheus import Clock
@@ -139,6 +139,13 @@ def requires(access: Access, handler: Handler) -> Handler:
             raise
 
     return call
+
+
+def navigates(request: web.Request) -> bool:
+    """Whether a browser goes there, and neither a script nor a program asks."""
+    return request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and "text/html" in request.headers.get(
+        hdrs.ACCEPT, ""
+    )
 
 
 def _reason(error: ApiError, authorization: str | None) -> Reason:

@@ -1,26 +1,13 @@
-"""What goes wrong: every code with its status, and one JSON shape for all of them.
-
-A browser that navigates gets the same sentence as a page; a call of the API never does.
-"""
+"""Every error code, with its status and a sentence as it may come."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
-
-from checks.errors import BusyError, ConservatorError, DatabaseUnavailableError, RefusedError
-from checks.pairs import UnknownUserError
-from exporters.http.strict_json import BODY_SECONDS, MAX_BODY_BYTES, JsonError, json_response
-from exporters.page.views import STATIC_POLICY, error_page
-from monitor.state.runs import UnknownRunError
-
-log = structlog.get_logger(__name__)
-
-HTML = "text/html"
+MAX_BODY_BYTES = 65_536
+BODY_SECONDS = 10.0
+"""How long a body may take to come."""
 TOO_LONG = "The request's address, or one of its headers, is too long to be read."
 
 
@@ -114,80 +101,3 @@ class ApiError(Exception):
         self.message = message
         self.headers = headers or {}
         self.fields = fields or {}
-
-
-def error_response(error: ApiError) -> web.Response:
-    """The answer to a call that went wrong."""
-    payload = {**error.fields, "error": {"code": error.code, "message": error.message}}
-    return json_response(payload, status=error.status, headers=error.headers)
-
-
-def navigates(request: web.Request) -> bool:
-    """Whether a browser goes there, and neither a script nor a program asks."""
-    return request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and HTML in request.headers.get(
-        hdrs.ACCEPT, ""
-    )
-
-
-@web.middleware
-async def errors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever goes wrong; what nobody foresaw is logged, and not told."""
-    try:
-        return await handler(request)
-    except Exception as raised:
-        error = _api_error(request, raised)
-    if request.path.startswith("/api/") or not navigates(request):
-        return error_response(error)
-    return web.Response(
-        text=error_page(error.status, error.message),
-        status=error.status,
-        content_type=HTML,
-        headers={**error.headers, "Content-Security-Policy": STATIC_POLICY},
-    )
-
-
-def _api_error(request: web.Request, raised: Exception) -> ApiError:
-    match raised:
-        case ApiError():
-            return raised
-        case JsonError():
-            return ApiError(raised.code, str(raised), raised.headers)
-        case web.HTTPException():
-            return _from_http(request, raised)
-        case web.RequestPayloadError():
-            return ApiError("bad_body", CODES["bad_body"].example)
-        case ConservatorError():
-            return _from_ours(request, raised)
-    log.error("request_failed", method=request.method, path=route_of(request), exc_info=raised)
-    return ApiError("internal", CODES["internal"].example)
-
-
-def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
-    if isinstance(error, web.HTTPNotFound):
-        return ApiError("not_found", "There is nothing at this path.")
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        message = f"{request.method} is not possible here; possible: {allowed}."
-        return ApiError("method_not_allowed", message, {hdrs.ALLOW: allowed})
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return ApiError("body_too_large", CODES["body_too_large"].example)
-    return ApiError("http", f"{error.reason}.", status=error.status)
-
-
-def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
-    if isinstance(error, UnknownUserError | UnknownRunError):
-        return ApiError(error.code, str(error), status=404)
-    if isinstance(error, RefusedError):
-        return ApiError(error.code, str(error), status=409)
-    if isinstance(error, DatabaseUnavailableError):
-        return ApiError(error.code, str(error), status=503)
-    if isinstance(error, BusyError):
-        return ApiError(error.code, str(error), {hdrs.RETRY_AFTER: "1"}, status=503)
-    log.error("request_failed", path=route_of(request), code=error.code, error=str(error))
-    return ApiError(error.code, str(error), status=500)
-
-
-def route_of(request: web.Request) -> str:
-    """The route as it stands in the table: an id in the path is nobody's business."""
-    resource = request.match_info.route.resource
-    return "" if resource is None else resource.canonical

@@ -10,7 +10,7 @@ from hashlib import sha256
 from aiohttp import hdrs, web
 
 from exporters.http.auth import AUTHORIZER
-from exporters.http.errors import HTML, ApiError
+from exporters.http.errors import ApiError
 from exporters.http.requests import NoBody, RunbookParameters, StaticParameters
 from exporters.http.routing import Call, PlainCall
 from exporters.http.strict_json import JSON
@@ -51,7 +51,7 @@ async def get_runbook(call: Call[RunbookParameters, NoBody]) -> web.Response:
     if text is None:
         raise ApiError("unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
     headers = {"Content-Security-Policy": STATIC_POLICY}
-    return _unless_known(call.request, text, _tag(text), HTML, headers)
+    return _unless_known(call.request, text, _tag(text), "text/html", headers)
 
 
 async def get_description(call: PlainCall) -> web.Response:

@@ -17,7 +17,7 @@ from exporters.http.requests import NoBody
 from exporters.http.responses import Accepted, Answer, Problem, RunList
 from exporters.http.routing import Route
 from exporters.http.strict_json import JSON
-from exporters.http.tokens import Access
+from exporters.http.tokens import ALLOWED, Access
 
 Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/{model}"
@@ -38,13 +38,6 @@ _SCHEMES = {
     "appToken": "`server.app_token`, for the app's own backend: reads, and backfills one user.",
     "alertToken": "`server.alert_token`, for Alertmanager: hands alerts in and nothing else.",
     "readToken": "`server.read_token`: reads. Where it is configured, reads need a token.",
-}
-_SCHEMES_OF: Mapping[Access, tuple[str, ...]] = {
-    Access.PUBLIC: (),
-    Access.READ: ("readToken", "appToken", "adminToken"),
-    Access.BACKFILL: ("appToken", "adminToken"),
-    Access.ALERT: ("alertToken", "adminToken"),
-    Access.ADMIN: ("adminToken",),
 }
 _TAGS = {
     "artworks": "Counts and backfills.",
@@ -165,7 +158,9 @@ def _schemas(routes: Iterable[Route[Any, Any]]) -> Json:
 def _operation(route: Route[Any, Any], schemas: Json, *, reads_need_token: bool) -> Json:
     summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n\n")
     first, *others = route.handler.__name__.split("_")
-    security: list[Json] = [{scheme: []} for scheme in _SCHEMES_OF[route.access]]
+    security: list[Json] = []
+    if route.access is not Access.PUBLIC:
+        security = [{f"{role}Token": []} for role in ALLOWED[route.access]]
     if route.access is Access.READ and not reads_need_token:
         security.insert(0, {})
     written: Json = {

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from exporters.http.errors import HTML
 from exporters.http.requests import (
     BatchesPage,
     FindParameters,
@@ -90,4 +89,4 @@ async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
 
 def _page(text: str) -> web.Response:
     headers = {"Content-Security-Policy": views.LIVE_POLICY}
-    return web.Response(text=text, content_type=HTML, headers=headers)
+    return web.Response(text=text, content_type="text/html", headers=headers)

@@ -59,14 +59,14 @@ def _parse_number(text: str, low: int, high: int) -> int | None:
     return number if number is not None and low <= number <= high else None
 
 
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
+def _whole_number(low: int, high: int) -> PlainValidator:
     def parse(text: str) -> int:
         number = _parse_number(text, low, high)
         if number is None:
             raise _unfit(f"a whole number from {low} to {high}")
         return number
 
-    return parse
+    return PlainValidator(parse, json_schema_input_type=Annotated[int, Field(ge=low, le=high)])
 
 
 def _run_number(text: str) -> int:
@@ -124,20 +124,8 @@ UserId = Annotated[
     str, PlainValidator(_user_id, json_schema_input_type=_IdText), Field(examples=["42"])
 ]
 _RunNumber = Annotated[int, Field(ge=1, le=MAX_NUMBER, examples=[12])]
-_Limit = Annotated[
-    int,
-    PlainValidator(
-        _whole_number(1, MAX_LIMIT),
-        json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_LIMIT)],
-    ),
-]
-_Cursor = Annotated[
-    int,
-    PlainValidator(
-        _whole_number(0, MAX_NUMBER),
-        json_schema_input_type=Annotated[int, Field(ge=0, le=MAX_NUMBER)],
-    ),
-]
+_Limit = Annotated[int, _whole_number(1, MAX_LIMIT)]
+_Cursor = Annotated[int, _whole_number(0, MAX_NUMBER)]
 _Text = Annotated[
     str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 ]
@@ -388,7 +376,7 @@ class AlertsBody(Body):
 def parse_parameters(model: type[Model], request: web.Request) -> Model:
     """Path and query as `model`, each parameter known and given once. Raises ApiError."""
     values: dict[str, str] = dict(request.match_info)
-    if model.model_config.get("extra") == "forbid":
+    if request.query_string and model.model_config.get("extra") == "forbid":
         known = [name for name in model.model_fields if name not in values]
         for name, value in request.query.items():
             if name not in known:

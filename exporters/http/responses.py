@@ -31,8 +31,8 @@ from monitor.status import CheckStatus
 _MOMENT = "2026-01-31T12:00:00.000Z"
 
 
-def _from_unix(moment: object) -> object:
-    return datetime.fromtimestamp(moment, UTC) if isinstance(moment, int | float) else moment
+def _from_unix(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _none_if_empty(text: object) -> object:
@@ -50,13 +50,13 @@ def _finite_only(numbers: Mapping[str, float]) -> dict[str, Number]:
 
 Moment = Annotated[
     datetime,
-    BeforeValidator(_from_unix),
     PlainSerializer(iso_utc, return_type=str),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "examples": [_MOMENT]}, mode="serialization"
     ),
 ]
-"""From a datetime, or Unix seconds."""
+UnixMoment = Annotated[Moment | None, BeforeValidator(_from_unix)]
+"""Read from Unix seconds."""
 # Promised, not enforced: an answer that breaks it is still better than none.
 Count = Annotated[int, Field(json_schema_extra={"minimum": 0}, examples=[6])]
 RunNumber = Annotated[int, Field(json_schema_extra={"minimum": 1}, examples=[12])]
@@ -202,10 +202,10 @@ class CheckResult(Answer):
     """What was found, in a sentence."""
     stale: bool = True
     """Last evaluated more than three of its intervals ago, or never."""
-    since: Moment | None
+    since: UnixMoment
     """Since when the outcome has been this."""
-    last_run: Moment | None
-    last_success: Moment | None
+    last_run: UnixMoment
+    last_success: UnixMoment
     """Last evaluated, whatever the verdict."""
     duration_seconds: Seconds | None
     interval_seconds: Seconds

@@ -15,9 +15,9 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
-from exporters.http.access_log import log_unreadable_request
 from exporters.http.auth import AUTHORIZER, Authorizer, Reason
-from exporters.http.errors import TOO_LONG, ApiError, error_response
+from exporters.http.errors import TOO_LONG, ApiError
+from exporters.http.middlewares import error_response, log_unreadable_request
 from exporters.http.rate_limits import client_of
 
 log = structlog.get_logger(__name__)

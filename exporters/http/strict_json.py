@@ -9,19 +9,9 @@ from typing import NoReturn
 
 from aiohttp import hdrs, web
 
+from exporters.http.errors import BODY_SECONDS, ApiError
+
 JSON = "application/json"
-MAX_BODY_BYTES = 65_536
-BODY_SECONDS = 10.0
-"""How long a body may take to come."""
-
-
-class JsonError(Exception):
-    """A body that is not taken; `code` says why."""
-
-    def __init__(self, message: str, code: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.headers = headers or {}
 
 
 def json_response(
@@ -33,7 +23,7 @@ def json_response(
 
 
 async def read_object(request: web.Request, *, may_be_empty: bool) -> dict[str, object]:
-    """The body as a JSON object; {} for no body where that is allowed. Raises JsonError."""
+    """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
     _check_coding(request)
     raw = await _read_in_time(request)
     if not raw and may_be_empty:
@@ -42,7 +32,7 @@ async def read_object(request: web.Request, *, may_be_empty: bool) -> dict[str, 
     document = parse_json(raw)
     if not isinstance(document, dict):
         message = f"The body: expected a JSON object, found {kind(document)}."
-        raise JsonError(message, "bad_request")
+        raise ApiError("bad_request", message)
     return document
 
 
@@ -52,11 +42,11 @@ async def _read_in_time(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         message = f"The body did not come within {BODY_SECONDS:g} s."
-        raise JsonError(message, "body_too_slow", {hdrs.CONNECTION: "close"}) from None
+        raise ApiError("body_too_slow", message, {hdrs.CONNECTION: "close"}) from None
 
 
 def parse_json(raw: bytes) -> object:
-    """RFC 8259 JSON in UTF-8, each key once, no NaN or Infinity. Raises JsonError."""
+    """RFC 8259 JSON in UTF-8, each key once, no NaN or Infinity. Raises ApiError."""
     try:
         return json.loads(
             raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
@@ -82,9 +72,9 @@ def _check_coding(request: web.Request) -> None:
     """Bodies are small, and what is packed small may be large: none is unpacked."""
     codings = ", ".join(request.headers.getall(hdrs.CONTENT_ENCODING, ()))
     if codings.strip().lower() not in {"", "identity"}:
-        raise JsonError(
-            f"Content-Encoding: expected none, found {codings[:60]!r}; send the body as it is.",
+        raise ApiError(
             "unsupported_media_type",
+            f"Content-Encoding: expected none, found {codings[:60]!r}; send the body as it is.",
             {hdrs.ACCEPT_ENCODING: "identity"},
         )
 
@@ -95,7 +85,7 @@ def _check_content_type(request: web.Request) -> None:
     charset = request.charset or "utf-8"
     if request.content_type != JSON or charset.lower() not in {"utf-8", "utf8"}:
         message = f"Content-Type: expected {JSON} in UTF-8, found {request.content_type!r}."
-        raise JsonError(message, "unsupported_media_type")
+        raise ApiError("unsupported_media_type", message)
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -113,8 +103,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _not_json(why: str) -> JsonError:
-    return JsonError(f"The body: expected JSON, but {why}.", "bad_json")
+def _not_json(why: str) -> ApiError:
+    return ApiError("bad_json", f"The body: expected JSON, but {why}.")
 
 
 def kind(value: object) -> str:

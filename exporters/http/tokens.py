@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,39 +67,43 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+ALLOWED: Mapping[Access, tuple[Role, ...]] = {
+    Access.PUBLIC: tuple(Role),
+    Access.READ: (Role.READ, Role.APP, Role.ADMIN),
+    Access.BACKFILL: (Role.APP, Role.ADMIN),
+    Access.ALERT: (Role.ALERT, Role.ADMIN),
+    Access.ADMIN: (Role.ADMIN,),
+}
+"""Whose tokens open what; reads are open to strangers, too, where no read token is configured."""
+_NO_ALERT_TOKEN = (
+    "No alert token is configured, so no alert can be handed in. Set server.alert_token, or"
+    " server.alert_token_file, and restart."
+)
+_NO_ADMIN_TOKEN = (
+    "No admin token is configured, so nothing can be changed over HTTP. Set"
+    " server.admin_token, or the variable CONSERVATOR_ADMIN_TOKEN, and restart."
+)
+
+
 def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
     """Why `role` may not call a route that asks for `access`, or None."""
-    if access is Access.PUBLIC or role is Role.ADMIN:
+    if role in ALLOWED[access]:
         return None
     if access is Access.ALERT:
-        return _alert_refusal(role, tokens)
-    if role is Role.ALERT:
+        if not tokens.alert and not tokens.admin:
+            return _forbidden(_NO_ALERT_TOKEN)
+        others = "the alert token and the admin's may"
+    elif role is Role.ALERT:
         return _forbidden("The alert token may only call /api/alerts.")
-    if access is Access.READ:
-        return _unauthorized() if tokens.read and role is Role.STRANGER else None
-    if access is Access.BACKFILL and role is Role.APP:
-        return None
-    if not tokens.admin:
-        return _forbidden(
-            "No admin token is configured, so nothing can be changed over HTTP. Set"
-            " server.admin_token, or the variable CONSERVATOR_ADMIN_TOKEN, and restart."
-        )
+    elif access is Access.READ:
+        return _unauthorized() if tokens.read else None
+    elif not tokens.admin:
+        return _forbidden(_NO_ADMIN_TOKEN)
+    else:
+        others = "the admin token may"
     if role is Role.STRANGER:
         return _unauthorized()
-    return _forbidden(f"The {role} token may not do this; the admin token may.")
-
-
-def _alert_refusal(role: Role, tokens: Tokens) -> ApiError | None:
-    if role is Role.ALERT:
-        return None
-    if not tokens.alert and not tokens.admin:
-        return _forbidden(
-            "No alert token is configured, so no alert can be handed in. Set server.alert_token, or"
-            " server.alert_token_file, and restart."
-        )
-    if role is Role.STRANGER:
-        return _unauthorized()
-    return _forbidden(f"The {role} token may not do this; the alert token and the admin's may.")
+    return _forbidden(f"The {role} token may not do this; {others}.")
 
 
 def _unauthorized() -> ApiError:

@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from exporters.http import server, strict_json
 from exporters.http.app import create_app
 from exporters.http.auth import AUTHORIZER, Reason
+from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.routing import CONTEXT
 from exporters.http.server import HttpServer
-from exporters.http.strict_json import MAX_BODY_BYTES
 from exporters.http.tokens import Tokens
 from monitor.state.control import Control
 from tests.support.waiting import wait_until

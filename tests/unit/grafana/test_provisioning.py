@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
+from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.routes import ROUTES
-from exporters.http.strict_json import MAX_BODY_BYTES
 from exporters.http.tokens import Access
 from grafana.generate.__main__ import FOLDER
 from grafana.generate.alerts import ALERTS, JOB, Severity
