@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -110,7 +109,7 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
 
-def describe(routes: Iterable[Route[Any, Any]], version: str, *, reads_need_token: bool) -> str:
+def describe(routes: Iterable[Route], version: str, *, reads_need_token: bool) -> str:
     """The document as text. `reads_need_token`: a read token is configured."""
     routes = tuple(routes)
     schemas = _schemas(routes)
@@ -140,7 +139,7 @@ def describe(routes: Iterable[Route[Any, Any]], version: str, *, reads_need_toke
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _schemas(routes: Iterable[Route[Any, Any]]) -> Json:
+def _schemas(routes: Iterable[Route]) -> Json:
     """Every model of answers and bodies once, by name."""
     asked: dict[type[BaseModel], JsonSchemaMode] = {Problem: "serialization"}
     for route in routes:
@@ -155,7 +154,7 @@ def _schemas(routes: Iterable[Route[Any, Any]]) -> Json:
     return named
 
 
-def _operation(route: Route[Any, Any], schemas: Json, *, reads_need_token: bool) -> Json:
+def _operation(route: Route, schemas: Json, *, reads_need_token: bool) -> Json:
     summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n\n")
     first, *others = route.handler.__name__.split("_")
     security: list[Json] = []
@@ -184,7 +183,7 @@ def _operation(route: Route[Any, Any], schemas: Json, *, reads_need_token: bool)
     return written
 
 
-def _parameters(route: Route[Any, Any]) -> list[Json]:
+def _parameters(route: Route) -> list[Json]:
     found = route.parameters.model_json_schema(schema_generator=_WithoutTitles)
     written = []
     for name, described in found.get("properties", {}).items():
@@ -203,12 +202,10 @@ def _parameters(route: Route[Any, Any]) -> list[Json]:
             "schema": schema,
         }
         written.append({**one, "example": examples[0]} if examples else one)
-    # Those of the path in the path's order.
-    written.sort(key=lambda one: route.path.find(f"{{{one['name']}}}") % (len(route.path) + 1))
     return [*written, _IF_NONE_MATCH] if route.has_etag else written
 
 
-def _responses(route: Route[Any, Any], schemas: Json) -> Json:
+def _responses(route: Route, schemas: Json) -> Json:
     codes: dict[int, list[str]] = {}
     for code in route.error_codes():
         codes.setdefault(CODES[code].status, []).append(code)
@@ -238,7 +235,7 @@ def _error(status: int, codes: list[str], model: type[Answer], schemas: Json) ->
     return {**written, "headers": _HEADERS[status]} if status in _HEADERS else written
 
 
-def _reply(route: Route[Any, Any], status: int, schemas: Json) -> Json:
+def _reply(route: Route, status: int, schemas: Json) -> Json:
     answer, headers = route.answers.get(status, ()), dict(_HEADERS.get(status, {}))
     models = _models(answer)
     description = " ".join((inspect.getdoc(model) or "").replace("\n", " ") for model in models)
@@ -249,7 +246,7 @@ def _reply(route: Route[Any, Any], status: int, schemas: Json) -> Json:
             JSON: {
                 "schema": references[0] if len(models) == 1 else {"anyOf": references},
                 "examples": {
-                    _words(model): {"value": _example(schemas[model.__name__], schemas)}
+                    model.__name__: {"value": _example(schemas[model.__name__], schemas)}
                     for model in models
                 },
             }
@@ -285,10 +282,6 @@ def _models(answer: Any) -> tuple[type[Answer], ...]:
 
 def _reference(model: type[BaseModel]) -> Json:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
-
-
-def _words(model: type[BaseModel]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower()
 
 
 def _example(schema: Json, schemas: Json) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from exporters.http import (
     alerts,
     artworks,
@@ -13,7 +11,6 @@ from exporters.http import (
     healing,
     health,
     pages,
-    requests,
     responses,
     runs,
 )
@@ -25,11 +22,8 @@ from exporters.page.assets import TYPES
 _NO_CENSUS = ("no_census", "stale_census")
 _REFUSED = ("paused", "active_run", "refused")
 
-ROUTES: tuple[Route[Any, Any], ...] = (
-    Route(
-        "GET", "/", Access.READ, pages.get_page, Tag.PAGES, {200: HTML},
-        parameters=requests.SpanParameters,
-    ),
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", Access.READ, pages.get_page, Tag.PAGES, {200: HTML}),
     Route(
         "GET", "/events", Access.READ, events.follow_page, Tag.PAGES,
         {200: ("text/event-stream",)},
@@ -37,64 +31,49 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     ),
     Route(
         "GET", "/runs", Access.READ, pages.get_runs_page, Tag.PAGES, {200: HTML},
-        parameters=requests.RunsPage,
         touches_database=True,
     ),
     Route(
         "GET", "/runs/{run_id}", Access.READ, pages.get_run_page, Tag.PAGES, {200: HTML},
-        parameters=requests.BatchesPage,
         errors=("unknown_run",),
         touches_database=True,
     ),
-    Route(
-        "GET", "/users", Access.READ, pages.find_user, Tag.PAGES, {200: HTML, 303: ()},
-        parameters=requests.FindParameters,
-    ),
+    Route("GET", "/users", Access.READ, pages.find_user, Tag.PAGES, {200: HTML, 303: ()}),
     Route(
         "GET", "/users/{user_id}", Access.READ, pages.get_user_page, Tag.PAGES, {200: HTML},
-        parameters=requests.UserParameters,
         errors=("unknown_user",),
         touches_database=True,
     ),
     Route(
         "GET", "/static/{name}", Access.READ, etag.get_static, Tag.PAGES,
         {200: tuple(dict.fromkeys(TYPES.values()))},
-        parameters=requests.StaticParameters,
         errors=("not_found",),
         has_etag=True,
     ),
     Route(
         "GET", "/runbooks/{name}", Access.READ, etag.get_runbook, Tag.PAGES, {200: HTML},
-        parameters=requests.RunbookParameters,
         errors=("unknown_runbook",),
         has_etag=True,
     ),
-    Route(
-        "GET", "/healthz", Access.PUBLIC, health.is_alive, Tag.SERVICE, {200: responses.Alive},
-        parameters=requests.AnyParameters,
-    ),
+    Route("GET", "/healthz", Access.PUBLIC, health.is_alive, Tag.SERVICE, {200: responses.Alive}),
     Route(
         "GET", "/readyz", Access.READ, health.is_ready, Tag.SERVICE,
         {200: responses.Ready, 503: responses.NotReady},
-        parameters=requests.AnyParameters,
         errors=("not_ready",),
     ),
     Route(
         "GET", "/metrics", Access.READ, health.get_metrics, Tag.SERVICE,
         {200: ("text/plain", "application/openmetrics-text")},
-        parameters=requests.AnyParameters,
     ),
     Route(
         "GET", "/api/artworks/stats", Access.READ, artworks.get_stats, Tag.ARTWORKS,
         {200: responses.Counts},
-        parameters=requests.StatsParameters,
         errors=("unknown_user", *_NO_CENSUS),
         touches_database=True,
     ),
     Route(
         "GET", "/api/artworks/history", Access.READ, artworks.get_history, Tag.ARTWORKS,
         {200: responses.History},
-        parameters=requests.SpanParameters,
         touches_database=True,
     ),
     Route(
@@ -107,7 +86,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
             | responses.NothingToHeal,
             202: responses.Accepted,
         },
-        body=requests.BackfillBody,
         errors=("unknown_user", "breaker_open", "held", "lease_lost", *_REFUSED, *_NO_CENSUS),
         touches_database=True,
     ),
@@ -117,27 +95,22 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route(
         "GET", "/api/checks/{name}", Access.READ, checks.get_check, Tag.CHECKS,
         {200: responses.CheckPast},
-        parameters=requests.CheckParameters,
         errors=("unknown_check",),
         touches_database=True,
     ),
     Route(
         "GET", "/api/runs", Access.READ, runs.list_runs, Tag.RUNS, {200: responses.RunList},
-        parameters=requests.RunsPage,
         touches_database=True,
     ),
     Route(
         "GET", "/api/runs/{run_id}", Access.READ, runs.get_run, Tag.RUNS,
         {200: responses.RunInFull},
-        parameters=requests.BatchesPage,
         errors=("unknown_run",),
         touches_database=True,
     ),
     Route(
         "POST", "/api/runs/{run_id}/undo", Access.ADMIN, runs.undo_run, Tag.RUNS,
         {200: responses.WouldTakeBack | responses.NothingToUndo, 202: responses.Accepted},
-        parameters=requests.RunParameters,
-        body=requests.UndoBody,
         errors=("unknown_run", "not_undoable", *_REFUSED),
         touches_database=True,
     ),
@@ -148,25 +121,20 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route(
         "POST", "/api/healing/pause", Access.ADMIN, healing.pause, Tag.HEALING,
         {200: responses.Paused},
-        body=requests.PauseBody,
         touches_database=True,
     ),
     Route(
         "POST", "/api/healing/resume", Access.ADMIN, healing.resume, Tag.HEALING,
         {200: responses.Resumed},
-        body=requests.EmptyBody,
         touches_database=True,
     ),
     Route(
         "POST", "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker, Tag.HEALING,
         {200: responses.BreakerClosed},
-        body=requests.EmptyBody,
         touches_database=True,
     ),
     Route(
         "POST", "/api/alerts", Access.ALERT, alerts.notify, Tag.ALERTS, {200: responses.Received},
-        parameters=requests.AnyParameters,
-        body=requests.AlertsBody,
         touches_database=True,
     ),
     Route(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
@@ -95,29 +95,34 @@ class Tag(StrEnum):
     PAGES = "pages"
 
 
-_NO_PARAMETERS: Any = NoParameters
-_NO_BODY: Any = NoBody
-
-
 @dataclass(frozen=True, slots=True)
-class Route(Generic[P, B]):
-    """One call. Who may make it, what it takes, answers and refuses follow from here; the
-    handler's name and docstring are those of the published description."""
+class Route:
+    """One call. Who may make it, what it takes, answers and refuses follow from here.
+
+    What it takes stands in the handler's annotation, Call[parameters, body]; name and docstring of
+    the handler are those of the published description.
+    """
 
     method: str
     path: str
     access: Access
-    handler: Callable[[Call[P, B]], Awaitable[Replied]]
+    handler: Callable[[Any], Awaitable[Replied]]
     tag: Tag
     answers: Mapping[int, Any]
     """Status -> a model or a union of them; or media types, of which () means no body."""
-    parameters: type[P] = _NO_PARAMETERS
-    body: type[B] = _NO_BODY
     errors: tuple[str, ...] = ()
     """Codes beside those that follow from access, parameters, body and database."""
     touches_database: bool = False
     has_etag: bool = False
     """Who has the newest version is told so with 304."""
+    parameters: type[Parameters] = field(init=False)
+    body: type[Body] = field(init=False)
+
+    def __post_init__(self) -> None:
+        [call, *_] = get_type_hints(self.handler).values()
+        parameters, body = get_args(call)
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "body", body)
 
     def error_codes(self) -> tuple[str, ...]:
         """Every code that an answer of this call may have."""
@@ -136,7 +141,7 @@ class Route(Generic[P, B]):
         return tuple(dict.fromkeys(codes))
 
 
-def add_route(app: web.Application, route: Route[Any, Any]) -> None:
+def add_route(app: web.Application, route: Route) -> None:
     """Have `app` serve it; a GET answers HEAD likewise."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
