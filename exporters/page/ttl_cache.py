@@ -34,24 +34,24 @@ class TtlCache(Generic[Value]):
         clock: Callable[[], float],
     ) -> None:
         self._read = read
-        self._known = CachedValue(first, None)
+        self._cached = CachedValue(first, None)
         self._seconds = seconds
         self._clock = clock
-        self._asked: float | None = None
+        self._asked_at: float | None = None
         self._key: Hashable = None
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: Hashable = None) -> CachedValue[Value]:
         """The value; never raises what the database says. `key`: what it depends on."""
         now = self._clock()
-        old = self._asked is None or key != self._key or now - self._asked >= self._seconds
+        old = self._asked_at is None or key != self._key or now - self._asked_at >= self._seconds
         if old and self._reading is None:
-            self._asked, self._key = now, key
+            self._asked_at, self._key = now, key
             self._reading = asyncio.create_task(self._read_again(), name="page-reads")
             self._reading.add_done_callback(self._done)
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=MAX_WAIT_SECONDS)
-        return self._known
+        return self._cached
 
     async def close(self) -> None:
         """Don't read on."""
@@ -61,12 +61,14 @@ class TtlCache(Generic[Value]):
 
     async def _read_again(self) -> None:
         try:
-            self._known = CachedValue(await self._read(), None)
+            self._cached = CachedValue(await self._read(), None)
         except ConservatorError as error:
-            self._known = CachedValue(self._known.value, str(error))
+            self._cached = CachedValue(self._cached.value, str(error))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._reading = None
         if not task.cancelled() and (error := task.exception()) is not None:
             # Ours to mend, and not to be overlooked: the page says so, too.
-            self._known = CachedValue(self._known.value, f"Reading failed: {type(error).__name__}.")
+            self._cached = CachedValue(
+                self._cached.value, f"Reading failed: {type(error).__name__}."
+            )

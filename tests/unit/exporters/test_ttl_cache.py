@@ -39,18 +39,18 @@ async def test_a_value_is_read_again_only_when_it_is_old_or_depends_on_something
     source: Source,
 ) -> None:
     clock = Clock()
-    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
-    assert [(await kept.get()).value for _ in range(3)] == [1, 1, 1]
+    cache = TtlCache(source.read, 0, seconds=2.0, clock=clock)
+    assert [(await cache.get()).value for _ in range(3)] == [1, 1, 1]
     clock.now += 2.0
-    assert (await kept.get()).value == 2
-    assert (await kept.get("another run")).value == 3
-    assert (await kept.get("another run")).value == 3
+    assert (await cache.get()).value == 2
+    assert (await cache.get("another run")).value == 3
+    assert (await cache.get("another run")).value == 3
 
 
 async def test_all_who_ask_at_once_ask_once(source: Source) -> None:
-    kept = TtlCache(source.read, 0, seconds=2.0, clock=Clock())
-    found = await asyncio.gather(*(kept.get() for _ in range(50)))
-    assert {known.value for known in found} == {1}
+    cache = TtlCache(source.read, 0, seconds=2.0, clock=Clock())
+    found = await asyncio.gather(*(cache.get() for _ in range(50)))
+    assert {cached.value for cached in found} == {1}
     assert source.asked == 1
 
 
@@ -59,32 +59,32 @@ async def test_nobody_waits_long_for_a_database_that_does_not_answer(
 ) -> None:
     monkeypatch.setattr("exporters.page.ttl_cache.MAX_WAIT_SECONDS", 0.01)
     clock = Clock()
-    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
-    await kept.get()
+    cache = TtlCache(source.read, 0, seconds=2.0, clock=clock)
+    await cache.get()
     clock.now += 3.0
     source.free.clear()
-    assert (await kept.get()).value == 1
-    assert (await kept.get()).value == 1
+    assert (await cache.get()).value == 1
+    assert (await cache.get()).value == 1
     assert source.asked == 2  # no second question behind the first
-    await kept.close()
+    await cache.close()
 
 
 async def test_what_was_read_before_stays_with_the_reason_why_there_is_nothing_newer(
     source: Source,
 ) -> None:
     clock = Clock()
-    kept = TtlCache(source.read, 0, seconds=2.0, clock=clock)
-    await kept.get()
+    cache = TtlCache(source.read, 0, seconds=2.0, clock=clock)
+    await cache.get()
     source.error = DatabaseUnavailableError("Away.")
     clock.now += 2.0
-    known = await kept.get()
-    assert (known.value, known.error) == (1, "Away.")
+    cached = await cache.get()
+    assert (cached.value, cached.error) == (1, "Away.")
     source.error = None
     clock.now += 2.0
-    assert (await kept.get()).error is None
+    assert (await cache.get()).error is None
 
 
 async def test_a_defect_is_said_and_keeps_no_page_from_being_shown(source: Source) -> None:
     source.error = ValueError("a secret of the database")
-    known = await TtlCache(source.read, 0, seconds=2.0, clock=Clock()).get()
-    assert (known.value, known.error) == (0, "Reading failed: ValueError.")
+    cached = await TtlCache(source.read, 0, seconds=2.0, clock=Clock()).get()
+    assert (cached.value, cached.error) == (0, "Reading failed: ValueError.")
