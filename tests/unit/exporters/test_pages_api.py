@@ -144,6 +144,12 @@ async def test_an_error_is_a_page_for_a_browser_and_json_for_a_program(
         assert said in (await response.json())["error"]["message"]
 
 
+async def test_an_error_of_the_api_is_json_for_a_browser_too(served: Served) -> None:
+    async with served.client.get("/api/runs/13", headers=ADMIN | BROWSER) as response:
+        assert (response.status, response.content_type) == (404, "application/json")
+        assert (await response.json())["error"]["code"] == "unknown_run"
+
+
 async def test_an_unknown_user_is_a_page_too(served: Served) -> None:
     served.commands.error = UnknownUserError("There is no user <U>.")
     assert "There is no user <U>." in words(await opened(served, "/users/U", 404))
