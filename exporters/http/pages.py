@@ -13,12 +13,11 @@ from exporters.http.requests import (
     RunsPage,
     SpanParameters,
     UserParameters,
-    unknown_run,
 )
 from exporters.http.routing import Call
+from exporters.http.runs import read_run, read_runs
 from exporters.page import views
 from exporters.page.chart import chart
-from exporters.page.context import RunsRead
 
 
 async def get_page(call: Call[SpanParameters, NoBody]) -> web.Response:
@@ -38,10 +37,7 @@ async def get_runs_page(call: Call[RunsPage, NoBody]) -> web.Response:
 
     The newest first.
     """
-    asked = call.parameters
-    found = await call.context.commands.runs(limit=asked.limit + 1, before=asked.before)
-    seen = RunsRead(found[: asked.limit], len(found) > asked.limit)
-    return _page(views.runs_page(seen, may_act=call.context.page.may_act()))
+    return _page(views.runs_page(await read_runs(call), may_act=call.context.page.may_act()))
 
 
 async def get_run_page(call: Call[BatchesPage, NoBody]) -> web.Response:
@@ -49,16 +45,7 @@ async def get_run_page(call: Call[BatchesPage, NoBody]) -> web.Response:
 
     With its batches in order.
     """
-    asked, commands = call.parameters, call.context.commands
-    run = await commands.run(asked.run_id)
-    if run is None:
-        raise unknown_run(asked.run_id)
-    batches = await commands.batches(asked.run_id, limit=asked.limit + 1, after=asked.after or 0)
-    shown = batches[: asked.limit]
-    following = shown[-1].number if len(batches) > asked.limit else None
-    waits, quarantine = await commands.waits(asked.run_id), await commands.quarantine(asked.run_id)
-    record = views.RunShown(run, waits, quarantine, shown, following)
-    return _page(views.run_page(record, may_act=call.context.page.may_act()))
+    return _page(views.run_page(await read_run(call), may_act=call.context.page.may_act()))
 
 
 async def find_user(call: Call[FindParameters, NoBody]) -> web.Response:

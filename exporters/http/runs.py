@@ -21,6 +21,8 @@ from exporters.http.responses import (
     WouldTakeBack,
 )
 from exporters.http.routing import Call, Replied, Reply
+from exporters.page.context import RunsRead
+from exporters.page.views import RunShown
 
 
 async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
@@ -28,13 +30,9 @@ async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
 
     Page by page: go on with `before` set to `next` until that is null.
     """
-    asked = call.parameters
-    # One more than asked for tells whether another page follows.
-    found = await call.context.commands.runs(limit=asked.limit + 1, before=asked.before)
-    shown = found[: asked.limit]
-    following = shown[-1].id if len(found) > asked.limit else None
-    page = RunList.model_validate({"runs": shown, "next": following})
-    return Reply(page, headers=_next_page(call.request, "before", following))
+    page = await read_runs(call)
+    answer = RunList.model_validate({"runs": page.runs, "next": page.following})
+    return Reply(answer, headers=_next_page(call.request, "before", page.following))
 
 
 async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:
@@ -42,23 +40,17 @@ async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:
 
     What it did, what it waited for, what it put aside; its batches page by page.
     """
-    asked, commands = call.parameters, call.context.commands
-    run = await commands.run(asked.run_id)
-    if run is None:
-        raise unknown_run(asked.run_id)
-    batches = await commands.batches(asked.run_id, limit=asked.limit + 1, after=asked.after or 0)
-    shown = batches[: asked.limit]
-    following = shown[-1].number if len(batches) > asked.limit else None
-    waits = dict(await commands.waits(asked.run_id))
-    page = RunInFull.model_validate(
+    shown = await read_run(call)
+    waited = WaitedRun.model_validate(shown.run).model_copy(update={"waits": dict(shown.waits)})
+    answer = RunInFull.model_validate(
         {
-            "run": WaitedRun.model_validate(run).model_copy(update={"waits": waits}),
-            "quarantine": await commands.quarantine(asked.run_id),
-            "batches": shown,
-            "next": following,
+            "run": waited,
+            "quarantine": shown.quarantine,
+            "batches": shown.batches,
+            "next": shown.following,
         }
     )
-    return Reply(page, headers=_next_page(call.request, "after", following))
+    return Reply(answer, headers=_next_page(call.request, "after", shown.following))
 
 
 async def undo_run(call: Call[RunParameters, UndoBody]) -> Replied:
@@ -72,6 +64,31 @@ async def undo_run(call: Call[RunParameters, UndoBody]) -> Replied:
         return WouldTakeBack.model_validate(await commands.would_undo(run_id))
     started = await commands.undo(run_id)
     return NothingToUndo() if started is None else Reply(Accepted(run_id=started), status=202)
+
+
+async def read_runs(call: Call[RunsPage, NoBody]) -> RunsRead:
+    """The page of runs that is asked for."""
+    limit = call.parameters.limit
+    # One more than asked for tells whether another page follows.
+    found = await call.context.commands.runs(limit=limit + 1, before=call.parameters.before)
+    return RunsRead(found[:limit], more=len(found) > limit)
+
+
+async def read_run(call: Call[BatchesPage, NoBody]) -> RunShown:
+    """The run that is asked for, with a page of its batches. Raises ApiError 404."""
+    asked, commands = call.parameters, call.context.commands
+    run = await commands.run(asked.run_id)
+    if run is None:
+        raise unknown_run(asked.run_id)
+    batches = await commands.batches(asked.run_id, limit=asked.limit + 1, after=asked.after or 0)
+    shown = batches[: asked.limit]
+    return RunShown(
+        run,
+        waits=await commands.waits(asked.run_id),
+        quarantine=await commands.quarantine(asked.run_id),
+        batches=shown,
+        following=shown[-1].number if len(batches) > asked.limit else None,
+    )
 
 
 def _next_page(request: web.Request, cursor: str, following: int | None) -> dict[str, str]:

@@ -18,6 +18,11 @@ class RunsRead:
     error: str | None = None
     """Why they could not be read again, in a sentence."""
 
+    @property
+    def following(self) -> int | None:
+        """The `before` of the page that follows; None on the last one."""
+        return self.runs[-1].id if self.more and self.runs else None
+
 
 @dataclass(frozen=True, slots=True)
 class PageContext:

@@ -50,9 +50,8 @@ def status_page(context: PageContext, parts: tuple[Section, ...], history: Histo
 
 def runs_page(seen: RunsRead, *, may_act: bool) -> str:
     """Earlier runs."""
-    following = seen.runs[-1].id if seen.more and seen.runs else None
     rows = run_rows(seen.runs, may_act=may_act)
-    return render("runs", rows=rows, following=following, may_act=may_act)
+    return render("runs", rows=rows, following=seen.following, may_act=may_act)
 
 
 @dataclass(frozen=True, slots=True)
