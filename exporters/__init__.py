@@ -2,10 +2,9 @@
 
 current      what of a snapshot is young enough to be shown as current
 timestamps   moments as text
-prometheus   the collector, its registry, a file for node_exporter
-families/    the metrics, by subject
+prometheus   the collector and its registry; families/ holds the metrics, by subject
+textfile     the same metrics as a file for node_exporter
 pushgateway  the same metrics, pushed; otlp/: pushed to an OpenTelemetry collector
-runbooks     what to do about an alert, from Markdown
 http/        routes, tokens, errors, JSON
-page/        the pages, and what keeps them live
+page/        the page at /
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,7 +11,6 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
-    write_to_textfile,
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -70,11 +68,3 @@ def create_registry(
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
     return registry
-
-
-def write_textfile(registry: CollectorRegistry, path: Path) -> None:
-    """Write the metrics to `path` in one step, so that nobody reads half a file.
-
-    node_exporter takes only names that end in `.prom`. Raises OSError.
-    """
-    write_to_textfile(str(path), registry)

@@ -7,7 +7,6 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from exporters.http.alerts import SEEN_ALERTS, SeenAlerts
 from exporters.http.auth import AUTHORIZER, Authorizer
 from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
@@ -59,7 +58,6 @@ def create_app(
     app[AUTHORIZER] = authorizer
     app[CONTEXT] = Context(board, commands, registry, observe, clock, page)
     app[SSE_TIMEOUTS] = SseTimeouts()
-    app[SEEN_ALERTS] = SeenAlerts()
     app.on_shutdown.append(close_page)
     app.on_response_prepare.append(harden_response)
     app.on_response_prepare.append(send_request_id)

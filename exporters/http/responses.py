@@ -470,8 +470,5 @@ class Received(Answer):
     woken: bool
     """The leader counts and decides now; where it is another replica, within five seconds."""
     firing: Count
-    """Alerts that are new and firing."""
+    """Alerts of it that fire."""
     resolved: Count
-    """Alerts that are new and resolved."""
-    ignored: Count
-    """Alerts that this replica was told before."""

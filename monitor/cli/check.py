@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.judgement import Outcome
 from exporters.http.responses import CheckResult
 from exporters.otlp.push import OtlpPush
-from exporters.prometheus import create_registry, write_textfile
+from exporters.prometheus import create_registry
 from exporters.pushgateway import TIMEOUT_SECONDS, Group
+from exporters.textfile import write_textfile
 from monitor.check_once import check_names, check_once
 from monitor.cli.check_output import print_checks
 from monitor.cli.output import print_json

@@ -17,8 +17,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporters.prometheus import create_registry, write_textfile
+from exporters.prometheus import create_registry
 from exporters.pushgateway import Group, PushError
+from exporters.textfile import write_textfile
 from monitor.status import Status
 from tests.unit.exporters.builders import Clock, a_check, at_work, board, checks, just_started
 
