@@ -24,9 +24,9 @@ from pydantic import (
 from checks.judgement import Outcome
 from exporters.current import check_is_stale
 from exporters.timestamps import iso_utc
+from monitor import status
 from monitor.policy import Code, Verdict
 from monitor.state.runs import RunKind, RunState, Trigger
-from monitor.status import CheckStatus
 
 _MOMENT = "2026-01-31T12:00:00.000Z"
 
@@ -227,7 +227,7 @@ class CheckResult(Answer):
     """Of an expectation: the suite that it belongs to."""
 
     @classmethod
-    def of(cls, check: CheckStatus, now: float) -> CheckResult:
+    def of(cls, check: status.CheckStatus, now: float) -> CheckResult:
         """As it stands at `now` on the monotonic clock."""
         stale = check_is_stale(check, now)
         return cls.model_validate(check).model_copy(update={"stale": stale})

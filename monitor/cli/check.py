@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.judgement import Outcome
-from exporters.http.responses import CheckResult
+from exporters.http import responses
 from exporters.otlp.push import OtlpPush
 from exporters.prometheus import create_registry
 from exporters.pushgateway import TIMEOUT_SECONDS, Group
@@ -97,9 +97,8 @@ def check(
         push_once(registry, otlp, status)
     if as_json:
         now = time.monotonic()
-        checks = [
-            CheckResult.of(one, now).model_dump(mode="json") for one in status.checks.values()
-        ]
+        results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
+        checks = [result.model_dump(mode="json") for result in results]
         print_json({"checks": checks, "census": status.census})
     else:
         print_checks(status, time.perf_counter() - started)
