@@ -56,7 +56,7 @@ def create_app(
         await page.close()
 
     app[AUTHORIZER] = authorizer
-    app[CONTEXT] = Context(board, commands, registry, observe, clock, page)
+    app[CONTEXT] = Context(board, commands, registry, observe, clock, page, ROUTES)
     app[SSE_TIMEOUTS] = SseTimeouts()
     app.on_shutdown.append(close_page)
     app.on_response_prepare.append(harden_response)

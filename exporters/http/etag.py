@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from exporters.http.auth import AUTHORIZER
 from exporters.http.errors import ApiError
 from exporters.http.requests import NoBody, RunbookParameters, StaticParameters
-from exporters.http.routing import Call, PlainCall
+from exporters.http.routing import Call, PlainCall, Route
 from exporters.http.strict_json import JSON
 from exporters.page.assets import asset
 from exporters.page.views import STATIC_POLICY
@@ -62,17 +62,16 @@ async def get_description(call: PlainCall) -> web.Response:
     version = call.context.board.current.version
     reads_need_token = bool(call.request.app[AUTHORIZER].tokens.read)
     # A fifth of a second, once: in a thread, so that nobody else waits for it.
-    text = await asyncio.to_thread(_description, version, reads_need_token)
+    text = await asyncio.to_thread(_describe, call.context.routes, version, reads_need_token)
     return _unless_known(call.request, text, _tag(text), JSON)
 
 
 @lru_cache(maxsize=2)
-def _description(version: str, reads_need_token: bool) -> str:
+def _describe(routes: tuple[Route, ...], version: str, reads_need_token: bool) -> str:
     # Loaded when somebody asks: most services are never asked.
     from exporters.http.openapi import describe  # noqa: PLC0415
-    from exporters.http.routes import ROUTES  # noqa: PLC0415
 
-    return describe(ROUTES, version, reads_need_token=reads_need_token)
+    return describe(routes, version, reads_need_token=reads_need_token)
 
 
 def _tag(text: str) -> str:

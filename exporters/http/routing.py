@@ -43,6 +43,7 @@ class Context:
     observe: bool
     clock: Clock
     page: PageState
+    routes: tuple[Route, ...]
 
 
 CONTEXT = web.AppKey("context", Context)
@@ -95,7 +96,7 @@ class Tag(StrEnum):
     PAGES = "pages"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One call. Who may make it, what it takes, answers and refuses follow from here.
 
