@@ -1,9 +1,9 @@
 """Read-only views of the status snapshot. What they ask for goes through `monitor.commands`.
 
 current      what of a snapshot is young enough to be shown as current
-moments      moments as text
+timestamps   moments as text
 prometheus/  the collector, its registry and the metrics, by subject
 push/        the same metrics, pushed to a Pushgateway or an OpenTelemetry collector, or as a file
-api/         routes, tokens, errors, JSON
+http/        one table of routes; tokens, requests, responses, errors, OpenAPI
 page/        the page at /
 """

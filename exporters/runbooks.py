@@ -8,7 +8,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from exporters.page.documents import runbook_page
+from exporters.page.views import runbook_page
 
 _NAME = re.compile(r"[A-Za-z]{1,80}")
 _PACKAGED = "runbooks"

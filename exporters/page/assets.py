@@ -15,7 +15,7 @@ _JAVASCRIPT, _CSS = "text/javascript", "text/css"
 TYPES = {
     "page.css": _CSS,
     "page.js": _JAVASCRIPT,
-    "act.js": _JAVASCRIPT,
+    "actions.js": _JAVASCRIPT,
     "chart.js": _JAVASCRIPT,
     "uPlot.iife.min.js": _JAVASCRIPT,
     "uPlot.min.css": _CSS,

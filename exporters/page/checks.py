@@ -8,12 +8,12 @@ from datetime import datetime
 
 from checks.judgement import Outcome
 from exporters.current import current_outcome
-from exporters.page.scene import Scene
-from exporters.page.words import from_unix
+from exporters.page.context import PageContext
+from exporters.page.formatting import from_unix
 from monitor.status import CheckResult
 
 _QUIET = (Outcome.PASS, Outcome.SKIPPED)
-_MOODS = {
+_LEVELS = {
     Outcome.PASS: "fine",
     Outcome.WARN: "attention",
     Outcome.FAIL: "attention",
@@ -26,7 +26,7 @@ class CheckRow:
     """One check as it is shown."""
 
     name: str
-    mood: str
+    level: str
     outcome: str
     value: float | None
     warn: str | None
@@ -39,14 +39,14 @@ class CheckRow:
     runbook_is_link: bool
 
 
-def check_rows(scene: Scene) -> tuple[CheckRow, ...]:
+def check_rows(context: PageContext) -> tuple[CheckRow, ...]:
     """All of them in order. An expectation that is met is told by the row of its suite."""
-    return tuple(_row(check, current_outcome(check, scene.now)) for check in _shown(scene))
+    return tuple(_row(check, current_outcome(check, context.now)) for check in _shown(context))
 
 
-def _shown(scene: Scene) -> Iterator[CheckResult]:
-    for check in scene.status.checks.values():
-        if check.facts.suite is None or current_outcome(check, scene.now) not in (*_QUIET, None):
+def _shown(context: PageContext) -> Iterator[CheckResult]:
+    for check in context.status.checks.values():
+        if check.facts.suite is None or current_outcome(check, context.now) not in (*_QUIET, None):
             yield check
 
 
@@ -54,7 +54,7 @@ def _row(check: CheckResult, outcome: Outcome | None) -> CheckRow:
     facts = check.facts
     return CheckRow(
         name=check.name,
-        mood="unknown" if outcome is None else _MOODS.get(outcome, "unknown"),
+        level="unknown" if outcome is None else _LEVELS.get(outcome, "unknown"),
         outcome=_word(check, outcome),
         value=check.value,
         warn=facts.warn,

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from checks.census import AffectedUsers, Census
 from exporters.current import current_census, current_users
-from exporters.page.scene import Scene
-from exporters.page.words import share
+from exporters.page.context import PageContext
+from exporters.page.formatting import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Counts:
     users: AffectedUsers | None
 
 
-def counts_of(scene: Scene) -> Counts | None:
+def counts_of(context: PageContext) -> Counts | None:
     """The newest census, or None before the first."""
-    census = scene.status.census
+    census = context.status.census
     if census is None:
         return None
     # What a database says that can't be reached is how things were.
-    old = current_census(scene.status, scene.now) is None
-    stale = old or not scene.status.database_up
+    old = current_census(context.status, context.now) is None
+    stale = old or not context.status.database_up
     return Counts(
         as_of=census.as_of,
         stale=stale,
@@ -53,7 +53,7 @@ def counts_of(scene: Scene) -> Counts | None:
         audience=census.audience,
         legacy_artworks=census.legacy_artworks,
         appeared=census.appeared,
-        users=current_users(scene.status, scene.now),
+        users=current_users(context.status, context.now),
     )
 
 

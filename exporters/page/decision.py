@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporters.page.scene import Scene
+from exporters.page.context import PageContext
 from monitor.policy.decision import Verdict
 from monitor.status import Status
 
@@ -19,7 +19,7 @@ _DONE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecisionView:
     """What the section shows."""
 
     verdict: str | None
@@ -34,19 +34,19 @@ class Decided:
     recurring: int
 
 
-def decided(scene: Scene) -> Decided:
+def decision_view(context: PageContext) -> DecisionView:
     """The last decision of the snapshot."""
-    status = scene.status
+    status = context.status
     decision = status.decision
     legacy = 0 if status.census is None else status.census.legacy_untracked
     waits = decision is not None and decision.kind in (Verdict.WAIT, Verdict.PAUSED)
-    return Decided(
+    return DecisionView(
         verdict=None if decision is None else _DONE[decision.kind],
         code="" if decision is None else decision.code.value,
         reason="" if decision is None else decision.reason,
         at=status.decided_at,
         leader=_leader(status),
-        heal_offered=scene.may_act
+        heal_offered=context.may_act
         and waits
         and legacy > 0
         and status.active_run is None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from monitor.state.runs import Run, RunKind, RunState
 
-_MOODS = {
+_LEVELS = {
     RunState.SUCCEEDED: "fine",
     RunState.PARTIAL: "attention",
     RunState.FAILED: "attention",
@@ -23,7 +23,7 @@ class RunRow:
     what: str
     trigger: str
     state: str
-    mood: str
+    level: str
     started_at: datetime
     seconds: float | None
     """None while it goes on."""
@@ -55,7 +55,7 @@ def run_row(run: Run, *, may_act: bool) -> RunRow:
         what=_what(run),
         trigger=run.trigger.value,
         state=run.state.value,
-        mood=_MOODS.get(run.state, "unknown"),
+        level=_LEVELS.get(run.state, "unknown"),
         started_at=run.started_at,
         seconds=None if ended is None else (ended - run.started_at).total_seconds(),
         rows=run.inserted,

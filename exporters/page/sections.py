@@ -6,24 +6,24 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporters.moments import moment_or_none
-from exporters.page.active import active
 from exporters.page.checks import check_rows
+from exporters.page.context import PageContext
 from exporters.page.counts import counts_of
-from exporters.page.decision import decided
+from exporters.page.current_run import current_run
+from exporters.page.decision import decision_view
 from exporters.page.runs import run_rows
-from exporters.page.scene import Scene
 from exporters.page.summary import summarise
 from exporters.page.switches import switches
 from exporters.page.templates import render
+from exporters.timestamps import iso_utc
 
-_VIEWS: tuple[tuple[str, Callable[[Scene], object]], ...] = (
-    ("sentence", lambda scene: summarise(scene.status, scene.now)),
+_VIEWS: tuple[tuple[str, Callable[[PageContext], object]], ...] = (
+    ("sentence", lambda context: summarise(context.status, context.now)),
     ("counts", counts_of),
-    ("decision", decided),
-    ("run", active),
+    ("decision", decision_view),
+    ("run", current_run),
     ("checks", check_rows),
-    ("runs", lambda scene: run_rows(scene.history.runs, may_act=scene.may_act)),
+    ("runs", lambda context: run_rows(context.history.runs, may_act=context.may_act)),
     ("switches", switches),
 )
 
@@ -38,21 +38,21 @@ class Section:
     html: str
 
 
-def sections(scene: Scene) -> tuple[Section, ...]:
+def sections(context: PageContext) -> tuple[Section, ...]:
     """All of them, rendered."""
-    return tuple(_section(name, view(scene), scene) for name, view in _VIEWS)
+    return tuple(_section(name, view(context), context) for name, view in _VIEWS)
 
 
-def _section(name: str, view: object, scene: Scene) -> Section:
-    html = render(f"section_{name}", view=view, scene=scene, database=_database(scene))
+def _section(name: str, view: object, context: PageContext) -> Section:
+    html = render(f"section_{name}", view=view, context=context, database=_database(context))
     # No secret: the hash only tells one text from another.
     version = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
     return Section(name, version, html)
 
 
-def _database(scene: Scene) -> dict[str, str | None]:
-    status = scene.status
+def _database(context: PageContext) -> dict[str, str | None]:
+    status = context.status
     return {
         "error": None if status.database_up else status.database_error,
-        "last": moment_or_none(None if status.census is None else status.census.as_of),
+        "last": None if status.census is None else iso_utc(status.census.as_of),
     }

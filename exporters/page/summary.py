@@ -11,7 +11,7 @@ from exporters.current import current_census, current_outcome
 from monitor.status import Status
 
 
-class Mood(StrEnum):
+class Level(StrEnum):
     """How the sentence looks; the words say the same."""
 
     FINE = "fine"
@@ -23,7 +23,7 @@ class Mood(StrEnum):
 class Summary:
     """The sentence, and how it looks."""
 
-    mood: Mood
+    level: Level
     sentence: str
 
 
@@ -37,7 +37,7 @@ def summarise(status: Status, now: float) -> Summary:
         )
     if status.control.breaker_open:
         return Summary(
-            Mood.ATTENTION, "Healing has stopped until a person has looked: the breaker is open."
+            Level.ATTENTION, "Healing has stopped until a person has looked: the breaker is open."
         )
     if status.census is None:
         return _unknown("Nothing has been counted yet.")
@@ -52,14 +52,14 @@ def _judge(census: Census, troubled: list[str]) -> Summary:
         return _unknown("There is nothing to count: no artworks, or no users in the audience.")
     if census.legacy_untracked:
         return Summary(
-            Mood.ATTENTION,
+            Level.ATTENTION,
             f"{census.legacy_untracked:,} old artworks, summed over the users, have no impression"
             " and may be shown again.",
         )
     if troubled:
         sentence = f"Every old artwork has its impression, but look at: {', '.join(troubled)}."
-        return Summary(Mood.ATTENTION, sentence)
-    return Summary(Mood.FINE, "The gallery is fine: every old artwork has its impression.")
+        return Summary(Level.ATTENTION, sentence)
+    return Summary(Level.FINE, "The gallery is fine: every old artwork has its impression.")
 
 
 def _troubled(status: Status, now: float) -> list[str]:
@@ -73,4 +73,4 @@ def _troubled(status: Status, now: float) -> list[str]:
 
 
 def _unknown(sentence: str) -> Summary:
-    return Summary(Mood.UNKNOWN, sentence)
+    return Summary(Level.UNKNOWN, sentence)

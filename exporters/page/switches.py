@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from checks.census import Census
-from exporters.page.scene import Scene
-from exporters.page.words import share
+from exporters.page.context import PageContext
+from exporters.page.formatting import share
 from monitor.status import Status
 
 
@@ -36,11 +36,11 @@ class Switch:
     button: Button | None = None
 
 
-def switches(scene: Scene) -> tuple[Switch, ...]:
+def switches(context: PageContext) -> tuple[Switch, ...]:
     """All four; a button only where it changes something and somebody may press it."""
-    found = (_breaker(scene.status), _pause(scene.status), _suspension(scene.status))
-    shown = found if scene.may_act else tuple(_without_button(one) for one in found)
-    return (*shown, _mode(observe=scene.observe))
+    found = (_breaker(context.status), _pause(context.status), _suspension(context.status))
+    shown = found if context.may_act else tuple(_without_button(one) for one in found)
+    return (*shown, _mode(observe=context.observe))
 
 
 def _breaker(status: Status) -> Switch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from exporters.page import words
+from exporters.page import formatting
 from exporters.page.assets import address
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(
-        whole=words.whole,
-        measured=words.measured,
-        lasting=words.lasting,
-        day_and_time=words.day_and_time,
-        short_time=words.short_time,
-        machine=words.machine,
+        whole=formatting.whole,
+        measured=formatting.measured,
+        lasting=formatting.lasting,
+        day_and_time=formatting.day_and_time,
+        short_time=formatting.short_time,
+        machine=formatting.machine,
     )
     made.globals.update(static=address)
     return made

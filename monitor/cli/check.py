@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from rich.text import Text
 
 from checks.judgement import Outcome
-from exporters.api import answers
+from exporters.http import responses
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush
 from exporters.push.pushgateway import TIMEOUT_SECONDS, Group, write_textfile
@@ -94,7 +94,8 @@ def check(
         _push_once(registry, otlp, status)
     if as_json:
         now = time.monotonic()
-        checks = [answers.check(one, now) for one in status.checks.values()]
+        results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
+        checks = [result.model_dump(mode="json") for result in results]
         print_json({"checks": checks, "census": status.census})
     else:
         _print_checks(status, time.perf_counter() - started)

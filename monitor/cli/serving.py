@@ -8,14 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
-from exporters.api.app import create_app, exchange_tokens
-from exporters.api.runner import IDLE_SECONDS, Runner, Site
-from exporters.api.tokens import Tokens
+from exporters.http.app import create_app, exchange_tokens
+from exporters.http.server import HttpServer
+from exporters.http.tokens import Tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls
@@ -23,16 +22,13 @@ from monitor.service.service import Service
 
 log = structlog.get_logger(__name__)
 
-HTTP_SHUTDOWN_SECONDS = 1.0
-"""The service has stopped by then: whoever still waits for an answer gets none."""
-
 
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What runs."""
 
     service: Service
-    runner: web.AppRunner
+    runner: HttpServer
     certificate: ssl.SSLContext | None
 
     def exchange(self, server: Server) -> None:
@@ -127,7 +123,7 @@ async def listen(
     settings: Settings,
     registry: CollectorRegistry | None = None,
     certificate: ssl.SSLContext | None = None,
-) -> web.AppRunner:
+) -> HttpServer:
     """Open the port. Raises ConfigurationError when it can't be had."""
     server = settings.server
     app = create_app(
@@ -138,23 +134,15 @@ async def listen(
         registry=registry,
         backfills_a_minute=server.backfills_a_minute,
     )
-    runner = Runner(
-        app,
-        access_log=None,
-        shutdown_timeout=HTTP_SHUTDOWN_SECONDS,
-        keepalive_timeout=IDLE_SECONDS,
-    )
-    await runner.setup()
-    site = Site(runner, server.host, server.port, ssl_context=certificate)
+    runner = HttpServer(app)
     try:
-        await site.start()
+        await runner.start(server.host, server.port, ssl_context=certificate)
     except OSError as error:
-        await runner.cleanup()
         raise ConfigurationError(
             f"server.port: expected a free port on {server.host}, found {server.port} taken or not"
             f" allowed ({error.strerror}); choose another, or end what listens there."
         ) from error
-    host, port = runner.addresses[0][:2]
+    host, port = runner.addresses[0]
     scheme = "http" if certificate is None else "https"
     shown = f"[{host}]" if ":" in host else host
     log.info("listening", address=f"{scheme}://{shown}:{port}/")

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from exporters.api.openapi.calls import CALLS
-from exporters.api.tokens import Access
+from exporters.http.tokens import Access
 from tests.support.commands import ADMIN_TOKEN, Running, gallery_at, on_one_server
 from tests.support.http import Client
-from tests.support.openapi import ACCESS, codes
+from tests.support.openapi import CALLS, codes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 TOKEN_OF = {
@@ -36,7 +35,7 @@ BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 def test_the_page_lists_every_call_with_its_token_and_no_others() -> None:
     listed = {(method, path): token for method, path, token in ROW.findall(PAGE)}
-    assert listed == {call: TOKEN_OF[access] for call, access in ACCESS.items()}
+    assert listed == {call: TOKEN_OF[route.access] for call, route in CALLS.items()}
 
 
 def test_the_page_lists_every_code_with_its_status_and_no_others() -> None:

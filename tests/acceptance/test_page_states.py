@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporters.api.tokens import Tokens
-from exporters.api.viewing import VIEWING
+from exporters.http.routing import CONTEXT
+from exporters.http.tokens import Tokens
 from monitor.state.backfilled import Backfilled
 from monitor.state.runs import BatchRow
 from monitor.status import StatusBoard
@@ -139,16 +139,16 @@ async def test_a_hidden_tab_costs_nothing_and_catches_up_when_it_is_looked_at() 
     async with serving(TOKENS, shown=StatusBoard(FINE)) as served, browser() as chromium:
         app = served.client.app
         assert app is not None
-        feed = app[VIEWING].feed
+        feed = app[CONTEXT].page.broadcaster
         async with visit(chromium, address(served)) as tab:
             await tab.open()
-            await wait_until(lambda: len(feed._streams) == 1)
+            await wait_until(lambda: len(feed.subscribers) == 1)
             await tab.page.evaluate(HIDE.replace("HIDDEN", "true"))
 
             def left() -> bool:
                 # The server notices when it writes.
                 served.board.update(database_error=None)
-                return len(feed._streams) == 0
+                return len(feed.subscribers) == 0
 
             await wait_until(left)
             served.board.update(census=STATES["paused"].census)

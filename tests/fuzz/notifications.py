@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from exporters.api.errors import MAX_BODY_BYTES
+from exporters.http.errors import MAX_BODY_BYTES
 from tests.fuzz.documents import VALUES, Draw, damaged, several
 from tests.support.openapi import document, mistakes, validator
 

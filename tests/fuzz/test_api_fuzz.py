@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.api.app import ROUTES
+from exporters.http.routes import ROUTES
 from tests.fuzz.api import fuzz, some_users
 from tests.fuzz.callers import CALLERS
 from tests.fuzz.service import serving

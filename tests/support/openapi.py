@@ -11,14 +11,13 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from exporters.api.app import ROUTES
-from exporters.api.openapi.calls import CALLS
-from exporters.api.openapi.document import describe
-from exporters.api.openapi.replies import refusals
+from exporters.http.errors import CODES
+from exporters.http.openapi import describe
+from exporters.http.routes import ROUTES
 
 Json = dict[str, Any]
 
-ACCESS = {(method, path): access for method, path, access, _ in ROUTES}
+CALLS = {(route.method, route.path): route for route in ROUTES}
 META_SCHEMA: Json = OPENAPI_31
 """The official one; schemathesis brings it."""
 FORMATS = FormatChecker(())
@@ -32,8 +31,7 @@ def _is_moment(text: object) -> bool:
 @cache
 def document(*, reads_need_token: bool = False) -> Json:
     """The description of the table of routes."""
-    routes = [(method, path, access) for (method, path), access in ACCESS.items()]
-    text = describe(routes, "1.2.3", reads_need_token=reads_need_token)
+    text = describe(ROUTES, "1.2.3", reads_need_token=reads_need_token)
     loaded: Json = json.loads(text)
     return loaded
 
@@ -101,5 +99,5 @@ def _content(method: str, path: str, status: int, media: str, text: str) -> Iter
 
 def codes(method: str, path: str, status: int) -> set[str]:
     """The codes that an error of a call may have."""
-    replies = (*CALLS[method, path].replies, *refusals(ACCESS[method, path]))
-    return {code for reply in replies if reply.status == status for code in reply.codes}
+    found = CALLS[method, path].error_codes()
+    return {code for code in found if CODES[code].status == status}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from exporters.page.chart import chart
-from exporters.page.documents import History, status_page
-from exporters.page.scene import RunsSeen, Scene
+from exporters.page.context import PageContext, RunsRead
 from exporters.page.sections import sections
+from exporters.page.views import History, status_page
 from monitor.state.census_series import CensusPoint
 from monitor.state.runs import Run
 from monitor.status import Status
@@ -17,7 +17,7 @@ LATER = NOW + 181.0
 """When everything of `at_work` has become stale."""
 
 
-def scene(
+def context(
     status: Status,
     now: float = NOW,
     *,
@@ -25,15 +25,15 @@ def scene(
     may_act: bool = True,
     runs: tuple[Run, ...] = (),
     error: str | None = None,
-) -> Scene:
-    return Scene(status, now, observe, may_act, RunsSeen(runs, error=error))
+) -> PageContext:
+    return PageContext(status, now, observe, may_act, RunsRead(runs, error=error))
 
 
-def page(shown: Scene, points: tuple[CensusPoint, ...] = (), error: str | None = None) -> str:
+def page(shown: PageContext, points: tuple[CensusPoint, ...] = (), error: str | None = None) -> str:
     return status_page(shown, sections(shown), History("24h", chart(points), error))
 
 
-def part(shown: Scene, name: str) -> str:
+def part(shown: PageContext, name: str) -> str:
     """The HTML of one section."""
     [html] = [one.html for one in sections(shown) if one.id == name]
     return html

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request, Response, StreamResponse
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.api.app import create_app
-from exporters.api.events import PULSE, Pulse
-from exporters.api.gate import GATE, Gate
-from exporters.api.tokens import Tokens
+from exporters.http.app import create_app
+from exporters.http.auth import AUTHORIZER, Authorizer
+from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
+from exporters.http.tokens import Tokens
 from monitor.status import StatusBoard
 from tests.support.openapi import mistakes
 from tests.unit.exporters.builders import Clock, board
@@ -36,9 +36,9 @@ class Served:
     clock: Clock
 
 
-def gate_of(served: Served) -> Gate:
-    """The gate of the application."""
-    return served.client.app[GATE]
+def authorizer_of(served: Served) -> Authorizer:
+    """The application's."""
+    return served.client.app[AUTHORIZER]
 
 
 async def refused(served: Served) -> dict[str, float]:
@@ -67,7 +67,7 @@ async def serving(
     shown: StatusBoard | None = None,
     observe: bool = False,
     backfills_a_minute: int | None = None,
-    pulse: Pulse | None = None,
+    timeouts: SseTimeouts | None = None,
 ) -> AsyncIterator[Served]:
     """The application over `shown`, or over a snapshot of a service at work."""
     commands, clock, shown = Recorder(), Clock(), shown or board()
@@ -79,8 +79,8 @@ async def serving(
         clock=clock,
         backfills_a_minute=backfills_a_minute,
     )
-    if pulse is not None:
-        app[PULSE] = pulse
+    if timeouts is not None:
+        app[SSE_TIMEOUTS] = timeouts
     contradictions: list[str] = []
 
     async def compare(request: Request, response: StreamResponse) -> None:

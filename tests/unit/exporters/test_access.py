@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from aiohttp import hdrs
 
-from exporters.api.app import ROUTES
-from exporters.api.tokens import Role, Tokens
+from exporters.http.routes import ROUTES
+from exporters.http.tokens import Role, Tokens
 from tests.unit.exporters.serving import ALL_TOKENS, BACKFILL, Served, bearer, serving
 
 BODIES: dict[str, object] = {BACKFILL: {"user_id": "U"}, "/api/healing/pause": {"reason": "x"}}
 PATHS = [
-    (method, path.format(run_id=12, name="census", user_id="U")) for method, path, _, _ in ROUTES
+    (route.method, route.path.format(run_id=12, name="census", user_id="U")) for route in ROUTES
 ]
 READS = [path for method, path in PATHS if method == hdrs.METH_GET and path != "/healthz"]
 SWITCHES = ["/api/healing/pause", "/api/healing/resume", "/api/healing/reset-breaker"]

@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from exporters.api.app import exchange_tokens
-from exporters.api.events import Pulse
-from exporters.api.viewing import VIEWING
+from exporters.http.app import exchange_tokens
+from exporters.http.events import SseTimeouts
+from exporters.http.routing import CONTEXT
 from monitor.state.control import Control
 from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import NOON, a_census
@@ -57,7 +57,7 @@ async def test_a_page_hears_every_section_first_and_then_what_changes(served: Se
 
 async def test_silence_is_broken_by_a_heartbeat() -> None:
     async with (
-        serving(pulse=Pulse(beat=0.02, write=5.0)) as quick,
+        serving(timeouts=SseTimeouts(beat=0.02, write=5.0)) as quick,
         quick.client.get("/events", headers=ADMIN) as response,
     ):
         stream = events(response)
@@ -68,17 +68,17 @@ async def test_silence_is_broken_by_a_heartbeat() -> None:
 async def test_a_reader_that_goes_frees_its_stream(served: Served) -> None:
     app = served.client.app
     assert app is not None
-    feed = app[VIEWING].feed
+    feed = app[CONTEXT].page.broadcaster
     async with served.client.get("/events", headers=ADMIN) as response:
         await until(events(response), "census")
-        assert len(feed._streams) == 1
+        assert len(feed.subscribers) == 1
         response.close()
     # The server sees it when it writes next.
     served.board.update(census=a_census(legacy_untracked=1))
 
     def gone() -> bool:
-        served.board.update(census=a_census(legacy_untracked=len(feed._streams)))
-        return len(feed._streams) == 0
+        served.board.update(census=a_census(legacy_untracked=len(feed.subscribers)))
+        return len(feed.subscribers) == 0
 
     await wait_until(gone)
 
@@ -89,7 +89,7 @@ async def test_the_end_of_the_service_ends_the_streams_with_a_goodbye(served: Se
     async with served.client.get("/events", headers=ADMIN) as response:
         stream = events(response)
         await until(stream, "census")
-        await app[VIEWING].close(app)
+        await app[CONTEXT].page.close()
         assert await until(stream, "bye") == {}
         assert [event async for event in stream] == []
     async with served.client.get("/events", headers=ADMIN) as response:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.judgement import Outcome
-from exporters.page.summary import Mood, summarise
+from exporters.page.summary import Level, summarise
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
@@ -23,7 +23,7 @@ from tests.unit.exporters.builders import (
     checks,
     just_started,
 )
-from tests.unit.exporters.rendering import LATER, NOW, Tags, page, part, scene, words
+from tests.unit.exporters.rendering import LATER, NOW, Tags, context, page, part, words
 
 FINE = at_work(census=a_census(legacy_untracked=0))
 POINTS = tuple(
@@ -32,24 +32,24 @@ POINTS = tuple(
 
 
 @pytest.mark.parametrize(
-    ("status", "now", "mood", "said"),
+    ("status", "now", "level", "said"),
     [
-        (FINE, NOW, Mood.FINE, "The gallery is fine"),
-        (at_work(), NOW, Mood.ATTENTION, "6 old artworks"),
-        (FINE, LATER, Mood.UNKNOWN, "too old"),
-        (just_started(), NOW, Mood.UNKNOWN, "Nothing has been counted yet"),
-        (replace(FINE, leader=False), NOW, Mood.FINE, "The gallery is fine"),
-        (at_work(database_up=False), NOW, Mood.UNKNOWN, "has not answered yet"),
+        (FINE, NOW, Level.FINE, "The gallery is fine"),
+        (at_work(), NOW, Level.ATTENTION, "6 old artworks"),
+        (FINE, LATER, Level.UNKNOWN, "too old"),
+        (just_started(), NOW, Level.UNKNOWN, "Nothing has been counted yet"),
+        (replace(FINE, leader=False), NOW, Level.FINE, "The gallery is fine"),
+        (at_work(database_up=False), NOW, Level.UNKNOWN, "has not answered yet"),
         (
             at_work(database_up=False, database_error="No route."),
             NOW,
-            Mood.UNKNOWN,
+            Level.UNKNOWN,
             "can't be reached",
         ),
         (
             at_work(census=a_census(tracked=0, fresh=0, storage=0, legacy_untracked=0)),
             NOW,
-            Mood.UNKNOWN,
+            Level.UNKNOWN,
             "nothing to count",
         ),
         (
@@ -58,46 +58,46 @@ POINTS = tuple(
                 checks=checks(a_check(), a_check("orphans", outcome=Outcome.FAIL)),
             ),
             NOW,
-            Mood.ATTENTION,
+            Level.ATTENTION,
             "look at: orphans",
         ),
     ],
 )
 def test_the_sentence_calls_fine_only_what_is_known_to_be(
-    status: Status, now: float, mood: Mood, said: str
+    status: Status, now: float, level: Level, said: str
 ) -> None:
     summary = summarise(status, now)
-    assert summary.mood is mood
+    assert summary.level is level
     assert said in summary.sentence
-    shown = part(scene(status, now), "sentence")
+    shown = part(context(status, now), "sentence")
     assert said in words(shown)
-    assert f'class="sentence {mood}"' in shown
+    assert f'class="sentence {level}"' in shown
 
 
 def test_the_sections_stand_in_the_order_of_a_reader_s_questions() -> None:
     headings = ["The four counts", "Last decision", "Current run", "Checks", "History of runs"]
-    text = words(page(scene(at_work())))
+    text = words(page(context(at_work())))
     places = [text.index(heading) for heading in ("6 old artworks", *headings, "Breaker and pause")]
     assert places == sorted(places)
 
 
 def test_stale_counts_are_marked_as_out_of_date() -> None:
-    old = part(scene(FINE, LATER), "counts")
+    old = part(context(FINE, LATER), "counts")
     assert "Out of date. Counted last on 31 January 2026, 12:00:00" in words(old)
     assert 'class="counts stale"' in old
-    assert "Out of date" not in part(scene(FINE), "counts")
+    assert "Out of date" not in part(context(FINE), "counts")
 
 
 def test_what_was_known_before_the_database_went_away_is_said_to_be_that() -> None:
     away = at_work(database_up=False, database_error="No route to <host>.")
-    text = words(page(scene(away, error="Gone."), error="Gone, too."))
+    text = words(page(context(away, error="Gone."), error="Gone, too."))
     assert "No route to <host>. What follows is what was known last." in text
     assert "The runs can’t be read now: Gone. None was read before." in text
     assert "The history can’t be read now: Gone, too." in text
 
 
 def test_before_the_first_census_every_section_says_that_it_is_empty() -> None:
-    text = words(page(scene(just_started(checks=checks()))))
+    text = words(page(context(just_started(checks=checks()))))
     for said in (
         "Nothing has been counted yet. The first census fills this place.",
         "Two censuses make a line; there are not that many yet.",
@@ -124,7 +124,7 @@ def test_the_page_says_what_was_decided_and_what_is_switched() -> None:
         ),
         recurring=1234,
     )
-    html = page(scene(status, observe=True))
+    html = page(context(status, observe=True))
     text = words(html)
     for said in (
         "Wait. The last run ended 3 s ago.",
@@ -152,8 +152,8 @@ def test_the_page_says_whether_this_replica_leads_and_who_does(
     changes: dict[str, object], said: str
 ) -> None:
     status = replace(FINE, replica="host-a:1:x", **changes)  # type: ignore[arg-type]
-    assert said in words(part(scene(status), "decision"))
-    assert "replica host-a:1:x" in words(page(scene(status)))
+    assert said in words(part(context(status), "decision"))
+    assert "replica host-a:1:x" in words(page(context(status)))
 
 
 def test_runs_are_shown_from_how_many_to_how_many_and_undone_where_that_may_find_something() -> (
@@ -167,7 +167,7 @@ def test_runs_are_shown_from_how_many_to_how_many_and_undone_where_that_may_find
         a_run(id=2, inserted=0, **done),
         a_run(id=1, **done),
     )
-    html = part(scene(at_work(), runs=runs), "runs")
+    html = part(context(at_work(), runs=runs), "runs")
     assert "Run 3 audience 31 Jan 12:00 90 s 40 100 → 0 succeeded Undo…" in words(html)
     assert "Run 4 undo of 1" in words(html)
     undos = [attrs["data-path"] for tag, attrs in Tags(html).seen if tag == "button"]
@@ -177,7 +177,7 @@ def test_runs_are_shown_from_how_many_to_how_many_and_undone_where_that_may_find
 @pytest.mark.parametrize("may_act", [True, False])
 def test_buttons_are_there_only_where_an_admin_token_is_configured(may_act: bool) -> None:
     runs = (a_run(state=RunState.SUCCEEDED, finished_at=NOON),)
-    html = page(scene(at_work(), runs=runs, may_act=may_act))
+    html = page(context(at_work(), runs=runs, may_act=may_act))
     tags = Tags(html)
     acts = [attrs["data-path"] for _, attrs in tags.seen if "data-path" in attrs]
     expected = ["/api/runs/12/undo", "/api/healing/pause"] if may_act else []
@@ -207,7 +207,7 @@ def test_buttons_are_there_only_where_an_admin_token_is_configured(may_act: bool
 def test_a_button_says_what_it_would_do_before_it_does(
     control: Control, path: str, plan: str
 ) -> None:
-    tags = Tags(part(scene(at_work(control=control)), "switches"))
+    tags = Tags(part(context(at_work(control=control)), "switches"))
     plans = {
         attrs["data-path"]: attrs["data-plan"] or "" for t, attrs in tags.seen if t == "button"
     }
@@ -216,7 +216,7 @@ def test_a_button_says_what_it_would_do_before_it_does(
 
 
 def test_the_chart_is_drawn_and_written_out_without_a_script() -> None:
-    html = page(scene(at_work()), POINTS)
+    html = page(context(at_work()), POINTS)
     tags = Tags(html)
     lines = [attrs["points"] or "" for tag, attrs in tags.seen if tag == "polyline"]
     assert [len(line.split()) for line in lines] == [100] * 4
@@ -249,7 +249,7 @@ def test_whatever_the_snapshot_holds_is_escaped() -> None:
             ),
         ),
     )
-    html = page(scene(status, runs=(a_run(outcome=evil),), error=evil), error=evil)
+    html = page(context(status, runs=(a_run(outcome=evil),), error=evil), error=evil)
     tags = Tags(html)
     assert tags.open == []
     scripts = [attrs for tag, attrs in tags.seen if tag == "script"]

@@ -6,11 +6,11 @@ from checks.judgement import Outcome
 from exporters.page.summary import summarise
 from monitor.status import CheckFacts, CheckResult
 from tests.unit.exporters.builders import a_census, a_check, at_work, checks, unrun
-from tests.unit.exporters.rendering import LATER, NOW, part, scene, words
+from tests.unit.exporters.rendering import LATER, NOW, context, part, words
 
 
 def table(*several: CheckResult, now: float = NOW) -> str:
-    return part(scene(at_work(checks=checks(*several)), now), "checks")
+    return part(context(at_work(checks=checks(*several)), now), "checks")
 
 
 def test_outcome_value_threshold_since_message_and_examples_are_shown() -> None:

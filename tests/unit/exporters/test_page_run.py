@@ -7,11 +7,11 @@ from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState
 from monitor.status import Status
 from tests.unit.exporters.builders import a_run, at_work
-from tests.unit.exporters.rendering import part, scene, words
+from tests.unit.exporters.rendering import context, part, words
 
 
 def run_of(status: Status) -> str:
-    return words(part(scene(status), "run"))
+    return words(part(context(status), "run"))
 
 
 def progress(run: Run, **changes: object) -> Progress:
@@ -28,7 +28,7 @@ def test_progress_rate_and_time_to_go_are_those_of_the_worker() -> None:
     assert "100 rows a second" in text
     assert "Time to go about 60 s" in text
     assert "Waits for nothing" in text
-    assert '<progress max="10000" value="4000"' in part(scene(status), "run")
+    assert '<progress max="10000" value="4000"' in part(context(status), "run")
 
 
 def test_a_follower_tells_the_rate_from_the_run_s_row() -> None:

@@ -143,6 +143,12 @@ async def test_an_error_is_a_page_for_a_browser_and_json_for_a_program(
         assert said in (await response.json())["error"]["message"]
 
 
+async def test_an_error_of_the_api_is_json_for_a_browser_too(served: Served) -> None:
+    async with served.client.get("/api/runs/13", headers=ADMIN | BROWSER) as response:
+        assert (response.status, response.content_type) == (404, "application/json")
+        assert (await response.json())["error"]["code"] == "unknown_run"
+
+
 async def test_an_unknown_user_is_a_page_too(served: Served) -> None:
     served.commands.error = UnknownUserError("There is no user <U>.")
     assert "There is no user <U>." in words(await opened(served, "/users/U", 404))
@@ -211,7 +217,7 @@ async def test_what_is_no_password_is_no_token(served: Served, header: str) -> N
 
 
 async def test_buttons_are_absent_where_nobody_may_press_them() -> None:
-    from exporters.api.tokens import Tokens
+    from exporters.http.tokens import Tokens
 
     async with serving(Tokens()) as served:
         served.board.update(census=a_census())
@@ -220,4 +226,4 @@ async def test_buttons_are_absent_where_nobody_may_press_them() -> None:
             html = await opened(served, path)
             assert "data-path" not in html
             assert "<dialog" not in html
-            assert "act.js" not in html
+            assert "actions.js" not in html

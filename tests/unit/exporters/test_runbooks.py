@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from exporters.api.app import ROUTES
+from exporters.http.routes import ROUTES
 from exporters.runbooks import render_runbook
 from monitor.cli.app import app
 from tests.support.grafana import ALERTS, DASHBOARDS
@@ -62,7 +62,7 @@ def test_every_command_exists_with_its_options() -> None:
 
 
 def test_every_path_setting_panel_and_metric_that_is_named_exists() -> None:
-    paths = {path.partition("{")[0].rstrip("/") for _, path, _, _ in ROUTES}
+    paths = {route.path.partition("{")[0].rstrip("/") for route in ROUTES}
     exported = {f"conservator_{metric}" for metric, _ in series(at_work())}
     titles = {panel["title"] for board in DASHBOARDS for panel in board["panels"]}
     for name, text in BOOKS.items():

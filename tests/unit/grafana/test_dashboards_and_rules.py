@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from exporters.api.gate import Refused
+from exporters.http.auth import RefusedCalls
 from grafana.derive import FOLDER, SOURCE, TARGET, main
 from tests.support.grafana import ALERTS, DASHBOARDS, Alert
 from tests.unit.exporters.builders import at_work
@@ -29,7 +29,7 @@ UNSHOWN = {
 
 
 def exported() -> set[str]:
-    own = {f"{family.name}_total" for family in Refused().collect()}
+    own = {f"{family.name}_total" for family in RefusedCalls().collect()}
     return {f"conservator_{name}" for name, _ in series(at_work())} | own
 
 

@@ -12,10 +12,10 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
-from exporters.api.alerts import WAKING
-from exporters.api.app import ROUTES
-from exporters.api.errors import MAX_BODY_BYTES
-from exporters.api.tokens import Access
+from exporters.http.alerts import WAKING
+from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.routes import ROUTES
+from exporters.http.tokens import Access
 from grafana.derive import DATASOURCE_UID, FOLDER, GRAFANA_FOLDER
 from monitor.config import Server
 from tests.support.grafana import ALERTS, JOB, Alert
@@ -107,7 +107,7 @@ def test_the_webhook_is_the_route_that_takes_alerts() -> None:
     [hook] = receiver["webhook_configs"]
     url = urlsplit(hook["url"])
     assert ("POST", url.path) in {
-        (m, path) for m, path, access, _ in ROUTES if access is Access.ALERT
+        (route.method, route.path) for route in ROUTES if route.access is Access.ALERT
     }
     assert (url.hostname, url.port) == (JOB, Server().port)
     assert hook["send_resolved"]

@@ -1,0 +1,40 @@
+"""/api/checks: the last result of every check, and the history of one."""
+
+from __future__ import annotations
+
+from exporters.http.errors import ApiError
+from exporters.http.requests import CheckParameters, NoBody
+from exporters.http.responses import CheckPast, CheckResult, Checks
+from exporters.http.routing import Call, PlainCall
+
+
+async def list_checks(call: PlainCall) -> Checks:
+    """The last result of every check.
+
+    From memory. A result that is `stale` must not be taken for the present.
+    """
+    status, now = call.context.board.current, call.context.clock()
+    return Checks(
+        leader=status.leader,
+        led_by=status.replica if status.leader else status.leader_name,
+        checks=tuple(CheckResult.of(check, now) for check in status.checks.values()),
+    )
+
+
+async def get_check(call: Call[CheckParameters, NoBody]) -> CheckPast:
+    """One check with its history.
+
+    Its last result, its newest results, and the newest changes of its outcome.
+    """
+    context, name = call.context, call.parameters.name
+    check = context.board.current.checks.get(name)
+    if check is None:
+        raise ApiError("unknown_check", f"There is no check {name[:60]}; see /api/checks.")
+    history = await context.commands.check_history(name, limit=call.parameters.limit)
+    return CheckPast.model_validate(
+        {
+            "check": CheckResult.of(check, context.clock()),
+            "transitions": history.transitions,
+            "results": history.results,
+        }
+    )

@@ -1,0 +1,208 @@
+"""The port: connections are bounded, and even what can't be read is answered in JSON.
+
+What aiohttp offers bounds the rest: idle connections and unfinished requests, the length of a line,
+bodies that nobody wants. docs/security.md says what is left to a reverse proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
+
+from exporters.http.auth import AUTHORIZER, Authorizer, Reason
+from exporters.http.errors import TOO_LONG, ApiError
+from exporters.http.middlewares import error_response, log_unreadable_request
+from exporters.http.rate_limits import client_of
+
+log = structlog.get_logger(__name__)
+
+UNREADABLE = "The request could not be read: it is not HTTP/1.1 as it should be."
+IDLE_SECONDS = 20.0
+"""How long a connection is kept that brings no whole request. No usual scrape interval, so that a
+scraper's next request does not meet the end of its connection."""
+HANDSHAKE_SECONDS = 10.0
+UNWANTED_BODY_SECONDS = 2.0
+"""So long is read of a body that nobody wants: many a client reads no answer before it has sent
+everything."""
+SHUTDOWN_SECONDS = 1.0
+"""The service has stopped by then: whoever still waits for an answer gets none."""
+UNTAKEN_SECONDS = 20.0
+"""How long a client may leave untaken what is beyond the system's buffers."""
+SEND_BUFFER_BYTES = 131_072
+"""Asked of the system for each connection, where it would grow to megabytes for a deaf client."""
+MAX_CONNECTIONS = 768
+"""Below the 1,024 open files that a process usually gets."""
+MAX_CONNECTIONS_OF_CLIENT = 512
+_HEADERS = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every response that doesn't say otherwise: nothing is stored, framed, sniffed or run."""
+
+
+class ConnectionLimiter:
+    """Open connections, by client."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        self._open: Counter[str] = Counter()
+
+    def enter(self, client: str) -> bool:
+        """Count a connection; False where it is one too many. `leave` follows in any case."""
+        self._open[client] += 1
+        if (
+            self._open[client] <= MAX_CONNECTIONS_OF_CLIENT
+            and self._open.total() <= MAX_CONNECTIONS
+        ):
+            return True
+        self._authorizer.count_refusal(Reason.TOO_MANY_CONNECTIONS)
+        return False
+
+    def leave(self, client: str) -> None:
+        """The connection is gone."""
+        self._open[client] -= 1
+        if self._open[client] <= 0:
+            del self._open[client]
+
+
+class Connection(web.RequestHandler):
+    """One connection. aiohttp would answer what it can't read in plain text, and log the line that
+    it could not read, which may hold a token."""
+
+    def __init__(self, manager: web.Server, limiter: ConnectionLimiter) -> None:
+        super().__init__(
+            manager,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # ours holds no query
+            # Bodies would be unpacked before it is known who sends them.
+            auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=UNWANTED_BODY_SECONDS,
+        )
+        self._limiter = limiter
+        self._client = ""
+        self._socket: asyncio.Transport | None = None
+        self._taken_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Serve it; or close it at once where it is one too many."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._socket = transport
+        # What is beyond the system's buffers is waited for from the start.
+        transport.set_write_buffer_limits(high=0)
+        wire = transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        peer = transport.get_extra_info("peername")
+        self._client = client_of(str(peer[0])) if peer else ""
+        if not self._limiter.enter(self._client):
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It has been closed by either side."""
+        self._stop_waiting()
+        self._limiter.leave(self._client)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client leaves something untaken."""
+        super().pause_writing()
+        loop = asyncio.get_running_loop()
+        self._taken_due = loop.call_later(UNTAKEN_SECONDS, self._abandon)
+
+    def resume_writing(self) -> None:
+        """It has taken everything."""
+        self._stop_waiting()
+        super().resume_writing()
+
+    def _stop_waiting(self) -> None:
+        if self._taken_due is not None:
+            self._taken_due.cancel()
+            self._taken_due = None
+
+    def _abandon(self) -> None:
+        log.info("answer_not_taken", client=self._client)
+        assert self._socket is not None
+        # A mere close would wait until the client has taken the rest.
+        self._socket.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what could not be read; it ends the connection."""
+        if status != web.HTTPBadRequest.status_code:
+            return super().handle_error(request, status, exc, message)
+        sentence = TOO_LONG if isinstance(exc, LineTooLong) else UNREADABLE
+        response = error_response(ApiError("bad_http", sentence))
+        harden(response)
+        log_unreadable_request(response, exc, request.remote)
+        response.force_close()
+        return response
+
+
+async def harden_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Complete the headers of a response that goes out."""
+    harden(response)
+    if request.secure:
+        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+
+
+def harden(response: web.StreamResponse) -> None:
+    """Add what every response has unless it says otherwise."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = "conservator"
+
+
+class HttpServer:
+    """Serves an application at one port."""
+
+    def __init__(self, app: web.Application) -> None:
+        self.app = app
+        self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._listener: asyncio.Server | None = None
+
+    async def start(
+        self, host: str, port: int, *, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        """Listen. Raises OSError where the port can't be had, and nothing is left open then."""
+        await self._runner.setup()
+        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER])
+        assert manager is not None
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                lambda: Connection(manager, limiter),
+                host,
+                port,
+                ssl=ssl_context,
+                ssl_handshake_timeout=None if ssl_context is None else HANDSHAKE_SECONDS,
+            )
+        except OSError:
+            await self.cleanup()
+            raise
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Every address with the port, as it is listened at."""
+        sockets = () if self._listener is None else self._listener.sockets
+        return [one.getsockname()[:2] for one in sockets]
+
+    async def cleanup(self) -> None:
+        """Close the port, end what is open, free what the application holds."""
+        if self._listener is not None:
+            self._listener.close()
+        await self._runner.cleanup()

@@ -1,0 +1,123 @@
+"""What pages, streams and the chart share: the context, the sections, and what is read for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from exporters.page.broadcast import EventBroadcaster, PageUpdate
+from exporters.page.chart import SPANS, point_of, with_newest
+from exporters.page.context import PageContext, RunsRead
+from exporters.page.sections import Section, sections
+from exporters.page.ttl_cache import CachedValue, TtlCache
+from exporters.prometheus import Clock
+from monitor.commands import Commands
+from monitor.state.census_series import CensusPoint
+from monitor.status import Status, StatusBoard
+
+RUNS_SHOWN = 10
+RUNS_SECONDS = 2.0
+"""How old the list of runs may get while nothing else says that it changed."""
+SERIES_SECONDS = 15.0
+"""How old the chart may get; the newest census is added to it anyway."""
+SECTIONS_SECONDS = 1.0
+"""For so long one rendering of an unchanged snapshot serves all readers."""
+
+Points = tuple[CensusPoint, ...]
+
+
+class PageState:
+    """One an application. Reads each thing once for all who look at it."""
+
+    def __init__(
+        self,
+        board: StatusBoard,
+        commands: Commands,
+        *,
+        observe: bool,
+        may_act: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        """`may_act`: whether there is an admin token right now; tokens may be replaced."""
+        self._board = board
+        self._commands = commands
+        self._observe = observe
+        self._clock = clock
+        self.may_act = may_act
+        self._runs: TtlCache[RunsRead] = TtlCache(
+            self._read_runs, RunsRead(), seconds=RUNS_SECONDS, clock=clock
+        )
+        self._series = {key: self._series_cache(span) for key, (_, span) in SPANS.items()}
+        self._rendered: tuple[PageContext, tuple[Section, ...]] | None = None
+        self.broadcaster = EventBroadcaster(board, self.update)
+
+    async def context(self) -> PageContext:
+        """How things are now."""
+        status = self._board.current
+        known = await self._runs.get(_what_runs_depend_on(status))
+        history = known.value
+        if known.error is not None:
+            history = RunsRead(history.runs, history.more, known.error)
+        return PageContext(
+            status=status,
+            now=self._clock(),
+            observe=self._observe,
+            may_act=self.may_act(),
+            history=history,
+        )
+
+    def sections(self, context: PageContext) -> tuple[Section, ...]:
+        """The sections of the context; those of a moment ago where nothing has changed since."""
+        if self._rendered is not None:
+            before, made = self._rendered
+            # The snapshot is compared by identity: it is replaced, never changed.
+            same = (
+                before.status is context.status
+                and before.history == context.history
+                and before.may_act == context.may_act
+            )
+            if same and 0 <= context.now - before.now < SECTIONS_SECONDS:
+                return made
+        made = sections(context)
+        self._rendered = (context, made)
+        return made
+
+    async def update(self) -> PageUpdate:
+        """For the open pages."""
+        context = await self.context()
+        census = context.status.census
+        return PageUpdate(self.sections(context), None if census is None else point_of(census))
+
+    async def series(self, span: str) -> CachedValue[Points]:
+        """The counts over one of SPANS, the newest census included."""
+        known = await self._series[span].get()
+        census = self._board.current.census
+        return CachedValue(with_newest(known.value, census, SPANS[span][1]), known.error)
+
+    async def close(self) -> None:
+        """End the streams, and what is being read."""
+        await self.broadcaster.close()
+        await self._runs.close()
+        for cache in self._series.values():
+            await cache.close()
+
+    async def _read_runs(self) -> RunsRead:
+        found = await self._commands.runs(limit=RUNS_SHOWN + 1, before=None)
+        return RunsRead(found[:RUNS_SHOWN], len(found) > RUNS_SHOWN)
+
+    def _series_cache(self, span: timedelta) -> TtlCache[Points]:
+        async def read() -> Points:
+            return await self._commands.census_series(span)
+
+        return TtlCache(read, (), seconds=SERIES_SECONDS, clock=self._clock)
+
+
+def _what_runs_depend_on(status: Status) -> tuple[object, ...]:
+    run = status.active_run
+    return (
+        status.database_up,
+        status.control,
+        None if run is None else (run.id, run.state),
+        status.counters.get(("heal_runs", "")),
+        status.counters.get(("heal_impressions", "")) if run is None else None,
+    )
