@@ -16,9 +16,8 @@ from exporters.moments import moment, moment_or_none, unix_moment
 from monitor import status as known
 from monitor.commands import UserBackfill, WouldUndo
 from monitor.policy.breaker_store import BreakerReset
-from monitor.state.quarantine import QuarantinedPair
-from monitor.state.results import ResultRow, TransitionRow
-from monitor.state.runs import BatchRow, Run
+from monitor.state.checks import ResultRow, TransitionRow
+from monitor.state.runs import BatchRow, QuarantinedPair, Run
 from monitor.status import Status
 
 

@@ -13,7 +13,7 @@ from exporters.page.feed import Drawing, Feed
 from exporters.page.kept import Kept, Known
 from exporters.page.scene import RunsSeen, Scene
 from exporters.page.sections import Section, sections
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 from monitor.status import Status
 
 RUNS_SHOWN = 10

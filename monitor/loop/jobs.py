@@ -14,23 +14,19 @@ from monitor.checking.registry import CheckRegistry
 from monitor.checking.structure import STRUCTURE
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Settings
+from monitor.deadlines import (
+    CANCEL_SECONDS,
+    HISTORY_INTERVAL,
+    REFRESH_SECONDS,
+    SHORTEST_REFRESH_SECONDS,
+    SPREAD_SECONDS,
+)
 from monitor.loop.reconciler import Reconciler
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
 from monitor.status import CENSUS
-
-REFRESH_SECONDS = 5.0
-"""How often the processes exchange what they know: pause, totals, the active run, results. More
-often where the lease or the census is shorter: a follower's counts must not look stale between."""
-SHORTEST_REFRESH_SECONDS = 0.5
-
-SPREAD_SECONDS = 30.0
-"""Over so long the first runs of the checks are spread: they don't all come at once."""
-
-CANCEL_SECONDS = 1.0
-"""How long what is given up may take to say good-bye to the database."""
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 
@@ -119,7 +115,7 @@ class Jobs:
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
         self._add("refresh", refresh, self._sync.refresh, at_once=False)
-        self._add("history", Schedule(timedelta(hours=1), None, "UTC"), self._history)
+        self._add("history", Schedule(HISTORY_INTERVAL, None, "UTC"), self._history)
 
     def lead(self) -> None:
         """This process has become the leader: it counts at once, and shows what it knows."""

@@ -8,22 +8,20 @@ fewer, after a reset of the breaker, and before every heal.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
 from checks.statements import Fragments, compose, identifier, raw, render
-from monitor.database import set_local, transaction, translated
+from monitor.database import transaction
+from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
-from monitor.policy.breaker import LOOK_BACK
 from monitor.policy.loss import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.control import Control, read_control
@@ -32,7 +30,6 @@ from monitor.state.statements import StateStatements
 
 log = structlog.get_logger(__name__)
 
-HOURLY_SECONDS = 3600.0
 FAILURES_BUDGET = 0.1
 """Share of the time that tallies which fail may take."""
 
@@ -101,31 +98,16 @@ def _names(state: StateStatements, side: _SideNames) -> Fragments:
     }
 
 
-@asynccontextmanager
-async def _one_snapshot(runtime: Runtime) -> AsyncIterator[AsyncConnection]:
-    """A transaction on the primary that may write, and in which every statement sees the same."""
-    timeout = runtime.settings.database.statement_timeout
-    milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
-    async with translated(), runtime.engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            await set_local(
-                connection,
-                statement_timeout=milliseconds,
-                idle_in_transaction_session_timeout=milliseconds,
-                jit="off",
-            )
-            yield connection
-
-
 async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     """Tally both sides and compare with what was there before.
 
     With `appeared`, legacy pairs behind the last verified heal are counted too, in the same
     snapshot. Raises what the database refuses; then nothing is written.
     """
-    state = runtime.state
-    async with _one_snapshot(runtime) as connection:
+    state, timeout = runtime.state, runtime.settings.database.statement_timeout
+    async with transaction(
+        runtime.engine, timeout=timeout, idle=timeout, one_snapshot=True
+    ) as connection:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
         for side in (_ARTWORKS, _USERS):
@@ -154,7 +136,7 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
 
 async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
     # Apart from the tally's own transaction: a pause must not wait for the row until that ends.
-    async with transaction(runtime.engine, timeout=_SHORT) as connection:
+    async with transaction(runtime.engine) as connection:
         await runtime.state.run(connection, "tally_base", {"taken_at": taken_at})
 
 
@@ -168,9 +150,6 @@ async def prune_tallies(runtime: Runtime) -> None:
                 render(PACKAGE, "tally_prune", _names(runtime.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
             )
-
-
-_SHORT = timedelta(seconds=10)
 
 
 class Tallies:
@@ -197,7 +176,7 @@ class Tallies:
         return await self.take(census, control) if self._due(census, control) else None
 
     def _due(self, census: Census, control: Control) -> bool:
-        if self._taken is None or self._clock() - self._taken >= HOURLY_SECONDS:
+        if self._taken is None or self._clock() - self._taken >= TALLY_SECONDS:
             return True
         if control.breaker_reset_at != self._reset_at:
             return True
@@ -235,7 +214,7 @@ class Tallies:
 
     async def _prune(self) -> None:
         now = self._clock()
-        if self._pruned is not None and now - self._pruned < HOURLY_SECONDS:
+        if self._pruned is not None and now - self._pruned < TALLY_SECONDS:
             return
         try:
             await prune_tallies(self._runtime.current)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from checks.census import Census
+from monitor.deadlines import LOOK_BACK
 from monitor.policy.loss import Loss
 
-LOOK_BACK = timedelta(hours=24)
-"""How far back losses, the audience and recurring pairs are judged."""
 ACCEPTED_GROWTH = 1.1
 """An accepted share may grow so much: artworks go on ageing until the heal has caught up."""
 WAYS_ON = (

@@ -9,11 +9,11 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.policy.breaker import LOOK_BACK, FinishedRun
+from monitor.deadlines import LOOK_BACK
+from monitor.policy.breaker import FinishedRun
 from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.state.control import (
     Control,
-    forget_accepted_share,
     mark_breaker_open,
     read_control,
     reset_breaker,
@@ -98,7 +98,7 @@ async def forget_fallen_share(
     """An accepted share that has fallen to `max_share` is accepted no longer."""
     if control.accepted_share is None or share > max_share:
         return control
-    await forget_accepted_share(connection, state)
+    await state.run(connection, "control_share_fallen")
     log.info("accepted_share_fallen", accepted=control.accepted_share, share=share)
     return await read_control(connection, state)
 

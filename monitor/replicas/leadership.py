@@ -22,14 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from monitor.database import set_local, transaction
+from monitor.deadlines import RELEASE_SECONDS
 from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS_A_LEASE = 3
 """How often the lease is asked for while it lasts: two attempts may fail without a change."""
-RELEASE_SECONDS = 1.0
-"""How long a stop tries to lay the lead down; the lease runs out by itself."""
 
 
 class NotLeadingError(RefusedError):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Cutoffs
 from monitor.database import database_now, transaction
+from monitor.deadlines import SWEEP_SECONDS
 from monitor.healing.quarantine import prune_quarantine
 from monitor.runtime import Runtime
 
@@ -18,8 +19,6 @@ log = structlog.get_logger(__name__)
 
 STEP_ROWS = 10_000
 """Ledger rows examined in one transaction: an index probe each, well below 100 ms."""
-SWEEP_SECONDS = 5.0
-"""How long one sweep works on the ledger; the next one goes on from there."""
 
 Confirm = Callable[[AsyncConnection], Awaitable[None]]
 

@@ -8,7 +8,7 @@ from exporters.page.chart import chart
 from exporters.page.documents import History, status_page
 from exporters.page.scene import RunsSeen, Scene
 from exporters.page.sections import sections
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 from monitor.state.runs import Run
 from monitor.status import Status
 

@@ -1,10 +1,13 @@
-"""What `recording_rate` keeps: how many impressions were recorded in each interval."""
+"""What is kept of checks: each one's results and how its outcome changed, the samples that
+`recording_rate` judges, and the last report of each suite of expectations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +17,57 @@ from monitor.state.statements import SchemaStatements
 _AT_ONCE = 200
 """Samples in one statement: the first start keeps some 18,000, and to write a moment down takes
 the driver 30 µs, in the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One run of a check."""
+
+    taken_at: datetime
+    outcome: str
+    value: float | None
+    """None where it could not be evaluated, or was skipped."""
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    """One change of a check's outcome."""
+
+    changed_at: datetime
+    before: str | None
+    """None: it was the first result."""
+    after: str
+    value: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHistory:
+    """Of one check, newest first."""
+
+    results: tuple[ResultRow, ...]
+    transitions: tuple[TransitionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One suite's last report, as Great Expectations made it."""
+
+    suite: str
+    validated_at: datetime
+    document: Mapping[str, Any]
+
+
+async def read_history(
+    connection: AsyncConnection, statements: SchemaStatements, name: str, *, limit: int
+) -> CheckHistory:
+    """At most `limit` results, and as many transitions; none for a name that never was."""
+    asked = {"name": name, "limit": limit}
+    return CheckHistory(
+        await statements.list(connection, "check_results", ResultRow, asked),
+        await statements.list(connection, "check_transitions", TransitionRow, asked),
+    )
 
 
 async def newest_end(connection: AsyncConnection, statements: SchemaStatements) -> datetime | None:
@@ -65,3 +119,17 @@ async def keep_samples(
                 "levels": [sample.day_factor for sample in some],
             },
         )
+
+
+async def keep_validation(
+    connection: AsyncConnection, statements: SchemaStatements, suite: str, document: str
+) -> None:
+    """Keep the report, as JSON, in place of the suite's last one."""
+    await statements.run(connection, "validation_keep", {"suite": suite, "document": document})
+
+
+async def read_validations(
+    connection: AsyncConnection, statements: SchemaStatements
+) -> tuple[Validation, ...]:
+    """The last report of every suite, by name."""
+    return await statements.list(connection, "validations_read", Validation)
