@@ -26,10 +26,10 @@ from monitor.healing.throttle.throttle import ThrottleSettings
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.healing.writer import BatchWriter
+from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision
 from monitor.policy.inputs import PolicySettings
-from monitor.policy.policy import breaker_refusal
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements

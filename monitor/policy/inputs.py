@@ -8,7 +8,6 @@ from datetime import datetime, time
 
 from checks.census import Census
 from monitor.config.types import MaintenanceWindow
-from monitor.policy.breaker import BreakerSettings, FinishedRun
 from monitor.policy.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
@@ -16,7 +15,7 @@ from monitor.state.runs import Run
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The settings that decide. Times in seconds, shares 0 to 1."""
+    """The settings that decide. Times in seconds, shares 0 to 1, of which 1 means never."""
 
     heals: bool
     threshold: int
@@ -27,10 +26,33 @@ class PolicySettings:
     max_tracked_drop: float = 0.1
     stuck_after: int = 3
 
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """How a heal run over the audience ended, as far as it says whether healing works."""
+
+    id: int
+    legacy_before: int | None
+    legacy_after: int | None
+    """None where it failed before it could count."""
+    remaining: int | None
+    """Of its plan, without what is in quarantine; None where it failed before it could count."""
+    quarantined: int
+    """Pairs that it put aside."""
+
     @property
-    def breaker(self) -> BreakerSettings:
-        """The breaker's limits."""
-        return BreakerSettings(self.max_share, self.max_tracked_drop, self.stuck_after)
+    def reduced(self) -> bool:
+        """Whether it left less to heal than it found.
+
+        A run that left nothing of its plan did what it could, whatever aged or was imported
+        meanwhile and whatever lies in quarantine: the count alone would call it stuck where much
+        ages while little is healed. Pairs that it put aside are nobody's work any more.
+        """
+        if self.remaining == 0:
+            return True
+        if self.legacy_before is None or self.legacy_after is None:
+            return False
+        return self.legacy_after - self.quarantined < self.legacy_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +78,7 @@ class PolicyInput:
     tally_error: str | None = None
     """Why the tally that goes before a heal could not be taken."""
     last_runs: Sequence[FinishedRun] = ()
-    """The heal runs that ended last, the newest first."""
+    """The heal runs that ended since the breaker's last reset, the newest first."""
     recurring: int = 0
     """Legacy pairs that appeared behind the last verified heal, as the pass's tally found them."""
     recurring_before: int = 0
@@ -65,6 +87,11 @@ class PolicyInput:
     """Legacy pairs that can't be written, and are not due to be tried again: nobody's work."""
     retry_at: datetime | None = None
     """When the first of them is tried again."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the newest census could be taken; without it nothing is judged."""
+        return self.census_error is None and bool(self.censuses)
 
     @property
     def in_quarantine(self) -> str:
