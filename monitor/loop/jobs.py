@@ -32,20 +32,20 @@ Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 class RunningJobs:
-    """The jobs that are running right now, by name: a stop awaits them and says which."""
+    """The jobs that are running right now: a stop awaits them and says which."""
 
     def __init__(self) -> None:
-        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """Their tasks."""
+        """One of each job, named as the job is."""
         return tuple(self._tasks)
 
     @property
     def names(self) -> list[str]:
         """What is under way."""
-        return sorted(self._tasks.values())
+        return sorted(task.get_name() for task in self._tasks)
 
     def tracked(self, name: str, job: Job) -> Job:
         """The same job, known while it is under way."""
@@ -53,19 +53,20 @@ class RunningJobs:
         async def run() -> None:
             task = asyncio.current_task()
             assert task is not None
-            self._tasks[task] = name
+            task.set_name(name)
+            self._tasks.add(task)
             try:
                 await job()
             finally:
-                self._tasks.pop(task, None)
+                self._tasks.discard(task)
 
         return run
 
     def spawn(self, name: str, job: Job) -> None:
         """Run `job` now, beside everything else."""
-        task = asyncio.get_running_loop().create_task(self.tracked(name, job)(), name=name)
+        task = asyncio.create_task(self.tracked(name, job)(), name=name)
         # From here on, although it has not begun: the loop itself keeps no task alive.
-        self._tasks[task] = name
+        self._tasks.add(task)
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:

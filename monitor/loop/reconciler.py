@@ -16,7 +16,7 @@ from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
-from monitor.database import database_now, transaction
+from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
 from monitor.loop.run_queue import RunQueue
@@ -45,7 +45,7 @@ from monitor.state.counters import (
 )
 from monitor.state.history import record_census
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
-from monitor.status import StatusBoard
+from monitor.status import CENSUS, StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -89,9 +89,7 @@ class Reconciler:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         tally = await self._tally(result)
-        async with transaction(
-            runtime.engine, timeout=runtime.settings.database.statement_timeout
-        ) as connection:
+        async with runtime.transaction() as connection:
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)
@@ -124,9 +122,7 @@ class Reconciler:
         settings = policy_settings(runtime.settings)
         if tally is not None or census.legacy_untracked < settings.threshold:
             return tally
-        async with transaction(
-            runtime.engine, timeout=runtime.settings.database.statement_timeout
-        ) as connection:
+        async with runtime.transaction() as connection:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
@@ -190,9 +186,9 @@ class Reconciler:
         decision: Decision,
         result: CensusResult,
     ) -> None:
-        added = {(CHECK_RUNS, "census"): 1.0}
+        added = {(CHECK_RUNS, CENSUS): 1.0}
         if result.census is None:
-            added[CHECK_ERRORS, "census"] = 1.0
+            added[CHECK_ERRORS, CENSUS] = 1.0
         else:
             await record_census(connection, runtime.state, result.census, result.users)
         if decision.kind is Verdict.REFUSED:

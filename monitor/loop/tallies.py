@@ -18,7 +18,7 @@ from checks.census import Census
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
-from checks.statements import Fragments, compose, identifier, raw, render
+from checks.statements import Fragments, identifier, raw, render
 from monitor.database import transaction
 from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
@@ -46,56 +46,34 @@ class Tally:
     """Why it could not be taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class _SideNames:
-    """One side of the tally: its own ids, and what makes an impression count on the other."""
-
-    tally: str
-    id: str
-    counted: str
-    others: str
-    other_side: str
+_ARTWORK, _USER = "artwork", "user"
+"""The sides of a tally, as they are called in the names of tables, columns and fragments."""
 
 
-_ARTWORKS = _SideNames(
-    "tally_artwork",
-    "artwork_id",
-    "counted_artworks",
-    "counted_users",
-    "JOIN everybody AS u ON u.id = p.user_id",
-)
-_USERS = _SideNames(
-    "tally_user",
-    "user_id",
-    "counted_users",
-    "counted_artworks",
-    "JOIN everybody AS a ON a.id = p.artwork_id",
-)
+def _names(state: StateStatements, side: str) -> Fragments:
+    """The fragments of a side: its own ids, and what makes an impression count on the other."""
+    names, other = state.fragments, _USER if side == _ARTWORK else _ARTWORK
+    counts_anyway = _is_counted_for_sure(state.catalogue, other)
+    return {
+        **names,
+        "tally": identifier(f"tally_{side}"),
+        "tally_id": identifier(f"{side}_id"),
+        "counted": names[f"counted_{side}s"],
+        "others": names[f"counted_{other}s"],
+        "other_side": raw("" if counts_anyway else f"JOIN everybody AS e ON e.id = p.{other}_id"),
+    }
 
 
-def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
-    """Whether the catalogue proves that every impression's other side is counted."""
+def _is_counted_for_sure(catalogue: Catalogue, side: str) -> bool:
+    """Whether the catalogue proves that this side of every impression is counted."""
     spec = catalogue.spec
-    if side is _ARTWORKS:
+    if side == _USER:
         return spec.users.where is None and catalogue.impressions_belong_to_users
     return (
         spec.artworks.where is None
         and catalogue.artworks.columns[spec.artworks.created_at].not_null
         and catalogue.impressions_belong_to_artworks
     )
-
-
-def _names(state: StateStatements, side: _SideNames) -> Fragments:
-    names = state.fragments
-    proved = _other_side_is_counted(state.catalogue, side)
-    return {
-        **names,
-        "tally": identifier(side.tally),
-        "tally_id": identifier(side.id),
-        "counted": names[side.counted],
-        "others": names[side.others],
-        "other_side": raw("") if proved else compose(side.other_side, names),
-    }
 
 
 async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
@@ -110,7 +88,7 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     ) as connection:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
-        for side in (_ARTWORKS, _USERS):
+        for side in (_ARTWORK, _USER):
             names = _names(state, side)
             taken = render(PACKAGE, "tally_take", names)
             await connection.exec_driver_sql(taken, {"taken_at": begun.taken_at})
@@ -130,7 +108,7 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
             )
     if begun.since == begun.taken_at:
         await _begin_anew(runtime, begun.taken_at)
-    loss = loss_between(sides[_ARTWORKS], sides[_USERS], int(undone), begun.since)
+    loss = loss_between(sides[_ARTWORK], sides[_USER], int(undone), begun.since)
     return Tally(loss, recurring)
 
 
@@ -142,10 +120,9 @@ async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
 
 async def prune_tallies(runtime: Runtime) -> None:
     """Forget what no judgement needs any more."""
-    timeout = runtime.settings.database.statement_timeout
-    async with transaction(runtime.engine, timeout=timeout) as connection:
+    async with runtime.transaction() as connection:
         control = await read_control(connection, runtime.state)
-        for side in (_ARTWORKS, _USERS):
+        for side in (_ARTWORK, _USER):
             await connection.exec_driver_sql(
                 render(PACKAGE, "tally_prune", _names(runtime.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
