@@ -251,19 +251,17 @@ class StateSync:
     async def add(self, added: Added) -> None:
         """Add to the totals, as the leader; what is new of the checks goes with them."""
         async with self._turn:
-            await self._add(added)
-
-    async def _add(self, added: Added) -> None:
-        unsent, results = self._unsent(), self._results.take()
-        try:
-            async with transaction(self._engine) as connection:
-                await self._keep(connection, self._runtime.current.state, added, unsent, results)
-                await self._leadership.confirm(connection)
-        except ConservatorError as error:
-            self._results.put_back(results)
-            self.log_failure("totals_not_kept", error)
-        else:
-            self._note(unsent)
+            unsent, results = self._unsent(), self._results.take()
+            state = self._runtime.current.state
+            try:
+                async with transaction(self._engine) as connection:
+                    await self._keep(connection, state, added, unsent, results)
+                    await self._leadership.confirm(connection)
+            except ConservatorError as error:
+                self._results.put_back(results)
+                self.log_failure("totals_not_kept", error)
+            else:
+                self._note(unsent)
 
     async def prune(self) -> None:
         """Forget what is older than `history`, and what the app has erased; close per-user runs
