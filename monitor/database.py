@@ -112,19 +112,11 @@ async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[
     `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
     statements take.
     """
-    async with translated(), engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            await set_local(
-                connection,
-                # Not by SQLAlchemy's option: its reset makes every later transaction of the
-                # connection READ WRITE, even where the server was made read-only.
-                transaction_read_only="on",
-                statement_timeout=_milliseconds(timeout),
-                idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
-                jit="off",
-            )
-            yield connection
+    # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
+    # WRITE, even where the server was made read-only.
+    settings = _deadlines(timeout) | {"transaction_read_only": "on"}
+    async with _begin(engine, settings, one_snapshot=True) as connection:
+        yield connection
 
 
 @asynccontextmanager
@@ -148,20 +140,31 @@ async def transaction(
 
     With `one_snapshot` every statement in it sees the same rows.
     """
-    more = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
+    settings = _deadlines(timeout, idle)
+    if lock_timeout is not None:
+        settings["lock_timeout"] = _milliseconds(lock_timeout)
     if not waits_for_disk:
-        more["synchronous_commit"] = "off"
+        settings["synchronous_commit"] = "off"
+    async with _begin(engine, settings, one_snapshot=one_snapshot) as connection:
+        yield connection
+
+
+def _deadlines(timeout: timedelta, idle: timedelta | None = None) -> dict[str, str]:
+    return {
+        "statement_timeout": _milliseconds(timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(idle or timeout * 2),
+    }
+
+
+@asynccontextmanager
+async def _begin(
+    engine: AsyncEngine, settings: Mapping[str, str], *, one_snapshot: bool
+) -> AsyncIterator[AsyncConnection]:
     async with translated(), engine.connect() as connection:
         if one_snapshot:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
-            await set_local(
-                connection,
-                statement_timeout=_milliseconds(timeout),
-                idle_in_transaction_session_timeout=_milliseconds(idle or timeout * 2),
-                jit="off",
-                **more,
-            )
+            await set_local(connection, jit="off", **settings)
             yield connection
 
 

@@ -1,8 +1,8 @@
 """Tallies: how many impressions each artwork and each user has, taken now and then on the primary.
 
-From them a loss is told from deletion, archiving and undo (`monitor/policy/loss.py`). A tally costs
-two to four censuses, so it is taken seldom: hourly, when the impressions have become noticeably
-fewer, after a reset of the breaker, and before every heal.
+From them a loss is told from deletion, archiving and undo (`loss_between`). A tally costs two to
+four censuses, so it is taken seldom: hourly, when the impressions have become noticeably fewer,
+after a reset of the breaker, and before every heal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from checks.statements import Fragments, identifier, raw, render
 from monitor.database import transaction
 from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
-from monitor.policy.loss import Loss, Side, loss_between
+from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE

@@ -1,4 +1,4 @@
-"""What the policy looks at: the settings that decide, and how things are."""
+"""What the policy looks at: the settings that decide, and how things are. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import datetime, time
 
 from checks.census import Census
 from monitor.config.types import MaintenanceWindow
-from monitor.policy.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
 
@@ -25,6 +24,34 @@ class PolicySettings:
     max_share: float = 0.5
     max_tracked_drop: float = 0.1
     stuck_after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What the tallies of artworks, or of users, say of the time since a moment. In pairs."""
+
+    missing: int
+    """Of what is counted now: how much less each has than it had at most."""
+    peak: int
+    """Of what is counted now: the most that each had, summed."""
+    left_with: int
+    """The most that those had which left meanwhile: deleted, or no longer counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """At least so many impressions are gone of those that should be there. Counts are pairs."""
+
+    lost: int
+    expected: int
+    """The most that were there since, of artworks and users that are still counted."""
+    since: datetime
+    """What was before this moment is not judged."""
+
+    @property
+    def share(self) -> float:
+        """Lost as a share of expected, 0 to 1."""
+        return self.lost / self.expected if self.expected > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +128,25 @@ class PolicyInput:
     def to_heal(self, census: Census) -> int:
         """The legacy pairs of a census that a run would try to write."""
         return max(0, census.legacy_untracked - self.quarantined)
+
+
+def loss_between(artworks: Side, users: Side, undone: int, since: datetime) -> Loss:
+    """The loss that both sides prove.
+
+    An artwork lacks impressions because they were lost, because their users left, or because an
+    undo took them back. Which of them is not known one by one, so everything that the users who
+    left had at most is taken off, and everything undone: what remains is lost for certain. Users
+    are treated likewise. Both are lower bounds of one and the same loss, so the larger one is
+    nearer to it; gains hide losses of the same artwork, or the same user, from either.
+    """
+    sides = (
+        _bound(artworks, users.left_with + undone, since),
+        _bound(users, artworks.left_with + undone, since),
+    )
+    return max(sides, key=lambda loss: (loss.share, loss.lost))
+
+
+def _bound(side: Side, excused: int, since: datetime) -> Loss:
+    # Taken off above and below: had all of it been excused rightly, this is the share exactly,
+    # and where it was too much, a smaller one.
+    return Loss(max(0, side.missing - excused), max(0, side.peak - excused), since)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -85,19 +85,12 @@ async def read_samples(
         "starts": [interval.start for interval in intervals],
         "ends": [interval.end for interval in intervals],
     }
-    rows = await statements.run(connection, "samples_read", values)
-    return [
-        Sample(
-            row.started_at.astimezone(UTC),
-            row.ended_at.astimezone(UTC),
-            row.impressions,
-            row.artworks,
-            seeded=row.seeded,
-            suspect=row.suspect,
-            day_factor=row.level,
-        )
-        for row in rows
-    ]
+    return list(await statements.list(connection, "samples_read", _make_sample, values))
+
+
+def _make_sample(start: datetime, end: datetime, **counted: Any) -> Sample:
+    # In UTC: a week earlier is reckoned by the catalogue's clocks, not by the session's.
+    return Sample(start.astimezone(UTC), end.astimezone(UTC), **counted)
 
 
 async def keep_samples(
@@ -106,19 +99,10 @@ async def keep_samples(
     """Keep samples; one that is there already is judged anew."""
     rest = iter(samples)
     while some := list(islice(rest, _AT_ONCE)):
-        await statements.run(
-            connection,
-            "samples_keep",
-            {
-                "starts": [sample.start for sample in some],
-                "ends": [sample.end for sample in some],
-                "impressions": [sample.impressions for sample in some],
-                "artworks": [sample.artworks for sample in some],
-                "seeded": [sample.seeded for sample in some],
-                "suspect": [sample.suspect for sample in some],
-                "levels": [sample.day_factor for sample in some],
-            },
-        )
+        columns = {
+            field.name: [getattr(sample, field.name) for sample in some] for field in fields(Sample)
+        }
+        await statements.run(connection, "samples_keep", columns)
 
 
 async def keep_validation(

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from checks.census import Census
 from monitor.policy.breaker import ACCEPTED_GROWTH, tripping
 from monitor.policy.decision import BREAKER_CODES, REFUSALS, Code, Verdict, open_refusal
-from monitor.policy.inputs import FinishedRun, PolicyInput, PolicySettings
-from monitor.policy.loss import Loss, Side, loss_between
+from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings, Side, loss_between
 from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import RunKind
