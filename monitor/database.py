@@ -18,15 +18,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-
-CONNECT_TIMEOUT_SECONDS = 5
-POOL_TIMEOUT_SECONDS = 10
-SILENCE_SECONDS = 20
-"""A host that is gone without a word is given up after this long; the kernel would take a quarter
-of an hour."""
-
-STATE_TIMEOUT = timedelta(seconds=10)
-"""The deadline of a statement over a few rows of our own tables."""
+from monitor.deadlines import (
+    CONNECT_TIMEOUT_SECONDS,
+    CONNECTION_AGE_SECONDS,
+    POOL_TIMEOUT_SECONDS,
+    PROBE_SECONDS,
+    SILENCE_SECONDS,
+    STATE_TIMEOUT,
+)
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
@@ -42,13 +41,13 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
-        pool_recycle=1800,
+        pool_recycle=CONNECTION_AGE_SECONDS,
         connect_args={
             "prepare_threshold": None,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": "conservator",
             "keepalives_idle": SILENCE_SECONDS,
-            "keepalives_interval": 5,
+            "keepalives_interval": PROBE_SECONDS,
             "keepalives_count": 3,
             "tcp_user_timeout": SILENCE_SECONDS * 1000,
         },
@@ -113,33 +112,26 @@ async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[
     `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
     statements take.
     """
-    async with translated(), engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            await set_local(
-                connection,
-                # Not by SQLAlchemy's option: its reset makes every later transaction of the
-                # connection READ WRITE, even where the server was made read-only.
-                transaction_read_only="on",
-                statement_timeout=_milliseconds(timeout),
-                idle_in_transaction_session_timeout=_milliseconds(timeout * 2),
-                jit="off",
-            )
-            yield connection
+    # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
+    # WRITE, even where the server was made read-only.
+    settings = _deadlines(timeout) | {"transaction_read_only": "on"}
+    async with _begin(engine, settings, one_snapshot=True) as connection:
+        yield connection
 
 
 @asynccontextmanager
 async def transaction(
     engine: AsyncEngine,
     *,
-    timeout: timedelta,
+    timeout: timedelta = STATE_TIMEOUT,
     lock_timeout: timedelta | None = None,
     idle: timedelta | None = None,
     waits_for_disk: bool = True,
     one_snapshot: bool = False,
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction that writes; commits at the end, rolls back on any exception.
+    """A transaction that may write; commits at the end, rolls back on any exception.
 
+    `timeout` bounds each statement, on the server; the default is for a few rows of our own tables.
     After `idle` (default: twice `timeout`) without a word from us the server ends it, so that a
     process that hangs in the middle doesn't keep its locks.
 
@@ -148,20 +140,31 @@ async def transaction(
 
     With `one_snapshot` every statement in it sees the same rows.
     """
-    more = {} if lock_timeout is None else {"lock_timeout": _milliseconds(lock_timeout)}
+    settings = _deadlines(timeout, idle)
+    if lock_timeout is not None:
+        settings["lock_timeout"] = _milliseconds(lock_timeout)
     if not waits_for_disk:
-        more["synchronous_commit"] = "off"
+        settings["synchronous_commit"] = "off"
+    async with _begin(engine, settings, one_snapshot=one_snapshot) as connection:
+        yield connection
+
+
+def _deadlines(timeout: timedelta, idle: timedelta | None = None) -> dict[str, str]:
+    return {
+        "statement_timeout": _milliseconds(timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(idle or timeout * 2),
+    }
+
+
+@asynccontextmanager
+async def _begin(
+    engine: AsyncEngine, settings: Mapping[str, str], *, one_snapshot: bool
+) -> AsyncIterator[AsyncConnection]:
     async with translated(), engine.connect() as connection:
         if one_snapshot:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
-            await set_local(
-                connection,
-                statement_timeout=_milliseconds(timeout),
-                idle_in_transaction_session_timeout=_milliseconds(idle or timeout * 2),
-                jit="off",
-                **more,
-            )
+            await set_local(connection, jit="off", **settings)
             yield connection
 
 

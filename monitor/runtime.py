@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, choose_form
 from checks.doctor.findings import Blocks, Examination, Finding
@@ -26,10 +27,10 @@ from monitor.healing.throttle.throttle import ThrottleSettings
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.healing.writer import BatchWriter
+from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision
 from monitor.policy.inputs import PolicySettings
-from monitor.policy.policy import breaker_refusal
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
@@ -51,6 +52,10 @@ class Runtime:
     undo_planner: UndoPlanner
     holder: str
 
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction each statement of which may take database.statement_timeout."""
+        return transaction(self.engine, timeout=self.settings.database.statement_timeout)
+
     def run_owner(self, trigger: Trigger) -> RunOwner:
         """This process, about to start or take over a run."""
         return RunOwner(self.holder, self.settings.lease, trigger)
@@ -60,9 +65,7 @@ class Runtime:
 
         `beyond_breaker`: a person sends it on although the breaker is open.
         """
-        async with transaction(
-            self.engine, timeout=self.settings.database.statement_timeout
-        ) as connection:
+        async with self.transaction() as connection:
             return await claim(
                 connection,
                 self.state,
@@ -98,9 +101,7 @@ class Runtime:
 
     async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
-        async with transaction(
-            self.engine, timeout=self.settings.database.statement_timeout
-        ) as connection:
+        async with self.transaction() as connection:
             before = await read_control(connection, self.state)
             after = await open_breaker(connection, self.state, before, refusal)
         log_breaker_opened(before, after, asked=True)

@@ -21,12 +21,12 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from monitor.deadlines import MISFIRE_GRACE_SECONDS
+
 log = structlog.get_logger(__name__)
 
 JITTER_SHARE = 0.1
 """Every interval varies by this share, so that many services don't beat in step."""
-MISFIRE_GRACE_SECONDS = 30
-"""A run later than this is counted as missed and left out; the next one is due soon enough."""
 
 Job = Callable[[], Awaitable[None]]
 

@@ -20,6 +20,7 @@ import structlog
 
 from checks.census import AffectedUsers, Census
 from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
+from monitor.deadlines import GIT_SECONDS
 from monitor.healing.executor import Progress
 from monitor.policy.decision import Decision
 from monitor.state.control import Control
@@ -202,7 +203,7 @@ def revision() -> str:
             ["git", "-C", str(root), "rev-parse", "--short", "HEAD"],
             capture_output=True,
             text=True,
-            timeout=2,
+            timeout=GIT_SECONDS,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):

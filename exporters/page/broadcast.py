@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from exporters.page.sections import Section
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checks.census import Census
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 
 SPANS = {
     "6h": ("6 hours", timedelta(hours=6)),

@@ -12,7 +12,7 @@ from exporters.page.sections import Section, sections
 from exporters.page.ttl_cache import CachedValue, TtlCache
 from exporters.prometheus import Clock
 from monitor.commands import Commands
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 from monitor.status import Status, StatusBoard
 
 RUNS_SHOWN = 10

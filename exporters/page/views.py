@@ -13,9 +13,7 @@ from exporters.page.runs import run_row, run_rows
 from exporters.page.sections import Section
 from exporters.page.summary import summarise
 from exporters.page.templates import render
-from monitor.state.backfilled import Backfilled
-from monitor.state.quarantine import QuarantinedPair
-from monitor.state.runs import BatchRow, Run
+from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
 
 _ONLY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 STATIC_POLICY = f"{_ONLY}; style-src 'self'; img-src 'self'; form-action 'none'"

@@ -22,8 +22,7 @@ from monitor.state.counters import (
     HEAL_UNDONE_IMPRESSIONS,
     Counters,
 )
-from monitor.state.runs import RunState
-from monitor.state.waits import WaitReason
+from monitor.state.runs import RunState, WaitReason
 from monitor.status import Status
 
 REFUSAL_REASONS = tuple(code.value for code in REFUSALS)

@@ -44,7 +44,7 @@ from monitor.database import snapshot, transaction
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.scheduler import Schedule
 from monitor.state import schema
-from monitor.state.samples import keep_samples, newest_end, read_samples
+from monitor.state.checks import keep_samples, newest_end, read_samples
 
 NAME = "recording_rate"
 LEAST_SAMPLE = timedelta(minutes=1)

@@ -17,7 +17,7 @@ from monitor.checking.expectations.worker import render
 from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
 from monitor.cli.output import console
 from monitor.cli.session import read_state
-from monitor.state.validations import Validation, read_validations
+from monitor.state.checks import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")
 INDEX = "index.html"

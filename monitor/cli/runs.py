@@ -13,10 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.errors import ConservatorError
 from monitor.cli.output import console, duration, moment, number, print_json, print_table
 from monitor.cli.session import AsJson, read_state
-from monitor.state.quarantine import SHOWN, QuarantinedPair, list_quarantined
-from monitor.state.runs import BatchRow, Run, RunState, get_run, list_batches, list_runs
+from monitor.state.runs import (
+    BatchRow,
+    QuarantinedPair,
+    Run,
+    RunState,
+    get_run,
+    list_batches,
+    list_quarantined,
+    list_runs,
+    list_waits,
+)
 from monitor.state.statements import SchemaStatements
-from monitor.state.waits import list_waits
 
 MAX_BATCHES = 100_000
 
@@ -63,7 +71,7 @@ async def _read_run(
     return RunInFull(
         run=found,
         waits=await list_waits(connection, state, run_id),
-        quarantine=await list_quarantined(connection, state, run_id=run_id, limit=SHOWN),
+        quarantine=await list_quarantined(connection, state, run_id=run_id),
         batches=await list_batches(connection, state, run_id, limit=MAX_BATCHES),
     )
 

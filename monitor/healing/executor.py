@@ -18,7 +18,7 @@ import structlog
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, STATE_TIMEOUT, sqlstate, transaction
+from monitor.database import RETRYABLE_STATES, sqlstate, transaction
 from monitor.healing.batch import Batch
 from monitor.healing.batch_size import Pace, PaceSettings, after_batch, first_pace, rest_seconds
 from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
@@ -204,7 +204,7 @@ class Executor:
             self._on_progress(self._progress)
 
     async def _next_pass(self, run: Run) -> Run:
-        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+        async with transaction(self._engine) as connection:
             changed = await self._state.run(
                 connection, "run_next_pass", {"run_id": run.id, "token": run.token}
             )
@@ -213,7 +213,7 @@ class Executor:
         return await self._reload(run)
 
     async def _hold(self, run: Run, why: str) -> RunResult:
-        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+        async with transaction(self._engine) as connection:
             await hold_run(connection, self._state, run, why)
         log.info("run_held", run_id=run.id, reason=why)
         return RunResult(await self._reload(run), None)
@@ -251,6 +251,6 @@ class Executor:
         return RunResult(ended, end.census)
 
     async def _reload(self, run: Run) -> Run:
-        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+        async with transaction(self._engine) as connection:
             found = await get_run(connection, self._state, run.id)
         return run if found is None else found

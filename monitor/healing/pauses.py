@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from checks.errors import ConservatorError
-from monitor.database import STATE_TIMEOUT, transaction
+from monitor.database import transaction
 from monitor.healing.errors import (
     LeaseLostError,
     RunHeld,
@@ -24,8 +24,7 @@ from monitor.healing.statements import HealingContext
 from monitor.healing.throttle.model import Wait
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.wait_times import WaitTimes, keep_waits
-from monitor.state.runs import Run, RunKind
-from monitor.state.waits import WaitReason
+from monitor.state.runs import Run, RunKind, WaitReason
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +117,7 @@ class Pauses:
 
     async def _keep(self, run: Run, wait: Wait, waited: WaitTimes) -> None:
         """Write down what was waited so far, keep the lease, and obey what was switched."""
-        async with transaction(self._engine, timeout=STATE_TIMEOUT) as connection:
+        async with transaction(self._engine) as connection:
             values = {
                 "run_id": run.id,
                 "token": run.token,

@@ -15,8 +15,7 @@ from monitor.database import database_now, snapshot
 from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.healing.statements import HealingContext
 from monitor.state.control import read_control
-from monitor.state.quarantine import first_refusal
-from monitor.state.runs import Run, RunKind, get_run
+from monitor.state.runs import Run, RunKind, first_refusal, get_run
 
 log = structlog.get_logger(__name__)
 

@@ -14,6 +14,13 @@ from monitor.checking.registry import CheckRegistry
 from monitor.checking.structure import STRUCTURE
 from monitor.checking.tracker import CheckTracker
 from monitor.config import Settings
+from monitor.deadlines import (
+    CANCEL_SECONDS,
+    HISTORY_INTERVAL,
+    REFRESH_SECONDS,
+    SHORTEST_REFRESH_SECONDS,
+    SPREAD_SECONDS,
+)
 from monitor.loop.reconciler import Reconciler
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
@@ -21,35 +28,24 @@ from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
 from monitor.status import CENSUS
 
-REFRESH_SECONDS = 5.0
-"""How often the processes exchange what they know: pause, totals, the active run, results. More
-often where the lease or the census is shorter: a follower's counts must not look stale between."""
-SHORTEST_REFRESH_SECONDS = 0.5
-
-SPREAD_SECONDS = 30.0
-"""Over so long the first runs of the checks are spread: they don't all come at once."""
-
-CANCEL_SECONDS = 1.0
-"""How long what is given up may take to say good-bye to the database."""
-
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 class RunningJobs:
-    """The jobs that are running right now, by name: a stop awaits them and says which."""
+    """The jobs that are running right now: a stop awaits them and says which."""
 
     def __init__(self) -> None:
-        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """Their tasks."""
+        """One of each job, named as the job is."""
         return tuple(self._tasks)
 
     @property
     def names(self) -> list[str]:
         """What is under way."""
-        return sorted(self._tasks.values())
+        return sorted(task.get_name() for task in self._tasks)
 
     def tracked(self, name: str, job: Job) -> Job:
         """The same job, known while it is under way."""
@@ -57,19 +53,20 @@ class RunningJobs:
         async def run() -> None:
             task = asyncio.current_task()
             assert task is not None
-            self._tasks[task] = name
+            task.set_name(name)
+            self._tasks.add(task)
             try:
                 await job()
             finally:
-                self._tasks.pop(task, None)
+                self._tasks.discard(task)
 
         return run
 
     def spawn(self, name: str, job: Job) -> None:
         """Run `job` now, beside everything else."""
-        task = asyncio.get_running_loop().create_task(self.tracked(name, job)(), name=name)
+        task = asyncio.create_task(self.tracked(name, job)(), name=name)
         # From here on, although it has not begun: the loop itself keeps no task alive.
-        self._tasks[task] = name
+        self._tasks.add(task)
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -119,7 +116,7 @@ class Jobs:
         seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
         self._add("refresh", refresh, self._sync.refresh, at_once=False)
-        self._add("history", Schedule(timedelta(hours=1), None, "UTC"), self._history)
+        self._add("history", Schedule(HISTORY_INTERVAL, None, "UTC"), self._history)
 
     def lead(self) -> None:
         """This process has become the leader: it counts at once, and shows what it knows."""

@@ -16,21 +16,23 @@ from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
-from monitor.database import database_now, transaction
+from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
+from monitor.policy.breaker import tripping
 from monitor.policy.breaker_store import (
     forget_fallen_share,
     log_breaker_opened,
     open_breaker,
-    read_history,
+    read_last_runs,
+    read_most_audience,
+    read_recurring,
 )
-from monitor.policy.decision import Code, Decision, Verdict, refusal_of
-from monitor.policy.decision_log import record_decision
+from monitor.policy.decision import Code, Decision, Verdict, record_decision
 from monitor.policy.inputs import PolicyInput, PolicySettings
-from monitor.policy.policy import decide, tripping
+from monitor.policy.policy import decide
 from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.runtime import CurrentRuntime, Runtime, finding_sentence, policy_settings
 from monitor.state.control import Control, read_control
@@ -43,7 +45,7 @@ from monitor.state.counters import (
 )
 from monitor.state.history import record_census
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
-from monitor.status import StatusBoard
+from monitor.status import CENSUS, StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -87,9 +89,7 @@ class Reconciler:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         tally = await self._tally(result)
-        async with transaction(
-            runtime.engine, timeout=runtime.settings.database.statement_timeout
-        ) as connection:
+        async with runtime.transaction() as connection:
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)
@@ -122,9 +122,7 @@ class Reconciler:
         settings = policy_settings(runtime.settings)
         if tally is not None or census.legacy_untracked < settings.threshold:
             return tally
-        async with transaction(
-            runtime.engine, timeout=runtime.settings.database.statement_timeout
-        ) as connection:
+        async with runtime.transaction() as connection:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
@@ -135,11 +133,11 @@ class Reconciler:
     ) -> Control:
         """What the pass means for the breaker; the control row after it."""
         state, control = self._runtime.current.state, inputs.control
-        if inputs.census_error is not None or not inputs.censuses:
+        if not inputs.counted:
             return control
-        trip = tripping(inputs, settings)
-        if trip is not None:
-            return await open_breaker(connection, state, control, refusal_of(trip))
+        refusal = tripping(inputs, settings)
+        if refusal is not None:
+            return await open_breaker(connection, state, control, refusal)
         share = inputs.censuses[0].legacy_share
         return await forget_fallen_share(
             connection, state, control, share=share, max_share=settings.max_share
@@ -154,9 +152,7 @@ class Reconciler:
     ) -> PolicyInput:
         now = await database_now(connection)
         blocking = runtime.examination.blocking(Blocks.COUNTING, Blocks.HEALING)
-        history = await read_history(
-            connection, runtime.state, runs=runtime.settings.healing.breaker.stuck_after
-        )
+        stuck_after = runtime.settings.healing.breaker.stuck_after
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
         waiting = QuarantineCount()
@@ -173,9 +169,9 @@ class Reconciler:
             seconds_since_run=await seconds_since_last_finished(connection, runtime.state),
             local_time=now.astimezone(ZoneInfo(runtime.settings.catalog.timezone)).time(),
             blockers=tuple(finding_sentence(finding) for finding in blocking),
-            most_audience=history.most_audience,
-            last_runs=history.last_runs,
-            recurring_before=history.recurring,
+            most_audience=await read_most_audience(connection, runtime.state),
+            last_runs=await read_last_runs(connection, runtime.state, stuck_after),
+            recurring_before=await read_recurring(connection, runtime.state),
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
@@ -190,9 +186,9 @@ class Reconciler:
         decision: Decision,
         result: CensusResult,
     ) -> None:
-        added = {(CHECK_RUNS, "census"): 1.0}
+        added = {(CHECK_RUNS, CENSUS): 1.0}
         if result.census is None:
-            added[CHECK_ERRORS, "census"] = 1.0
+            added[CHECK_ERRORS, CENSUS] = 1.0
         else:
             await record_census(connection, runtime.state, result.census, result.users)
         if decision.kind is Verdict.REFUSED:

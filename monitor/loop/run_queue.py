@@ -43,8 +43,7 @@ class RunQueue:
         self._publish = publish
         self._refresh = refresh
         self._inbox: asyncio.Queue[tuple[Run, Executor]] = asyncio.Queue()
-        self._working: set[Executor] = set()
-        self._run_ids: set[int] = set()
+        self._working: dict[int, Executor] = {}
         self._beginning = 0
         self._users = asyncio.Semaphore(USERS_AT_ONCE)
         self._stopping = False
@@ -57,7 +56,7 @@ class RunQueue:
     def stop(self) -> None:
         """Finish the current batches, put the runs down, start nothing new."""
         self._stopping = True
-        for executor in self._working:
+        for executor in self._working.values():
             executor.stop()
 
     async def serve(self) -> None:
@@ -100,7 +99,7 @@ class RunQueue:
 
     async def resume(self, run: Run) -> bool:
         """Go on with a run that nobody holds; False when another process was first."""
-        if run.id in self._run_ids:
+        if run.id in self._working:
             return False
         with self._starting():
             claimed = await self._runtime.current.resume(run.id)
@@ -122,15 +121,14 @@ class RunQueue:
         finally:
             self._beginning -= 1
 
-    def _register(self, executor: Executor) -> None:
-        self._working.add(executor)
+    def _register(self, run: Run, executor: Executor) -> None:
+        self._working[run.id] = executor
         if self._stopping:
             executor.stop()
 
     def _enqueue(self, run: Run) -> None:
         executor = self._runtime.current.executor(self._progress)
-        self._register(executor)
-        self._run_ids.add(run.id)
+        self._register(run, executor)
         self._board.update(active_run=run)
         self._inbox.put_nowait((run, executor))
 
@@ -144,8 +142,7 @@ class RunQueue:
             # The row stays as it is: once its lease has run out, the next pass takes it up.
             log.warning("run_interrupted", run_id=run.id, error=str(error))
         finally:
-            self._working.discard(executor)
-            self._run_ids.discard(run.id)
+            del self._working[run.id]
             self._board.update(active_run=None, progress=None)
         # The totals first: who sees that all is healed sees by how many rows, too.
         await self._refresh()
@@ -187,11 +184,11 @@ class RunQueue:
                 if planned is None:
                     return UserBackfill(updated=0, run_id=None, skipped=False)
                 executor = runtime.executor(lambda _: None, window=False)
-                self._register(executor)
+                self._register(planned, executor)
             try:
                 ended = await executor.work(planned)
             finally:
-                self._working.discard(executor)
+                del self._working[planned.id]
         await self._refresh()
         if ended.run.state is RunState.FAILED:
             raise ConservatorError(f"Run {ended.run.id} failed: {ended.run.outcome}")

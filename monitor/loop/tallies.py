@@ -1,30 +1,28 @@
 """Tallies: how many impressions each artwork and each user has, taken now and then on the primary.
 
-From them a loss is told from deletion, archiving and undo (`monitor/policy/loss.py`). A tally costs
-two to four censuses, so it is taken seldom: hourly, when the impressions have become noticeably
-fewer, after a reset of the breaker, and before every heal.
+From them a loss is told from deletion, archiving and undo (`loss_between`). A tally costs two to
+four censuses, so it is taken seldom: hourly, when the impressions have become noticeably fewer,
+after a reset of the breaker, and before every heal.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
-from checks.statements import Fragments, compose, identifier, raw, render
-from monitor.database import set_local, transaction, translated
+from checks.statements import Fragments, identifier, raw, render
+from monitor.database import transaction
+from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
-from monitor.policy.breaker import LOOK_BACK
-from monitor.policy.loss import Loss, Side, loss_between
+from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.state.control import Control, read_control
 from monitor.state.schema import PACKAGE
@@ -32,7 +30,6 @@ from monitor.state.statements import StateStatements
 
 log = structlog.get_logger(__name__)
 
-HOURLY_SECONDS = 3600.0
 FAILURES_BUDGET = 0.1
 """Share of the time that tallies which fail may take."""
 
@@ -49,37 +46,28 @@ class Tally:
     """Why it could not be taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class _SideNames:
-    """One side of the tally: its own ids, and what makes an impression count on the other."""
-
-    tally: str
-    id: str
-    counted: str
-    others: str
-    other_side: str
+_ARTWORK, _USER = "artwork", "user"
+"""The sides of a tally, as they are called in the names of tables, columns and fragments."""
 
 
-_ARTWORKS = _SideNames(
-    "tally_artwork",
-    "artwork_id",
-    "counted_artworks",
-    "counted_users",
-    "JOIN everybody AS u ON u.id = p.user_id",
-)
-_USERS = _SideNames(
-    "tally_user",
-    "user_id",
-    "counted_users",
-    "counted_artworks",
-    "JOIN everybody AS a ON a.id = p.artwork_id",
-)
+def _names(state: StateStatements, side: str) -> Fragments:
+    """The fragments of a side: its own ids, and what makes an impression count on the other."""
+    names, other = state.fragments, _USER if side == _ARTWORK else _ARTWORK
+    counts_anyway = _is_counted_for_sure(state.catalogue, other)
+    return {
+        **names,
+        "tally": identifier(f"tally_{side}"),
+        "tally_id": identifier(f"{side}_id"),
+        "counted": names[f"counted_{side}s"],
+        "others": names[f"counted_{other}s"],
+        "other_side": raw("" if counts_anyway else f"JOIN everybody AS e ON e.id = p.{other}_id"),
+    }
 
 
-def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
-    """Whether the catalogue proves that every impression's other side is counted."""
+def _is_counted_for_sure(catalogue: Catalogue, side: str) -> bool:
+    """Whether the catalogue proves that this side of every impression is counted."""
     spec = catalogue.spec
-    if side is _ARTWORKS:
+    if side == _USER:
         return spec.users.where is None and catalogue.impressions_belong_to_users
     return (
         spec.artworks.where is None
@@ -88,47 +76,19 @@ def _other_side_is_counted(catalogue: Catalogue, side: _SideNames) -> bool:
     )
 
 
-def _names(state: StateStatements, side: _SideNames) -> Fragments:
-    names = state.fragments
-    proved = _other_side_is_counted(state.catalogue, side)
-    return {
-        **names,
-        "tally": identifier(side.tally),
-        "tally_id": identifier(side.id),
-        "counted": names[side.counted],
-        "others": names[side.others],
-        "other_side": raw("") if proved else compose(side.other_side, names),
-    }
-
-
-@asynccontextmanager
-async def _one_snapshot(runtime: Runtime) -> AsyncIterator[AsyncConnection]:
-    """A transaction on the primary that may write, and in which every statement sees the same."""
-    timeout = runtime.settings.database.statement_timeout
-    milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
-    async with translated(), runtime.engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            await set_local(
-                connection,
-                statement_timeout=milliseconds,
-                idle_in_transaction_session_timeout=milliseconds,
-                jit="off",
-            )
-            yield connection
-
-
 async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     """Tally both sides and compare with what was there before.
 
     With `appeared`, legacy pairs behind the last verified heal are counted too, in the same
     snapshot. Raises what the database refuses; then nothing is written.
     """
-    state = runtime.state
-    async with _one_snapshot(runtime) as connection:
+    state, timeout = runtime.state, runtime.settings.database.statement_timeout
+    async with transaction(
+        runtime.engine, timeout=timeout, idle=timeout, one_snapshot=True
+    ) as connection:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}
-        for side in (_ARTWORKS, _USERS):
+        for side in (_ARTWORK, _USER):
             names = _names(state, side)
             taken = render(PACKAGE, "tally_take", names)
             await connection.exec_driver_sql(taken, {"taken_at": begun.taken_at})
@@ -148,29 +108,25 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
             )
     if begun.since == begun.taken_at:
         await _begin_anew(runtime, begun.taken_at)
-    loss = loss_between(sides[_ARTWORKS], sides[_USERS], int(undone), begun.since)
+    loss = loss_between(sides[_ARTWORK], sides[_USER], int(undone), begun.since)
     return Tally(loss, recurring)
 
 
 async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
     # Apart from the tally's own transaction: a pause must not wait for the row until that ends.
-    async with transaction(runtime.engine, timeout=_SHORT) as connection:
+    async with transaction(runtime.engine) as connection:
         await runtime.state.run(connection, "tally_base", {"taken_at": taken_at})
 
 
 async def prune_tallies(runtime: Runtime) -> None:
     """Forget what no judgement needs any more."""
-    timeout = runtime.settings.database.statement_timeout
-    async with transaction(runtime.engine, timeout=timeout) as connection:
+    async with runtime.transaction() as connection:
         control = await read_control(connection, runtime.state)
-        for side in (_ARTWORKS, _USERS):
+        for side in (_ARTWORK, _USER):
             await connection.exec_driver_sql(
                 render(PACKAGE, "tally_prune", _names(runtime.state, side)),
                 {"window": LOOK_BACK, "verified_at": control.verified_at},
             )
-
-
-_SHORT = timedelta(seconds=10)
 
 
 class Tallies:
@@ -197,7 +153,7 @@ class Tallies:
         return await self.take(census, control) if self._due(census, control) else None
 
     def _due(self, census: Census, control: Control) -> bool:
-        if self._taken is None or self._clock() - self._taken >= HOURLY_SECONDS:
+        if self._taken is None or self._clock() - self._taken >= TALLY_SECONDS:
             return True
         if control.breaker_reset_at != self._reset_at:
             return True
@@ -235,7 +191,7 @@ class Tallies:
 
     async def _prune(self) -> None:
         now = self._clock()
-        if self._pruned is not None and now - self._pruned < HOURLY_SECONDS:
+        if self._pruned is not None and now - self._pruned < TALLY_SECONDS:
             return
         try:
             await prune_tallies(self._runtime.current)

@@ -1,4 +1,4 @@
-"""The breaker's latch in the database: what it looks at, how it opens, how a person resets it."""
+"""The breaker in the database: what it looks at, how it opens, how a person resets it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.policy.breaker import LOOK_BACK, FinishedRun
+from monitor.deadlines import LOOK_BACK
 from monitor.policy.decision import BREAKER_CODES, Decision
+from monitor.policy.inputs import FinishedRun
 from monitor.state.control import (
     Control,
-    forget_accepted_share,
     mark_breaker_open,
     read_control,
     reset_breaker,
@@ -35,28 +35,17 @@ class BreakerReset:
     """The legacy share accepted until it has fallen; None where max_share was not exceeded."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """What our own tables tell the policy beside the newest census."""
-
-    most_audience: int
-    last_runs: tuple[FinishedRun, ...]
-    recurring: int
-    """Pairs of the last 24 hours' runs that had appeared behind the last verified heal."""
+async def read_last_runs(
+    connection: AsyncConnection, state: SchemaStatements, limit: int
+) -> tuple[FinishedRun, ...]:
+    """At most `limit` heal runs that ended since the breaker's last reset, the newest first."""
+    return await state.list(connection, "runs_last_ended", FinishedRun, {"limit": limit})
 
 
-async def read_history(
-    connection: AsyncConnection, state: SchemaStatements, *, runs: int
-) -> History:
-    """The largest audience and the recurring pairs of the look-back, and the last `runs` runs."""
-    ended = await state.run(connection, "runs_last_ended", {"limit": runs})
-    last_runs = tuple(
-        FinishedRun(row.id, row.legacy_before, row.legacy_after, row.remaining, row.quarantined)
-        for row in ended
-    )
-    window = {"window": LOOK_BACK}
-    audience = (await state.run(connection, "census_most_audience", window)).scalar_one()
-    return History(int(audience), last_runs, await read_recurring(connection, state))
+async def read_most_audience(connection: AsyncConnection, state: SchemaStatements) -> int:
+    """The largest audience of the last 24 hours' censuses."""
+    found = await state.run(connection, "census_most_audience", {"window": LOOK_BACK})
+    return int(found.scalar_one())
 
 
 async def read_recurring(connection: AsyncConnection, state: SchemaStatements) -> int:
@@ -98,7 +87,7 @@ async def forget_fallen_share(
     """An accepted share that has fallen to `max_share` is accepted no longer."""
     if control.accepted_share is None or share > max_share:
         return control
-    await forget_accepted_share(connection, state)
+    await state.run(connection, "control_share_fallen")
     log.info("accepted_share_fallen", accepted=control.accepted_share, share=share)
     return await read_control(connection, state)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.policy.breaker import BreakerCode, Trip
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from monitor.state.control import Control
+from monitor.state.statements import SchemaStatements, parameters
 
 
 class Verdict(StrEnum):
@@ -37,15 +39,18 @@ class Code(StrEnum):
     SUSPENDED = "suspended"
     OBSERVE = "observe"
     MAX_SHARE = "max_share"
+    """More of the pairs is legacy than can be right."""
     LOSS = "loss"
+    """Impressions are gone whose artworks and users are still there."""
     STUCK = "stuck"
+    """Runs end without reducing the count."""
     CATALOGUE = "catalogue"
     TALLY_FAILED = "tally_failed"
     THRESHOLD = "threshold"
     RESUME = "resume"
 
 
-BREAKER_CODES = tuple(Code(code.value) for code in BreakerCode)
+BREAKER_CODES = (Code.MAX_SHARE, Code.LOSS, Code.STUCK)
 """The codes of an open breaker."""
 REFUSALS = (*BREAKER_CODES, Code.CATALOGUE)
 """The codes that a refusal can have."""
@@ -62,17 +67,25 @@ class Decision:
     """When time alone makes another decision, and the next census would be later than that."""
 
 
-def refusal_of(trip: Trip) -> Decision:
-    """The refusal that a trip means."""
-    return Decision(Verdict.REFUSED, Code(trip.code.value), trip.reason)
-
-
 def open_refusal(control: Control) -> Decision | None:
     """The refusal of a breaker that is open; None where it is closed."""
     if not control.breaker_open:
         return None
-    known = control.breaker_code in {code.value for code in BREAKER_CODES}
+    known = control.breaker_code in BREAKER_CODES
     # A newer version may have opened it for a reason that this one doesn't know.
     code = Code(control.breaker_code) if known else Code.MAX_SHARE
     since = "" if control.breaker_at is None else f" since {control.breaker_at:%Y-%m-%d %H:%M %Z}"
     return Decision(Verdict.REFUSED, code, f"The breaker is open{since}: {control.breaker_reason}")
+
+
+async def record_decision(
+    connection: AsyncConnection,
+    statements: SchemaStatements,
+    decision: Decision,
+    *,
+    legacy_untracked: int | None,
+    run_id: int | None = None,
+) -> None:
+    """Keep a decision with its reason, as long as `history` says."""
+    values = parameters(decision) | {"legacy_untracked": legacy_untracked, "run_id": run_id}
+    await statements.run(connection, "decision_insert", values)

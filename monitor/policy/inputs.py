@@ -1,4 +1,4 @@
-"""What the policy looks at: the settings that decide, and how things are."""
+"""What the policy looks at: the settings that decide, and how things are. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from datetime import datetime, time
 
 from checks.census import Census
 from monitor.config.types import MaintenanceWindow
-from monitor.policy.breaker import BreakerSettings, FinishedRun
-from monitor.policy.loss import Loss
 from monitor.state.control import Control
 from monitor.state.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The settings that decide. Times in seconds, shares 0 to 1."""
+    """The settings that decide. Times in seconds, shares 0 to 1, of which 1 means never."""
 
     heals: bool
     threshold: int
@@ -27,10 +25,61 @@ class PolicySettings:
     max_tracked_drop: float = 0.1
     stuck_after: int = 3
 
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What the tallies of artworks, or of users, say of the time since a moment. In pairs."""
+
+    missing: int
+    """Of what is counted now: how much less each has than it had at most."""
+    peak: int
+    """Of what is counted now: the most that each had, summed."""
+    left_with: int
+    """The most that those had which left meanwhile: deleted, or no longer counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """At least so many impressions are gone of those that should be there. Counts are pairs."""
+
+    lost: int
+    expected: int
+    """The most that were there since, of artworks and users that are still counted."""
+    since: datetime
+    """What was before this moment is not judged."""
+
     @property
-    def breaker(self) -> BreakerSettings:
-        """The breaker's limits."""
-        return BreakerSettings(self.max_share, self.max_tracked_drop, self.stuck_after)
+    def share(self) -> float:
+        """Lost as a share of expected, 0 to 1."""
+        return self.lost / self.expected if self.expected > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """How a heal run over the audience ended, as far as it says whether healing works."""
+
+    id: int
+    legacy_before: int | None
+    legacy_after: int | None
+    """None where it failed before it could count."""
+    remaining: int | None
+    """Of its plan, without what is in quarantine; None where it failed before it could count."""
+    quarantined: int
+    """Pairs that it put aside."""
+
+    @property
+    def reduced(self) -> bool:
+        """Whether it left less to heal than it found.
+
+        A run that left nothing of its plan did what it could, whatever aged or was imported
+        meanwhile and whatever lies in quarantine: the count alone would call it stuck where much
+        ages while little is healed. Pairs that it put aside are nobody's work any more.
+        """
+        if self.remaining == 0:
+            return True
+        if self.legacy_before is None or self.legacy_after is None:
+            return False
+        return self.legacy_after - self.quarantined < self.legacy_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +105,7 @@ class PolicyInput:
     tally_error: str | None = None
     """Why the tally that goes before a heal could not be taken."""
     last_runs: Sequence[FinishedRun] = ()
-    """The heal runs that ended last, the newest first."""
+    """The heal runs that ended since the breaker's last reset, the newest first."""
     recurring: int = 0
     """Legacy pairs that appeared behind the last verified heal, as the pass's tally found them."""
     recurring_before: int = 0
@@ -67,6 +116,11 @@ class PolicyInput:
     """When the first of them is tried again."""
 
     @property
+    def counted(self) -> bool:
+        """Whether the newest census could be taken; without it nothing is judged."""
+        return self.census_error is None and bool(self.censuses)
+
+    @property
     def in_quarantine(self) -> str:
         """What a sentence about legacy pairs adds; empty where none is put aside."""
         return f", {self.quarantined} of them in quarantine" if self.quarantined else ""
@@ -74,3 +128,25 @@ class PolicyInput:
     def to_heal(self, census: Census) -> int:
         """The legacy pairs of a census that a run would try to write."""
         return max(0, census.legacy_untracked - self.quarantined)
+
+
+def loss_between(artworks: Side, users: Side, undone: int, since: datetime) -> Loss:
+    """The loss that both sides prove.
+
+    An artwork lacks impressions because they were lost, because their users left, or because an
+    undo took them back. Which of them is not known one by one, so everything that the users who
+    left had at most is taken off, and everything undone: what remains is lost for certain. Users
+    are treated likewise. Both are lower bounds of one and the same loss, so the larger one is
+    nearer to it; gains hide losses of the same artwork, or the same user, from either.
+    """
+    sides = (
+        _bound(artworks, users.left_with + undone, since),
+        _bound(users, artworks.left_with + undone, since),
+    )
+    return max(sides, key=lambda loss: (loss.share, loss.lost))
+
+
+def _bound(side: Side, excused: int, since: datetime) -> Loss:
+    # Taken off above and below: had all of it been excused rightly, this is the share exactly,
+    # and where it was too much, a smaller one.
+    return Loss(max(0, side.missing - excused), max(0, side.peak - excused), since)

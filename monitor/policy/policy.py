@@ -6,11 +6,9 @@ repeated from its record.
 
 from __future__ import annotations
 
-from checks.census import Census
-from monitor.policy.breaker import BreakerInput, Trip, share_trips, trips
-from monitor.policy.decision import Code, Decision, Verdict, open_refusal, refusal_of
+from monitor.policy.breaker import tripping
+from monitor.policy.decision import Code, Decision, Verdict, open_refusal
 from monitor.policy.inputs import PolicyInput, PolicySettings
-from monitor.state.control import Control
 from monitor.state.runs import RunKind
 
 
@@ -19,7 +17,7 @@ def decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
 
     The breaker goes before "nothing to do": where everything was lost, nothing is legacy.
     """
-    if inputs.census_error is not None or not inputs.censuses:
+    if not inputs.counted:
         why = inputs.census_error or "none was taken yet"
         return Decision(Verdict.WAIT, Code.CENSUS_FAILED, f"No census to decide from: {why}")
     return (
@@ -40,31 +38,6 @@ def decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
             f" {settings.threshold}.{recurring_sentence(inputs)}",
         )
     )
-
-
-def tripping(inputs: PolicyInput, settings: PolicySettings) -> Trip | None:
-    """Why the breaker opens now; None where it is open already, or nothing is known."""
-    if inputs.census_error is not None or not inputs.censuses:
-        return None
-    control = inputs.control
-    if control.breaker_open:
-        return None
-    facts = BreakerInput(
-        census=inputs.censuses[0],
-        accepted_share=control.accepted_share,
-        most_audience=inputs.most_audience,
-        loss=inputs.loss,
-        last_runs=inputs.last_runs,
-    )
-    return trips(facts, settings.breaker)
-
-
-def breaker_refusal(census: Census, control: Control, settings: PolicySettings) -> Decision | None:
-    """Why the breaker lets no run start from this census; None where it does."""
-    if control.breaker_open:
-        return open_refusal(control)
-    trip = share_trips(BreakerInput(census, control.accepted_share), settings.breaker)
-    return None if trip is None else refusal_of(trip)
 
 
 def recurring_sentence(inputs: PolicyInput) -> str:
@@ -108,8 +81,7 @@ def _broken(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     # A person has sent that run beyond the breaker.
     if run is not None and run.beyond_breaker:
         return None
-    trip = tripping(inputs, settings)
-    return open_refusal(inputs.control) or (None if trip is None else refusal_of(trip))
+    return open_refusal(inputs.control) or tripping(inputs, settings)
 
 
 def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:

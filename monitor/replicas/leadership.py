@@ -22,14 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from monitor.database import set_local, transaction
+from monitor.deadlines import RELEASE_SECONDS
 from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS_A_LEASE = 3
 """How often the lease is asked for while it lasts: two attempts may fail without a change."""
-RELEASE_SECONDS = 1.0
-"""How long a stop tries to lay the lead down; the lease runs out by itself."""
 
 
 class NotLeadingError(RefusedError):
@@ -48,21 +47,13 @@ class Lead:
     """When this process stops believing in it, on its monotonic clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of asking for the lead. Without a token another replica has it."""
+def after_answer(token: int | None, *, asked: float, lease_seconds: float) -> Lead | None:
+    """What to believe once the database has given this token, or none: another replica leads.
 
-    asked: float
-    """When the question was put, on the monotonic clock."""
-    token: int | None
-
-
-def after_answer(answer: Answer, lease_seconds: float) -> Lead | None:
-    """What to believe after the database has answered; silence changes nothing."""
-    if answer.token is None:
-        return None
+    `asked` is when the question was put, on the monotonic clock; silence changes nothing.
+    """
     # From when it was asked: the database's lease began later, and so ends later.
-    return Lead(answer.token, answer.asked + lease_seconds)
+    return None if token is None else Lead(token, asked + lease_seconds)
 
 
 def holds(lead: Lead | None, now: float) -> bool:
@@ -129,7 +120,7 @@ class Leadership:
             self._unanswered(error)
         else:
             self._on_answer(None)
-            lead = after_answer(Answer(asked, token), self._lease.total_seconds())
+            lead = after_answer(token, asked=asked, lease_seconds=self._lease.total_seconds())
             self._believe(lead, "another replica has it")
         return self.leads
 

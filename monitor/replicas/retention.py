@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Cutoffs
-from monitor.database import database_now, transaction
+from monitor.database import database_now
+from monitor.deadlines import SWEEP_SECONDS
 from monitor.healing.quarantine import prune_quarantine
 from monitor.runtime import Runtime
 
@@ -18,8 +19,6 @@ log = structlog.get_logger(__name__)
 
 STEP_ROWS = 10_000
 """Ledger rows examined in one transaction: an index probe each, well below 100 ms."""
-SWEEP_SECONDS = 5.0
-"""How long one sweep works on the ledger; the next one goes on from there."""
 
 Confirm = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -29,8 +28,7 @@ async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
 
     `confirm` is called last in every transaction, and raises where this process may not write.
     """
-    timeout = runtime.settings.database.statement_timeout
-    async with transaction(runtime.engine, timeout=timeout) as connection:
+    async with runtime.transaction() as connection:
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
         erased = await runtime.state.run(connection, "erased_users")
         await runtime.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
@@ -66,8 +64,8 @@ async def sweep_ledger(
 
 async def _step(runtime: Runtime, confirm: Confirm, rows: int) -> tuple[bool, int]:
     """Whether the ledger goes on behind this step, and how many rows of it were forgotten."""
-    state, timeout = runtime.state, runtime.settings.database.statement_timeout
-    async with transaction(runtime.engine, timeout=timeout) as connection:
+    state = runtime.state
+    async with runtime.transaction() as connection:
         place = (await state.run(connection, "ledger_place")).one()
         found = (
             await state.run(connection, "ledger_sweep", {**place._mapping, "limit": rows})

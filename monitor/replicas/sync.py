@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.database import transaction
-from monitor.policy.breaker import LOOK_BACK
+from monitor.deadlines import LOOK_BACK
 from monitor.policy.breaker_store import read_recurring
 from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.replicas.published import (
@@ -33,16 +33,13 @@ from monitor.scheduler import Scheduler
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
-from monitor.state.quarantine import count_quarantined
-from monitor.state.runs import active_run
+from monitor.state.runs import active_run, count_quarantined
 from monitor.state.statements import SchemaStatements
 from monitor.state.transitions import abandon_user_runs
 from monitor.status import CENSUS, CheckResult, StatusBoard
 
 log = structlog.get_logger(__name__)
 
-SHORT = timedelta(seconds=10)
-"""The deadline of a statement over our own tables."""
 MOST_RESULTS = 10_000
 """Results that wait for a database that is away; of more, the oldest are lost."""
 
@@ -135,7 +132,7 @@ class StateSync:
         results = self._results.take() if led else ()
         something = bool(missed or unsent or results)
         try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
+            async with transaction(self._engine) as connection:
                 published = await read_published(connection, state)
                 control = await read_control(connection, state)
                 run = await active_run(connection, state)
@@ -254,19 +251,17 @@ class StateSync:
     async def add(self, added: Added) -> None:
         """Add to the totals, as the leader; what is new of the checks goes with them."""
         async with self._turn:
-            await self._add(added)
-
-    async def _add(self, added: Added) -> None:
-        unsent, results = self._unsent(), self._results.take()
-        try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
-                await self._keep(connection, self._runtime.current.state, added, unsent, results)
-                await self._leadership.confirm(connection)
-        except ConservatorError as error:
-            self._results.put_back(results)
-            self.log_failure("totals_not_kept", error)
-        else:
-            self._note(unsent)
+            unsent, results = self._unsent(), self._results.take()
+            state = self._runtime.current.state
+            try:
+                async with transaction(self._engine) as connection:
+                    await self._keep(connection, state, added, unsent, results)
+                    await self._leadership.confirm(connection)
+            except ConservatorError as error:
+                self._results.put_back(results)
+                self.log_failure("totals_not_kept", error)
+            else:
+                self._note(unsent)
 
     async def prune(self) -> None:
         """Forget what is older than `history`, and what the app has erased; close per-user runs
@@ -274,7 +269,7 @@ class StateSync:
         runtime = self._runtime.current
         names = list(self._board.current.checks)
         try:
-            async with transaction(self._engine, timeout=SHORT) as connection:
+            async with transaction(self._engine) as connection:
                 # The breaker still needs a day of it, however little is asked for.
                 history = max(runtime.settings.history, LOOK_BACK)
                 await prune(connection, runtime.state, history)

@@ -12,23 +12,22 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from checks.errors import BusyError
+from monitor.deadlines import TURN_SECONDS
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15.0
-"""How long a question may wait for its turn."""
 MOST_WAITING = 256
 """Questions that wait; more are turned away at once."""
 
 
 class Bulkhead:
-    """Whoever asks through it."""
+    """Runs callers' questions, at most `places` at a time."""
 
     def __init__(
         self,
         places: int,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float = TURN_SECONDS,
         most_waiting: int = MOST_WAITING,
     ) -> None:
         """`places`: questions that are read at a time."""

@@ -21,7 +21,8 @@ from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
 from monitor.database import create_engine
-from monitor.loop.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
+from monitor.deadlines import CANCEL_SECONDS, DRAIN_LOOK_SECONDS, DRAIN_SECONDS
+from monitor.loop.jobs import Jobs, cancel_and_wait
 from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
 from monitor.replicas.leadership import Leadership
@@ -39,8 +40,6 @@ log = structlog.get_logger(__name__)
 CALLERS_SHARE = 3
 """A third of the connections for what callers read, a third for the users that they backfill; the
 rest is left to census, healing and bookkeeping whatever they do."""
-DRAIN_SECONDS = 7.0
-"""How long a stop waits for batches under way; with all the rest it is done within 10 s."""
 
 
 class Service:
@@ -246,7 +245,7 @@ class Service:
             if time.monotonic() > deadline:
                 log.warning("stop_not_waited_for", **waits_for)
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
     def _waits_for(self) -> dict[str, object]:
         """What a stop waits for: runs that finish their batch, and jobs; empty when nothing."""

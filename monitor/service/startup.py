@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,13 +11,10 @@ from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
+from monitor.deadlines import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, UPGRADE_TIMEOUT
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
-
-FIRST_RETRY_SECONDS = 0.25
-LONGEST_RETRY_SECONDS = 5.0
-"""A database that is away is looked for at intervals that double between these."""
 
 
 async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) -> Runtime:
@@ -54,7 +50,7 @@ async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
     """
     name = state.state_schema
     try:
-        async with transaction(engine, timeout=timedelta(seconds=60)) as connection:
+        async with transaction(engine, timeout=UPGRADE_TIMEOUT) as connection:
             if await schema.is_current(connection, name) and not await schema.ledger_is_apart(
                 connection, state.catalogue, name
             ):

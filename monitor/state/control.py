@@ -39,7 +39,7 @@ class Control:
 async def read_control(connection: AsyncConnection, statements: SchemaStatements) -> Control:
     """The control row as it is now."""
     row = (await statements.run(connection, "control_read")).one()
-    return Control(*row)
+    return Control(**row._mapping)
 
 
 async def pause(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
@@ -55,11 +55,6 @@ async def suspend(connection: AsyncConnection, statements: SchemaStatements, rea
 async def resume(connection: AsyncConnection, statements: SchemaStatements) -> None:
     """End a pause and a suspension."""
     await statements.run(connection, "control_resume")
-
-
-async def wake_leader(connection: AsyncConnection, statements: SchemaStatements) -> None:
-    """Have the leader count and decide at its next look at this row."""
-    await statements.run(connection, "control_wake")
 
 
 async def mark_verified(
@@ -91,8 +86,3 @@ async def reset_breaker(
         connection, "control_breaker_reset", {"accepted_share": accepted_share}
     )
     return changed.rowcount == 1
-
-
-async def forget_accepted_share(connection: AsyncConnection, statements: SchemaStatements) -> None:
-    """The share has fallen to max_share, which is the limit again."""
-    await statements.run(connection, "control_share_fallen")

@@ -1,13 +1,31 @@
-"""Censuses, a row each; they, decisions and runs are kept as long as `history` says."""
+"""Censuses, a row each; they, decisions and runs are kept as long as `history` says.
+
+What is drawn of them are few enough points of the four counts over a span of time.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, none_affected
-from monitor.state.statements import SchemaStatements
+from monitor.state.statements import SchemaStatements, parameters
+
+MOST_POINTS = 300
+"""More than a chart of ordinary width has room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CensusPoint:
+    """The counts of one census that was really taken."""
+
+    as_of: datetime
+    tracked: int
+    fresh: int
+    storage: int
+    legacy_untracked: int
 
 
 async def record_census(
@@ -19,27 +37,22 @@ async def record_census(
     """Keep a census, and how many users it affects where that was counted in its snapshot."""
     if users is None and census.legacy_untracked == 0:
         users = none_affected(census)
-    await statements.run(
-        connection,
-        "census_insert",
-        {
-            "as_of": census.as_of,
-            "form": census.form.value,
-            "tracked": census.tracked,
-            "fresh": census.fresh,
-            "storage": census.storage,
-            "legacy_untracked": census.legacy_untracked,
-            "appeared": census.appeared,
-            "legacy_artworks": census.legacy_artworks,
-            "oldest_legacy_created": census.oldest_legacy_created,
-            "audience": census.audience,
-            "users": census.users,
-            "seconds": census.duration_seconds,
-            "users_affected": None if users is None else users.affected,
-            "users_clear": None if users is None else users.clear,
-            "users_seconds": None if users is None else users.duration_seconds,
-        },
-    )
+    values = parameters(census) | {
+        "form": census.form.value,
+        "users_affected": None if users is None else users.affected,
+        "users_clear": None if users is None else users.clear,
+        "users_seconds": None if users is None else users.duration_seconds,
+    }
+    await statements.run(connection, "census_insert", values)
+
+
+async def read_series(
+    connection: AsyncConnection, statements: SchemaStatements, span: timedelta
+) -> tuple[CensusPoint, ...]:
+    """At most MOST_POINTS censuses of the last `span`, oldest first; of each part of it that with
+    the most legacy pairs."""
+    values = {"span": span, "parts": MOST_POINTS}
+    return await statements.list(connection, "census_series", CensusPoint, values)
 
 
 async def prune(

@@ -1,17 +1,23 @@
-"""Runs as rows: states, leases, cursors. The edges between states stand in `transitions`."""
+"""Runs as rows, and what is kept of each: batches, waits, quarantined pairs, users' once-flags.
+
+The edges between a run's states stand in `transitions`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
 from monitor.state.statements import SchemaStatements
+
+QUARANTINED_SHOWN = 20
+"""So many pairs with their errors tell what is wrong."""
 
 
 class UnknownRunError(ConservatorError):
@@ -50,6 +56,29 @@ class RunState(StrEnum):
 
 
 ACTIVE = frozenset({RunState.RUNNING, RunState.HELD})
+
+
+class WaitReason(StrEnum):
+    """The closed set of reasons: labels of a metric, so a new one is a new member here."""
+
+    DUTY = "duty"
+    """The rest that `healing.pace.duty` asks for after each batch."""
+    REPLICA_LAG = "replica_lag"
+    """A replica is further behind in time than `max_replica_lag`."""
+    REPLICA_LAG_BYTES = "replica_lag_bytes"
+    """A replica has more left to replay than `max_replica_lag_bytes`."""
+    REPLICA_MISSING = "replica_missing"
+    """Fewer replicas are connected than `expected_replicas`."""
+    REPLICA_UNKNOWN = "replica_unknown"
+    """How far the replicas are can't be read."""
+    WAIT_WHILE = "wait_while"
+    """The operator's SQL says to wait."""
+    WAIT_WHILE_UNKNOWN = "wait_while_unknown"
+    """The operator's SQL says neither yes nor no."""
+    PROMQL = "promql"
+    """The Prometheus query's value is above its limit."""
+    PROMQL_UNKNOWN = "promql_unknown"
+    """The Prometheus query has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +153,48 @@ class BatchRow:
     inserted: int
 
 
-def run_from_row(row: Row[Any]) -> Run:
-    """A Run from a row of the run table with `leased` beside it."""
-    values = dict(row._mapping)
-    values["pass_"] = values.pop("pass")
+@dataclass(frozen=True, slots=True)
+class QuarantinedPair:
+    """A pair with what the database said when it was tried last. Ids as text."""
+
+    user_id: str
+    artwork_id: str
+    run_id: int
+    error: str
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """The backfill that set a user's once-flag."""
+
+    run_id: int
+    inserted: int
+    """Rows written."""
+    backfilled_at: datetime
+
+
+def make_run(**columns: Any) -> Run:
+    """A Run from the columns of the run table with `leased` beside them."""
+    columns["pass_"] = columns.pop("pass")
     for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
-        values[name] = kind(str(values[name]))
-    return Run(**values)
+        columns[name] = kind(str(columns[name]))
+    return Run(**columns)
 
 
 async def get_run(
     connection: AsyncConnection, statements: SchemaStatements, run_id: int
 ) -> Run | None:
     """The run with this number, or None."""
-    row = (await statements.run(connection, "run_select", {"run_id": run_id})).one_or_none()
-    return None if row is None else run_from_row(row)
+    return await statements.find(connection, "run_select", make_run, {"run_id": run_id})
 
 
 async def active_run(connection: AsyncConnection, statements: SchemaStatements) -> Run | None:
     """The heal run or undo that is running or held, or None."""
-    row = (await statements.run(connection, "run_active")).one_or_none()
-    return None if row is None else run_from_row(row)
+    return await statements.find(connection, "run_active", make_run)
 
 
 async def list_runs(
@@ -155,8 +205,8 @@ async def list_runs(
     before: int | None = None,
 ) -> tuple[Run, ...]:
     """At most `limit` runs, newest first, with a number below `before`."""
-    rows = await statements.run(connection, "run_list", {"limit": limit, "before": before})
-    return tuple(run_from_row(row) for row in rows)
+    asked = {"limit": limit, "before": before}
+    return await statements.list(connection, "run_list", make_run, asked)
 
 
 async def list_batches(
@@ -168,17 +218,52 @@ async def list_batches(
     after: int = 0,
 ) -> tuple[BatchRow, ...]:
     """At most `limit` batches of a run, in order, after batch number `after`."""
-    rows = await statements.run(
-        connection, "run_batches", {"run_id": run_id, "limit": limit, "after": after}
-    )
-    return tuple(
-        BatchRow(row.number, row.started_at, row.seconds, row.users, row.inserted) for row in rows
-    )
+    asked = {"run_id": run_id, "limit": limit, "after": after}
+    return await statements.list(connection, "run_batches", BatchRow, asked)
+
+
+async def list_waits(
+    connection: AsyncConnection, statements: SchemaStatements, run_id: int
+) -> Mapping[str, float]:
+    """Seconds that a run waited, by reason, the longest first."""
+    rows = await statements.run(connection, "run_waits", {"run_id": run_id})
+    return {str(row.reason): float(row.seconds) for row in rows}
 
 
 async def seconds_since_last_finished(
     connection: AsyncConnection, statements: SchemaStatements
 ) -> float | None:
     """Seconds since the last heal run ended, by the database's clock; None before the first."""
-    row = (await statements.run(connection, "last_finished")).one_or_none()
-    return None if row is None else float(row.seconds_ago)
+    found = await statements.run(connection, "last_finished")
+    seconds: float | None = found.scalar_one_or_none()
+    return seconds
+
+
+async def first_refusal(
+    connection: AsyncConnection, statements: SchemaStatements, run_id: int
+) -> str | None:
+    """What the database said to the first pair that this run has put aside."""
+    found = await statements.run(connection, "quarantine_first", {"run_id": run_id})
+    refusal: str | None = found.scalar_one_or_none()
+    return refusal
+
+
+async def count_quarantined(connection: AsyncConnection, statements: SchemaStatements) -> int:
+    """All pairs in quarantine, due or not."""
+    return int((await statements.run(connection, "quarantine_size")).scalar_one())
+
+
+async def list_quarantined(
+    connection: AsyncConnection, statements: SchemaStatements, *, run_id: int | None
+) -> tuple[QuarantinedPair, ...]:
+    """At most 20 pairs, those put aside last first; only those of one run, or of all."""
+    asked = {"run_id": run_id, "limit": QUARANTINED_SHOWN}
+    return await statements.list(connection, "quarantine_list", QuarantinedPair, asked)
+
+
+async def read_backfilled(
+    connection: AsyncConnection, statements: SchemaStatements, user_id: str
+) -> Backfilled | None:
+    """The user's flag, or None where there is none. The id must be one that the column can hold."""
+    asked = {"user_id": user_id}
+    return await statements.find(connection, "backfilled_user_read", Backfilled, asked)

@@ -6,27 +6,21 @@ without a cast.
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
-from importlib import resources
-from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
-from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import is_hashed_by, read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
-from checks.statements import Fragments, compose, raw, render, template
-
-if TYPE_CHECKING:
-    from alembic.config import Config
+from checks.statements import Fragments, raw, render
 
 PACKAGE = "monitor.state"
-CURRENT = "0005"
-"""The newest revision under migrations/versions."""
+REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables")
+"""The upgrades in order, each by the name of its file in sql/, which begins with its number."""
+CURRENT = REVISIONS[-1][:4]
+"""The newest revision."""
 READER = "conservator_reader"
 HEALER = "conservator_healer"
 """The roles of a least-privilege deployment."""
@@ -44,23 +38,6 @@ def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
         "impression_artwork_type": raw(impressions[spec.impressions.artwork].type),
         "viewed_at_type": raw(impressions[spec.impressions.viewed_at].type),
     }
-
-
-def migration_sql(name: str, fragments: Fragments) -> list[str]:
-    """The statements of one upgrade, one a string, for Alembic's `op.execute`."""
-    text = compose(template(PACKAGE, name), fragments).as_string(None)
-    # SQLAlchemy's text() reads `:word` as a parameter; no upgrade has one.
-    return [part.strip().replace(":", r"\:") for part in text.split(";\n") if part.strip()]
-
-
-def _alembic(state_schema: str, fragments: Fragments, connection: Connection | None) -> Config:
-    # Alembic is loaded only when there is something to create: it costs memory and start-up time.
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config(output_buffer=io.StringIO())
-    config.set_main_option("script_location", str(resources.files(PACKAGE) / "migrations"))
-    config.attributes.update(state_schema=state_schema, fragments=fragments, connection=connection)
-    return config
 
 
 _LEDGER_OF_HEALER = (
@@ -110,14 +87,12 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
         )
     if found is None:
         await _create(connection, state_schema)
-    fragments = state_fragments(catalogue, state_schema)
+    # Alembic is loaded only when there is something to create: it costs memory and start-up time.
+    from monitor.state import migrations  # noqa: PLC0415
 
-    def run(sync: Connection) -> None:
-        from alembic import command  # noqa: PLC0415
-
-        command.upgrade(_alembic(state_schema, fragments, sync), "head")
-
-    await connection.run_sync(run)
+    await connection.run_sync(
+        migrations.upgrade, state_schema, state_fragments(catalogue, state_schema)
+    )
     await spread_ledger(connection, catalogue, state_schema)
     return True
 
@@ -185,16 +160,12 @@ async def _create(connection: AsyncConnection, state_schema: str) -> None:
 def script(catalogue: Catalogue, state_schema: str, found: str | None = None) -> str:
     """The schema as a script, as `init --print-sql` shows it: whole, or what is missing since the
     revision `found`; a comment where that is nothing."""
-    from alembic import command  # noqa: PLC0415
+    from monitor.state import migrations  # noqa: PLC0415
 
     spread = _spread_script(catalogue, state_schema)
     if found == CURRENT:
         return f"-- The schema {state_schema} is there, at revision {found}.\n{spread}"
-    config = _alembic(state_schema, state_fragments(catalogue, state_schema), None)
-    command.upgrade(config, "head" if found is None else f"{found}:head", sql=True)
-    body: Any = config.output_buffer
-    # Alembic asks for what it has just inserted; in a script that is noise.
-    text = re.sub(r" RETURNING [^;]*;", ";", body.getvalue()).strip()
+    text = migrations.script(state_schema, state_fragments(catalogue, state_schema), found)
     if found is not None:
         return f"{text}\n{spread}"
     create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))

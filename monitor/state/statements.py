@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg import sql
 from sqlalchemy import CursorResult
@@ -16,6 +17,11 @@ from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
 from monitor.state.schema import PACKAGE, state_fragments
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record")
 
 
 class SchemaStatements:
@@ -39,8 +45,30 @@ class SchemaStatements:
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
     ) -> CursorResult[Any]:
-        """Run the statement `name` with its parameters."""
+        """Run the statement `name` with its parameters; it may use fewer than there are."""
         return await connection.exec_driver_sql(self.text(name), dict(values or {}))
+
+    async def find(
+        self,
+        connection: AsyncConnection,
+        name: str,
+        record: Callable[..., Record],
+        values: Mapping[str, object] | None = None,
+    ) -> Record | None:
+        """The one row that the statement finds, made a `record` by the names of its columns."""
+        row = (await self.run(connection, name, values)).one_or_none()
+        return None if row is None else record(**row._mapping)
+
+    async def list(
+        self,
+        connection: AsyncConnection,
+        name: str,
+        record: Callable[..., Record],
+        values: Mapping[str, object] | None = None,
+    ) -> tuple[Record, ...]:
+        """Every row that the statement finds, each made a `record` by the names of its columns."""
+        rows = await self.run(connection, name, values)
+        return tuple(record(**row._mapping) for row in rows)
 
 
 class StateStatements(SchemaStatements):
@@ -62,3 +90,8 @@ class StateStatements(SchemaStatements):
             **fragments(self.catalogue, self.pools),
             **state_fragments(self.catalogue, self.state_schema),
         }
+
+
+def parameters(record: DataclassInstance) -> dict[str, object]:
+    """The fields of a record as a statement's parameters, by their names."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

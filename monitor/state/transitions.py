@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.state.runs import ACTIVE, Run, RunState, run_from_row
+from monitor.state.runs import ACTIVE, Run, RunState, make_run
 from monitor.state.statements import SchemaStatements
 
 
@@ -118,7 +118,7 @@ async def claim(
     values = {"run_id": run_id, "holder": holder, "lease": lease, "beyond_breaker": beyond_breaker}
     result = await _change(connection, statements, Actor.SUCCESSOR, RunState.RUNNING, values)
     row = result.one_or_none()
-    return None if row is None else run_from_row(row)
+    return None if row is None else make_run(**row._mapping)
 
 
 async def hold_run(

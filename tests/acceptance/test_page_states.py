@@ -8,8 +8,7 @@ import pytest
 
 from exporters.http.routing import CONTEXT
 from exporters.http.tokens import Tokens
-from monitor.state.backfilled import Backfilled
-from monitor.state.runs import BatchRow
+from monitor.state.runs import Backfilled, BatchRow
 from monitor.status import StatusBoard
 from tests.support.browsing import LOOKS, Visit, browser, needs_chromium, visit
 from tests.support.page_states import FINE, PREPARED, STATES, put_up

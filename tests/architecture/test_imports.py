@@ -20,6 +20,7 @@ OURS = ("checks", "monitor", "exporters")
 
 FLOORS = (
     "checks",
+    "monitor.deadlines",
     "monitor.config",
     "monitor.database",
     "monitor.scheduler",
@@ -38,18 +39,21 @@ FLOORS = (
     "monitor.cli",
 )
 """From the bottom. A room imports only rooms below it, so that there are no circles."""
-NARROW = {
+NARROW: dict[str, tuple[str, ...]] = {
+    "monitor.deadlines": (),
     "monitor.config": ("checks.errors", "checks.judgement", "checks.spec"),
     "monitor.healing": (
         "checks",
         "monitor.config.types",
         "monitor.database",
+        "monitor.deadlines",
         "monitor.policy",
         "monitor.state",
     ),
     "exporters": (
         "checks",
         "monitor.commands",
+        "monitor.deadlines",
         "monitor.policy",
         "monitor.state",
         "monitor.status",

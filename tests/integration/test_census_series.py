@@ -6,13 +6,12 @@ from datetime import timedelta
 
 from monitor.database import transaction
 from monitor.runtime import Runtime
-from monitor.state.backfilled import read_backfilled
-from monitor.state.census_series import MOST_POINTS, CensusPoint, read_series
+from monitor.state.history import MOST_POINTS, CensusPoint, read_series
+from monitor.state.runs import read_backfilled
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
 from tests.support.plans import plans_of
 
-SHORT = timedelta(seconds=10)
 DAY = timedelta(days=1)
 FILL = """
 INSERT INTO conservator.census (as_of, form, tracked, fresh, storage, legacy_untracked, appeared,
@@ -24,7 +23,7 @@ FROM generate_series(0, %(rows)s - 1) AS n
 
 
 async def series(runtime: Runtime, span: timedelta) -> tuple[CensusPoint, ...]:
-    async with transaction(runtime.engine, timeout=SHORT) as connection:
+    async with transaction(runtime.engine) as connection:
         return await read_series(connection, runtime.state, span)
 
 
@@ -57,7 +56,7 @@ async def test_the_span_is_read_by_the_index_and_nothing_before_it(app_database_
     async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
         await app.run(FILL, every=60.0, rows=40_000, spike=0)
         await app.run("ANALYZE conservator.census")
-        async with transaction(runtime.engine, timeout=SHORT) as connection:
+        async with transaction(runtime.engine) as connection:
             [plan] = await plans_of(connection, lambda: read_series(connection, runtime.state, DAY))
         scans = [node for node in plan.walk() if node.relation == "census" or node.index]
         assert {node.index for node in scans} == {"census_as_of"}
@@ -69,7 +68,7 @@ async def test_whether_and_when_a_user_was_backfilled_is_known(app_database_url:
         await app.run(
             "INSERT INTO conservator.backfilled_user VALUES ('u1', 7, 12, '2026-01-31 12:00Z')"
         )
-        async with transaction(runtime.engine, timeout=SHORT) as connection:
+        async with transaction(runtime.engine) as connection:
             found = await read_backfilled(connection, runtime.state, "u1")
             assert found is not None
             assert (found.run_id, found.inserted) == (7, 12)

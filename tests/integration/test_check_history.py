@@ -12,12 +12,11 @@ from monitor.database import transaction
 from monitor.replicas.published import read_checks, write_check, write_result
 from monitor.runtime import Runtime
 from monitor.state import history
-from monitor.state.results import read_history
+from monitor.state.checks import read_history
 from monitor.status import CheckResult
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
 
-SHORT = timedelta(seconds=10)
 OUTCOMES = st.sampled_from(list(Outcome))
 
 
@@ -36,14 +35,14 @@ def status(outcome: Outcome, value: float | None = 1.0, name: str = "a_check") -
 
 async def keep(runtime: Runtime, found: list[tuple[CheckResult, float]]) -> None:
     """Each result with its age in seconds, oldest first; the last of them is the newest status."""
-    async with transaction(runtime.engine, timeout=SHORT) as connection:
+    async with transaction(runtime.engine) as connection:
         for one, age in found:
             await write_result(connection, runtime.state, one, age)
         await write_check(connection, runtime.state, found[-1][0])
 
 
 async def forget(runtime: Runtime, days: int) -> None:
-    async with transaction(runtime.engine, timeout=SHORT) as connection:
+    async with transaction(runtime.engine) as connection:
         await history.prune(connection, runtime.state, timedelta(days=days))
 
 
@@ -91,7 +90,7 @@ async def test_transitions_are_the_changes_and_the_newest_says_since_when(
         since = await app.value(
             "SELECT extract(epoch FROM max(changed_at))::float8 FROM conservator.check_transition"
         )
-        async with transaction(runtime.engine, timeout=SHORT) as connection:
+        async with transaction(runtime.engine) as connection:
             shown = (await read_checks(connection, runtime.state))["a_check"]
         assert (shown.outcome, shown.since) == (outcomes[-1], since)
 
@@ -99,7 +98,7 @@ async def test_transitions_are_the_changes_and_the_newest_says_since_when(
 async def test_what_could_not_be_evaluated_has_no_value(app_database_url: str) -> None:
     async with make_runtime(app_database_url) as runtime:
         await keep(runtime, [(status(Outcome.PASS, 3.0), 2), (status(Outcome.ERROR, 3.0), 1)])
-        async with transaction(runtime.engine, timeout=SHORT) as connection:
+        async with transaction(runtime.engine) as connection:
             found = await read_history(connection, runtime.state, "a_check", limit=10)
             nothing = await read_history(connection, runtime.state, "another", limit=10)
         assert [(row.outcome, row.value, row.seconds) for row in found.results] == [

@@ -19,7 +19,7 @@ from checks.spec import Audience, PoolsSpec
 from checks.statements import render
 from monitor.healing.statements import HealingStatements, Part
 from monitor.healing.undo_rows import undo_sql
-from monitor.loop.tallies import _ARTWORKS, _USERS, _names
+from monitor.loop.tallies import _ARTWORK, _USER, _names
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 from tests.support.citus_grammar import (
@@ -89,8 +89,8 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     found |= {name: healing.text(name) for name in HEALING}
     found |= {name: state.text(name) for name in STATE}
     found |= {
-        f"{side.tally}_take": render("monitor.state", "tally_take", _names(state, side))
-        for side in (_ARTWORKS, _USERS)
+        f"tally_{side}_take": render("monitor.state", "tally_take", _names(state, side))
+        for side in (_ARTWORK, _USER)
     }
     for kind in (RunKind.HEAL, RunKind.USER):
         for quarantine in (False, True):

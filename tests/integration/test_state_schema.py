@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection
 
 from checks.errors import CatalogueError
 from monitor.config import Settings
 from monitor.database import create_engine, transaction
 from monitor.runtime import inspect_catalogue, require_catalogue
-from monitor.state import schema
+from monitor.state import migrations, schema
 from tests.support.app import App, app_on
 from tests.support.healing import make_settings
 
@@ -42,11 +40,7 @@ async def created_at(settings: Settings, revision: str) -> None:
         fragments = schema.state_fragments(catalogue, "conservator")
         async with engine.begin() as connection:
             await connection.exec_driver_sql("CREATE SCHEMA conservator")
-
-            def run(sync: Connection) -> None:
-                command.upgrade(schema._alembic("conservator", fragments, sync), revision)
-
-            await connection.run_sync(run)
+            await connection.run_sync(migrations.upgrade, "conservator", fragments, revision)
     finally:
         await engine.dispose()
 

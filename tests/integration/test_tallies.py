@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.loop.tallies import take_tally
-from monitor.policy.loss import Loss, Side, loss_between
+from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import Runtime
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.database import transaction
 from monitor.loop.tallies import prune_tallies, take_tally
-from monitor.policy.loss import Loss
+from monitor.policy.inputs import Loss
 from monitor.runtime import Runtime
 from monitor.state.control import mark_breaker_open, reset_breaker
 from tests.support.app import App, app_on

@@ -12,8 +12,8 @@ from checks.errors import DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.healing.executor import Progress
 from monitor.policy.decision import Code, Decision, Verdict
-from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
+from monitor.state.history import CensusPoint
 from monitor.state.runs import Run, RunKind, RunState, Trigger
 from monitor.status import CheckFacts, CheckResult, Status
 from tests.unit.exporters.builders import (

@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.policy.breaker import (
-    ACCEPTED_GROWTH,
-    BreakerCode,
-    BreakerInput,
-    BreakerSettings,
-    FinishedRun,
-    Trip,
-    trips,
-)
-from monitor.policy.decision import Code, Verdict, open_refusal, refusal_of
-from monitor.policy.loss import Loss, Side, loss_between
-from monitor.policy.policy import decide, tripping
+from checks.census import Census
+from monitor.policy.breaker import ACCEPTED_GROWTH, tripping
+from monitor.policy.decision import BREAKER_CODES, REFUSALS, Code, Verdict, open_refusal
+from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings, Side, loss_between
+from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import RunKind
 from tests.support.situations import HELD, NOW, SETTINGS, TEN, census
 
-LIMITS = BreakerSettings()
-FINE = BreakerInput(census(10), most_audience=1)
+FINE = replace(TEN, most_audience=1)
 USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
 COUNTS = st.integers(0, 1000)
 
 
-def code_of(facts: BreakerInput, settings: BreakerSettings = LIMITS) -> BreakerCode | None:
-    trip = trips(facts, settings)
-    return None if trip is None else trip.code
+def counted(newest: Census, **changes: Any) -> PolicyInput:
+    return replace(FINE, censuses=(newest,), **changes)
 
 
-def lost(number: int, of: int) -> BreakerInput:
+def accepting(share: float | None) -> Control:
+    return Control(accepted_share=share)
+
+
+def code_of(inputs: PolicyInput, settings: PolicySettings = SETTINGS) -> Code | None:
+    refusal = tripping(inputs, settings)
+    if refusal is None:
+        return None
+    assert refusal.kind is Verdict.REFUSED
+    return refusal.code
+
+
+def lost(number: int, of: int) -> PolicyInput:
     return replace(FINE, loss=Loss(number, of, NOW))
 
 
 def test_a_loss_at_the_limit_is_borne_and_one_more_opens() -> None:
     assert code_of(lost(100, 1000)) is None
-    assert code_of(lost(101, 1000)) is BreakerCode.LOSS
+    assert code_of(lost(101, 1000)) is Code.LOSS
 
 
 def test_a_loss_says_how_much_since_when_and_what_to_do() -> None:
-    trip = trips(lost(300, 1000), LIMITS)
+    trip = tripping(lost(300, 1000), SETTINGS)
     assert trip is not None
     for words in (
         "300 of 1000 impressions (30.0%)",
@@ -58,35 +62,34 @@ def test_a_loss_says_how_much_since_when_and_what_to_do() -> None:
 
 
 def test_a_limit_of_everything_never_calls_anything_a_loss() -> None:
-    never = replace(LIMITS, max_tracked_drop=1.0)
+    never = replace(SETTINGS, max_tracked_drop=1.0)
     assert code_of(lost(1000, 1000), never) is None
     empty = replace(census(0, 0), audience=0)
-    assert code_of(BreakerInput(empty, most_audience=5), never) is None
+    assert code_of(counted(empty, most_audience=5), never) is None
 
 
 def test_an_audience_that_falls_to_zero_is_a_loss() -> None:
     empty = replace(census(0, 0), audience=0)
-    trip = trips(BreakerInput(empty, most_audience=5), LIMITS)
+    trip = tripping(counted(empty, most_audience=5), SETTINGS)
     assert trip is not None
-    assert (trip.code, "from 5 users to none" in trip.reason) == (BreakerCode.LOSS, True)
-    assert code_of(BreakerInput(empty, most_audience=0)) is None
-    assert code_of(BreakerInput(census(0), most_audience=5)) is None
+    assert (trip.code, "from 5 users to none" in trip.reason) == (Code.LOSS, True)
+    assert code_of(counted(empty, most_audience=0)) is None
+    assert code_of(counted(census(0), most_audience=5)) is None
 
 
 def test_a_loss_is_named_before_the_share_that_it_causes() -> None:
-    assert code_of(replace(lost(900, 1000), census=census(900, 100))) is BreakerCode.LOSS
+    assert code_of(replace(lost(900, 1000), censuses=(census(900, 100),))) is Code.LOSS
 
 
 def test_an_accepted_share_may_grow_a_little_by_ageing_and_not_more() -> None:
-    accepted = replace(FINE, census=census(60, 40), accepted_share=0.6)
-    assert code_of(accepted) is None
-    assert code_of(replace(accepted, census=census(66, 34))) is None
-    assert code_of(replace(accepted, census=census(67, 33))) is BreakerCode.MAX_SHARE
-    assert code_of(replace(accepted, accepted_share=None)) is BreakerCode.MAX_SHARE
+    assert code_of(counted(census(60, 40), control=accepting(0.6))) is None
+    assert code_of(counted(census(66, 34), control=accepting(0.6))) is None
+    assert code_of(counted(census(67, 33), control=accepting(0.6))) is Code.MAX_SHARE
+    assert code_of(counted(census(60, 40), control=accepting(None))) is Code.MAX_SHARE
 
 
 def test_a_truly_legacy_first_run_is_told_its_two_ways_on() -> None:
-    trip = trips(BreakerInput(census(90, 10)), LIMITS)
+    trip = tripping(counted(census(90, 10)), SETTINGS)
     assert trip is not None
     assert "`conservator heal --beyond-breaker` heals it now" in trip.reason
     assert "`conservator reset-breaker` accepts this share and lets it heal by" in trip.reason
@@ -116,16 +119,16 @@ def test_a_run_has_reduced_the_count_unless_it_left_as_much_as_it_found(
 def test_runs_that_leave_as_much_as_they_found_are_stuck_after_so_many_in_a_row() -> None:
     useful = replace(USELESS, legacy_after=0, remaining=0)
     assert code_of(replace(FINE, last_runs=(USELESS,) * 2)) is None
-    assert code_of(replace(FINE, last_runs=(USELESS,) * 3)) is BreakerCode.STUCK
+    assert code_of(replace(FINE, last_runs=(USELESS,) * 3)) is Code.STUCK
     assert code_of(replace(FINE, last_runs=(USELESS,) * 2 + (useful,))) is None
     # The newest come first: what was once useful does not help any more.
-    assert code_of(replace(FINE, last_runs=(*(USELESS,) * 3, useful))) is BreakerCode.STUCK
-    assert code_of(BreakerInput(census(0), last_runs=(USELESS,) * 3)) is None
+    assert code_of(replace(FINE, last_runs=(*(USELESS,) * 3, useful))) is Code.STUCK
+    assert code_of(counted(census(0), last_runs=(USELESS,) * 3)) is None
 
 
 def test_stuck_names_the_runs_in_their_order() -> None:
     runs = tuple(replace(USELESS, id=number) for number in (9, 8, 5))
-    trip = trips(replace(FINE, last_runs=runs), LIMITS)
+    trip = tripping(replace(FINE, last_runs=runs), SETTINGS)
     assert trip is not None
     assert "The last 3 heal runs (5, 8, 9)" in trip.reason
 
@@ -177,10 +180,15 @@ def test_what_recurs_is_said_where_it_is_healed() -> None:
     assert "appeared" not in decide(replace(TEN, recurring_before=24), SETTINGS).reason
 
 
-def test_every_code_has_its_refusal() -> None:
-    for code in BreakerCode:
-        refusal = refusal_of(Trip(code, "Why."))
-        assert (refusal.kind, refusal.code, refusal.reason) == (Verdict.REFUSED, code.value, "Why.")
+def test_every_code_of_the_breaker_is_a_refusal_and_is_kept_while_it_is_open() -> None:
+    for code in BREAKER_CODES:
+        refusal = open_refusal(
+            Control(breaker_open=True, breaker_code=code.value, breaker_reason="Why.")
+        )
+        assert refusal is not None
+        assert (refusal.kind, refusal.code) == (Verdict.REFUSED, code)
+        assert refusal.reason == "The breaker is open: Why."
+        assert code in REFUSALS
 
 
 def test_who_left_and_what_was_undone_is_no_loss() -> None:
@@ -217,10 +225,9 @@ def test_more_to_excuse_never_makes_a_larger_loss(
     st.floats(0.01, 1),
 )
 def test_the_share_alone_opens_it_exactly_above_what_is_allowed(
-    counted: object, accepted: float | None, limit: float
+    newest: Census, accepted: float | None, limit: float
 ) -> None:
-    facts = BreakerInput(counted, accepted)  # type: ignore[arg-type]
-    share = facts.census.legacy_share
+    inputs = counted(newest, control=accepting(accepted))
     allowed = max(limit, (accepted or 0) * ACCEPTED_GROWTH)
-    opens = code_of(facts, replace(LIMITS, max_share=limit)) is BreakerCode.MAX_SHARE
-    assert opens == (share > allowed)
+    opens = code_of(inputs, replace(SETTINGS, max_share=limit)) is Code.MAX_SHARE
+    assert opens == (newest.legacy_share > allowed)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.replicas.leadership import Answer, Lead, after_answer, holds
+from monitor.replicas.leadership import Lead, after_answer, holds
 
 LEASE = 10.0
 
 
 def test_a_lead_is_believed_in_until_the_lease_after_it_was_asked_for() -> None:
-    lead = after_answer(Answer(asked=100.0, token=3), LEASE)
+    lead = after_answer(3, asked=100.0, lease_seconds=LEASE)
     assert lead == Lead(token=3, until=110.0)
     assert holds(lead, 109.9)
     assert not holds(lead, 110.0)
@@ -19,7 +19,7 @@ def test_a_lead_is_believed_in_until_the_lease_after_it_was_asked_for() -> None:
 
 
 def test_another_leader_ends_it_at_once() -> None:
-    assert after_answer(Answer(asked=100.0, token=None), LEASE) is None
+    assert after_answer(None, asked=100.0, lease_seconds=LEASE) is None
 
 
 @given(
@@ -34,6 +34,6 @@ def test_whoever_believes_to_lead_still_has_the_lease_in_the_database(
 ) -> None:
     # The database begins the lease some time after it was asked, and answers some time later.
     begun = asked + sent_after
-    lead = after_answer(Answer(asked, 1), lease)
+    lead = after_answer(1, asked=asked, lease_seconds=lease)
     if now >= begun + answered_after and holds(lead, now):
         assert now < begun + lease

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from checks.census import Census
 from monitor.config.types import MaintenanceWindow
-from monitor.policy.breaker import ACCEPTED_GROWTH, FinishedRun
+from monitor.policy.breaker import ACCEPTED_GROWTH, breaker_refusal
 from monitor.policy.decision import REFUSALS, Code, Decision, Verdict
-from monitor.policy.inputs import PolicyInput, PolicySettings
-from monitor.policy.loss import Loss
-from monitor.policy.policy import breaker_refusal, decide
+from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings
+from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import Run
 from tests.support.situations import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
 from monitor.healing.throttle.throttle import RELIEF, ThrottleSettings, throttle
 from monitor.healing.throttle.throttler import FRESH_SECONDS, Throttler
-from monitor.state.waits import WaitReason
+from monitor.state.runs import WaitReason
 
 MIB = 1024**2
 SETTINGS = ThrottleSettings(

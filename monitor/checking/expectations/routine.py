@@ -19,7 +19,7 @@ from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
 from monitor.config import ExpectationsCheck, Settings, Severity
 from monitor.database import transaction
 from monitor.runtime import CurrentRuntime
-from monitor.state.validations import keep_validation
+from monitor.state.checks import keep_validation
 from monitor.status import CheckFacts
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.state.waits import WaitReason
+from monitor.state.runs import WaitReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
-from monitor.state.waits import WaitReason
+from monitor.state.runs import WaitReason
 
 RELIEF = 0.5
 """A run that waits for a replica goes on once the lag has fallen to this share of its limit: with

@@ -5,6 +5,6 @@ INSERT INTO {state}.census (
     users_affected, users_clear, users_seconds
 ) VALUES (
     %(as_of)s, %(form)s, %(tracked)s, %(fresh)s, %(storage)s, %(legacy_untracked)s, %(appeared)s,
-    %(legacy_artworks)s, %(oldest_legacy_created)s, %(audience)s, %(users)s, %(seconds)s,
+    %(legacy_artworks)s, %(oldest_legacy_created)s, %(audience)s, %(users)s, %(duration_seconds)s,
     %(users_affected)s, %(users_clear)s, %(users_seconds)s
 )

@@ -2,7 +2,8 @@
 -- seconds on the database's clock.
 SELECT
     c.as_of, c.form, c.tracked, c.fresh, c.storage, c.legacy_untracked, c.appeared,
-    c.legacy_artworks, c.oldest_legacy_created, c.audience, c.users, c.seconds,
+    c.legacy_artworks, c.oldest_legacy_created, c.audience, c.users,
+    c.seconds AS duration_seconds,
     extract(epoch FROM now() - c.as_of)::float8 AS age,
     u.as_of AS users_as_of, u.users_affected, u.users_clear, u.users_seconds,
     extract(epoch FROM now() - u.as_of)::float8 AS users_age

@@ -12,7 +12,7 @@ newest AS (
 ),
 kept AS (
     INSERT INTO {state}.check_result (name, taken_at, outcome, value, seconds)
-    SELECT %(name)s, moment.taken_at, %(outcome)s, %(value)s, %(seconds)s
+    SELECT %(name)s, moment.taken_at, %(outcome)s, %(value)s, %(duration_seconds)s
     FROM moment
     ON CONFLICT (name, taken_at) DO NOTHING
 )

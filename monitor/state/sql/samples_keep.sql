@@ -5,7 +5,7 @@ INSERT INTO {state}.recording_sample AS s (
 )
 SELECT *
 FROM unnest(
-    %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(impressions)s::bigint[],
-    %(artworks)s::bigint[], %(seeded)s::boolean[], %(suspect)s::boolean[], %(levels)s::float8[]
+    %(start)s::timestamptz[], %(end)s::timestamptz[], %(impressions)s::bigint[],
+    %(artworks)s::bigint[], %(seeded)s::boolean[], %(suspect)s::boolean[], %(day_factor)s::float8[]
 )
 ON CONFLICT (started_at) DO UPDATE SET suspect = excluded.suspect, level = excluded.level

@@ -9,11 +9,9 @@ from datetime import timedelta
 from checks.pairs import UserCensus
 from monitor.commands import UserBackfill, WouldUndo
 from monitor.policy.breaker_store import BreakerReset
-from monitor.state.backfilled import Backfilled
-from monitor.state.census_series import CensusPoint
-from monitor.state.quarantine import QuarantinedPair
-from monitor.state.results import CheckHistory
-from monitor.state.runs import BatchRow, Run
+from monitor.state.checks import CheckHistory
+from monitor.state.history import CensusPoint
+from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
 from tests.unit.exporters.builders import NOON
 
 

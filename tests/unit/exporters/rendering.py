@@ -8,7 +8,7 @@ from exporters.page.chart import chart
 from exporters.page.context import PageContext, RunsRead
 from exporters.page.sections import sections
 from exporters.page.views import History, status_page
-from monitor.state.census_series import CensusPoint
+from monitor.state.history import CensusPoint
 from monitor.state.runs import Run
 from monitor.status import Status
 

@@ -10,8 +10,8 @@ import pytest
 from checks.judgement import Outcome
 from exporters.page.summary import Level, summarise
 from monitor.policy.decision import Code, Decision, Verdict
-from monitor.state.census_series import CensusPoint
 from monitor.state.control import Control
+from monitor.state.history import CensusPoint
 from monitor.state.runs import RunKind, RunState
 from monitor.status import CheckFacts, Status
 from tests.unit.exporters.builders import (

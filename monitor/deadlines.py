@@ -1,0 +1,68 @@
+"""Every deadline, interval and retry pause that is no setting. Names ending in SECONDS are plain
+numbers of seconds; the others are durations."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+# Connections
+
+CONNECT_TIMEOUT_SECONDS = 5
+"""How long making a connection to the database may take."""
+POOL_TIMEOUT_SECONDS = 10
+"""How long anybody waits for a connection of the pool to become free."""
+CONNECTION_AGE_SECONDS = 1800
+"""How old a pooled connection becomes before it is made anew."""
+SILENCE_SECONDS = 20
+"""How long a host may be silent; the kernel would take a quarter of an hour to give it up."""
+PROBE_SECONDS = 5
+"""The pause between two questions whether a silent host is still there."""
+
+# Our own tables
+
+STATE_TIMEOUT = timedelta(seconds=10)
+"""Bounds a statement over a few rows of our own tables."""
+UPGRADE_TIMEOUT = timedelta(seconds=60)
+"""Bounds a statement that creates or upgrades our tables."""
+HISTORY_INTERVAL = timedelta(hours=1)
+"""How often the leader forgets what is older than `history`, and what the app has erased."""
+SWEEP_SECONDS = 5.0
+"""How long one sweep works on the ledger; the next one goes on from there."""
+
+# Judgement
+
+LOOK_BACK = timedelta(hours=24)
+"""How far back losses, the audience and recurring pairs are judged."""
+TALLY_SECONDS = 3600.0
+"""How old the last tally becomes before another is taken without any other reason."""
+
+# Jobs
+
+MISFIRE_GRACE_SECONDS = 30
+"""A run later than this is counted as missed and left out; the next one is due soon enough."""
+REFRESH_SECONDS = 5.0
+"""How often the processes exchange what they know: pause, totals, the active run, results. More
+often where the lease or the census is shorter: a follower's counts must not look stale between."""
+SHORTEST_REFRESH_SECONDS = 0.5
+"""The least time between two such exchanges, however short the lease."""
+SPREAD_SECONDS = 30.0
+"""Over so long the first runs of the checks are spread: they don't all come at once."""
+TURN_SECONDS = 15.0
+"""How long a caller's question waits for its turn before it is turned away."""
+
+# Start and stop
+
+FIRST_RETRY_SECONDS = 0.25
+"""The first pause before a database that is away is looked for again; each one doubles."""
+LONGEST_RETRY_SECONDS = 5.0
+"""The longest of those pauses."""
+DRAIN_SECONDS = 7.0
+"""How long a stop waits for batches under way; with all the rest it is done within 10 s."""
+DRAIN_LOOK_SECONDS = 0.02
+"""How often a stop looks whether they have ended."""
+CANCEL_SECONDS = 1.0
+"""How long a cancelled task may take to end its statement on the server."""
+RELEASE_SECONDS = 1.0
+"""How long a stop tries to lay the lead down; the lease runs out by itself."""
+GIT_SECONDS = 2
+"""How long asking Git for the commit of a checkout may take."""
