@@ -35,7 +35,7 @@ async def count_in_quarantine(
         "due_until": cutoffs.now,
         "verified_until": verified_until,
     }
-    row = (await connection.exec_driver_sql(statements.text("quarantine_count"), values)).one()
+    row = (await statements.run(connection, "quarantine_count", values)).one()
     return QuarantineCount(int(row.pairs), int(row.appeared), row.retry_at)
 
 
@@ -54,13 +54,7 @@ async def count_in_quarantine_of_user(
         "due_until": due_until,
         "user_id": user_id,
     }
-    result = await connection.exec_driver_sql(statements.text("quarantine_of_user"), values)
-    return int(result.scalar_one())
-
-
-async def retry_all(connection: AsyncConnection, statements: HealingStatements) -> None:
-    """All of them are due."""
-    await connection.exec_driver_sql(statements.text("quarantine_retry_all"))
+    return int((await statements.run(connection, "quarantine_of_user", values)).scalar_one())
 
 
 async def prune_quarantine(
@@ -69,7 +63,7 @@ async def prune_quarantine(
     """Forget the pairs that need no healing any more."""
     values = {"legacy_until": cutoffs.legacy_until, "created_before": cutoffs.created_before}
     # In two steps, because Citus takes no statement that changes one of its own and asks the nodes.
-    found = (await connection.exec_driver_sql(statements.text("quarantine_over"), values)).all()
+    found = (await statements.run(connection, "quarantine_over", values)).all()
     if found:
         pairs = {"users": [f.user_id for f in found], "artworks": [f.artwork_id for f in found]}
-        await connection.exec_driver_sql(statements.text("quarantine_drop"), pairs)
+        await statements.run(connection, "quarantine_drop", pairs)

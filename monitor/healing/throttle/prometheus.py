@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from monitor.healing.throttle.model import Unknown
+from monitor.healing.throttle.throttle import Unknown
 
 if TYPE_CHECKING:
     import aiohttp

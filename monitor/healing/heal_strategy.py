@@ -1,31 +1,36 @@
-"""The rows of one heal batch; a single pair that the database refuses goes into quarantine."""
+"""Heal runs, over the audience or one user: insert what is missing. A single pair that the database
+refuses goes into quarantine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.healing.batch import BatchStart, Written, write_or_refusal
-from monitor.healing.errors import TableRefusesError
-from monitor.healing.slices import MAX_USERS, BatchSlice, WorkItem, next_slice
-from monitor.healing.sqlstates import refusal_sentence
-from monitor.healing.statements import HealingStatements, Part
-from monitor.state.runs import Run, RunKind
+from monitor.config.types import MaintenanceWindow
+from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
+from monitor.healing.errors import TableRefusesError, breaker_sentence
+from monitor.healing.quarantine import prune_quarantine
+from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.statements import HealingContext, Part
+from monitor.healing.strategy import PASSES, BatchStart, RunEnd, Written
+from monitor.healing.verification import heal_end, recount
+from monitor.state.control import mark_verified
+from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
+from monitor.state.runs import Run, RunKind, RunState, get_run
 
 log = structlog.get_logger(__name__)
 
 MAX_REFUSED = 100
 """Pairs of several users and artworks that a run puts into quarantine without having written any;
 one more, and it is the table that refuses."""
-_KINDS = (RunKind.HEAL, RunKind.USER)
 
 Values = Mapping[str, object]
 
@@ -41,22 +46,33 @@ class _Inserted:
     """Of a split: nothing is left of the user behind this part."""
 
 
-class HealRows:
-    """Inserts what slices of the work list miss, inside the transactions of batches."""
+class HealStrategy:
+    """Inserts what slices of the work list miss."""
 
-    def __init__(self, statements: HealingStatements) -> None:
-        both = (False, True)
-        self._state = statements.state
-        self._insert = {
-            key: statements.batch_insert(key[0], key[1], quarantine=key[2])
-            for key in product(_KINDS, Part, both)
-        }
-        self._next = {
-            key: statements.quarantine_next(key[0], quarantine=key[1])
-            for key in product(_KINDS, both)
-        }
-        self._put_text = statements.text("quarantine_put")
-        self._new_text = statements.text("quarantine_new")
+    rows_counter = HEAL_IMPRESSIONS
+    runs_counter: str | None = HEAL_RUNS
+    cursor_statement = "batch_advance"
+
+    def __init__(
+        self, context: HealingContext, *, window: MaintenanceWindow | None, timezone: str
+    ) -> None:
+        """`window`: the hours, in `timezone`, in which runs over the audience heal; None: any."""
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
+        self._window = window
+        self._timezone = timezone
+
+    def hold_reason(self, run: Run, start: BatchStart) -> str | None:
+        """The breaker holds every run, the window those over the audience."""
+        if start.breaker_open:
+            return breaker_sentence(start.breaker_reason)
+        if run.kind is not RunKind.HEAL or self._window is None:
+            return None
+        local = start.now.astimezone(ZoneInfo(self._timezone))
+        if self._window.contains(local.time()):
+            return None
+        return f"It is {local:%H:%M}; the window for healing is {self._window}."
 
     async def write(
         self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
@@ -69,18 +85,15 @@ class HealRows:
         # A part that fills the plan is the user's last, too.
         planned_left = run.planned_rows - start.inserted - done.rows
         unfinished = part.splits and not done.ends_user and planned_left > 0
-        position = start.position if unfinished else part.until
         return Written(
             rows=done.rows,
             users=part.users,
-            position=position,
             cursor={
-                "position": position,
+                "position": start.position if unfinished else part.until,
                 "artwork_cursor": done.last_artwork if unfinished else None,
                 "inserted": done.rows,
                 "quarantined": done.quarantined,
             },
-            quarantined=done.quarantined,
         )
 
     async def _next_slice(
@@ -115,7 +128,7 @@ class HealRows:
         if part.splits and part.limit == 1:
             return await self._insert_pair(connection, run, start, values)
         form = Part.SPLIT if part.splits else Part.USERS
-        text = self._insert[run.kind, form, start.quarantine]
+        text = self._statements.batch_insert(run.kind, form, quarantine=start.quarantine)
         row = (await connection.exec_driver_sql(text, values)).one()
         # A part that came back smaller than asked for was the user's last.
         ends_user = part.splits and row.missing < part.limit
@@ -124,7 +137,7 @@ class HealRows:
     async def _insert_pair(
         self, connection: AsyncConnection, run: Run, start: BatchStart, values: Values
     ) -> _Inserted:
-        insert = self._insert[run.kind, Part.PAIR, start.quarantine]
+        insert = self._statements.batch_insert(run.kind, Part.PAIR, quarantine=start.quarantine)
         pair = await self._next_pair(connection, run, start, values)
         while pair is not None:
             pinned = {**values, "artwork_cursor": pair.artwork_id}
@@ -143,7 +156,7 @@ class HealRows:
     async def _next_pair(
         self, connection: AsyncConnection, run: Run, start: BatchStart, values: Values
     ) -> Row[Any] | None:
-        text = self._next[run.kind, start.quarantine]
+        text = self._statements.quarantine_next(run.kind, quarantine=start.quarantine)
         return (await connection.exec_driver_sql(text, dict(values))).one_or_none()
 
     async def _quarantine(
@@ -156,13 +169,12 @@ class HealRows:
     ) -> None:
         ids = {"run_id": run.id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
         sentence = refusal_sentence(refusal)
-        await connection.exec_driver_sql(
-            self._put_text, {**ids, "error": sentence, "now": start.now}
-        )
+        put = {**ids, "error": sentence, "now": start.now}
+        await self._statements.run(connection, "quarantine_put", put)
         log.warning("pair_quarantined", **ids, error=sentence)
         if start.inserted:
             return
-        new = (await connection.exec_driver_sql(self._new_text, {"run_id": run.id})).one()
+        new = (await self._statements.run(connection, "quarantine_new", {"run_id": run.id})).one()
         if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
             raise TableRefusesError(
                 f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were"
@@ -170,3 +182,37 @@ class HealRows:
                 " Mend it, or catalog.impressions.defaults; a run by hand then tries all of them"
                 " again."
             )
+
+    async def verify(self, run: Run) -> RunEnd | None:
+        """Walk once more while pairs of the plan are missing that it may still write."""
+        found = await recount(self._context, run)
+        if found.remaining and found.run.pass_ < PASSES and found.rows_left > 0:
+            log.info("run_next_pass", run_id=run.id, remaining=found.remaining)
+            return None
+        return heal_end(found)
+
+    async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:
+        """The work list goes, and pairs in quarantine that need no healing any more; the verified
+        cutoff moves; a user's once-flag is set."""
+        await self._state.run(connection, "work_delete", {"run_id": run.id})
+        if end.state is RunState.FAILED:
+            return
+        cutoffs = await self._context.cutoffs(connection)
+        await prune_quarantine(connection, self._statements, cutoffs)
+        planned = run.planned_rows + run.aside
+        whole = run.legacy_before is not None and planned >= run.legacy_before
+        # Quarantined pairs have an alert of their own: one of them must not blind the other.
+        if end.remaining == 0 and run.kind is RunKind.HEAL and whole:
+            await mark_verified(connection, self._state, run.legacy_until, run.started_at)
+        if run.kind is RunKind.USER:
+            await self._set_once_flag(connection, run)
+
+    async def _set_once_flag(self, connection: AsyncConnection, run: Run) -> None:
+        current = await get_run(connection, self._state, run.id)
+        if current is None or current.inserted == 0:
+            return
+        await self._state.run(
+            connection,
+            "backfilled_user_set",
+            {"user_id": str(run.subject), "run_id": run.id, "inserted": current.inserted},
+        )
