@@ -127,26 +127,27 @@ class BatchSlice:
     """The users' ids as text: they follow from the rest."""
 
 
-def next_slice(items: Sequence[WorkItem], size: int, rows_left: int) -> BatchSlice | None:
+def next_slice(
+    items: Sequence[WorkItem], size: int, rows_left: int, *, begun: bool = False
+) -> BatchSlice | None:
     """As many whole users as fit `size` rows, or a part of the first; None at the list's end.
 
     `rows_left` is what the run's plan still allows: with none left, the list has ended too. The
-    last user may be planned in part.
+    last user may be planned in part. `begun`: the first was taken in part, and is gone on with
+    alone, whatever it has left.
     """
     if not items or rows_left <= 0:
         return None
     first = items[0]
     # A single pair always is a part, so that it is known which one it is.
-    if size == 1 or first.planned > size or first.planned >= rows_left:
+    if begun or size == 1 or first.planned > size or first.planned >= rows_left:
         return BatchSlice(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
     rows = 0
-    users = 0
-    until = first.position
+    taken: list[WorkItem] = []
     for item in items[:MAX_USERS]:
-        if users and (rows + item.planned > size or rows + item.planned >= rows_left):
-            break
         rows += item.planned
-        users += 1
-        until = item.position
-    ids = tuple(item.user for item in items[:users])
-    return BatchSlice(until, users, size, splits=False, ids=ids)
+        if taken and (rows > size or rows >= rows_left):
+            break
+        taken.append(item)
+    ids = tuple(item.user for item in taken)
+    return BatchSlice(taken[-1].position, len(taken), size, splits=False, ids=ids)

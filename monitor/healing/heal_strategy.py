@@ -20,7 +20,7 @@ from monitor.healing.errors import TableRefusesError, breaker_sentence
 from monitor.healing.quarantine import prune_quarantine
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext, Part
-from monitor.healing.strategy import PASSES, BatchStart, RunEnd, Written
+from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
 from monitor.state.control import mark_verified
 from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
@@ -63,56 +63,50 @@ class HealStrategy:
         self._window = window
         self._timezone = timezone
 
-    def hold_reason(self, run: Run, start: BatchStart) -> str | None:
+    def hold_reason(self, batch: OpenBatch) -> str | None:
         """The breaker holds every run, the window those over the audience."""
-        if start.breaker_open:
-            return breaker_sentence(start.breaker_reason)
-        if run.kind is not RunKind.HEAL or self._window is None:
+        if batch.start.breaker_open:
+            return breaker_sentence(batch.start.breaker_reason)
+        if batch.run.kind is not RunKind.HEAL or self._window is None:
             return None
-        local = start.now.astimezone(ZoneInfo(self._timezone))
+        local = batch.start.now.astimezone(ZoneInfo(self._timezone))
         if self._window.contains(local.time()):
             return None
         return f"It is {local:%H:%M}; the window for healing is {self._window}."
 
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
+    async def write(self, batch: OpenBatch) -> Written | None:
         """The impressions of the next slice; a single pair that is refused goes into quarantine."""
-        part = await self._next_slice(connection, run, start, size)
+        part = await self._next_slice(batch)
         if part is None:
             return None
-        done = await self._insert_slice(connection, run, start, part)
+        done = await self._insert_slice(batch, part)
         # A part that fills the plan is the user's last, too.
-        planned_left = run.planned_rows - start.inserted - done.rows
+        planned_left = batch.run.planned_rows - batch.start.inserted - done.rows
         unfinished = part.splits and not done.ends_user and planned_left > 0
         return Written(
             rows=done.rows,
             users=part.users,
             cursor={
-                "position": start.position if unfinished else part.until,
+                "position": batch.start.position if unfinished else part.until,
                 "artwork_cursor": done.last_artwork if unfinished else None,
                 "inserted": done.rows,
                 "quarantined": done.quarantined,
             },
         )
 
-    async def _next_slice(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> BatchSlice | None:
+    async def _next_slice(self, batch: OpenBatch) -> BatchSlice | None:
+        run, start = batch.run, batch.start
         values = {"run_id": run.id, "position": start.position, "limit": MAX_USERS}
-        rows = await self._state.run(connection, "work_slice", values)
-        items = [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows]
-        left = max(0, run.planned_rows - start.inserted)
-        if start.artwork_cursor is not None and items and left:
-            # The first user was taken in part: go on with it alone, whatever it has left.
-            return BatchSlice(
-                items[0].position, 1, min(size, left), splits=True, ids=(items[0].user,)
-            )
-        return next_slice(items, size, left)
+        rows = await self._state.run(batch.connection, "work_slice", values)
+        return next_slice(
+            [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows],
+            batch.size,
+            run.planned_rows - start.inserted,
+            begun=start.artwork_cursor is not None,
+        )
 
-    async def _insert_slice(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, part: BatchSlice
-    ) -> _Inserted:
+    async def _insert_slice(self, batch: OpenBatch, part: BatchSlice) -> _Inserted:
+        run, start = batch.run, batch.start
         values = {
             "run_id": run.id,
             "legacy_until": run.legacy_until,
@@ -126,55 +120,47 @@ class HealStrategy:
             "due_until": run.started_at,
         }
         if part.splits and part.limit == 1:
-            return await self._insert_pair(connection, run, start, values)
+            return await self._insert_pair(batch, values)
         form = Part.SPLIT if part.splits else Part.USERS
         text = self._statements.batch_insert(run.kind, form, quarantine=start.quarantine)
-        row = (await connection.exec_driver_sql(text, values)).one()
+        row = (await batch.connection.exec_driver_sql(text, values)).one()
         # A part that came back smaller than asked for was the user's last.
         ends_user = part.splits and row.missing < part.limit
         return _Inserted(row.inserted, 0, row.last_artwork, ends_user=ends_user)
 
-    async def _insert_pair(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, values: Values
-    ) -> _Inserted:
-        insert = self._statements.batch_insert(run.kind, Part.PAIR, quarantine=start.quarantine)
-        pair = await self._next_pair(connection, run, start, values)
+    async def _insert_pair(self, batch: OpenBatch, values: Values) -> _Inserted:
+        insert = self._statements.batch_insert(
+            batch.run.kind, Part.PAIR, quarantine=batch.start.quarantine
+        )
+        pair = await self._next_pair(batch, values)
         while pair is not None:
             pinned = {**values, "artwork_cursor": pair.artwork_id}
             done = await write_or_refusal(
-                connection, partial(connection.exec_driver_sql, insert, pinned)
+                batch.connection, partial(batch.connection.exec_driver_sql, insert, pinned)
             )
             if not isinstance(done, DBAPIError):
                 return _Inserted(done.one().inserted, 0, pair.artwork_id, ends_user=False)
             # Was it only that the artwork or the user has gone? A new snapshot no longer sees it.
-            refused, pair = pair, await self._next_pair(connection, run, start, values)
+            refused, pair = pair, await self._next_pair(batch, values)
             if pair == refused:
-                await self._quarantine(connection, run, start, pair, done)
+                await self._quarantine(batch, pair, done)
                 return _Inserted(0, 1, pair.artwork_id, ends_user=False)
         return _Inserted(0, 0, None, ends_user=True)
 
-    async def _next_pair(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, values: Values
-    ) -> Row[Any] | None:
-        text = self._statements.quarantine_next(run.kind, quarantine=start.quarantine)
-        return (await connection.exec_driver_sql(text, dict(values))).one_or_none()
+    async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
+        text = self._statements.quarantine_next(batch.run.kind, quarantine=batch.start.quarantine)
+        return (await batch.connection.exec_driver_sql(text, dict(values))).one_or_none()
 
-    async def _quarantine(
-        self,
-        connection: AsyncConnection,
-        run: Run,
-        start: BatchStart,
-        pair: Row[Any],
-        refusal: DBAPIError,
-    ) -> None:
-        ids = {"run_id": run.id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
-        sentence = refusal_sentence(refusal)
-        put = {**ids, "error": sentence, "now": start.now}
-        await self._statements.run(connection, "quarantine_put", put)
+    async def _quarantine(self, batch: OpenBatch, pair: Row[Any], refusal: DBAPIError) -> None:
+        run_id, sentence = batch.run.id, refusal_sentence(refusal)
+        ids = {"run_id": run_id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
+        put = {**ids, "error": sentence, "now": batch.start.now}
+        await self._statements.run(batch.connection, "quarantine_put", put)
         log.warning("pair_quarantined", **ids, error=sentence)
-        if start.inserted:
+        if batch.start.inserted:
             return
-        new = (await self._statements.run(connection, "quarantine_new", {"run_id": run.id})).one()
+        found = await self._statements.run(batch.connection, "quarantine_new", {"run_id": run_id})
+        new = found.one()
         if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
             raise TableRefusesError(
                 f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were"

@@ -44,6 +44,18 @@ class BatchStart:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that nothing was written in yet."""
+
+    connection: AsyncConnection
+    """Inside its transaction."""
+    run: Run
+    start: BatchStart
+    size: int
+    """The rows to write, about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What a batch did to the app's rows, and where the run stands behind it."""
 
@@ -77,17 +89,14 @@ class RunStrategy(Protocol):
     cursor_statement: str
     """Moves the run's cursor by a batch; binds its `Written.cursor`."""
 
-    def hold_reason(self, run: Run, start: BatchStart) -> str | None:
+    def hold_reason(self, batch: OpenBatch) -> str | None:
         """Why the run must be put down here, beside a pause; None to go on."""
         ...
 
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
-        """Write the next rows behind the cursor, at most about `size`, with their ledger, inside
-        the transaction of a batch; None at the end of a pass.
+    async def write(self, batch: OpenBatch) -> Written | None:
+        """Write the next rows behind the cursor with their ledger; None at the end of a pass.
 
-        Raises what the database refuses. With a `size` of one, it passes over a row instead, and
+        Raises what the database refuses. With a size of one, it passes over a row instead, and
         the transaction goes on.
         """
         ...

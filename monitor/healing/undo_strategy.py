@@ -3,8 +3,6 @@ database refuses to delete is left."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +12,7 @@ from monitor.database import set_local, snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import PASSES, BatchStart, RunEnd, Written
+from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
 from monitor.state.counters import HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
@@ -27,8 +25,6 @@ ledger did not see, a later one does. The last one changes nothing, as a rule.""
 MAX_REFUSED = 100
 """Rows that the database may refuse to delete before one was deleted; one more, and it is the
 table that refuses."""
-
-Values = Mapping[str, object]
 
 
 class UndoStrategy:
@@ -45,57 +41,49 @@ class UndoStrategy:
         self._refused = 0
         self._refusal: str | None = None
 
-    def hold_reason(self, run: Run, start: BatchStart) -> str | None:
+    def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""
         return None
 
-    async def write(
-        self, connection: AsyncConnection, run: Run, start: BatchStart, size: int
-    ) -> Written | None:
-        """The next `size` ledger rows: what is untouched is taken back. A single row that is
-        refused stays where it is, listed, and the cursor passes it."""
+    async def write(self, batch: OpenBatch) -> Written | None:
+        """The next ledger rows: what is untouched is taken back. A single row that is refused
+        stays where it is, listed, and the cursor passes it."""
         if not self._context.on_citus:
-            await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
-        values = {
-            "undoes": run.undoes,
-            "user_cursor": start.user_cursor,
-            "artwork_cursor": start.artwork_cursor,
-            "limit": size,
-        }
-        if size > 1:
-            return await self._delete(connection, start, values)
-        done = await write_or_refusal(connection, lambda: self._delete(connection, start, values))
+            await set_local(batch.connection, enable_hashjoin="off", enable_mergejoin="off")
+        if batch.size > 1:
+            return await self._walk(batch, "undo_batch")
+        done = await write_or_refusal(batch.connection, lambda: self._walk(batch, "undo_batch"))
         if not isinstance(done, DBAPIError):
             return done
-        self._note(run, start, done)
-        return await self._step_over(connection, start, values)
+        self._note(batch, done)
+        return await self._walk(batch, "undo_next")
 
-    async def _delete(
-        self, connection: AsyncConnection, start: BatchStart, values: Values
-    ) -> Written | None:
-        text = self._statements.over_ledger("undo_batch", begun=start.user_cursor is not None)
-        row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
+    async def _walk(self, batch: OpenBatch, name: str) -> Written | None:
+        """`undo_batch` takes the next rows back, `undo_next` steps over one."""
+        start = batch.start
+        values = {
+            "undoes": batch.run.undoes,
+            "user_cursor": start.user_cursor,
+            "artwork_cursor": start.artwork_cursor,
+            "limit": batch.size,
+        }
+        text = self._statements.over_ledger(name, begun=start.user_cursor is not None)
+        row = (await batch.connection.exec_driver_sql(text, values)).one_or_none()
         if row is None:
             return None
-        place = {"user_cursor": row.last_user, "artwork_cursor": row.last_artwork}
-        cursor = {**place, "cleared": row.cleared, "taken": row.taken}
+        cursor = {
+            "user_cursor": row.last_user,
+            "artwork_cursor": row.last_artwork,
+            "cleared": row.cleared,
+            "taken": row.taken,
+        }
         return Written(row.taken, row.users, cursor)
 
-    async def _step_over(
-        self, connection: AsyncConnection, start: BatchStart, values: Values
-    ) -> Written | None:
-        text = self._statements.over_ledger("undo_next", begun=start.user_cursor is not None)
-        row = (await connection.exec_driver_sql(text, dict(values))).one_or_none()
-        if row is None:
-            return None
-        place = {"user_cursor": row.user_id, "artwork_cursor": row.artwork_id}
-        return Written(0, 1, {**place, "cleared": 0, "taken": 0})
-
-    def _note(self, run: Run, start: BatchStart, error: DBAPIError) -> None:
+    def _note(self, batch: OpenBatch, error: DBAPIError) -> None:
         self._refused += 1
         self._refusal = refusal_sentence(error)
-        log.warning("impression_not_taken_back", run_id=run.id, error=self._refusal)
-        if start.inserted == 0 and self._refused > MAX_REFUSED:
+        log.warning("impression_not_taken_back", run_id=batch.run.id, error=self._refusal)
+        if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
             raise StatementError(
                 f"{MAX_REFUSED} impressions could not be deleted and none could, so it is the"
                 f" table that refuses: {self._refusal}."

@@ -24,7 +24,7 @@ from monitor.healing.pauses import (
 )
 from monitor.healing.sqlstates import FOREIGN_KEY_VIOLATION, is_row_error
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import BatchStart, RunStrategy, Written
+from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
 from monitor.healing.throttle.throttler import watch_blocking
 from monitor.state.counters import add_to_counters, batch_observation
 from monitor.state.runs import Run
@@ -125,68 +125,63 @@ class BatchWriter:
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
         ) as connection:
-            start = await self._begin(connection, run, strategy)
-            async with watch_blocking(self._context.engine, start.backend) as blocked:
-                written = await strategy.write(connection, run, start, size)
+            batch = OpenBatch(connection, run, await self._begin(connection, run), size)
+            reason = strategy.hold_reason(batch)
+            if reason is not None:
+                raise RunHeld(reason)
+            async with watch_blocking(self._context.engine, batch.start.backend) as blocked:
+                written = await strategy.write(batch)
                 if written is None:
                     return None
                 seconds = time.perf_counter() - started
-                await self._record(connection, run, strategy, start, written, waited, seconds)
+                await self._record(batch, strategy, written, waited, seconds)
         return Batch(
-            number=start.batches + 1,
+            number=batch.start.batches + 1,
             size=size,
             inserted=written.rows,
             users=written.users,
             seconds=time.perf_counter() - started,
-            total_inserted=start.inserted + written.rows,
+            total_inserted=batch.start.inserted + written.rows,
             blocked=blocked.most,
         )
 
-    async def _begin(
-        self, connection: AsyncConnection, run: Run, strategy: RunStrategy
-    ) -> BatchStart:
-        result = await self._context.statements.run(
-            connection, "batch_begin", {"run_id": run.id, "token": run.token}
-        )
+    async def _begin(self, connection: AsyncConnection, run: Run) -> BatchStart:
+        values = {"run_id": run.id, "token": run.token}
+        result = await self._context.statements.run(connection, "batch_begin", values)
         row = result.one_or_none()
         if row is None:
             raise lease_lost(run)
-        start = BatchStart(**row._mapping)
-        if start.paused:
-            raise RunHeld(paused_sentence(start.paused_reason))
-        reason = strategy.hold_reason(run, start)
-        if reason is not None:
-            raise RunHeld(reason)
-        return start
+        if row.paused:
+            raise RunHeld(paused_sentence(row.paused_reason))
+        return BatchStart(**row._mapping)
 
     async def _record(
         self,
-        connection: AsyncConnection,
-        run: Run,
+        batch: OpenBatch,
         strategy: RunStrategy,
-        start: BatchStart,
         written: Written,
         waited: WaitTimes,
         seconds: float,
     ) -> None:
+        connection, run_id, statements = batch.connection, batch.run.id, self._context.statements
         record = {
-            "run_id": run.id,
-            "number": start.batches + 1,
-            "started_at": start.now,
+            "run_id": run_id,
+            "number": batch.start.batches + 1,
+            "started_at": batch.start.now,
             "seconds": seconds,
             "users": written.users,
             "inserted": written.rows,
         }
         cursor = {
-            "run_id": run.id,
+            "run_id": run_id,
             **written.cursor,
             "seconds": seconds,
             "waited": waited.total,
             "lease": self._settings.lease,
         }
-        await self._context.statements.run(connection, "batch_record", record)
-        await self._context.statements.run(connection, strategy.cursor_statement, cursor)
-        await keep_waits(connection, self._context.state, run.id, waited)
+        await statements.run(connection, "batch_record", record)
+        await statements.run(connection, strategy.cursor_statement, cursor)
+        await keep_waits(connection, self._context.state, run_id, waited)
         added = {(strategy.rows_counter, ""): float(written.rows), **batch_observation(seconds)}
         # Last, because other writers wait for these rows.
         await add_to_counters(connection, self._context.state, added)

@@ -45,28 +45,14 @@ async def gather_signals(
             "How far the replicas are can't be read",
             deadline,
         ),
-        _condition(engine, wait_while, deadline),
-        _value(promql, deadline),
+        _within(
+            read_condition(engine, wait_while, timeout=deadline),
+            "The SQL of healing.pace.wait_while can't be evaluated",
+            deadline,
+        ),
+        read_value(promql, timeout_seconds=deadline.total_seconds()),
     )
     return Signals(replicas, must_wait, value)
-
-
-async def _condition(
-    engine: AsyncEngine, query: str | None, deadline: timedelta
-) -> bool | Unknown | None:
-    if query is None:
-        return None
-    return await _within(
-        read_condition(engine, query, timeout=deadline),
-        "The SQL of healing.pace.wait_while can't be evaluated",
-        deadline,
-    )
-
-
-async def _value(query: PromqlQuery | None, deadline: timedelta) -> float | Unknown | None:
-    if query is None:
-        return None
-    return await read_value(query, timeout_seconds=deadline.total_seconds())
 
 
 async def _within(asking: Awaitable[_T], problem: str, deadline: timedelta) -> _T | Unknown:
@@ -103,9 +89,13 @@ def _replica(row: Row[Any]) -> Replica:
     return Replica(name, None if row.lag_seconds is None else float(row.lag_seconds), lag)
 
 
-async def read_condition(engine: AsyncEngine, query: str, *, timeout: timedelta) -> bool | Unknown:
-    """What the operator's `query` returns, one row with one boolean, in a transaction that can't
-    write. Raises DatabaseUnavailableError, StatementError."""
+async def read_condition(
+    engine: AsyncEngine, query: str | None, *, timeout: timedelta
+) -> bool | Unknown | None:
+    """What the operator's `query`, if any, returns, one row with one boolean, in a transaction that
+    can't write. Raises DatabaseUnavailableError, StatementError."""
+    if query is None:
+        return None
     async with snapshot(engine, timeout=timeout) as connection:
         result = await connection.exec_driver_sql(
             _ONE_QUERY.format(operator_sql(query.strip().rstrip("; \n")).as_string(None)),
