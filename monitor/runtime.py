@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -14,19 +15,19 @@ from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from monitor.config import Mode, Settings
 from monitor.database import snapshot, transaction
-from monitor.healing.batch import BatchSettings
 from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
+from monitor.healing.heal_strategy import HealStrategy
 from monitor.healing.planner import Planned, Planner, RunOwner
 from monitor.healing.statements import HealingContext, HealingStatements
-from monitor.healing.strategies import HealStrategy, UndoStrategy
-from monitor.healing.throttle.gather import Sources
 from monitor.healing.throttle.prometheus import PromqlQuery
+from monitor.healing.throttle.signals import gather_signals
 from monitor.healing.throttle.throttle import ThrottleSettings
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.undo_planner import UndoPlanner
-from monitor.healing.writer import BatchWriter
+from monitor.healing.undo_strategy import UndoStrategy
+from monitor.healing.writer import BatchSettings
 from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision
@@ -109,23 +110,22 @@ class Runtime:
     def executor(self, on_progress: OnProgress, *, window: bool = True) -> Executor:
         """Works one run. Without `window`, a person's run, it writes at any hour."""
         settings = self.settings
-        batch = BatchSettings(
-            statement_timeout=settings.database.statement_timeout,
-            lock_timeout=settings.database.lock_timeout,
-            lease=settings.lease,
+        context = HealingContext(self.engine, self.healing, settings.database.statement_timeout)
+        heal = HealStrategy(
+            context,
             window=settings.healing.window if window else None,
             timezone=settings.catalog.timezone,
         )
-        context = HealingContext(self.engine, self.healing, settings.database.statement_timeout)
-        throttler = make_throttler(self.engine, settings)
-        heal, undo = HealStrategy(context, batch), UndoStrategy(context)
         return Executor(
             context,
-            BatchWriter(context, batch, throttler),
-            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
+            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: UndoStrategy(context)},
+            make_throttler(self.engine, settings),
+            batch=BatchSettings(
+                statement_timeout=settings.database.statement_timeout,
+                lock_timeout=settings.database.lock_timeout,
+                lease=settings.lease,
+            ),
             pace=pace_settings(settings),
-            lease=settings.lease,
-            throttler=throttler,
             on_progress=on_progress,
         )
 
@@ -241,8 +241,9 @@ def make_throttler(engine: AsyncEngine, settings: Settings) -> Throttler:
     pace = settings.healing.pace
     promql = pace.promql
     return Throttler(
-        engine,
-        Sources(
+        partial(
+            gather_signals,
+            engine,
             wait_while=pace.wait_while,
             promql=None if promql is None else PromqlQuery(promql.url, promql.query),
         ),

@@ -24,7 +24,6 @@ from monitor.cli.output import print_json
 from monitor.cli.session import AsJson, Session, run_session
 from monitor.config import Settings
 from monitor.healing.statements import Part
-from monitor.healing.undo_rows import undo_sql
 from monitor.runtime import Runtime, build, census_form_sentence
 from monitor.state.runs import RunKind
 
@@ -103,7 +102,7 @@ def statements(runtime: Runtime) -> dict[str, str]:
         found[key] = runtime.healing.batch_insert(kind, part, quarantine=quarantine)
     found |= check_statements(runtime)
     found["verify_plan"] = runtime.healing.text("verify_plan")
-    found["undo_batch"] = undo_sql(runtime.healing, "undo_batch", begun=True)
+    found["undo_batch"] = runtime.healing.over_ledger("undo_batch", begun=True)
     found["undo_survey"] = runtime.healing.text("undo_survey")
     return found
 

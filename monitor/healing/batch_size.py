@@ -1,9 +1,10 @@
-"""How large the next batch is, and how long to rest: pure functions of measured times."""
+"""How large the next batch is, what part of the work list fills it, and how long to rest: pure."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 SAMPLES = 10
 """Timings of one size that are judged together, the newest ones. The 90th percentile of so many
@@ -20,6 +21,8 @@ ALARM = 5.0
 """A batch that takes this many times its target shrinks the size to a tenth at once."""
 WORTHWHILE = 1.1
 """Less growth than this is not worth measuring anew."""
+MAX_USERS = 200
+"""Users in one slice, however few rows each of them misses: every one costs an index scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +99,55 @@ def percentile90(timings: tuple[float, ...]) -> float:
 def rest_seconds(busy_seconds: float, duty: float) -> float:
     """The rest after `busy_seconds` of writing that keeps writing at `duty` of the time."""
     return busy_seconds * (1 - duty) / duty
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A user of the work list: its position, and the rows planned for it."""
+
+    position: int
+    planned: int
+    user: str = ""
+    """The user's id as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSlice:
+    """Users with positions above the cursor up to `until`, each with the rows planned for it.
+
+    `splits` says that it is a part of one user, at most `limit` rows, whose artworks the cursor
+    must remember.
+    """
+
+    until: int
+    users: int
+    limit: int
+    splits: bool
+    ids: tuple[str, ...] = field(default=(), compare=False)
+    """The users' ids as text: they follow from the rest."""
+
+
+def next_slice(
+    items: Sequence[WorkItem], size: int, rows_left: int, *, begun: bool = False
+) -> BatchSlice | None:
+    """As many whole users as fit `size` rows, or a part of the first; None at the list's end.
+
+    `rows_left` is what the run's plan still allows: with none left, the list has ended too. The
+    last user may be planned in part. `begun`: the first was taken in part, and is gone on with
+    alone, whatever it has left.
+    """
+    if not items or rows_left <= 0:
+        return None
+    first = items[0]
+    # A single pair always is a part, so that it is known which one it is.
+    if begun or size == 1 or first.planned > size or first.planned >= rows_left:
+        return BatchSlice(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
+    rows = 0
+    taken: list[WorkItem] = []
+    for item in items[:MAX_USERS]:
+        rows += item.planned
+        if taken and (rows > size or rows >= rows_left):
+            break
+        taken.append(item)
+    ids = tuple(item.user for item in taken)
+    return BatchSlice(taken[-1].position, len(taken), size, splits=False, ids=ids)

@@ -12,23 +12,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import structlog
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.database import RETRYABLE_STATES, sqlstate, transaction
-from monitor.healing.batch import Batch
 from monitor.healing.batch_size import Pace, PaceSettings, after_batch, first_pace, rest_seconds
 from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
-from monitor.healing.pauses import Pauses
-from monitor.healing.retry import ATTEMPTS, BatchRetrier
+from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategies import RunEnd, RunStrategy
+from monitor.healing.strategy import RunEnd, RunStrategy
 from monitor.healing.throttle.throttler import Throttler
-from monitor.healing.wait_times import WaitTimes
-from monitor.healing.writer import BatchWriter
+from monitor.healing.writer import Batch, BatchSettings, BatchWriter
 from monitor.state.counters import HEAL_FAILURES, add_to_counters
 from monitor.state.history import record_census
 from monitor.state.runs import Run, RunKind, RunState, get_run
@@ -77,31 +73,27 @@ class Executor:
     def __init__(
         self,
         context: HealingContext,
-        writer: BatchWriter,
         strategies: Mapping[RunKind, RunStrategy],
-        *,
-        pace: PaceSettings,
-        lease: timedelta,
         throttler: Throttler,
+        *,
+        batch: BatchSettings,
+        pace: PaceSettings,
         on_progress: OnProgress = lambda _: None,
     ) -> None:
         self._context = context
         self._engine = context.engine
         self._state = context.state
-        self._writer = writer
         self._strategies = strategies
         self._pace_settings = pace
-        self._lease = lease
+        self._lease = batch.lease
         self._on_progress = on_progress
-        self._stop = asyncio.Event()
         self._progress: Progress | None = None
-        self._pauses = Pauses(
-            context, throttler, lease=lease, stop=self._stop, say=self._say_waiting
-        )
+        self._pauses = Pauses(context, throttler, lease=batch.lease, on_wait=self._report_waiting)
+        self._writer = BatchWriter(context, batch, self._pauses)
 
     def stop(self) -> None:
         """Finish the current batch, then put the run down."""
-        self._stop.set()
+        self._pauses.stop()
 
     async def work(self, run: Run) -> RunResult:
         """Work `run`, whose lease this process holds, to its end or until it must be put down.
@@ -162,24 +154,18 @@ class Executor:
 
     async def _batches(self, run: Run, strategy: RunStrategy) -> None:
         """Write every batch of one pass; the pace and the time waited live here."""
-        retrier = BatchRetrier(
-            self._writer, strategy, stop=self._stop, wait_or_stop=self._pauses.wait_or_stop
-        )
         pace = first_pace(self._pace_settings)
         self._progress = Progress(run, run.inserted, None, pace.size, 0.0, None)
         waited = WaitTimes()
         started = time.perf_counter()
         while True:
             waited = await self._pauses.wait_while_throttled(run, waited)
-            batch, size = await retrier.write(run, pace.size, waited)
+            batch = await self._writer.write(run, strategy, pace.size, waited)
             if batch is None:
                 return
-            pace = pace if size == pace.size else Pace(size)
-            self._report(run, batch, pace, time.perf_counter() - started)
-            if batch.blocked:
-                log.info("batch_blocks_others", run_id=run.id, sessions=batch.blocked)
+            self._report(run, batch, time.perf_counter() - started)
             pace = after_batch(
-                pace,
+                pace if batch.size == pace.size else Pace(batch.size),
                 self._pace_settings,
                 seconds=batch.seconds,
                 inserted=batch.inserted,
@@ -187,18 +173,20 @@ class Executor:
             )
             waited = await self._pauses.rest(rest_seconds(batch.seconds, self._pace_settings.duty))
 
-    def _report(self, run: Run, batch: Batch, pace: Pace, elapsed: float) -> None:
+    def _report(self, run: Run, batch: Batch, elapsed: float) -> None:
         self._progress = Progress(
             run=run,
             inserted=batch.total_inserted,
             batch=batch,
-            size=pace.size,
+            size=batch.size,
             rows_per_second=(batch.total_inserted - run.inserted) / max(1e-6, elapsed),
             waiting_for=None,
         )
         self._on_progress(self._progress)
+        if batch.blocked:
+            log.info("batch_blocks_others", run_id=run.id, sessions=batch.blocked)
 
-    def _say_waiting(self, waiting_for: str | None) -> None:
+    def _report_waiting(self, waiting_for: str | None) -> None:
         if self._progress is not None and self._progress.waiting_for != waiting_for:
             self._progress = replace(self._progress, waiting_for=waiting_for)
             self._on_progress(self._progress)
@@ -220,8 +208,8 @@ class Executor:
 
     async def _finish(self, run: Run, strategy: RunStrategy, end: RunEnd) -> RunResult:
         """Write the end down with what follows from it; nothing where the run is ours no more."""
-        counters = [] if strategy.runs_counter is None else [strategy.runs_counter]
-        counters += [HEAL_FAILURES] if end.state is RunState.FAILED else []
+        ended_one = {} if strategy.runs_counter is None else {(strategy.runs_counter, ""): 1.0}
+        failed_one = {(HEAL_FAILURES, ""): 1.0} if end.state is RunState.FAILED else {}
         async with transaction(self._engine, timeout=self._context.timeout) as connection:
             if await finish_run(
                 connection,
@@ -235,9 +223,7 @@ class Executor:
                 await strategy.settle(connection, run, end)
                 if end.census is not None:
                     await record_census(connection, self._state, end.census)
-                if counters:
-                    totals = {(name, ""): 1.0 for name in counters}
-                    await add_to_counters(connection, self._state, totals)
+                await add_to_counters(connection, self._state, ended_one | failed_one)
         ended = await self._reload(run)
         if end.state is not RunState.FAILED:
             log.info(

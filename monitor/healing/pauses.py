@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
 from monitor.database import transaction
@@ -19,19 +21,52 @@ from monitor.healing.errors import (
     lease_lost,
     paused_sentence,
 )
-from monitor.healing.retry import ATTEMPTS, LONGEST_RETRY_WAIT_SECONDS, STOPPING
 from monitor.healing.statements import HealingContext
-from monitor.healing.throttle.model import Wait
+from monitor.healing.throttle.throttle import Wait
 from monitor.healing.throttle.throttler import Throttler
-from monitor.healing.wait_times import WaitTimes, keep_waits
+from monitor.state.counters import HEAL_THROTTLED_SECONDS, add_to_counters
 from monitor.state.runs import Run, RunKind, WaitReason
+from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
 
+ATTEMPTS = 8
+"""Tries of one batch, or to write down a wait, before the run is put down; with jitter they span
+about a minute."""
+LONGEST_RETRY_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 """How often the signals are read again while a run waits for them."""
 USER_PATIENCE_SECONDS = 5.0
 """Somebody stands and waits for the answer of a per-user run: after this long it is put down."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitTimes:
+    """What was spent waiting since it was last kept, by reason, in seconds."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.seconds.values())
+
+    def plus(self, reason: str, seconds: float) -> WaitTimes:
+        """The same with `seconds` more for `reason`."""
+        return WaitTimes({**self.seconds, reason: self.seconds.get(reason, 0.0) + seconds})
+
+
+async def keep_waits(
+    connection: AsyncConnection, state: SchemaStatements, run_id: int, waited: WaitTimes
+) -> None:
+    """Add to the run's record and to the totals, in the connection's transaction."""
+    if not waited.seconds:
+        return
+    reasons, seconds = list(waited.seconds), list(waited.seconds.values())
+    values = {"run_id": run_id, "reasons": reasons, "seconds": seconds}
+    await state.run(connection, "run_waits_add", values)
+    totals = {(HEAL_THROTTLED_SECONDS, reason): spent for reason, spent in waited.seconds.items()}
+    await add_to_counters(connection, state, totals)
 
 
 class Pauses:
@@ -43,16 +78,31 @@ class Pauses:
         throttler: Throttler,
         *,
         lease: timedelta,
-        stop: asyncio.Event,
-        say: Callable[[str | None], None],
+        on_wait: Callable[[str | None], None],
     ) -> None:
-        """`say` is told what the run waits for, and None when it goes on."""
+        """`on_wait` is told what the run waits for, and None when it goes on."""
         self._engine = context.engine
         self._state = context.state
         self._throttler = throttler
         self._lease = lease
-        self._stop = stop
-        self._say = say
+        self._on_wait = on_wait
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End the wait under way, and every later one."""
+        self._stop.set()
+
+    def hold_when_stopped(self) -> None:
+        """Raises RunHeld once the run is to stop."""
+        if self._stop.is_set():
+            raise RunHeld("The service is shutting down.")
+
+    async def wait_or_stop(self, seconds: float) -> None:
+        """Let `seconds` pass, or less when the run is to stop."""
+        try:
+            await asyncio.wait_for(self._stop.wait(), timeout=max(seconds, 0.001))
+        except TimeoutError:
+            return
 
     async def rest(self, seconds: float) -> WaitTimes:
         """Rest so long that writing keeps to its share of the time."""
@@ -76,9 +126,11 @@ class Pauses:
         began = counted = time.perf_counter()
         failures = 0
         while True:
-            self._say(wait.reason)
+            self._on_wait(wait.reason)
             waited, failures = await self._kept(run, wait, waited, failures)
-            self._hold_when_over(run, wait, counted - began)
+            self.hold_when_stopped()
+            if run.kind is RunKind.USER and counted - began >= USER_PATIENCE_SECONDS:
+                raise RunHeld(f"Put down after waiting {counted - began:.0f} s: {wait.reason}")
             await self.wait_or_stop(LOOK_SECONDS + _backoff_seconds(failures))
             # Nobody who stops asks a source that may take seconds.
             newest = wait if self._stop.is_set() else await self._throttler.look(wait)
@@ -86,7 +138,7 @@ class Pauses:
             waited, counted = waited.plus(wait.code, now - counted), now
             if newest is None:
                 log.info("run_goes_on", run_id=run.id, waited_seconds=round(now - began, 1))
-                self._say(None)
+                self._on_wait(None)
                 return waited
             if newest.code != wait.code:
                 log.info("run_waits", run_id=run.id, code=newest.code, reason=newest.reason)
@@ -109,12 +161,6 @@ class Pauses:
             return waited, failures + 1
         return WaitTimes(), 0
 
-    def _hold_when_over(self, run: Run, wait: Wait, seconds: float) -> None:
-        if self._stop.is_set():
-            raise RunHeld(STOPPING)
-        if run.kind is RunKind.USER and seconds >= USER_PATIENCE_SECONDS:
-            raise RunHeld(f"Put down after waiting {seconds:.0f} s: {wait.reason}")
-
     async def _keep(self, run: Run, wait: Wait, waited: WaitTimes) -> None:
         """Write down what was waited so far, keep the lease, and obey what was switched."""
         async with transaction(self._engine) as connection:
@@ -133,13 +179,6 @@ class Pauses:
             raise RunHeld(paused_sentence(row.paused_reason))
         if row.breaker_open:
             raise RunHeld(breaker_sentence(row.breaker_reason))
-
-    async def wait_or_stop(self, seconds: float) -> None:
-        """Let `seconds` pass, or less when the run is to stop."""
-        try:
-            await asyncio.wait_for(self._stop.wait(), timeout=max(seconds, 0.001))
-        except TimeoutError:
-            return
 
 
 def _backoff_seconds(failures: int) -> float:

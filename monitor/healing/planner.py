@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census, parameters, take_census
 from checks.pairs import take_user_census
 from checks.spec import Cutoffs
-from monitor.database import database_now, transaction
+from monitor.database import transaction
 from monitor.healing.errors import (
     ActiveRunError,
     HealRefusedError,
@@ -20,11 +20,19 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
-from monitor.healing.quarantine import count_in_quarantine, count_in_quarantine_of_user, retry_all
+from monitor.healing.quarantine import count_in_quarantine, count_in_quarantine_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunKind, Trigger, active_run, get_run
+from monitor.state.runs import (
+    Backfilled,
+    Run,
+    RunKind,
+    Trigger,
+    active_run,
+    get_run,
+    read_backfilled,
+)
 from monitor.state.statements import StateStatements
 from monitor.state.transitions import Actor, abandon_user_runs, insert_run
 
@@ -57,14 +65,6 @@ class Planned:
     run: Run | None
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyBackfilled:
-    """The once-flag of a user: which run wrote how many rows."""
-
-    run_id: int
-    inserted: int
-
-
 class Planner:
     """Makes runs. One transaction each: a refusal leaves nothing behind."""
 
@@ -95,7 +95,7 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            cutoffs = Cutoffs.at(await database_now(connection), self._state.pools)
+            cutoffs = await self._context.cutoffs(connection)
             census = await take_census(
                 connection,
                 self._state.catalogue,
@@ -108,7 +108,7 @@ class Planner:
             if refusal is not None:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
-                await retry_all(connection, self._statements)
+                await self._statements.run(connection, "quarantine_retry_all")
             waiting = await count_in_quarantine(
                 connection, self._statements, cutoffs, control.verified_until
             )
@@ -125,7 +125,8 @@ class Planner:
                 _frozen(cutoffs, census.legacy_untracked)
                 | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
             )
-            await self._list_audience(connection, run_id, cutoffs, max_rows)
+            work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
+            await self._statements.run(connection, "work_insert", {**parameters(cutoffs), **work})
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
     async def plan_user(
@@ -136,7 +137,7 @@ class Planner:
         reason: str,
         force: bool,
         beyond_breaker: bool = False,
-    ) -> Run | AlreadyBackfilled | None:
+    ) -> Run | Backfilled | None:
         """A run for one user; None when it has no legacy pairs.
 
         Without `force` a user that was backfilled before is left alone. Raises UnknownUserError,
@@ -150,9 +151,9 @@ class Planner:
             refusal = open_refusal(control)
             if refusal is not None and not beyond_breaker:
                 raise HealRefusedError(refusal)
-            cutoffs = Cutoffs.at(await database_now(connection), pools)
+            cutoffs = await self._context.cutoffs(connection)
             census = await take_user_census(connection, catalogue, pools, cutoffs, user_id)
-            done = await self._already_backfilled(connection, user_id)
+            done = await read_backfilled(connection, self._state, user_id)
             if done is not None and not force:
                 return done
             waiting = await count_in_quarantine_of_user(
@@ -170,33 +171,9 @@ class Planner:
                 _frozen(cutoffs, census.legacy_untracked)
                 | {"reason": reason, "beyond_breaker": beyond_breaker, "subject": user_id},
             )
-            await self._state.run(
-                connection,
-                "work_insert_user",
-                {"run_id": run_id, "user_id": user_id, "found": found},
-            )
+            work = {"run_id": run_id, "user_id": user_id, "found": found}
+            await self._state.run(connection, "work_insert_user", work)
             return await self._size(connection, run_id, aside=waiting)
-
-    async def _already_backfilled(
-        self, connection: AsyncConnection, user_id: str
-    ) -> AlreadyBackfilled | None:
-        row = (
-            await self._state.run(connection, "backfilled_user_read", {"user_id": user_id})
-        ).one_or_none()
-        return None if row is None else AlreadyBackfilled(int(row.run_id), int(row.inserted))
-
-    async def _list_audience(
-        self, connection: AsyncConnection, run_id: int, cutoffs: Cutoffs, max_rows: int
-    ) -> None:
-        await connection.exec_driver_sql(
-            self._statements.text("work_insert"),
-            {
-                **parameters(cutoffs),
-                "due_until": cutoffs.now,
-                "run_id": run_id,
-                "max_rows": max_rows,
-            },
-        )
 
     async def _size(self, connection: AsyncConnection, run_id: int, *, aside: int) -> Run:
         """The run, once its row says what the work list adds up to."""
@@ -263,9 +240,7 @@ async def count_recurring(
     if control.verified_until is None or control.verified_at is None:
         return 0
     behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
-    result = await connection.exec_driver_sql(
-        statements.text("plan_recurring"),
-        # All of the quarantine is left out, due to be tried again or not.
-        {**parameters(behind), "verified_at": control.verified_at, "due_until": _LONG_AGO},
-    )
+    # All of the quarantine is left out, due to be tried again or not.
+    values = {**parameters(behind), "verified_at": control.verified_at, "due_until": _LONG_AGO}
+    result = await statements.run(connection, "plan_recurring", values)
     return int(result.scalar_one())

@@ -154,18 +154,15 @@ async def preview_undo(
     connection: AsyncConnection, statements: HealingStatements, run_id: int
 ) -> UndoPreview:
     """Compare a run's ledger with the impressions; all zero for a run without one."""
-    result = await connection.exec_driver_sql(statements.text("undo_survey"), {"undoes": run_id})
-    row = result.one()
-    return UndoPreview(row.listed, row.users, row.untouched, row.touched, row.gone)
+    row = (await statements.run(connection, "undo_survey", {"undoes": run_id})).one()
+    return UndoPreview(**row._mapping)
 
 
 async def preflight(connection: AsyncConnection, statements: HealingStatements) -> Preflight:
     """Ask the catalogue as it is now: a grant given a moment ago counts."""
     catalogue = statements.state.catalogue
-    result = await connection.exec_driver_sql(
-        statements.text("undo_preflight"), {"impressions": catalogue.impressions.oid}
-    )
-    row = result.one()
+    values = {"impressions": catalogue.impressions.oid}
+    row = (await statements.run(connection, "undo_preflight", values)).one()
     refusal = (
         _not_unique(catalogue)
         or (None if row.may_delete else _no_grant(catalogue))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.census import parameters
 from checks.spec import Cutoffs
 from monitor.healing.statements import HealingStatements
 
@@ -29,13 +30,8 @@ async def count_in_quarantine(
     verified_until: datetime | None,
 ) -> QuarantineCount:
     """What an automatic run leaves alone of the legacy pairs that a census counts."""
-    values = {
-        "legacy_until": cutoffs.legacy_until,
-        "created_before": cutoffs.created_before,
-        "due_until": cutoffs.now,
-        "verified_until": verified_until,
-    }
-    row = (await connection.exec_driver_sql(statements.text("quarantine_count"), values)).one()
+    values = {**parameters(cutoffs, verified_until), "due_until": cutoffs.now}
+    row = (await statements.run(connection, "quarantine_count", values)).one()
     return QuarantineCount(int(row.pairs), int(row.appeared), row.retry_at)
 
 
@@ -48,28 +44,17 @@ async def count_in_quarantine_of_user(
     due_until: datetime,
 ) -> int:
     """The same for one user, in the audience or not: pairs to be tried again after `due_until`."""
-    values = {
-        "legacy_until": cutoffs.legacy_until,
-        "created_before": cutoffs.created_before,
-        "due_until": due_until,
-        "user_id": user_id,
-    }
-    result = await connection.exec_driver_sql(statements.text("quarantine_of_user"), values)
-    return int(result.scalar_one())
-
-
-async def retry_all(connection: AsyncConnection, statements: HealingStatements) -> None:
-    """All of them are due."""
-    await connection.exec_driver_sql(statements.text("quarantine_retry_all"))
+    values = {**parameters(cutoffs), "due_until": due_until, "user_id": user_id}
+    return int((await statements.run(connection, "quarantine_of_user", values)).scalar_one())
 
 
 async def prune_quarantine(
     connection: AsyncConnection, statements: HealingStatements, cutoffs: Cutoffs
 ) -> None:
     """Forget the pairs that need no healing any more."""
-    values = {"legacy_until": cutoffs.legacy_until, "created_before": cutoffs.created_before}
     # In two steps, because Citus takes no statement that changes one of its own and asks the nodes.
-    found = (await connection.exec_driver_sql(statements.text("quarantine_over"), values)).all()
+    over = await statements.run(connection, "quarantine_over", parameters(cutoffs))
+    found = over.all()
     if found:
         pairs = {"users": [f.user_id for f in found], "artworks": [f.artwork_id for f in found]}
-        await connection.exec_driver_sql(statements.text("quarantine_drop"), pairs)
+        await statements.run(connection, "quarantine_drop", pairs)

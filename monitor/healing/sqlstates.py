@@ -1,11 +1,14 @@
-"""Which errors of the database speak of single rows, and how they are put into one line (pure)."""
+"""Which errors of the database speak of single rows, and what is left of one in a sentence."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.database import sqlstate
 
@@ -25,6 +28,9 @@ _OF_POSTGRESQL = _OF_ROWS | frozenset(
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _VALUES = re.compile(r': ".*')
 _LONGEST_MESSAGE = 300
+FOREIGN_KEY_VIOLATION = "23503"
+
+_T = TypeVar("_T")
 
 
 def is_row_error(state: str | None) -> bool:
@@ -47,3 +53,22 @@ def refusal_sentence(error: DBAPIError) -> str:
     if state.startswith("22"):
         text = _VALUES.sub("", text)
     return f"{state}: {text[:_LONGEST_MESSAGE]}"
+
+
+async def write_or_refusal(
+    connection: AsyncConnection, write: Callable[[], Awaitable[_T]]
+) -> _T | DBAPIError:
+    """What `write` returns, behind a savepoint; or the error by which the database refuses its row.
+
+    Raises errors that speak of no row.
+    """
+    try:
+        async with connection.begin_nested():
+            done = await write()
+            # A deferred constraint would speak up at the commit, and lose the batch.
+            await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            return done
+    except DBAPIError as error:
+        if not is_row_error(sqlstate(error)):
+            raise
+        return error

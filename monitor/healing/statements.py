@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from psycopg import sql
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.census import affected_users
+from checks.census import Census, affected_users, take_census
 from checks.citus.forms import form_of
 from checks.fragments import stored_moment
 from checks.relations import Engine
-from checks.spec import Audience
+from checks.spec import Audience, Cutoffs
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
+from monitor.database import database_now
+from monitor.state.control import read_control
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
 
 PACKAGE = "monitor.healing"
 
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
+_BEHIND_UNDO_CURSOR = (
+    "(b.user_id, b.artwork_id) > (%(user_cursor)s::{impression_user_type},"
+    " %(artwork_cursor)s::{artwork_type}::{impression_artwork_type})"
+)
 
 
 class Part(StrEnum):
@@ -36,11 +45,11 @@ class Part(StrEnum):
 
 
 class HealingStatements:
-    """Renders the statements of `monitor/healing/sql`."""
+    """Renders the statements of `monitor/healing/sql`, each form once; parameters unbound."""
 
     def __init__(self, state: StateStatements) -> None:
         self.state = state
-        self._rendered: dict[str, str] = {}
+        self._rendered: dict[tuple[object, ...], str] = {}
 
     @cached_property
     def fragments(self) -> Fragments:
@@ -75,14 +84,50 @@ class HealingStatements:
             )
         )
 
+    async def run(
+        self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
+    ) -> CursorResult[Any]:
+        """Run the statement `name` with its parameters."""
+        return await connection.exec_driver_sql(self.text(name), dict(values or {}))
+
+    def text(self, name: str) -> str:
+        """The statement `name`."""
+        return self._render(name, (), lambda: self.fragments)
+
     def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
         """The statement that writes. `quarantine`: there are pairs in it, which are left alone;
         without any, it isn't slowed down by looking."""
-        return render(PACKAGE, "batch_insert", self._over_slice(kind, part, quarantine))
+        return self._render(
+            "batch_insert",
+            (kind, part, quarantine),
+            lambda: self._over_slice(kind, part, quarantine),
+        )
 
     def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
         """The SELECT of the pair that a split of one would write next."""
-        return render(PACKAGE, "quarantine_next", self._over_slice(kind, Part.SPLIT, quarantine))
+        return self._render(
+            "quarantine_next",
+            (kind, quarantine),
+            lambda: self._over_slice(kind, Part.SPLIT, quarantine),
+        )
+
+    def over_ledger(self, name: str, *, begun: bool) -> str:
+        """`undo_batch` or `undo_next` over the next ledger rows; `begun`: behind the cursor."""
+        behind = _BEHIND_UNDO_CURSOR if begun else "TRUE"
+        return self._render(
+            name,
+            (begun,),
+            lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
+        )
+
+    def _render(
+        self, name: str, variant: tuple[object, ...], names: Callable[[], Fragments]
+    ) -> str:
+        key = (name, *variant)
+        if key not in self._rendered:
+            form = form_of(self.state.catalogue.engine, name)
+            self._rendered[key] = render(PACKAGE, form, names())
+        return self._rendered[key]
 
     def _over_slice(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
         """What statements over a slice name; a per-user run asks for no audience."""
@@ -113,12 +158,6 @@ class HealingStatements:
         names["missing_pairs"] = compose(template(PACKAGE, form), names)
         return names
 
-    def text(self, name: str) -> str:
-        """The statement `name`, parameters unbound."""
-        if name not in self._rendered:
-            self._rendered[name] = render(PACKAGE, name, self.fragments)
-        return self._rendered[name]
-
 
 @dataclass(frozen=True, slots=True)
 class HealingContext:
@@ -138,3 +177,18 @@ class HealingContext:
     def on_citus(self) -> bool:
         """The tables lie on several nodes, which have no snapshot in common."""
         return self.state.catalogue.engine is Engine.CITUS
+
+    async def cutoffs(self, connection: AsyncConnection) -> Cutoffs:
+        """The pools' cutoffs by the database's clock."""
+        return Cutoffs.at(await database_now(connection), self.state.pools)
+
+    async def count_audience(self, connection: AsyncConnection) -> Census:
+        """A census at the end of a run, in the connection's snapshot."""
+        control = await read_control(connection, self.state)
+        return await take_census(
+            connection,
+            self.state.catalogue,
+            self.state.pools,
+            await self.cutoffs(connection),
+            verified_until=control.verified_until,
+        )

@@ -44,9 +44,7 @@ class UndoPlanner:
         """
         async with transaction(self._context.engine, timeout=self._context.timeout) as connection:
             await read_unpaused(connection, self._state)
-            undone = await get_run(connection, self._state, run_id)
-            if undone is not None and undone.kind is RunKind.UNDO:
-                raise NotUndoableError(_undo_of_undo(undone))
+            undone = await self._run_to_undo(connection, run_id)
             active = await active_run(connection, self._state)
             if active is not None and active.undoes == run_id:
                 return UndoPlan(await self._claim(connection, owner, active), resumed=True)
@@ -65,13 +63,18 @@ class UndoPlanner:
     async def preview(self, run_id: int) -> UndoPreview:
         """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo."""
         async with snapshot(self._context.engine, timeout=self._context.timeout) as connection:
-            undone = await get_run(connection, self._state, run_id)
-            if undone is not None and undone.kind is RunKind.UNDO:
-                raise NotUndoableError(_undo_of_undo(undone))
+            undone = await self._run_to_undo(connection, run_id)
             found = await preview_undo(connection, self._statements, run_id)
         if undone is None and not found.listed:
             raise UnknownRunError(NO_SUCH_RUN.format(run_id))
         return found
+
+    async def _run_to_undo(self, connection: AsyncConnection, run_id: int) -> Run | None:
+        """The run, or None where only its ledger may be left."""
+        run = await get_run(connection, self._state, run_id)
+        if run is not None and run.kind is RunKind.UNDO:
+            raise NotUndoableError(_undo_of_undo(run))
+        return run
 
     async def _claim(self, connection: AsyncConnection, owner: RunOwner, active: Run) -> Run:
         claimed = await claim(
@@ -87,10 +90,7 @@ class UndoPlanner:
     async def _anything_left(
         self, connection: AsyncConnection, run_id: int, undone: Run | None
     ) -> bool:
-        result = await connection.exec_driver_sql(
-            self._statements.text("undo_left"), {"undoes": run_id}
-        )
-        left = result.one()
+        left = (await self._statements.run(connection, "undo_left", {"undoes": run_id})).one()
         if undone is None and not left.listed:
             raise UnknownRunError(NO_SUCH_RUN.format(run_id))
         return bool(left.something)
@@ -103,9 +103,7 @@ class UndoPlanner:
     async def _insert(
         self, connection: AsyncConnection, owner: RunOwner, run_id: int, reason: str
     ) -> Run:
-        sized = await connection.exec_driver_sql(
-            self._statements.text("undo_size"), {"undoes": run_id}
-        )
+        sized = await self._statements.run(connection, "undo_size", {"undoes": run_id})
         number = await begin_run(
             connection,
             self._state,
@@ -119,11 +117,10 @@ class UndoPlanner:
         """No automatic run writes again what is taken back; nothing counts as appeared for it; and
         its users may be backfilled anew."""
         await suspend_for(connection, self._state, undo)
-        await connection.exec_driver_sql(self._statements.text("undo_unverified"))
+        await self._statements.run(connection, "undo_unverified")
         subject = None if undone is None or undone.subject is None else str(undone.subject)
-        await connection.exec_driver_sql(
-            self._statements.text("undo_user_flags"), {"undoes": undo.undoes, "subject": subject}
-        )
+        flags = {"undoes": undo.undoes, "subject": subject}
+        await self._statements.run(connection, "undo_user_flags", flags)
 
 
 async def suspend_for(connection: AsyncConnection, state: StateStatements, undo: Run) -> None:

@@ -1,21 +1,22 @@
-"""Counts again after the last batch of a pass: what is left of the plan, and everything anew."""
+"""Counts again after the last batch of a pass, and what that says about the run."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, take_census
+from checks.census import Census
 from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
 from checks.spec import Cutoffs
-from monitor.database import database_now, snapshot
+from monitor.database import snapshot
 from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.healing.statements import HealingContext
-from monitor.state.control import read_control
-from monitor.state.runs import Run, RunKind, first_refusal, get_run
+from monitor.healing.strategy import RunEnd
+from monitor.state.runs import Run, RunKind, RunState, first_refusal, get_run
 
 log = structlog.get_logger(__name__)
 
@@ -27,86 +28,115 @@ MOST_RECOUNTS = 5
 class Recount:
     """What the recount found: pairs of the plan still missing, and a fresh census."""
 
+    run: Run
+    """As its row is by now."""
     remaining: int
-    passes: int
-    rows_left: int
-    """What the plan still allows to be written."""
-    quarantined: int
-    """Pairs that the run has put into quarantine; not among those still missing."""
+    """Without pairs that the run has put into quarantine."""
     refusal: str | None
-    """What the database said to the first of them."""
+    """What the database said to the first of those."""
     census: Census | None
     """None for a per-user run, which says nothing about the others."""
 
+    @property
+    def rows_left(self) -> int:
+        """What the plan still allows to be written."""
+        return self.run.planned_rows - self.run.inserted
 
-class Verifier:
-    """Recounts runs that heal."""
 
-    def __init__(self, context: HealingContext) -> None:
-        self._context = context
-        self._statements = context.statements
-        self._state = context.state
+async def recount(context: HealingContext, run: Run) -> Recount:
+    """Count what is left of the frozen plan, and everything anew, in one snapshot.
 
-    async def recount(self, run: Run) -> Recount:
-        """Count what is left of the frozen plan, and everything anew, in one snapshot.
+    Citus has no snapshot over several nodes: there it is counted until two counts agree.
+    """
+    if context.on_citus:
+        return await recount_until_two_agree(lambda: _recount(context, run))
+    return await _recount(context, run)
 
-        Citus has no snapshot over several nodes: there it is counted until two counts in a row
-        agree about the plan, and if they never do, the larger one holds.
-        """
-        recount = await self._recount(run)
-        if not self._context.on_citus:
-            return recount
-        for _ in range(MOST_RECOUNTS - 1):
-            again = await self._recount(run)
-            if again.remaining == recount.remaining:
-                return again
-            log.info(
-                "recounts_differ", run_id=run.id, first=recount.remaining, then=again.remaining
-            )
-            recount, larger = again, max(recount.remaining, again.remaining)
-        return replace(recount, remaining=larger)
 
-    async def _recount(self, run: Run) -> Recount:
-        catalogue, pools = self._state.catalogue, self._state.pools
-        async with snapshot(self._context.engine, timeout=self._context.timeout) as connection:
-            current = await get_run(connection, self._state, run.id)
-            current = run if current is None else current
-            recount = Recount(
-                remaining=0,
-                passes=current.pass_,
-                rows_left=current.planned_rows - current.inserted,
-                quarantined=current.quarantined,
-                refusal=await first_refusal(connection, self._state, run.id),
-                census=None,
-            )
-            cutoffs = Cutoffs.at(await database_now(connection), pools)
-            if run.kind is RunKind.USER:
-                return replace(recount, remaining=await self._left_of(connection, run, cutoffs))
-            result = await connection.exec_driver_sql(
-                self._statements.text("verify_plan"),
-                {
-                    "run_id": run.id,
-                    "legacy_until": run.legacy_until,
-                    "created_before": run.created_before,
-                    "due_until": run.started_at,
-                },
-            )
-            control = await read_control(connection, self._state)
-            census = await take_census(
-                connection, catalogue, pools, cutoffs, verified_until=control.verified_until
-            )
-            return replace(recount, remaining=int(result.scalar_one()), census=census)
-
-    async def _left_of(self, connection: AsyncConnection, run: Run, cutoffs: Cutoffs) -> int:
-        """What a per-user run has left to do."""
-        frozen = Cutoffs(cutoffs.now, cutoffs.fresh_after, run.legacy_until, run.created_before)
-        user = str(run.subject)
-        catalogue, pools = self._state.catalogue, self._state.pools
-        try:
-            left = await take_user_census(connection, catalogue, pools, frozen, user)
-        except UnknownUserError:
-            return 0
-        waiting = await count_in_quarantine_of_user(
-            connection, self._statements, frozen, user, due_until=run.started_at
+async def recount_until_two_agree(count: Callable[[], Awaitable[Recount]]) -> Recount:
+    """Count until two counts in a row agree about the plan; if they never do, the larger one of
+    the last two holds."""
+    newest = await count()
+    larger = newest.remaining
+    for _ in range(MOST_RECOUNTS - 1):
+        before, newest = newest, await count()
+        if newest.remaining == before.remaining:
+            return newest
+        log.info(
+            "recounts_differ",
+            run_id=newest.run.id,
+            first=before.remaining,
+            then=newest.remaining,
         )
-        return left.legacy_untracked - waiting
+        larger = max(before.remaining, newest.remaining)
+    return replace(newest, remaining=larger)
+
+
+async def _recount(context: HealingContext, run: Run) -> Recount:
+    async with snapshot(context.engine, timeout=context.timeout) as connection:
+        current = await get_run(connection, context.state, run.id) or run
+        refusal = await first_refusal(connection, context.state, run.id)
+        if run.kind is RunKind.USER:
+            return Recount(current, await _left_of_user(context, connection, run), refusal, None)
+        left = await context.statements.run(
+            connection,
+            "verify_plan",
+            {
+                "run_id": run.id,
+                "legacy_until": run.legacy_until,
+                "created_before": run.created_before,
+                "due_until": run.started_at,
+            },
+        )
+        remaining = int(left.scalar_one())
+        return Recount(current, remaining, refusal, await context.count_audience(connection))
+
+
+async def _left_of_user(context: HealingContext, connection: AsyncConnection, run: Run) -> int:
+    now, user, state = await context.cutoffs(connection), str(run.subject), context.state
+    frozen = Cutoffs(now.now, now.fresh_after, run.legacy_until, run.created_before)
+    try:
+        left = await take_user_census(connection, state.catalogue, state.pools, frozen, user)
+    except UnknownUserError:
+        return 0
+    waiting = await count_in_quarantine_of_user(
+        connection, context.statements, frozen, user, due_until=run.started_at
+    )
+    return left.legacy_untracked - waiting
+
+
+def heal_end(recount: Recount) -> RunEnd:
+    """What the recount says about a run that makes no further pass."""
+    state, outcome = _judge(recount)
+    if recount.run.quarantined:
+        state = RunState.PARTIAL
+        outcome += (
+            f" {recount.run.quarantined} pairs could not be written and are in quarantine, the"
+            f" first because of {recount.refusal or 'an error that is no longer kept'}."
+        )
+    census = recount.census
+    return RunEnd(
+        state,
+        outcome,
+        remaining=recount.remaining,
+        legacy_after=recount.remaining if census is None else census.legacy_untracked,
+        census=census,
+    )
+
+
+def _judge(recount: Recount) -> tuple[RunState, str]:
+    run, remaining = recount.run, recount.remaining
+    if remaining == 0 and run.quarantined:
+        return RunState.PARTIAL, "All that could be written is written."
+    if remaining == 0:
+        return RunState.SUCCEEDED, "Nothing of the plan is left."
+    if recount.rows_left <= 0:
+        return (
+            RunState.PARTIAL,
+            f"All {run.planned_rows} planned rows are written; {remaining} pairs became"
+            " legacy since they were planned, by an import or a loss, and are the next run's.",
+        )
+    return (
+        RunState.PARTIAL,
+        f"{remaining} pairs of the plan are still missing after {run.pass_} passes.",
+    )

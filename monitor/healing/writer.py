@@ -1,41 +1,119 @@
-"""One batch: the app's rows, ledger, cursor and counters, committed together or not at all."""
+"""One batch: the app's rows, ledger, cursor and counters, committed together or not at all.
+
+It is tried as often as its error allows, and smaller where a row of it is refused."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import timedelta
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
-from monitor.database import transaction
-from monitor.healing.batch import Batch, BatchSettings, BatchStart, Written
-from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
+from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+from monitor.database import RETRYABLE_STATES, sqlstate, transaction
+from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost, paused_sentence
+from monitor.healing.pauses import (
+    ATTEMPTS,
+    LONGEST_RETRY_WAIT_SECONDS,
+    Pauses,
+    WaitTimes,
+    keep_waits,
+)
+from monitor.healing.sqlstates import FOREIGN_KEY_VIOLATION, is_row_error
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategies import RunStrategy
-from monitor.healing.throttle.throttler import Throttler
-from monitor.healing.wait_times import WaitTimes, keep_waits
+from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
+from monitor.healing.throttle.throttler import watch_blocking
 from monitor.state.counters import add_to_counters, batch_observation
 from monitor.state.runs import Run
 
+log = structlog.get_logger(__name__)
+
+SAME_SIZE_ATTEMPTS = 2
+"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """What every batch obeys."""
+
+    statement_timeout: timedelta
+    lock_timeout: timedelta
+    lease: timedelta
+    """How long the run stays this process's after a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A committed batch. Seconds include the commit, which the record in the database can't."""
+
+    number: int
+    size: int
+    """Rows asked for: halved, maybe more than once, where the database refused a row."""
+    inserted: int
+    users: int
+    seconds: float
+    total_inserted: int
+    """By the run so far."""
+    blocked: int = 0
+    """The most sessions of others that waited for this batch at one moment."""
+
 
 class BatchWriter:
-    """Writes the batches of runs of every kind on one database."""
+    """Writes the batches of runs of every kind on one database.
 
-    def __init__(
-        self, context: HealingContext, settings: BatchSettings, throttler: Throttler
-    ) -> None:
+    Locks, timeouts and lost connections are waited out with jitter. An error that speaks of a row
+    halves the batch, until the strategy of a batch of one row either writes it or passes it over.
+    """
+
+    def __init__(self, context: HealingContext, settings: BatchSettings, pauses: Pauses) -> None:
         self._context = context
         self._settings = settings
-        self._throttler = throttler
+        self._pauses = pauses
 
     async def write(
-        self, run: Run, strategy: RunStrategy, *, size: int, waited: WaitTimes
+        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
     ) -> Batch | None:
         """Write the next batch of at most about `size` rows; None at the end of a pass.
 
-        Where the run stands is read inside the transaction, so that a batch whose commit was
-        answered by silence is neither lost nor repeated. `waited` is what has yet to be kept.
-        Raises LeaseLostError, RunHeld, or what the database refuses.
+        `waited` is what has yet to be kept. Raises LeaseLostError, RunHeld, or what the last
+        attempt failed with.
         """
+        while True:
+            try:
+                return await self._write_patiently(run, strategy, size, waited)
+            except StatementError as error:
+                if size == 1 or not is_row_error(sqlstate(error)):
+                    raise
+                # Ten of these for each refused pair, which is then told of by itself.
+                log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size)
+                size = size // 2
+
+    async def _write_patiently(
+        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
+    ) -> Batch | None:
+        """One size, again and again as long as only others are in the way."""
+        retrying = AsyncRetrying(
+            retry=_worth_another_try,
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_RETRY_WAIT_SECONDS),
+            stop=stop_after_attempt(ATTEMPTS),
+            sleep=self._pauses.wait_or_stop,
+            before_sleep=lambda state: _log_retry(run, state),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                self._pauses.hold_when_stopped()
+                batch = await self._write_once(run, strategy, size, waited)
+        return batch
+
+    async def _write_once(
+        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
+    ) -> Batch | None:
+        """Where the run stands is read inside the transaction, so that a batch whose commit was
+        answered by silence is neither lost nor repeated."""
         started = time.perf_counter()
         async with transaction(
             self._context.engine,
@@ -47,75 +125,85 @@ class BatchWriter:
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
         ) as connection:
-            start = await self._begin(connection, run, strategy)
-            async with self._throttler.watch(start.backend) as blocked:
-                written = await strategy.rows.write(connection, run, start, size)
+            batch = OpenBatch(connection, run, await self._begin(connection, run), size)
+            reason = strategy.hold_reason(batch)
+            if reason is not None:
+                raise RunHeld(reason)
+            async with watch_blocking(self._context.engine, batch.start.backend) as blocked:
+                written = await strategy.write(batch)
                 if written is None:
                     return None
                 seconds = time.perf_counter() - started
-                await self._record(connection, run, strategy, start, written, waited, seconds)
+                await self._record(batch, strategy, written, waited, seconds)
         return Batch(
-            number=start.batches + 1,
+            number=batch.start.batches + 1,
+            size=size,
             inserted=written.rows,
             users=written.users,
-            position=written.position,
             seconds=time.perf_counter() - started,
-            total_inserted=start.inserted + written.rows,
-            at=start.now,
+            total_inserted=batch.start.inserted + written.rows,
             blocked=blocked.most,
-            quarantined=written.quarantined,
         )
 
-    async def _begin(
-        self, connection: AsyncConnection, run: Run, strategy: RunStrategy
-    ) -> BatchStart:
-        result = await connection.exec_driver_sql(
-            self._context.statements.text("batch_begin"), {"run_id": run.id, "token": run.token}
-        )
+    async def _begin(self, connection: AsyncConnection, run: Run) -> BatchStart:
+        values = {"run_id": run.id, "token": run.token}
+        result = await self._context.statements.run(connection, "batch_begin", values)
         row = result.one_or_none()
         if row is None:
             raise lease_lost(run)
-        start = BatchStart(**row._mapping)
-        if start.paused:
-            raise RunHeld(paused_sentence(start.paused_reason))
-        reason = strategy.hold_reason(run, start)
-        if reason is not None:
-            raise RunHeld(reason)
-        return start
+        if row.paused:
+            raise RunHeld(paused_sentence(row.paused_reason))
+        return BatchStart(**row._mapping)
 
     async def _record(
         self,
-        connection: AsyncConnection,
-        run: Run,
+        batch: OpenBatch,
         strategy: RunStrategy,
-        start: BatchStart,
         written: Written,
         waited: WaitTimes,
         seconds: float,
     ) -> None:
-        statements, state = self._context.statements, self._context.state
-        await connection.exec_driver_sql(
-            statements.text("batch_record"),
-            {
-                "run_id": run.id,
-                "number": start.batches + 1,
-                "started_at": start.now,
-                "seconds": seconds,
-                "users": written.users,
-                "inserted": written.rows,
-            },
-        )
-        await connection.exec_driver_sql(
-            statements.text(strategy.cursor_statement),
-            {
-                "run_id": run.id,
-                **written.cursor,
-                "seconds": seconds,
-                "waited": waited.total,
-                "lease": self._settings.lease,
-            },
-        )
-        await keep_waits(connection, state, run.id, waited)
+        connection, run_id, statements = batch.connection, batch.run.id, self._context.statements
+        record = {
+            "run_id": run_id,
+            "number": batch.start.batches + 1,
+            "started_at": batch.start.now,
+            "seconds": seconds,
+            "users": written.users,
+            "inserted": written.rows,
+        }
+        cursor = {
+            "run_id": run_id,
+            **written.cursor,
+            "seconds": seconds,
+            "waited": waited.total,
+            "lease": self._settings.lease,
+        }
+        await statements.run(connection, "batch_record", record)
+        await statements.run(connection, strategy.cursor_statement, cursor)
+        await keep_waits(connection, self._context.state, run_id, waited)
         added = {(strategy.rows_counter, ""): float(written.rows), **batch_observation(seconds)}
         # Last, because other writers wait for these rows.
-        await add_to_counters(connection, state, added)
+        await add_to_counters(connection, self._context.state, added)
+
+
+def _worth_another_try(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, LeaseLostError) or not isinstance(error, ConservatorError):
+        return False
+    if isinstance(error, DatabaseUnavailableError):
+        return True
+    if sqlstate(error) == FOREIGN_KEY_VIOLATION:
+        return state.attempt_number < SAME_SIZE_ATTEMPTS
+    return sqlstate(error) in RETRYABLE_STATES
+
+
+def _log_retry(run: Run, state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    log.warning(
+        "batch_retried",
+        run_id=run.id,
+        attempt=state.attempt_number,
+        sqlstate=None if error is None else sqlstate(error),
+        error=str(error),
+    )

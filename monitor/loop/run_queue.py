@@ -16,9 +16,8 @@ from monitor.commands import UserBackfill
 from monitor.database import database_now, snapshot
 from monitor.healing.errors import HealRefusedError, LeaseLostError, RunHeldError
 from monitor.healing.executor import Executor, Progress
-from monitor.healing.planner import AlreadyBackfilled
 from monitor.runtime import CurrentRuntime, Runtime
-from monitor.state.runs import Run, RunState, Trigger
+from monitor.state.runs import Backfilled, Run, RunState, Trigger
 from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
@@ -179,7 +178,7 @@ class RunQueue:
                     reason="Asked for by a caller.",
                     force=force,
                 )
-                if isinstance(planned, AlreadyBackfilled):
+                if isinstance(planned, Backfilled):
                     return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)
                 if planned is None:
                     return UserBackfill(updated=0, run_id=None, skipped=False)

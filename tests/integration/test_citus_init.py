@@ -11,8 +11,7 @@ from checks.citus.cluster import on_citus
 from checks.relations import Engine
 from monitor.cli.sql import forced, statements
 from monitor.database import on_nodes, set_local
-from monitor.healing.statements import HealingContext
-from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
+from monitor.healing.verification import MOST_RECOUNTS, Recount, recount_until_two_agree
 from monitor.state import schema
 from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
@@ -95,15 +94,6 @@ async def test_the_other_engines_statements_can_be_printed(app_database_url: str
         assert "census_by_total" not in citus
 
 
-class Counts(Verifier):
-    """A verifier whose counts are given."""
-
-    remaining: list[int]
-
-    async def _recount(self, run: object) -> Recount:
-        return Recount(self.remaining.pop(0), 1, 0, 0, None, None)
-
-
 @pytest.mark.parametrize(
     ("counts", "expected"), [([0, 0], 0), ([0, 3, 3], 3), ([3, 0, 0], 0), ([1, 2, 1, 2, 1], 2)]
 )
@@ -116,8 +106,11 @@ async def test_a_run_on_citus_is_over_when_two_counts_agree(
     ):
         await app.plant(users=1, artworks=1)
         done = (await heal(runtime)).run
-        verifier = Counts(HealingContext(runtime.engine, runtime.healing, runtime.settings.lease))
-        verifier.remaining = [*counts]
-        assert (await verifier.recount(done)).remaining == expected
-        assert verifier.remaining == []
+        given = [*counts]
+
+        async def count() -> Recount:
+            return Recount(done, given.pop(0), None, None)
+
+        assert (await recount_until_two_agree(count)).remaining == expected
+        assert given == []
         assert len(counts) <= MOST_RECOUNTS

@@ -18,7 +18,6 @@ from checks.relations import Catalogue, Engine
 from checks.spec import Audience, PoolsSpec
 from checks.statements import render
 from monitor.healing.statements import HealingStatements, Part
-from monitor.healing.undo_rows import undo_sql
 from monitor.loop.tallies import _ARTWORK, _USER, _names
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
@@ -101,7 +100,7 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
             found[key] = healing.quarantine_next(kind, quarantine=quarantine)
     for begun in (False, True):
         for name in ("undo_batch", "undo_next"):
-            found[f"{name} {begun}"] = undo_sql(healing, name, begun=begun)
+            found[f"{name} {begun}"] = healing.over_ledger(name, begun=begun)
     return found
 
 

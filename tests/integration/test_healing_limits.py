@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from monitor.healing.strategies import PASSES
+from monitor.healing.strategy import PASSES
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import (

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.healing.throttle.blocking import has_free_connection, watch_blocking
+from monitor.healing.throttle.throttler import has_free_connection, watch_blocking
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from monitor.healing.throttle.model import Unknown
 from monitor.healing.throttle.prometheus import MAX_BYTES, PromqlQuery, read_value
+from monitor.healing.throttle.throttle import Unknown
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.healing import make_runtime, plan, working

@@ -10,8 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.demo.programs import server_account
-from monitor.healing.throttle.gather import DEADLINE
-from monitor.healing.throttle.replicas import read_replicas
+from monitor.healing.throttle.signals import DEADLINE, read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there

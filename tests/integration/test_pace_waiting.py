@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.pauses import USER_PATIENCE_SECONDS
-from monitor.healing.throttle.gather import Sources, gather_signals
-from monitor.healing.throttle.model import Unknown
+from monitor.healing.throttle.signals import gather_signals
+from monitor.healing.throttle.throttle import Unknown
 from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
@@ -182,7 +182,8 @@ async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database
 async def test_the_operators_sql_can_not_write(app_engine: AsyncEngine) -> None:
     async with app_engine.begin() as connection:
         await connection.exec_driver_sql("CREATE SEQUENCE counted")
-    found = (await gather_signals(app_engine, Sources("SELECT nextval('counted') > 0"))).must_wait
+    asked = "SELECT nextval('counted') > 0"
+    found = (await gather_signals(app_engine, wait_while=asked)).must_wait
     assert isinstance(found, Unknown)
     assert "in a read-only transaction" in found.reason
 
@@ -214,7 +215,7 @@ async def test_the_operators_sql_says_yes_or_no_or_is_unknown(
     app_engine: AsyncEngine, query: str, answer: bool | str
 ) -> None:
     deadline = timedelta(seconds=0.5) if "sleep" in query else SOON
-    found = (await gather_signals(app_engine, Sources(query), deadline=deadline)).must_wait
+    found = (await gather_signals(app_engine, wait_while=query, deadline=deadline)).must_wait
     if isinstance(answer, bool):
         assert found is answer
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.healing import retry
-from monitor.healing.heal_rows import MAX_REFUSED
+from monitor.healing import writer
+from monitor.healing.heal_strategy import MAX_REFUSED
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.books import (
@@ -106,7 +106,7 @@ async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
 async def test_a_lock_never_puts_a_pair_aside(
     app_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "LONGEST_RETRY_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(writer, "LONGEST_RETRY_WAIT_SECONDS", 0.01)
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as visitor,

@@ -57,7 +57,7 @@ async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
 async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
     app_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.healing.undo_rows.MAX_REFUSED", 3)
+    monkeypatch.setattr("monitor.healing.undo_strategy.MAX_REFUSED", 3)
     async with (
         app_on(app_database_url) as app,
         make_runtime(app_database_url, **PACED) as runtime,

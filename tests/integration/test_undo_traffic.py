@@ -7,7 +7,6 @@ from collections import Counter
 from functools import partial
 
 from monitor.database import set_local, transaction
-from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import start_audit
@@ -111,7 +110,7 @@ async def test_a_batch_probes_its_rows_by_index_whatever_the_planner_believes(
             await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
             for begun in (False, True):
                 explained = await connection.exec_driver_sql(
-                    "EXPLAIN " + undo_sql(runtime.healing, "undo_batch", begun=begun),
+                    "EXPLAIN " + runtime.healing.over_ledger("undo_batch", begun=begun),
                     {"undoes": 3, "user_cursor": "u", "artwork_cursor": "o", "limit": 1000},
                 )
                 plan = "\n".join(line for (line,) in explained)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.healing.slices import MAX_USERS, BatchSlice, WorkItem, next_slice
+from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
 
 sizes = st.integers(1, 60)
 

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
-from monitor.healing.throttle.throttle import RELIEF, ThrottleSettings, throttle
+from monitor.healing.throttle.throttle import (
+    RELIEF,
+    Replica,
+    Signals,
+    ThrottleSettings,
+    Unknown,
+    Wait,
+    throttle,
+)
 from monitor.healing.throttle.throttler import FRESH_SECONDS, Throttler
 from monitor.state.runs import WaitReason
 
@@ -270,8 +277,7 @@ class Times:
 
 
 def traffic(times: Times) -> Throttler:
-    # No database is asked: `gather` stands in for it.
-    return Throttler(None, None, SETTINGS, gather=times.gather, clock=times.clock)  # type: ignore[arg-type]
+    return Throttler(times.gather, SETTINGS, clock=times.clock)
 
 
 async def test_signals_are_asked_for_at_most_once_a_second_while_batches_run() -> None:

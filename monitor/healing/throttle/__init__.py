@@ -1,9 +1,7 @@
 """What a run yields to beside its own duty: replicas, the operator's SQL, a Prometheus query.
 
-model     the facts, as they were found or with the reason why they weren't; what is made of them
-throttle  from the facts to a reason to wait, a pure function
-gather    all facts at once, each with a deadline; never raises
-replicas, condition, prometheus   one source each
-blocking  who waits for a batch while it is written
-throttler   all of it, as the executor and the writer use it
+throttle    the facts, and from them a reason to wait: pure
+signals     all facts at once, each with a deadline; never raises
+prometheus  the operator's query: one number
+throttler   both, as the executor asks; and who waits for a batch while it is written
 """

@@ -1,11 +1,11 @@
-"""From facts to a reason to wait: a pure function. Unknown means wait."""
+"""From facts, as they were found or with why they weren't, to a reason to wait: a pure function.
+Unknown means wait."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.healing.throttle.model import Replica, Signals, Unknown, Wait
 from monitor.state.runs import WaitReason
 
 RELIEF = 0.5
@@ -19,6 +19,44 @@ _FOR_REPLICAS = frozenset(
         WaitReason.REPLICA_UNKNOWN,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A fact that could not be had, and why, as a sentence for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One standby as the primary sees it."""
+
+    name: str
+    lag_seconds: float | None
+    """Time that the replica needs to replay what is written now. None on an idle one that has
+    caught up, and after a while on one that is stuck: it is no proof of health."""
+    lag_bytes: int | Unknown
+    """What it has not replayed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Everything that was looked at, at about one moment. None: not configured."""
+
+    replicas: tuple[Replica, ...] | Unknown = ()
+    must_wait: bool | Unknown | None = None
+    """What `wait_while` returned."""
+    value: float | Unknown | None = None
+    """What the Prometheus query returned; never NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The run must wait: why, as a word for metrics and as a sentence for people."""
+
+    code: WaitReason
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,49 @@
-"""Signals between batches, blocked sessions while one is written."""
+"""Signals between two batches, and who waits for a batch while it is written."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 
+import structlog
+from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.healing.throttle.blocking import watch_blocking
-from monitor.healing.throttle.gather import Sources, gather_signals
-from monitor.healing.throttle.model import BlockedSessions, Signals, Wait
-from monitor.healing.throttle.throttle import ThrottleSettings, throttle
+from checks.errors import ConservatorError
+from checks.statements import render
+from monitor.database import snapshot
+from monitor.healing.throttle.signals import PACKAGE
+from monitor.healing.throttle.throttle import Signals, ThrottleSettings, Wait, throttle
+
+log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 1.0
 """Batches may be short: signals younger than this are not asked for again."""
-
-Gather = Callable[[], Awaitable[Signals]]
+FIRST_LOOK_SECONDS = 0.1
+"""A batch shorter than this is not worth a look, and nobody feels it."""
+LOOK_SECONDS = 0.2
+_TIMEOUT = timedelta(seconds=2)
+_PATIENCE_SECONDS = 0.1
+"""How long the end of a batch waits for a look under way; one takes a few milliseconds."""
 
 
 class Throttler:
-    """Says when one run on one primary must wait, and watches over its batches."""
+    """Says when one run on one primary must wait."""
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        sources: Sources,
+        gather: Callable[[], Awaitable[Signals]],
         settings: ThrottleSettings,
         *,
-        gather: Gather | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`gather` and `clock` stand in for the real ones."""
-        self._engine = engine
+        """`gather` asks for all signals, and never raises for what is answered."""
+        self._gather = gather
         self._settings = settings
-        self._gather = gather or (lambda: gather_signals(engine, sources))
         self._clock = clock
         self._signals: Signals | None = None
         self._asked = 0.0
@@ -52,6 +61,61 @@ class Throttler:
             self._asked = self._clock()
         return throttle(self._signals, self._settings, waiting)
 
-    def watch(self, backend: int) -> AbstractAsyncContextManager[BlockedSessions]:
-        """Look, as long as the block lasts, who waits for the server process `backend`."""
-        return watch_blocking(self._engine, backend)
+
+@dataclass(slots=True)
+class BlockedSessions:
+    """What was seen while one batch was written; complete once the watch has ended."""
+
+    most: int = 0
+    """The most sessions of others that waited for this batch at one moment."""
+
+
+@asynccontextmanager
+async def watch_blocking(engine: AsyncEngine, backend: int) -> AsyncIterator[BlockedSessions]:
+    """Look again and again, as long as the block lasts, how many sessions wait for `backend`.
+
+    What can't be seen is left unseen: a batch never waits for its watcher, and never fails by it.
+    """
+    blocked, over = BlockedSessions(), asyncio.Event()
+    task = asyncio.create_task(_look(engine, backend, blocked, over), name="watch over a batch")
+    try:
+        yield blocked
+    finally:
+        over.set()
+        # Let a look end by itself: to cancel a statement costs its connection.
+        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _look(
+    engine: AsyncEngine, backend: int, blocked: BlockedSessions, over: asyncio.Event
+) -> None:
+    statement = render(PACKAGE, "blocked_by", {})
+    pause = FIRST_LOOK_SECONDS
+    while not await _is_over(over, pause):
+        pause = LOOK_SECONDS
+        if not has_free_connection(engine):
+            continue
+        try:
+            async with snapshot(engine, timeout=_TIMEOUT) as connection:
+                result = await connection.exec_driver_sql(statement, {"backend": backend})
+                blocked.most = max(blocked.most, result.scalar_one())
+        except ConservatorError as error:
+            log.debug("batch_not_watched", error=str(error))
+            return
+
+
+def has_free_connection(engine: AsyncEngine) -> bool:
+    """Whether the pool gives a connection at once: with a pool of one, the batch holds it, and
+    who waited for it would stand in the way of heartbeat and checks."""
+    pool = engine.sync_engine.pool
+    return not isinstance(pool, QueuePool) or pool.checkedout() < pool.size()
+
+
+async def _is_over(over: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(over.wait(), timeout=seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,204 @@
+"""Heal runs, over the audience or one user: insert what is missing. A single pair that the database
+refuses goes into quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.config.types import MaintenanceWindow
+from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
+from monitor.healing.errors import TableRefusesError, breaker_sentence
+from monitor.healing.quarantine import prune_quarantine
+from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.statements import HealingContext, Part
+from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
+from monitor.healing.verification import heal_end, recount
+from monitor.state.control import mark_verified
+from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
+from monitor.state.runs import Run, RunKind, RunState, get_run
+
+log = structlog.get_logger(__name__)
+
+MAX_REFUSED = 100
+"""Pairs of several users and artworks that a run puts into quarantine without having written any;
+one more, and it is the table that refuses."""
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inserted:
+    """What became of a slice. `last_artwork` is the end of a split's part."""
+
+    rows: int
+    quarantined: int
+    last_artwork: object | None
+    ends_user: bool
+    """Of a split: nothing is left of the user behind this part."""
+
+
+class HealStrategy:
+    """Inserts what slices of the work list miss."""
+
+    rows_counter = HEAL_IMPRESSIONS
+    runs_counter: str | None = HEAL_RUNS
+    cursor_statement = "batch_advance"
+
+    def __init__(
+        self, context: HealingContext, *, window: MaintenanceWindow | None, timezone: str
+    ) -> None:
+        """`window`: the hours, in `timezone`, in which runs over the audience heal; None: any."""
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
+        self._window = window
+        self._timezone = timezone
+
+    def hold_reason(self, batch: OpenBatch) -> str | None:
+        """The breaker holds every run, the window those over the audience."""
+        if batch.start.breaker_open:
+            return breaker_sentence(batch.start.breaker_reason)
+        if batch.run.kind is not RunKind.HEAL or self._window is None:
+            return None
+        local = batch.start.now.astimezone(ZoneInfo(self._timezone))
+        if self._window.contains(local.time()):
+            return None
+        return f"It is {local:%H:%M}; the window for healing is {self._window}."
+
+    async def write(self, batch: OpenBatch) -> Written | None:
+        """The impressions of the next slice; a single pair that is refused goes into quarantine."""
+        part = await self._next_slice(batch)
+        if part is None:
+            return None
+        done = await self._insert_slice(batch, part)
+        # A part that fills the plan is the user's last, too.
+        planned_left = batch.run.planned_rows - batch.start.inserted - done.rows
+        unfinished = part.splits and not done.ends_user and planned_left > 0
+        return Written(
+            rows=done.rows,
+            users=part.users,
+            cursor={
+                "position": batch.start.position if unfinished else part.until,
+                "artwork_cursor": done.last_artwork if unfinished else None,
+                "inserted": done.rows,
+                "quarantined": done.quarantined,
+            },
+        )
+
+    async def _next_slice(self, batch: OpenBatch) -> BatchSlice | None:
+        run, start = batch.run, batch.start
+        values = {"run_id": run.id, "position": start.position, "limit": MAX_USERS}
+        rows = await self._state.run(batch.connection, "work_slice", values)
+        return next_slice(
+            [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows],
+            batch.size,
+            run.planned_rows - start.inserted,
+            begun=start.artwork_cursor is not None,
+        )
+
+    async def _insert_slice(self, batch: OpenBatch, part: BatchSlice) -> _Inserted:
+        run, start = batch.run, batch.start
+        values = {
+            "run_id": run.id,
+            "legacy_until": run.legacy_until,
+            "created_before": run.created_before,
+            "position": start.position,
+            "until": part.until,
+            "users": list(part.ids),
+            "limit": part.limit if part.splits else None,
+            "artwork_cursor": start.artwork_cursor,
+            "now": start.now,
+            "due_until": run.started_at,
+        }
+        if part.splits and part.limit == 1:
+            return await self._insert_pair(batch, values)
+        form = Part.SPLIT if part.splits else Part.USERS
+        text = self._statements.batch_insert(run.kind, form, quarantine=start.quarantine)
+        row = (await batch.connection.exec_driver_sql(text, values)).one()
+        # A part that came back smaller than asked for was the user's last.
+        ends_user = part.splits and row.missing < part.limit
+        return _Inserted(row.inserted, 0, row.last_artwork, ends_user=ends_user)
+
+    async def _insert_pair(self, batch: OpenBatch, values: Values) -> _Inserted:
+        insert = self._statements.batch_insert(
+            batch.run.kind, Part.PAIR, quarantine=batch.start.quarantine
+        )
+        pair = await self._next_pair(batch, values)
+        while pair is not None:
+            pinned = {**values, "artwork_cursor": pair.artwork_id}
+            done = await write_or_refusal(
+                batch.connection, partial(batch.connection.exec_driver_sql, insert, pinned)
+            )
+            if not isinstance(done, DBAPIError):
+                return _Inserted(done.one().inserted, 0, pair.artwork_id, ends_user=False)
+            # Was it only that the artwork or the user has gone? A new snapshot no longer sees it.
+            refused, pair = pair, await self._next_pair(batch, values)
+            if pair == refused:
+                await self._quarantine(batch, pair, done)
+                return _Inserted(0, 1, pair.artwork_id, ends_user=False)
+        return _Inserted(0, 0, None, ends_user=True)
+
+    async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
+        text = self._statements.quarantine_next(batch.run.kind, quarantine=batch.start.quarantine)
+        return (await batch.connection.exec_driver_sql(text, dict(values))).one_or_none()
+
+    async def _quarantine(self, batch: OpenBatch, pair: Row[Any], refusal: DBAPIError) -> None:
+        run_id, sentence = batch.run.id, refusal_sentence(refusal)
+        ids = {"run_id": run_id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
+        put = {**ids, "error": sentence, "now": batch.start.now}
+        await self._statements.run(batch.connection, "quarantine_put", put)
+        log.warning("pair_quarantined", **ids, error=sentence)
+        if batch.start.inserted:
+            return
+        found = await self._statements.run(batch.connection, "quarantine_new", {"run_id": run_id})
+        new = found.one()
+        if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
+            raise TableRefusesError(
+                f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were"
+                f" refused and none was written, so it is the table that refuses: {sentence}."
+                " Mend it, or catalog.impressions.defaults; a run by hand then tries all of them"
+                " again."
+            )
+
+    async def verify(self, run: Run) -> RunEnd | None:
+        """Walk once more while pairs of the plan are missing that it may still write."""
+        found = await recount(self._context, run)
+        if found.remaining and found.run.pass_ < PASSES and found.rows_left > 0:
+            log.info("run_next_pass", run_id=run.id, remaining=found.remaining)
+            return None
+        return heal_end(found)
+
+    async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:
+        """The work list goes, and pairs in quarantine that need no healing any more; the verified
+        cutoff moves; a user's once-flag is set."""
+        await self._state.run(connection, "work_delete", {"run_id": run.id})
+        if end.state is RunState.FAILED:
+            return
+        cutoffs = await self._context.cutoffs(connection)
+        await prune_quarantine(connection, self._statements, cutoffs)
+        planned = run.planned_rows + run.aside
+        whole = run.legacy_before is not None and planned >= run.legacy_before
+        # Quarantined pairs have an alert of their own: one of them must not blind the other.
+        if end.remaining == 0 and run.kind is RunKind.HEAL and whole:
+            await mark_verified(connection, self._state, run.legacy_until, run.started_at)
+        if run.kind is RunKind.USER:
+            await self._set_once_flag(connection, run)
+
+    async def _set_once_flag(self, connection: AsyncConnection, run: Run) -> None:
+        current = await get_run(connection, self._state, run.id)
+        if current is None or current.inserted == 0:
+            return
+        await self._state.run(
+            connection,
+            "backfilled_user_set",
+            {"user_id": str(run.subject), "run_id": run.id, "inserted": current.inserted},
+        )

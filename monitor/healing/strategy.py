@@ -1,0 +1,110 @@
+"""What a kind of run is: what its batches write, how it is verified, what follows from its end.
+
+A strategy and a planner are all that a new kind of run needs: the writer brings transaction,
+fencing, records and retries, the executor pace, lease, waiting, passes and the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.census import Census
+from monitor.state.runs import Run, RunState
+
+PASSES = 3
+"""Walks over what was planned before a run that still finds something left ends as partial."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStart:
+    """Where a run stands, read under the lock of its row, and what people have switched."""
+
+    position: int
+    artwork_cursor: object | None
+    user_cursor: object | None
+    inserted: int
+    """Rows that its batches have written so far."""
+    batches: int
+    paused: bool
+    paused_reason: str
+    breaker_open: bool
+    """And the run may not go beyond it."""
+    breaker_reason: str
+    now: datetime
+    """The database's clock."""
+    backend: int
+    """The server process of the batch."""
+    quarantine: bool
+    """Some pairs are in quarantine, due or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that nothing was written in yet."""
+
+    connection: AsyncConnection
+    """Inside its transaction."""
+    run: Run
+    start: BatchStart
+    size: int
+    """The rows to write, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a batch did to the app's rows, and where the run stands behind it."""
+
+    rows: int
+    """Impressions written; of an undo, deleted."""
+    users: int
+    cursor: Mapping[str, object]
+    """Bound to the strategy's `cursor_statement`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ends, with what was counted; None where nothing was."""
+
+    state: RunState
+    outcome: str
+    remaining: int | None = None
+    """Of its plan."""
+    legacy_after: int | None = None
+    census: Census | None = None
+    """Kept and published as the newest one."""
+
+
+class RunStrategy(Protocol):
+    """How runs of one kind are worked."""
+
+    rows_counter: str
+    """The total that each row written adds to."""
+    runs_counter: str | None
+    """The total that each run that ended adds to, if any."""
+    cursor_statement: str
+    """Moves the run's cursor by a batch; binds its `Written.cursor`."""
+
+    def hold_reason(self, batch: OpenBatch) -> str | None:
+        """Why the run must be put down here, beside a pause; None to go on."""
+        ...
+
+    async def write(self, batch: OpenBatch) -> Written | None:
+        """Write the next rows behind the cursor with their ledger; None at the end of a pass.
+
+        Raises what the database refuses. With a size of one, it passes over a row instead, and
+        the transaction goes on.
+        """
+        ...
+
+    async def verify(self, run: Run) -> RunEnd | None:
+        """Count again after a pass: how the run ends, or None for another pass."""
+        ...
+
+    async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:
+        """What else follows from the end, in the transaction that writes it down."""
+        ...

@@ -1,0 +1,132 @@
+"""Undo runs: take back what a run wrote and the app has not touched since. A single row that the
+database refuses to delete is left."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.errors import StatementError
+from monitor.database import set_local, snapshot
+from monitor.healing.preview import UndoPreview, preview_undo
+from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.statements import HealingContext
+from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
+from monitor.healing.undo_planner import suspend_for
+from monitor.state.counters import HEAL_UNDONE_IMPRESSIONS
+from monitor.state.runs import Run, RunState, get_run
+
+log = structlog.get_logger(__name__)
+
+PASSES_ON_CITUS = 20
+"""There a commit may be reported while a node has yet to be told of it: what one walk over the
+ledger did not see, a later one does. The last one changes nothing, as a rule."""
+MAX_REFUSED = 100
+"""Rows that the database may refuse to delete before one was deleted; one more, and it is the
+table that refuses."""
+
+
+class UndoStrategy:
+    """Deletes what a run's ledger lists. Window and breaker are about healing and hold no undo."""
+
+    rows_counter = HEAL_UNDONE_IMPRESSIONS
+    runs_counter: str | None = None
+    cursor_statement = "undo_advance"
+
+    def __init__(self, context: HealingContext) -> None:
+        self._context = context
+        self._statements = context.statements
+        self._state = context.state
+        self._refused = 0
+        self._refusal: str | None = None
+
+    def hold_reason(self, batch: OpenBatch) -> str | None:
+        """Nothing but a pause."""
+        return None
+
+    async def write(self, batch: OpenBatch) -> Written | None:
+        """The next ledger rows: what is untouched is taken back. A single row that is refused
+        stays where it is, listed, and the cursor passes it."""
+        if not self._context.on_citus:
+            await set_local(batch.connection, enable_hashjoin="off", enable_mergejoin="off")
+        if batch.size > 1:
+            return await self._walk(batch, "undo_batch")
+        done = await write_or_refusal(batch.connection, lambda: self._walk(batch, "undo_batch"))
+        if not isinstance(done, DBAPIError):
+            return done
+        self._note(batch, done)
+        return await self._walk(batch, "undo_next")
+
+    async def _walk(self, batch: OpenBatch, name: str) -> Written | None:
+        """`undo_batch` takes the next rows back, `undo_next` steps over one."""
+        start = batch.start
+        values = {
+            "undoes": batch.run.undoes,
+            "user_cursor": start.user_cursor,
+            "artwork_cursor": start.artwork_cursor,
+            "limit": batch.size,
+        }
+        text = self._statements.over_ledger(name, begun=start.user_cursor is not None)
+        row = (await batch.connection.exec_driver_sql(text, values)).one_or_none()
+        if row is None:
+            return None
+        cursor = {
+            "user_cursor": row.last_user,
+            "artwork_cursor": row.last_artwork,
+            "cleared": row.cleared,
+            "taken": row.taken,
+        }
+        return Written(row.taken, row.users, cursor)
+
+    def _note(self, batch: OpenBatch, error: DBAPIError) -> None:
+        self._refused += 1
+        self._refusal = refusal_sentence(error)
+        log.warning("impression_not_taken_back", run_id=batch.run.id, error=self._refusal)
+        if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
+            raise StatementError(
+                f"{MAX_REFUSED} impressions could not be deleted and none could, so it is the"
+                f" table that refuses: {self._refusal}."
+            ) from error
+
+    async def verify(self, run: Run) -> RunEnd | None:
+        """Walk again as long as a pass changes anything; then compare the ledger with what is."""
+        context = self._context
+        async with snapshot(context.engine, timeout=context.timeout) as connection:
+            current = await get_run(connection, self._state, run.id) or run
+            most = PASSES_ON_CITUS if context.on_citus else PASSES
+            # `position` counts what this pass changed.
+            if current.position and current.pass_ < most:
+                return None
+            left = await preview_undo(connection, self._statements, run.undoes or 0)
+            census = await context.count_audience(connection)
+        return RunEnd(
+            RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
+            undo_outcome(current, left, self._refusal),
+            remaining=left.untouched,
+            legacy_after=census.legacy_untracked,
+            census=census,
+        )
+
+    async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:
+        """Healing stays suspended: a `resume` that ended a pause ended the suspension, too."""
+        await suspend_for(connection, self._state, run)
+
+
+def undo_outcome(run: Run, left: UndoPreview, refusal: str | None) -> str:
+    """What became of every row that the ledger listed when the undo began.
+
+    `left` is what it lists now; what it lists no more and was not taken back was gone already.
+    """
+    gone = max(0, run.planned_rows - run.inserted - left.untouched - left.touched)
+    said = [
+        f"Took back {run.inserted} of {run.planned_rows} impressions of run {run.undoes}:"
+        f" {left.touched} were viewed again since and stay, {gone} were gone already."
+    ]
+    if left.untouched:
+        why = "" if refusal is None else f" ({refusal})"
+        said.append(
+            f"{left.untouched} are still there, because the database did not delete them{why}."
+        )
+    said.append("Automatic healing is suspended until `conservator resume`.")
+    return " ".join(said)
