@@ -69,6 +69,11 @@ class Index:
     constraint: str | None = None
     """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
 
+    @property
+    def serves_every_row(self) -> bool:
+        """The planner may walk it in the order of its columns, and finds every row there."""
+        return self.valid and not self.partial and self.method == "btree"
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
@@ -149,8 +154,7 @@ class Relation:
     def index_leading_with(self, column: str) -> Index | None:
         """A usable btree index over all rows whose first key column is `column`."""
         for index in self.indexes:
-            usable = index.valid and not index.partial and index.method == "btree"
-            if usable and index.columns[0] == column:
+            if index.serves_every_row and index.columns[0] == column:
                 return index
         return None
 

@@ -8,7 +8,7 @@ from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
 from checks.doctor.input import TABLES, DoctorInput, Growth, found_tables, impressions_table
 from checks.doctor.missing_objects import bare_name
-from checks.relations import Index, Kind, Relation
+from checks.relations import Kind, Relation
 from checks.spec import Audience
 
 _USER_CREATED = frozenset(
@@ -24,7 +24,7 @@ def indexes_serve_the_counts(given: DoctorInput) -> Iterator[Finding]:
     if impressions is None:
         return
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
-    usable = [index for index in impressions.indexes if _plannable(index)]
+    usable = [index for index in impressions.indexes if index.serves_every_row]
     if not any({user, artwork} <= {*index.columns, *index.included} for index in usable):
         yield advice(
             "covering_index_missing",
@@ -115,10 +115,6 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
             f"'{_days(given)} days') stops the recycling without writing a row"
         ),
     )
-
-
-def _plannable(index: Index) -> bool:
-    return index.valid and not index.partial and index.method == "btree"
 
 
 def _rows_a_day(given: DoctorInput, growth: Growth) -> float:
