@@ -21,7 +21,7 @@ from bench.report import Report
 from bench.servers import copied, settings_for
 from checks import supply
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checks.doctor.access import bare_name
 from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
-from checks.doctor.input import TABLES, DoctorInput, Growth, found_tables, impressions_table
-from checks.doctor.missing_objects import bare_name
+from checks.doctor.input import TABLES, DoctorInput, Growth, about, impressions_table
 from checks.relations import Kind, Relation
 from checks.spec import Audience
 
@@ -18,11 +18,9 @@ _USER_CREATED = frozenset(
 _MIB = 1024 * 1024
 
 
-def indexes_serve_the_counts(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_table)
+def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """One user's impressions, one artwork's, and both columns without visiting the table."""
-    impressions = impressions_table(given.facts)
-    if impressions is None:
-        return
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
     usable = [index for index in impressions.indexes if index.serves_every_row]
     if not any({user, artwork} <= {*index.columns, *index.included} for index in usable):
@@ -54,7 +52,7 @@ def indexes_serve_the_counts(given: DoctorInput) -> Iterator[Finding]:
 
 def tables_are_analysed(given: DoctorInput) -> Iterator[Finding]:
     """Without statistics the planner guesses, and so do the plan's estimates."""
-    for _, relation in found_tables(given.facts):
+    for _, relation in given.facts.found:
         if relation.distribution is not None:
             continue  # its statistics are on the nodes
         if relation.analysed or relation.kind not in TABLES | {Kind.MATERIALIZED_VIEW}:

@@ -13,7 +13,7 @@ import typer
 from checks import custom_sql, row_faults, supply
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks
 from checks.judgement import MAX_EVIDENCE
 from checks.recording_rate import queries

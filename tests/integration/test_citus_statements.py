@@ -10,7 +10,7 @@ import pytest
 from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.fragments import fragments, moment
 from checks.recording_rate import queries
 from checks.relations import Catalogue, Engine
