@@ -19,9 +19,9 @@ from bench.measures import Measure, compared
 from bench.options import Options
 from bench.report import Report
 from bench.servers import copied, settings_for
-from checks import pool_exhaustion
+from checks import supply
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
@@ -49,7 +49,7 @@ def _reading(pools: PoolsSpec) -> Mapping[str, Text]:
             CensusForm.BY_ARTWORK, fragments(c, pools), c.engine
         ),
         "affected users": lambda c: affected_users_count_sql(c, fragments(c, pools)),
-        "pool exhaustion": lambda c: next(iter(pool_exhaustion.statements(c, pools).values())),
+        "pool exhaustion": lambda c: next(iter(supply.pool_sql(c, pools).values())),
         "one user's census": lambda c: render("checks", "user_census", fragments(c, pools)),
     }
 
@@ -83,7 +83,7 @@ async def _read(runtime: Runtime, rounds: _Rounds, count: int) -> None:
         anybody = await connection.exec_driver_sql("SELECT min(id) FROM users")
         values = {
             **parameters(cutoffs),
-            **pool_exhaustion.parameters(cutoffs, 5),
+            **supply.pool_parameters(cutoffs, 5),
             "user_id": anybody.scalar_one(),
         }
         for _ in range(count + 1):

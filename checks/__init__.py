@@ -11,9 +11,9 @@ census      the four counts, in several forms, and which of them is exact here
 pairs       one user's counts, and one pair explained value by value
 sql/        every SELECT, one a file
 
-judgement                         what a check brings back, and the pure step to an outcome
-duplicates, orphans, timestamps   rows that can't be right
-pool_exhaustion, artwork_supply   what is left to show, and whether more comes
-recording_rate/                   whether the app still records impressions as usual
-custom_sql                        the operator's own number
+judgement        what a check brings back, and the pure step to an outcome
+row_faults       rows that can't be right: duplicates, orphans, impossible times
+supply           what is left to show, and whether more comes
+recording_rate/  whether the app still records impressions as usual
+custom_sql       the operator's own number
 """

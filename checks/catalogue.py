@@ -7,19 +7,17 @@ through PgBouncer in transaction mode. What the facts mean is for `doctor` to sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.citus.cluster import engine_of, read_cluster, read_distribution
-from checks.citus.distribution import Cluster
+from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError
-from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation
-from checks.spec import CatalogueSpec
+from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation, engine_of
+from checks.spec import CatalogueSpec, TableRole
 from checks.statements import template
 
 _KINDS = {
@@ -32,19 +30,6 @@ _KINDS = {
 
 _QUOTED = r'"(?:[^"]|"")+"'
 _NAME = re.compile(rf'(?:(?P<schema>{_QUOTED}|[^".]+)\.)?(?P<name>{_QUOTED}|.+)', re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """The columns of one table that this service names in its statements."""
-
-    read: tuple[str, ...]
-    written: tuple[str, ...] = ()
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Each column once, in the order of the configuration."""
-        return tuple(dict.fromkeys(self.read + self.written))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +66,24 @@ class Facts:
         )
 
     @property
+    def tables(self) -> tuple[tuple[TableRole, Relation | None], ...]:
+        """Artworks, users, impressions: what is configured, and what was found."""
+        return tuple(
+            zip(self.spec.roles, (self.artworks, self.users, self.impressions), strict=True)
+        )
+
+    @property
+    def found(self) -> tuple[tuple[TableRole, Relation], ...]:
+        """The tables that exist."""
+        return tuple((role, relation) for role, relation in self.tables if relation is not None)
+
+    @property
     def missing_columns(self) -> tuple[str, ...]:
         """table.column for every needed column that its table, where there is one, lacks."""
-        pairs = (
-            (self.artworks, artworks_needs(self.spec)),
-            (self.users, users_needs(self.spec)),
-            (self.impressions, impressions_needs(self.spec)),
-        )
         return tuple(
             f"{relation.configured}.{column}"
-            for relation, needs in pairs
-            if relation is not None
-            for column in needs.read
+            for role, relation in self.found
+            for column in role.read
             if column not in relation.columns
         )
 
@@ -101,38 +92,12 @@ class Facts:
         catalogue = self.catalogue
         if catalogue is not None:
             return catalogue
-        spec = self.spec
-        tables = [
-            configured
-            for configured, relation in (
-                (spec.artworks.table, self.artworks),
-                (spec.users.table, self.users),
-                (spec.impressions.table, self.impressions),
-            )
-            if relation is None
-        ]
+        tables = [role.table for role, relation in self.tables if relation is None]
         missing = ", ".join([*tables, *self.missing_columns])
         raise CatalogueError(
             f"The database does not have: {missing} (visible to role {self.role}). "
             "Say under `catalog:` what they are called; `conservator doctor` suggests names."
         )
-
-
-def artworks_needs(spec: CatalogueSpec) -> Needs:
-    """The columns of the artworks table."""
-    names = (spec.artworks.id, spec.artworks.created_at, spec.artworks.owner)
-    return Needs(read=_given(names))
-
-
-def users_needs(spec: CatalogueSpec) -> Needs:
-    """The columns of the users table."""
-    return Needs(read=_given((spec.users.id, spec.users.created_at)))
-
-
-def impressions_needs(spec: CatalogueSpec) -> Needs:
-    """The columns of the impressions table; those with `defaults` are written and never read."""
-    names = _given((spec.impressions.user, spec.impressions.artwork, spec.impressions.viewed_at))
-    return Needs(read=names, written=(*names, *spec.impressions.defaults))
 
 
 def parse_name(configured: str) -> tuple[str | None, str]:
@@ -150,90 +115,77 @@ def parse_name(configured: str) -> tuple[str | None, str]:
 
 async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Facts:
     """The facts as they are now; neither a missing table nor a missing privilege is an error."""
-    server = (await _rows(connection, "catalogue_server", {}))[0]
+    (server,) = await _rows(connection, "catalogue_server", {})
     cluster = await read_cluster(connection) if server["citus"] else None
-
-    async def relation(configured: str, needs: Needs) -> Relation | None:
-        found = await _relation(connection, configured, needs)
-        if found is None or cluster is None:
-            return found
-        return await read_distribution(connection, cluster, found)
-
+    artworks, users, impressions = [
+        await _relation(connection, role, cluster) for role in spec.roles
+    ]
     return Facts(
         spec=spec,
-        artworks=await relation(spec.artworks.table, artworks_needs(spec)),
-        users=await relation(spec.users.table, users_needs(spec)),
-        impressions=await relation(spec.impressions.table, impressions_needs(spec)),
+        artworks=artworks,
+        users=users,
+        impressions=impressions,
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
     )
 
 
-async def _relation(connection: AsyncConnection, configured: str, needs: Needs) -> Relation | None:
-    schema, name = parse_name(configured)
+async def _relation(
+    connection: AsyncConnection, role: TableRole, cluster: Cluster | None
+) -> Relation | None:
+    schema, name = parse_name(role.table)
     found = await _rows(
         connection,
         "catalogue_relation",
-        {"schema": schema, "name": name, "read": list(needs.read), "written": list(needs.written)},
+        {"schema": schema, "name": name, "read": list(role.read), "written": list(role.written)},
     )
     if not found:
         return None
-    row = found[0]
-    oid = {"relation": row["oid"]}
+    facts = {**found[0], "kind": _KINDS[found[0]["kind"]]}
+    oid = {"relation": facts["oid"]}
     columns = await _rows(connection, "catalogue_columns", oid)
     indexes = await _rows(connection, "catalogue_indexes", oid)
     keys = await _rows(connection, "catalogue_foreign_keys", oid)
-    return Relation(
-        configured=configured,
-        oid=row["oid"],
-        schema=row["schema"],
-        name=row["name"],
-        kind=_KINDS[row["kind"]],
+    relation = Relation(
+        configured=role.table,
         columns=MappingProxyType({column["name"]: Column(**column) for column in columns}),
-        indexes=tuple(_index(index) for index in indexes),
-        foreign_keys=tuple(_foreign_key(key) for key in keys),
-        row_security=row["row_security"],
-        can_select=row["can_select"],
-        can_insert=row["can_insert"],
-        can_delete=row["can_delete"],
-        insert_triggers=tuple(row["insert_triggers"]),
-        publications=tuple(row["publications"]),
-        estimated_rows=row["estimated_rows"],
-        total_bytes=row["total_bytes"],
-        can_use_schema=row["can_use_schema"],
-        write_rules=tuple(row["write_rules"]),
-        inherited_by=tuple(row["inherited_by"]),
-        partition_key=tuple(row["partition_key"]),
-        analysed=row["analysed"],
+        indexes=tuple(Index(**index) for index in indexes),
+        foreign_keys=tuple(
+            ForeignKey(**{**key, "validated": key["validated"] and key["enforced"]}) for key in keys
+        ),
+        **facts,
     )
+    return relation if cluster is None else await _spread(connection, cluster, relation)
 
 
-def _index(row: RowMapping) -> Index:
-    return Index(**{**row, "columns": tuple(row["columns"]), "included": tuple(row["included"])})
+async def _spread(connection: AsyncConnection, cluster: Cluster, relation: Relation) -> Relation:
+    """The relation with its distribution and the size of all its shards, if Citus knows it.
 
-
-def _foreign_key(row: RowMapping) -> ForeignKey:
-    return ForeignKey(
-        name=row["name"],
-        columns=tuple(row["columns"]),
-        target_oid=row["target_oid"],
-        target=row["target"],
-        target_columns=tuple(row["target_columns"]),
-        validated=row["validated"] and row["enforced"],
-        enforced=row["enforced"],
+    The coordinator's statistics are then those of an empty table.
+    """
+    found = await read_distribution(connection, cluster, relation.oid)
+    if found is None:
+        return relation
+    distribution, size = found
+    return replace(
+        relation,
+        distribution=distribution,
+        estimated_rows=0,
+        total_bytes=relation.total_bytes if size is None else size,
+        analysed=False,
     )
 
 
 async def _rows(
-    connection: AsyncConnection, statement: str, parameters: Mapping[str, Any]
-) -> list[RowMapping]:
+    connection: AsyncConnection, statement: str, parameters: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    """The rows by the names of our records' fields: arrays are tuples there."""
     result = await connection.exec_driver_sql(template("checks", statement), dict(parameters))
-    return list(result.mappings())
-
-
-def _given(names: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name is not None))
+    return [
+        {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        for row in result.mappings()
+    ]
 
 
 def _unquoted(part: str) -> str:

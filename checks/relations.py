@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from checks.citus.distribution import Cluster, Distribution
+from checks.citus.cluster import Cluster, Distribution
 from checks.spec import CatalogueSpec
 
 
@@ -69,6 +69,11 @@ class Index:
     constraint: str | None = None
     """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
 
+    @property
+    def serves_every_row(self) -> bool:
+        """The planner may walk it in the order of its columns, and finds every row there."""
+        return self.valid and not self.partial and self.method == "btree"
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
@@ -126,6 +131,10 @@ class Relation:
     """How Citus spreads it; None for a plain table. A spread one has no estimate of its rows here:
     the coordinator's statistics are those of an empty table."""
 
+    def is_hashed_by(self, column: str) -> bool:
+        """Whether Citus keeps it in hash shards by `column`."""
+        return self.distribution is not None and self.distribution.is_hash_by(column)
+
     def unique_on(self, *columns: str) -> Index | None:
         """An index that proves `columns` unique, in any order: valid, immediate, not partial.
 
@@ -149,8 +158,7 @@ class Relation:
     def index_leading_with(self, column: str) -> Index | None:
         """A usable btree index over all rows whose first key column is `column`."""
         for index in self.indexes:
-            usable = index.valid and not index.partial and index.method == "btree"
-            if usable and index.columns[0] == column:
+            if index.serves_every_row and index.columns[0] == column:
                 return index
         return None
 
@@ -172,6 +180,12 @@ class Relation:
             ):
                 return key
         return None
+
+
+def engine_of(*relations: Relation) -> Engine:
+    """One table that Citus plans is enough: every statement joins it."""
+    spread = any(relation.distribution is not None for relation in relations)
+    return Engine.CITUS if spread else Engine.POSTGRESQL
 
 
 @dataclass(frozen=True, slots=True)

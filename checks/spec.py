@@ -51,6 +51,27 @@ class ImpressionsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRole:
+    """One of the three tables by its key in the configuration: artworks, users, impressions."""
+
+    key: str
+    table: str
+    """Its configured name."""
+    columns: Mapping[str, str | None]
+    """The configured columns by their keys in the configuration."""
+    ids: tuple[str, ...]
+    """Of them, those that hold ids of artworks or users."""
+    where: str | None = None
+    written: tuple[str, ...] = ()
+    """The columns that an insert names, of the one table that is written."""
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that statements read, each once, in the order of the configuration."""
+        return tuple(dict.fromkeys(name for name in self.columns.values() if name is not None))
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueSpec:
     """The three tables, and the time zone in which columns without one are read."""
 
@@ -58,6 +79,29 @@ class CatalogueSpec:
     users: UsersSpec = field(default_factory=UsersSpec)
     impressions: ImpressionsSpec = field(default_factory=ImpressionsSpec)
     timezone: str = "UTC"
+
+    @property
+    def roles(self) -> tuple[TableRole, TableRole, TableRole]:
+        """Artworks, users, impressions."""
+        artworks, users, impressions = self.artworks, self.users, self.impressions
+        of_artworks = {
+            "id": artworks.id,
+            "created_at": artworks.created_at,
+            "owner": artworks.owner,
+        }
+        of_users = {"id": users.id, "created_at": users.created_at}
+        of_impressions = {
+            "user": impressions.user,
+            "artwork": impressions.artwork,
+            "viewed_at": impressions.viewed_at,
+        }
+        written = tuple(dict.fromkeys((*of_impressions.values(), *impressions.defaults)))
+        pair = (impressions.user, impressions.artwork)
+        return (
+            TableRole("artworks", artworks.table, of_artworks, (artworks.id,), artworks.where),
+            TableRole("users", users.table, of_users, (users.id,), users.where),
+            TableRole("impressions", impressions.table, of_impressions, pair, written=written),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,82 +1,128 @@
-"""What Citus says of itself and of the tables, and what that means for the statements."""
+"""Facts about a Citus cluster and the tables in it, and how they are read. No judgement."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.citus.distribution import (
-    Cluster,
-    Distribution,
-    DistributionMethod,
-    parse_distribution,
-)
-from checks.relations import Catalogue, Engine, Relation
 from checks.statements import template
 
-PACKAGE = "checks.citus"
 LEDGER = "backfilled_impression"
 """The list of what was backfilled, in the state schema."""
 
 
-def engine_of(*relations: Relation) -> Engine:
-    """One table that Citus plans is enough: every statement joins it."""
-    spread = any(relation.distribution is not None for relation in relations)
-    return Engine.CITUS if spread else Engine.POSTGRESQL
+class DistributionMethod(StrEnum):
+    """How Citus spreads a table over its nodes."""
+
+    HASH = "hash"
+    """In shards, by a column."""
+    REFERENCE = "reference"
+    """Whole, on every node."""
+    LOCAL = "local"
+    """Whole, on the coordinator, and known to Citus."""
+    SINGLE = "single shard"
+    """Whole, on one node: schema-based sharding, or distributed by no column."""
+    RANGE = "range"
+    APPEND = "append"
 
 
-def is_hashed_by(relation: Relation, column: str) -> bool:
-    """Whether the relation is in hash shards by `column`."""
-    return relation.distribution is not None and relation.distribution.is_hash_by(column)
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What Citus says of one table (pg_dist_partition)."""
+
+    method: DistributionMethod
+    column: str | None = None
+    """The distribution column; None unless it is spread by one."""
+    colocation: int = 0
+    """Tables with the same number, other than 0, have their shards side by side."""
+
+    def is_hash_by(self, column: str) -> bool:
+        """Whether the table is in hash shards by `column`."""
+        return self.method is DistributionMethod.HASH and self.column == column
 
 
-def on_citus(catalogue: Catalogue) -> Catalogue:
-    """The same tables as they would best be spread: impressions by user, the others everywhere.
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The Citus extension of this database."""
 
-    For showing and testing the statements where there is no Citus.
+    version: str
+    group: int
+    """pg_dist_local_group: 0 is the coordinator, everything else a worker."""
+
+    @property
+    def is_coordinator(self) -> bool:
+        """Whether we are connected to the node that everything goes through."""
+        return self.group == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The list of what was backfilled, where Citus is installed."""
+
+    present: bool
+    distribution: Distribution | None = None
+    """None for a plain table."""
+
+
+_BY_COLUMN = {
+    "h": DistributionMethod.HASH,
+    "r": DistributionMethod.RANGE,
+    "a": DistributionMethod.APPEND,
+}
+
+
+def parse_distribution(row: Mapping[str, Any]) -> Distribution:
+    """A row of pg_dist_partition (partmethod, repmodel, colocationid, distribution_column).
+
+    Method `n` is three things: replicated by two-phase commit (t) it is a reference table;
+    otherwise it is in a colocation group, as one shard, or in none, as a local table.
     """
-    by_user = Distribution(DistributionMethod.HASH, catalogue.spec.impressions.user, 1)
-    everywhere = Distribution(DistributionMethod.REFERENCE, None, 2)
-    return replace(
-        catalogue,
-        impressions=replace(catalogue.impressions, distribution=by_user),
-        users=replace(catalogue.users, distribution=everywhere),
-        artworks=replace(catalogue.artworks, distribution=everywhere),
-        engine=Engine.CITUS,
-    )
+    method, colocation = row["partmethod"], int(row["colocationid"])
+    if method != "n":
+        return Distribution(_BY_COLUMN[method], row["distribution_column"], colocation)
+    if row["repmodel"] == "t":
+        return Distribution(DistributionMethod.REFERENCE, None, colocation)
+    whole = DistributionMethod.SINGLE if colocation else DistributionMethod.LOCAL
+    return Distribution(whole, None, colocation)
 
 
 async def read_cluster(connection: AsyncConnection) -> Cluster:
     """The extension, where it is installed."""
-    result = await connection.exec_driver_sql(template(PACKAGE, "catalogue_citus"), {})
-    return Cluster(**result.mappings().one())
+    row = await _row(connection, "catalogue_citus", {})
+    assert row is not None
+    return Cluster(**row)
 
 
 async def read_distribution(
-    connection: AsyncConnection, cluster: Cluster, relation: Relation
-) -> Relation:
-    """The relation with its distribution, and with the size of all its shards."""
-    values = {"relation": relation.oid, "sized": cluster.is_coordinator}
-    text = template(PACKAGE, "catalogue_citus_table")
-    row = (await connection.exec_driver_sql(text, values)).mappings().one_or_none()
+    connection: AsyncConnection, cluster: Cluster, relation: int
+) -> tuple[Distribution, int | None] | None:
+    """How the table with this oid is spread, and the size of all its shards in bytes, if known.
+
+    None for a plain table.
+    """
+    values = {"relation": relation, "sized": cluster.is_coordinator}
+    row = await _row(connection, "catalogue_citus_table", values)
     if row is None:
-        return relation
-    size = relation.total_bytes if row["total_bytes"] is None else int(row["total_bytes"])
-    return replace(
-        relation,
-        distribution=parse_distribution(dict(row)),
-        estimated_rows=0,
-        total_bytes=size,
-        analysed=False,
-    )
+        return None
+    size = row["total_bytes"]
+    return parse_distribution(row), None if size is None else int(size)
 
 
-async def read_ledger(
-    connection: AsyncConnection, state_schema: str
-) -> tuple[bool, Distribution | None]:
+async def read_ledger(connection: AsyncConnection, state_schema: str) -> Ledger:
     """Whether the ledger is there, and how Citus spreads it. Only where Citus is installed."""
-    text = template(PACKAGE, "catalogue_citus_ledger")
-    row = (await connection.exec_driver_sql(text, {"state_schema": state_schema})).mappings().one()
-    found = None if row["partmethod"] is None else parse_distribution(dict(row))
-    return row["present"], found
+    row = await _row(connection, "catalogue_citus_ledger", {"state_schema": state_schema})
+    assert row is not None
+    found = None if row["partmethod"] is None else parse_distribution(row)
+    return Ledger(row["present"], found)
+
+
+async def _row(
+    connection: AsyncConnection, statement: str, values: Mapping[str, object]
+) -> dict[str, Any] | None:
+    text = template("checks.citus", statement)
+    row = (await connection.exec_driver_sql(text, dict(values))).mappings().one_or_none()
+    return None if row is None else dict(row)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from psycopg import sql
 
-from checks.relations import Engine
+from checks.citus.cluster import Distribution, DistributionMethod
+from checks.relations import Catalogue, Engine
 from checks.statements import Fragments, raw
 
 ON_CITUS: Mapping[str, str] = {
@@ -54,3 +56,19 @@ def tracked_audience(
         " SELECT u.id, u.created_at FROM {counted_users} AS u"
         " JOIN named ON named.user_id = u.id)"
     ).format(user=user, impressions=impressions, counted_users=counted_users)
+
+
+def on_citus(catalogue: Catalogue) -> Catalogue:
+    """The same tables as they would best be spread: impressions by user, the others everywhere.
+
+    For showing and testing the statements where there is no Citus.
+    """
+    by_user = Distribution(DistributionMethod.HASH, catalogue.spec.impressions.user, 1)
+    everywhere = Distribution(DistributionMethod.REFERENCE, None, 2)
+    return replace(
+        catalogue,
+        impressions=replace(catalogue.impressions, distribution=by_user),
+        users=replace(catalogue.users, distribution=everywhere),
+        artworks=replace(catalogue.artworks, distribution=everywhere),
+        engine=Engine.CITUS,
+    )

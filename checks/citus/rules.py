@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.citus.cluster import LEDGER
-from checks.citus.distribution import Distribution, DistributionMethod
+from checks.catalogue import Facts
+from checks.citus.cluster import LEDGER, Distribution, DistributionMethod
 from checks.doctor.ddl import columns, index_of, quoted, table
 from checks.doctor.findings import Finding, advice, error, healing_error, warning
-from checks.doctor.input import DoctorInput, TableRole, found_tables, impressions_with_pair
+from checks.doctor.input import DoctorInput, about, impressions_with_pair
 from checks.relations import Index, Relation
+from checks.spec import TableRole
 
 _ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
+
+
+def _spread_by_user(facts: Facts) -> Relation | None:
+    """The impressions, where they lie in hash shards by user."""
+    impressions = impressions_with_pair(facts)
+    if impressions is None or not impressions.is_hashed_by(facts.spec.impressions.user):
+        return None
+    return impressions
 
 
 def connected_to_the_coordinator(given: DoctorInput) -> Iterator[Finding]:
@@ -31,12 +40,12 @@ def connected_to_the_coordinator(given: DoctorInput) -> Iterator[Finding]:
     )
 
 
-def impressions_are_spread_by_user(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_with_pair)
+def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A batch, its ledger and its uniqueness hold within a shard only if users are whole there."""
-    impressions, user = impressions_with_pair(given.facts), given.spec.impressions.user
-    if impressions is None or impressions.distribution is None:
+    lies, user = impressions.distribution, given.spec.impressions.user
+    if lies is None:
         return
-    lies = impressions.distribution
     if lies.method in _ONE_NODE:
         yield warning(
             "citus_not_spread",
@@ -62,10 +71,13 @@ def impressions_are_spread_by_user(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def ledger_lies_beside_the_impressions(given: DoctorInput) -> Iterator[Finding]:
+@about(_spread_by_user)
+def ledger_lies_beside_the_impressions(
+    given: DoctorInput, impressions: Relation
+) -> Iterator[Finding]:
     """What was backfilled is committed together with it only on the same node."""
-    impressions, ledger = _spread_by_user(given), given.evidence.ledger
-    if impressions is None or ledger is None or not ledger.present:
+    ledger = given.evidence.ledger
+    if ledger is None or not ledger.present:
         return
     lies = ledger.distribution
     if lies is not None and lies.is_hash_by("user_id") and _beside(lies, impressions):
@@ -86,12 +98,10 @@ def ledger_lies_beside_the_impressions(given: DoctorInput) -> Iterator[Finding]:
     )
 
 
-def others_join_everywhere(given: DoctorInput) -> Iterator[Finding]:
+@about(_spread_by_user)
+def others_join_everywhere(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """Users and artworks that are not on every node travel there with each count."""
-    impressions = _spread_by_user(given)
-    if impressions is None:
-        return
-    for role, relation in found_tables(given.facts):
+    for role, relation in given.facts.found:
         if role.key == "impressions" or _joins_everywhere(role, relation, impressions):
             continue
         lies = relation.distribution
@@ -108,15 +118,16 @@ def others_join_everywhere(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def keys_would_spread(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_with_pair)
+def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """Unique keys without the user are refused by Citus, or hold within one shard only."""
-    impressions, user = impressions_with_pair(given.facts), given.spec.impressions.user
-    if impressions is None or given.facts.cluster is None:
+    user = given.spec.impressions.user
+    if given.facts.cluster is None:
         return
     for index in impressions.indexes:
         if not index.unique or user in index.columns:
             continue
-        if _spread_by_user(given) is not None:
+        if impressions.is_hashed_by(user):
             yield warning(
                 "citus_key_without_user",
                 index_of(impressions, index.name),
@@ -134,11 +145,9 @@ def keys_would_spread(given: DoctorInput) -> Iterator[Finding]:
             )
 
 
-def counts_are_approximate(given: DoctorInput) -> Iterator[Finding]:
+@about(_spread_by_user)
+def counts_are_approximate(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """There is no snapshot over several nodes."""
-    impressions = _spread_by_user(given)
-    if impressions is None:
-        return
     yield advice(
         "citus_approximate",
         impressions.configured,
@@ -150,14 +159,6 @@ def counts_are_approximate(given: DoctorInput) -> Iterator[Finding]:
         ),
         remedy="-- nothing",
     )
-
-
-def _spread_by_user(given: DoctorInput) -> Relation | None:
-    """The impressions, where they lie in hash shards by user."""
-    impressions = impressions_with_pair(given.facts)
-    if impressions is None or impressions.distribution is None:
-        return None
-    return impressions if impressions.distribution.is_hash_by(given.spec.impressions.user) else None
 
 
 def _beside(lies: Distribution, impressions: Relation) -> bool:

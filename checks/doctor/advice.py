@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checks.doctor.access import bare_name
 from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
-from checks.doctor.input import TABLES, DoctorInput, Growth, found_tables, impressions_table
-from checks.doctor.missing_objects import bare_name
-from checks.relations import Index, Kind, Relation
+from checks.doctor.input import TABLES, DoctorInput, Growth, about, impressions_table
+from checks.relations import Kind, Relation
 from checks.spec import Audience
 
 _USER_CREATED = frozenset(
@@ -18,13 +18,11 @@ _USER_CREATED = frozenset(
 _MIB = 1024 * 1024
 
 
-def indexes_serve_the_counts(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_table)
+def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """One user's impressions, one artwork's, and both columns without visiting the table."""
-    impressions = impressions_table(given.facts)
-    if impressions is None:
-        return
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
-    usable = [index for index in impressions.indexes if _plannable(index)]
+    usable = [index for index in impressions.indexes if index.serves_every_row]
     if not any({user, artwork} <= {*index.columns, *index.included} for index in usable):
         yield advice(
             "covering_index_missing",
@@ -54,7 +52,7 @@ def indexes_serve_the_counts(given: DoctorInput) -> Iterator[Finding]:
 
 def tables_are_analysed(given: DoctorInput) -> Iterator[Finding]:
     """Without statistics the planner guesses, and so do the plan's estimates."""
-    for _, relation in found_tables(given.facts):
+    for _, relation in given.facts.found:
         if relation.distribution is not None:
             continue  # its statistics are on the nodes
         if relation.analysed or relation.kind not in TABLES | {Kind.MATERIALIZED_VIEW}:
@@ -115,10 +113,6 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
             f"'{_days(given)} days') stops the recycling without writing a row"
         ),
     )
-
-
-def _plannable(index: Index) -> bool:
-    return index.valid and not index.partial and index.method == "btree"
 
 
 def _rows_a_day(given: DoctorInput, growth: Growth) -> float:

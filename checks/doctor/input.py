@@ -5,12 +5,14 @@ The few questions that several rules ask of the facts stand below.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import wraps
 
-from checks.catalogue import Facts, Needs, artworks_needs, impressions_needs, users_needs
-from checks.citus.distribution import Distribution
+from checks.catalogue import Facts
+from checks.citus.cluster import Ledger
+from checks.doctor.findings import Finding
 from checks.relations import Column, Kind, Relation
 from checks.spec import CatalogueSpec, PoolsSpec
 
@@ -78,15 +80,6 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """The list of what was backfilled, where Citus is installed."""
-
-    present: bool
-    distribution: Distribution | None = None
-    """None for a plain table."""
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything probed. What is absent was fine, or could not be asked."""
 
@@ -110,21 +103,6 @@ class Evidence:
     growth: Growth | None = None
     ledger: Ledger | None = None
     """None where there is no Citus."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableRole:
-    """One of the three tables by its key in the configuration: artworks, users, impressions."""
-
-    key: str
-    configured: str
-    relation: Relation | None
-    needs: Needs
-    columns: Mapping[str, str | None]
-    """The configured columns by their keys in the configuration."""
-    ids: tuple[str, ...]
-    """Of them, those that hold ids of artworks or users."""
-    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,54 +143,27 @@ class DoctorInput:
         return self.facts.spec
 
 
-def table_roles(facts: Facts) -> tuple[TableRole, TableRole, TableRole]:
-    """Artworks, users, impressions."""
-    spec = facts.spec
-    artworks, users, impressions = spec.artworks, spec.users, spec.impressions
-    return (
-        TableRole(
-            "artworks",
-            artworks.table,
-            facts.artworks,
-            artworks_needs(spec),
-            {"id": artworks.id, "created_at": artworks.created_at, "owner": artworks.owner},
-            (artworks.id,),
-            artworks.where,
-        ),
-        TableRole(
-            "users",
-            users.table,
-            facts.users,
-            users_needs(spec),
-            {"id": users.id, "created_at": users.created_at},
-            (users.id,),
-            users.where,
-        ),
-        TableRole(
-            "impressions",
-            impressions.table,
-            facts.impressions,
-            impressions_needs(spec),
-            {
-                "user": impressions.user,
-                "artwork": impressions.artwork,
-                "viewed_at": impressions.viewed_at,
-            },
-            (impressions.user, impressions.artwork),
-        ),
-    )
+Rule = Callable[[DoctorInput], Iterator[Finding]]
+RelationRule = Callable[[DoctorInput, Relation], Iterator[Finding]]
 
 
-def found_tables(facts: Facts) -> Iterator[tuple[TableRole, Relation]]:
-    """The tables that exist."""
-    for role in table_roles(facts):
-        if role.relation is not None:
-            yield role, role.relation
+def about(find: Callable[[Facts], Relation | None]) -> Callable[[RelationRule], Rule]:
+    """Makes a rule of one about a relation: without the relation it finds nothing."""
+
+    def decorate(rule: RelationRule) -> Rule:
+        @wraps(rule)
+        def apply(given: DoctorInput) -> Iterator[Finding]:
+            relation = find(given.facts)
+            return iter(()) if relation is None else rule(given, relation)
+
+        return apply
+
+    return decorate
 
 
 def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
     """The columns that hold a moment, each with its setting."""
-    for role, relation in found_tables(facts):
+    for role, relation in facts.found:
         for key in ("created_at", "viewed_at"):
             column = relation.columns.get(role.columns.get(key) or "")
             if column is not None:
@@ -222,10 +173,9 @@ def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
 def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
     """The joins that every count is made of, as far as their columns exist."""
     spec, artworks, users = facts.spec, facts.artworks, facts.users
-    impressions = facts.impressions
     joins = (
-        (impressions, spec.impressions.user, users, spec.users.id),
-        (impressions, spec.impressions.artwork, artworks, spec.artworks.id),
+        (facts.impressions, spec.impressions.user, users, spec.users.id),
+        (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
     )
     for left, left_column, right, right_column in joins:
@@ -235,15 +185,20 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
             yield KeyComparison(left, left_column, right, right_column)
 
 
+def any_impressions(facts: Facts) -> Relation | None:
+    """The impressions, if they are there."""
+    return facts.impressions
+
+
 def impressions_with_pair(facts: Facts) -> Relation | None:
     """The impressions, if both columns of the pair are there."""
-    spec, impressions = facts.spec.impressions, facts.impressions
-    if impressions is None or not {spec.user, spec.artwork} <= impressions.columns.keys():
+    spec, found = facts.spec.impressions, facts.impressions
+    if found is None or not {spec.user, spec.artwork} <= found.columns.keys():
         return None
-    return impressions
+    return found
 
 
 def impressions_table(facts: Facts) -> Relation | None:
     """The impressions, if they are a table, and not a view, with both columns of the pair."""
-    impressions = impressions_with_pair(facts)
-    return impressions if impressions is not None and impressions.kind in TABLES else None
+    found = impressions_with_pair(facts)
+    return found if found is not None and found.kind in TABLES else None

@@ -23,11 +23,9 @@ from checks.doctor.input import (
     Clock,
     Evidence,
     Growth,
-    Ledger,
     Refusal,
     Rows,
     Surroundings,
-    found_tables,
     impressions_table,
     key_comparisons,
 )
@@ -48,87 +46,31 @@ _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
 
 
-class SavepointQuery:
-    """A connection inside a transaction, and how long any one question may take."""
-
-    def __init__(self, connection: AsyncConnection, patience: timedelta) -> None:
-        self.connection = connection
-        self._milliseconds = round(patience / timedelta(milliseconds=1))
-
-    async def ask(
-        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
-    ) -> Answers | Refusal:
-        """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
-        text = render("checks", statement, fragments)
-        savepoint = await self.connection.begin_nested()
-        try:
-            await self.demand("catalogue_patience", {"milliseconds": self._milliseconds})
-            return await self._execute(text, parameters)
-        except DBAPIError as refused:
-            if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
-                raise
-            return _refusal(refused.orig)
-        finally:
-            if savepoint.is_active:
-                await savepoint.rollback()
-
-    async def refusal(
-        self,
-        statement: str,
-        fragments: Fragments,
-        *,
-        but: frozenset[str] = frozenset(),
-    ) -> Refusal | None:
-        """Why PostgreSQL refuses the statement, which is asked for no row; None where it does not,
-        or by a SQLSTATE of `but`, which says nothing about it."""
-        answer = await self.ask(statement, fragments, {"none": 0})
-        return answer if isinstance(answer, Refusal) and answer.sqlstate not in but else None
-
-    async def number(
-        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
-    ) -> int | None:
-        """The number that the statement returns; None where it is refused."""
-        answer = await self.ask(statement, fragments, parameters)
-        return None if isinstance(answer, Refusal) else int(answer[0][0])
-
-    async def any_row(self, statement: str, fragments: Fragments) -> Answer:
-        """Whether the statement finds a row."""
-        answer = await self.ask(statement, fragments)
-        if isinstance(answer, Refusal):
-            return Answer.UNKNOWN
-        return Answer.YES if answer else Answer.NO
-
-    async def demand(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
-        """The rows of a SELECT on the catalogue, which no role is refused."""
-        return await self._execute(render("checks", statement, {}), parameters)
-
-    async def _execute(self, text: str, parameters: Parameters) -> Answers:
-        result = await self.connection.exec_driver_sql(text, dict(parameters))
-        return result.all()
-
-
-def _refusal(refused: psycopg.Error) -> Refusal:
-    message = refused.diag.message_primary or str(refused)
-    return Refusal(sqlstate=refused.sqlstate or "", message=message.rstrip("."))
-
-
 class ProbeSuite:
-    """What to ask about one catalogue."""
+    """What to ask about one catalogue. The connection is inside a transaction."""
 
-    def __init__(self, query: SavepointQuery, facts: Facts, state_schema: str) -> None:
-        self._query = query
+    def __init__(
+        self, connection: AsyncConnection, facts: Facts, state_schema: str, patience: timedelta
+    ) -> None:
+        """`patience` bounds each question that reads rows."""
+        self._connection = connection
         self._facts = facts
         self._state_schema = state_schema
+        self._milliseconds = round(patience / timedelta(milliseconds=1))
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
         facts = self._facts
         filters = await self._filters()
         clocks, timezone = await self._clocks()
-        missing = None in (facts.artworks, facts.users, facts.impressions)
+        (around,) = await self._facts_of(
+            "catalogue_surroundings", {"state_schema": self._state_schema}
+        )
+        missing = len(facts.found) < len(facts.tables)
+        relations = await self._facts_of("catalogue_relations") if missing else ()
         return Evidence(
-            surroundings=await self._surroundings(),
-            relations=await self._relations() if missing else (),
+            surroundings=Surroundings(**around._mapping),
+            relations=tuple((row.schema, row.name) for row in relations),
             comparisons=await self._comparisons(),
             filters=filters,
             defaults=await self._defaults(),
@@ -138,115 +80,98 @@ class ProbeSuite:
             clocks=clocks,
             timezone=timezone,
             growth=await self._growth(filters),
-            ledger=await self._ledger(),
+            ledger=None
+            if facts.cluster is None
+            else await read_ledger(self._connection, self._state_schema),
         )
-
-    async def _ledger(self) -> Ledger | None:
-        if self._facts.cluster is None:
-            return None
-        return Ledger(*await read_ledger(self._query.connection, self._state_schema))
-
-    async def _surroundings(self) -> Surroundings:
-        asked = {"state_schema": self._state_schema}
-        (row,) = await self._query.demand("catalogue_surroundings", asked)
-        return Surroundings(**row._mapping)
-
-    async def _relations(self) -> tuple[tuple[str, str], ...]:
-        rows = await self._query.demand("catalogue_relations")
-        return tuple((row.schema, row.name) for row in rows)
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:
         asked = {"timezone": self._facts.spec.timezone}
-        answer = await self._query.ask("catalogue_clocks", {}, asked)
+        answer = await self._ask("catalogue_clocks", {}, asked)
         if not isinstance(answer, Refusal):
             return tuple(Clock(**row._mapping) for row in answer), None
         return (), answer if answer.sqlstate == _UNKNOWN_ZONE else None
 
     async def _comparisons(self) -> dict[str, Refusal]:
-        refused = {}
-        for comparison in key_comparisons(self._facts):
-            fragments = {
+        asked = {
+            comparison.subject: {
                 "left": table(comparison.left),
                 "left_column": identifier(comparison.left_column),
                 "right": table(comparison.right),
                 "right_column": identifier(comparison.right_column),
             }
-            refusal = await self._query.refusal(
-                "catalogue_comparison",
-                fragments,
-                but=_OUT_OF_TIME | {_NO_PRIVILEGE, _NOT_TOGETHER},
-            )
-            if refusal is not None:
-                refused[comparison.subject] = refusal
-        return refused
+            for comparison in key_comparisons(self._facts)
+        }
+        silent = _OUT_OF_TIME | {_NO_PRIVILEGE, _NOT_TOGETHER}
+        return await self._refusals("catalogue_comparison", asked, but=silent)
 
     async def _filters(self) -> dict[str, Refusal]:
-        refused = {}
-        for role, relation in found_tables(self._facts):
-            if role.where is None:
-                continue
-            fragments = {"table": table(relation), "filter": operator_sql(role.where)}
-            refusal = await self._query.refusal("catalogue_filter", fragments, but=_OUT_OF_TIME)
-            if refusal is not None:
-                refused[f"catalog.{role.key}.where"] = refusal
-        return refused
+        asked = {
+            f"catalog.{role.key}.where": {
+                "table": table(relation),
+                "filter": operator_sql(role.where),
+            }
+            for role, relation in self._facts.found
+            if role.where is not None
+        }
+        return await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
 
     async def _defaults(self) -> dict[str, Refusal]:
-        impressions, refused = self._facts.impressions, {}
-        if impressions is None:
-            return {}
-        for name, expression in self._facts.spec.impressions.defaults.items():
-            column = impressions.columns.get(name)
-            if column is None:
-                continue
-            fragments = {"expression": operator_sql(expression), "type": raw(column.cast)}
-            refusal = await self._query.refusal("catalogue_default", fragments)
-            if refusal is not None:
-                refused[name] = refusal
-        return refused
+        impressions = self._facts.impressions
+        columns = {} if impressions is None else impressions.columns
+        asked = {
+            name: {"expression": operator_sql(expression), "type": raw(columns[name].cast)}
+            for name, expression in self._facts.spec.impressions.defaults.items()
+            if name in columns
+        }
+        return await self._refusals("catalogue_default", asked)
 
     async def _duplicate_pairs(self) -> Answer:
         impressions, spec = impressions_table(self._facts), self._facts.spec.impressions
         if impressions is None:
             return Answer.UNKNOWN
-        if impressions.unique_on(spec.user, spec.artwork) is not None:
-            return Answer.NO
         return await self._duplicates(impressions, (spec.user, spec.artwork), _TRUE)
 
     async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
         answers = {}
-        for role, relation in found_tables(self._facts):
+        for role, relation in self._facts.found:
             key = role.ids[0]
             if role.key == "impressions" or key not in relation.columns:
                 continue
-            duplicates = nulls = Answer.NO
             admitted = _filter(role.key, role.where, filters)
-            if relation.unique_on(key) is None:
-                duplicates = await self._duplicates(relation, (key,), admitted)
+            duplicates = await self._duplicates(relation, (key,), admitted)
+            nulls = Answer.NO
             if not relation.columns[key].not_null or relation.inherited_by:
-                fragments = {
-                    "table": table(relation),
-                    "filter": admitted,
-                    "column": identifier(key),
-                }
-                nulls = await self._query.any_row("catalogue_nulls", fragments)
+                column = {"column": identifier(key)}
+                nulls = await self._any_row("catalogue_nulls", relation, admitted, column)
             answers[role.key] = Rows(duplicates, nulls)
         return answers
 
     async def _duplicates(
         self, relation: Relation, columns: Sequence[str], admitted: sql.Composable
     ) -> Answer:
+        if relation.unique_on(*columns) is not None:
+            return Answer.NO
         names = sql.SQL(", ").join([identifier(column) for column in columns])
-        fragments = {"table": table(relation), "filter": admitted, "columns": names}
-        return await self._query.any_row("catalogue_duplicates", fragments)
+        return await self._any_row("catalogue_duplicates", relation, admitted, {"columns": names})
+
+    async def _any_row(
+        self, statement: str, relation: Relation, admitted: sql.Composable, more: Fragments
+    ) -> Answer:
+        """Whether the statement finds a row among those that the filter admits."""
+        fragments = {"table": table(relation), "filter": admitted, **more}
+        answer = await self._ask(statement, fragments)
+        if isinstance(answer, Refusal):
+            return Answer.UNKNOWN
+        return Answer.YES if answer else Answer.NO
 
     async def _forbidden_sequences(self) -> tuple[str, ...]:
-        impressions, spec = self._facts.impressions, self._facts.spec.impressions
+        impressions = self._facts.impressions
         if impressions is None:
             return ()
-        written = [spec.user, spec.artwork, spec.viewed_at, *spec.defaults]
-        asked = {"relation": impressions.oid, "written": written}
-        rows = await self._query.demand("catalogue_sequences", asked)
+        *_, role = self._facts.spec.roles
+        asked = {"relation": impressions.oid, "written": list(role.written)}
+        rows = await self._facts_of("catalogue_sequences", asked)
         return tuple(row.sequence for row in rows)
 
     async def _growth(self, filters: Mapping[str, Refusal]) -> Growth | None:
@@ -256,7 +181,7 @@ class ProbeSuite:
         artworks = await self._recent_artworks(facts.artworks, filters)
         admitted = _filter("users", facts.spec.users.where, filters)
         fragments = {"table": table(facts.users), "filter": admitted}
-        users = await self._query.number("catalogue_users_counted", fragments)
+        users = await self._number("catalogue_users_counted", fragments)
         if artworks is None or users is None:
             return None
         return Growth(artworks, _GROWTH_DAYS, users, await self._tracked_users())
@@ -269,7 +194,7 @@ class ProbeSuite:
         if column is None or column.cast not in MOMENTS:
             return None
         # Bound, because now() may be asked of several nodes, each with a clock of its own.
-        (clock,) = await self._query.demand("catalogue_now")
+        (clock,) = await self._facts_of("catalogue_now")
         fragments = {
             "table": table(artworks),
             "filter": _filter("artworks", spec.artworks.where, filters),
@@ -277,7 +202,7 @@ class ProbeSuite:
             "now": stored_moment(column, spec.timezone, "now"),
         }
         asked = {"days": _GROWTH_DAYS, "now": clock.now}
-        return await self._query.number("catalogue_recent_artworks", fragments, asked)
+        return await self._number("catalogue_recent_artworks", fragments, asked)
 
     async def _tracked_users(self) -> int | None:
         """By the planner's statistics; counted where the coordinator of a cluster has none about
@@ -287,7 +212,7 @@ class ProbeSuite:
             return None
         if impressions.distribution is not None:
             fragments = {"table": table(impressions), "user": identifier(spec.user)}
-            return await self._query.number("catalogue_distinct_users", fragments)
+            return await self._number("catalogue_distinct_users", fragments)
         if not impressions.analysed:
             return None
         asked = {
@@ -296,8 +221,57 @@ class ProbeSuite:
             "column": spec.user,
             "estimated_rows": impressions.estimated_rows,
         }
-        rows = await self._query.demand("catalogue_tracked_users", asked)
+        rows = await self._facts_of("catalogue_tracked_users", asked)
         return int(rows[0].tracked_users) if rows else None
+
+    async def _number(
+        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
+    ) -> int | None:
+        """The number that the statement returns; None where it is refused."""
+        answer = await self._ask(statement, fragments, parameters)
+        return None if isinstance(answer, Refusal) else int(answer[0][0])
+
+    async def _refusals(
+        self,
+        statement: str,
+        asked: Mapping[str, Fragments],
+        *,
+        but: frozenset[str] = frozenset(),
+    ) -> dict[str, Refusal]:
+        """Why PostgreSQL refuses the statement, by subject; each is asked for no row.
+
+        A SQLSTATE of `but` says nothing about the subject and is left out.
+        """
+        refused = {}
+        for subject, fragments in asked.items():
+            answer = await self._ask(statement, fragments, {"none": 0})
+            if isinstance(answer, Refusal) and answer.sqlstate not in but:
+                refused[subject] = answer
+        return refused
+
+    async def _ask(
+        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
+    ) -> Answers | Refusal:
+        """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
+        savepoint = await self._connection.begin_nested()
+        try:
+            await self._facts_of("catalogue_patience", {"milliseconds": self._milliseconds})
+            return await self._run(render("checks", statement, fragments), parameters)
+        except DBAPIError as refused:
+            if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
+                raise
+            message = refused.orig.diag.message_primary or str(refused.orig)
+            return Refusal(refused.orig.sqlstate or "", message.rstrip("."))
+        finally:
+            if savepoint.is_active:
+                await savepoint.rollback()
+
+    async def _facts_of(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
+        """The rows of a SELECT on the catalogue, which no role is refused."""
+        return await self._run(render("checks", statement, {}), parameters)
+
+    async def _run(self, text: str, parameters: Parameters) -> Answers:
+        return (await self._connection.exec_driver_sql(text, dict(parameters))).all()
 
 
 def _filter(key: str, where: str | None, refused: Mapping[str, Refusal]) -> sql.Composable:

@@ -10,7 +10,7 @@ from checks.doctor.input import (
     TABLES,
     DoctorInput,
     KeyComparison,
-    found_tables,
+    about,
     impressions_table,
     key_comparisons,
 )
@@ -22,7 +22,7 @@ _PARTITIONED_NOT_VALID = 180000  # the first server that adds a NOT VALID key th
 
 def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
     """Batches and counts walk the ids in order."""
-    for role, relation in found_tables(given.facts):
+    for role, relation in given.facts.found:
         for name in role.ids:
             column = relation.columns.get(name)
             if column is None or column.orderable:
@@ -46,11 +46,9 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
             yield _differing(comparison)
 
 
-def pair_is_not_null(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_table)
+def pair_is_not_null(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A null in the pair belongs to nobody, and the unique index lets any number of them in."""
-    impressions = impressions_table(given.facts)
-    if impressions is None:
-        return
     for name in (given.spec.impressions.user, given.spec.impressions.artwork):
         if impressions.columns[name].not_null:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,32 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.catalogue import read_catalogue
 from checks.citus import rules as citus
 from checks.doctor import (
+    access,
     advice,
-    missing_objects,
-    privileges,
     references,
     time_zones,
     uniqueness,
     writability,
 )
 from checks.doctor.findings import Examination, Finding, Severity
-from checks.doctor.input import DoctorInput
-from checks.doctor.probes import ProbeSuite, SavepointQuery
+from checks.doctor.input import DoctorInput, Rule
+from checks.doctor.probes import ProbeSuite
 from checks.spec import CatalogueSpec, PoolsSpec
 
-Rule = Callable[[DoctorInput], Iterator[Finding]]
-
 RULES: tuple[Rule, ...] = (
-    missing_objects.missing_tables,
-    missing_objects.missing_columns,
+    access.missing_tables,
+    access.missing_columns,
     citus.connected_to_the_coordinator,
-    privileges.tables_are_readable,
-    privileges.all_rows_are_visible,
+    access.tables_are_readable,
+    access.all_rows_are_visible,
     time_zones.moments_are_moments,
     references.keys_are_orderable,
     references.keys_are_comparable,
     time_zones.timezone_is_known,
-    missing_objects.filters_run,
+    access.filters_run,
     uniqueness.ids_are_unique,
     writability.server_takes_writes,
     writability.impressions_are_a_table,
@@ -48,9 +44,9 @@ RULES: tuple[Rule, ...] = (
     writability.defaults_fill_columns,
     writability.written_columns_are_writable,
     writability.no_rules,
-    privileges.impressions_are_insertable,
-    privileges.sequences_are_usable,
-    privileges.state_schema_is_possible,
+    access.impressions_are_insertable,
+    access.sequences_are_usable,
+    access.state_schema_is_possible,
     writability.inserts_stay_unnoticed,
     time_zones.defaults_tell_the_same_time,
     time_zones.zoneless_moments,
@@ -87,7 +83,6 @@ async def examine(
     each question that reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
-    query = SavepointQuery(connection, patience)
-    evidence = await ProbeSuite(query, facts, state_schema).gather()
+    evidence = await ProbeSuite(connection, facts, state_schema, patience).gather()
     given = DoctorInput(facts=facts, pools=pools, evidence=evidence, state_schema=state_schema)
     return Examination(findings=judge(given), catalogue=facts.catalogue)

@@ -20,7 +20,7 @@ from checks.doctor.input import (
     Answer,
     DoctorInput,
     Rows,
-    found_tables,
+    about,
     impressions_table,
     impressions_with_pair,
 )
@@ -32,15 +32,13 @@ _CONSEQUENCE = (
 )
 
 
-def pair_is_unique(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_table)
+def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """ON CONFLICT (user, artwork) needs a unique index: valid, immediate, whole, on plain columns.
 
     A deferrable one is an error even beside a good one: PostgreSQL infers both as arbiters, and
     refuses.
     """
-    impressions = impressions_table(given.facts)
-    if impressions is None:
-        return
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
     proven = impressions.unique_on(user, artwork) is not None
     if impressions.inherited_by:
@@ -174,7 +172,7 @@ def _inherited(impressions: Relation) -> Finding:
 
 def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     """An id that is there twice is counted twice; one that is null can't be healed."""
-    for role, relation in found_tables(given.facts):
+    for role, relation in given.facts.found:
         name = role.ids[0]
         if role.key == "impressions" or name not in relation.columns:
             continue
@@ -185,11 +183,9 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
             yield _unproven_ids(relation, name, rows)
 
 
-def other_uniqueness(given: DoctorInput) -> Iterator[Finding]:
+@about(impressions_with_pair)
+def other_uniqueness(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A unique index that a second impression of the same user, artwork or moment violates."""
-    impressions = impressions_with_pair(given.facts)
-    if impressions is None:
-        return
     spec = given.spec.impressions
     pair, written = {spec.user, spec.artwork}, {spec.user, spec.artwork, spec.viewed_at}
     for index in impressions.indexes:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checks.doctor.access import similar
 from checks.doctor.ddl import quoted, show_triggers, table
 from checks.doctor.findings import Finding, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput
-from checks.doctor.missing_objects import similar
+from checks.doctor.input import TABLES, DoctorInput, about, any_impressions
 from checks.relations import Column, Relation
 
 
-def impressions_are_a_table(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def impressions_are_a_table(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A view or a foreign table will do for reading only."""
-    impressions = given.facts.impressions
-    if impressions is None or impressions.kind in TABLES:
+    if impressions.kind in TABLES:
         return
     yield healing_error(
         "impressions_not_a_table",
@@ -52,10 +52,10 @@ def server_takes_writes(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def no_rules(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def no_rules(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """ON CONFLICT is refused by a table with INSERT or UPDATE rules."""
-    impressions = given.facts.impressions
-    if impressions is None or impressions.kind not in TABLES or not impressions.write_rules:
+    if impressions.kind not in TABLES or not impressions.write_rules:
         return
     yield healing_error(
         "write_rules",
@@ -69,11 +69,9 @@ def no_rules(given: DoctorInput) -> Iterator[Finding]:
     )
 
 
-def inserts_stay_unnoticed(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """Triggers and publications tell others about views that never happened."""
-    impressions = given.facts.impressions
-    if impressions is None:
-        return
     if impressions.insert_triggers:
         yield warning(
             "insert_triggers",
@@ -103,11 +101,9 @@ def inserts_stay_unnoticed(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def defaults_fill_columns(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def defaults_fill_columns(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """Each of `impressions.defaults`: a column that is there, and ours to fill, with what fits."""
-    impressions = given.facts.impressions
-    if impressions is None:
-        return
     for name, expression in given.spec.impressions.defaults.items():
         problem = _default_problem(given, impressions, name, expression)
         if problem is not None:
@@ -120,11 +116,10 @@ def defaults_fill_columns(given: DoctorInput) -> Iterator[Finding]:
             )
 
 
-def required_columns_are_filled(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A NOT NULL column without default that neither we nor the operator fill."""
-    impressions, spec = given.facts.impressions, given.spec.impressions
-    if impressions is None:
-        return
+    spec = given.spec.impressions
     filled = {spec.user, spec.artwork, spec.viewed_at, *spec.defaults}
     for column in impressions.columns.values():
         if not column.required or column.name in filled:
@@ -138,11 +133,10 @@ def required_columns_are_filled(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def written_columns_are_writable(given: DoctorInput) -> Iterator[Finding]:
+@about(any_impressions)
+def written_columns_are_writable(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A generated column among those that an impression is made of."""
-    impressions, spec = given.facts.impressions, given.spec.impressions
-    if impressions is None:
-        return
+    spec = given.spec.impressions
     for name in dict.fromkeys((spec.user, spec.artwork, spec.viewed_at)):
         column = impressions.columns.get(name)
         if column is not None and column.generated:

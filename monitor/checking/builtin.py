@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks import custom_sql, row_faults, supply
 from checks.judgement import Measurement, Threshold, Thresholds, at_least
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
@@ -34,24 +34,31 @@ def snapshot_checks(
         return CheckDefinition(name, check, _in_snapshot(measure, router, runtime), thresholds)
 
     checks = settings.checks
-    pool, supply = checks.pool_exhaustion, checks.artwork_supply
+    pool, artworks = checks.pool_exhaustion, checks.artwork_supply
     impossible = Thresholds(fail=NONE_AT_ALL)
     yield define(
-        "duplicate_impressions", checks.duplicate_impressions, duplicates.measure, impossible
+        "duplicate_impressions",
+        checks.duplicate_impressions,
+        row_faults.measure_duplicates,
+        impossible,
     )
-    yield define("orphan_impressions", checks.orphan_impressions, orphans.measure, impossible)
-    yield define("timestamps", checks.timestamps, timestamps.measure, Thresholds(warn=NONE_AT_ALL))
+    yield define(
+        "orphan_impressions", checks.orphan_impressions, row_faults.measure_orphans, impossible
+    )
+    yield define(
+        "timestamps", checks.timestamps, row_faults.measure_timestamps, Thresholds(warn=NONE_AT_ALL)
+    )
     yield define(
         "pool_exhaustion",
         pool,
-        partial(pool_exhaustion.measure, minimum=pool.minimum),
+        partial(supply.measure_pool, minimum=pool.minimum),
         Thresholds(warn=at_least(pool.warn), fail=at_least(pool.fail)),
     )
     yield define(
         "artwork_supply",
-        supply,
-        artwork_supply.measure,
-        Thresholds(warn=_at_age(supply.warn), fail=_at_age(supply.fail)),
+        artworks,
+        supply.measure_supply,
+        Thresholds(warn=_at_age(artworks.warn), fail=_at_age(artworks.fail)),
     )
     for one in checks.sql:
         measure = partial(custom_sql.measure, query=one.query)

@@ -10,10 +10,10 @@ from typing import Annotated
 import psycopg
 import typer
 
-from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks import custom_sql, row_faults, supply
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks
 from checks.judgement import MAX_EVIDENCE
 from checks.recording_rate import queries
@@ -26,6 +26,14 @@ from monitor.config import Settings
 from monitor.healing.statements import Part
 from monitor.runtime import Runtime, build, census_form_sentence
 from monitor.state.runs import RunKind
+
+BUILTIN_SQL = (
+    row_faults.duplicates_sql,
+    row_faults.orphans_sql,
+    row_faults.timestamps_sql,
+    supply.pool_sql,
+    supply.supply_sql,
+)
 
 
 def sql(
@@ -112,8 +120,8 @@ def check_statements(runtime: Runtime) -> dict[str, str]:
     catalogue, settings = runtime.catalogue, runtime.settings
     pools = settings.pools_spec()
     found: dict[str, str] = {}
-    for check in (duplicates, orphans, timestamps, pool_exhaustion, artwork_supply):
-        found |= check.statements(catalogue, pools)
+    for write in BUILTIN_SQL:
+        found |= write(catalogue, pools)
     found |= queries.statements(catalogue, pools, runtime.state.state_schema)
     found |= {one.name: custom_sql.statement(one.query) for one in settings.checks.sql}
     return found
@@ -122,9 +130,8 @@ def check_statements(runtime: Runtime) -> dict[str, str]:
 def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
     interval = settings.checks.recording_rate.every or timedelta(minutes=5)
     return {
-        **timestamps.parameters(cutoffs),
-        **pool_exhaustion.parameters(cutoffs, settings.checks.pool_exhaustion.minimum),
-        **artwork_supply.parameters(cutoffs),
+        **row_faults.fault_parameters(cutoffs),
+        **supply.pool_parameters(cutoffs, settings.checks.pool_exhaustion.minimum),
         "evidence": MAX_EVIDENCE,
         "rows": 2,
         "none": "(null)",

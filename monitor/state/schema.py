@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.citus.cluster import is_hashed_by, read_ledger
+from checks.citus.cluster import read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
 from checks.statements import Fragments, raw, render
@@ -106,7 +106,7 @@ async def spread_ledger(
     """
     if not await ledger_is_apart(connection, catalogue, state_schema):
         return False
-    _, found = await read_ledger(connection, state_schema)
+    found = (await read_ledger(connection, state_schema)).distribution
     if found is not None:
         await connection.exec_driver_sql(_ledger_call("undistribute_table({})", state_schema))
     await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
@@ -120,13 +120,13 @@ async def ledger_is_apart(
     beside = catalogue.impressions.distribution
     if catalogue.cluster is None or beside is None or not ledger_is_spread(catalogue):
         return False
-    _, found = await read_ledger(connection, state_schema)
+    found = (await read_ledger(connection, state_schema)).distribution
     return found is None or found.colocation != beside.colocation
 
 
 def ledger_is_spread(catalogue: Catalogue) -> bool:
     """Whether the ledger belongs into shards."""
-    return is_hashed_by(catalogue.impressions, catalogue.spec.impressions.user)
+    return catalogue.impressions.is_hashed_by(catalogue.spec.impressions.user)
 
 
 def spread_statement(catalogue: Catalogue, state_schema: str) -> str:

@@ -17,7 +17,7 @@ from checks.census import (
     exact_forms,
     take_census,
 )
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.spec import Cutoffs, PoolsSpec
 from tests.support.anti_join import anti_join
 from tests.support.databases import EMPTY, cloned

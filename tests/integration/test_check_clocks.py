@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, pool_exhaustion, timestamps
+from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
@@ -64,7 +64,9 @@ async def found(
 ) -> dict[str, float]:
     """The kinds of impossible times, those that were not found left out."""
     async with shown(url, created, viewed, stored) as (connection, catalogue):
-        measured = await timestamps.measure(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
+        measured = await row_faults.measure_timestamps(
+            connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
+        )
     return {kind: count for kind, count in measured.numbers.items() if count}
 
 
@@ -138,7 +140,7 @@ async def test_the_pool_begins_where_the_census_begins_it(
     now = datetime(2025, 11, 2, 0, 50, tzinfo=UTC)
     async with shown(url, created) as (connection, catalogue):
         await run(connection, "INSERT INTO user_art_impressions VALUES ('u', 'gone', now())")
-        measured = await pool_exhaustion.measure(
+        measured = await supply.measure_pool(
             connection, catalogue, POOLS, Cutoffs.at(now, POOLS), minimum=1
         )
     assert measured.value == (0 if unseen else 1)
@@ -147,9 +149,7 @@ async def test_the_pool_begins_where_the_census_begins_it(
 async def test_the_newest_artwork_is_as_old_as_its_clock_is_read(url: str) -> None:
     now = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)  # 02:30, for the second time
     async with shown(url, "2025-10-26 02:20") as (connection, catalogue):
-        measured = await artwork_supply.measure(
-            connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
-        )
+        measured = await supply.measure_supply(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
     assert measured.value == 600
     assert measured.evidence == (
         {"artwork_id": "a", "created_at": "2025-10-26T01:20:00.000000+00:00"},
@@ -166,8 +166,6 @@ async def test_an_artwork_a_few_minutes_ahead_is_new_and_not_of_the_future(
 ) -> None:
     now = datetime(2025, 6, 1, 12, tzinfo=UTC)  # 14:00
     async with shown(url, created) as (connection, catalogue):
-        measured = await artwork_supply.measure(
-            connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
-        )
+        measured = await supply.measure_supply(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
     assert measured.value == age
     assert ("no artwork" in measured.message) == math.isinf(age)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
+from checks import row_faults, supply
 from checks.judgement import MAX_EVIDENCE
 from checks.spec import Cutoffs
 from tests.support.databases import EMPTY, cloned
@@ -59,8 +59,8 @@ async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
         asked = (connection, opened.catalogue, gallery.pools, cutoffs)
-        doubled = await duplicates.measure(*asked)
-        orphaned = await orphans.measure(*asked)
+        doubled = await row_faults.measure_duplicates(*asked)
+        orphaned = await row_faults.measure_orphans(*asked)
     times = Counter(view for view in gallery.views if None not in view)
     several = {pair: count for pair, count in times.items() if count > 1}
     assert (doubled.skipped is not None) == opened.hall.strict
@@ -97,7 +97,9 @@ async def test_impossible_times_are_counted_as_in_plain_python(
     async with opened.hanging(gallery) as connection:
         moved = {(key(user), key(piece)): moment for (user, piece), moment in viewed.items()}
         await set_viewed(connection, opened.catalogue, moved)
-        found = await timestamps.measure(connection, opened.catalogue, gallery.pools, cutoffs)
+        found = await row_faults.measure_timestamps(
+            connection, opened.catalogue, gallery.pools, cutoffs
+        )
     expected = impossible_times(gallery, opened, viewed)
     assert found.numbers == expected
     assert found.value == sum(expected.values())
@@ -156,7 +158,7 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
     minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
-        found = await pool_exhaustion.measure(
+        found = await supply.measure_pool(
             connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
         )
     reckoning = reckon(gallery, opened.hall)
@@ -196,7 +198,7 @@ async def test_the_supply_is_as_old_as_the_newest_artwork(
     gallery = data.draw(galleries(hall))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.hanging(gallery) as connection:
-        found = await artwork_supply.measure(connection, opened.catalogue, gallery.pools, cutoffs)
+        found = await supply.measure_supply(connection, opened.catalogue, gallery.pools, cutoffs)
     now = micros(gallery.now)
     ages = [now - moment for p in gallery.pieces if (moment := born(p, hall, now)) is not None]
     assert found.value is not None

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from checks import artwork_supply, duplicates, orphans, pool_exhaustion, timestamps
+from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.judgement import Measurement
 from checks.relations import Catalogue
@@ -69,38 +69,38 @@ _BY_CREATION = ("art_sessions_created_at_idx",)
 async def _exhaustion(
     connection: AsyncConnection, catalogue: Catalogue, cutoffs: Cutoffs
 ) -> Measurement:
-    return await pool_exhaustion.measure(connection, catalogue, POOLS, cutoffs, minimum=5)
+    return await supply.measure_pool(connection, catalogue, POOLS, cutoffs, minimum=5)
 
 
 CASES = (
     Case(
         "duplicates, an index on (user, artwork)",
-        lambda c, catalogue, b: duplicates.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: row_faults.measure_duplicates(c, catalogue, POOLS, b),
         indexes=(("pairs",),),
         change=f"{_NOT_UNIQUE}; CREATE INDEX pairs ON user_art_impressions (user_id, artwork_id)",
     ),
     Case(
         "duplicates, an index on (artwork, user)",
-        lambda c, catalogue, b: duplicates.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: row_faults.measure_duplicates(c, catalogue, POOLS, b),
         indexes=(("pairs",),),
         change=f"{_NOT_UNIQUE}; CREATE INDEX pairs ON user_art_impressions (artwork_id, user_id)",
     ),
     Case(
         "orphans",
-        lambda c, catalogue, b: orphans.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: row_faults.measure_orphans(c, catalogue, POOLS, b),
         indexes=(_BY_USER, _BY_ARTWORK),
         change=_LOOSE,
         scans=("users", "art_sessions"),
     ),
     Case(
         "timestamps",
-        lambda c, catalogue, b: timestamps.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: row_faults.measure_timestamps(c, catalogue, POOLS, b),
         indexes=(("user_art_impressions_viewed_at_idx",), _BY_CREATION),
         scans=("art_sessions", "user_art_impressions"),
     ),
     Case(
         "timestamps, an index on (artwork, viewed_at)",
-        lambda c, catalogue, b: timestamps.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: row_faults.measure_timestamps(c, catalogue, POOLS, b),
         indexes=(("views",),),
         change="CREATE INDEX views ON user_art_impressions (artwork_id, viewed_at)",
         scans=("art_sessions",),
@@ -127,7 +127,7 @@ CASES = (
     ),
     Case(
         "supply",
-        lambda c, catalogue, b: artwork_supply.measure(c, catalogue, POOLS, b),
+        lambda c, catalogue, b: supply.measure_supply(c, catalogue, POOLS, b),
         indexes=(_BY_CREATION,),
     ),
 )
@@ -194,7 +194,7 @@ async def test_the_supply_reads_the_end_of_the_index_and_no_more(url: str) -> No
         cutoffs = Cutoffs.at(now, POOLS)
         (plan,) = await plans_of(
             connection,
-            lambda: artwork_supply.measure(connection, catalogue, POOLS, cutoffs),
+            lambda: supply.measure_supply(connection, catalogue, POOLS, cutoffs),
         )
     (scan,) = [node for node in plan.walk() if node.index == "art_sessions_created_at_idx"]
     assert scan.backward

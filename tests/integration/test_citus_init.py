@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.relations import Engine
 from monitor.cli.sql import forced, statements
 from monitor.database import on_nodes, set_local

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from checks import duplicates, orphans, pool_exhaustion, timestamps
-from checks.artwork_supply import statements as supply_statements
+from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.fragments import fragments, moment
 from checks.recording_rate import queries
 from checks.relations import Catalogue, Engine
@@ -77,9 +76,14 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
         "checks", "plan_young_users", {**names, "user_created": moment(created, "UTC")}
     )
     found |= {name: render("checks", name, names) for name in ("user_census", "explain_pair")}
-    for check in (duplicates, orphans, timestamps, pool_exhaustion):
-        found |= check.statements(catalogue, pools)
-    found |= supply_statements(catalogue, pools)
+    for write in (
+        row_faults.duplicates_sql,
+        row_faults.orphans_sql,
+        row_faults.timestamps_sql,
+        supply.pool_sql,
+    ):
+        found |= write(catalogue, pools)
+    found |= supply.supply_sql(catalogue, pools)
     found |= {
         name: text
         for name, text in queries.statements(catalogue, pools, "conservator").items()

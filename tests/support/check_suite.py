@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import artwork_supply, custom_sql, duplicates, orphans, pool_exhaustion, timestamps
+from checks import custom_sql, row_faults, supply
 from checks.judgement import (
     Comparison,
     Measurement,
@@ -62,11 +62,11 @@ class Suite:
         """Each check's measurement."""
         asked = (connection, self.catalogue, self.pools, cutoffs)
         running: dict[str, Awaitable[Measurement]] = {
-            "duplicate_impressions": duplicates.measure(*asked),
-            "orphan_impressions": orphans.measure(*asked),
-            "timestamps": timestamps.measure(*asked),
-            "pool_exhaustion": pool_exhaustion.measure(*asked, minimum=self.minimum),
-            "artwork_supply": artwork_supply.measure(*asked),
+            "duplicate_impressions": row_faults.measure_duplicates(*asked),
+            "orphan_impressions": row_faults.measure_orphans(*asked),
+            "timestamps": row_faults.measure_timestamps(*asked),
+            "pool_exhaustion": supply.measure_pool(*asked, minimum=self.minimum),
+            "artwork_supply": supply.measure_supply(*asked),
             "own": custom_sql.measure(*asked, query=self.query),
         }
         return {name: await measured for name, measured in running.items()}

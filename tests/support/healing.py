@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from checks.citus.cluster import on_citus
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction

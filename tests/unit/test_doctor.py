@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from checks.catalogue import Facts, parse_name
+from checks.doctor.access import similar
 from checks.doctor.ddl import create_index
 from checks.doctor.findings import Blocks, Examination, Severity, advice, error, healing_error
 from checks.doctor.input import Answer, DoctorInput, Evidence, Refusal, Rows, Surroundings
-from checks.doctor.missing_objects import similar
 from checks.doctor.rules import judge
 from checks.errors import CatalogueError
 from checks.relations import Column, ForeignKey, Index, Kind, Relation

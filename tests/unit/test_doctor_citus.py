@@ -8,12 +8,19 @@ from dataclasses import replace
 import pytest
 
 from checks.catalogue import Facts
-from checks.citus.cluster import LEDGER, engine_of, on_citus
-from checks.citus.distribution import Cluster, Distribution, DistributionMethod, parse_distribution
+from checks.citus.cluster import (
+    LEDGER,
+    Cluster,
+    Distribution,
+    DistributionMethod,
+    Ledger,
+    parse_distribution,
+)
+from checks.citus.forms import on_citus
 from checks.doctor.findings import Blocks, Examination
-from checks.doctor.input import DoctorInput, Evidence, Ledger
+from checks.doctor.input import DoctorInput, Evidence
 from checks.doctor.rules import judge
-from checks.relations import Engine, Index, Relation
+from checks.relations import Engine, Index, Relation, engine_of
 from checks.spec import PoolsSpec
 from tests.unit.test_doctor import AROUND, FACTS, index
 

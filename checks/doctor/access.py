@@ -1,0 +1,216 @@
+"""What the configuration names and the database lacks, and what the role may not do.
+
+Tables, columns, what filters read; a missing privilege is named with the GRANT that gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+
+from checks.catalogue import parse_name
+from checks.doctor.ddl import columns, quoted, table
+from checks.doctor.findings import Finding, error, healing_error, warning
+from checks.doctor.input import TABLES, DoctorInput
+from checks.relations import Relation
+from checks.spec import TableRole
+
+_ALIKE = 0.6  # difflib's own idea of a close match
+_SUGGESTIONS = 3
+_NO_PRIVILEGE = "42501"
+
+
+def missing_tables(given: DoctorInput) -> Iterator[Finding]:
+    """No relation under the configured name."""
+    for role, relation in given.facts.tables:
+        if relation is None:
+            yield _missing_table(given, role)
+
+
+def missing_columns(given: DoctorInput) -> Iterator[Finding]:
+    """A configured column that its table lacks. `impressions.defaults` has a rule of its own."""
+    for role, relation in given.facts.found:
+        for name in role.read:
+            if name not in relation.columns:
+                yield _missing_column(role, relation, name)
+
+
+def filters_run(given: DoctorInput) -> Iterator[Finding]:
+    """A `where` that PostgreSQL refuses; a lack of table privileges is reported as just that."""
+    for role, relation in given.facts.found:
+        setting = f"catalog.{role.key}.where"
+        refusal = given.evidence.filters.get(setting)
+        if refusal is None or (refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select):
+            continue
+        yield error(
+            "filter_refused",
+            setting,
+            problem=f"PostgreSQL refuses the filter {role.where!r}: {refusal.message}.",
+            consequence="Nothing can be counted or healed with it.",
+            remedy=(
+                f"{setting}: <an SQL condition over the columns of {relation.schema}."
+                f"{relation.name} alone>"
+            ),
+        )
+
+
+def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
+    """SELECT on the columns that the statements name."""
+    for role, relation in given.facts.found:
+        if relation.can_select:
+            continue
+        names = [name for name in role.read if name in relation.columns]
+        yield error(
+            "no_select",
+            relation.configured,
+            problem=f"Role {given.facts.role} may not read {', '.join(names)}.",
+            consequence="Nothing can be counted or healed.",
+            remedy=_grant(given, relation, _reading(role, names)),
+        )
+
+
+def all_rows_are_visible(given: DoctorInput) -> Iterator[Finding]:
+    """Row-level security hides rows without an error."""
+    for _, relation in given.facts.found:
+        if not relation.row_security:
+            continue
+        yield error(
+            "row_security",
+            relation.configured,
+            problem=f"Row-level security applies to role {given.facts.role} there.",
+            consequence=(
+                "Rows may be hidden without an error: counts would be wrong, and impressions that "
+                "exist would look missing."
+            ),
+            remedy=f"ALTER ROLE {quoted(given.facts.role)} BYPASSRLS;",
+        )
+
+
+def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
+    """INSERT on the columns that are written, and the sequences behind their neighbours."""
+    for role, relation in given.facts.found:
+        if not role.written or relation.kind not in TABLES:
+            continue
+        if not relation.can_insert:
+            names = [name for name in role.written if name in relation.columns]
+            yield healing_error(
+                "no_insert",
+                relation.configured,
+                problem=f"Role {given.facts.role} may not insert {', '.join(names)}.",
+                consequence="Nothing can be backfilled.",
+                remedy=_grant(given, relation, f"INSERT {columns(*names)}"),
+            )
+        if not relation.can_delete:
+            yield warning(
+                "no_delete",
+                relation.configured,
+                problem=f"Role {given.facts.role} may not delete impressions.",
+                consequence="Backfills work, but `undo` can't take them back.",
+                remedy=_grant(given, relation, "DELETE"),
+            )
+
+
+def sequences_are_usable(given: DoctorInput) -> Iterator[Finding]:
+    """nextval() in a default runs as the inserting role; INSERT alone does not allow it."""
+    for sequence in given.evidence.forbidden_sequences:
+        yield healing_error(
+            "no_sequence_usage",
+            sequence,
+            problem=f"Role {given.facts.role} may not advance the sequence behind a default.",
+            consequence="Every insert of a backfill would fail.",
+            remedy=f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(given.facts.role)};",
+        )
+
+
+def state_schema_is_possible(given: DoctorInput) -> Iterator[Finding]:
+    """The service's own schema is there and usable, or may be created."""
+    around, role = given.evidence.surroundings, quoted(given.facts.role)
+    schema = quoted(given.state_schema)
+    if around.state_schema_exists and not around.can_use_state_schema:
+        yield healing_error(
+            "state_schema_unusable",
+            given.state_schema,
+            problem=f"Role {given.facts.role} may not use schema {given.state_schema}.",
+            consequence="The service can't keep its runs and its ledger, so nothing may be healed.",
+            remedy=f"GRANT USAGE ON SCHEMA {schema} TO {role};  -- conservator init --print-sql",
+        )
+    if not around.state_schema_exists and not around.can_create_schema:
+        yield healing_error(
+            "state_schema_missing",
+            given.state_schema,
+            problem=(
+                f"There is no schema {given.state_schema}, and role {given.facts.role} may not "
+                f"create one in database {around.database}."
+            ),
+            consequence="The service can't keep its runs and its ledger, so nothing may be healed.",
+            remedy=f"CREATE SCHEMA {schema} AUTHORIZATION {role};",
+        )
+
+
+def similar(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The names most like `wanted`, best first, whatever their capitals and underscores."""
+    rated = sorted(((_likeness(wanted, name), name) for name in names), key=lambda r: (-r[0], r[1]))
+    return tuple(name for likeness, name in rated if likeness >= _ALIKE)[:_SUGGESTIONS]
+
+
+def bare_name(name: str) -> str:
+    """The name without capitals, underscores and the like."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _likeness(left: str, right: str) -> float:
+    return SequenceMatcher(None, bare_name(left), bare_name(right)).ratio()
+
+
+def _missing_table(given: DoctorInput, role: TableRole) -> Finding:
+    _, wanted = parse_name(role.table)
+    by_name: dict[str, list[str]] = {}
+    for schema, name in given.evidence.relations:
+        by_name.setdefault(name, []).append(f"{_configurable(schema)}.{_configurable(name)}")
+    alike = [full for name in similar(wanted, by_name) for full in sorted(by_name[name])]
+    hint = f" Similar names there: {', '.join(alike)}." if alike else ""
+    return error(
+        "table_missing",
+        role.table,
+        problem=(
+            f"Role {given.facts.role} finds no table or view named {role.table} in database "
+            f"{given.evidence.surroundings.database}.{hint}"
+        ),
+        consequence="Nothing can be counted or healed without it.",
+        remedy=f"catalog.{role.key}.table: {alike[0] if alike else '<schema>.<table>'}",
+    )
+
+
+def _missing_column(role: TableRole, relation: Relation, name: str) -> Finding:
+    # The first where several settings name the same column.
+    setting = next(key for key, column in role.columns.items() if column == name)
+    alike = similar(name, relation.columns)
+    there = ", ".join(alike or tuple(relation.columns))
+    return error(
+        "column_missing",
+        f"{relation.configured}.{name}",
+        problem=(
+            f"{relation.kind.value.capitalize()} {relation.schema}.{relation.name} has no column "
+            f"{name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
+        ),
+        consequence="Nothing can be counted or healed without it.",
+        remedy=f"catalog.{role.key}.{setting}: {alike[0] if alike else '<column>'}",
+    )
+
+
+def _configurable(name: str) -> str:
+    """A part of a table name as config.yaml wants it: quoted only when dots or quotes are in it."""
+    return f'"{name.replace(chr(34), chr(34) * 2)}"' if set(name) & set('."') else name
+
+
+def _reading(role: TableRole, names: list[str]) -> str:
+    """Columns where we know them all; a filter may read any other."""
+    return "SELECT" if role.where is not None else f"SELECT {columns(*names)}"
+
+
+def _grant(given: DoctorInput, relation: Relation, privilege: str) -> str:
+    role = quoted(given.facts.role)
+    grant = f"GRANT {privilege} ON {table(relation)} TO {role};"
+    if relation.can_use_schema:
+        return grant
+    return f"GRANT USAGE ON SCHEMA {quoted(relation.schema)} TO {role};\n{grant}"

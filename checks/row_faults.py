@@ -1,0 +1,269 @@
+"""Rows that can't be right: duplicates, orphans, and times that can't be.
+
+duplicate_impressions  pairs with more than one impression: they make the census dearer, which has
+                       to fold them, and an undo or an upsert ambiguous
+orphan_impressions     impressions whose user or artwork is gone, or was never named: they inflate
+                       the total, and keep the census from its cheapest form
+timestamps             impressions viewed before their artwork existed, views and creations in the
+                       future, artworks without creation time: every age of them is wrong. An
+                       artwork that `catalog.artworks.where` leaves out is not looked at
+
+Each has a function for its statements, by name, parameters unbound, and one that measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.fragments import SKEW, first_moment, fragments, last_moment, not_long_before, table
+from checks.judgement import (
+    MAX_EVIDENCE,
+    NO_ID,
+    Measurement,
+    count_of,
+    interleave_evidence,
+    iso_utc,
+)
+from checks.relations import Catalogue, ForeignKey, Relation
+from checks.spec import Cutoffs, PoolsSpec
+from checks.statements import identifier, raw, render
+
+DUPLICATES = "duplicate_impressions"
+ORPHANS = "orphan_impressions"
+ORPHANS_BOTH = "orphan_impressions_both"
+FIRST_VIEWS = "timestamps_first_views"
+BEFORE_ARTWORK = "timestamps_before_artwork"
+FUTURE_IMPRESSIONS = "timestamps_future_impressions"
+FUTURE_ARTWORKS = "timestamps_future_artworks"
+UNDATED_ARTWORKS = "timestamps_undated_artworks"
+
+Rows = Sequence[Row[Any]]
+
+
+def fault_parameters(cutoffs: Cutoffs) -> dict[str, object]:
+    """What the statements of this module bind."""
+    return {"skew": SKEW, "future": cutoffs.now + SKEW, "evidence": MAX_EVIDENCE}
+
+
+def duplicates_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
+    """What `duplicate_impressions` asks."""
+    names = fragments(catalogue, pools)
+    spec = catalogue.spec.impressions
+    orders = {
+        index.columns[:2] for index in catalogue.impressions.indexes if index.serves_every_row
+    }
+    # PostgreSQL before 17 groups in the order that is written, whatever the index's is.
+    artwork_first = (spec.artwork, spec.user) in orders and (spec.user, spec.artwork) not in orders
+    keys = raw("i.{artwork}, i.{user}" if artwork_first else "i.{user}, i.{artwork}")
+    named = keys.format(user=names["user"], artwork=names["artwork"])
+    return {DUPLICATES: render("checks", DUPLICATES, {**names, "keys": named})}
+
+
+async def measure_duplicates(
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
+) -> Measurement:
+    """Count the surplus impressions: one a pair is right. Skipped where an index refuses them."""
+    spec = catalogue.spec.impressions
+    index = catalogue.impressions.unique_on(spec.user, spec.artwork)
+    if index is not None:
+        return Measurement(
+            value=None,
+            message=f"Impossible: the unique index {index.name} refuses duplicates.",
+            skipped=index.name,
+        )
+    asked = duplicates_sql(catalogue, pools)[DUPLICATES]
+    found = await _rows(connection, asked, cutoffs)
+    pairs, impressions = _total(found, "pairs"), _total(found, "impressions")
+    surplus = impressions - pairs
+    return Measurement(
+        value=surplus,
+        message=f"{count_of(surplus, 'surplus impression')} of {count_of(pairs, 'pair')}."
+        if surplus
+        else "No pair has more than one impression.",
+        numbers={"pairs": pairs, "impressions": impressions, "surplus": surplus},
+        evidence=tuple(_evidence(row) for row in found),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """One of the two references that an impression is made of."""
+
+    thing: str
+    column: str
+    target: Relation
+    target_id: str
+
+    @property
+    def statement(self) -> str:
+        return f"{ORPHANS}_{self.thing}"
+
+    def proof(self, catalogue: Catalogue) -> ForeignKey | None:
+        """The foreign key that makes orphans by this reference impossible, if there is one."""
+        key = catalogue.impressions.foreign_key_to(self.target, self.column, self.target_id)
+        return key if catalogue.impressions.columns[self.column].not_null else None
+
+
+def _references(catalogue: Catalogue) -> tuple[_Reference, _Reference]:
+    spec = catalogue.spec
+    return (
+        _Reference("user", spec.impressions.user, catalogue.users, spec.users.id),
+        _Reference("artwork", spec.impressions.artwork, catalogue.artworks, spec.artworks.id),
+    )
+
+
+def orphans_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
+    """What `orphan_impressions` asks; nothing about a reference that is proven."""
+    names = fragments(catalogue, pools)
+    unproven = [one for one in _references(catalogue) if one.proof(catalogue) is None]
+    found = {}
+    for one in unproven:
+        reference = {
+            "column": identifier(one.column),
+            "target": table(one.target),
+            "target_id": identifier(one.target_id),
+        }
+        found[one.statement] = render("checks", ORPHANS, {**names, **reference})
+    if len(unproven) > 1:
+        found[ORPHANS_BOTH] = render("checks", ORPHANS_BOTH, names)
+    return found
+
+
+async def measure_orphans(
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
+) -> Measurement:
+    """Count impressions with at least one reference to nobody. Skipped where keys refuse them."""
+    references = _references(catalogue)
+    proofs = [one.proof(catalogue) for one in references]
+    keys = [key.name for key in proofs if key is not None]
+    if len(keys) == len(references):
+        return Measurement(
+            value=None,
+            message=f"Impossible: the foreign keys {keys[0]} and {keys[1]} refuse orphans.",
+            skipped=", ".join(keys),
+        )
+    asked = orphans_sql(catalogue, pools)
+    found = {
+        one.thing: await _rows(connection, asked.get(one.statement), cutoffs) for one in references
+    }
+    impressions = {thing: _total(rows, "impressions") for thing, rows in found.items()}
+    missing = {thing: _total(rows, "missing") for thing, rows in found.items()}
+    value = sum(impressions.values())
+    if all(impressions.values()):
+        (both,) = await _rows(connection, asked[ORPHANS_BOTH], cutoffs)
+        value -= both[0]
+    gone = [count_of(number, thing) for thing, number in missing.items() if number]
+    return Measurement(
+        value=value,
+        message=f"{count_of(value, 'impression')} of {' and '.join(gone)} not there."
+        if value
+        else "Every impression has its user and its artwork.",
+        numbers={
+            **{f"impressions_without_{thing}": number for thing, number in impressions.items()},
+            **{f"missing_{thing}s": number for thing, number in missing.items()},
+        },
+        evidence=interleave_evidence(
+            [
+                [{f"{thing}_id": NO_ID if row.id is None else row.id} for row in rows]
+                for thing, rows in found.items()
+            ]
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _TimeFault:
+    """A kind of time that can't be, the statement that finds it, and its words in a sentence."""
+
+    name: str
+    statement: str
+    thing: str
+    words: str
+
+
+_TIME_FAULTS = (
+    _TimeFault(
+        "impressions_before_artwork",
+        BEFORE_ARTWORK,
+        "impression",
+        "viewed before the artwork existed",
+    ),
+    _TimeFault("impressions_in_future", FUTURE_IMPRESSIONS, "impression", "viewed in the future"),
+    _TimeFault("artworks_in_future", FUTURE_ARTWORKS, "artwork", "created in the future"),
+    _TimeFault("artworks_without_time", UNDATED_ARTWORKS, "artwork", "without creation time"),
+)
+
+
+def timestamps_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
+    """What `timestamps` asks; nothing that a NOT NULL makes impossible."""
+    spec = catalogue.spec
+    created = catalogue.artworks.columns[spec.artworks.created_at]
+    viewed = catalogue.impressions.columns[spec.impressions.viewed_at]
+    names = {
+        **fragments(catalogue, pools),
+        "first_created": first_moment(created, spec.timezone),
+        "first_viewed": first_moment(viewed, spec.timezone),
+        "last_viewed": last_moment(viewed, spec.timezone),
+        "may_be_created_in_future": not_long_before(created, spec.timezone, "future"),
+        "may_be_viewed_in_future": not_long_before(viewed, spec.timezone, "future"),
+    }
+    asked = [FIRST_VIEWS, BEFORE_ARTWORK, FUTURE_IMPRESSIONS, FUTURE_ARTWORKS]
+    if not created.not_null:
+        asked.append(UNDATED_ARTWORKS)
+    return {name: render("checks", name, names) for name in asked}
+
+
+async def measure_timestamps(
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
+) -> Measurement:
+    """Count the rows, of either table, with a time that can't be; each row once."""
+    asked = timestamps_sql(catalogue, pools)
+    (suspects,) = await _rows(connection, asked[FIRST_VIEWS], cutoffs)
+    if suspects[0] == 0:
+        del asked[BEFORE_ARTWORK]
+    found = {
+        fault: await _rows(connection, asked.get(fault.statement), cutoffs)
+        for fault in _TIME_FAULTS
+    }
+    numbers = {fault: _total(rows, "found") for fault, rows in found.items()}
+    parts = [
+        f"{count_of(number, fault.thing)} {fault.words}"
+        for fault, number in numbers.items()
+        if number
+    ]
+    return Measurement(
+        value=sum(numbers.values()),
+        message=f"{', '.join(parts)}." if parts else "Every time is one that can be.",
+        numbers={fault.name: number for fault, number in numbers.items()},
+        evidence=interleave_evidence(
+            [[{"kind": fault.name, **_evidence(row)} for row in found[fault]] for fault in found]
+        ),
+    )
+
+
+async def _rows(connection: AsyncConnection, statement: str | None, cutoffs: Cutoffs) -> Rows:
+    """What the statement finds; nothing where there is nothing to ask."""
+    if statement is None:
+        return ()
+    return (await connection.exec_driver_sql(statement, fault_parameters(cutoffs))).all()
+
+
+def _total(rows: Rows, name: str) -> int:
+    """The statement's total `name`, which stands in each row."""
+    return int(rows[0]._mapping[name]) if rows else 0
+
+
+def _evidence(row: Row[Any]) -> dict[str, str]:
+    """The ids and moments of a row."""
+    shown = {}
+    for name, value in row._mapping.items():
+        if name.endswith("_id"):
+            shown[name] = NO_ID if value is None else value
+        elif name.endswith("_at"):
+            shown[name] = iso_utc(value)
+    return shown

@@ -1,0 +1,126 @@
+"""What is left to show, and whether more comes.
+
+pool_exhaustion  users of the audience who have nearly nothing unseen left. A user's pool is what
+                 the app may still offer: fresh and storage, together with the artworks that would
+                 be one of these had the user not seen them. Unseen are those without an impression
+artwork_supply   how old the newest artwork is: it grows when generation has stopped
+
+Each has a function for its statements, by name, parameters unbound, and one that measures.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.citus.forms import form_of
+from checks.fragments import SKEW, counted_artworks, fragments, not_long_after, not_long_before
+from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
+from checks.relations import Catalogue
+from checks.spec import Cutoffs, PoolsSpec
+from checks.statements import compose, raw, render, template
+
+SUPPLY = "artwork_supply"
+
+
+def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
+    """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
+    names = dict(fragments(catalogue, pools))
+    names["distinct"] = raw("" if catalogue.pair_is_unique else "DISTINCT")
+    if catalogue.spec.users.created_at is None:
+        column = catalogue.artworks.columns[catalogue.spec.artworks.created_at]
+        since = not_long_before(column, catalogue.spec.timezone, "pool_since")
+        names["pool_artworks"] = counted_artworks(catalogue, since)
+    else:
+        # For a young user, any artwork may belong to the pool.
+        names["pool_artworks"] = names["counted_artworks"]
+    names["result"] = compose(template("checks", "pool_exhaustion_result"), names)
+    name = _pool_statement(catalogue)
+    return {name: render("checks", form_of(catalogue.engine, name), names)}
+
+
+def _pool_statement(catalogue: Catalogue) -> str:
+    if catalogue.spec.artworks.owner is not None:
+        return "pool_exhaustion_by_owner"
+    if catalogue.spec.users.created_at is not None:
+        return "pool_exhaustion_by_user_age"
+    return "pool_exhaustion"
+
+
+def pool_parameters(cutoffs: Cutoffs, minimum: int) -> dict[str, object]:
+    """What `pool_exhaustion` binds."""
+    before = cutoffs.created_before
+    return {
+        "legacy_until": cutoffs.legacy_until,
+        "created_before": before,
+        # Not legacy is: after the one or not before the other.
+        "pool_since": cutoffs.legacy_until if before is None else min(cutoffs.legacy_until, before),
+        "minimum": minimum,
+        "evidence": MAX_EVIDENCE,
+    }
+
+
+async def measure_pool(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    cutoffs: Cutoffs,
+    *,
+    minimum: int,
+) -> Measurement:
+    """Count the users of the audience with fewer than `minimum` unseen artworks in their pool.
+
+    `seen_share`, 0 to 1, is the share of all those pools that has been seen; it is left out where
+    they are empty. Evidence are the users with the least unseen.
+    """
+    (statement,) = pool_sql(catalogue, pools).values()
+    result = await connection.exec_driver_sql(statement, pool_parameters(cutoffs, minimum))
+    row = result.one()
+    numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}
+    seen = ""
+    if row.pool:
+        numbers["seen_share"] = row.seen / row.pool
+        seen = f" {numbers['seen_share']:.0%} of the pool has been seen."
+    return Measurement(
+        value=row.exhausted,
+        message=f"{row.exhausted:,} of {row.users:,} users have fewer than {minimum} unseen"
+        f" artworks.{seen}",
+        numbers=numbers,
+        evidence=tuple({"user_id": user} for user in row.worst),
+    )
+
+
+def supply_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
+    """What `artwork_supply` asks."""
+    spec = catalogue.spec
+    column = catalogue.artworks.columns[spec.artworks.created_at]
+    names = {
+        **fragments(catalogue, pools),
+        "may_be_created_by_now": not_long_after(column, spec.timezone, "future"),
+    }
+    return {SUPPLY: render("checks", SUPPLY, names)}
+
+
+async def measure_supply(
+    connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
+) -> Measurement:
+    """The age in seconds of the newest artwork that is not in the future; infinite without any."""
+    statement = supply_sql(catalogue, pools)[SUPPLY]
+    # An app server's clock may be a little ahead of the database's.
+    result = await connection.exec_driver_sql(statement, {"future": cutoffs.now + SKEW})
+    newest = result.one_or_none()
+    if newest is None or math.isinf(newest.created_at):
+        return Measurement(
+            value=math.inf,
+            message="There is no artwork with a creation time up to now:"
+            " none was ever generated, or catalog.artworks.where admits none.",
+        )
+    age = max(0.0, cutoffs.now.timestamp() - newest.created_at)
+    return Measurement(
+        value=age,
+        message=f"The newest artwork is {timedelta(seconds=round(age))} old.",
+        numbers={"newest_created_timestamp_seconds": newest.created_at},
+        evidence=({"artwork_id": newest.artwork_id, "created_at": iso_utc(newest.created_at)},),
+    )
