@@ -15,38 +15,30 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from exporters.prometheus.build import gauge, gauges
-from exporters.prometheus.census import census_families
-from exporters.prometheus.checks import check_families
-from exporters.prometheus.healing import healing_families
-from monitor.status import Status, StatusBoard
+from exporters.prometheus.build import Scrape
+from exporters.prometheus.metrics import EVERY_REPLICA, LEADER_ALONE, batch_durations
+from monitor.status import StatusBoard
 
 Clock = Callable[[], float]
 """The process's monotonic clock, in seconds."""
 
 
 class StatusCollector(Collector):
-    """The metrics of the current snapshot.
+    """The metrics of the current snapshot; `observe`: `healing.mode` is observe."""
 
-    Census, checks and healing come from the leader alone, so that sums over replicas are right.
-    `observe`: `healing.mode` is observe, which counts as suspended.
-    """
-
-    def __init__(
-        self, board: StatusBoard, *, observe: bool = False, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, board: StatusBoard, *, observe: bool, clock: Clock) -> None:
         self._board = board
         self._observe = observe
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from one snapshot."""
-        status, now = self._board.current, self._clock()
-        yield from service_families(status)
-        if status.leader:
-            yield from census_families(status, now)
-            yield from check_families(status, now)
-            yield from healing_families(status, observe=self._observe)
+        scrape = Scrape(self._board.current, self._clock(), self._observe)
+        leads = scrape.status.leader
+        for metric in (*EVERY_REPLICA, *(LEADER_ALONE if leads else ())):
+            yield from metric.families(scrape)
+        if leads:
+            yield batch_durations(scrape.status.counters)
 
 
 def create_registry(
@@ -68,19 +60,3 @@ def create_registry(
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
     return registry
-
-
-def service_families(status: Status) -> Iterator[Metric]:
-    """Build, leadership, database, configuration."""
-    yield from gauges(
-        "build_info",
-        "Always 1; the labels say which build this is.",
-        ("version", "revision"),
-        [((status.version, status.revision), 1)],
-    )
-    yield from gauge(
-        "leader", "1 while this replica leads: it alone checks and heals.", float(status.leader)
-    )
-    yield from gauge(
-        "database_up", "1 while the database answers this replica.", float(status.database_up)
-    )
