@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
-from monitor.checking.registry import CheckRegistry
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
+from monitor.checking.registry import STRUCTURE, CheckRegistry
 from monitor.checking.replica import ReplicaRouter
-from monitor.checking.structure import STRUCTURE
-from monitor.checking.tracker import CheckTracker
+from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.replicas.published import read_checks

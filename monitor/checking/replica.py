@@ -72,11 +72,6 @@ class ReplicaRouter:
         self._board = board
         self._max_lag = max_lag
 
-    @property
-    def primary_alone(self) -> bool:
-        """No replica is configured."""
-        return self._replica is self._primary
-
     async def read(self, work: Work[T], *, timeout: timedelta) -> tuple[T, str]:
         """What `work` finds, and why it was read on the primary although a replica is configured;
         empty where it was not.
@@ -84,7 +79,7 @@ class ReplicaRouter:
         `work` may be run twice. Raises what it raises, DatabaseUnavailableError where the primary
         can't be reached.
         """
-        if self.primary_alone:
+        if self._replica is self._primary:
             return await self._on_primary(work, timeout), ""
         position, problem = await self.look(timeout)
         if position is not None and not problem:
@@ -92,7 +87,8 @@ class ReplicaRouter:
                 async with snapshot(self._replica, timeout=timeout) as connection:
                     return await work(connection, position.now), ""
             except ConservatorError as error:
-                if not _falls_back(error):
+                away = isinstance(error, DatabaseUnavailableError)
+                if not away and sqlstate(error) != CONFLICT:
                     raise
                 problem = f"the replica gave up: {_of_the_replica(error)}"
                 self._say(problem)
@@ -172,10 +168,6 @@ class ReplicaRouter:
 def with_source_note(measured: Measurement, note: str) -> Measurement:
     """The same, with where it was read where that has to be said."""
     return replace(measured, message=f"{measured.message} {note}".strip())
-
-
-def _falls_back(error: ConservatorError) -> bool:
-    return isinstance(error, DatabaseUnavailableError) or sqlstate(error) == CONFLICT
 
 
 def _of_the_replica(error: ConservatorError) -> str:

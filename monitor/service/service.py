@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.relations import Catalogue
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings

@@ -27,18 +27,6 @@ _MAX_OBSERVED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with an expectation of the configuration."""
-
-    suite: str
-    number: int
-    """Its place in the suite, from 0."""
-    path: str
-    """`type`, or `kwargs.NAME`."""
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class Validated:
     """What became of a suite."""
 
