@@ -1,4 +1,4 @@
-"""Every metric of the snapshot, in the order in which it is exported.
+"""Every metric of the snapshot, in the order in which it is exported, and their registry.
 
 Totals and switches are there from the start; what is measured is absent until it was, and leaves
 once it is too old.
@@ -7,9 +7,20 @@ once it is too old.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from checks.judgement import Outcome
 from exporters.current import (
@@ -34,8 +45,10 @@ from monitor.policy.decision import REFUSALS
 from monitor.state import counters
 from monitor.state.runs import RunState
 from monitor.state.waits import WaitReason
-from monitor.status import CheckResult
+from monitor.status import CheckResult, StatusBoard
 
+Clock = Callable[[], float]
+"""The process's monotonic clock, in seconds."""
 REFUSAL_REASONS = tuple(code.value for code in REFUSALS)
 """Known beforehand, so exported at 0 from the start."""
 THROTTLE_REASONS = tuple(reason.value for reason in WaitReason)
@@ -251,3 +264,42 @@ def batch_durations(totals: counters.Counters) -> HistogramMetricFamily:
         ],
         sum_value=totals.get((counters.BATCH_SECONDS_SUM, ""), 0.0),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class StatusCollector(Collector):
+    """The metrics of the current snapshot: a scrape reads memory and never touches the database."""
+
+    board: StatusBoard
+    observe: bool
+    clock: Clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, from one snapshot."""
+        scrape = Scrape(self.board.current, self.clock(), self.observe)
+        leads = scrape.status.leader
+        for metric in (*EVERY_REPLICA, *(LEADER_ALONE if leads else ())):
+            yield from metric.families(scrape)
+        if leads:
+            yield batch_durations(scrape.status.counters)
+
+
+def create_registry(
+    board: StatusBoard,
+    *,
+    observe: bool = False,
+    clock: Clock = time.monotonic,
+    process: bool = True,
+) -> CollectorRegistry:
+    """A registry of our own with the snapshot's metrics, and with `process` Python's and /proc's.
+
+    Leave `process` out where the process ends before anyone looks, as in `check --textfile`.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    registry.register(StatusCollector(board, observe=observe, clock=clock))
+    if process:
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+    return registry
