@@ -53,15 +53,18 @@ class CheckRegistry:
         settings: Settings,
         board: StatusBoard,
         engine: AsyncEngine,
-        router: ReplicaRouter,
+        read_engine: AsyncEngine,
         worker: WorkerPool,
         runtime: CurrentRuntime,
         *,
         on_read: OnRead,
         keep: Keep = lambda result, at: None,
     ) -> None:
-        """`engine` is the primary's; `worker` is started when the first suite runs; `on_read` takes
-        the catalogue that the structure check has read; `keep` is told of every result."""
+        """`engine` is the primary's, and `read_engine` too where no replica is configured; `worker`
+        is started when the first suite runs; `on_read` takes the catalogue that the structure check
+        has read; `keep` is told of every result."""
+        max_lag = settings.healing.pace.max_replica_lag
+        router = ReplicaRouter(engine, read_engine, board, max_lag)
         self.runner = CheckRunner(settings, board)
         self.census = CensusCheck(settings, router, runtime, board, self.runner, keep)
         others = [

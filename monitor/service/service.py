@@ -18,7 +18,6 @@ from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
-from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
 from monitor.database import create_engine
 from monitor.loop.jobs import CANCEL_SECONDS, Jobs, cancel_and_wait
@@ -91,12 +90,11 @@ class Service:
         settings = self.settings
         self._scheduler = Scheduler()
         self._results = ResultQueue(self._leadership)
-        max_lag = settings.healing.pace.max_replica_lag
         self._registry = CheckRegistry(
             settings,
             self.board,
             self._engine,
-            ReplicaRouter(self._engine, self._read_engine, self.board, max_lag=max_lag),
+            self._read_engine,
             self._worker,
             self._runtime,
             on_read=self._catalogue_read,

@@ -33,7 +33,7 @@ def registry_of(
         settings,
         empty_board(),
         engine,
-        router_of(engine),
+        engine,
         worker,
         runtime,
         on_read=lambda _, __: None,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SAMPLES = 20
-"""Example rows of an expectation that is broken."""
+from checks.judgement import MAX_EVIDENCE
 
 _COUNTS = (
     "element_count",
@@ -47,7 +46,7 @@ def _result(raw: Mapping[str, Any]) -> dict[str, Any]:
     keys = found.get(_KEYS)
     if keys:
         result[_KEYS] = list(keys)
-        rows = (found.get(_ROWS) or ())[:SAMPLES]
+        rows = (found.get(_ROWS) or ())[:MAX_EVIDENCE]
         result[_ROWS] = [{key: row[key] for key in keys} for row in rows]
     raised = _raised_message(raw.get("exception_info") or {})
     return {

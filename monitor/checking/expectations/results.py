@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
+from checks.judgement import Measurement, Outcome
 from monitor.config import ExpectationsCheck, Severity
 
 NUMBER = "conservator_number"
@@ -111,7 +111,7 @@ def _unmet(severity: Severity, rows: float | None, observed: object) -> str:
 
 
 def _evidence(details: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
-    """Primary keys."""
+    """Primary keys; redaction has limited their number."""
     keys = details.get("unexpected_index_column_names") or ()
     rows = details.get("partial_unexpected_index_list") or ()
-    return tuple({key: str(row[key]) for key in keys} for row in rows[:MAX_EVIDENCE])
+    return tuple({key: str(row[key]) for key in keys} for row in rows)

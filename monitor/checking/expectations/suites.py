@@ -30,7 +30,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspe
 from sqlalchemy.exc import NoSuchTableError
 
 from checks.catalogue import parse_name
-from monitor.checking.expectations.redaction import SAMPLES, redacted
+from checks.judgement import MAX_EVIDENCE
+from monitor.checking.expectations.redaction import redacted
 from monitor.checking.expectations.results import NUMBER, Validated, check_results
 from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
@@ -170,7 +171,7 @@ def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationR
         suite,
         result_format={
             "result_format": "SUMMARY",
-            "partial_unexpected_count": SAMPLES,
+            "partial_unexpected_count": MAX_EVIDENCE,
             "unexpected_index_column_names": _primary_key(table),
             "return_unexpected_index_query": False,
         },
