@@ -25,8 +25,8 @@ from checks.recording_rate.queries import read_seeds, statements, take_sample
 from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.checking.builtin import snapshot_checks
 from monitor.checking.definition import CheckDefinition
+from monitor.checking.registry import snapshot_checks
 from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, database_now, snapshot
 from monitor.runtime import CurrentRuntime, build, inspect_catalogue

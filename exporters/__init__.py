@@ -2,7 +2,7 @@
 
 current      what of a snapshot is young enough to be shown as current
 timestamps   moments as text
-prometheus/  the collector, its registry and the metrics, by subject
+prometheus/  one table of the metrics, and their registry
 push/        the same metrics, pushed to a Pushgateway or an OpenTelemetry collector, or as a file
 http/        one table of routes; tokens, requests, responses, errors, OpenAPI
 page/        the page at /

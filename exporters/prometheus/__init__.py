@@ -1,12 +1,10 @@
-"""The metrics at /metrics. Each family's module turns a snapshot into metrics; none keeps state.
+"""The metrics at /metrics, made from a snapshot at each scrape; nothing keeps state.
 
-collector  the collector and its registry; the process's own metrics, exported by every replica
-build      gauges and counters from rows; nothing to say makes no family
-census     the four counts and the users
-checks     one set of series for each check
-healing    totals, switches, the run in progress
+metrics  every metric: name, meaning, labels, where its value comes from; and the registry, to
+         which every replica adds the process's own
+build    what a metric is; gauges and totals, plain, by check, by reason
 """
 
-from exporters.prometheus.collector import Clock, create_registry
+from exporters.prometheus.metrics import Clock, create_registry
 
 __all__ = ["Clock", "create_registry"]

@@ -1,51 +1,116 @@
-"""Metric families from plain rows."""
+"""What a metric is, and how its family is made from a snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from monitor.state.counters import Counters
+from checks.census import Census
+from exporters.current import current_census
+from monitor.status import CheckResult, Status
 
 PREFIX = "conservator_"
 
-Row = tuple[Sequence[str], float]
-"""Label values, in the order of the family's label names; and the value."""
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What is read at one moment."""
+
+    status: Status
+    now: float
+    """On the process's monotonic clock, in seconds."""
+    observe: bool
+    """`healing.mode` is observe, which counts as suspended."""
+
+    @property
+    def census(self) -> Census | None:
+        """The newest, unless it is too old."""
+        return current_census(self.status, self.now)
 
 
-def gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
-    """A gauge without labels; None: not measured, so no family."""
-    if value is not None:
-        yield GaugeMetricFamily(PREFIX + name, text, value=value)
+Row = tuple[tuple[str, ...], float | None]
+"""Label values, in the order of the metric's label names; and the value, None: not measured."""
 
 
-def gauges(name: str, text: str, labels: Sequence[str], rows: Iterable[Row]) -> Iterator[Metric]:
-    """A labelled gauge; without rows no family."""
-    family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    if family.samples:
-        yield family
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """One metric; `name` is without prefix, and of a total without `_total`."""
+
+    name: str
+    text: str
+    """Its meaning and its unit, as HELP says them."""
+    rows: Callable[[Scrape], Iterable[Row]]
+    labels: tuple[str, ...] = ()
+    is_total: bool = False
+
+    def families(self, scrape: Scrape) -> Iterator[Metric]:
+        """Its family; none where nothing was measured."""
+        kind = CounterMetricFamily if self.is_total else GaugeMetricFamily
+        family = kind(PREFIX + self.name, self.text, labels=self.labels)
+        for values, value in self.rows(scrape):
+            if value is not None:
+                family.add_metric(values, value)
+        if family.samples:
+            yield family
 
 
-def counter(name: str, text: str, counters: Counters) -> Iterator[Metric]:
-    """A total without labels, 0 until it was first added to."""
-    yield CounterMetricFamily(PREFIX + name, text, value=counters.get((name, ""), 0.0))
+def gauge(name: str, text: str, value: Callable[[Scrape], float | None]) -> MetricDefinition:
+    """A gauge without labels."""
+    return MetricDefinition(name, text, lambda scrape: [((), value(scrape))])
 
 
-def counters_by(
-    name: str, text: str, label: str, known: Iterable[str], counters: Counters
-) -> Iterator[Metric]:
-    """A total for each of the `known` label values, 0 until it was first added to."""
-    family = CounterMetricFamily(PREFIX + name, text, labels=(label,))
-    for value in known:
-        family.add_metric((value,), counters.get((name, value), 0.0))
-    if family.samples:
-        yield family
+def census_gauge(name: str, text: str, value: Callable[[Census], float | None]) -> MetricDefinition:
+    """A gauge of the newest census; gone once that is too old."""
+
+    def read(scrape: Scrape) -> float | None:
+        return None if scrape.census is None else value(scrape.census)
+
+    return gauge(name, text, read)
 
 
-def labels_of(name: str, counters: Counters) -> Iterator[str]:
-    """The labels under which anything was ever added to the total `name`."""
-    return (label for counted, label in counters if counted == name)
+def check_gauge(
+    name: str, text: str, value: Callable[[CheckResult, float], float | None]
+) -> MetricDefinition:
+    """A gauge for each check; `value` takes the check, and what time it is."""
+
+    def rows(scrape: Scrape) -> Iterator[Row]:
+        for check in scrape.status.checks.values():
+            yield (check.name,), value(check, scrape.now)
+
+    return MetricDefinition(name, text, rows, ("check",))
+
+
+def total(name: str, text: str) -> MetricDefinition:
+    """A total without labels."""
+    return _total(name, text, (), lambda _: ("",))
+
+
+def total_by_check(name: str, text: str) -> MetricDefinition:
+    """A total for each check that there is."""
+    return _total(name, text, ("check",), lambda status: status.checks)
+
+
+def total_by_reason(name: str, text: str, known: Iterable[str]) -> MetricDefinition:
+    """A total for each `known` reason, and for those that another version has counted."""
+
+    def reasons(status: Status) -> Iterable[str]:
+        counted = sorted(reason for counter, reason in status.counters if counter == name)
+        return dict.fromkeys((*known, *counted))
+
+    return _total(name, text, ("reason",), reasons)
+
+
+def _total(
+    name: str, text: str, labels: tuple[str, ...], values: Callable[[Status], Iterable[str]]
+) -> MetricDefinition:
+    """A total for each of `values`, 0 until it was first added to."""
+
+    def rows(scrape: Scrape) -> Iterator[Row]:
+        for value in values(scrape.status):
+            key = (value,) if labels else ()
+            yield key, scrape.status.counters.get((name, value), 0.0)
+
+    return MetricDefinition(name, text, rows, labels, is_total=True)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -152,28 +153,20 @@ async def _push_repeatedly(push: OtlpPush, every_seconds: float) -> None:
         await asyncio.sleep(every_seconds)
 
 
-async def _in_thread(work: Callable[[], None]) -> None:
+def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
     """`work` in a thread that nobody waits for when the process ends: a collector that does not
     answer must not hold a stop up."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+    done: Future[None] = Future()
 
     def run() -> None:
-        found: Exception | None = None
         try:
             work()
         except Exception as error:
-            found = error
-        with suppress(RuntimeError):  # the loop is gone
-            loop.call_soon_threadsafe(settle, found)
+            done.set_exception(error)
+        else:
+            done.set_result(None)
 
+    # Nobody who stops waiting can call the thread off.
+    done.set_running_or_notify_cancel()
     threading.Thread(target=run, name="otlp", daemon=True).start()
-    await done
+    return asyncio.wrap_future(done)

@@ -20,8 +20,7 @@ from checks.relations import Engine
 from checks.spec import Cutoffs
 from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter
-from monitor.checking.runner import CheckRunner, judged
-from monitor.checking.tracker import CheckTracker, Keep
+from monitor.checking.runner import CheckRunner, CheckTracker, Keep
 from monitor.config import Settings
 from monitor.replicas.published import users_interval
 from monitor.runtime import CurrentRuntime
@@ -87,7 +86,7 @@ class CensusCheck:
         if self.newest and self.newest[0].as_of == census.as_of:
             return
         self._remember(census, None, age_seconds)
-        found = judged(self.tracker.definition, (self._measurement(census, ""),), 0.0)
+        found = self.tracker.definition.judged((self._measurement(census, ""),), 0.0)
         self.tracker.publish(found, age_seconds=age_seconds)
 
     async def measure(self, timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:

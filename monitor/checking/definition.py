@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.judgement import Comparison, Measurement, Outcome, Threshold, Thresholds
+from checks.judgement import Comparison, Measurement, Outcome, Threshold, Thresholds, judge
 from monitor.config import Check
 from monitor.status import CheckFacts
 
@@ -52,6 +52,12 @@ class CheckDefinition:
     def rows(self) -> Mapping[str, CheckFacts]:
         """By name, what is shown of each result beside it; the check's own comes first."""
         return {self.name: self.facts or facts(self.settings, self.thresholds), **self.parts}
+
+    def judged(self, measured: tuple[Measurement, ...], seconds: float) -> tuple[Measurement, ...]:
+        """The same with their outcomes; the run took `seconds`."""
+        own, *parts = measured
+        seconds = seconds if own.seconds is None else own.seconds
+        return (replace(own, outcome=judge(own, self.thresholds), seconds=seconds), *parts)
 
     def failed(self, message: str, seconds: float | None) -> tuple[Measurement, ...]:
         """What a run that could not be evaluated says of every row."""

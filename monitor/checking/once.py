@@ -14,12 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
-from monitor.checking.registry import CheckRegistry
-from monitor.checking.replica import ReplicaRouter
-from monitor.checking.structure import STRUCTURE
-from monitor.checking.tracker import CheckTracker
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
+from monitor.checking.registry import STRUCTURE, CheckRegistry
+from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.replicas.published import read_checks
@@ -74,10 +72,8 @@ async def _check(
             database_up=True,
         )
     )
-    max_lag = settings.healing.pace.max_replica_lag
-    router = ReplicaRouter(engine, read_engine, board, max_lag=max_lag)
     registry = CheckRegistry(
-        settings, board, engine, router, worker, runtime, on_read=lambda _, __: None
+        settings, board, engine, read_engine, worker, runtime, on_read=lambda _, __: None
     )
     started = time.perf_counter()
     examination = await inspect_catalogue(engine, settings)

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -52,109 +53,91 @@ LEAST_SAMPLE = timedelta(minutes=1)
 half of that has passed. Ten weeks of seconds would be six million rows."""
 
 
+@dataclass(frozen=True)
 class RecordingRateCheck:
     """Takes the samples of one process, and judges them."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        engine: AsyncEngine,
-        router: ReplicaRouter,
-        runtime: CurrentRuntime,
-    ) -> None:
-        """`engine` is the primary's, where the samples are kept."""
-        check = settings.checks.recording_rate
-        self._check = check
-        self._engine = engine
-        self._router = router
-        self._runtime = runtime
-        self._limits = Limits(check.warn, check.fail)
-        self._zone = ZoneInfo(settings.catalog.timezone)
-        nominal = Schedule(check.every, check.cron, settings.catalog.timezone)
-        self._every = max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
+    settings: Settings
+    engine: AsyncEngine
+    """The primary's, where the samples are kept."""
+    router: ReplicaRouter
+    runtime: CurrentRuntime
+
+    @cached_property
+    def _every(self) -> timedelta:
+        """How long a sample is: by an uneven cron expression too, always the same."""
+        check = self.settings.checks.recording_rate
+        nominal = Schedule(check.every, check.cron, self.settings.catalog.timezone)
+        return max(LEAST_SAMPLE, timedelta(seconds=nominal.interval_seconds()))
 
     def definition(self) -> CheckDefinition:
         """The check."""
-        thresholds = Thresholds(warn=at_least(self._check.warn), fail=at_least(self._check.fail))
-        return CheckDefinition(NAME, self._check, self.measure, thresholds)
+        check = self.settings.checks.recording_rate
+        thresholds = Thresholds(warn=at_least(check.warn), fail=at_least(check.fail))
+        return CheckDefinition(NAME, check, self.measure, thresholds)
 
     async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Take a sample and judge it; with `confirm`, keep it."""
-        runtime = self._runtime.current
+        runtime = self.runtime.current
         why_not = hindrance(runtime.catalogue)
         if why_not is not None:
             message = f"The rate can't be measured: {why_not}."
             return (Measurement(value=None, message=message, skipped=why_not),)
-        has_schema, newest = await self._newest(runtime, timeout)
-        taken, why = await self._take(runtime, timeout, newest, has_schema)
+        taken, why = await self._take(runtime, timeout)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
             return (with_source_note(Measurement(value=0.0, message=message), why),)
-        assessment = await self._assess(runtime, timeout, taken, has_schema, confirm)
+        if confirm is None:
+            async with snapshot(self.engine, timeout=timeout) as connection:
+                assessment, _ = await self._assess(connection, runtime, taken)
+        else:
+            async with transaction(self.engine, timeout=timeout) as connection:
+                await keep_samples(connection, runtime.state, taken.seeds or ())
+                assessment, sample = await self._assess(connection, runtime, taken)
+                await keep_samples(connection, runtime.state, [sample])
+                await confirm(connection)
         return (with_source_note(to_measurement(assessment), why),)
 
-    async def _assess(
-        self,
-        runtime: Runtime,
-        timeout: timedelta,
-        taken: _Taken,
-        has_schema: bool,
-        confirm: Confirm | None,
-    ) -> Assessment:
-        """Judge what was taken by what is kept; with `confirm`, keep it too."""
-        if confirm is None:
-            async with snapshot(self._engine, timeout=timeout) as connection:
-                history = await self._history(connection, runtime, taken, has_schema)
-            return (await self._judged(history, taken))[0]
-        async with transaction(self._engine, timeout=timeout) as connection:
-            await keep_samples(connection, runtime.state, taken.seeds or ())
-            history = await self._history(connection, runtime, taken, has_schema)
-            assessment, sample = await self._judged(history, taken)
-            await keep_samples(connection, runtime.state, [sample])
-            await confirm(connection)
-        return assessment
-
-    async def _newest(self, runtime: Runtime, timeout: timedelta) -> tuple[bool, datetime | None]:
-        """Whether there is a state schema, and where the newest sample in it ends."""
-        async with snapshot(self._engine, timeout=timeout) as connection:
-            if not await schema.is_current(connection, runtime.state.state_schema):
-                return False, None
-            return True, await newest_end(connection, runtime.state)
-
-    async def _take(
-        self, runtime: Runtime, timeout: timedelta, newest: datetime | None, has_schema: bool
-    ) -> tuple[_Taken | None, str]:
-        ledger = runtime.state.state_schema if has_schema else None
+    async def _take(self, runtime: Runtime, timeout: timedelta) -> tuple[_Taken | None, str]:
+        """A sample from where the newest kept one ends; None where nothing can be read yet."""
+        ledger, newest = None, None
+        async with snapshot(self.engine, timeout=timeout) as connection:
+            if await schema.is_current(connection, runtime.state.state_schema):
+                ledger = runtime.state.state_schema
+                newest = await newest_end(connection, runtime.state)
         texts = statements(runtime.catalogue, runtime.settings.pools_spec(), ledger)
+        every = self._every
 
         async def take(connection: AsyncConnection, _: datetime) -> _Taken | None:
             until = await visible_until(connection, texts)
             if until is None:
                 return None
-            interval = next_interval(newest, until, self._every)
+            interval = next_interval(newest, until, every)
             if interval is None:
                 assert newest is not None
                 return _Taken(newest, None, None)
             sample = await take_sample(connection, texts, interval)
             seeds = None
             if newest is None:
-                seeds = await read_seeds(connection, texts, interval.start, self._every)
+                seeds = await read_seeds(connection, texts, interval.start, every)
             return _Taken(interval.end, sample, seeds)
 
-        return await self._router.read(take, timeout=timeout)
+        return await self.router.read(take, timeout=timeout)
 
-    async def _history(
-        self, connection: AsyncConnection, runtime: Runtime, taken: _Taken, has_schema: bool
-    ) -> list[Sample]:
-        """What the judgement reads, oldest first, without the sample just taken."""
-        intervals = needed_intervals(taken.end, self._zone)
+    async def _assess(
+        self, connection: AsyncConnection, runtime: Runtime, taken: _Taken
+    ) -> tuple[Assessment, Sample]:
+        """Judge the newest sample by those of earlier weeks, seeded or kept; and that sample as it
+        is to be kept."""
+        check = self.settings.checks.recording_rate
+        zone, limits = ZoneInfo(self.settings.catalog.timezone), Limits(check.warn, check.fail)
+        intervals = needed_intervals(taken.end, zone)
+        # With an interval of a minute these are thousands of samples: not in the event loop.
         if taken.seeds is not None:
-            return await asyncio.to_thread(_within, intervals, taken.seeds)
-        return await read_samples(connection, runtime.state, intervals) if has_schema else []
-
-    async def _judged(self, history: list[Sample], taken: _Taken) -> tuple[Assessment, Sample]:
-        # With an interval of a minute it reads thousands of samples: not in the event loop.
-        return await asyncio.to_thread(_judge, history, taken, self._zone, self._limits)
+            history = await asyncio.to_thread(_within, intervals, taken.seeds)
+        else:
+            history = await read_samples(connection, runtime.state, intervals)
+        return await asyncio.to_thread(_judge, history, taken, zone, limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,48 @@
-"""Every check of the configuration, for the service and for `check` alike."""
+"""Every check of the configuration, for the service and for `check` alike.
+
+Most are one measurement in one snapshot; `structure` is `doctor` by the clock, so that an index
+dropped at night is noticed. Census, recording_rate and suites of expectations stand in modules of
+their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.doctor.findings import Examination
-from monitor.checking.builtin import snapshot_checks
+from checks import custom_sql, row_faults, supply
+from checks.doctor.findings import Blocks, Examination, Severity
+from checks.judgement import Measurement, Outcome, Threshold, Thresholds, at_least
+from checks.relations import Catalogue
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.checking.census import CensusCheck
-from monitor.checking.definition import CheckDefinition
-from monitor.checking.expectations.routine import SuiteRunner
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm, Measure, facts
+from monitor.checking.expectations.check import SuiteCheck
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.recording_rate import RecordingRateCheck
-from monitor.checking.replica import ReplicaRouter
-from monitor.checking.runner import CheckRunner, judged
-from monitor.checking.structure import STRUCTURE, OnRead, structure_check, structure_measurement
-from monitor.checking.tracker import CheckTracker, Keep
-from monitor.config import Checks, Settings
-from monitor.runtime import CurrentRuntime
+from monitor.checking.replica import ReplicaRouter, with_source_note
+from monitor.checking.runner import CheckRunner, CheckTracker, Keep
+from monitor.config import Check, Checks, Settings, format_duration
+from monitor.runtime import (
+    CurrentRuntime,
+    finding_sentence,
+    inspect_catalogue,
+    require_catalogue,
+)
 from monitor.status import CENSUS, StatusBoard
+
+STRUCTURE = "structure"
+IMPOSSIBLE = Thresholds(fail=NONE_AT_ALL)
+"""Of what no app in good order does."""
+
+OnRead = Callable[[Examination, Catalogue], None]
+"""Takes the catalogue as it has just been read."""
+SnapshotMeasure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Cutoffs], Awaitable[Measurement]]
+"""Reads, in a snapshot of its own."""
 
 
 class CheckRegistry:
@@ -30,26 +53,39 @@ class CheckRegistry:
         settings: Settings,
         board: StatusBoard,
         engine: AsyncEngine,
-        router: ReplicaRouter,
+        read_engine: AsyncEngine,
         worker: WorkerPool,
         runtime: CurrentRuntime,
         *,
         on_read: OnRead,
         keep: Keep = lambda result, at: None,
     ) -> None:
-        """`engine` is the primary's; `worker` is started when the first suite runs; `on_read` takes
-        the catalogue that the structure check has read; `keep` is told of every result."""
+        """`engine` is the primary's, and `read_engine` too where no replica is configured; `worker`
+        is started when the first suite runs; `on_read` takes the catalogue that the structure check
+        has read; `keep` is told of every result."""
+        max_lag = settings.healing.pace.max_replica_lag
+        router = ReplicaRouter(engine, read_engine, board, max_lag)
         self.runner = CheckRunner(settings, board)
         self.census = CensusCheck(settings, router, runtime, board, self.runner, keep)
-        definitions = (
-            structure_check(settings, engine, on_read),
-            *_enabled(settings, engine, router, worker, runtime),
-        )
+        others = [
+            *snapshot_checks(settings, router, runtime),
+            RecordingRateCheck(settings, engine, router, runtime).definition(),
+            *(
+                SuiteCheck(settings, engine, router, runtime, worker, one).definition()
+                for one in settings.checks.expectations
+            ),
+        ]
+        order = Checks.built_in()
+        # Stable: those that are no built-in ones stay in their order behind them.
+        others.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
+        enabled = [one for one in others if one.settings.enabled]
         timezone = settings.catalog.timezone
-        trackers = [CheckTracker(one, board, timezone, keep) for one in definitions]
         self.checks: Mapping[str, CheckTracker] = {
             CENSUS: self.census.tracker,
-            **{one.name: one for one in trackers},
+            **{
+                one.name: CheckTracker(one, board, timezone, keep)
+                for one in (structure_check(settings, engine, on_read), *enabled)
+            },
         }
         """By name, in the order in which they are shown: census and structure, whether they are
         enabled or not, and all others that are."""
@@ -57,27 +93,94 @@ class CheckRegistry:
     def publish_structure(self, examination: Examination, *, seconds: float) -> None:
         """Make an examination the newest result that was read beside the schedule."""
         tracker = self.checks[STRUCTURE]
-        measured = (structure_measurement(examination),)
-        tracker.publish(judged(tracker.definition, measured, seconds))
+        tracker.publish(tracker.definition.judged((_structure(examination),), seconds))
 
 
-def _enabled(
-    settings: Settings,
-    engine: AsyncEngine,
-    router: ReplicaRouter,
-    worker: WorkerPool,
-    runtime: CurrentRuntime,
-) -> list[CheckDefinition]:
-    """The checks beside census and structure, in the order of the configuration."""
-    found = [
-        *snapshot_checks(settings, router, runtime),
-        RecordingRateCheck(settings, engine, router, runtime).definition(),
-        *(
-            SuiteRunner(settings, engine, one, runtime, router, worker).definition()
-            for one in settings.checks.expectations
-        ),
-    ]
-    order = Checks.built_in()
-    # Stable: those that are no built-in ones stay in their order behind them.
-    found.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
-    return [one for one in found if one.settings.enabled]
+def snapshot_checks(
+    settings: Settings, router: ReplicaRouter, runtime: CurrentRuntime
+) -> Iterator[CheckDefinition]:
+    """The checks that are one measurement in one snapshot, your own SQL among them, enabled or not:
+    what each measures, and from which number on it matters."""
+
+    def define(
+        name: str, check: Check, measure: SnapshotMeasure, thresholds: Thresholds
+    ) -> CheckDefinition:
+        return CheckDefinition(name, check, _in_snapshot(measure, router, runtime), thresholds)
+
+    checks = settings.checks
+    pool, artworks = checks.pool_exhaustion, checks.artwork_supply
+    yield define(
+        "duplicate_impressions",
+        checks.duplicate_impressions,
+        row_faults.measure_duplicates,
+        IMPOSSIBLE,
+    )
+    yield define(
+        "orphan_impressions", checks.orphan_impressions, row_faults.measure_orphans, IMPOSSIBLE
+    )
+    yield define(
+        "timestamps", checks.timestamps, row_faults.measure_timestamps, Thresholds(warn=NONE_AT_ALL)
+    )
+    yield define(
+        "pool_exhaustion",
+        pool,
+        partial(supply.measure_pool, minimum=pool.minimum),
+        Thresholds(warn=at_least(pool.warn), fail=at_least(pool.fail)),
+    )
+    yield define(
+        "artwork_supply",
+        artworks,
+        supply.measure_supply,
+        Thresholds(warn=_at_age(artworks.warn), fail=_at_age(artworks.fail)),
+    )
+    for one in checks.sql:
+        measure = partial(custom_sql.measure, query=one.query)
+        yield define(one.name, one, measure, Thresholds(warn=one.warn, fail=one.fail))
+
+
+def _at_age(age: timedelta) -> Threshold:
+    return at_least(age.total_seconds(), format_duration(age))
+
+
+def _in_snapshot(read: SnapshotMeasure, router: ReplicaRouter, runtime: CurrentRuntime) -> Measure:
+    async def measure(timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
+        tools = runtime.current
+        pools = tools.settings.pools_spec()
+
+        async def ask(connection: AsyncConnection, now: datetime) -> Measurement:
+            return await read(connection, tools.catalogue, pools, Cutoffs.at(now, pools))
+
+        measured, note = await router.read(ask, timeout=timeout)
+        return (with_source_note(measured, note),)
+
+    return measure
+
+
+def structure_check(settings: Settings, engine: AsyncEngine, on_read: OnRead) -> CheckDefinition:
+    """The check `structure`; every process reads the catalogue, because whoever leads next works by
+    it."""
+
+    async def measure(_: timedelta, __: Confirm | None) -> tuple[Measurement, ...]:
+        examination = await inspect_catalogue(engine, settings)
+        on_read(
+            examination, examination.catalogue or require_catalogue(examination, Blocks.COUNTING)
+        )
+        return (_structure(examination),)
+
+    check = settings.checks.structure
+    shown = replace(facts(check, Thresholds(warn=NONE_AT_ALL)), fail="an error")
+    return CheckDefinition(STRUCTURE, check, measure, facts=shown, core=True, everywhere=True)
+
+
+def _structure(examination: Examination) -> Measurement:
+    """What an examination says, judged: it fails for errors, and warns for other findings."""
+    findings = [one for one in examination.findings if one.severity is not Severity.ADVICE]
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    message = " ".join(finding_sentence(one) for one in findings[:3])
+    return Measurement(
+        value=len(findings),
+        message=message or "The tables are as they should be.",
+        numbers={"errors": errors, "warnings": len(findings) - errors},
+        evidence=tuple({"finding": one.code, "subject": one.subject} for one in findings),
+        outcome=Outcome.FAIL if errors else Outcome.WARN if findings else Outcome.PASS,
+    )

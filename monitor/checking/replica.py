@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.statements import render
-from monitor.database import snapshot, sqlstate
+from monitor.database import database_now, snapshot, sqlstate
 from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
@@ -55,27 +55,15 @@ class Position:
     started_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
 class ReplicaRouter:
     """The server that checks read."""
 
-    def __init__(
-        self,
-        primary: AsyncEngine,
-        replica: AsyncEngine,
-        board: StatusBoard,
-        *,
-        max_lag: timedelta,
-    ) -> None:
-        """`replica` is `primary` where none is configured."""
-        self._primary = primary
-        self._replica = replica
-        self._board = board
-        self._max_lag = max_lag
-
-    @property
-    def primary_alone(self) -> bool:
-        """No replica is configured."""
-        return self._replica is self._primary
+    primary: AsyncEngine
+    replica: AsyncEngine
+    """`primary` where none is configured."""
+    board: StatusBoard
+    max_lag: timedelta
 
     async def read(self, work: Work[T], *, timeout: timedelta) -> tuple[T, str]:
         """What `work` finds, and why it was read on the primary although a replica is configured;
@@ -84,15 +72,16 @@ class ReplicaRouter:
         `work` may be run twice. Raises what it raises, DatabaseUnavailableError where the primary
         can't be reached.
         """
-        if self.primary_alone:
+        if self.replica is self.primary:
             return await self._on_primary(work, timeout), ""
         position, problem = await self.look(timeout)
         if position is not None and not problem:
             try:
-                async with snapshot(self._replica, timeout=timeout) as connection:
+                async with snapshot(self.replica, timeout=timeout) as connection:
                     return await work(connection, position.now), ""
             except ConservatorError as error:
-                if not _falls_back(error):
+                away = isinstance(error, DatabaseUnavailableError)
+                if not away and sqlstate(error) != CONFLICT:
                     raise
                 problem = f"the replica gave up: {_of_the_replica(error)}"
                 self._say(problem)
@@ -114,25 +103,24 @@ class ReplicaRouter:
         return position, problem
 
     async def _position(self, timeout: timedelta) -> Position:
-        async with snapshot(self._primary, timeout=timeout) as connection:
+        async with snapshot(self.primary, timeout=timeout) as connection:
             rows = await connection.exec_driver_sql(render(PACKAGE, "primary_position", {}))
             return Position(**rows.one()._mapping)
 
     async def _on_primary(self, work: Work[T], timeout: timedelta) -> T:
-        async with snapshot(self._primary, timeout=timeout) as connection:
-            now: datetime = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
-            return await work(connection, now)
+        async with snapshot(self.primary, timeout=timeout) as connection:
+            return await work(connection, await database_now(connection))
 
     async def _wait_for(self, position: Position, timeout: timedelta) -> str:
         """Empty once the replica has replayed what the primary had written."""
-        patience = min(self._max_lag, timeout).total_seconds()
-        if self._board.current.reading_replica is False:
+        patience = min(self.max_lag, timeout).total_seconds()
+        if self.board.current.reading_replica is False:
             patience = min(patience, LOOK_SECONDS)
         deadline, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
         statement = render(PACKAGE, "replica_position", {})
         while True:
             # A transaction for each look: a snapshot that waits would itself hold replay up.
-            async with snapshot(self._replica, timeout=timeout) as connection:
+            async with snapshot(self.replica, timeout=timeout) as connection:
                 found = (await connection.exec_driver_sql(statement, {"lsn": position.lsn})).one()
             if not found.in_recovery and found.started_at == position.started_at:
                 return ""  # database.read_url leads to the primary itself
@@ -150,7 +138,7 @@ class ReplicaRouter:
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     def _behind(self, bytes_behind: int, *, paused: bool) -> str:
-        limit = f"{self._max_lag.total_seconds():g} s"
+        limit = f"{self.max_lag.total_seconds():g} s"
         why = "its replay is paused" if paused else "it is too slow, or cut off"
         return (
             f"stale: the replica is {bytes_behind:,} bytes behind and did not catch up in time"
@@ -160,22 +148,18 @@ class ReplicaRouter:
     def _say(self, problem: str) -> None:
         """A change is one line in the log."""
         reading = not problem
-        before = self._board.current.reading_replica
+        before = self.board.current.reading_replica
         if reading is not before:
             if reading:
                 log.info("replica_read")
             else:
                 log.warning("replica_left", reason=problem)
-        self._board.update(reading_replica=reading, reading_problem=problem)
+        self.board.update(reading_replica=reading, reading_problem=problem)
 
 
 def with_source_note(measured: Measurement, note: str) -> Measurement:
     """The same, with where it was read where that has to be said."""
     return replace(measured, message=f"{measured.message} {note}".strip())
-
-
-def _falls_back(error: ConservatorError) -> bool:
-    return isinstance(error, DatabaseUnavailableError) or sqlstate(error) == CONFLICT
 
 
 def _of_the_replica(error: ConservatorError) -> str:

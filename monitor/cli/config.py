@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.cli.output import console, print_json
 from monitor.cli.session import config_path, settings_of
 from monitor.config import Settings, describe, json_schema

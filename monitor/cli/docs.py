@@ -13,8 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from checks.errors import ConfigurationError, ConservatorError
-from monitor.checking.expectations.worker import render
-from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
+from monitor.checking.expectations.worker import START_SECONDS, WorkerPool, render
 from monitor.cli.output import console
 from monitor.cli.session import read_state
 from monitor.state.checks import Validation, read_validations

@@ -10,9 +10,8 @@ from typing import Any
 
 from checks.doctor.findings import Examination
 from checks.judgement import Outcome
-from monitor.checking.registry import CheckRegistry
-from monitor.checking.structure import STRUCTURE
-from monitor.checking.tracker import CheckTracker
+from monitor.checking.registry import STRUCTURE, CheckRegistry
+from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.deadlines import (
     CANCEL_SECONDS,

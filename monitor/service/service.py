@@ -15,10 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.relations import Catalogue
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
-from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
 from monitor.database import create_engine
 from monitor.deadlines import CANCEL_SECONDS, DRAIN_LOOK_SECONDS, DRAIN_SECONDS
@@ -90,12 +89,11 @@ class Service:
         settings = self.settings
         self._scheduler = Scheduler()
         self._results = ResultQueue(self._leadership)
-        max_lag = settings.healing.pace.max_replica_lag
         self._registry = CheckRegistry(
             settings,
             self.board,
             self._engine,
-            ReplicaRouter(self._engine, self._read_engine, self.board, max_lag=max_lag),
+            self._read_engine,
             self._worker,
             self._runtime,
             on_read=self._catalogue_read,

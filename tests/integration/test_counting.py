@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from checks.census import Census, CensusForm
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on

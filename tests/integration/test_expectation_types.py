@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from checks.judgement import Measurement, Outcome
+from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.results import expectation_names
-from monitor.checking.expectations.validation import require_known_expectations
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.runtime import CurrentRuntime

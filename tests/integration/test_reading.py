@@ -196,7 +196,7 @@ async def test_where_the_position_can_not_be_read_the_primary_is_read(
 ) -> None:
     """As on a service that refuses the functions."""
     async with on_replica(app_database_url, replica) as (_, server, board):
-        engine: AsyncEngine = server._primary
+        engine: AsyncEngine = server.primary
 
         @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)
         def refuse(

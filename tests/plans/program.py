@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Cutoffs
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.once import check_names, check_once
-from monitor.checking.structure import STRUCTURE
+from monitor.checking.registry import STRUCTURE
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.checking.expectations.worker_pool import WorkerPool
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.checking.replica import ReplicaRouter
 from monitor.config import Settings
@@ -33,7 +33,7 @@ def registry_of(
         settings,
         empty_board(),
         engine,
-        router_of(engine),
+        engine,
         worker,
         runtime,
         on_read=lambda _, __: None,

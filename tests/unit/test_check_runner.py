@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 from checks.errors import DatabaseUnavailableError
 from checks.judgement import Measurement, Outcome, Thresholds, at_least
 from monitor.checking.definition import CheckDefinition, Confirm, Measure
-from monitor.checking.runner import CheckRunner
-from monitor.checking.tracker import CheckTracker
+from monitor.checking.runner import CheckRunner, CheckTracker
 from monitor.config import Check, parse_config
 from monitor.status import CheckFacts, Status, StatusBoard
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SAMPLES = 20
-"""Example rows of an expectation that is broken."""
+from checks.judgement import MAX_EVIDENCE
 
 _COUNTS = (
     "element_count",
@@ -47,9 +46,9 @@ def _result(raw: Mapping[str, Any]) -> dict[str, Any]:
     keys = found.get(_KEYS)
     if keys:
         result[_KEYS] = list(keys)
-        rows = (found.get(_ROWS) or ())[:SAMPLES]
+        rows = (found.get(_ROWS) or ())[:MAX_EVIDENCE]
         result[_ROWS] = [{key: row[key] for key in keys} for row in rows]
-    raised = raised_message(raw.get("exception_info") or {})
+    raised = _raised_message(raw.get("exception_info") or {})
     return {
         "success": bool(raw["success"]),
         "expectation_config": raw["expectation_config"],
@@ -75,7 +74,7 @@ def _numbers(observed: Any) -> Any:
     return None
 
 
-def raised_message(info: Mapping[str, Any]) -> str | None:
+def _raised_message(info: Mapping[str, Any]) -> str | None:
     """The first exception's first line; Great Expectations nests them by metric, or does not."""
     nested = [info] if "raised_exception" in info else list(info.values())
     for one in nested:

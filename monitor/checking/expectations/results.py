@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
+from checks.judgement import Measurement, Outcome
 from monitor.config import ExpectationsCheck, Severity
 
 NUMBER = "conservator_number"
@@ -24,18 +24,6 @@ _OUTCOMES = {
 }
 _SUBJECTS = ("column", "column_A", "column_list", "column_set")
 _MAX_OBSERVED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with an expectation of the configuration."""
-
-    suite: str
-    number: int
-    """Its place in the suite, from 0."""
-    path: str
-    """`type`, or `kwargs.NAME`."""
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +111,7 @@ def _unmet(severity: Severity, rows: float | None, observed: object) -> str:
 
 
 def _evidence(details: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
-    """Primary keys."""
+    """Primary keys; redaction has limited their number."""
     keys = details.get("unexpected_index_column_names") or ()
     rows = details.get("partial_unexpected_index_list") or ()
-    return tuple({key: str(row[key]) for key in keys} for row in rows[:MAX_EVIDENCE])
+    return tuple({key: str(row[key]) for key in keys} for row in rows)

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +30,10 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspe
 from sqlalchemy.exc import NoSuchTableError
 
 from checks.catalogue import parse_name
-from monitor.checking.expectations.redaction import SAMPLES, redacted
-from monitor.checking.expectations.results import NUMBER, Fault, Validated, check_results
-from monitor.config import ExpectationsCheck
+from checks.judgement import MAX_EVIDENCE
+from monitor.checking.expectations.redaction import redacted
+from monitor.checking.expectations.results import NUMBER, Validated, check_results
+from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -40,13 +41,16 @@ _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _CONNECT = {"prepare_threshold": None, "application_name": "conservator"}
 
 
-def find_faults(check: ExpectationsCheck) -> list[Fault]:
+def find_faults(checks: Sequence[ExpectationsCheck]) -> Iterator[ConfigError]:
     """Look every type up and try its arguments; touches no database."""
-    return [
-        Fault(check.name, number, path, problem)
-        for number, one in enumerate(check.expectations)
-        for path, problem in _faults(one).items()
-    ]
+    for place, check in enumerate(checks):
+        for number, one in enumerate(check.expectations):
+            for path, problem in _faults(one).items():
+                sentence = problem.rstrip(".")
+                if not sentence.endswith("?"):
+                    sentence += "."
+                where = f"checks.expectations[{place}].expectations[{number}].{path}"
+                yield ConfigError(where, sentence)
 
 
 def _faults(one: Expected) -> dict[str, str]:
@@ -167,7 +171,7 @@ def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationR
         suite,
         result_format={
             "result_format": "SUMMARY",
-            "partial_unexpected_count": SAMPLES,
+            "partial_unexpected_count": MAX_EVIDENCE,
             "unexpected_index_column_names": _primary_key(table),
             "return_unexpected_index_query": False,
         },

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from checks.judgement import Outcome
-from exporters.prometheus.healing import REFUSAL_REASONS, THROTTLE_REASONS
+from exporters.prometheus.metrics import REFUSAL_REASONS, THROTTLE_REASONS
 from monitor.status import Status
 from tests.unit.exporters.builders import (
     Clock,

@@ -1,9 +1,12 @@
-"""A suite as an entry of the schedule: one run, a result for the suite and for each expectation."""
+"""A suite as a check: one run, a result for the suite and for each expectation.
+
+What Great Expectations does not know of the suites is a mistake of the configuration.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -13,10 +16,14 @@ from checks.errors import ConservatorError
 from checks.judgement import Measurement
 from monitor.checking.definition import GRACE_SECONDS, NEVER, CheckDefinition, Confirm, facts
 from monitor.checking.expectations.results import Validated, expectation_names
-from monitor.checking.expectations.worker import validate
-from monitor.checking.expectations.worker_pool import START_SECONDS, WorkerPool
+from monitor.checking.expectations.worker import (
+    START_SECONDS,
+    WorkerPool,
+    find_faults,
+    validate,
+)
 from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
-from monitor.config import ExpectationsCheck, Settings, Severity
+from monitor.config import ConfigError, ExpectationsCheck, InvalidConfigError, Settings, Severity
 from monitor.database import transaction
 from monitor.runtime import CurrentRuntime
 from monitor.state.checks import keep_validation
@@ -36,42 +43,33 @@ def _with_conditions(own: CheckFacts, severities: Collection[Severity]) -> Check
     )
 
 
-class SuiteRunner:
-    """Runs one suite in the worker and keeps its report."""
+@dataclass(frozen=True, slots=True)
+class SuiteCheck:
+    """One suite: run in the worker, its report kept."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        engine: AsyncEngine,
-        check: ExpectationsCheck,
-        runtime: CurrentRuntime,
-        router: ReplicaRouter,
-        worker: WorkerPool,
-    ) -> None:
-        """`engine` is the primary's, where the report is kept."""
-        self._settings = settings
-        self._engine = engine
-        self._check = check
-        self._runtime = runtime
-        self._router = router
-        self._worker = worker
-        self._names = expectation_names(check)
+    settings: Settings
+    engine: AsyncEngine
+    """The primary's, where the report is kept."""
+    router: ReplicaRouter
+    runtime: CurrentRuntime
+    worker: WorkerPool
+    suite: ExpectationsCheck
 
     def definition(self) -> CheckDefinition:
         """The suite, with a row for each expectation."""
-        own = facts(self._check, NEVER)
-        severities = {one.severity for one in self._check.expectations}
+        own = facts(self.suite, NEVER)
+        expected = self.suite.expectations
         return CheckDefinition(
-            self._check.name,
-            self._check,
+            self.suite.name,
+            self.suite,
             self.measure,
-            facts=_with_conditions(own, severities),
+            facts=_with_conditions(own, {one.severity for one in expected}),
             parts={
-                name: replace(_with_conditions(own, {one.severity}), suite=self._check.name)
-                for name, one in zip(self._names, self._check.expectations, strict=True)
+                name: replace(_with_conditions(own, {one.severity}), suite=self.suite.name)
+                for name, one in zip(expectation_names(self.suite), expected, strict=True)
             },
             # One that waits for the worker must not hold a place.
-            turns=self._worker.suites,
+            turns=self.worker.suites,
             grace_seconds=GRACE_SECONDS + START_SECONDS,
         )
 
@@ -85,28 +83,44 @@ class SuiteRunner:
 
     async def _validate(self, timeout: timedelta) -> tuple[Validated, str]:
         """With why it was not read from the replica, where it should have been."""
-        database = self._settings.database
+        database = self.settings.database
         url, why = database.sqlalchemy_read_url, ""
         if url is not None:
-            _, problem = await self._router.look(timeout)
+            _, problem = await self.router.look(timeout)
             if problem:
                 url, why = None, f"{LEFT} {problem}"
         seconds = timeout.total_seconds()
-        validated = await self._worker.run(
+        validated = await self.worker.run(
             validate,
             url or database.sqlalchemy_url,
             max(1, round(seconds * 1000)),
-            self._check,
+            self.suite,
             deadline_seconds=seconds,
         )
         return validated, why
 
     async def _keep(self, validated: Validated, confirm: Confirm) -> None:
         """The report is a convenience: the verdict stands without it."""
-        state, timeout = self._runtime.current.state, self._settings.database.statement_timeout
+        state, timeout = self.runtime.current.state, self.settings.database.statement_timeout
         try:
-            async with transaction(self._engine, timeout=timeout) as connection:
-                await keep_validation(connection, state, self._check.name, validated.document)
+            async with transaction(self.engine, timeout=timeout) as connection:
+                await keep_validation(connection, state, self.suite.name, validated.document)
                 await confirm(connection)
         except ConservatorError as error:
-            log.warning("validation_not_kept", suite=self._check.name, error=str(error))
+            log.warning("validation_not_kept", suite=self.suite.name, error=str(error))
+
+
+async def require_known_expectations(settings: Settings, worker: WorkerPool) -> None:
+    """Let Great Expectations look at every suite; nothing is asked where there is none.
+
+    Raises InvalidConfigError with all that it does not know, or where it is not installed.
+    """
+    checks = settings.checks.expectations
+    if not checks:
+        return
+    try:
+        faults = await worker.run(find_faults, checks, deadline_seconds=START_SECONDS)
+    except ConservatorError as error:
+        raise InvalidConfigError([ConfigError("checks.expectations", str(error))]) from error
+    if faults:
+        raise InvalidConfigError(faults)
