@@ -96,7 +96,10 @@ def sql(
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
             values = {**census_parameters(cutoffs), **_examples(cutoffs, session.settings)}
-            return {key: _bound(cursor, text, values) for key, text in statements(runtime).items()}
+            return {
+                key: cursor.mogrify(text, values).strip()
+                for key, text in statements(runtime).items()
+            }
 
     found = run_session(context, work)
     if name is not None:
@@ -186,7 +189,3 @@ def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
         "users": ["?"],
         "artwork_id": "?",
     }
-
-
-def _bound(cursor: psycopg.AsyncClientCursor[object], text: str, values: dict[str, object]) -> str:
-    return cursor.mogrify(text, values).strip()

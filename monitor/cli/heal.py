@@ -11,7 +11,7 @@ from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
-from monitor.cli.output import console, number, print_table, size
+from monitor.cli.output import console, number, print_table, record_fields, size
 from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.preview import HealPreview, preview_heal
@@ -95,9 +95,11 @@ async def _plan_audience(
         )
         return None if planned.run is None else StartedRun(planned.run, resumed=False)
 
+    fields = record_fields(found)
+    fields["exhausted_minimum"] = fields.pop("minimum")
     return RunPlan(
         command="heal",
-        fields={**_preview_fields(found), "refused": None if breaker is None else breaker.reason},
+        fields={**fields, "refused": None if breaker is None else breaker.reason},
         nothing={"run": None, "census": found.census},
         show=show,
         refused=refused,
@@ -166,19 +168,6 @@ async def _plan_user(
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
     )
-
-
-def _preview_fields(plan: HealPreview) -> dict[str, object]:
-    return {
-        "census": plan.census,
-        "users": plan.users,
-        "rows": plan.rows,
-        "growth_bytes": plan.growth_bytes,
-        "exhausted_users": plan.exhausted_users,
-        "exhausted_minimum": plan.minimum,
-        "young_users": plan.young_users,
-        "young_users_excluded": plan.young_users_excluded,
-    }
 
 
 def _show_preview(plan: HealPreview) -> None:

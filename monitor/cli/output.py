@@ -46,10 +46,16 @@ def _encode(value: object) -> Any:
         case set() | frozenset():
             return list(value)
         case _ if dataclasses.is_dataclass(value):
-            # A field that would be a keyword of Python ends in an underscore.
-            fields = dataclasses.fields(value)
-            return {field.name.rstrip("_"): getattr(value, field.name) for field in fields}
+            return record_fields(value)
     return str(value)
+
+
+def record_fields(record: object) -> dict[str, Any]:
+    """A record as `print_json` prints it."""
+    assert dataclasses.is_dataclass(record)
+    # A field that would be a keyword of Python ends in an underscore.
+    names = [field.name for field in dataclasses.fields(record)]
+    return {name.rstrip("_"): getattr(record, name) for name in names}
 
 
 def print_result(value: object, people: str | Callable[[], None], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from checks.census import Census, take_census
 from checks.doctor.findings import Blocks
-from monitor.cli.output import console, moment, number, print_result, print_text
+from monitor.cli.output import console, moment, number, print_result, print_text, record_fields
 from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
 from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.state import control
@@ -63,7 +63,8 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
             typer.confirm("Close the breaker?", abort=True, err=as_json)
         async with session.transaction() as connection:
             done = await reset(connection, state, share=census.legacy_share, max_share=max_share)
-        print_result(_reset_fields(done, census), _reset_sentence(done), as_json=as_json)
+        fields = {**record_fields(done), "breaker_open": False, "census": census}
+        print_result(fields, _reset_sentence(done), as_json=as_json)
 
     run_session(context, work)
 
@@ -90,18 +91,6 @@ def _show_breaker(before: Control, census: Census, max_share: float) -> None:
         f" {number(census.legacy_untracked)}: {census.legacy_share:.1%} of all pairs"
         f" (healing.breaker.max_share {max_share:.1%})."
     )
-
-
-def _reset_fields(done: BreakerReset, census: Census) -> dict[str, object]:
-    return {
-        "was_open": done.was_open,
-        "breaker_open": False,
-        "code": done.code,
-        "reason": done.reason,
-        "since": done.since,
-        "accepted_share": done.accepted_share,
-        "census": census,
-    }
 
 
 def _reset_sentence(done: BreakerReset) -> str:

@@ -1,5 +1,4 @@
-"""The app: its tables, filled as the incident left them, and visitors who use them as the app does.
-"""
+"""The app: its tables as the incident left them, and visitors who use them as the app does."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import text
@@ -39,6 +39,7 @@ class Gallery:
     """The age of the oldest artworks."""
 
 
+@cache
 def statement(name: str) -> str:
     """The SQL of a file in `sql/`."""
     return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
@@ -99,7 +100,6 @@ class Visitors:
         rate: float = 5.0,
         artwork_share: float = 0.005,
         drop_share: float = 0.0,
-        users: Sequence[str] | None = None,
         rng: random.Random | None = None,
         on_view: Callable[[str, str], None] | None = None,
     ) -> None:
@@ -110,7 +110,6 @@ class Visitors:
         artwork_share: how many of the views (0 to 1) are followed by a new artwork.
         drop_share: how many of the views (0 to 1) fail to be recorded, as in the incident; such
             an artwork is shown to the same user again. May be changed while visitors come.
-        users: who comes; the users with at least one impression by default.
         on_view: called with the user's and the artwork's id for each artwork shown.
         """
         self.drop_share = drop_share
@@ -123,7 +122,6 @@ class Visitors:
         self._url = url
         self._rate = rate
         self._artwork_share = artwork_share
-        self._users = users
         self._rng = rng or random.Random()
         self._on_view = on_view or (lambda user, artwork: None)
         self.task: asyncio.Task[None] | None = None
@@ -156,13 +154,15 @@ class Visitors:
             connect_args={"options": "-c timezone=UTC"},
         )
         try:
-            users = self._users or await _tracked_users(engine)
+            async with engine.connect() as connection:
+                users = (await connection.scalars(text(statement("visitor_ids")))).all()
             if not users:
                 raise ConservatorError(
                     "Nobody can visit: expected users with at least one impression, found none. "
-                    "Build the gallery first, or name the users."
+                    "Build the gallery first."
                 )
-            groups = _groups(users)
+            # As many groups as visit at once. A user is in one only, so never looks twice at once.
+            groups = [users[start::_CROWD] for start in range(min(_CROWD, len(users)))]
             async with asyncio.TaskGroup() as crowd:
                 for number, group in enumerate(groups, start=1):
                     coming = self._come(engine, group, self._rate / len(groups))
@@ -192,13 +192,3 @@ class Visitors:
             if self._rng.random() < self._artwork_share:
                 await connection.execute(text(statement("new_artwork")), {"user_id": user})
                 self.artworks += 1
-
-
-async def _tracked_users(engine: AsyncEngine) -> Sequence[str]:
-    async with engine.connect() as connection:
-        return (await connection.scalars(text(statement("visitor_ids")))).all()
-
-
-def _groups(users: Sequence[str]) -> list[Sequence[str]]:
-    """As many groups as visit at once. A user is in one only, so never looks twice at once."""
-    return [users[start::_CROWD] for start in range(min(_CROWD, len(users)))]
