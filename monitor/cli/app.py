@@ -1,30 +1,57 @@
-"""The program: its options, its commands, and how it ends."""
+"""The program: its options, its commands, and how it ends.
+
+Every error is one sentence on standard error, with the exit code that the contract gives it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
+import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from monitor.cli import config
+from checks.errors import ConservatorError
 from monitor.cli.check import check
 from monitor.cli.demo import demo
 from monitor.cli.docs import docs
-from monitor.cli.doctor import doctor
-from monitor.cli.errors import run
-from monitor.cli.explain import explain
+from monitor.cli.explain import explain, sql
 from monitor.cli.heal import heal
-from monitor.cli.init import init, uninstall
-from monitor.cli.logs import configure_logs
-from monitor.cli.runs import runs
-from monitor.cli.serve import serve
-from monitor.cli.session import DEFAULT_CONFIG, Globals
-from monitor.cli.sql import sql
+from monitor.cli.output import configure_logs
+from monitor.cli.runs import runs, undo
+from monitor.cli.session import DEFAULT_CONFIG, settings_of
+from monitor.cli.setup import config, doctor, init, uninstall
 from monitor.cli.switches import pause, reset_breaker, resume
-from monitor.cli.undo import undo
+
+USAGE = 64
+SOFTWARE = 70
+INTERRUPTED = 130
+DEBUG = "CONSERVATOR_DEBUG"
+"""Set to anything, errors that nobody foresaw show where they come from."""
+
+
+def serve(context: typer.Context) -> None:
+    """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order; SIGHUP
+    has it read its tokens and certificate again.
+
+    A database that can't be reached is waited for; /readyz says so meanwhile.
+    """
+    # Before it can be heard it must not end the process: the file is about to be read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    configure_logs(logging.INFO)
+    settings = settings_of(context)
+    # Loaded when there is something to serve: no other command needs HTTP.
+    from monitor.cli.serving import serve_until_stopped  # noqa: PLC0415
+
+    asyncio.run(serve_until_stopped(settings, partial(settings_of, context)))
+
 
 COMMANDS = (
     *(demo, serve, check, heal, undo, explain, runs, pause, resume, reset_breaker),
@@ -43,7 +70,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
-app.add_typer(config.app, name="config")
+app.add_typer(config, name="config")
 
 
 def _version(wanted: bool) -> None:
@@ -63,10 +90,56 @@ def options(
     ] = False,
 ) -> None:
     """The options before the command."""
-    context.obj = Globals(config=config_file)
+    context.obj = config_file
 
 
 def main() -> None:
     """The entry point: an exit code of the contract, and never a traceback."""
     configure_logs()
     sys.exit(run(lambda: app(standalone_mode=False)))
+
+
+def run(command: Callable[[], object]) -> int:
+    """Run a command to its exit code. No traceback reaches a person."""
+    try:
+        result = command()
+    except typer.Exit as error:
+        return error.exit_code
+    except typer.Abort:
+        return _say("Stopped; nothing was changed. With --yes it does not ask.", INTERRUPTED)
+    except typer.TyperException as error:
+        return _say(_usage(error), USAGE)
+    except ConservatorError as error:
+        return _say(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("Stopped.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader, `head` for one, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        return _say(
+            f"Something went wrong that should not ({type(error).__name__}: {error})."
+            f" Set {DEBUG}=1 for the details and report them.",
+            SOFTWARE,
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: typer.TyperException) -> str:
+    message = error.format_message().strip()
+    if message.startswith("Usage:"):
+        return f"expected a command.\n\n{message}"
+    # Usage errors know their command; others have nothing to point at.
+    context = getattr(error, "ctx", None)
+    hint = f" Try `{context.command_path} --help`." if context is not None else ""
+    return f"{message.rstrip('.')}.{hint}"
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"conservator: {sentence}", file=sys.stderr)  # noqa: T201
+    return code

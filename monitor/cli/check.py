@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prometheus_client import CollectorRegistry
 from rich.text import Text
 
+from checks.census import Census
 from checks.judgement import Outcome
 from exporters.http import responses
 from exporters.prometheus import create_registry
@@ -91,14 +91,23 @@ def check(
     elif group is not None:
         group.replace(registry)
     if otlp is not None:
-        _push_once(registry, otlp, status)
+        push = OtlpPush(
+            registry,
+            otlp,
+            instance=socket.gethostname(),
+            version=status.version,
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+        push.push()
+        push.close()
     if as_json:
         now = time.monotonic()
         results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
         checks = [result.model_dump(mode="json") for result in results]
         print_json({"checks": checks, "census": status.census})
     else:
-        _print_checks(status, time.perf_counter() - started)
+        _print_checks(status)
+        console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
     return code
 
 
@@ -139,21 +148,7 @@ def _push_target(url: str | None, labels: list[str], *, delete: bool) -> Group |
     return Group(url, key)
 
 
-def _push_once(registry: CollectorRegistry, url: str, status: Status) -> None:
-    """Push to an OpenTelemetry collector. Raises OtlpError, ConfigurationError."""
-    push = OtlpPush(
-        registry,
-        url,
-        instance=socket.gethostname(),
-        version=status.version,
-        timeout_seconds=TIMEOUT_SECONDS,
-    )
-    push.push()
-    push.close()
-
-
-def _print_checks(status: Status, seconds: float) -> None:
-    """The table, the details, the census."""
+def _print_checks(status: Status) -> None:
     print_table(
         status.checks.values(),
         {
@@ -173,8 +168,8 @@ def _print_checks(status: Status, seconds: float) -> None:
     for one in status.checks.values():
         if one.outcome in _WRONG:
             _print_details(one)
-    _print_census(status)
-    console.print(f"took {duration(seconds)}", style="dim")
+    if status.census is not None:
+        _print_census(status, status.census)
 
 
 def _outcome(one: CheckResult) -> Text:
@@ -205,10 +200,7 @@ def _print_details(one: CheckResult) -> None:
         console.print(Text(f"  {line}", style="dim"))
 
 
-def _print_census(status: Status) -> None:
-    census = status.census
-    if census is None:
-        return
+def _print_census(status: Status, census: Census) -> None:
     console.print()
     console.print(
         f"tracked {number(census.tracked)}, fresh {number(census.fresh)},"

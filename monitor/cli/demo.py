@@ -9,7 +9,7 @@ import secrets
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -20,14 +20,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
-from monitor.cli.logs import configure_logs
-from monitor.cli.output import console
+from monitor.cli.output import configure_logs, console
 from monitor.database import create_engine
-from monitor.demo.gallery import build_gallery, create_tables, statement
+from monitor.demo.gallery import Visitors, build_gallery, create_tables, statement
 from monitor.demo.server import DemoServer, demo_server
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
-from monitor.demo.visitors import Visitors
 from monitor.service.service import Service
 from monitor.status import Status
 
@@ -71,15 +69,13 @@ async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
         stack.push_async_callback(asyncio.to_thread, postgres.close)
         await _prepare(server, duration)
         token = secrets.token_urlsafe(18)
-        service = Service(demo_settings(server.url(DATABASE), port=port, token=token))
-        stack.push_async_callback(service.stop)
-        await service.start()
         # Loaded when there is something to serve: no other command needs HTTP.
-        from monitor.cli.serving import listen  # noqa: PLC0415
+        from monitor.cli.serving import served  # noqa: PLC0415
 
-        runner = await listen(service, service.settings)
-        stack.push_async_callback(runner.cleanup)
-        address = "http://{}:{}/".format(*runner.addresses[0][:2])
+        settings = demo_settings(server.url(DATABASE), port=port, token=token)
+        serving = await stack.enter_async_context(served(settings))
+        service = serving.service
+        address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
         _say_hello(address, token, server)
         visitors = Visitors(server.url(DATABASE), rate=10)
         visitors.start()
@@ -135,14 +131,10 @@ async def _watch(
 ) -> None:
     """Show what happens until a signal, the monotonic `ends_at`, or a failure, which is raised."""
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
-    assert service.failed is not None
-    crowd = asyncio.create_task(visitors.wait(), name="visitors")
-    try:
-        if live is not None:
-            live.start()
+    with live or nullcontext():
         while not stop.is_set() and time.monotonic() < ends_at:
-            for task in (service.failed, crowd):
-                if task.done():
+            for task in (service.failed, visitors.task):
+                if task is not None and task.done():
                     task.result()
             status = service.board.current
             new = story.look(status)
@@ -151,12 +143,8 @@ async def _watch(
                 live.update(draw(status, story, address=address, visitors=seen))
             else:
                 _print_events(new, status)
-            await _sleep_or_stop(stop, LOOK_SECONDS)
-    finally:
-        crowd.cancel()
-        await asyncio.gather(crowd, return_exceptions=True)
-        if live is not None:
-            live.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), timeout=LOOK_SECONDS)
 
 
 def _print_events(new: Sequence[str], status: Status) -> None:
@@ -165,13 +153,6 @@ def _print_events(new: Sequence[str], status: Status) -> None:
         console.print(
             f"{time.strftime('%H:%M:%S')}  legacy {legacy:>7}  {sentence}", soft_wrap=True
         )
-
-
-async def _sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), timeout=seconds)
-    except TimeoutError:
-        return
 
 
 def _say_goodbye(service: Service, story: Story, visitors: Visitors, *, told_to_stop: bool) -> None:

@@ -15,7 +15,7 @@ import typer
 from checks.errors import ConfigurationError, ConservatorError
 from monitor.checking.expectations.worker import START_SECONDS, WorkerPool, render
 from monitor.cli.output import console
-from monitor.cli.session import read_state
+from monitor.cli.session import run_on_state
 from monitor.state.checks import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")
@@ -35,7 +35,7 @@ def docs(
 ) -> None:
     """Write the report of the last validation of every suite of expectations, as HTML."""
 
-    validations = read_state(context, read_validations)
+    validations = run_on_state(context, read_validations)
     if not validations:
         raise ConservatorError(
             "There is no report: no suite under checks.expectations was validated yet. `conservator"

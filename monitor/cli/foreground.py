@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from checks.errors import RefusedError
-from monitor.cli.output import console, duration, number, print_json
+from monitor.cli.output import console, duration, number, print_json, print_text
 from monitor.cli.session import Session
 from monitor.healing import executor
 from monitor.healing.executor import OnProgress, RunResult
@@ -34,15 +34,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write no
 REASON = "Asked for on the command line."
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a person wants it."""
-
-    dry_run: bool
-    yes: bool
-    as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +65,43 @@ class RunPlan:
     """None where nothing is left to do. Raises RefusedError."""
 
 
-async def carry_out(plan: RunPlan, session: Session, runtime: Runtime, options: RunOptions) -> int:
+async def carry_out(
+    plan: RunPlan,
+    session: Session,
+    runtime: Runtime,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """Show, ask, work the run, say how it ended. The exit code: 1 unless all of it was done."""
-    if not options.as_json:
+    if not as_json:
         plan.show()
-    elif options.dry_run:
+    elif dry_run:
         print_json(plan.fields)
-    if options.dry_run:
+    if dry_run:
         return 0
     if plan.refused is not None:
         raise RefusedError(plan.refused)
-    if plan.question is not None and not options.yes:
-        typer.confirm(plan.question, abort=True, err=options.as_json)
+    if plan.question is not None and not yes:
+        typer.confirm(plan.question, abort=True, err=as_json)
     started = await plan.start()
     if started is None:
-        if options.as_json:
+        if as_json:
             print_json(plan.nothing)
         elif plan.question is not None:
             console.print("Meanwhile there is nothing left to do.")
         return 0
-    if started.resumed and not options.as_json:
+    if started.resumed and not as_json:
         console.print(
             f"Run {started.run.id} was left unfinished at {started.run.inserted:,} of"
             f" {started.run.planned_rows:,} rows; it goes on from there."
         )
-    with _progress_bar(started.run, shown=not options.as_json) as on_progress:
+    with _progress_bar(started.run, shown=not as_json) as on_progress:
         ended = await _in_foreground(runtime, started.run, on_progress)
     async with session.snapshot() as connection:
         breaker_open = (await read_control(connection, runtime.state)).breaker_open
-    if options.as_json:
+    if as_json:
         fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
         print_json({**fields, "breaker_open": breaker_open})
     else:
@@ -130,7 +129,7 @@ def _show_ended(run: Run, command: str, *, breaker_open: bool) -> None:
         f" {number(run.batches)} batches, {duration(run.writing_seconds)} writing,"
         f" {duration(run.waiting_seconds)} waiting."
     )
-    console.print(run.outcome, markup=False, soft_wrap=True)
+    print_text(run.outcome)
     if run.state is RunState.HELD:
         console.print(f"`conservator {command}` goes on from there.")
     elif run.legacy_after is not None and run.legacy_before is not None:

@@ -10,8 +10,8 @@ import typer
 from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
-from monitor.cli.foreground import REASON, DryRun, RunOptions, RunPlan, StartedRun, carry_out
-from monitor.cli.output import console, number, print_table, size
+from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
+from monitor.cli.output import console, number, print_table, record_fields, size
 from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.preview import HealPreview, preview_heal
@@ -37,7 +37,6 @@ def heal(
     as_json: AsJson = False,
 ) -> int:
     """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
-    options = RunOptions(dry_run, yes, as_json)
 
     async def work(session: Session) -> int:
         blocks = (Blocks.COUNTING,) if dry_run else (Blocks.COUNTING, Blocks.HEALING)
@@ -46,14 +45,14 @@ def heal(
             plan = await _plan_user(session, runtime, user, beyond_breaker)
         else:
             rows = max_rows or session.settings.healing.max_rows_per_run
-            plan = await _plan_audience(session, runtime, options, rows, beyond_breaker)
-        return await carry_out(plan, session, runtime, options)
+            plan = await _plan_audience(session, runtime, dry_run, rows, beyond_breaker)
+        return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)
 
 
 async def _plan_audience(
-    session: Session, runtime: Runtime, options: RunOptions, max_rows: int, beyond_breaker: bool
+    session: Session, runtime: Runtime, dry_run: bool, max_rows: int, beyond_breaker: bool
 ) -> RunPlan:
     control, active = Control(), None
     async with session.snapshot() as connection:
@@ -73,13 +72,13 @@ async def _plan_audience(
     breaker = runtime.guard(found.census, control)
     refused = _other_refusal(control, active)
     if refused is None and breaker is not None and (active is not None or found.rows):
-        if exists and not options.dry_run:
+        if exists and not dry_run:
             await runtime.open_breaker(breaker)
         refused = None if beyond_breaker else breaker.reason
 
     def show() -> None:
         _show_preview(found)
-        if breaker is not None and (options.dry_run or beyond_breaker):
+        if breaker is not None and (dry_run or beyond_breaker):
             console.print(f"[bold red]Breaker:[/bold red] {breaker.reason}", soft_wrap=True)
 
     async def start() -> StartedRun | None:
@@ -96,9 +95,11 @@ async def _plan_audience(
         )
         return None if planned.run is None else StartedRun(planned.run, resumed=False)
 
+    fields = record_fields(found)
+    fields["exhausted_minimum"] = fields.pop("minimum")
     return RunPlan(
         command="heal",
-        fields={**_preview_fields(found), "refused": None if breaker is None else breaker.reason},
+        fields={**fields, "refused": None if breaker is None else breaker.reason},
         nothing={"run": None, "census": found.census},
         show=show,
         refused=refused,
@@ -167,19 +168,6 @@ async def _plan_user(
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
     )
-
-
-def _preview_fields(plan: HealPreview) -> dict[str, object]:
-    return {
-        "census": plan.census,
-        "users": plan.users,
-        "rows": plan.rows,
-        "growth_bytes": plan.growth_bytes,
-        "exhausted_users": plan.exhausted_users,
-        "exhausted_minimum": plan.minimum,
-        "young_users": plan.young_users,
-        "young_users_excluded": plan.young_users_excluded,
-    }
 
 
 def _show_preview(plan: HealPreview) -> None:

@@ -1,16 +1,17 @@
-"""Tables for people, JSON for programs."""
+"""Tables and sentences for people, JSON for programs, logs on standard error."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import Any, Literal, TypeVar
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,48 +28,49 @@ console = Console(
 """Where people read; width and colours follow the terminal."""
 
 
-_INTERNAL = "monotonic"
-"""A moment on the process's own clock means nothing outside of it."""
-
-
-def plain(value: object) -> Any:
-    """`value` as JSON knows it: records as objects, moments as ISO 8601 in UTC."""
-    result: Any
-    match value:
-        case None | bool() | int() | float() | str() if not isinstance(value, Enum):
-            result = value
-        case Enum():
-            result = value.value
-        case datetime():
-            result = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case timedelta():
-            result = value.total_seconds()
-        case Mapping():
-            result = {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            result = [plain(item) for item in value]
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            result = {
-                field.name.rstrip("_"): plain(getattr(value, field.name))
-                for field in dataclasses.fields(value)
-                if field.name != _INTERNAL
-            }
-        case _:
-            result = str(value)
-    return result
-
-
 def print_json(value: object) -> None:
-    """`value` as JSON on standard output."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+    """JSON on standard output: records as objects, moments as ISO 8601 in UTC, spans as seconds."""
+    text = json.dumps(value, default=_encode, indent=2, ensure_ascii=False)
+    sys.stdout.write(text + "\n")
 
 
-def print_result(value: object, sentence: str, *, as_json: bool) -> None:
-    """What a command did: `value` for programs, or the sentence for people."""
+def _encode(value: object) -> Any:
+    """What `json` asks for a value that it does not know."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Mapping():
+            return dict(value)
+        case set() | frozenset():
+            return list(value)
+        case _ if dataclasses.is_dataclass(value):
+            return record_fields(value)
+    return str(value)
+
+
+def record_fields(record: object) -> dict[str, Any]:
+    """A record as `print_json` prints it."""
+    assert dataclasses.is_dataclass(record)
+    # A field that would be a keyword of Python ends in an underscore.
+    names = [field.name for field in dataclasses.fields(record)]
+    return {name.rstrip("_"): getattr(record, name) for name in names}
+
+
+def print_result(value: object, people: str | Callable[[], None], *, as_json: bool) -> None:
+    """`value` for programs; for people the sentence, or what `people` prints."""
     if as_json:
         print_json(value)
+    elif isinstance(people, str):
+        console.print(people, markup=False)
     else:
-        console.print(sentence, markup=False)
+        people()
+
+
+def print_text(text: str, style: str | None = None) -> None:
+    """Text from the database or a person, which is no markup and is not cut into lines."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def print_table(
@@ -124,3 +126,28 @@ def duration(seconds: float | None) -> str:
 def moment(value: datetime | None) -> str:
     """A moment to the second, in UTC."""
     return "–" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def configure_logs(level: int = logging.WARNING) -> None:
+    """Our own events from `level` up, and the warnings of libraries, on standard error: readable in
+    a terminal, JSON lines elsewhere."""
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    # Its warnings about missed and overlapping runs are counted and logged by our scheduler.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""`runs`: the history of heal runs, and one run with its batches."""
+"""Runs that were made: their history by `runs`, and `undo`, which takes one's impressions back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,29 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
-from monitor.cli.output import console, duration, moment, number, print_json, print_table
-from monitor.cli.session import AsJson, read_state
+from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
+from monitor.cli.output import (
+    console,
+    duration,
+    moment,
+    number,
+    print_result,
+    print_table,
+    print_text,
+)
+from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
+from monitor.healing.errors import paused_sentence
+from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
+from monitor.runtime import Runtime
+from monitor.state.control import read_control
 from monitor.state.runs import (
     BatchRow,
     QuarantinedPair,
     Run,
     RunState,
+    Trigger,
     get_run,
     list_batches,
     list_quarantined,
@@ -49,17 +64,11 @@ def runs(
 ) -> None:
     """List heal runs, newest first; or one run with its batches."""
     if run is not None:
-        single = read_state(context, partial(_read_run, run_id=run))
-        if as_json:
-            print_json(single)
-        else:
-            _print_run(single)
-        return
-    found = read_state(context, partial(list_runs, limit=limit))
-    if as_json:
-        print_json({"runs": found})
+        single = run_on_state(context, partial(_read_run, run_id=run))
+        print_result(single, lambda: _print_run(single), as_json=as_json)
     else:
-        _print_runs(found)
+        found = run_on_state(context, partial(list_runs, limit=limit))
+        print_result({"runs": found}, lambda: _print_runs(found), as_json=as_json)
 
 
 async def _read_run(
@@ -81,13 +90,11 @@ def _print_run(single: RunInFull) -> None:
     run = single.run
     _print_runs((run,))
     if run.waiting_for:
-        console.print(f"Waiting now: {run.waiting_for}", markup=False, soft_wrap=True)
+        print_text(f"Waiting now: {run.waiting_for}")
     waited = [f"{reason} {duration(seconds)}" for reason, seconds in single.waits.items()]
-    console.print(
+    print_text(
         f"Wrote for {duration(run.writing_seconds)}, waited for {duration(run.waiting_seconds)}"
-        + (f": {', '.join(waited)}." if waited else "."),
-        markup=False,
-        soft_wrap=True,
+        + (f": {', '.join(waited)}." if waited else ".")
     )
     if single.quarantine:
         print_table(
@@ -136,3 +143,96 @@ def _print_runs(found: tuple[Run, ...]) -> None:
         },
         numbers=("run", "rows", "planned", "before", "after"),
     )
+
+
+def undo(
+    context: typer.Context,
+    run: Annotated[int, typer.Argument(help="The run to take back; `runs` lists them.", min=1)],
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take back what a run wrote, except what was viewed again since. Suspends automatic healing.
+
+    Exit 1 unless all of that is taken back.
+    """
+
+    async def work(session: Session) -> int:
+        await session.state()
+        runtime = await session.runtime(Blocks.COUNTING)
+        plan = await _plan_undo(session, runtime, run)
+        return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
+
+    return run_session(context, work)
+
+
+async def _plan_undo(session: Session, runtime: Runtime, run: int) -> RunPlan:
+    preview = await runtime.undo_planner.preview(run)
+    async with session.snapshot() as connection:
+        found = await preflight(connection, runtime.healing)
+        control = await read_control(connection, runtime.state)
+    warnings = _warnings(runtime, preview, found)
+
+    async def start() -> StartedRun | None:
+        planned = await runtime.undo_planner.plan(
+            runtime.run_owner(Trigger.COMMAND), run, reason=REASON
+        )
+        return None if planned is None else StartedRun(planned.run, planned.resumed)
+
+    fields = {
+        "undoes": run,
+        "would_undo": preview.untouched,
+        "touched": preview.touched,
+        "gone": preview.gone,
+        "users": preview.users,
+        "warnings": warnings,
+        "refused": found.refusal,
+    }
+    # What is impossible the planner refuses; nobody need agree to it first.
+    asked = preview.untouched and found.refusal is None
+    return RunPlan(
+        command=f"undo {run}",
+        fields=fields,
+        nothing={"run": None, "run_id": None, **fields},
+        show=lambda: _show_plan(run, preview, warnings, found.refusal),
+        refused=paused_sentence(control.paused_reason) if control.paused else None,
+        question=f"Take {preview.untouched:,} impressions back?" if asked else None,
+        start=start,
+    )
+
+
+def _warnings(runtime: Runtime, preview: UndoPreview, found: Preflight) -> list[str]:
+    said = []
+    no_trace = trace_warning(runtime.catalogue, preview)
+    if no_trace is not None:
+        said.append(no_trace)
+    if preview.untouched and found.triggers:
+        said.append(
+            f"Triggers fire on DELETE: {', '.join(found.triggers)}. They run for every row, or"
+            " every batch, that is taken back."
+        )
+    publications = runtime.catalogue.impressions.publications
+    if preview.untouched and publications:
+        said.append(
+            f"The impressions are published ({', '.join(publications)}): subscribers hear of the"
+            " deletes."
+        )
+    return said
+
+
+def _show_plan(run: int, preview: UndoPreview, warnings: list[str], refusal: str | None) -> None:
+    if preview.untouched == 0:
+        console.print(
+            f"Nothing to take back of run {run}: {number(preview.touched)} impressions were viewed"
+            f" again since and stay, {number(preview.gone)} are gone already."
+        )
+        return
+    console.print(
+        f"Plan: take {number(preview.untouched)} of {number(preview.listed)} impressions of run"
+        f" {run} back. {number(preview.touched)} were viewed again since and stay,"
+        f" {number(preview.gone)} are gone already. Automatic healing is suspended by it."
+    )
+    for warning in warnings:
+        print_text(warning, "yellow")
+    if refusal is not None:
+        print_text(f"Impossible: {refusal}", "bold red")

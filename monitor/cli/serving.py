@@ -1,23 +1,34 @@
-"""The service and its HTTP side over one configuration; tokens and certificate can be exchanged."""
+"""`serve`: the service with its HTTP side, until it is told to stop. SIGHUP: tokens and certificate
+are read again.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from checks.errors import ConfigurationError
+from checks.errors import ConfigurationError, ConservatorError
 from exporters.http.app import create_app, exchange_tokens
 from exporters.http.server import HttpServer
 from exporters.http.tokens import Tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls
+from monitor.config.changes import changed, is_exchangeable
 from monitor.service.service import Service
 
 log = structlog.get_logger(__name__)
@@ -40,6 +51,68 @@ class Serving:
         exchange_tokens(self.runner.app, tokens(server))
 
 
+async def serve_until_stopped(settings: Settings, load: Callable[[], Settings]) -> None:
+    """Run until a signal, or until a background task fails, which is raised.
+
+    load: reads the configuration again, for SIGHUP.
+    """
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    taken = settings
+    async with served(settings) as serving:
+        while not await _stopped(stop, hangup, serving.service.failed):
+            hangup.clear()
+            try:
+                taken = exchange(serving, settings, taken, load())
+            except ConservatorError as error:
+                log.warning("config_refused", error=str(error))
+
+
+def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Settings) -> Settings:
+    """Take the tokens and the certificate of `wanted` at once, and say what else of it differs from
+    what the service was started with; `taken` is what was taken last. Returns what is taken now.
+
+    Raises ConfigurationError, and then everything is as it was.
+    """
+    restart = [path for path in changed(started, wanted) if not is_exchangeable(path)]
+    server = wanted.server
+    # What decides whether the service may do without a token.
+    openness = {"server.host", "server.allow_open"}
+    if openness.intersection(restart) and not (server.admin_token or server.read_token):
+        raise ConfigurationError(
+            "server: expected admin_token or read_token as long as the service listens as it was"
+            " started, found neither; restart it for the new server.host or server.allow_open."
+        )
+    serving.exchange(server)
+    exchanged = [path for path in changed(taken, wanted) if is_exchangeable(path)]
+    log.info("config_reloaded", changed=exchanged)
+    if restart:
+        log.warning("restart_needed", changed=restart)
+    return wanted
+
+
+async def _stopped(
+    stop: asyncio.Event, hangup: asyncio.Event, failed: asyncio.Future[None] | None
+) -> bool:
+    """Wait for a signal, and say whether it is one to stop; raise what a background task failed
+    with."""
+    waiting = [asyncio.create_task(one.wait(), name="signal") for one in (stop, hangup)]
+    assert failed is not None
+    futures: set[asyncio.Future[Any]] = {*waiting, failed}
+    try:
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    if failed.done():
+        failed.result()
+    return stop.is_set()
+
+
 @asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[Serving]:
     """Everything at work. Raises what a start raises; afterwards nothing is left of it."""
@@ -47,20 +120,15 @@ async def served(settings: Settings) -> AsyncIterator[Serving]:
     registry = create_registry(service.board, observe=_observes(settings))
     exporting = exports(service, settings, registry)
     context = None if settings.server.tls is None else tls_context(settings.server.tls)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(service.stop)
         await service.start()
         runner = await listen(service, settings, registry, context)
-        try:
-            async with exporting:
-                try:
-                    yield Serving(service, runner, context)
-                finally:
-                    # Healing first: pages and metrics answer until the last batch is done.
-                    await service.stop()
-        finally:
-            await runner.cleanup()
-    finally:
-        await service.stop()
+        stack.push_async_callback(runner.cleanup)
+        await stack.enter_async_context(exporting)
+        # Healing first: pages and metrics answer until the last batch is done.
+        stack.push_async_callback(service.stop)
+        yield Serving(service, runner, context)
 
 
 def exports(
@@ -121,8 +189,8 @@ def _no_password() -> str:
 async def listen(
     service: Service,
     settings: Settings,
-    registry: CollectorRegistry | None = None,
-    certificate: ssl.SSLContext | None = None,
+    registry: CollectorRegistry,
+    certificate: ssl.SSLContext | None,
 ) -> HttpServer:
     """Open the port. Raises ConfigurationError when it can't be had."""
     server = settings.server

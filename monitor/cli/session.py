@@ -30,17 +30,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """The options before the command."""
-
-    config: Path
-
-
 def config_path(context: typer.Context) -> Path:
     """The file that `-c` names."""
-    found = context.find_object(Globals)
-    return DEFAULT_CONFIG if found is None else found.config
+    return context.find_object(Path) or DEFAULT_CONFIG
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -107,27 +99,20 @@ def run_session(context: typer.Context, work: Callable[[Session], Awaitable[Resu
     return asyncio.run(run())
 
 
-StateWork = Callable[[AsyncConnection, SchemaStatements], Awaitable[Result]]
-"""Something with our own tables, on a connection."""
+def run_on_state(
+    context: typer.Context,
+    work: Callable[[AsyncConnection, SchemaStatements], Awaitable[Result]],
+    *,
+    writes: bool = False,
+) -> Result:
+    """Run `work` on our own tables, in a snapshot, or a transaction where it `writes`.
 
+    Raises CatalogueError where they are not there.
+    """
 
-def read_state(context: typer.Context, read: StateWork[Result]) -> Result:
-    """Run `read` in a snapshot of our own tables; raises CatalogueError where there are none."""
-
-    async def work(session: Session) -> Result:
+    async def with_state(session: Session) -> Result:
         state = await session.state()
-        async with session.snapshot() as connection:
-            return await read(connection, state)
+        async with session.transaction() if writes else session.snapshot() as connection:
+            return await work(connection, state)
 
-    return run_session(context, work)
-
-
-def change_state(context: typer.Context, change: StateWork[Result]) -> Result:
-    """Run `change` in a transaction; raises CatalogueError where our own tables are not there."""
-
-    async def work(session: Session) -> Result:
-        state = await session.state()
-        async with session.transaction() as connection:
-            return await change(connection, state)
-
-    return run_session(context, work)
+    return run_session(context, with_state)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from checks.census import Census, take_census
 from checks.doctor.findings import Blocks
-from monitor.cli.output import console, moment, number, print_json, print_result
-from monitor.cli.session import AsJson, Session, Yes, change_state, run_session
+from monitor.cli.output import console, moment, number, print_result, print_text, record_fields
+from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
 from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.state import control
 from monitor.state.control import Control, read_control
@@ -22,7 +21,9 @@ def pause(
     as_json: AsJson = False,
 ) -> None:
     """Stop everything that writes, in every process, before its next batch."""
-    change_state(context, lambda connection, state: control.pause(connection, state, reason))
+    run_on_state(
+        context, lambda connection, state: control.pause(connection, state, reason), writes=True
+    )
     print_result(
         {"paused": True, "reason": reason},
         "Paused: nothing writes from here on. `conservator resume` ends it.",
@@ -32,7 +33,7 @@ def pause(
 
 def resume(context: typer.Context, as_json: AsJson = False) -> None:
     """End a pause and a suspension."""
-    change_state(context, control.resume)
+    run_on_state(context, control.resume, writes=True)
     print_result(
         {"paused": False, "suspended": False},
         "Resumed: healing may write again.",
@@ -62,10 +63,8 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
             typer.confirm("Close the breaker?", abort=True, err=as_json)
         async with session.transaction() as connection:
             done = await reset(connection, state, share=census.legacy_share, max_share=max_share)
-        if as_json:
-            print_json({**asdict(done), "breaker_open": False, "census": census})
-        else:
-            console.print(_reset_sentence(done))
+        fields = {**record_fields(done), "breaker_open": False, "census": census}
+        print_result(fields, _reset_sentence(done), as_json=as_json)
 
     run_session(context, work)
 
@@ -83,10 +82,8 @@ async def _count(session: Session, before: Control) -> Census:
 
 
 def _show_breaker(before: Control, census: Census, max_share: float) -> None:
-    console.print(
-        f"Open since {moment(before.breaker_at)} ({before.breaker_code}): {before.breaker_reason}",
-        markup=False,
-        soft_wrap=True,
+    print_text(
+        f"Open since {moment(before.breaker_at)} ({before.breaker_code}): {before.breaker_reason}"
     )
     console.print(
         f"Now: audience {number(census.audience)}, tracked {number(census.tracked)}, fresh"

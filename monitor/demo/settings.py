@@ -2,92 +2,67 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
-from typing import Any
 
 from monitor.config import Settings, parse_config
 
 _CONFIG = """
-database: {{url: {url}, pool_size: 6}}
-checks:
-  census: {{every: 2s, budget: 50%}}
-  structure: {{every: 30s}}
-  duplicate_impressions: {{every: 15s}}
-  orphan_impressions: {{every: 15s}}
-  timestamps: {{every: 15s}}
-  pool_exhaustion: {{every: 15s}}
-  artwork_supply: {{every: 15s}}
-  expectations: {suites}
+database: {url: "${URL}", pool_size: 6}
 healing:
   mode: heal
   consecutive: 4          # so that the problem can be seen for a moment before it is gone
   cooldown: 5s
-  pace: {{batch_target: 100ms, max_batch: 400, duty: 50%}}
-server: {{host: 127.0.0.1, port: {port}, admin_token: {token}}}
+  pace: {batch_target: 100ms, max_batch: 400, duty: 50%}
+server: {host: 127.0.0.1, port: "${PORT}", admin_token: "${TOKEN}"}
 lease: 3s
+checks:
+  census: {every: 2s, budget: 50%}
+  structure: {every: 30s}
+  duplicate_impressions: {every: 15s}
+  orphan_impressions: {every: 15s}
+  timestamps: {every: 15s}
+  pool_exhaustion: {every: 15s}
+  artwork_supply: {every: 15s}
 """
-_SUITES: list[dict[str, Any]] = [
-    {
-        "name": "artworks",
-        "table": "art_sessions",
-        "every": "15s",
-        "budget": "50%",
-        "expectations": [
-            {
-                "type": "expect_column_value_lengths_to_be_between",
-                "kwargs": {"column": "image_url", "min_value": 1},
-            },
-            {
-                "type": "expect_column_values_to_not_be_null",
-                "kwargs": {"column": "prompt", "mostly": 0.99},
-                "severity": "warning",
-            },
-            {
-                "type": "expect_column_values_to_be_in_set",
-                "kwargs": {"column": "pool_status", "value_set": ["active", "storage", "archived"]},
-            },
-            {
-                "type": "expect_column_values_to_be_between",
-                "kwargs": {"column": "version", "min_value": 1},
-            },
-        ],
-    },
-    {
-        "name": "impressions",
-        "table": "user_art_impressions",
-        "every": "15s",
-        "budget": "50%",
-        "expectations": [
-            {
-                "type": "expect_compound_columns_to_be_unique",
-                "kwargs": {"column_list": ["user_id", "artwork_id"]},
-            },
-            {
-                "type": "expect_column_values_to_be_between",
-                "kwargs": {"column": "version", "min_value": 1},
-            },
-            {
-                "type": "unexpected_rows_expectation",
-                "kwargs": {
-                    "description": "Every impression is of an artwork that exists.",
-                    "unexpected_rows_query": (
-                        "SELECT i.id FROM {batch} AS i"
-                        " LEFT JOIN art_sessions AS a ON a.id = i.artwork_id WHERE a.id IS NULL"
-                    ),
-                },
-            },
-        ],
-    },
-]
-"""Those of the shipped config.yaml, more often."""
+# Those of the shipped config.yaml, more often.
+_SUITES = """\
+  expectations:
+    - name: artworks
+      table: art_sessions
+      every: 15s
+      budget: 50%
+      expectations:
+        - type: expect_column_value_lengths_to_be_between
+          kwargs: {column: image_url, min_value: 1}
+        - type: expect_column_values_to_not_be_null
+          kwargs: {column: prompt, mostly: 0.99}
+          severity: warning
+        - type: expect_column_values_to_be_in_set
+          kwargs: {column: pool_status, value_set: [active, storage, archived]}
+        - type: expect_column_values_to_be_between
+          kwargs: {column: version, min_value: 1}
+    - name: impressions
+      table: user_art_impressions
+      every: 15s
+      budget: 50%
+      expectations:
+        - type: expect_compound_columns_to_be_unique
+          kwargs: {column_list: [user_id, artwork_id]}
+        - type: expect_column_values_to_be_between
+          kwargs: {column: version, min_value: 1}
+        - type: unexpected_rows_expectation
+          kwargs:
+            description: Every impression is of an artwork that exists.
+            unexpected_rows_query: >-
+              SELECT i.id FROM {batch} AS i
+              LEFT JOIN art_sessions AS a ON a.id = i.artwork_id
+              WHERE a.id IS NULL
+"""
 
 
 def demo_settings(url: str, *, port: int, token: str) -> Settings:
     """Settings for the gallery at `url`."""
     # The extra `demo` does not bring Great Expectations.
-    suites = _SUITES if find_spec("great_expectations") else []
-    text = _CONFIG.format(
-        url=json.dumps(url), port=port, token=json.dumps(token), suites=json.dumps(suites)
-    )
-    return parse_config(text, {}, source="the demo's configuration", base_dir=None)
+    text = _CONFIG + _SUITES if find_spec("great_expectations") else _CONFIG
+    environment = {"URL": url, "PORT": str(port), "TOKEN": token}
+    return parse_config(text, environment, source="the demo's configuration", base_dir=None)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from monitor.cli.errors import run
+from monitor.cli.app import run
 from monitor.config import InvalidConfigError, Settings, describe, load_config
 from tests.fuzz.documents import Draw, damaged, several
 

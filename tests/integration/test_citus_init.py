@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.citus.forms import on_citus
 from checks.relations import Engine
-from monitor.cli.sql import forced, statements
+from monitor.cli.explain import forced, statements
 from monitor.database import on_nodes, set_local
 from monitor.healing.verification import MOST_RECOUNTS, Recount, recount_until_two_agree
 from monitor.state import schema

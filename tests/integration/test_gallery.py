@@ -12,8 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError
-from monitor.demo.gallery import Gallery, build_gallery
-from monitor.demo.visitors import Visitors
+from monitor.demo.gallery import Gallery, Visitors, build_gallery
 from tests.support.waiting import wait_until
 
 # Each state counted as the contract words it, pair by pair.

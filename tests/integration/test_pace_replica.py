@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from monitor.demo.programs import server_account
+from monitor.demo.server import server_account
 from monitor.healing.throttle.signals import DEADLINE, read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on

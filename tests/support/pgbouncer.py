@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from monitor.demo.programs import server_account
+from monitor.demo.server import server_account
 from tests.support.child import ChildProcess
 from tests.support.postgres import PostgresServer, PrivateDirectory
 from tests.support.roles import OWNER, SERVICE

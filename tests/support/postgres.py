@@ -21,7 +21,7 @@ from urllib.parse import quote
 import psycopg
 
 from checks.errors import DatabaseUnavailableError
-from monitor.demo.programs import Account, find_programs, give, server_account
+from monitor.demo.server import Account, find_programs, give, server_account
 from tests.support.child import ChildProcess
 
 _T = TypeVar("_T")

@@ -1,20 +1,96 @@
-"""`init` and `uninstall`: the state schema comes and goes."""
+"""Before the service starts: `config`, `doctor`, and the state schema by `init`, `uninstall`."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
-from checks.doctor.findings import Blocks
+from checks.doctor.findings import Blocks, Examination, Severity
 from checks.relations import Catalogue
+from monitor.checking.expectations.check import require_known_expectations
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.cli.output import console, number, print_json, print_result, print_table, size
-from monitor.cli.session import AsJson, Session, Yes, run_session
+from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
+from monitor.config import Settings, describe, json_schema
+from monitor.runtime import census_form_sentence, inspect_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.runs import active_run
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
+
+config = typer.Typer(no_args_is_help=True, help="The configuration file.")
+
+
+@config.command("check")
+def check_config(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the effective settings.")] = False,
+) -> None:
+    """Validate the configuration; all mistakes at once. Exit 78 when there are any."""
+    settings = settings_of(context)
+    asyncio.run(_examine_suites(settings))
+    if as_json:
+        print_json(describe(settings))
+    else:
+        console.print(f"{config_path(context)} is valid.", soft_wrap=True)
+
+
+async def _examine_suites(settings: Settings) -> None:
+    worker = WorkerPool()
+    try:
+        await require_known_expectations(settings, worker)
+    finally:
+        await worker.close()
+
+
+@config.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    print_json(json_schema())
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> int:
+    """Read the catalogue and say what is missing, with the statement that mends it.
+
+    Exit 1 when something would make a count wrong or a backfill fail, else 0.
+    """
+
+    async def work(session: Session) -> int:
+        examination = await inspect_catalogue(session.engine, session.settings)
+        print_result(
+            {"findings": examination.findings},
+            lambda: _print_findings(examination, session.settings),
+            as_json=as_json,
+        )
+        return 1 if examination.blocking() else 0
+
+    return run_session(context, work)
+
+
+def _print_findings(examination: Examination, settings: Settings) -> None:
+    for finding in examination.findings:
+        title = Text.assemble(
+            (f"{finding.severity.value:8}", _STYLES[finding.severity]), (finding.subject, "bold")
+        )
+        console.print(title)
+        console.print(Padding(Text(f"{finding.problem} {finding.consequence}"), (0, 0, 0, 8)))
+        console.print(Padding(Text(finding.remedy, style="green"), (0, 0, 0, 8)))
+    errors = len(examination.blocking())
+    console.print(
+        f"{errors} to mend before serving or healing, {len(examination.findings) - errors} other"
+        " findings."
+        if examination.findings
+        else "The tables are as they should be."
+    )
+    if examination.catalogue is not None:
+        console.print(f"Census: {census_form_sentence(examination.catalogue, settings)}.")
 
 
 def init(
@@ -77,10 +153,9 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
             run = await active_run(connection, state)
             rows = await state.run(connection, "uninstall_sizes", {"schema": name})
             sizes = [TableSize(row.name, max(0, row.estimated_rows), row.bytes) for row in rows]
-        if as_json:
-            print_json({"schema": name, "tables": sizes})
-        else:
-            _print_sizes(sizes)
+        print_result(
+            {"schema": name, "tables": sizes}, lambda: _print_sizes(sizes), as_json=as_json
+        )
         if run is not None and run.leased:
             console.print(f"Run {run.id} is active: pause it or wait for its end first.")
             return 1
