@@ -44,75 +44,57 @@ class Commands(Protocol):
 
     async def user_census(self, user_id: str) -> UserCensus:
         """One user's counts, live."""
-        ...
 
     async def backfilled(self, user_id: str) -> Backfilled | None:
         """The backfill of this user that sets the once-flag, if there was one."""
-        ...
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
         """Backfill one user, once unless forced."""
-        ...
 
     async def would_backfill_user(self, user_id: str) -> int:
         """How many rows a backfill of this user would write now."""
-        ...
 
     async def backfill_all(self) -> int | None:
         """Start a run over the audience in the background; its number, or None when there is
         nothing to heal."""
-        ...
 
     async def undo(self, run_id: int) -> int | None:
         """Start an undo of a run in the background, or go on with its unfinished one; its number,
         or None when there is nothing to take back."""
-        ...
 
     async def would_undo(self, run_id: int) -> WouldUndo:
         """What an undo of this run would find now."""
-        ...
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[Run, ...]:
         """The newest runs first."""
-        ...
 
     async def run(self, run_id: int) -> Run | None:
         """One run."""
-        ...
 
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
-        ...
 
     async def quarantine(self, run_id: int) -> tuple[QuarantinedPair, ...]:
         """At most 20 pairs that are in quarantine since this run, the newest first."""
-        ...
 
     async def batches(self, run_id: int, *, limit: int, after: int) -> tuple[BatchRow, ...]:
         """The batches of a run, in order."""
-        ...
 
     async def census_series(self, span: timedelta) -> tuple[CensusPoint, ...]:
         """How the counts went over the last `span`, oldest first, in at most 300 points."""
-        ...
 
     async def check_history(self, name: str, *, limit: int) -> CheckHistory:
         """The newest results of a check, and the newest changes of its outcome."""
-        ...
 
     async def pause(self, reason: str) -> None:
         """The kill switch."""
-        ...
 
     async def resume(self) -> None:
         """End a pause and a suspension."""
-        ...
 
     async def reset_breaker(self) -> BreakerReset:
         """A person has looked: close the breaker, and accept the newest census's share."""
-        ...
 
     async def wake_loop(self) -> bool:
         """Have the leader count and decide now; where it is another replica, at its next look.
         False: no census is taken."""
-        ...

@@ -18,14 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.deadlines import (
-    CONNECT_TIMEOUT_SECONDS,
-    CONNECTION_AGE_SECONDS,
-    POOL_TIMEOUT_SECONDS,
-    PROBE_SECONDS,
-    SILENCE_SECONDS,
-    STATE_TIMEOUT,
-)
+from monitor import deadlines
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
@@ -39,17 +32,17 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_timeout=deadlines.POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
-        pool_recycle=CONNECTION_AGE_SECONDS,
+        pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
         connect_args={
             "prepare_threshold": None,
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
             "application_name": "conservator",
-            "keepalives_idle": SILENCE_SECONDS,
-            "keepalives_interval": PROBE_SECONDS,
+            "keepalives_idle": deadlines.SILENCE_SECONDS,
+            "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": 3,
-            "tcp_user_timeout": SILENCE_SECONDS * 1000,
+            "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
@@ -123,7 +116,7 @@ async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[
 async def transaction(
     engine: AsyncEngine,
     *,
-    timeout: timedelta = STATE_TIMEOUT,
+    timeout: timedelta = deadlines.STATE_TIMEOUT,
     lock_timeout: timedelta | None = None,
     idle: timedelta | None = None,
     waits_for_disk: bool = True,
@@ -196,7 +189,7 @@ def translate(error: BaseException) -> ConservatorError:
     """The error of ours that says what to do about `error`."""
     if isinstance(error, PoolTimeoutError):
         return DatabaseUnavailableError(
-            f"No database connection became free within {POOL_TIMEOUT_SECONDS} s:"
+            f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
             " raise database.pool_size or look for a statement that hangs."
         )
     original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error

@@ -10,16 +10,10 @@ from typing import Any
 
 from checks.doctor.findings import Examination
 from checks.judgement import Outcome
+from monitor import deadlines
 from monitor.checking.registry import STRUCTURE, CheckRegistry
 from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
-from monitor.deadlines import (
-    CANCEL_SECONDS,
-    HISTORY_INTERVAL,
-    REFRESH_SECONDS,
-    SHORTEST_REFRESH_SECONDS,
-    SPREAD_SECONDS,
-)
 from monitor.loop.reconciler import Reconciler
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
@@ -76,7 +70,7 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         if left:
-            _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
+            _, left = await asyncio.wait(left, timeout=deadlines.CANCEL_SECONDS)
 
 
 class Jobs:
@@ -111,11 +105,11 @@ class Jobs:
             else:
                 self._add(check.name, check.schedule, partial(self._check, check), at_once=False)
         interval = census.schedule.interval_seconds()
-        seconds = min(REFRESH_SECONDS, self._settings.lease.total_seconds(), interval)
-        seconds = max(seconds, SHORTEST_REFRESH_SECONDS)
+        seconds = min(deadlines.REFRESH_SECONDS, self._settings.lease.total_seconds(), interval)
+        seconds = max(seconds, deadlines.SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
         self._add("refresh", refresh, self._sync.refresh, at_once=False)
-        self._add("history", Schedule(HISTORY_INTERVAL, None, "UTC"), self._history)
+        self._add("history", Schedule(deadlines.HISTORY_INTERVAL, None, "UTC"), self._history)
 
     def lead(self) -> None:
         """This process has become the leader: it counts at once, and shows what it knows."""
@@ -130,7 +124,7 @@ class Jobs:
         # The others when they would have been due, and those that are overdue one after the other.
         others = [one for one in checks if not one.definition.core]
         for place, check in enumerate(others, start=1):
-            spread = min(SPREAD_SECONDS, check.schedule.interval_seconds())
+            spread = min(deadlines.SPREAD_SECONDS, check.schedule.interval_seconds())
             first = spread * place / (len(others) + 1)
             if check.schedule.cron is None:
                 self._scheduler.wake(check.name, in_seconds=max(first, check.due_in()))

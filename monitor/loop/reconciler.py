@@ -21,28 +21,15 @@ from monitor.healing.errors import HealRefusedError
 from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
+from monitor.policy import breaker_store
 from monitor.policy.breaker import tripping
-from monitor.policy.breaker_store import (
-    forget_fallen_share,
-    log_breaker_opened,
-    open_breaker,
-    read_last_runs,
-    read_most_audience,
-    read_recurring,
-)
 from monitor.policy.decision import Code, Decision, Verdict, record_decision
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.policy.policy import decide
 from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.runtime import CurrentRuntime, Runtime, finding_sentence, policy_settings
+from monitor.state import counters
 from monitor.state.control import Control, read_control
-from monitor.state.counters import (
-    CHECK_ERRORS,
-    CHECK_RUNS,
-    HEAL_REFUSALS,
-    add_to_counters,
-    read_counters,
-)
 from monitor.state.history import record_census
 from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
 from monitor.status import CENSUS, StatusBoard
@@ -94,7 +81,7 @@ class Reconciler:
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)
             await self._record(connection, runtime, decision, result)
-            counters = await read_counters(connection, runtime.state)
+            totals = await counters.read_counters(connection, runtime.state)
             # The last word: who was deposed meanwhile has recorded nothing, and starts nothing.
             await self._leadership.confirm(connection)
         self._board.update(
@@ -103,11 +90,11 @@ class Reconciler:
             control=control,
             control_known=True,
             recurring=inputs.recurring_before,
-            counters=counters,
+            counters=totals,
             database_up=True,
             database_error=None,
         )
-        log_breaker_opened(inputs.control, control)
+        breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
         return decision, inputs
 
@@ -137,9 +124,9 @@ class Reconciler:
             return control
         refusal = tripping(inputs, settings)
         if refusal is not None:
-            return await open_breaker(connection, state, control, refusal)
+            return await breaker_store.open_breaker(connection, state, control, refusal)
         share = inputs.censuses[0].legacy_share
-        return await forget_fallen_share(
+        return await breaker_store.forget_fallen_share(
             connection, state, control, share=share, max_share=settings.max_share
         )
 
@@ -169,9 +156,9 @@ class Reconciler:
             seconds_since_run=await seconds_since_last_finished(connection, runtime.state),
             local_time=now.astimezone(ZoneInfo(runtime.settings.catalog.timezone)).time(),
             blockers=tuple(finding_sentence(finding) for finding in blocking),
-            most_audience=await read_most_audience(connection, runtime.state),
-            last_runs=await read_last_runs(connection, runtime.state, stuck_after),
-            recurring_before=await read_recurring(connection, runtime.state),
+            most_audience=await breaker_store.read_most_audience(connection, runtime.state),
+            last_runs=await breaker_store.read_last_runs(connection, runtime.state, stuck_after),
+            recurring_before=await breaker_store.read_recurring(connection, runtime.state),
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
@@ -186,16 +173,16 @@ class Reconciler:
         decision: Decision,
         result: CensusResult,
     ) -> None:
-        added = {(CHECK_RUNS, CENSUS): 1.0}
+        added = {(counters.CHECK_RUNS, CENSUS): 1.0}
         if result.census is None:
-            added[CHECK_ERRORS, CENSUS] = 1.0
+            added[counters.CHECK_ERRORS, CENSUS] = 1.0
         else:
             await record_census(connection, runtime.state, result.census, result.users)
         if decision.kind is Verdict.REFUSED:
-            added[HEAL_REFUSALS, decision.code.value] = 1.0
+            added[counters.HEAL_REFUSALS, decision.code.value] = 1.0
         legacy = None if result.census is None else result.census.legacy_untracked
         await record_decision(connection, runtime.state, decision, legacy_untracked=legacy)
-        await add_to_counters(connection, runtime.state, added)
+        await counters.add_to_counters(connection, runtime.state, added)
 
     async def _act(self, decision: Decision, inputs: PolicyInput) -> None:
         started = time.perf_counter()

@@ -12,12 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.deadlines import LOOK_BACK
 from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.policy.inputs import FinishedRun
-from monitor.state.control import (
-    Control,
-    mark_breaker_open,
-    read_control,
-    reset_breaker,
-)
+from monitor.state.control import Control, mark_breaker_open, read_control, reset_breaker
 from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
@@ -39,7 +34,7 @@ async def read_last_runs(
     connection: AsyncConnection, state: SchemaStatements, limit: int
 ) -> tuple[FinishedRun, ...]:
     """At most `limit` heal runs that ended since the breaker's last reset, the newest first."""
-    return await state.list(connection, "runs_last_ended", FinishedRun, {"limit": limit})
+    return await state.list(connection, "runs_last_ended", FinishedRun, limit=limit)
 
 
 async def read_most_audience(connection: AsyncConnection, state: SchemaStatements) -> int:

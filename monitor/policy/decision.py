@@ -80,12 +80,11 @@ def open_refusal(control: Control) -> Decision | None:
 
 async def record_decision(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    state: SchemaStatements,
     decision: Decision,
     *,
     legacy_untracked: int | None,
-    run_id: int | None = None,
 ) -> None:
     """Keep a decision with its reason, as long as `history` says."""
-    values = parameters(decision) | {"legacy_untracked": legacy_untracked, "run_id": run_id}
-    await statements.run(connection, "decision_insert", values)
+    values = parameters(decision) | {"legacy_untracked": legacy_untracked}
+    await state.run(connection, "decision_insert", values)

@@ -46,14 +46,12 @@ class PublishedState:
     """Who leads; empty while nobody does."""
 
 
-async def read_published(
-    connection: AsyncConnection, statements: SchemaStatements
-) -> PublishedState:
+async def read_published(connection: AsyncConnection, state: SchemaStatements) -> PublishedState:
     """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only."""
-    leader = (await statements.run(connection, "leader_read")).scalar_one()
-    checks = await read_checks(connection, statements)
-    counted = (await statements.run(connection, "census_newest")).one_or_none()
-    decided = (await statements.run(connection, "decision_newest")).one_or_none()
+    leader = (await state.run(connection, "leader_read")).scalar_one()
+    checks = await read_checks(connection, state)
+    counted = (await state.run(connection, "census_newest")).one_or_none()
+    decided = (await state.run(connection, "decision_newest")).one_or_none()
     census = None if counted is None else _known(_census, counted)
     users = None if counted is None or census is None else _users(counted)
     return PublishedState(
@@ -69,16 +67,16 @@ async def read_published(
 
 
 async def read_checks(
-    connection: AsyncConnection, statements: SchemaStatements
+    connection: AsyncConnection, state: SchemaStatements
 ) -> dict[str, CheckResult]:
     """The last result of every check, by name. Locks nothing."""
     make = partial(_check_result, time.monotonic())
-    results = await statements.list(connection, "check_status_read", make)
+    results = await state.list(connection, "check_status_read", make)
     return {result.name: result for result in results}
 
 
 async def write_check(
-    connection: AsyncConnection, statements: SchemaStatements, check: CheckResult
+    connection: AsyncConnection, state: SchemaStatements, check: CheckResult
 ) -> None:
     """Keep the last result of a check for the other replicas."""
     values = parameters(check) | {
@@ -87,17 +85,17 @@ async def write_check(
         "evidence": json.dumps([dict(row) for row in check.evidence]),
         "numbers": json.dumps(_finite(check.numbers)),
     }
-    await statements.run(connection, "check_status_write", values)
+    await state.run(connection, "check_status_write", values)
 
 
 async def write_result(
-    connection: AsyncConnection, statements: SchemaStatements, check: CheckResult, age: float
+    connection: AsyncConnection, state: SchemaStatements, check: CheckResult, age: float
 ) -> None:
     """Keep a result for the history, `age` seconds after it was found; a change of the outcome
     too."""
     evaluated = check.outcome is not Outcome.ERROR
     values = parameters(check) | {"age": age, "value": check.value if evaluated else None}
-    await statements.run(connection, "check_result_insert", values)
+    await state.run(connection, "check_result_insert", values)
 
 
 def users_interval(users: AffectedUsers, census_interval_seconds: float) -> float:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
@@ -92,7 +92,6 @@ class StateSync:
 
     def __init__(
         self,
-        engine: AsyncEngine,
         runtime: CurrentRuntime,
         board: StatusBoard,
         leadership: Leadership,
@@ -101,7 +100,6 @@ class StateSync:
         publish: PublishCensus,
     ) -> None:
         """`publish` takes a census that another process took."""
-        self._engine = engine
         self._runtime = runtime
         self._board = board
         self._leadership = leadership
@@ -125,14 +123,15 @@ class StateSync:
 
     async def _refresh(self) -> None:
         led = self._leadership.leads
-        state = self._runtime.current.state
+        runtime = self._runtime.current
+        state = runtime.state
         taken = self._scheduler.take_missed()
         missed = taken if led else Counter[str]()  # a follower's jobs do nothing
         unsent = self._unsent() if led else ()
         results = self._results.take() if led else ()
         something = bool(missed or unsent or results)
         try:
-            async with transaction(self._engine) as connection:
+            async with transaction(runtime.engine) as connection:
                 published = await read_published(connection, state)
                 control = await read_control(connection, state)
                 run = await active_run(connection, state)
@@ -252,10 +251,10 @@ class StateSync:
         """Add to the totals, as the leader; what is new of the checks goes with them."""
         async with self._turn:
             unsent, results = self._unsent(), self._results.take()
-            state = self._runtime.current.state
+            runtime = self._runtime.current
             try:
-                async with transaction(self._engine) as connection:
-                    await self._keep(connection, state, added, unsent, results)
+                async with transaction(runtime.engine) as connection:
+                    await self._keep(connection, runtime.state, added, unsent, results)
                     await self._leadership.confirm(connection)
             except ConservatorError as error:
                 self._results.put_back(results)
@@ -269,7 +268,7 @@ class StateSync:
         runtime = self._runtime.current
         names = list(self._board.current.checks)
         try:
-            async with transaction(self._engine) as connection:
+            async with transaction(runtime.engine) as connection:
                 # The breaker still needs a day of it, however little is asked for.
                 history = max(runtime.settings.history, LOOK_BACK)
                 await prune(connection, runtime.state, history)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.pairs import UserCensus
 from checks.spec import Cutoffs
@@ -37,7 +37,6 @@ class ServiceCommands(Commands):
 
     def __init__(
         self,
-        engine: AsyncEngine,
         runtime: CurrentRuntime,
         run_queue: RunQueue,
         sync: StateSync,
@@ -48,7 +47,6 @@ class ServiceCommands(Commands):
         writers: Bulkhead,
     ) -> None:
         """What is only read goes through `readers`, backfills of one user through `writers`."""
-        self._engine = engine
         self._runtime = runtime
         self._run_queue = run_queue
         self._sync = sync
@@ -61,8 +59,9 @@ class ServiceCommands(Commands):
         self, use: Use[Asked, Found], *asked: Asked.args, **named: Asked.kwargs
     ) -> Found:
         """What `use` finds, in a transaction of its own."""
-        async with transaction(self._engine) as connection:
-            return await use(connection, self._runtime.current.state, *asked, **named)
+        runtime = self._runtime.current
+        async with transaction(runtime.engine) as connection:
+            return await use(connection, runtime.state, *asked, **named)
 
     async def _read(
         self, read: Use[Asked, Found], *asked: Asked.args, **named: Asked.kwargs
@@ -83,7 +82,7 @@ class ServiceCommands(Commands):
         census = await self._run_queue.user_census(user_id)
         runtime = self._runtime.current
         cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
-        async with transaction(self._engine) as connection:
+        async with transaction(runtime.engine) as connection:
             waiting = await count_in_quarantine_of_user(
                 connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )
@@ -147,7 +146,7 @@ class ServiceCommands(Commands):
 
     async def reset_breaker(self) -> BreakerReset:
         runtime = self._runtime.current
-        async with transaction(self._engine) as connection:
+        async with transaction(runtime.engine) as connection:
             done = await reset(
                 connection,
                 runtime.state,
@@ -162,6 +161,7 @@ class ServiceCommands(Commands):
     async def wake_loop(self) -> bool:
         if self._leadership.leads:
             return self._scheduler.wake(CENSUS)
-        async with transaction(self._engine) as connection:
-            await self._runtime.current.state.run(connection, "control_wake")
+        runtime = self._runtime.current
+        async with transaction(runtime.engine) as connection:
+            await runtime.state.run(connection, "control_wake")
         return True

@@ -101,7 +101,6 @@ class Service:
         )
         census = self._registry.census
         self._sync = StateSync(
-            self._engine,
             self._runtime,
             self.board,
             self._leadership,
@@ -115,7 +114,6 @@ class Service:
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
         self.commands = ServiceCommands(
-            self._engine,
             self._runtime,
             self._run_queue,
             self._sync,

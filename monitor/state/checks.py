@@ -60,32 +60,31 @@ class Validation:
 
 
 async def read_history(
-    connection: AsyncConnection, statements: SchemaStatements, name: str, *, limit: int
+    connection: AsyncConnection, state: SchemaStatements, name: str, *, limit: int
 ) -> CheckHistory:
     """At most `limit` results, and as many transitions; none for a name that never was."""
-    asked = {"name": name, "limit": limit}
     return CheckHistory(
-        await statements.list(connection, "check_results", ResultRow, asked),
-        await statements.list(connection, "check_transitions", TransitionRow, asked),
+        await state.list(connection, "check_results", ResultRow, name=name, limit=limit),
+        await state.list(connection, "check_transitions", TransitionRow, name=name, limit=limit),
     )
 
 
-async def newest_end(connection: AsyncConnection, statements: SchemaStatements) -> datetime | None:
+async def newest_end(connection: AsyncConnection, state: SchemaStatements) -> datetime | None:
     """Where the newest sample ends; None where there is none."""
-    result = await statements.run(connection, "samples_newest")
+    result = await state.run(connection, "samples_newest")
     found: datetime | None = result.scalar_one()
     return None if found is None else found.astimezone(UTC)
 
 
 async def read_samples(
-    connection: AsyncConnection, statements: SchemaStatements, intervals: Sequence[SampleInterval]
+    connection: AsyncConnection, state: SchemaStatements, intervals: Sequence[SampleInterval]
 ) -> list[Sample]:
     """The samples that end within any of the intervals, oldest first, each once."""
-    values = {
-        "starts": [interval.start for interval in intervals],
-        "ends": [interval.end for interval in intervals],
-    }
-    return list(await statements.list(connection, "samples_read", _make_sample, values))
+    starts = [interval.start for interval in intervals]
+    ends = [interval.end for interval in intervals]
+    return list(
+        await state.list(connection, "samples_read", _make_sample, starts=starts, ends=ends)
+    )
 
 
 def _make_sample(start: datetime, end: datetime, **counted: Any) -> Sample:
@@ -94,7 +93,7 @@ def _make_sample(start: datetime, end: datetime, **counted: Any) -> Sample:
 
 
 async def keep_samples(
-    connection: AsyncConnection, statements: SchemaStatements, samples: Iterable[Sample]
+    connection: AsyncConnection, state: SchemaStatements, samples: Iterable[Sample]
 ) -> None:
     """Keep samples; one that is there already is judged anew."""
     rest = iter(samples)
@@ -102,18 +101,18 @@ async def keep_samples(
         columns = {
             field.name: [getattr(sample, field.name) for sample in some] for field in fields(Sample)
         }
-        await statements.run(connection, "samples_keep", columns)
+        await state.run(connection, "samples_keep", columns)
 
 
 async def keep_validation(
-    connection: AsyncConnection, statements: SchemaStatements, suite: str, document: str
+    connection: AsyncConnection, state: SchemaStatements, suite: str, document: str
 ) -> None:
     """Keep the report, as JSON, in place of the suite's last one."""
-    await statements.run(connection, "validation_keep", {"suite": suite, "document": document})
+    await state.run(connection, "validation_keep", {"suite": suite, "document": document})
 
 
 async def read_validations(
-    connection: AsyncConnection, statements: SchemaStatements
+    connection: AsyncConnection, state: SchemaStatements
 ) -> tuple[Validation, ...]:
     """The last report of every suite, by name."""
-    return await statements.list(connection, "validations_read", Validation)
+    return await state.list(connection, "validations_read", Validation)

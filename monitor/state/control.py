@@ -36,53 +36,50 @@ class Control:
     """When a replica that does not lead last asked the leader to count at once."""
 
 
-async def read_control(connection: AsyncConnection, statements: SchemaStatements) -> Control:
+async def read_control(connection: AsyncConnection, state: SchemaStatements) -> Control:
     """The control row as it is now."""
-    row = (await statements.run(connection, "control_read")).one()
+    row = (await state.run(connection, "control_read")).one()
     return Control(**row._mapping)
 
 
-async def pause(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
+async def pause(connection: AsyncConnection, state: SchemaStatements, reason: str) -> None:
     """Stop everything that writes; `reason` is shown wherever healing is asked for."""
-    await statements.run(connection, "control_pause", {"reason": reason})
+    await state.run(connection, "control_pause", {"reason": reason})
 
 
-async def suspend(connection: AsyncConnection, statements: SchemaStatements, reason: str) -> None:
+async def suspend(connection: AsyncConnection, state: SchemaStatements, reason: str) -> None:
     """Switch automatic healing off; runs by hand go on working."""
-    await statements.run(connection, "control_suspend", {"reason": reason})
+    await state.run(connection, "control_suspend", {"reason": reason})
 
 
-async def resume(connection: AsyncConnection, statements: SchemaStatements) -> None:
+async def resume(connection: AsyncConnection, state: SchemaStatements) -> None:
     """End a pause and a suspension."""
-    await statements.run(connection, "control_resume")
+    await state.run(connection, "control_resume")
 
 
 async def mark_verified(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    state: SchemaStatements,
     legacy_until: datetime,
     planned_at: datetime,
 ) -> None:
     """A heal with this cutoff, planned at that moment, was verified."""
     values = {"legacy_until": legacy_until, "planned_at": planned_at}
-    await statements.run(connection, "control_verified", values)
+    await state.run(connection, "control_verified", values)
 
 
 async def mark_breaker_open(
-    connection: AsyncConnection, statements: SchemaStatements, *, code: str, reason: str
-) -> bool:
-    """Healing stops until a person has looked. False: it was open already, for another reason."""
-    changed = await statements.run(
-        connection, "control_breaker_open", {"code": code, "reason": reason}
-    )
-    return changed.rowcount == 1
+    connection: AsyncConnection, state: SchemaStatements, *, code: str, reason: str
+) -> None:
+    """Healing stops until a person has looked. One that is open keeps its first reason."""
+    await state.run(connection, "control_breaker_open", {"code": code, "reason": reason})
 
 
 async def reset_breaker(
-    connection: AsyncConnection, statements: SchemaStatements, *, accepted_share: float | None
+    connection: AsyncConnection, state: SchemaStatements, *, accepted_share: float | None
 ) -> bool:
     """A person has looked. False: it was not open, and nothing was changed."""
-    changed = await statements.run(
+    changed = await state.run(
         connection, "control_breaker_reset", {"accepted_share": accepted_share}
     )
     return changed.rowcount == 1

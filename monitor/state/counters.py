@@ -28,20 +28,20 @@ Counters = Mapping[tuple[str, str], float]
 
 
 async def read_counters(
-    connection: AsyncConnection, statements: SchemaStatements
+    connection: AsyncConnection, state: SchemaStatements
 ) -> dict[tuple[str, str], float]:
     """Every total that was ever added to."""
-    rows = await statements.run(connection, "counters_read")
+    rows = await state.run(connection, "counters_read")
     return {(row.name, row.label): row.value for row in rows}
 
 
 async def add_to_counters(
-    connection: AsyncConnection, statements: SchemaStatements, added: Counters
+    connection: AsyncConnection, state: SchemaStatements, added: Counters
 ) -> None:
     """Add to totals in the connection's transaction; nothing is done for an empty mapping."""
     if not added:
         return
-    await statements.run(
+    await state.run(
         connection,
         "counters_add",
         {

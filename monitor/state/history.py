@@ -30,7 +30,7 @@ class CensusPoint:
 
 async def record_census(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    state: SchemaStatements,
     census: Census,
     users: AffectedUsers | None = None,
 ) -> None:
@@ -43,28 +43,23 @@ async def record_census(
         "users_clear": None if users is None else users.clear,
         "users_seconds": None if users is None else users.duration_seconds,
     }
-    await statements.run(connection, "census_insert", values)
+    await state.run(connection, "census_insert", values)
 
 
 async def read_series(
-    connection: AsyncConnection, statements: SchemaStatements, span: timedelta
+    connection: AsyncConnection, state: SchemaStatements, span: timedelta
 ) -> tuple[CensusPoint, ...]:
     """At most MOST_POINTS censuses of the last `span`, oldest first; of each part of it that with
     the most legacy pairs."""
-    values = {"span": span, "parts": MOST_POINTS}
-    return await statements.list(connection, "census_series", CensusPoint, values)
+    return await state.list(connection, "census_series", CensusPoint, span=span, parts=MOST_POINTS)
 
 
-async def prune(
-    connection: AsyncConnection, statements: SchemaStatements, history: timedelta
-) -> None:
+async def prune(connection: AsyncConnection, state: SchemaStatements, history: timedelta) -> None:
     """Forget censuses, decisions and finished runs older than `history`; never the ledger."""
     # The ledger is asked run by run: one probe each, on whatever node its rows are.
-    old = list(
-        (await statements.run(connection, "history_old_runs", {"history": history})).scalars()
-    )
+    old = list((await state.run(connection, "history_old_runs", {"history": history})).scalars())
     listed = []
     for run_id in old:
-        found = await statements.run(connection, "history_listed", {"run_id": run_id})
+        found = await state.run(connection, "history_listed", {"run_id": run_id})
         listed += list(found.scalars())
-    await statements.run(connection, "history_prune", {"history": history, "listed": listed})
+    await state.run(connection, "history_prune", {"history": history, "listed": listed})

@@ -185,85 +185,83 @@ def make_run(**columns: Any) -> Run:
     return Run(**columns)
 
 
-async def get_run(
-    connection: AsyncConnection, statements: SchemaStatements, run_id: int
-) -> Run | None:
+async def get_run(connection: AsyncConnection, state: SchemaStatements, run_id: int) -> Run | None:
     """The run with this number, or None."""
-    return await statements.find(connection, "run_select", make_run, {"run_id": run_id})
+    return await state.find(connection, "run_select", make_run, run_id=run_id)
 
 
-async def active_run(connection: AsyncConnection, statements: SchemaStatements) -> Run | None:
+async def active_run(connection: AsyncConnection, state: SchemaStatements) -> Run | None:
     """The heal run or undo that is running or held, or None."""
-    return await statements.find(connection, "run_active", make_run)
+    return await state.find(connection, "run_active", make_run)
 
 
 async def list_runs(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    state: SchemaStatements,
     *,
     limit: int,
     before: int | None = None,
 ) -> tuple[Run, ...]:
     """At most `limit` runs, newest first, with a number below `before`."""
-    asked = {"limit": limit, "before": before}
-    return await statements.list(connection, "run_list", make_run, asked)
+    return await state.list(connection, "run_list", make_run, limit=limit, before=before)
 
 
 async def list_batches(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    state: SchemaStatements,
     run_id: int,
     *,
     limit: int,
     after: int = 0,
 ) -> tuple[BatchRow, ...]:
     """At most `limit` batches of a run, in order, after batch number `after`."""
-    asked = {"run_id": run_id, "limit": limit, "after": after}
-    return await statements.list(connection, "run_batches", BatchRow, asked)
+    return await state.list(
+        connection, "run_batches", BatchRow, run_id=run_id, limit=limit, after=after
+    )
 
 
 async def list_waits(
-    connection: AsyncConnection, statements: SchemaStatements, run_id: int
+    connection: AsyncConnection, state: SchemaStatements, run_id: int
 ) -> Mapping[str, float]:
     """Seconds that a run waited, by reason, the longest first."""
-    rows = await statements.run(connection, "run_waits", {"run_id": run_id})
+    rows = await state.run(connection, "run_waits", {"run_id": run_id})
     return {str(row.reason): float(row.seconds) for row in rows}
 
 
 async def seconds_since_last_finished(
-    connection: AsyncConnection, statements: SchemaStatements
+    connection: AsyncConnection, state: SchemaStatements
 ) -> float | None:
     """Seconds since the last heal run ended, by the database's clock; None before the first."""
-    found = await statements.run(connection, "last_finished")
+    found = await state.run(connection, "last_finished")
     seconds: float | None = found.scalar_one_or_none()
     return seconds
 
 
 async def first_refusal(
-    connection: AsyncConnection, statements: SchemaStatements, run_id: int
+    connection: AsyncConnection, state: SchemaStatements, run_id: int
 ) -> str | None:
     """What the database said to the first pair that this run has put aside."""
-    found = await statements.run(connection, "quarantine_first", {"run_id": run_id})
+    found = await state.run(connection, "quarantine_first", {"run_id": run_id})
     refusal: str | None = found.scalar_one_or_none()
     return refusal
 
 
-async def count_quarantined(connection: AsyncConnection, statements: SchemaStatements) -> int:
+async def count_quarantined(connection: AsyncConnection, state: SchemaStatements) -> int:
     """All pairs in quarantine, due or not."""
-    return int((await statements.run(connection, "quarantine_size")).scalar_one())
+    return int((await state.run(connection, "quarantine_size")).scalar_one())
 
 
 async def list_quarantined(
-    connection: AsyncConnection, statements: SchemaStatements, *, run_id: int | None
+    connection: AsyncConnection, state: SchemaStatements, *, run_id: int | None
 ) -> tuple[QuarantinedPair, ...]:
     """At most 20 pairs, those put aside last first; only those of one run, or of all."""
-    asked = {"run_id": run_id, "limit": QUARANTINED_SHOWN}
-    return await statements.list(connection, "quarantine_list", QuarantinedPair, asked)
+    return await state.list(
+        connection, "quarantine_list", QuarantinedPair, run_id=run_id, limit=QUARANTINED_SHOWN
+    )
 
 
 async def read_backfilled(
-    connection: AsyncConnection, statements: SchemaStatements, user_id: str
+    connection: AsyncConnection, state: SchemaStatements, user_id: str
 ) -> Backfilled | None:
     """The user's flag, or None where there is none. The id must be one that the column can hold."""
-    asked = {"user_id": user_id}
-    return await statements.find(connection, "backfilled_user_read", Backfilled, asked)
+    return await state.find(connection, "backfilled_user_read", Backfilled, user_id=user_id)

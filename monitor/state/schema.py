@@ -108,7 +108,8 @@ async def spread_ledger(
         return False
     found = (await read_ledger(connection, state_schema)).distribution
     if found is not None:
-        await connection.exec_driver_sql(_ledger_call("undistribute_table({})", state_schema))
+        gather = sql.SQL("SELECT undistribute_table({})").format(_ledger_name(state_schema))
+        await connection.exec_driver_sql(gather.as_string(None))
     await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
     return True
 
@@ -133,17 +134,12 @@ def spread_statement(catalogue: Catalogue, state_schema: str) -> str:
     """The statement that spreads the ledger as the impressions are."""
     impressions = catalogue.impressions
     beside = sql.Identifier(impressions.schema, impressions.name).as_string(None)
-    call = (
-        "create_distributed_table({}, 'user_id', colocate_with => "
-        + sql.Literal(beside).as_string(None).replace("{", "{{").replace("}", "}}")
-        + ")"
-    )
-    return _ledger_call(call, state_schema)
+    call = sql.SQL("SELECT create_distributed_table({}, 'user_id', colocate_with => {})")
+    return call.format(_ledger_name(state_schema), sql.Literal(beside)).as_string(None)
 
 
-def _ledger_call(call: str, state_schema: str) -> str:
-    ledger = sql.Identifier(state_schema, "backfilled_impression").as_string(None)
-    return raw(f"SELECT {call}").format(sql.Literal(ledger)).as_string(None)
+def _ledger_name(state_schema: str) -> sql.Literal:
+    return sql.Literal(sql.Identifier(state_schema, "backfilled_impression").as_string(None))
 
 
 async def _create(connection: AsyncConnection, state_schema: str) -> None:
@@ -175,8 +171,7 @@ def script(catalogue: Catalogue, state_schema: str, found: str | None = None) ->
 def _spread_script(catalogue: Catalogue, state_schema: str) -> str:
     if not ledger_is_spread(catalogue):
         return ""
-    ledger = sql.Identifier(state_schema, "backfilled_impression").as_string(None)
-    literal = sql.Literal(ledger).as_string(None)
+    literal = _ledger_name(state_schema).as_string(None)
     return f"""
 -- Citus: the ledger lies beside the impressions, shard by shard, so that each batch is committed
 -- with its ledger by the same nodes. Everything else stays on the coordinator.

@@ -53,7 +53,8 @@ class SchemaStatements:
         connection: AsyncConnection,
         name: str,
         record: Callable[..., Record],
-        values: Mapping[str, object] | None = None,
+        /,
+        **values: object,
     ) -> Record | None:
         """The one row that the statement finds, made a `record` by the names of its columns."""
         row = (await self.run(connection, name, values)).one_or_none()
@@ -64,7 +65,8 @@ class SchemaStatements:
         connection: AsyncConnection,
         name: str,
         record: Callable[..., Record],
-        values: Mapping[str, object] | None = None,
+        /,
+        **values: object,
     ) -> tuple[Record, ...]:
         """Every row that the statement finds, each made a `record` by the names of its columns."""
         rows = await self.run(connection, name, values)

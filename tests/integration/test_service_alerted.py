@@ -9,6 +9,7 @@ import pytest
 
 from checks.errors import DatabaseUnavailableError
 from monitor.database import create_engine
+from monitor.runtime import CurrentRuntime
 from monitor.service.service import Service
 from tests.integration.test_service_replicas import PATIENCE, censuses, more_censuses, sees, two
 from tests.support.app import app_on
@@ -83,7 +84,8 @@ async def test_a_leader_is_woken_while_the_database_is_away_and_a_follower_says_
     async with app_on(app_database_url) as app:
         await app.plant(users=1, artworks=1)
         async with two(app_database_url, every="1h", mode="observe") as (a, b):
-            a.commands._engine = b.commands._engine = away
+            lost = CurrentRuntime(replace(a.runtime, engine=away))
+            a.commands._runtime = b.commands._runtime = lost
             assert await a.commands.wake_loop()
             with pytest.raises(DatabaseUnavailableError):
                 await b.commands.wake_loop()

@@ -1,3 +1,3 @@
 -- One row a decision, with the sentence that says why.
-INSERT INTO {state}.decision (decided_at, kind, code, reason, legacy_untracked, run_id)
-VALUES (now(), %(kind)s, %(code)s, %(reason)s, %(legacy_untracked)s, %(run_id)s)
+INSERT INTO {state}.decision (decided_at, kind, code, reason, legacy_untracked)
+VALUES (now(), %(kind)s, %(code)s, %(reason)s, %(legacy_untracked)s)
