@@ -144,13 +144,12 @@ class Executor:
 
     async def _passes(self, run: Run, strategy: RunStrategy) -> RunEnd:
         """Write everything, as many times over as the strategy finds something left."""
-        await self._batches(run, strategy)
-        end = await strategy.verify(run)
-        while end is None:
-            run = await self._next_pass(run)
+        while True:
             await self._batches(run, strategy)
             end = await strategy.verify(run)
-        return end
+            if end is not None:
+                return end
+            run = await self._next_pass(run)
 
     async def _batches(self, run: Run, strategy: RunStrategy) -> None:
         """Write every batch of one pass; the pace and the time waited live here."""

@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
-from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, sqlstate, transaction
-from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost, paused_sentence
+from checks.errors import StatementError
+from monitor.database import sqlstate, transaction
+from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
 from monitor.healing.pauses import (
     ATTEMPTS,
     LONGEST_RETRY_WAIT_SECONDS,
@@ -22,7 +22,7 @@ from monitor.healing.pauses import (
     WaitTimes,
     keep_waits,
 )
-from monitor.healing.sqlstates import FOREIGN_KEY_VIOLATION, is_row_error
+from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
 from monitor.healing.throttle.throttler import watch_blocking
@@ -30,9 +30,6 @@ from monitor.state.counters import add_to_counters, batch_observation
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
-
-SAME_SIZE_ATTEMPTS = 2
-"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +186,7 @@ class BatchWriter:
 
 def _worth_another_try(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, LeaseLostError) or not isinstance(error, ConservatorError):
-        return False
-    if isinstance(error, DatabaseUnavailableError):
-        return True
-    if sqlstate(error) == FOREIGN_KEY_VIOLATION:
-        return state.attempt_number < SAME_SIZE_ATTEMPTS
-    return sqlstate(error) in RETRYABLE_STATES
+    return error is not None and is_worth_retrying(error, state.attempt_number)
 
 
 def _log_retry(run: Run, state: RetryCallState) -> None:
