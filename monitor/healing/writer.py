@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,16 +32,6 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """What every batch obeys."""
-
-    statement_timeout: timedelta
-    lock_timeout: timedelta
-    lease: timedelta
-    """How long the run stays this process's after a batch."""
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """A committed batch. Seconds include the commit, which the record in the database can't."""
 
@@ -65,9 +54,8 @@ class BatchWriter:
     halves the batch, until the strategy of a batch of one row either writes it or passes it over.
     """
 
-    def __init__(self, context: HealingContext, settings: BatchSettings, pauses: Pauses) -> None:
+    def __init__(self, context: HealingContext, pauses: Pauses) -> None:
         self._context = context
-        self._settings = settings
         self._pauses = pauses
 
     async def write(
@@ -114,10 +102,10 @@ class BatchWriter:
         started = time.perf_counter()
         async with transaction(
             self._context.engine,
-            timeout=self._settings.statement_timeout,
-            lock_timeout=self._settings.lock_timeout,
+            timeout=self._context.timeout,
+            lock_timeout=self._context.lock_timeout,
             # Whoever takes the run over must not wait for a process that hangs inside a batch.
-            idle=self._settings.lease,
+            idle=self._context.lease,
             # A batch is as good as its cursor, which a crash of the server would take back with
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
@@ -174,7 +162,7 @@ class BatchWriter:
             **written.cursor,
             "seconds": seconds,
             "waited": waited.total,
-            "lease": self._settings.lease,
+            "lease": self._context.lease,
         }
         await statements.run(connection, "batch_record", record)
         await statements.run(connection, strategy.cursor_statement, cursor)
