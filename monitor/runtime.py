@@ -27,7 +27,6 @@ from monitor.healing.throttle.throttle import ThrottleSettings
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.healing.undo_strategy import UndoStrategy
-from monitor.healing.writer import BatchSettings
 from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision
@@ -110,7 +109,7 @@ class Runtime:
     def executor(self, on_progress: OnProgress, *, window: bool = True) -> Executor:
         """Works one run. Without `window`, a person's run, it writes at any hour."""
         settings = self.settings
-        context = HealingContext(self.engine, self.healing, settings.database.statement_timeout)
+        context = healing_context(self.engine, settings, self.healing)
         heal = HealStrategy(
             context,
             window=settings.healing.window if window else None,
@@ -120,11 +119,6 @@ class Runtime:
             context,
             {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: UndoStrategy(context)},
             make_throttler(self.engine, settings),
-            batch=BatchSettings(
-                statement_timeout=settings.database.statement_timeout,
-                lock_timeout=settings.database.lock_timeout,
-                lease=settings.lease,
-            ),
             pace=pace_settings(settings),
             on_progress=on_progress,
         )
@@ -216,7 +210,7 @@ def build(
     """The tools for `catalogue`, in the name of `holder` (default: a new one)."""
     state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
     healing = HealingStatements(state)
-    context = HealingContext(engine, healing, settings.database.statement_timeout)
+    context = healing_context(engine, settings, healing)
     return Runtime(
         engine=engine,
         settings=settings,
@@ -227,6 +221,19 @@ def build(
         planner=Planner(context),
         undo_planner=UndoPlanner(context),
         holder=holder or process_name(),
+    )
+
+
+def healing_context(
+    engine: AsyncEngine, settings: Settings, healing: HealingStatements
+) -> HealingContext:
+    """The database that is healed, with the configured deadlines."""
+    return HealingContext(
+        engine,
+        healing,
+        timeout=settings.database.statement_timeout,
+        lock_timeout=settings.database.lock_timeout,
+        lease=settings.lease,
     )
 
 

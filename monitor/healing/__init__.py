@@ -10,8 +10,8 @@ batch_size    how many rows a batch takes, of whom, and how long to rest (pure)
 pauses        the time between two batches, and where it is kept
 throttle/     what a run yields to
 verification  counts again, and judges
-quarantine    how many pairs wait there, and how they get out
-sqlstates     which errors speak of single rows
+quarantine    how pairs that are refused get there, how many wait, how they get out
+sqlstates     what an error of the database means for a batch
 errors        why no run begins, and why one stops, with the sentences for people
 statements    the statements of sql/, rendered for one catalogue
 """

@@ -24,7 +24,7 @@ from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import RunEnd, RunStrategy
 from monitor.healing.throttle.throttler import Throttler
-from monitor.healing.writer import Batch, BatchSettings, BatchWriter
+from monitor.healing.writer import Batch, BatchWriter
 from monitor.state.counters import HEAL_FAILURES, add_to_counters
 from monitor.state.history import record_census
 from monitor.state.runs import Run, RunKind, RunState, get_run
@@ -76,7 +76,6 @@ class Executor:
         strategies: Mapping[RunKind, RunStrategy],
         throttler: Throttler,
         *,
-        batch: BatchSettings,
         pace: PaceSettings,
         on_progress: OnProgress = lambda _: None,
     ) -> None:
@@ -85,11 +84,11 @@ class Executor:
         self._state = context.state
         self._strategies = strategies
         self._pace_settings = pace
-        self._lease = batch.lease
+        self._lease = context.lease
         self._on_progress = on_progress
         self._progress: Progress | None = None
-        self._pauses = Pauses(context, throttler, lease=batch.lease, on_wait=self._report_waiting)
-        self._writer = BatchWriter(context, batch, self._pauses)
+        self._pauses = Pauses(context, throttler, self._report_waiting)
+        self._writer = BatchWriter(context, self._pauses)
 
     def stop(self) -> None:
         """Finish the current batch, then put the run down."""
@@ -144,13 +143,12 @@ class Executor:
 
     async def _passes(self, run: Run, strategy: RunStrategy) -> RunEnd:
         """Write everything, as many times over as the strategy finds something left."""
-        await self._batches(run, strategy)
-        end = await strategy.verify(run)
-        while end is None:
-            run = await self._next_pass(run)
+        while True:
             await self._batches(run, strategy)
             end = await strategy.verify(run)
-        return end
+            if end is not None:
+                return end
+            run = await self._next_pass(run)
 
     async def _batches(self, run: Run, strategy: RunStrategy) -> None:
         """Write every batch of one pass; the pace and the time waited live here."""

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.config.types import MaintenanceWindow
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
-from monitor.healing.errors import TableRefusesError, breaker_sentence
-from monitor.healing.quarantine import prune_quarantine
-from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.errors import breaker_sentence
+from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
+from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext, Part
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
@@ -27,10 +27,6 @@ from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
 from monitor.state.runs import Run, RunKind, RunState, get_run
 
 log = structlog.get_logger(__name__)
-
-MAX_REFUSED = 100
-"""Pairs of several users and artworks that a run puts into quarantine without having written any;
-one more, and it is the table that refuses."""
 
 Values = Mapping[str, object]
 
@@ -143,31 +139,13 @@ class HealStrategy:
             # Was it only that the artwork or the user has gone? A new snapshot no longer sees it.
             refused, pair = pair, await self._next_pair(batch, values)
             if pair == refused:
-                await self._quarantine(batch, pair, done)
+                await put_in_quarantine(batch, self._statements, pair, done)
                 return _Inserted(0, 1, pair.artwork_id, ends_user=False)
         return _Inserted(0, 0, None, ends_user=True)
 
     async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
         text = self._statements.quarantine_next(batch.run.kind, quarantine=batch.start.quarantine)
         return (await batch.connection.exec_driver_sql(text, dict(values))).one_or_none()
-
-    async def _quarantine(self, batch: OpenBatch, pair: Row[Any], refusal: DBAPIError) -> None:
-        run_id, sentence = batch.run.id, refusal_sentence(refusal)
-        ids = {"run_id": run_id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
-        put = {**ids, "error": sentence, "now": batch.start.now}
-        await self._statements.run(batch.connection, "quarantine_put", put)
-        log.warning("pair_quarantined", **ids, error=sentence)
-        if batch.start.inserted:
-            return
-        found = await self._statements.run(batch.connection, "quarantine_new", {"run_id": run_id})
-        new = found.one()
-        if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
-            raise TableRefusesError(
-                f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were"
-                f" refused and none was written, so it is the table that refuses: {sentence}."
-                " Mend it, or catalog.impressions.defaults; a run by hand then tries all of them"
-                " again."
-            )
 
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk once more while pairs of the plan are missing that it may still write."""

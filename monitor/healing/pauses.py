@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -76,15 +75,13 @@ class Pauses:
         self,
         context: HealingContext,
         throttler: Throttler,
-        *,
-        lease: timedelta,
         on_wait: Callable[[str | None], None],
     ) -> None:
         """`on_wait` is told what the run waits for, and None when it goes on."""
         self._engine = context.engine
         self._state = context.state
         self._throttler = throttler
-        self._lease = lease
+        self._lease = context.lease
         self._on_wait = on_wait
         self._stop = asyncio.Event()
 

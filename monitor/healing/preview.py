@@ -19,7 +19,7 @@ from checks.census import (
 )
 from checks.doctor.ddl import quoted, table
 from checks.fragments import fragments, moment
-from checks.relations import Catalogue, Column
+from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
 from monitor.healing.statements import HealingStatements
@@ -125,27 +125,17 @@ def row_bytes(catalogue: Catalogue, counted: int) -> float:
     return impressions.total_bytes / rows if rows > 0 else BARE_ROW_BYTES
 
 
-def _user_creation(catalogue: Catalogue) -> Column | None:
-    name = catalogue.spec.users.created_at or "created_at"
-    column = catalogue.users.columns.get(name)
-    return column if column is not None and column.category == "D" else None
-
-
 async def _young_users(
     connection: AsyncConnection, catalogue: Catalogue, names: Fragments, census: Census
 ) -> int | None:
-    column = _user_creation(catalogue)
-    if column is None:
+    column = catalogue.users.columns.get(catalogue.spec.users.created_at or "created_at")
+    if column is None or column.category != "D":
         return None
     if census.oldest_legacy_created is None:
         return 0
-    statement = render(
-        CHECKS,
-        "plan_young_users",
-        {**names, "user_created": moment(column, catalogue.spec.timezone)},
-    )
+    created = {**names, "user_created": moment(column, catalogue.spec.timezone)}
     result = await connection.exec_driver_sql(
-        statement, {"oldest_legacy": census.oldest_legacy_created}
+        render(CHECKS, "plan_young_users", created), {"oldest_legacy": census.oldest_legacy_created}
     )
     return int(result.scalar_one())
 

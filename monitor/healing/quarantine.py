@@ -1,15 +1,29 @@
-"""Pairs that the database refuses: how many there are, and how they get out again."""
+"""Pairs that the database refuses: how they get into quarantine, how many there are, and how they
+get out again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import parameters
 from checks.spec import Cutoffs
+from monitor.healing.errors import TableRefusesError
+from monitor.healing.sqlstates import refusal_sentence
 from monitor.healing.statements import HealingStatements
+from monitor.healing.strategy import OpenBatch
+
+log = structlog.get_logger(__name__)
+
+MAX_REFUSED = 100
+"""Pairs of several users and artworks that a run puts into quarantine without having written any;
+one more, and it is the table that refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +35,27 @@ class QuarantineCount:
     """Those behind the last verified cutoff."""
     retry_at: datetime | None = None
     """When the first of them is tried again."""
+
+
+async def put_in_quarantine(
+    batch: OpenBatch, statements: HealingStatements, pair: Row[Any], refusal: DBAPIError
+) -> None:
+    """Put a pair aside in the batch's transaction. Raises TableRefusesError where so many were
+    refused that trying each would take days."""
+    run_id, sentence = batch.run.id, refusal_sentence(refusal)
+    ids = {"run_id": run_id, "user_id": pair.user_id, "artwork_id": pair.artwork_id}
+    put = {**ids, "error": sentence, "now": batch.start.now}
+    await statements.run(batch.connection, "quarantine_put", put)
+    log.warning("pair_quarantined", **ids, error=sentence)
+    if batch.start.inserted:
+        return
+    new = (await statements.run(batch.connection, "quarantine_new", {"run_id": run_id})).one()
+    if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
+        raise TableRefusesError(
+            f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were refused and"
+            f" none was written, so it is the table that refuses: {sentence}. Mend it, or"
+            " catalog.impressions.defaults; a run by hand then tries all of them again."
+        )
 
 
 async def count_in_quarantine(

@@ -1,4 +1,4 @@
-"""Which errors of the database speak of single rows, and what is left of one in a sentence."""
+"""What an error of the database means for a batch, decided by its SQLSTATE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.database import sqlstate
+from checks.errors import DatabaseUnavailableError
+from monitor.database import RETRYABLE_STATES, sqlstate
 
 _OF_ROWS = frozenset(("09", "20", "21", "22", "23", "27", "2F", "38", "39", "44", "P0"))
 """SQLSTATE classes that depend on what is written: values out of range or of a wrong form,
@@ -28,9 +29,22 @@ _OF_POSTGRESQL = _OF_ROWS | frozenset(
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _VALUES = re.compile(r': ".*')
 _LONGEST_MESSAGE = 300
-FOREIGN_KEY_VIOLATION = "23503"
+_FOREIGN_KEY_VIOLATION = "23503"
+SAME_SIZE_ATTEMPTS = 2
+"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
 
 _T = TypeVar("_T")
+
+
+def is_worth_retrying(error: BaseException, attempts: int) -> bool:
+    """Whether the same batch may succeed after a wait, once so many attempts have failed: others
+    are in the way, the server is, or a row has gone meanwhile."""
+    if isinstance(error, DatabaseUnavailableError):
+        return True
+    state = sqlstate(error)
+    if state == _FOREIGN_KEY_VIOLATION:
+        return attempts < SAME_SIZE_ATTEMPTS
+    return state in RETRYABLE_STATES
 
 
 def is_row_error(state: str | None) -> bool:

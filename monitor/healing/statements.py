@@ -161,12 +161,17 @@ class HealingStatements:
 
 @dataclass(frozen=True, slots=True)
 class HealingContext:
-    """The database that is healed: its engine, the statements for its catalogue, and how long a
-    statement may take that counts."""
+    """The database that is healed: its engine, the statements for its catalogue, and their
+    deadlines."""
 
     engine: AsyncEngine
     statements: HealingStatements
     timeout: timedelta
+    """How long a statement may take that counts, or that writes a batch."""
+    lock_timeout: timedelta
+    """How long a batch waits for a lock."""
+    lease: timedelta
+    """How long a run stays this process's after each sign of life."""
 
     @property
     def state(self) -> StateStatements:

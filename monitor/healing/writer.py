@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
-from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, sqlstate, transaction
-from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost, paused_sentence
+from checks.errors import StatementError
+from monitor.database import sqlstate, transaction
+from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
 from monitor.healing.pauses import (
     ATTEMPTS,
     LONGEST_RETRY_WAIT_SECONDS,
@@ -22,7 +21,7 @@ from monitor.healing.pauses import (
     WaitTimes,
     keep_waits,
 )
-from monitor.healing.sqlstates import FOREIGN_KEY_VIOLATION, is_row_error
+from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
 from monitor.healing.throttle.throttler import watch_blocking
@@ -30,19 +29,6 @@ from monitor.state.counters import add_to_counters, batch_observation
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
-
-SAME_SIZE_ATTEMPTS = 2
-"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """What every batch obeys."""
-
-    statement_timeout: timedelta
-    lock_timeout: timedelta
-    lease: timedelta
-    """How long the run stays this process's after a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +54,8 @@ class BatchWriter:
     halves the batch, until the strategy of a batch of one row either writes it or passes it over.
     """
 
-    def __init__(self, context: HealingContext, settings: BatchSettings, pauses: Pauses) -> None:
+    def __init__(self, context: HealingContext, pauses: Pauses) -> None:
         self._context = context
-        self._settings = settings
         self._pauses = pauses
 
     async def write(
@@ -117,10 +102,10 @@ class BatchWriter:
         started = time.perf_counter()
         async with transaction(
             self._context.engine,
-            timeout=self._settings.statement_timeout,
-            lock_timeout=self._settings.lock_timeout,
+            timeout=self._context.timeout,
+            lock_timeout=self._context.lock_timeout,
             # Whoever takes the run over must not wait for a process that hangs inside a batch.
-            idle=self._settings.lease,
+            idle=self._context.lease,
             # A batch is as good as its cursor, which a crash of the server would take back with
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
@@ -177,7 +162,7 @@ class BatchWriter:
             **written.cursor,
             "seconds": seconds,
             "waited": waited.total,
-            "lease": self._settings.lease,
+            "lease": self._context.lease,
         }
         await statements.run(connection, "batch_record", record)
         await statements.run(connection, strategy.cursor_statement, cursor)
@@ -189,13 +174,7 @@ class BatchWriter:
 
 def _worth_another_try(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, LeaseLostError) or not isinstance(error, ConservatorError):
-        return False
-    if isinstance(error, DatabaseUnavailableError):
-        return True
-    if sqlstate(error) == FOREIGN_KEY_VIOLATION:
-        return state.attempt_number < SAME_SIZE_ATTEMPTS
-    return sqlstate(error) in RETRYABLE_STATES
+    return error is not None and is_worth_retrying(error, state.attempt_number)
 
 
 def _log_retry(run: Run, state: RetryCallState) -> None:

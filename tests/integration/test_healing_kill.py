@@ -30,7 +30,7 @@ SETTINGS = {
 @contextmanager
 def healing(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """`conservator heal` in a process of its own, which does not outlive the context."""
-    command = [sys.executable, "-m", "monitor", "-c", str(config), "heal", "--yes", *options]
+    command = [sys.executable, "-m", "monitor.cli", "-c", str(config), "heal", "--yes", *options]
     with subprocess.Popen(
         command,
         cwd=ROOT,

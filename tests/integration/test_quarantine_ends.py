@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.healing import writer
-from monitor.healing.heal_strategy import MAX_REFUSED
+from monitor.healing.quarantine import MAX_REFUSED
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.books import (

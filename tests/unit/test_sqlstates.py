@@ -6,7 +6,9 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from monitor.healing.sqlstates import is_row_error, refusal_sentence
+from checks.errors import DatabaseUnavailableError
+from monitor.healing.errors import LeaseLostError, RunHeld
+from monitor.healing.sqlstates import is_row_error, is_worth_retrying, refusal_sentence
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,29 @@ def test_the_value_that_a_conversion_quotes_is_left_out_and_a_triggers_own_words
         "22P02: invalid input syntax for type integer"
     )
     assert refusal(psycopg.errors.RaiseException, 'sold: "x"') == 'P0001: sold: "x"'
+
+
+def failed(state: str) -> DBAPIError:
+    """What SQLAlchemy raises for this SQLSTATE."""
+    return DBAPIError("a statement", {}, psycopg.errors.lookup(state)())
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001", "55P03", "57014"])
+def test_the_same_batch_is_tried_again_while_others_are_in_the_way(state: str) -> None:
+    assert is_worth_retrying(failed(state), 7)
+
+
+def test_the_same_batch_is_tried_again_while_the_database_is_away() -> None:
+    assert is_worth_retrying(DatabaseUnavailableError("away"), 7)
+
+
+def test_a_row_that_has_gone_is_given_one_new_snapshot() -> None:
+    assert is_worth_retrying(failed("23503"), 1)
+    assert not is_worth_retrying(failed("23503"), 2)
+
+
+@pytest.mark.parametrize(
+    "error", [failed("23514"), failed("42P01"), LeaseLostError("gone"), RunHeld("paused")]
+)
+def test_what_a_wait_does_not_mend_is_not_tried_again(error: Exception) -> None:
+    assert not is_worth_retrying(error, 1)
