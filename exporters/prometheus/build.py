@@ -83,14 +83,25 @@ def check_gauge(
     return MetricDefinition(name, text, rows, ("check",))
 
 
-def total(name: str, text: str) -> MetricDefinition:
-    """A total without labels."""
-    return _total(name, text, (), lambda _: ("",))
+def total(
+    name: str,
+    text: str,
+    label: str | None = None,
+    values: Callable[[Status], Iterable[str]] = lambda _: ("",),
+) -> MetricDefinition:
+    """A total for each value of `label`, or one without a label; 0 until it was first added to."""
+    labels = () if label is None else (label,)
+
+    def rows(scrape: Scrape) -> Iterator[Row]:
+        for value in values(scrape.status):
+            yield (value,) if labels else (), scrape.status.counters.get((name, value), 0.0)
+
+    return MetricDefinition(name, text, rows, labels, is_total=True)
 
 
 def total_by_check(name: str, text: str) -> MetricDefinition:
     """A total for each check that there is."""
-    return _total(name, text, ("check",), lambda status: status.checks)
+    return total(name, text, "check", lambda status: status.checks)
 
 
 def total_by_reason(name: str, text: str, known: Iterable[str]) -> MetricDefinition:
@@ -100,17 +111,4 @@ def total_by_reason(name: str, text: str, known: Iterable[str]) -> MetricDefinit
         counted = sorted(reason for counter, reason in status.counters if counter == name)
         return dict.fromkeys((*known, *counted))
 
-    return _total(name, text, ("reason",), reasons)
-
-
-def _total(
-    name: str, text: str, labels: tuple[str, ...], values: Callable[[Status], Iterable[str]]
-) -> MetricDefinition:
-    """A total for each of `values`, 0 until it was first added to."""
-
-    def rows(scrape: Scrape) -> Iterator[Row]:
-        for value in values(scrape.status):
-            key = (value,) if labels else ()
-            yield key, scrape.status.counters.get((name, value), 0.0)
-
-    return MetricDefinition(name, text, rows, labels, is_total=True)
+    return total(name, text, "reason", reasons)

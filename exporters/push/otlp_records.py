@@ -63,7 +63,10 @@ def _metrics(family: Family, at: int) -> Iterator[Metric]:
     for sample in family.samples:
         by_name.setdefault(sample.name, []).append(sample)
     for name, samples in by_name.items():
-        numbers = [_number(sample, at) for sample in samples]
+        numbers = [
+            NumberDataPoint(dict(sample.labels), UNKNOWN_START, at, float(sample.value))
+            for sample in samples
+        ]
         total = family.type == "counter" and name.endswith("_total")
         yield Metric(
             name,
@@ -73,10 +76,6 @@ def _metrics(family: Family, at: int) -> Iterator[Metric]:
             if total
             else Gauge(numbers),
         )
-
-
-def _number(sample: Sample, at: int) -> NumberDataPoint:
-    return NumberDataPoint(dict(sample.labels), UNKNOWN_START, at, float(sample.value))
 
 
 def _by_labels(family: Family) -> Iterable[tuple[Mapping[str, str], list[Sample]]]:

@@ -74,7 +74,7 @@ class ReplicaRouter:
         """
         if self.replica is self.primary:
             return await self._on_primary(work, timeout), ""
-        position, problem = await self.look(timeout)
+        position, problem = await self.check_replica(timeout)
         if position is not None and not problem:
             try:
                 async with snapshot(self.replica, timeout=timeout) as connection:
@@ -83,11 +83,11 @@ class ReplicaRouter:
                 away = isinstance(error, DatabaseUnavailableError)
                 if not away and sqlstate(error) != CONFLICT:
                     raise
-                problem = f"the replica gave up: {_of_the_replica(error)}"
-                self._say(problem)
+                problem = f"the replica gave up: {_naming_read_url(error)}"
+                self._publish(problem)
         return await self._on_primary(work, timeout), f"{LEFT} {problem}"
 
-    async def look(self, timeout: timedelta) -> tuple[Position | None, str]:
+    async def check_replica(self, timeout: timedelta) -> tuple[Position | None, str]:
         """Where the primary is, where that can be told, and why the replica can't be read now;
         empty: it can, and has all that the primary had. Raises DatabaseUnavailableError where the
         primary can't be reached."""
@@ -98,8 +98,8 @@ class ReplicaRouter:
         except ConservatorError as error:
             if position is None and isinstance(error, DatabaseUnavailableError):
                 raise
-            problem = f"the replica can't be read. {_of_the_replica(error)}"
-        self._say(problem)
+            problem = f"the replica can't be read. {_naming_read_url(error)}"
+        self._publish(problem)
         return position, problem
 
     async def _position(self, timeout: timedelta) -> Position:
@@ -145,8 +145,8 @@ class ReplicaRouter:
             f" (healing.pace.max_replica_lag: {limit}); {why}."
         )
 
-    def _say(self, problem: str) -> None:
-        """A change is one line in the log."""
+    def _publish(self, problem: str) -> None:
+        """Which of the two is read; a change is one line in the log."""
         reading = not problem
         before = self.board.current.reading_replica
         if reading is not before:
@@ -162,6 +162,6 @@ def with_source_note(measured: Measurement, note: str) -> Measurement:
     return replace(measured, message=f"{measured.message} {note}".strip())
 
 
-def _of_the_replica(error: ConservatorError) -> str:
+def _naming_read_url(error: ConservatorError) -> str:
     """What the error says, with the setting that names this server."""
     return str(error).replace("database.url", "database.read_url")

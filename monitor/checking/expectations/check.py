@@ -86,7 +86,7 @@ class SuiteCheck:
         database = self.settings.database
         url, why = database.sqlalchemy_read_url, ""
         if url is not None:
-            _, problem = await self.router.look(timeout)
+            _, problem = await self.router.check_replica(timeout)
             if problem:
                 url, why = None, f"{LEFT} {problem}"
         seconds = timeout.total_seconds()

@@ -199,7 +199,7 @@ class WorkerPool:
             raise StatementError(f"The worker process broke off: {error}.") from error
 
     def _check_memory(self) -> None:
-        used = None if self.pid is None else resident_bytes(self.pid)
+        used = None if self.pid is None else _resident_bytes(self.pid)
         if self.pid is None or used is None or used <= self._memory_limit:
             return
         with suppress(ProcessLookupError):
@@ -224,7 +224,7 @@ def _stop(pool: ProcessPool) -> None:
     pool.join()
 
 
-def resident_bytes(pid: int) -> int | None:
+def _resident_bytes(pid: int) -> int | None:
     """What a process holds in memory; None where /proc does not say."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
