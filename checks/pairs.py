@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,29 +72,11 @@ async def take_user_census(
     user_id: str,
 ) -> UserCensus:
     """The counts of `user_id`, whether or not the audience holds it. Raises UnknownUserError."""
-    unknown = UnknownUserError(f"No user has the id {user_id!r}.")
-    if not is_text(user_id):
-        raise unknown
     statement = render(PACKAGE, "user_census", fragments(catalogue, pools))
-    try:
-        result = await connection.exec_driver_sql(
-            statement, {**parameters(cutoffs), "user_id": user_id}
-        )
-    except DBAPIError as error:
-        if is_not_an_id(error):
-            raise unknown from None
-        raise
-    row = result.one_or_none()
-    if row is None:
-        raise unknown
-    return UserCensus(
-        cutoffs.now.astimezone(UTC),
-        row.in_audience,
-        row.tracked,
-        row.fresh,
-        row.storage,
-        row.legacy_untracked,
-    )
+    found = await _ask(connection, statement, cutoffs, {"user_id": user_id})
+    if not found:
+        raise UnknownUserError(f"No user has the id {user_id!r}.")
+    return UserCensus(as_of=cutoffs.now.astimezone(UTC), **found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +109,31 @@ async def read_pair(
     user_id: str,
     artwork_id: str,
 ) -> PairFacts:
-    """Everything that decides the state of one pair. Ids that can't be ids have no rows."""
-    no_id = UnknownUserError(
-        f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
-    )
-    if not is_text(user_id) or not is_text(artwork_id):
-        raise no_id
+    """Everything that decides the state of one pair. UnknownUserError: an id is of no such type."""
     statement = render(PACKAGE, "explain_pair", fragments(catalogue, pools))
-    values = {**parameters(cutoffs), "user_id": user_id, "artwork_id": artwork_id}
+    ids = {"user_id": user_id, "artwork_id": artwork_id}
+    found = await _ask(connection, statement, cutoffs, ids)
+    if not found:
+        raise UnknownUserError(
+            f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
+        )
+    return PairFacts(**found)
+
+
+async def _ask(
+    connection: AsyncConnection, statement: str, cutoffs: Cutoffs, ids: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """The statement's one row; empty where there is none, or what is given can't be an id."""
+    if not all(map(is_text, ids.values())):
+        return {}
     try:
-        row = (await connection.exec_driver_sql(statement, values)).one()
+        result = await connection.exec_driver_sql(statement, {**parameters(cutoffs), **ids})
     except DBAPIError as error:
         if is_not_an_id(error):
-            raise no_id from None
+            return {}
         raise
-    return PairFacts(**row._mapping)
+    row = result.one_or_none()
+    return {} if row is None else row._asdict()
 
 
 def _moment(seconds: float | None) -> str:

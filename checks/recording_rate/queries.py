@@ -103,23 +103,13 @@ class Seeds:
 
     def __iter__(self) -> Iterator[Sample]:
         """Oldest first, without gaps, from the first interval with an impression on."""
-        rows = zip(self.numbers, self.impressions, self.artworks, strict=True)
-        expected = None
-        for number, impressions, artworks in rows:
-            if expected is None and not impressions:
-                continue
-            yield from self._empty(number if expected is None else expected, number)
-            yield self._sample(number, impressions, artworks)
-            expected = number + 1
-        if expected is not None:
-            yield from self._empty(expected, self.last)
-
-    def _empty(self, first: int, end: int) -> Iterator[Sample]:
-        return (self._sample(number, 0, 0) for number in range(first, end))
-
-    def _sample(self, number: int, impressions: int, artworks: int) -> Sample:
-        start, end = _moment(number, self.length), _moment(number + 1, self.length)
-        return Sample(start, end, impressions, artworks, seeded=True)
+        rows = zip(self.impressions, self.artworks, strict=True)
+        counted = dict(zip(self.numbers, rows, strict=True))
+        first = next((number for number, (seen, _) in counted.items() if seen), self.last)
+        for number in range(first, self.last):
+            start, end = _moment(number, self.length), _moment(number + 1, self.length)
+            impressions, artworks = counted.get(number, (0, 0))
+            yield Sample(start, end, impressions, artworks, seeded=True)
 
 
 def _moment(number: int, length: float) -> datetime:
