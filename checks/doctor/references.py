@@ -41,9 +41,26 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
     for comparison in key_comparisons(given.facts):
         refusal = given.evidence.comparisons.get(comparison.subject)
         if refusal is not None:
-            yield _incomparable(comparison, refusal.message)
+            yield error(
+                "keys_not_comparable",
+                comparison.subject,
+                problem=f"PostgreSQL can't compare {_types(comparison)}: {refusal.message}.",
+                consequence=(
+                    "Impressions can't be matched with it, so nothing can be counted or healed."
+                ),
+                remedy=_retype(comparison),
+            )
         elif _differ(comparison):
-            yield _differing(comparison)
+            yield warning(
+                "key_types_differ",
+                comparison.subject,
+                problem=f"The types differ, though they can be compared: {_types(comparison)}.",
+                consequence=(
+                    "An id may not fit into the other column, which makes a backfill fail; and "
+                    "the comparison may not be able to use an index."
+                ),
+                remedy=_retype(comparison),
+            )
 
 
 @about(impressions_table)
@@ -141,29 +158,6 @@ def _set_not_null(relation: Relation, name: str) -> str:
         f"{alter} VALIDATE CONSTRAINT {check};\n"
         f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;\n"
         f"{alter} DROP CONSTRAINT {check};"
-    )
-
-
-def _incomparable(comparison: KeyComparison, message: str) -> Finding:
-    return error(
-        "keys_not_comparable",
-        comparison.subject,
-        problem=f"PostgreSQL can't compare {_types(comparison)}: {message}.",
-        consequence="Impressions can't be matched with it, so nothing can be counted or healed.",
-        remedy=_retype(comparison),
-    )
-
-
-def _differing(comparison: KeyComparison) -> Finding:
-    return warning(
-        "key_types_differ",
-        comparison.subject,
-        problem=f"The types differ, though they can be compared: {_types(comparison)}.",
-        consequence=(
-            "An id may not fit into the other column, which makes a backfill fail; and the "
-            "comparison may not be able to use an index."
-        ),
-        remedy=_retype(comparison),
     )
 
 
