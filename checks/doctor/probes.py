@@ -30,7 +30,7 @@ from checks.doctor.input import (
     key_comparisons,
 )
 from checks.doctor.time_zones import MOMENTS
-from checks.fragments import stored_moment, table
+from checks.fragments import MomentColumn, table
 from checks.relations import Relation
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
@@ -199,7 +199,7 @@ class ProbeSuite:
             "table": table(artworks),
             "filter": _filter("artworks", spec.artworks.where, filters),
             "created_at": identifier(column.name),
-            "now": stored_moment(column, spec.timezone, "now"),
+            "now": MomentColumn(column, spec.timezone).stored("now"),
         }
         asked = {"days": _GROWTH_DAYS, "now": clock.now}
         return await self._number("catalogue_recent_artworks", fragments, asked)

@@ -18,7 +18,7 @@ from checks.census import (
     take_census,
 )
 from checks.doctor.ddl import quoted, table
-from checks.fragments import fragments, moment
+from checks.fragments import MomentColumn, fragments
 from checks.relations import Catalogue, Column
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
@@ -142,7 +142,7 @@ async def _young_users(
     statement = render(
         CHECKS,
         "plan_young_users",
-        {**names, "user_created": moment(column, catalogue.spec.timezone)},
+        {**names, "user_created": MomentColumn(column, catalogue.spec.timezone).moment()},
     )
     result = await connection.exec_driver_sql(
         statement, {"oldest_legacy": census.oldest_legacy_created}
