@@ -96,9 +96,9 @@ class ProbeSuite:
         asked = {
             comparison.subject: {
                 "left": table(comparison.left),
-                "left_column": identifier(comparison.left_column),
+                "left_column": identifier(comparison.left_column.name),
                 "right": table(comparison.right),
-                "right_column": identifier(comparison.right_column),
+                "right_column": identifier(comparison.right_column.name),
             }
             for comparison in key_comparisons(self._facts)
         }

@@ -82,7 +82,8 @@ def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
     """Validated foreign keys prove that every impression counts, which makes counting cheap."""
     impressions = given.facts.impressions
     for comparison in key_comparisons(given.facts):
-        target, name, id_ = comparison.right, comparison.left_column, comparison.right_column
+        target = comparison.right
+        name, id_ = comparison.left_column.name, comparison.right_column.name
         if comparison.left is not impressions or comparison.subject in given.evidence.comparisons:
             continue
         if not _may_have_key(comparison.left, target, id_):
@@ -130,7 +131,7 @@ def _problem(key: ForeignKey | None, target: Relation) -> str:
 
 def _prove(comparison: KeyComparison, key: ForeignKey | None, server_version: int) -> str:
     impressions, target = comparison.left, comparison.right
-    name, id_ = comparison.left_column, comparison.right_column
+    name, id_ = comparison.left_column.name, comparison.right_column.name
     orphans = f"-- orphans, to be deleted first: {find_orphans(impressions, name, target, id_)}"
     alter = f"ALTER TABLE {table(impressions)}"
     if key is not None and key.enforced:
@@ -162,7 +163,7 @@ def _set_not_null(relation: Relation, name: str) -> str:
 
 
 def _differ(comparison: KeyComparison) -> bool:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     if left.cast != right.cast:
         return not {left.cast, right.cast} <= _STRINGS or _limited(left.type)
     return _limited(left.type) and left.type != right.type
@@ -174,7 +175,7 @@ def _limited(type_name: str) -> bool:
 
 
 def _types(comparison: KeyComparison) -> str:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     return (
         f"{comparison.left.configured}.{left.name} is {left.type}, "
         f"{comparison.right.configured}.{right.name} is {right.type}"
@@ -182,5 +183,5 @@ def _types(comparison: KeyComparison) -> str:
 
 
 def _retype(comparison: KeyComparison) -> str:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     return change_type(comparison.left, left.name, right.type, f"{quoted(left.name)}::{right.type}")
