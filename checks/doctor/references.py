@@ -90,7 +90,7 @@ def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
             continue
         if comparison.left.foreign_key_to(target, name, id_) is not None:
             continue
-        key = _unproven_key(comparison.left, target, name, id_)
+        key = next(iter(comparison.left.foreign_keys_to(target, name, id_)), None)
         yield advice(
             "foreign_key_missing" if key is None else "foreign_key_not_valid",
             f"{comparison.left.configured}.{name}",
@@ -110,15 +110,6 @@ def _may_have_key(impressions: Relation, target: Relation, id_: str) -> bool:
         and target.kind in TABLES
         and target.unique_on(id_) is not None
     )
-
-
-def _unproven_key(
-    impressions: Relation, target: Relation, name: str, id_: str
-) -> ForeignKey | None:
-    for key in impressions.foreign_keys:
-        if (key.target_oid, key.columns, key.target_columns) == (target.oid, (name,), (id_,)):
-            return key
-    return None
 
 
 def _problem(key: ForeignKey | None, target: Relation) -> str:
