@@ -34,12 +34,7 @@ class CensusForm(StrEnum):
     BY_OWNER = "census_by_owner"
 
 
-_WITHOUT_OWNER = (
-    CensusForm.BY_TOTAL,
-    CensusForm.BY_ARTWORK,
-    CensusForm.BY_ARTWORK_JOINED,
-    CensusForm.BY_USER_AGE,
-)
+_WITHOUT_OWNER = tuple(form for form in CensusForm if form is not CensusForm.BY_OWNER)
 """Each of these is exact wherever one before it is."""
 
 
@@ -240,25 +235,19 @@ async def _count(
     statement = census_sql(form, fragments(catalogue, pools), catalogue.engine)
     started = time.perf_counter()
     result = await connection.exec_driver_sql(statement, parameters(cutoffs, verified_until))
-    row = result.one()
+    counts = result.one()._asdict()
+    pairs, least_unseen = counts.pop("pairs"), counts.pop("least_unseen")
     census = Census(
         as_of=cutoffs.now.astimezone(UTC),
         form=form,
-        tracked=row.tracked,
-        fresh=row.fresh,
-        storage=row.storage,
-        legacy_untracked=row.legacy_untracked,
-        appeared=row.appeared,
-        legacy_artworks=row.legacy_artworks,
-        oldest_legacy_created=row.oldest_legacy,
-        audience=row.audience,
-        users=row.users,
+        oldest_legacy_created=counts.pop("oldest_legacy"),
         duration_seconds=time.perf_counter() - started,
+        **counts,
     )
-    if row.least_unseen < 0 or census.pairs != row.pairs:
+    if least_unseen < 0 or census.pairs != pairs:
         raise StatementError(
             f"The census contradicts itself: its four counts add up to {census.pairs} pairs,"
-            f" expected {row.pairs}, and {row.least_unseen} was the least number of unseen pairs."
+            f" expected {pairs}, and {least_unseen} was the least number of unseen pairs."
             " The tables no longer keep what their constraints promise; run `conservator doctor`."
         )
     return census
@@ -277,7 +266,7 @@ async def count_affected_users(
     StatementError when its sum of legacy pairs is not the census's.
     """
     if census.legacy_untracked == 0:
-        return AffectedUsers(census.as_of, 0, census.audience, 0.0)
+        return none_affected(census)
     statement = affected_users_count_sql(catalogue, fragments(catalogue, pools))
     started = time.perf_counter()
     row = (await connection.exec_driver_sql(statement, parameters(cutoffs))).one()

@@ -57,29 +57,20 @@ async def _rows(connection: AsyncConnection, query: str) -> list[tuple[object, .
     try:
         result = await connection.exec_driver_sql(statement(query), {"rows": _TOO_MANY})
     except DBAPIError as error:
-        refusal = _refusal(error)
-        if refusal is None:
-            raise
-        raise refusal from error
+        found = str(error.orig).splitlines()[0].rstrip(".")
+        match getattr(error.orig, "sqlstate", None):
+            case "42601":
+                raise StatementError(
+                    f"The query is not one SELECT: {found}. Expected a single SELECT, WITH, VALUES"
+                    " or TABLE, without a semicolon inside."
+                ) from error
+            case "25006":
+                # Elsewhere this says that a failover left us on a standby.
+                raise StatementError(
+                    f"The query wants to write or to lock: {found}. Expected one that reads."
+                ) from error
+        raise
     return [tuple(row) for row in result]
-
-
-def _refusal(error: DBAPIError) -> StatementError | None:
-    """What the operator has to mend in the query, where it is the query that is wrong as such."""
-    found = str(error.orig).splitlines()[0].rstrip(".")
-    match getattr(error.orig, "sqlstate", None):
-        case "42601":
-            return StatementError(
-                f"The query is not one SELECT: {found}. Expected a single SELECT, WITH, VALUES or"
-                " TABLE, without a semicolon inside."
-            )
-        case "25006":
-            # Elsewhere this says that a failover left us on a standby.
-            return StatementError(
-                f"The query wants to write or to lock: {found}. Expected one that reads."
-            )
-        case _:
-            return None
 
 
 def _only_number(rows: list[tuple[object, ...]]) -> float:
@@ -109,17 +100,13 @@ def _number(value: object) -> float:
             f"The query returned {_kind(value)}; {_ONE_NUMBER}. Count or cast it:"
             " count(*), (…)::int, extract(epoch FROM …)."
         )
-    number = _as_float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise StatementError(f"The query returned {value}; {_ONE_NUMBER} that is finite.")
     return number
-
-
-def _as_float(value: float | Decimal) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def _kind(value: object) -> str:

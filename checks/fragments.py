@@ -5,11 +5,12 @@ column names can't become ambiguous in a join.
 
 A column without time zone is read in `catalog.timezone`. Where a clock was set back, it showed an
 hour twice and the column does not say which one is meant: PostgreSQL takes the later. A check that
-accuses a row has to hold under both readings (`first_moment`, `last_moment`).
+accuses a row has to hold under both readings (`MomentColumn.first` and `last`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from psycopg import sql
@@ -25,7 +26,7 @@ SKEW = timedelta(minutes=5)
 """How far the clocks of app servers and database may lie apart before a time counts as wrong."""
 
 # Zones lie at most 27 hours apart, so no change of a zone's offset moves a clock by two days.
-_LONGEST_STEP = sql.SQL("interval '2 days'")
+_LONGEST_STEP = "interval '2 days'"
 
 
 def table(relation: Relation) -> sql.SQL:
@@ -33,67 +34,77 @@ def table(relation: Relation) -> sql.SQL:
     return identifier(relation.schema, relation.name)
 
 
-def moment(column: Column, timezone: str, alias: str | None = None) -> sql.Composable:
-    """The column as timestamptz; without a time zone of its own it is read in `timezone`.
+@dataclass(frozen=True, slots=True)
+class MomentColumn:
+    """A column that holds moments; without a time zone of its own it is read in `timezone`."""
 
-    `alias` is the name that its table has in the statement.
-    """
-    name = identifier(column.name) if alias is None else identifier(alias, column.name)
-    if column.has_time_zone:
-        return name
-    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(name, sql.Literal(timezone))
+    column: Column
+    timezone: str
+
+    def moment(self, alias: str | None = None) -> sql.Composable:
+        """The column as timestamptz. `alias` is the name that its table has in the statement."""
+        name = self._name if alias is None else identifier(alias, self.column.name)
+        if self.column.has_time_zone:
+            return name
+        return sql.SQL("({}::timestamp AT TIME ZONE {})").format(name, sql.Literal(self.timezone))
+
+    def stored(self, parameter: str) -> sql.Composable:
+        """The bound moment `parameter`, converted to what the column stores."""
+        bound = raw(f"%({parameter})s::timestamptz")
+        if self.column.has_time_zone:
+            return bound
+        return sql.SQL("({} AT TIME ZONE {})").format(bound, sql.Literal(self.timezone))
+
+    def first(self) -> sql.Composable:
+        """The earliest moment that the column's value may mean.
+
+        It reads the clock as it went a day before as well: for a day after a clock was set back
+        that is more patience than need be, and at no other time.
+        """
+        if self.column.has_time_zone:
+            return self.moment()
+        return sql.SQL(
+            "least({usual}, (({column}::timestamp - interval '1 day') AT TIME ZONE {zone})"
+            " + interval '24 hours')"
+        ).format(usual=self.moment(), column=self._name, zone=sql.Literal(self.timezone))
+
+    def last(self) -> sql.Composable:
+        """The latest moment that the column's value may mean: for a date, the end of the day."""
+        if self.column.cast != "date":
+            return self.moment()
+        return sql.SQL("(({} + 1)::timestamp AT TIME ZONE {})").format(
+            self._name, sql.Literal(self.timezone)
+        )
+
+    def not_long_before(self, parameter: str) -> sql.Composable:
+        """A condition that an index on the column and its statistics can answer.
+
+        It lets through every row whose moment is not before the bound moment `parameter`, and some
+        that are, where the column has no time zone: an exact comparison has to follow.
+        """
+        step = "" if self.column.has_time_zone else f" - {_LONGEST_STEP}"
+        return raw(f"{{}} >= {{}}{step}").format(self._name, self.stored(parameter))
+
+    def not_long_after(self, parameter: str) -> sql.Composable:
+        """The same for rows whose moment is not after `parameter`; NULL is not let through."""
+        step = "" if self.column.has_time_zone else f" + {_LONGEST_STEP}"
+        return raw(f"{{}} <= {{}}{step}").format(self._name, self.stored(parameter))
+
+    @property
+    def _name(self) -> sql.SQL:
+        return identifier(self.column.name)
 
 
-def stored_moment(column: Column, timezone: str, parameter: str) -> sql.Composable:
-    """The bound moment `parameter`, converted to what `column` stores."""
-    bound = raw(f"%({parameter})s::timestamptz")
-    if column.has_time_zone:
-        return bound
-    return sql.SQL("({} AT TIME ZONE {})").format(bound, sql.Literal(timezone))
+def created_column(catalogue: Catalogue) -> MomentColumn:
+    """When an artwork was created."""
+    spec = catalogue.spec
+    return MomentColumn(catalogue.artworks.columns[spec.artworks.created_at], spec.timezone)
 
 
-def first_moment(column: Column, timezone: str) -> sql.Composable:
-    """The earliest moment that the column's value may mean.
-
-    It reads the clock as it went a day before as well: for a day after a clock was set back that
-    is more patience than need be, and at no other time.
-    """
-    usual = moment(column, timezone)
-    if column.has_time_zone:
-        return usual
-    return sql.SQL(
-        "least({usual}, (({column}::timestamp - interval '1 day') AT TIME ZONE {zone})"
-        " + interval '24 hours')"
-    ).format(usual=usual, column=identifier(column.name), zone=sql.Literal(timezone))
-
-
-def last_moment(column: Column, timezone: str) -> sql.Composable:
-    """The latest moment that the column's value may mean: for a date, the end of the day."""
-    if column.cast != "date":
-        return moment(column, timezone)
-    return sql.SQL("(({} + 1)::timestamp AT TIME ZONE {})").format(
-        identifier(column.name), sql.Literal(timezone)
-    )
-
-
-def not_long_before(column: Column, timezone: str, parameter: str) -> sql.Composable:
-    """A condition that an index on `column` and its statistics can answer.
-
-    It lets through every row whose moment is not before the bound moment `parameter`, and some
-    that are, where the column has no time zone: an exact comparison has to follow.
-    """
-    border = stored_moment(column, timezone, parameter)
-    if column.has_time_zone:
-        return sql.SQL("{} >= {}").format(identifier(column.name), border)
-    return sql.SQL("{} >= {} - {}").format(identifier(column.name), border, _LONGEST_STEP)
-
-
-def not_long_after(column: Column, timezone: str, parameter: str) -> sql.Composable:
-    """The same for rows whose moment is not after `parameter`; NULL is not let through."""
-    border = stored_moment(column, timezone, parameter)
-    if column.has_time_zone:
-        return sql.SQL("{} <= {}").format(identifier(column.name), border)
-    return sql.SQL("{} <= {} + {}").format(identifier(column.name), border, _LONGEST_STEP)
+def viewed_column(catalogue: Catalogue) -> MomentColumn:
+    """When an impression was viewed."""
+    spec = catalogue.spec
+    return MomentColumn(catalogue.impressions.columns[spec.impressions.viewed_at], spec.timezone)
 
 
 def _filter(where: str | None) -> sql.Composable:
@@ -121,7 +132,7 @@ def counted_artworks(
         " FROM {table} WHERE {condition} AND {filter})"
     ).format(
         id=identifier(spec.id),
-        moment=moment(catalogue.artworks.columns[spec.created_at], catalogue.spec.timezone),
+        moment=created_column(catalogue).moment(),
         owner=owner,
         table=table(catalogue.artworks),
         condition=condition,
@@ -134,7 +145,9 @@ def _counted_users(catalogue: Catalogue) -> sql.Composable:
     created = (
         sql.SQL("NULL::timestamptz")
         if spec.created_at is None
-        else moment(catalogue.users.columns[spec.created_at], catalogue.spec.timezone)
+        else MomentColumn(
+            catalogue.users.columns[spec.created_at], catalogue.spec.timezone
+        ).moment()
     )
     return sql.SQL(
         "(SELECT {id} AS id, {created} AS created_at FROM {table} WHERE {filter})"
@@ -216,12 +229,8 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
         "artworks_filter": _filter(spec.artworks.where),
         "artwork_created": identifier(spec.artworks.created_at),
-        "artwork_created_moment": moment(
-            catalogue.artworks.columns[spec.artworks.created_at], spec.timezone
-        ),
+        "artwork_created_moment": created_column(catalogue).moment(),
         "artwork_id": identifier(spec.artworks.id),
         "user_id": identifier(spec.users.id),
-        "viewed_moment": moment(
-            catalogue.impressions.columns[spec.impressions.viewed_at], catalogue.spec.timezone
-        ),
+        "viewed_moment": viewed_column(catalogue).moment(),
     }

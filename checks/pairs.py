@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,29 +72,11 @@ async def take_user_census(
     user_id: str,
 ) -> UserCensus:
     """The counts of `user_id`, whether or not the audience holds it. Raises UnknownUserError."""
-    unknown = UnknownUserError(f"No user has the id {user_id!r}.")
-    if not is_text(user_id):
-        raise unknown
     statement = render(PACKAGE, "user_census", fragments(catalogue, pools))
-    try:
-        result = await connection.exec_driver_sql(
-            statement, {**parameters(cutoffs), "user_id": user_id}
-        )
-    except DBAPIError as error:
-        if is_not_an_id(error):
-            raise unknown from None
-        raise
-    row = result.one_or_none()
-    if row is None:
-        raise unknown
-    return UserCensus(
-        cutoffs.now.astimezone(UTC),
-        row.in_audience,
-        row.tracked,
-        row.fresh,
-        row.storage,
-        row.legacy_untracked,
-    )
+    found = await _ask(connection, statement, cutoffs, {"user_id": user_id})
+    if not found:
+        raise UnknownUserError(f"No user has the id {user_id!r}.")
+    return UserCensus(as_of=cutoffs.now.astimezone(UTC), **found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +109,31 @@ async def read_pair(
     user_id: str,
     artwork_id: str,
 ) -> PairFacts:
-    """Everything that decides the state of one pair. Ids that can't be ids have no rows."""
-    no_id = UnknownUserError(
-        f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
-    )
-    if not is_text(user_id) or not is_text(artwork_id):
-        raise no_id
+    """Everything that decides the state of one pair. UnknownUserError: an id is of no such type."""
     statement = render(PACKAGE, "explain_pair", fragments(catalogue, pools))
-    values = {**parameters(cutoffs), "user_id": user_id, "artwork_id": artwork_id}
+    ids = {"user_id": user_id, "artwork_id": artwork_id}
+    found = await _ask(connection, statement, cutoffs, ids)
+    if not found:
+        raise UnknownUserError(
+            f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
+        )
+    return PairFacts(**found)
+
+
+async def _ask(
+    connection: AsyncConnection, statement: str, cutoffs: Cutoffs, ids: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """The statement's one row; empty where there is none, or what is given can't be an id."""
+    if not all(map(is_text, ids.values())):
+        return {}
     try:
-        row = (await connection.exec_driver_sql(statement, values)).one()
+        result = await connection.exec_driver_sql(statement, {**parameters(cutoffs), **ids})
     except DBAPIError as error:
         if is_not_an_id(error):
-            raise no_id from None
+            return {}
         raise
-    return PairFacts(**row._mapping)
+    row = result.one_or_none()
+    return {} if row is None else row._asdict()
 
 
 def _moment(seconds: float | None) -> str:
@@ -155,60 +149,58 @@ def explain(facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs) -> Explanation
     """The state of a pair from its facts, with every value compared."""
     no_pair = _why_no_pair(facts)
     if no_pair is not None:
-        return Explanation(PairState.NO_PAIR, no_pair)
-    because: list[str] = []
+        return Explanation(PairState.NO_PAIR, (no_pair,))
+    state, because = _state(facts, pools, cutoffs)
     if not facts.in_audience:
-        because.append(
+        outside = (
             "the user has no impression at all, so the audience `tracked` does not count it:"
             " only the per-user backfill heals it"
         )
+        because = (outside, *because)
+    return Explanation(state, because)
+
+
+def _state(
+    facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs
+) -> tuple[PairState, tuple[str, ...]]:
     if facts.impressions:
         viewed = _moment(facts.last_viewed)
-        because.append(f"{facts.impressions} impression(s), the last viewed at {viewed}")
-        return Explanation(PairState.TRACKED, tuple(because))
-    because.append("no impression")
-    created = _moment(facts.artwork_created)
+        return PairState.TRACKED, (
+            f"{facts.impressions} impression(s), the last viewed at {viewed}",
+        )
+    unseen, created = "no impression", f"created {_moment(facts.artwork_created)}"
     if facts.is_fresh:
         border = cutoffs.fresh_after.isoformat()
-        because.append(
-            f"created {created}, after {border}: younger than fresh_for ({pools.fresh_for})"
-        )
-        return Explanation(PairState.FRESH, tuple(because))
+        young = f"{created}, after {border}: younger than fresh_for ({pools.fresh_for})"
+        return PairState.FRESH, (unseen, young)
     border = cutoffs.legacy_until.isoformat()
     if not facts.is_aged:
-        because.append(
-            f"created {created}, after {border}: younger than legacy_after ({pools.legacy_after})"
-        )
-        return Explanation(PairState.STORAGE, tuple(because))
-    because.append(
-        f"created {created}, not after {border}: at least legacy_after ({pools.legacy_after}) old"
-    )
+        young = f"{created}, after {border}: younger than legacy_after ({pools.legacy_after})"
+        return PairState.STORAGE, (unseen, young)
+    aged = f"{created}, not after {border}: at least legacy_after ({pools.legacy_after}) old"
     if not facts.is_old and cutoffs.created_before is not None:
-        because.append(
-            f"not created before legacy_created_before ({cutoffs.created_before.isoformat()})"
-        )
-        return Explanation(PairState.STORAGE, tuple(because))
+        late = f"not created before legacy_created_before ({cutoffs.created_before.isoformat()})"
+        return PairState.STORAGE, (unseen, aged, late)
+    born = _moment(facts.user_created)
     if facts.artwork_before_user:
-        because.append(
-            f"older than the user, who was created {_moment(facts.user_created)}: truly unseen"
-        )
-        return Explanation(PairState.STORAGE, tuple(because))
-    if facts.user_created is not None:
-        because.append(f"not older than the user, created {_moment(facts.user_created)}")
-    return Explanation(PairState.LEGACY_UNTRACKED, tuple(because))
+        older = f"older than the user, who was created {born}: truly unseen"
+        return PairState.STORAGE, (unseen, aged, older)
+    if facts.user_created is None:
+        return PairState.LEGACY_UNTRACKED, (unseen, aged)
+    return PairState.LEGACY_UNTRACKED, (unseen, aged, f"not older than the user, created {born}")
 
 
-def _why_no_pair(facts: PairFacts) -> tuple[str, ...] | None:
+def _why_no_pair(facts: PairFacts) -> str | None:
     if not facts.user_rows:
-        return ("no user has this id",)
+        return "no user has this id"
     if not facts.counted_users:
-        return ("the user exists, but catalog.users.where leaves it out",)
+        return "the user exists, but catalog.users.where leaves it out"
     if not facts.artwork_rows:
-        return ("no artwork has this id",)
+        return "no artwork has this id"
     if not facts.counted_artworks:
         return (
-            "the artwork exists, but has no creation time or catalog.artworks.where leaves it out",
+            "the artwork exists, but has no creation time or catalog.artworks.where leaves it out"
         )
     if not facts.belongs:
-        return ("the artwork belongs to another user, and pairs with its owner only",)
+        return "the artwork belongs to another user, and pairs with its owner only"
     return None

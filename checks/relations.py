@@ -70,6 +70,11 @@ class Index:
     """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
 
     @property
+    def arbitrates(self) -> bool:
+        """It makes its columns unique in all rows, and ON CONFLICT may name it."""
+        return self.unique and self.valid and self.immediate and not self.partial
+
+    @property
     def serves_every_row(self) -> bool:
         """The planner may walk it in the order of its columns, and finds every row there."""
         return self.valid and not self.partial and self.method == "btree"
@@ -140,18 +145,12 @@ class Relation:
 
         None for an inheritance parent, whose keys don't bind the children read with it.
         """
-        wanted = frozenset(columns)
         if self.inherited_by:
             return None
+        wanted = frozenset(columns)
         for index in self.indexes:
-            if (
-                index.unique
-                and index.valid
-                and index.immediate
-                and not index.partial
-                and len(index.columns) == len(wanted)
-                and frozenset(index.columns) == wanted
-            ):
+            fits = len(index.columns) == len(wanted) and frozenset(index.columns) == wanted
+            if fits and index.arbitrates:
                 return index
         return None
 
@@ -162,24 +161,26 @@ class Relation:
                 return index
         return None
 
+    def foreign_keys_to(
+        self, target: Relation, column: str, target_column: str
+    ) -> tuple[ForeignKey, ...]:
+        """The foreign keys from `column` to `target_column` of `target`, validated or not."""
+        wanted = (target.oid, (column,), (target_column,))
+        return tuple(
+            key
+            for key in self.foreign_keys
+            if (key.target_oid, key.columns, key.target_columns) == wanted
+        )
+
     def foreign_key_to(
         self, target: Relation, column: str, target_column: str
     ) -> ForeignKey | None:
-        """A validated foreign key from `column` to `target_column` of `target`, if there is one.
+        """A validated foreign key among them: it proves that each row's target exists.
 
         None for an inheritance parent, as for `unique_on`.
         """
-        if self.inherited_by:
-            return None
-        for key in self.foreign_keys:
-            if (
-                key.validated
-                and key.target_oid == target.oid
-                and key.columns == (column,)
-                and key.target_columns == (target_column,)
-            ):
-                return key
-        return None
+        keys = () if self.inherited_by else self.foreign_keys_to(target, column, target_column)
+        return next((key for key in keys if key.validated), None)
 
 
 def engine_of(*relations: Relation) -> Engine:

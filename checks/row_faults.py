@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import SKEW, first_moment, fragments, last_moment, not_long_before, table
+from checks.fragments import SKEW, created_column, fragments, table, viewed_column
 from checks.judgement import (
     MAX_EVIDENCE,
     NO_ID,
@@ -201,19 +201,17 @@ _TIME_FAULTS = (
 
 def timestamps_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `timestamps` asks; nothing that a NOT NULL makes impossible."""
-    spec = catalogue.spec
-    created = catalogue.artworks.columns[spec.artworks.created_at]
-    viewed = catalogue.impressions.columns[spec.impressions.viewed_at]
+    created, viewed = created_column(catalogue), viewed_column(catalogue)
     names = {
         **fragments(catalogue, pools),
-        "first_created": first_moment(created, spec.timezone),
-        "first_viewed": first_moment(viewed, spec.timezone),
-        "last_viewed": last_moment(viewed, spec.timezone),
-        "may_be_created_in_future": not_long_before(created, spec.timezone, "future"),
-        "may_be_viewed_in_future": not_long_before(viewed, spec.timezone, "future"),
+        "first_created": created.first(),
+        "first_viewed": viewed.first(),
+        "last_viewed": viewed.last(),
+        "may_be_created_in_future": created.not_long_before("future"),
+        "may_be_viewed_in_future": viewed.not_long_before("future"),
     }
     asked = [FIRST_VIEWS, BEFORE_ARTWORK, FUTURE_IMPRESSIONS, FUTURE_ARTWORKS]
-    if not created.not_null:
+    if not created.column.not_null:
         asked.append(UNDATED_ARTWORKS)
     return {name: render("checks", name, names) for name in asked}
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
-from checks.fragments import SKEW, counted_artworks, fragments, not_long_after, not_long_before
+from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
@@ -30,8 +30,7 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     names = dict(fragments(catalogue, pools))
     names["distinct"] = raw("" if catalogue.pair_is_unique else "DISTINCT")
     if catalogue.spec.users.created_at is None:
-        column = catalogue.artworks.columns[catalogue.spec.artworks.created_at]
-        since = not_long_before(column, catalogue.spec.timezone, "pool_since")
+        since = created_column(catalogue).not_long_before("pool_since")
         names["pool_artworks"] = counted_artworks(catalogue, since)
     else:
         # For a young user, any artwork may belong to the pool.
@@ -94,12 +93,8 @@ async def measure_pool(
 
 def supply_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `artwork_supply` asks."""
-    spec = catalogue.spec
-    column = catalogue.artworks.columns[spec.artworks.created_at]
-    names = {
-        **fragments(catalogue, pools),
-        "may_be_created_by_now": not_long_after(column, spec.timezone, "future"),
-    }
+    by_now = created_column(catalogue).not_long_after("future")
+    names = {**fragments(catalogue, pools), "may_be_created_by_now": by_now}
     return {SUPPLY: render("checks", SUPPLY, names)}
 
 

@@ -1,14 +1,15 @@
 """What is wrong with the tables as they really are, what follows from it, and what mends it.
 
-findings     the words: finding, severity, what it blocks
+findings     what a rule brings back: finding, severity, what it blocks
 input        everything the rules may look at: facts, evidence, what the operator said
 probes       asks for the evidence, each question in a savepoint
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
-missing_objects, writability, uniqueness, references, privileges, time_zones, advice, citus.rules
+access, writability, uniqueness, references, time_zones, advice, citus.rules
              the rules, pure: the input in, findings out
 
 To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it
-belongs, a line in `rules.RULES`, its name in docs and tests. What it has to ask of the server is a
-field of `input.Evidence` and a method of `probes.ProbeSuite`.
+belongs, a line in `rules.RULES`, its name in docs and tests. One about a relation gets it by
+`@about`. What it has to ask of the server is a field of `input.Evidence` and a method of
+`probes.ProbeSuite`.
 """

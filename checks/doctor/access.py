@@ -22,17 +22,47 @@ _NO_PRIVILEGE = "42501"
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
     """No relation under the configured name."""
+    by_name: dict[str, list[str]] = {}
+    for schema, name in given.evidence.relations:
+        by_name.setdefault(name, []).append(f"{_configurable(schema)}.{_configurable(name)}")
     for role, relation in given.facts.tables:
-        if relation is None:
-            yield _missing_table(given, role)
+        if relation is not None:
+            continue
+        _, wanted = parse_name(role.table)
+        alike = [full for name in similar(wanted, by_name) for full in sorted(by_name[name])]
+        hint = f" Similar names there: {', '.join(alike)}." if alike else ""
+        yield error(
+            "table_missing",
+            role.table,
+            problem=(
+                f"Role {given.facts.role} finds no table or view named {role.table} in database "
+                f"{given.evidence.surroundings.database}.{hint}"
+            ),
+            consequence="Nothing can be counted or healed without it.",
+            remedy=f"catalog.{role.key}.table: {alike[0] if alike else '<schema>.<table>'}",
+        )
 
 
 def missing_columns(given: DoctorInput) -> Iterator[Finding]:
     """A configured column that its table lacks. `impressions.defaults` has a rule of its own."""
     for role, relation in given.facts.found:
         for name in role.read:
-            if name not in relation.columns:
-                yield _missing_column(role, relation, name)
+            if name in relation.columns:
+                continue
+            # The first where several settings name the same column.
+            setting = next(key for key, column in role.columns.items() if column == name)
+            alike = similar(name, relation.columns)
+            there = ", ".join(alike or tuple(relation.columns))
+            yield error(
+                "column_missing",
+                f"{relation.configured}.{name}",
+                problem=(
+                    f"{relation.kind.value.capitalize()} {relation.schema}.{relation.name} has no "
+                    f"column {name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
+                ),
+                consequence="Nothing can be counted or healed without it.",
+                remedy=f"catalog.{role.key}.{setting}: {alike[0] if alike else '<column>'}",
+            )
 
 
 def filters_run(given: DoctorInput) -> Iterator[Finding]:
@@ -160,42 +190,6 @@ def bare_name(name: str) -> str:
 
 def _likeness(left: str, right: str) -> float:
     return SequenceMatcher(None, bare_name(left), bare_name(right)).ratio()
-
-
-def _missing_table(given: DoctorInput, role: TableRole) -> Finding:
-    _, wanted = parse_name(role.table)
-    by_name: dict[str, list[str]] = {}
-    for schema, name in given.evidence.relations:
-        by_name.setdefault(name, []).append(f"{_configurable(schema)}.{_configurable(name)}")
-    alike = [full for name in similar(wanted, by_name) for full in sorted(by_name[name])]
-    hint = f" Similar names there: {', '.join(alike)}." if alike else ""
-    return error(
-        "table_missing",
-        role.table,
-        problem=(
-            f"Role {given.facts.role} finds no table or view named {role.table} in database "
-            f"{given.evidence.surroundings.database}.{hint}"
-        ),
-        consequence="Nothing can be counted or healed without it.",
-        remedy=f"catalog.{role.key}.table: {alike[0] if alike else '<schema>.<table>'}",
-    )
-
-
-def _missing_column(role: TableRole, relation: Relation, name: str) -> Finding:
-    # The first where several settings name the same column.
-    setting = next(key for key, column in role.columns.items() if column == name)
-    alike = similar(name, relation.columns)
-    there = ", ".join(alike or tuple(relation.columns))
-    return error(
-        "column_missing",
-        f"{relation.configured}.{name}",
-        problem=(
-            f"{relation.kind.value.capitalize()} {relation.schema}.{relation.name} has no column "
-            f"{name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
-        ),
-        consequence="Nothing can be counted or healed without it.",
-        remedy=f"catalog.{role.key}.{setting}: {alike[0] if alike else '<column>'}",
-    )
 
 
 def _configurable(name: str) -> str:

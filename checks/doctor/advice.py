@@ -91,7 +91,7 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
     growth = given.evidence.growth
     if growth is None or given.pools.legacy_created_before is not None:
         return
-    rows = round(_rows_a_day(given, growth))
+    rows, days = round(_rows_a_day(given, growth)), max(1, given.pools.legacy_after.days)
     if rows < 1:
         return
     filter_hint = (
@@ -110,7 +110,7 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
         consequence="Healing writes them for as long as artworks are made, for dormant users too.",
         remedy=(
             f"{filter_hint}-- a cutoff in the app's own query (created_at > now() - interval "
-            f"'{_days(given)} days') stops the recycling without writing a row"
+            f"'{days} days') stops the recycling without writing a row"
         ),
     )
 
@@ -133,7 +133,3 @@ def _size(impressions: Relation | None, rows: int) -> str:
         return ""
     mebibytes = rows * impressions.total_bytes / impressions.estimated_rows / _MIB
     return f" ({mebibytes:,.1f} MiB)" if mebibytes >= 1 else ""
-
-
-def _days(given: DoctorInput) -> int:
-    return max(1, given.pools.legacy_after.days)

@@ -110,21 +110,16 @@ class KeyComparison:
     """Two columns that the statements compare with `=`."""
 
     left: Relation
-    left_column: str
+    left_column: Column
     right: Relation
-    right_column: str
-
-    @property
-    def columns(self) -> tuple[Column, Column]:
-        """Left and right."""
-        return self.left.columns[self.left_column], self.right.columns[self.right_column]
+    right_column: Column
 
     @property
     def subject(self) -> str:
         """Both columns, for a person."""
         return (
-            f"{self.left.configured}.{self.left_column} = "
-            f"{self.right.configured}.{self.right_column}"
+            f"{self.left.configured}.{self.left_column.name} = "
+            f"{self.right.configured}.{self.right_column.name}"
         )
 
 
@@ -178,11 +173,12 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
     )
-    for left, left_column, right, right_column in joins:
-        if left is None or right is None or left_column is None:
+    for left, left_name, right, right_name in joins:
+        if left is None or right is None or left_name is None:
             continue
-        if left_column in left.columns and right_column in right.columns:
-            yield KeyComparison(left, left_column, right, right_column)
+        if left_name in left.columns and right_name in right.columns:
+            columns = left.columns[left_name], right.columns[right_name]
+            yield KeyComparison(left, columns[0], right, columns[1])
 
 
 def any_impressions(facts: Facts) -> Relation | None:

@@ -30,7 +30,7 @@ from checks.doctor.input import (
     key_comparisons,
 )
 from checks.doctor.time_zones import MOMENTS
-from checks.fragments import stored_moment, table
+from checks.fragments import MomentColumn, table
 from checks.relations import Relation
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
@@ -63,11 +63,11 @@ class ProbeSuite:
         facts = self._facts
         filters = await self._filters()
         clocks, timezone = await self._clocks()
-        (around,) = await self._facts_of(
+        (around,) = await self._catalogue_rows(
             "catalogue_surroundings", {"state_schema": self._state_schema}
         )
         missing = len(facts.found) < len(facts.tables)
-        relations = await self._facts_of("catalogue_relations") if missing else ()
+        relations = await self._catalogue_rows("catalogue_relations") if missing else ()
         return Evidence(
             surroundings=Surroundings(**around._mapping),
             relations=tuple((row.schema, row.name) for row in relations),
@@ -96,9 +96,9 @@ class ProbeSuite:
         asked = {
             comparison.subject: {
                 "left": table(comparison.left),
-                "left_column": identifier(comparison.left_column),
+                "left_column": identifier(comparison.left_column.name),
                 "right": table(comparison.right),
-                "right_column": identifier(comparison.right_column),
+                "right_column": identifier(comparison.right_column.name),
             }
             for comparison in key_comparisons(self._facts)
         }
@@ -171,7 +171,7 @@ class ProbeSuite:
             return ()
         *_, role = self._facts.spec.roles
         asked = {"relation": impressions.oid, "written": list(role.written)}
-        rows = await self._facts_of("catalogue_sequences", asked)
+        rows = await self._catalogue_rows("catalogue_sequences", asked)
         return tuple(row.sequence for row in rows)
 
     async def _growth(self, filters: Mapping[str, Refusal]) -> Growth | None:
@@ -194,12 +194,12 @@ class ProbeSuite:
         if column is None or column.cast not in MOMENTS:
             return None
         # Bound, because now() may be asked of several nodes, each with a clock of its own.
-        (clock,) = await self._facts_of("catalogue_now")
+        (clock,) = await self._catalogue_rows("catalogue_now")
         fragments = {
             "table": table(artworks),
             "filter": _filter("artworks", spec.artworks.where, filters),
             "created_at": identifier(column.name),
-            "now": stored_moment(column, spec.timezone, "now"),
+            "now": MomentColumn(column, spec.timezone).stored("now"),
         }
         asked = {"days": _GROWTH_DAYS, "now": clock.now}
         return await self._number("catalogue_recent_artworks", fragments, asked)
@@ -221,7 +221,7 @@ class ProbeSuite:
             "column": spec.user,
             "estimated_rows": impressions.estimated_rows,
         }
-        rows = await self._facts_of("catalogue_tracked_users", asked)
+        rows = await self._catalogue_rows("catalogue_tracked_users", asked)
         return int(rows[0].tracked_users) if rows else None
 
     async def _number(
@@ -255,7 +255,7 @@ class ProbeSuite:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
         try:
-            await self._facts_of("catalogue_patience", {"milliseconds": self._milliseconds})
+            await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
             return await self._run(render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
@@ -266,7 +266,7 @@ class ProbeSuite:
             if savepoint.is_active:
                 await savepoint.rollback()
 
-    async def _facts_of(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
+    async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""
         return await self._run(render("checks", statement, {}), parameters)
 

@@ -41,9 +41,26 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
     for comparison in key_comparisons(given.facts):
         refusal = given.evidence.comparisons.get(comparison.subject)
         if refusal is not None:
-            yield _incomparable(comparison, refusal.message)
+            yield error(
+                "keys_not_comparable",
+                comparison.subject,
+                problem=f"PostgreSQL can't compare {_types(comparison)}: {refusal.message}.",
+                consequence=(
+                    "Impressions can't be matched with it, so nothing can be counted or healed."
+                ),
+                remedy=_retype(comparison),
+            )
         elif _differ(comparison):
-            yield _differing(comparison)
+            yield warning(
+                "key_types_differ",
+                comparison.subject,
+                problem=f"The types differ, though they can be compared: {_types(comparison)}.",
+                consequence=(
+                    "An id may not fit into the other column, which makes a backfill fail; and "
+                    "the comparison may not be able to use an index."
+                ),
+                remedy=_retype(comparison),
+            )
 
 
 @about(impressions_table)
@@ -65,14 +82,15 @@ def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
     """Validated foreign keys prove that every impression counts, which makes counting cheap."""
     impressions = given.facts.impressions
     for comparison in key_comparisons(given.facts):
-        target, name, id_ = comparison.right, comparison.left_column, comparison.right_column
+        target = comparison.right
+        name, id_ = comparison.left_column.name, comparison.right_column.name
         if comparison.left is not impressions or comparison.subject in given.evidence.comparisons:
             continue
         if not _may_have_key(comparison.left, target, id_):
             continue
         if comparison.left.foreign_key_to(target, name, id_) is not None:
             continue
-        key = _unproven_key(comparison.left, target, name, id_)
+        key = next(iter(comparison.left.foreign_keys_to(target, name, id_)), None)
         yield advice(
             "foreign_key_missing" if key is None else "foreign_key_not_valid",
             f"{comparison.left.configured}.{name}",
@@ -94,15 +112,6 @@ def _may_have_key(impressions: Relation, target: Relation, id_: str) -> bool:
     )
 
 
-def _unproven_key(
-    impressions: Relation, target: Relation, name: str, id_: str
-) -> ForeignKey | None:
-    for key in impressions.foreign_keys:
-        if (key.target_oid, key.columns, key.target_columns) == (target.oid, (name,), (id_,)):
-            return key
-    return None
-
-
 def _problem(key: ForeignKey | None, target: Relation) -> str:
     if key is None:
         return f"No foreign key to {target.schema}.{target.name}."
@@ -113,7 +122,7 @@ def _problem(key: ForeignKey | None, target: Relation) -> str:
 
 def _prove(comparison: KeyComparison, key: ForeignKey | None, server_version: int) -> str:
     impressions, target = comparison.left, comparison.right
-    name, id_ = comparison.left_column, comparison.right_column
+    name, id_ = comparison.left_column.name, comparison.right_column.name
     orphans = f"-- orphans, to be deleted first: {find_orphans(impressions, name, target, id_)}"
     alter = f"ALTER TABLE {table(impressions)}"
     if key is not None and key.enforced:
@@ -144,31 +153,8 @@ def _set_not_null(relation: Relation, name: str) -> str:
     )
 
 
-def _incomparable(comparison: KeyComparison, message: str) -> Finding:
-    return error(
-        "keys_not_comparable",
-        comparison.subject,
-        problem=f"PostgreSQL can't compare {_types(comparison)}: {message}.",
-        consequence="Impressions can't be matched with it, so nothing can be counted or healed.",
-        remedy=_retype(comparison),
-    )
-
-
-def _differing(comparison: KeyComparison) -> Finding:
-    return warning(
-        "key_types_differ",
-        comparison.subject,
-        problem=f"The types differ, though they can be compared: {_types(comparison)}.",
-        consequence=(
-            "An id may not fit into the other column, which makes a backfill fail; and the "
-            "comparison may not be able to use an index."
-        ),
-        remedy=_retype(comparison),
-    )
-
-
 def _differ(comparison: KeyComparison) -> bool:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     if left.cast != right.cast:
         return not {left.cast, right.cast} <= _STRINGS or _limited(left.type)
     return _limited(left.type) and left.type != right.type
@@ -180,7 +166,7 @@ def _limited(type_name: str) -> bool:
 
 
 def _types(comparison: KeyComparison) -> str:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     return (
         f"{comparison.left.configured}.{left.name} is {left.type}, "
         f"{comparison.right.configured}.{right.name} is {right.type}"
@@ -188,5 +174,5 @@ def _types(comparison: KeyComparison) -> str:
 
 
 def _retype(comparison: KeyComparison) -> str:
-    left, right = comparison.columns
+    left, right = comparison.left_column, comparison.right_column
     return change_type(comparison.left, left.name, right.type, f"{quoted(left.name)}::{right.type}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from checks.doctor.ddl import (
     columns,
@@ -26,10 +27,20 @@ from checks.doctor.input import (
 )
 from checks.relations import Index, Kind, Relation
 
-_CONSEQUENCE = (
-    "Without it ON CONFLICT can't be used: a backfill would fail, or write a second impression "
-    "for pairs that the app records at the same moment."
+_pair_error = partial(
+    healing_error,
+    consequence=(
+        "Without it ON CONFLICT can't be used: a backfill would fail, or write a second impression "
+        "for pairs that the app records at the same moment."
+    ),
 )
+_FLAWS = {
+    "pair_index_invalid": "is not valid: its creation failed, or a partition lacks its part",
+    "pair_index_deferrable": "belongs to a deferrable constraint, which ON CONFLICT refuses",
+    "pair_index_partial": "has a WHERE clause, so it says nothing about the other rows",
+    "pair_index_expression": "is on an expression and not on the columns themselves",
+    "pair_index_wider": "has more columns, so a pair may be there several times",
+}
 
 
 @about(impressions_table)
@@ -40,20 +51,43 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
     refuses.
     """
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
-    proven = impressions.unique_on(user, artwork) is not None
     if impressions.inherited_by:
-        yield _inherited(impressions)
+        yield _pair_error(
+            "pair_index_inherited",
+            impressions.configured,
+            problem=(
+                f"Other tables inherit from it ({', '.join(impressions.inherited_by)}), and a "
+                "unique index does not reach across them."
+            ),
+            remedy=(
+                f"ALTER TABLE <child> NO INHERIT {table(impressions)}; "
+                "-- or make it a partitioned table"
+            ),
+        )
         return
+    proven = impressions.unique_on(user, artwork) is not None
+    duplicates = _duplicates_now(given, impressions)
     suspects = [
         (index, code)
         for index in impressions.indexes
         if (code := _flaw(index, frozenset((user, artwork)))) is not None
     ]
     for index, code in suspects:
-        if not proven or code == "pair_index_deferrable":
-            yield _flawed(given, impressions, index, code, proven=proven)
+        if proven and code != "pair_index_deferrable":
+            continue
+        yield _pair_error(
+            code,
+            index_of(impressions, index.name),
+            problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}.{duplicates}",
+            remedy=_mend(given, impressions, index, code, proven=proven),
+        )
     if not proven and not suspects:
-        yield _missing(given, impressions)
+        yield _pair_error(
+            "pair_index_missing",
+            impressions.configured,
+            problem=f"There is no unique index on {columns(user, artwork)}.{duplicates}",
+            remedy=_create(given, impressions),
+        )
 
 
 def _flaw(index: Index, pair: frozenset[str]) -> str | None:
@@ -70,28 +104,6 @@ def _flaw(index: Index, pair: frozenset[str]) -> str | None:
     if None in named and named - {None} < pair:
         return "pair_index_expression" if len(index.columns) == len(pair) else None
     return "pair_index_wider" if pair < named else None
-
-
-_FLAWS = {
-    "pair_index_invalid": "is not valid: its creation failed, or a partition lacks its part",
-    "pair_index_deferrable": "belongs to a deferrable constraint, which ON CONFLICT refuses",
-    "pair_index_partial": "has a WHERE clause, so it says nothing about the other rows",
-    "pair_index_expression": "is on an expression and not on the columns themselves",
-    "pair_index_wider": "has more columns, so a pair may be there several times",
-}
-
-
-def _flawed(
-    given: DoctorInput, impressions: Relation, index: Index, code: str, *, proven: bool
-) -> Finding:
-    return healing_error(
-        code,
-        index_of(impressions, index.name),
-        problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}."
-        + _duplicates_now(given, impressions),
-        consequence=_CONSEQUENCE,
-        remedy=_mend(given, impressions, index, code, proven=proven),
-    )
 
 
 def _mend(
@@ -111,18 +123,6 @@ def _mend(
             f"{index_of(impressions, index.name)} ATTACH PARTITION P_index;"
         )
     return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, index.name)};"
-
-
-def _missing(given: DoctorInput, impressions: Relation) -> Finding:
-    spec = given.spec.impressions
-    return healing_error(
-        "pair_index_missing",
-        impressions.configured,
-        problem=f"There is no unique index on {columns(spec.user, spec.artwork)}."
-        + _duplicates_now(given, impressions),
-        consequence=_CONSEQUENCE,
-        remedy=_create(given, impressions),
-    )
 
 
 def _create(given: DoctorInput, impressions: Relation) -> str:
@@ -154,33 +154,50 @@ def _duplicates_now(given: DoctorInput, impressions: Relation) -> str:
             return ""
 
 
-def _inherited(impressions: Relation) -> Finding:
-    return healing_error(
-        "pair_index_inherited",
-        impressions.configured,
-        problem=(
-            f"Other tables inherit from it ({', '.join(impressions.inherited_by)}), and a unique "
-            "index does not reach across them."
-        ),
-        consequence=_CONSEQUENCE,
-        remedy=(
-            f"ALTER TABLE <child> NO INHERIT {table(impressions)}; "
-            "-- or make it a partitioned table"
-        ),
-    )
-
-
 def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     """An id that is there twice is counted twice; one that is null can't be healed."""
     for role, relation in given.facts.found:
         name = role.ids[0]
         if role.key == "impressions" or name not in relation.columns:
             continue
-        rows = given.evidence.ids.get(role.key, Rows())
-        if Answer.YES in (rows.duplicates, rows.nulls):
-            yield _bad_ids(relation, name, rows)
+        rows, subject = given.evidence.ids.get(role.key, Rows()), f"{relation.configured}.{name}"
+        if rows.duplicates is Answer.YES:
+            yield error(
+                "ids_not_unique",
+                subject,
+                problem="Some ids are there several times.",
+                consequence="Pairs would be counted several times.",
+                remedy=f"-- find them, and mend them:\n{find_duplicates(relation, name)}",
+            )
+        elif rows.nulls is Answer.YES:
+            yield error(
+                "ids_null",
+                subject,
+                problem="Some rows have no id.",
+                consequence="Their pairs would be counted, and could never be healed.",
+                remedy=f"-- find them, and mend them:\n{find_nulls(relation, name)}",
+            )
         elif relation.unique_on(name) is None:
-            yield _unproven_ids(relation, name, rows)
+            yield warning(
+                "ids_not_provably_unique",
+                subject,
+                problem=(
+                    f"No unique index on this {relation.kind.value} proves its ids unique. "
+                    + _DUPLICATE_IDS[rows.duplicates]
+                ),
+                consequence="Should an id come twice, its pairs are counted twice.",
+                remedy=(
+                    create_index(relation, name, unique=True)
+                    if relation.kind in TABLES and not relation.inherited_by
+                    else "-- nothing, if the rows beneath are unique"
+                ),
+            )
+
+
+_DUPLICATE_IDS = {
+    Answer.NO: "There are no duplicates now.",
+    Answer.UNKNOWN: "Whether there are duplicates now could not be told in time.",
+}
 
 
 @about(impressions_with_pair)
@@ -203,38 +220,3 @@ def other_uniqueness(given: DoctorInput, impressions: Relation) -> Iterator[Find
             ),
             remedy=drop_index(impressions, index),
         )
-
-
-def _bad_ids(relation: Relation, name: str, rows: Rows) -> Finding:
-    several = rows.duplicates is Answer.YES
-    find = find_duplicates(relation, name) if several else find_nulls(relation, name)
-    return error(
-        "ids_not_unique" if several else "ids_null",
-        f"{relation.configured}.{name}",
-        problem="Some ids are there several times." if several else "Some rows have no id.",
-        consequence=(
-            "Pairs would be counted several times."
-            if several
-            else "Their pairs would be counted, and could never be healed."
-        ),
-        remedy=f"-- find them, and mend them:\n{find}",
-    )
-
-
-def _unproven_ids(relation: Relation, name: str, rows: Rows) -> Finding:
-    seen = (
-        "There are no duplicates now."
-        if rows.duplicates is Answer.NO
-        else "Whether there are duplicates now could not be told in time."
-    )
-    return warning(
-        "ids_not_provably_unique",
-        f"{relation.configured}.{name}",
-        problem=f"No unique index on this {relation.kind.value} proves its ids unique. {seen}",
-        consequence="Should an id come twice, its pairs are counted twice.",
-        remedy=(
-            create_index(relation, name, unique=True)
-            if relation.kind in TABLES and not relation.inherited_by
-            else "-- nothing, if the rows beneath are unique"
-        ),
-    )

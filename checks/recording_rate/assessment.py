@@ -1,4 +1,4 @@
-"""From samples to a deviation: how far below the usual for this hour of the week. Pure.
+"""From samples to a deviation, in numbers and words: how far below the usual for this hour. Pure.
 
 The newest sample and the one before are compared, as one stretch, with stretches of the same
 length at the same time of earlier weeks. Where so few impressions are usual that even none at all
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import timedelta, tzinfo
 from enum import StrEnum
+from itertools import takewhile
 
+from checks.judgement import Measurement
 from checks.recording_rate.baseline import Baseline, find_baseline, find_day_factor
 from checks.recording_rate.samples import (
     LONGEST,
@@ -19,7 +21,6 @@ from checks.recording_rate.samples import (
     NEIGHBOURHOOD,
     WEEKS,
     Newest,
-    Sample,
     Series,
     weeks_before,
 )
@@ -33,10 +34,9 @@ WITHIN_REACH = 0.8
 CERTAIN = 10.0
 """Nothing at all speaks for itself where so many bursts of impressions are usual: chance alone
 leaves out all of them once in e¹⁰, 22,000, stretches, which is eleven weeks of the worst case."""
-
-
 _LEAST = 2
 """Samples that are judged together at least: one odd interval is no outage."""
+_MINUTE = timedelta(minutes=1).total_seconds()
 _PHASE = 0.6
 """Of an interval: samples of other weeks end as far away as half of it, and a little more."""
 
@@ -99,6 +99,8 @@ class Assessment:
 class _Compared:
     """The newest samples as one stretch, and what is usual for it."""
 
+    series: Series
+    zone: tzinfo
     count: int
     whole: Newest
     baseline: Baseline
@@ -121,6 +123,47 @@ class _Compared:
         certain = CERTAIN * (1 + 1 / self.baseline.weeks) * self.baseline.burstiness
         return self.whole.impressions == 0 and self.baseline.expected * day_factor >= certain
 
+    def day_factor(self) -> float:
+        """The day's factor before the stretch and, where that began in silence, before the silence.
+
+        Else a stop that is found late would take itself for the measure of the day, and end by
+        itself.
+        """
+        samples = self.series.samples
+        last = len(samples) - self.count - 1
+        earliest = samples[-1].end - LONGEST
+        while last >= 0 and samples[last].impressions == 0 and samples[last].end > earliest:
+            last -= 1
+        slack = _PHASE * self.whole.seconds / self.count
+        times = _same_times(self.series, last, self.zone)
+        return find_day_factor(self.series, last, times, slack, self.baseline.burstiness)
+
+    def told(self, finding: Finding, day_factor: float) -> Assessment:
+        """The stretch against what is usual on such a day."""
+        expected = self.baseline.expected * day_factor
+        return Assessment(
+            finding=finding,
+            deviation=max(0.0, self.baseline.deviation(expected, self._better_half())),
+            observed=self.whole.impressions,
+            expected=expected,
+            seconds=self.whole.seconds,
+            day_factor=day_factor,
+            weeks=self.baseline.weeks,
+            seeded=self.baseline.seeded,
+        )
+
+    def _better_half(self) -> float:
+        """What the whole would hold at the rate of its better half.
+
+        Judged by that, no single odd interval alarms, and an outage is over once half of the
+        stretch is well again.
+        """
+        whole, later = self.whole, self.series.newest(self.count // 2)
+        if later is None:
+            return whole.impressions
+        earlier = (whole.impressions - later.impressions) / (whole.seconds - later.seconds)
+        return max(earlier, later.impressions / later.seconds) * whole.seconds
+
 
 def assess(series: Series, zone: tzinfo, limits: Limits) -> Assessment:
     """Judge the newest sample of `series`, which holds at least what `needed_intervals` asks for.
@@ -132,18 +175,20 @@ def assess(series: Series, zone: tzinfo, limits: Limits) -> Assessment:
         return Assessment(Finding.RESUMING)
     compared = silent = told = None
     for compared in _stretches(series, zone):
-        if silent is None and compared.whole.impressions == 0:
-            silent = _silent(series, compared, zone)
-        if compared.is_telling:
-            told = _told(Finding.USUAL, series, compared, _day_factor(series, compared, zone))
-            break
+        if compared.is_telling or (silent is None and compared.whole.impressions == 0):
+            day_factor = compared.day_factor()
+            if silent is None and compared.is_silent(day_factor):
+                silent = compared.told(Finding.SILENT, day_factor)
+            if compared.is_telling:
+                told = compared.told(Finding.USUAL, day_factor)
+                break
     if compared is None:
         return Assessment(Finding.LEARNING)
     if silent is not None:
         return _without_any(series, silent, told or silent, limits)
     if told is None:
         finding = Finding.LEARNING if compared.baseline.weeks == 1 else Finding.TOO_QUIET
-        return replace(_told(finding, series, compared, 1.0), deviation=0.0)
+        return replace(compared.told(finding, 1.0), deviation=0.0)
     return replace(told, finding=Finding.LOW) if told.deviation >= limits.warn else told
 
 
@@ -152,52 +197,17 @@ def _stretches(series: Series, zone: tzinfo) -> Iterator[_Compared]:
     count = _LEAST
     newest = series.newest(count)
     ends = _same_times(series, len(series.samples) - 1, zone)
-    while newest is not None and _may_tell(newest, count):
-        compared = find_baseline(series, ends, _slack(newest, count), newest.seconds)
-        if compared is None:
+    while newest is not None:
+        longest = LONGEST_LOW if newest.impressions else LONGEST
+        if count > _LEAST and newest.seconds > longest.total_seconds():
             return
-        yield _Compared(count, newest, compared)
+        slack = max(NEIGHBOURHOOD.total_seconds(), _PHASE * newest.seconds / count)
+        baseline = find_baseline(series, ends, slack, newest.seconds)
+        if baseline is None:
+            return
+        yield _Compared(series, zone, count, newest, baseline)
         count *= 2
         newest = series.newest(count)
-
-
-def _may_tell(newest: Newest, count: int) -> bool:
-    longest = LONGEST_LOW if newest.impressions else LONGEST
-    return count == _LEAST or newest.seconds <= longest.total_seconds()
-
-
-def _slack(newest: Newest, count: int) -> float:
-    return max(NEIGHBOURHOOD.total_seconds(), _PHASE * newest.seconds / count)
-
-
-def _day_factor(series: Series, compared: _Compared, zone: tzinfo) -> float:
-    """The day's factor before the stretch and, where that began in silence, before the silence.
-
-    Else a stop that is found late would take itself for the measure of the day, and end by itself.
-    """
-    last = len(series.samples) - compared.count - 1
-    earliest = series.samples[-1].end - LONGEST
-    while last >= 0 and _is_silent_since(series.samples[last], earliest):
-        last -= 1
-    slack = _PHASE * compared.whole.seconds / compared.count
-    times = _same_times(series, last, zone)
-    return find_day_factor(series, last, times, slack, compared.baseline.burstiness)
-
-
-def _is_silent_since(sample: Sample, earliest: datetime) -> bool:
-    return sample.impressions == 0 and sample.end > earliest
-
-
-def _better_half(whole: Newest, later: Newest | None) -> float:
-    """What the whole would hold at the rate of its better half.
-
-    Judged by that, no single odd interval alarms, and an outage is over once half of the stretch
-    is well again.
-    """
-    if later is None:
-        return whole.impressions
-    earlier = (whole.impressions - later.impressions) / (whole.seconds - later.seconds)
-    return max(earlier, later.impressions / later.seconds) * whole.seconds
 
 
 def _same_times(series: Series, index: int, zone: tzinfo) -> list[float]:
@@ -208,22 +218,12 @@ def _same_times(series: Series, index: int, zone: tzinfo) -> list[float]:
     return [weeks_before(end, zone, weeks).timestamp() for weeks in range(1, WEEKS + 1)]
 
 
-def _silent(series: Series, compared: _Compared, zone: tzinfo) -> Assessment | None:
-    today = _day_factor(series, compared, zone)
-    if not compared.is_silent(today):
-        return None
-    return _told(Finding.SILENT, series, compared, today)
-
-
 def _without_any(
     series: Series, silent: Assessment, told: Assessment, limits: Limits
 ) -> Assessment:
     """A stop: as many deviations as are told, and enough for its outcome."""
-    artworks = 0
-    for sample in reversed(series.samples):
-        if sample.impressions:
-            break
-        artworks += sample.artworks
+    empty = takewhile(lambda sample: sample.impressions == 0, reversed(series.samples))
+    artworks = sum(sample.artworks for sample in empty)
     return replace(
         silent,
         finding=Finding.STOPPED if artworks else Finding.SILENT,
@@ -232,16 +232,52 @@ def _without_any(
     )
 
 
-def _told(finding: Finding, series: Series, compared: _Compared, day_factor: float) -> Assessment:
-    expected = compared.baseline.expected * day_factor
-    better = _better_half(compared.whole, series.newest(compared.count // 2))
-    return Assessment(
-        finding=finding,
-        deviation=max(0.0, compared.baseline.deviation(expected, better)),
-        observed=compared.whole.impressions,
-        expected=expected,
-        seconds=compared.whole.seconds,
-        day_factor=day_factor,
-        weeks=compared.baseline.weeks,
-        seeded=compared.baseline.seeded,
+def to_measurement(found: Assessment) -> Measurement:
+    """The measurement: its value is the deviation, in robust deviations below the usual."""
+    return Measurement(
+        value=found.deviation,
+        message=_sentence(found),
+        numbers={
+            "impressions": found.observed,
+            "usual": round(found.expected, 1),
+            "minutes": round(found.seconds / _MINUTE, 1),
+            "weeks": found.weeks,
+            "seeded": int(found.seeded),
+            "level": round(found.day_factor, 2),
+            "artworks_meanwhile": found.artworks,
+        },
     )
+
+
+def _sentence(found: Assessment) -> str:
+    counted = (
+        f"{found.observed} real impressions in {found.seconds / _MINUTE:.0f} minutes, usual at this"
+        f" hour of the week: {found.expected:.0f}{_source(found)}"
+    )
+    match found.finding:
+        case Finding.RESUMING:
+            return "Not yet two samples in a row to judge: the next ones will do."
+        case Finding.LEARNING:
+            return (
+                f"Learning: {found.weeks or 'no'} earlier {'week' if found.weeks == 1 else 'weeks'}"
+                " known at this hour. Until there are two, only a complete stop can be told."
+            )
+        case Finding.TOO_QUIET:
+            return f"{counted}. Too quiet to tell."
+        case Finding.USUAL:
+            return f"{counted}."
+        case Finding.LOW:
+            return f"{counted}. The app records fewer than it should."
+        case Finding.SILENT:
+            return f"{counted}. Nothing is recorded, and no artwork is created: is the app down?"
+        case Finding.STOPPED:
+            return (
+                f"{counted}. Nothing is recorded, while {found.artworks} artworks were created:"
+                " the recording of impressions is broken."
+            )
+
+
+def _source(found: Assessment) -> str:
+    today = "" if found.day_factor == 1 else f", at {found.day_factor:.0%} as today is"
+    seeded = ", partly read back from the table" if found.seeded else ""
+    return f" ({found.weeks} weeks{today}{seeded})"

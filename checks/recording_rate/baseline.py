@@ -88,7 +88,11 @@ def find_baseline(
         return None
     burstiness = series.burstiness(moments, slack, seconds)
     rates = [stretch.rate for week in chosen for stretch in week]
-    rate = median(rates) if len(chosen) >= ENOUGH_WEEKS else min(_medians(chosen))
+    rate = (
+        median(rates)
+        if len(chosen) >= ENOUGH_WEEKS
+        else min(median(each.rate for each in week) for week in chosen)
+    )
     scale = seconds / burstiness
     middle = sqrt(rate * scale + 0.375)
     mad = 2.0 * median([abs(sqrt(each * scale + 0.375) - middle) for each in rates])
@@ -115,10 +119,6 @@ def choose(weeks: list[list[Stretch]]) -> tuple[list[list[Stretch]], bool]:
     if 2 * len(clean) >= len(weeks):
         weeks = clean
     return weeks, any(not each.observed for week in weeks for each in week)
-
-
-def _medians(weeks: list[list[Stretch]]) -> list[float]:
-    return [median(stretch.rate for stretch in week) for week in weeks]
 
 
 def _kept(weeks: list[list[Stretch]]) -> list[list[Stretch]]:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.fragments import fragments, moment, stored_moment, table
+from checks.citus.cluster import LEDGER
+from checks.fragments import MomentColumn, created_column, fragments, table, viewed_column
 from checks.recording_rate.samples import WEEKS, Sample, SampleInterval
-from checks.relations import Catalogue, Column
+from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import identifier, render
 
@@ -26,7 +27,6 @@ runs. Rates are compared, so that seeds may be longer than samples."""
 SETTLING = timedelta(seconds=5)
 """Transactions that began before the end of an interval may commit a little after it: so long they
 get."""
-_LEDGER = "backfilled_impression"
 
 
 def statements(
@@ -103,23 +103,13 @@ class Seeds:
 
     def __iter__(self) -> Iterator[Sample]:
         """Oldest first, without gaps, from the first interval with an impression on."""
-        rows = zip(self.numbers, self.impressions, self.artworks, strict=True)
-        expected = None
-        for number, impressions, artworks in rows:
-            if expected is None and not impressions:
-                continue
-            yield from self._empty(number if expected is None else expected, number)
-            yield self._sample(number, impressions, artworks)
-            expected = number + 1
-        if expected is not None:
-            yield from self._empty(expected, self.last)
-
-    def _empty(self, first: int, end: int) -> Iterator[Sample]:
-        return (self._sample(number, 0, 0) for number in range(first, end))
-
-    def _sample(self, number: int, impressions: int, artworks: int) -> Sample:
-        start, end = _moment(number, self.length), _moment(number + 1, self.length)
-        return Sample(start, end, impressions, artworks, seeded=True)
+        rows = zip(self.impressions, self.artworks, strict=True)
+        counted = dict(zip(self.numbers, rows, strict=True))
+        first = next((number for number, (seen, _) in counted.items() if seen), self.last)
+        for number in range(first, self.last):
+            start, end = _moment(number, self.length), _moment(number + 1, self.length)
+            impressions, artworks = counted.get(number, (0, 0))
+            yield Sample(start, end, impressions, artworks, seeded=True)
 
 
 def _moment(number: int, length: float) -> datetime:
@@ -131,22 +121,21 @@ def _moments(interval: SampleInterval) -> dict[str, object]:
 
 
 def _names(catalogue: Catalogue, state_schema: str | None) -> dict[str, sql.Composable]:
-    spec = catalogue.spec
-    viewed = catalogue.impressions.columns[spec.impressions.viewed_at]
-    created = catalogue.artworks.columns[spec.artworks.created_at]
+    created, viewed = created_column(catalogue), viewed_column(catalogue)
     return {
         "synthetic": _synthetic(catalogue, viewed, state_schema),
-        "viewed_start": stored_moment(viewed, spec.timezone, "start"),
-        "viewed_end": stored_moment(viewed, spec.timezone, "end"),
-        "viewed_moment": moment(viewed, spec.timezone, "i"),
-        "artwork_created": identifier(created.name),
-        "created_start": stored_moment(created, spec.timezone, "start"),
-        "created_end": stored_moment(created, spec.timezone, "end"),
-        "created_moment": moment(created, spec.timezone, "a"),
+        "viewed_start": viewed.stored("start"),
+        "viewed_end": viewed.stored("end"),
+        "viewed_moment": viewed.moment("i"),
+        "created_start": created.stored("start"),
+        "created_end": created.stored("end"),
+        "created_moment": created.moment("a"),
     }
 
 
-def _synthetic(catalogue: Catalogue, viewed: Column, state_schema: str | None) -> sql.Composable:
+def _synthetic(
+    catalogue: Catalogue, viewed: MomentColumn, state_schema: str | None
+) -> sql.Composable:
     """The ledger's rows of the interval; without a ledger none, in the same types."""
     spec = catalogue.spec.impressions
     if state_schema is None:
@@ -159,12 +148,11 @@ def _synthetic(catalogue: Catalogue, viewed: Column, state_schema: str | None) -
             viewed_at=identifier(spec.viewed_at),
             impressions=table(catalogue.impressions),
         )
-    timezone = catalogue.spec.timezone
     return sql.SQL(
         "(SELECT b.user_id, b.artwork_id, b.viewed_at FROM {ledger} AS b"
         " WHERE b.viewed_at >= {start} AND b.viewed_at < {end})"
     ).format(
-        ledger=identifier(state_schema, _LEDGER),
-        start=stored_moment(viewed, timezone, "start"),
-        end=stored_moment(viewed, timezone, "end"),
+        ledger=identifier(state_schema, LEDGER),
+        start=viewed.stored("start"),
+        end=viewed.stored("end"),
     )

@@ -21,8 +21,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.judgement import Measurement, Thresholds, at_least
-from checks.recording_rate.assessment import Assessment, Limits, assess
-from checks.recording_rate.messages import to_measurement
+from checks.recording_rate.assessment import Assessment, Limits, assess, to_measurement
 from checks.recording_rate.queries import (
     Seeds,
     hindrance,

@@ -18,7 +18,7 @@ from checks.census import (
     take_census,
 )
 from checks.doctor.ddl import quoted, table
-from checks.fragments import fragments, moment
+from checks.fragments import MomentColumn, fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
@@ -133,7 +133,7 @@ async def _young_users(
         return None
     if census.oldest_legacy_created is None:
         return 0
-    created = {**names, "user_created": moment(column, catalogue.spec.timezone)}
+    created = {**names, "user_created": MomentColumn(column, catalogue.spec.timezone).moment()}
     result = await connection.exec_driver_sql(
         render(CHECKS, "plan_young_users", created), {"oldest_legacy": census.oldest_legacy_created}
     )

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, affected_users, take_census
 from checks.citus.forms import form_of
-from checks.fragments import stored_moment
+from checks.fragments import viewed_column
 from checks.relations import Engine
 from checks.spec import Audience, Cutoffs
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
@@ -71,15 +71,12 @@ class HealingStatements:
     def _values(self) -> sql.Composable:
         catalogue = self.state.catalogue
         spec = catalogue.spec.impressions
-        viewed_at = stored_moment(
-            catalogue.impressions.columns[spec.viewed_at], catalogue.spec.timezone, "now"
-        )
         defaults = (operator_sql(expression) for expression in spec.defaults.values())
         return sql.SQL(", ").join(
             (
                 raw("m.user_id"),
                 raw("m.artwork_id"),
-                viewed_at,
+                viewed_column(catalogue).stored("now"),
                 *(sql.SQL("({}\n)").format(d) for d in defaults),
             )
         )

@@ -11,7 +11,7 @@ from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.citus.forms import on_citus
-from checks.fragments import fragments, moment
+from checks.fragments import MomentColumn, fragments
 from checks.recording_rate import queries
 from checks.relations import Catalogue, Engine
 from checks.spec import Audience, PoolsSpec
@@ -73,7 +73,9 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     found["plan_exhausted"] = render("checks", "plan_exhausted", listed)
     created = catalogue.artworks.columns[catalogue.spec.artworks.created_at]
     found["plan_young_users"] = render(
-        "checks", "plan_young_users", {**names, "user_created": moment(created, "UTC")}
+        "checks",
+        "plan_young_users",
+        {**names, "user_created": MomentColumn(created, "UTC").moment()},
     )
     found |= {name: render("checks", name, names) for name in ("user_census", "explain_pair")}
     for write in (

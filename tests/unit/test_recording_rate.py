@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.judgement import Outcome, Thresholds, at_least, judge
-from checks.recording_rate.assessment import Finding, Limits
-from checks.recording_rate.messages import to_measurement
+from checks.recording_rate.assessment import Finding, Limits, to_measurement
 from checks.recording_rate.samples import Sample
 from tests.support.recordings import (
     EVENING,
