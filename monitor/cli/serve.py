@@ -19,7 +19,7 @@ from checks.errors import ConfigurationError, ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.session import config_path
 from monitor.config import Settings, load_config
-from monitor.config.changes import changed, is_exchangeable
+from monitor.config.server import EXCHANGEABLE
 from monitor.service.service import Service
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Setti
 
     Raises ConfigurationError, and then everything is as it was.
     """
-    restart = [path for path in changed(started, wanted) if not is_exchangeable(path)]
+    restart = [path for path in started.changed_keys(wanted) if path not in EXCHANGEABLE]
     server = wanted.server
     if _OPENNESS.intersection(restart) and not (server.admin_token or server.read_token):
         raise ConfigurationError(
@@ -84,7 +84,7 @@ def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Setti
             " started, found neither; restart it for the new server.host or server.allow_open."
         )
     serving.exchange(server)
-    exchanged = [path for path in changed(taken, wanted) if is_exchangeable(path)]
+    exchanged = [path for path in taken.changed_keys(wanted) if path in EXCHANGEABLE]
     log.info("config_reloaded", changed=exchanged)
     if restart:
         log.warning("restart_needed", changed=restart)

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from monitor.config.base import Section
 from monitor.config.errors import InvalidValueError, path_of, repr_safe
 from monitor.config.interpolation import retyped
+from monitor.config.section import Section
+from monitor.config.times import Cron
 from monitor.config.types import (
     Arguments,
     Condition,
-    Cron,
     Duration,
     ExpectationName,
     Interval,
@@ -80,7 +80,15 @@ class Census(Check):
     limit."""
 
 
-class RecordingRate(Check):
+class _CheckWithLimits(Check):
+    """A check with keys `warn` and `fail`, which are the same or in this order."""
+
+    def contradictions(self) -> Iterator[InvalidValueError]:
+        yield from super().contradictions()
+        yield from self.out_of_order("warn", "fail", may_be_equal=True)
+
+
+class RecordingRate(_CheckWithLimits):
     """Whether the app records fewer impressions than it usually does at this hour of the week."""
 
     every: Maybe[Interval] = timedelta(minutes=5)
@@ -90,12 +98,8 @@ class RecordingRate(Check):
     fail: PositiveNumber = 8.0
     """Robust deviations below the usual from which on it fails."""
 
-    def contradictions(self) -> Iterator[InvalidValueError]:
-        yield from super().contradictions()
-        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
-
-class PoolExhaustion(Check):
+class PoolExhaustion(_CheckWithLimits):
     """Users who have nearly run out of unseen artworks."""
 
     every: Maybe[Interval] = timedelta(minutes=5)
@@ -107,12 +111,8 @@ class PoolExhaustion(Check):
     fail: Positive = 10
     """The number of such users from which on it fails."""
 
-    def contradictions(self) -> Iterator[InvalidValueError]:
-        yield from super().contradictions()
-        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
-
-class ArtworkSupply(Check):
+class ArtworkSupply(_CheckWithLimits):
     """The age of the newest artwork: whether new ones still arrive."""
 
     every: Maybe[Interval] = timedelta(minutes=5)
@@ -121,10 +121,6 @@ class ArtworkSupply(Check):
     """The age of the newest artwork from which on it warns."""
     fail: Duration = timedelta(days=7)
     """The age of the newest artwork from which on it fails."""
-
-    def contradictions(self) -> Iterator[InvalidValueError]:
-        yield from super().contradictions()
-        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class SqlCheck(Check):

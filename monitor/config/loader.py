@@ -7,9 +7,9 @@ keys without a word, and forgets the lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,7 +24,7 @@ from monitor.config.errors import (
 )
 from monitor.config.interpolation import Expanded, expand, is_endless
 from monitor.config.model import Settings
-from monitor.config.validate import validate
+from monitor.config.section import validate
 
 ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
 """The variable that gives the admin token where the file does not mention one."""
@@ -78,13 +78,13 @@ def parse_config(
     errors = ErrorCollector()
     data = read_yaml(text, environ, source, errors)
     _take_admin_token(data, environ)
-    settings = validate(data, errors, base_dir or Path())
+    settings = validate(Settings, data, errors, base_dir or Path())
     if errors.errors or settings is None:
         raise InvalidConfigError(errors.in_order())
     return settings
 
 
-def _take_admin_token(data: dict[str, object], environ: Mapping[str, str]) -> None:
+def _take_admin_token(data: dict[str, Any], environ: Mapping[str, str]) -> None:
     """The default of server.admin_token is a variable, where the file says nothing of it."""
     server = {} if data.get("server") is None else data["server"]
     if isinstance(server, dict) and not server.keys() & {"admin_token", "admin_token_file"}:
@@ -93,7 +93,7 @@ def _take_admin_token(data: dict[str, object], environ: Mapping[str, str]) -> No
 
 def read_yaml(
     text: str, environ: Mapping[str, str], source: str, errors: ErrorCollector
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The keys in `text`, with what is wrong with them, and their lines, noted in `errors`.
 
     Raises InvalidConfigError where it is not YAML, not a mapping, or without end.
@@ -111,7 +111,7 @@ def read_yaml(
     except yaml.YAMLError as error:
         raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
     except RecursionError:
-        found = f"one nested too deeply, or of more than {MOST_NODES:,} values"
+        found = f"one nested too deeply, within itself, or of more than {MOST_NODES:,} values"
         raise _unusable(source, "a plain structure", found, "flatten it") from None
     finally:
         if loader is not None:
@@ -145,56 +145,38 @@ class _NodeReader:
         self.loader = loader
         self.environ = environ
         self.errors = errors
-        self.above: list[yaml.Node] = []
         self.nodes = 0
 
-    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
-        with self._within(node):
-            pairs = self._pairs(node, loc).items()
-            return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
+    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
+        pairs = self._pairs(node, loc).items()
+        return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
 
-    def _sequence(self, node: yaml.SequenceNode, loc: Loc) -> list[object]:
-        with self._within(node):
+    def _item(self, node: yaml.Node, loc: Loc, line: int) -> Any:
+        """The value of a key or in a list; None where it is broken."""
+        self._count(loc)
+        self.errors.lines[loc] = line
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, loc)
+        if isinstance(node, yaml.SequenceNode):
             items = enumerate(node.value)
             return [self._item(item, (*loc, i), item.start_mark.line + 1) for i, item in items]
-
-    @contextmanager
-    def _within(self, node: yaml.Node) -> Iterator[None]:
-        self._count()
-        self.above.append(node)
-        yield
-        self.above.pop()
-
-    def _count(self) -> None:
-        self.nodes += 1
-        if self.nodes > MOST_NODES or len(self.above) > DEEPEST:
-            raise RecursionError
-
-    def _item(self, node: yaml.Node, loc: Loc, line: int) -> object:
-        self._count()
-        self.errors.lines[loc] = line
         try:
-            return self._value(node, loc)
+            return self._scalar(node)
         except InvalidValueError as error:
             self.errors.refuse(loc, str(error))
             return None
 
-    def _value(self, node: yaml.Node, loc: Loc) -> object:
-        if node in self.above:
-            found = "an alias of the group it stands in"
-            raise InvalidValueError("a value", found, "write it out")
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, loc)
-        if isinstance(node, yaml.SequenceNode):
-            return self._sequence(node, loc)
-        return self._scalar(node)
+    def _count(self, loc: Loc) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES or len(loc) > DEEPEST:
+            raise RecursionError
 
     def _pairs(self, node: yaml.MappingNode, loc: Loc) -> _Pairs:
         """The keys of a mapping; its own replace those merged in (`<<`)."""
         own: _Pairs = {}
         merged: _Pairs = {}
         for key_node, value in node.value:
-            self._count()
+            self._count(loc)
             line = key_node.start_mark.line + 1
             key = self._key(key_node)
             if key_node.tag == _MERGE:
@@ -215,9 +197,9 @@ class _NodeReader:
         merged: _Pairs = {}
         sources = reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
-            if isinstance(source, yaml.MappingNode) and source not in self.above:
-                with self._within(source):
-                    merged |= self._pairs(source, loc)
+            self._count(loc)
+            if isinstance(source, yaml.MappingNode):
+                merged |= self._pairs(source, loc)
             else:
                 message = sentence("groups of keys after <<", "another value", "merge an *alias")
                 self.errors.refuse((*loc, "<<"), message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -17,23 +17,21 @@ from checks.spec import (
     PoolsSpec,
     UsersSpec,
 )
-from monitor.config.base import Section
 from monitor.config.checks import Checks
 from monitor.config.errors import InvalidValueError, repr_safe
 from monitor.config.healing import Healing
 from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
+from monitor.config.section import Section
 from monitor.config.server import Export, Server
+from monitor.config.times import Moment, Zone, with_zone
 from monitor.config.types import (
     Duration,
     Expressions,
     Interval,
     Maybe,
-    Moment,
     Positive,
     Text,
     Timeout,
-    Zone,
-    with_zone,
 )
 
 
@@ -180,6 +178,12 @@ class Settings(Section):
     """How long results and runs are kept. Ledger rows live as long as their impression."""
     lease: Interval = timedelta(seconds=10)
     """Leadership; a new leader takes over within three of these."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ask_for_the_url(cls, data: Any) -> Any:
+        """Where the whole section is left out, its one key without default is missing."""
+        return {"database": {}, **data} if isinstance(data, dict) else data
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         # a batch that outlives the lease would lose its work to the next leader

@@ -51,7 +51,7 @@ SHAPES = [
     ("checks: {census: {enabled: 1}}", "checks.census.enabled", "expected true or false"),
     ("checks: {census: {every: 5}}", "checks.census.every", "write a number and a unit"),
     ("checks: {census: {every: 1ms}}", "checks.census.every", "expected at least 100ms"),
-    ("checks: {census: {budget: 0}}", "checks.census.budget", "expected a share above 0%"),
+    ("checks: {census: {budget: 0}}", "checks.census.budget", "expected a number above 0, found 0"),
     ("checks: {census: {budget: true}}", "checks.census.budget", "expected a share"),
     ("checks: {census: {cron: 5}}", "checks.census.cron", "put it in quotes"),
     ("checks: {census: {cron: a b}}", "checks.census.cron", "expected a cron expression"),
@@ -80,7 +80,7 @@ SHAPES = [
     ),
     ("healing: {window: 1-2}", "healing.window", "expected a window of the day"),
     ("healing: {window: 90}", "healing.window", "expected a window of the day"),
-    ("healing: {breaker: {max_share: 0%}}", "healing.breaker.max_share", "above 0%"),
+    ("healing: {breaker: {max_share: 0%}}", "healing.breaker.max_share", "above 0"),
     ("healing: {breaker: {max_share: 50}}", "healing.breaker.max_share", "write 50%"),
     ("healing: {pace: {max_batch: 1e4}}", "healing.pace.max_batch", "a whole number"),
     (
