@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from monitor.config.errors import InvalidValueError, path_of, repr_safe
-from monitor.config.interpolation import retyped
+from monitor.config.loader import retyped
 from monitor.config.section import Section
 from monitor.config.times import Cron
 from monitor.config.types import (

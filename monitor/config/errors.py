@@ -89,6 +89,11 @@ def sentence(expected: str, found: str, remedy: str) -> str:
     return f"expected {expected}, found {found}; {remedy}"
 
 
+def unusable(source: str, expected: str, found: str, remedy: str) -> InvalidConfigError:
+    """Why nothing at all can be made of the file."""
+    return InvalidConfigError([ConfigError(source, sentence(expected, found, remedy))])
+
+
 def redact(text: str) -> str:
     """`text` without what looks like credentials: in a URL, or after `password=`."""
     return _PASSWORD.sub(r"\1***", _CREDENTIALS.sub("://***@", text))

@@ -1,14 +1,16 @@
-"""From a file to Settings: YAML with the line of every key, variables expanded, all validated.
+"""YAML to data with the line of every key, and with `${NAME}` and `${NAME:-fallback}` replaced.
 
 The nodes are walked here rather than by PyYAML's constructor: it keeps the last of two equal
 keys without a word, and forgets the lines.
+
+Because only scalars are expanded, a variable's value can't add keys or change the structure. As in
+a shell, `:-` also stands in for a variable that is empty. A fallback is plain text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,13 +23,8 @@ from monitor.config.errors import (
     Loc,
     repr_safe,
     sentence,
+    unusable,
 )
-from monitor.config.interpolation import Expanded, expand, is_endless
-from monitor.config.model import Settings
-from monitor.config.section import validate
-
-ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
-"""The variable that gives the admin token where the file does not mention one."""
 
 MOST_NODES = 100_000
 """Keys and values in one file. Aliases of aliases can make billions of a few lines."""
@@ -47,48 +44,13 @@ _SYNTAX_REMEDIES = {
 _Pairs = dict[str, tuple[int, yaml.Node]]
 """Keys with the lines they stand on, and the nodes of their values."""
 
+_VARIABLE = re.compile(
+    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<fallback>(?:(?!\$\{)[^}])*))?\}|\$\{"
+)
+"""`$${`, which stands for `${`; a variable; or a `${` that is none."""
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The configuration in the file at `path`.
-
-    Raises InvalidConfigError with every mistake that can be found in one go.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        remedy = "write one, or name another with -c"
-        raise _unusable(str(path), "a configuration file", "none", remedy) from None
-    except OSError as error:
-        reason = error.strerror or "another"
-        raise _unusable(str(path), "a readable file", reason, "correct that") from None
-    except UnicodeDecodeError:
-        remedy = "save the file as UTF-8"
-        raise _unusable(str(path), "UTF-8 text", "other bytes", remedy) from None
-    return parse_config(text, environ, source=str(path), base_dir=path.parent)
-
-
-def parse_config(
-    text: str, environ: Mapping[str, str], *, source: str, base_dir: Path | None
-) -> Settings:
-    """The configuration in `text`, which came from `source`.
-
-    Files that it names are looked for from `base_dir` on, or else from the working directory.
-    Raises InvalidConfigError with every mistake that can be found in one go.
-    """
-    errors = ErrorCollector()
-    data = read_yaml(text, environ, source, errors)
-    _take_admin_token(data, environ)
-    settings = validate(Settings, data, errors, base_dir or Path())
-    if errors.errors or settings is None:
-        raise InvalidConfigError(errors.in_order())
-    return settings
-
-
-def _take_admin_token(data: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """The default of server.admin_token is a variable, where the file says nothing of it."""
-    server = {} if data.get("server") is None else data["server"]
-    if isinstance(server, dict) and not server.keys() & {"admin_token", "admin_token_file"}:
-        data["server"] = {**server, "admin_token": Expanded(environ.get(ADMIN_TOKEN, ""))}
+_RETYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
+_LARGEST = 10**300
 
 
 def read_yaml(
@@ -107,20 +69,15 @@ def read_yaml(
         if isinstance(root, yaml.MappingNode):
             return _NodeReader(loader, environ, errors).mapping(root, ())
         found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-        raise _unusable(source, "keys such as database:", found, "see the sample config.yaml")
+        raise unusable(source, "keys such as database:", found, "see the sample config.yaml")
     except yaml.YAMLError as error:
         raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
     except RecursionError:
         found = f"one nested too deeply, within itself, or of more than {MOST_NODES:,} values"
-        raise _unusable(source, "a plain structure", found, "flatten it") from None
+        raise unusable(source, "a plain structure", found, "flatten it") from None
     finally:
         if loader is not None:
             loader.dispose()
-
-
-def _unusable(source: str, expected: str, found: str, remedy: str) -> InvalidConfigError:
-    """Why nothing at all can be made of the file."""
-    return InvalidConfigError([ConfigError(source, sentence(expected, found, remedy))])
 
 
 def _syntax_message(error: yaml.YAMLError) -> str:
@@ -241,3 +198,68 @@ class _NodeReader:
 def _is_unicode(text: str) -> bool:
     """False for lone surrogates: from `"\\ud800"`, or a variable that is not UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+class Expanded(str):
+    """Text that came from exactly one variable: where no text is wanted, it may be a number."""
+
+    __slots__ = ()
+
+    def retyped(self) -> object:
+        """What YAML makes of the text as a plain scalar: null, a boolean, a number, else text."""
+        loader: Any = yaml.SafeLoader("")
+        text = self.strip()
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+        if tag not in _RETYPED:
+            return str(self)
+        try:
+            value = loader.construct_object(yaml.ScalarNode(tag, text))
+        except ValueError:
+            return str(self)
+        return str(self) if is_endless(value) else value
+
+
+def retyped(value: object) -> object:
+    """What a variable's value is in YAML; anything else as it is."""
+    return value.retyped() if isinstance(value, Expanded) else value
+
+
+def is_endless(value: object) -> bool:
+    """Whether it is a whole number too long for a float, and soon for text: nobody's setting."""
+    return isinstance(value, int) and abs(value) > _LARGEST
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """`text` with its variables replaced; an Expanded if it is one variable and nothing else.
+
+    Raises InvalidValueError for variables that are not set, and for a `${` that is not a variable.
+    """
+    unset: dict[str, None] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        name, fallback = match["name"], match["fallback"]
+        if match[0] == "$${":
+            return "${"
+        if name is None:
+            raise InvalidValueError(  # the text may be a secret: only the position is shown
+                "${NAME} or ${NAME:-fallback}",
+                f"another form at character {match.start() + 1}",
+                "correct it, or write $${ for a literal ${",
+            )
+        value = environ.get(name)
+        if not value and fallback is not None:
+            return fallback
+        if value is None:
+            unset[name] = None
+        return value or ""
+
+    result = _VARIABLE.sub(replace, text)
+    if unset:
+        several, first = len(unset) > 1, next(iter(unset))
+        raise InvalidValueError(
+            f"a value in the environment variable{'s' if several else ''} {', '.join(unset)}",
+            "nothing",
+            f"set {'them' if several else 'it'}, or write a fallback: ${{{first}:-…}}",
+        )
+    whole = _VARIABLE.fullmatch(text)
+    return Expanded(result) if whole and whole["name"] else result

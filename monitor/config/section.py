@@ -32,7 +32,7 @@ from monitor.config.errors import (
     sentence,
     suggestion,
 )
-from monitor.config.interpolation import retyped
+from monitor.config.loader import retyped
 from monitor.config.types import format_duration
 
 if TYPE_CHECKING:

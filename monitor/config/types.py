@@ -24,7 +24,7 @@ from pydantic_core import core_schema
 
 from checks.judgement import Comparison, Threshold
 from monitor.config.errors import InvalidValueError, repr_safe
-from monitor.config.interpolation import retyped
+from monitor.config.loader import retyped
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.errors import InvalidValueError
-from monitor.config.interpolation import Expanded, expand
+from monitor.config.loader import Expanded, expand
 
 
 @pytest.mark.parametrize(
