@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from monitor.config.errors import (
     ConfigError,
@@ -60,24 +62,19 @@ def read_yaml(
 
     Raises InvalidConfigError where it is not YAML, not a mapping, or without end.
     """
-    loader: yaml.SafeLoader | None = None
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
+        root = yaml.compose(text, yaml.SafeLoader)
         if root is None or root.tag == "tag:yaml.org,2002:null":
             return {}
         if isinstance(root, yaml.MappingNode):
-            return _NodeReader(loader, environ, errors).mapping(root, ())
-        found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-        raise unusable(source, "keys such as database:", found, "see the sample config.yaml")
+            return _NodeReader(environ, errors).mapping(root, ())
     except yaml.YAMLError as error:
         raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
     except RecursionError:
         found = f"one nested too deeply, within itself, or of more than {MOST_NODES:,} values"
         raise unusable(source, "a plain structure", found, "flatten it") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
+    found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+    raise unusable(source, "keys such as database:", found, "see the sample config.yaml")
 
 
 def _syntax_message(error: yaml.YAMLError) -> str:
@@ -96,10 +93,8 @@ def _syntax_message(error: yaml.YAMLError) -> str:
 class _NodeReader:
     """Turns nodes into data, noting lines and mistakes. RecursionError for what has no end."""
 
-    def __init__(
-        self, loader: yaml.SafeLoader, environ: Mapping[str, str], errors: ErrorCollector
-    ) -> None:
-        self.loader = loader
+    def __init__(self, environ: Mapping[str, str], errors: ErrorCollector) -> None:
+        self.constructor = SafeConstructor()
         self.environ = environ
         self.errors = errors
         self.nodes = 0
@@ -182,7 +177,7 @@ class _NodeReader:
     def _constructed(self, node: yaml.Node) -> object:
         """What YAML makes of a scalar. Raises InvalidValueError, which does not show it."""
         try:
-            value = self.loader.construct_object(node)
+            value = self.constructor.construct_object(node)
         except yaml.YAMLError:
             remedy = "remove it, or put the value in quotes"
             raise InvalidValueError("plain YAML", "a tag (!…)", remedy) from None
@@ -205,23 +200,22 @@ class Expanded(str):
 
     __slots__ = ()
 
-    def retyped(self) -> object:
-        """What YAML makes of the text as a plain scalar: null, a boolean, a number, else text."""
-        loader: Any = yaml.SafeLoader("")
-        text = self.strip()
-        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
-        if tag not in _RETYPED:
-            return str(self)
-        try:
-            value = loader.construct_object(yaml.ScalarNode(tag, text))
-        except ValueError:
-            return str(self)
-        return str(self) if is_endless(value) else value
-
 
 def retyped(value: object) -> object:
-    """What a variable's value is in YAML; anything else as it is."""
-    return value.retyped() if isinstance(value, Expanded) else value
+    """What YAML makes of a variable's value as a plain scalar: null, a boolean, a number, else
+    text. Anything else as it is."""
+    if not isinstance(value, Expanded):
+        return value
+    text = value.strip()
+    resolver: Any = Resolver()
+    tag = resolver.resolve(yaml.ScalarNode, text, (True, False))
+    if tag not in _RETYPED:
+        return str(value)
+    try:
+        number = SafeConstructor().construct_object(yaml.ScalarNode(tag, text))
+    except ValueError:
+        return str(value)
+    return str(value) if is_endless(number) else number
 
 
 def is_endless(value: object) -> bool:

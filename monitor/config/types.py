@@ -132,23 +132,22 @@ Text = Annotated[
 ]
 
 
-def _form(pattern: str, expected: str) -> Notation[str]:
-    return Notation(pattern, expected, "correct it", re.Match.group)
-
-
-Name = Annotated[
-    str,
-    _form("^[a-z][a-z0-9_]{0,62}$", "a name of lower-case letters, digits and underscores"),
-]
+NAME = Notation(
+    "^[a-z][a-z0-9_]{0,62}$",
+    "a name of lower-case letters, digits and underscores",
+    "correct it",
+    re.Match.group,
+)
+Name = Annotated[str, NAME]
 """The name of a check: it becomes the value of a label, and an argument on the command line."""
 
-ExpectationName = Annotated[
-    str,
-    _form(
-        "^(expect|unexpected)_[a-z0-9_]+$",
-        "an expectation such as expect_column_values_to_not_be_null",
-    ),
-]
+EXPECTATION = Notation(
+    "^(expect|unexpected)_[a-z0-9_]+$",
+    "an expectation such as expect_column_values_to_not_be_null",
+    "correct it",
+    re.Match.group,
+)
+ExpectationName = Annotated[str, EXPECTATION]
 
 _Sql = Annotated[
     str, BeforeValidator(_sql_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
