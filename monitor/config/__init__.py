@@ -9,13 +9,13 @@ schema   JSON Schema for editors; the effective configuration, secrets masked
 errors   what a mistake is, and how it reads
 """
 
-from monitor.config.checks import Check, Checks, ExpectationsCheck, Severity, SqlCheck
+from monitor.config.checks import Check, Checks, ExpectationsCheck, Severity
 from monitor.config.errors import ConfigError, InvalidConfigError
 from monitor.config.healing import Mode
 from monitor.config.model import Settings, load_config, parse_config
 from monitor.config.schema import describe, json_schema
 from monitor.config.server import Server, Tls
-from monitor.config.types import MaintenanceWindow, format_duration
+from monitor.config.types import format_duration
 
 __all__ = [
     "Check",
@@ -23,12 +23,10 @@ __all__ = [
     "ConfigError",
     "ExpectationsCheck",
     "InvalidConfigError",
-    "MaintenanceWindow",
     "Mode",
     "Server",
     "Settings",
     "Severity",
-    "SqlCheck",
     "Tls",
     "describe",
     "format_duration",

@@ -21,7 +21,6 @@ from checks.spec import (
 from monitor.config.checks import Checks
 from monitor.config.errors import (
     ErrorCollector,
-    InvalidConfigError,
     InvalidValueError,
     repr_safe,
     unusable,
@@ -264,10 +263,7 @@ def parse_config(
     errors = ErrorCollector()
     data = read_yaml(text, environ, source, errors)
     _take_admin_token(data, environ)
-    settings = validate(Settings, data, errors, base_dir or Path())
-    if errors.errors or settings is None:
-        raise InvalidConfigError(errors.in_order())
-    return settings
+    return validate(Settings, data, errors, base_dir or Path())
 
 
 def _take_admin_token(data: dict[str, Any], environ: Mapping[str, str]) -> None:

@@ -25,6 +25,7 @@ from pydantic_core import InitErrorDetails
 
 from monitor.config.errors import (
     ErrorCollector,
+    InvalidConfigError,
     InvalidValueError,
     Loc,
     path_of,
@@ -54,7 +55,11 @@ class Section(BaseModel):
     )
 
     def contradictions(self) -> Iterable[InvalidValueError]:
-        """What does not go together in this section, each with the keys that were compared."""
+        """What does not go together in this section, each with the keys that were compared.
+
+        To find all mistakes at once it is asked beside others, too. Then a key that has no default
+        may be any object, fit for nothing but to ask whether it equals another.
+        """
         return ()
 
     def out_of_order(
@@ -110,24 +115,28 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 def validate(
     model: type[AnySection], data: dict[str, Any], errors: ErrorCollector, base_dir: Path
-) -> AnySection | None:
-    """The section in `data`, with all that is wrong with it noted in `errors`.
+) -> AnySection:
+    """The section in `data`. Files that it names are looked for from `base_dir` on.
 
-    Files that it names are looked for from `base_dir` on. What is broken is taken out of `data`,
-    and has its default in the result; None where nothing sound remains.
+    Raises InvalidConfigError with all that is wrong with it, and with what `errors` holds already.
+    What is broken is taken out of `data` on the way: its default stands in for it.
     """
     for loc in errors.broken:
         _leave_out(data, loc)
     while True:
         try:
-            return model.model_validate(data, context=base_dir)
+            section = model.model_validate(data, context=base_dir)
         except ValidationError as error:
             found = [details for details in error.errors() if not _is_miscounted(details)]
             for details in found:
                 _tell(model, details, errors)
-            # every mistake of this round has its culprit taken out, not just the first
-            if not any([_take_out(data, details, errors.broken) for details in found]):  # noqa: C419
-                return None
+            taken_out = [_take_out(data, details, errors.broken) for details in found]
+            if any(taken_out):
+                continue
+        else:
+            if not errors.errors:
+                return section
+        raise InvalidConfigError(errors.in_order())
 
 
 def _is_miscounted(details: ErrorDetails) -> bool:

@@ -273,6 +273,17 @@ def test_the_contradictions_of_all_sections_come_out_at_once() -> None:
     }
 
 
+def test_a_mistake_hides_no_contradiction_of_its_section_with_another() -> None:
+    told = mistakes("lease: 200ms\nhealing: {mode: hael, pace: {duty: 5}}\n")
+    assert set(told) == {"healing.mode", "healing.pace.duty", "healing.pace.batch_target"}
+
+
+def test_a_list_of_broken_items_is_not_too_short_as_well() -> None:
+    for item in ("5", "{type: bad}", "'${NONE}'"):
+        (path,) = mistakes(EXPECTS % item)
+        assert path.startswith("checks.expectations[0].expectations[0]")
+
+
 def test_a_default_in_place_of_what_is_broken_contradicts_nothing() -> None:
     assert set(mistakes("pools: {fresh_for: 8d, legacy_after: 5x}")) == {"pools.legacy_after"}
     assert set(mistakes("lease: 100ms\nhealing: {pace: 5}")) == {"healing.pace"}
