@@ -81,7 +81,10 @@ class Census(Check):
 
 
 class _CheckWithLimits(Check):
-    """A check with keys `warn` and `fail`, which are the same or in this order."""
+    """A check with keys `warn` and `fail`, the first no higher than the second."""
+
+    every: Maybe[Interval] = timedelta(minutes=5)
+    """The time from one run to the next. Either this or `cron`."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         yield from super().contradictions()
@@ -91,8 +94,6 @@ class _CheckWithLimits(Check):
 class RecordingRate(_CheckWithLimits):
     """Whether the app records fewer impressions than it usually does at this hour of the week."""
 
-    every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one sample to the next. Either this or `cron`."""
     warn: PositiveNumber = 4.0
     """Robust deviations below the usual from which on it warns."""
     fail: PositiveNumber = 8.0
@@ -102,8 +103,6 @@ class RecordingRate(_CheckWithLimits):
 class PoolExhaustion(_CheckWithLimits):
     """Users who have nearly run out of unseen artworks."""
 
-    every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one run to the next. Either this or `cron`."""
     minimum: Positive = 5
     """A user with fewer unseen artworks than this counts."""
     warn: Positive = 1
@@ -115,8 +114,6 @@ class PoolExhaustion(_CheckWithLimits):
 class ArtworkSupply(_CheckWithLimits):
     """The age of the newest artwork: whether new ones still arrive."""
 
-    every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one run to the next. Either this or `cron`."""
     warn: Duration = timedelta(days=1)
     """The age of the newest artwork from which on it warns."""
     fail: Duration = timedelta(days=7)

@@ -42,14 +42,13 @@ Several = Annotated[tuple[T, ...], _unless_null([])]
 Named = Annotated[Mapping[str, T], _unless_null({})]
 """T by names that are not ours."""
 
-Positive = Annotated[int, Strict(), Field(ge=1), BeforeValidator(retyped)]
-Natural = Annotated[int, Strict(), Field(ge=0), BeforeValidator(retyped)]
-Port = Annotated[int, Strict(), Field(ge=0, le=65_535), BeforeValidator(retyped)]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False), BeforeValidator(retyped)]
-PositiveNumber = Annotated[
-    float, Strict(), Field(gt=0, allow_inf_nan=False), BeforeValidator(retyped)
-]
-Switch = Annotated[bool, Strict(), BeforeValidator(retyped)]
+_RETYPED = BeforeValidator(retyped)
+Positive = Annotated[int, Strict(), Field(ge=1), _RETYPED]
+Natural = Annotated[int, Strict(), Field(ge=0), _RETYPED]
+Port = Annotated[int, Strict(), Field(ge=0, le=65_535), _RETYPED]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False), _RETYPED]
+PositiveNumber = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), _RETYPED]
+Switch = Annotated[bool, Strict(), _RETYPED]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
