@@ -1,25 +1,21 @@
 """config.yaml: read, expanded, validated whole, and handed on as frozen Settings.
 
-loader         file -> Settings, all mistakes at once; YAML -> data with the line of every key
-interpolation  ${NAME} and ${NAME:-fallback} in scalars
-validate       the data against the model; what pydantic finds, as sentences
-model          all keys with their defaults; checks, healing, server: its sections
-base           what every section has in common. A new key: one field with a docstring in its
-               section; what must hold between keys: `contradictions` of the section
-types          how each kind of key is written; cron, secrets: some of them
-schema         JSON Schema for editors; the effective configuration, secrets masked
-errors         what a mistake is, and how it reads
-changes        which keys two configurations differ in
+model    all keys with their defaults; file -> Settings; checks, healing, server: its sections
+section  what every section has in common, and data against it: all mistakes at once. A new key:
+         one field with a docstring; what must hold between keys: `contradictions` of the section
+loader   YAML -> data with the line of every key; ${NAME} and ${NAME:-fallback}
+types    how each kind of key is written; times, secrets: some of them
+schema   JSON Schema for editors; the effective configuration, secrets masked
+errors   what a mistake is, and how it reads
 """
 
-from monitor.config.checks import Check, Checks, ExpectationsCheck, Severity, SqlCheck
+from monitor.config.checks import Check, Checks, ExpectationsCheck, Severity
 from monitor.config.errors import ConfigError, InvalidConfigError
 from monitor.config.healing import Mode
-from monitor.config.loader import load_config, parse_config
-from monitor.config.model import Settings
+from monitor.config.model import Settings, load_config, parse_config
 from monitor.config.schema import describe, json_schema
 from monitor.config.server import Server, Tls
-from monitor.config.types import MaintenanceWindow, format_duration
+from monitor.config.types import format_duration
 
 __all__ = [
     "Check",
@@ -27,12 +23,10 @@ __all__ = [
     "ConfigError",
     "ExpectationsCheck",
     "InvalidConfigError",
-    "MaintenanceWindow",
     "Mode",
     "Server",
     "Settings",
     "Severity",
-    "SqlCheck",
     "Tls",
     "describe",
     "format_duration",

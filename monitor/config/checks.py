@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from monitor.config.base import Section
 from monitor.config.errors import InvalidValueError, path_of, repr_safe
-from monitor.config.interpolation import retyped
+from monitor.config.loader import retyped
+from monitor.config.section import Section
+from monitor.config.times import Cron
 from monitor.config.types import (
     Arguments,
     Condition,
-    Cron,
     Duration,
     ExpectationName,
     Interval,
@@ -80,26 +80,29 @@ class Census(Check):
     limit."""
 
 
-class RecordingRate(Check):
-    """Whether the app records fewer impressions than it usually does at this hour of the week."""
+class _CheckWithLimits(Check):
+    """A check with keys `warn` and `fail`, the first no higher than the second."""
 
     every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one sample to the next. Either this or `cron`."""
-    warn: PositiveNumber = 4.0
-    """Robust deviations below the usual from which on it warns."""
-    fail: PositiveNumber = 8.0
-    """Robust deviations below the usual from which on it fails."""
+    """The time from one run to the next. Either this or `cron`."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         yield from super().contradictions()
         yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
-class PoolExhaustion(Check):
+class RecordingRate(_CheckWithLimits):
+    """Whether the app records fewer impressions than it usually does at this hour of the week."""
+
+    warn: PositiveNumber = 4.0
+    """Robust deviations below the usual from which on it warns."""
+    fail: PositiveNumber = 8.0
+    """Robust deviations below the usual from which on it fails."""
+
+
+class PoolExhaustion(_CheckWithLimits):
     """Users who have nearly run out of unseen artworks."""
 
-    every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one run to the next. Either this or `cron`."""
     minimum: Positive = 5
     """A user with fewer unseen artworks than this counts."""
     warn: Positive = 1
@@ -107,24 +110,14 @@ class PoolExhaustion(Check):
     fail: Positive = 10
     """The number of such users from which on it fails."""
 
-    def contradictions(self) -> Iterator[InvalidValueError]:
-        yield from super().contradictions()
-        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
-
-class ArtworkSupply(Check):
+class ArtworkSupply(_CheckWithLimits):
     """The age of the newest artwork: whether new ones still arrive."""
 
-    every: Maybe[Interval] = timedelta(minutes=5)
-    """The time from one run to the next. Either this or `cron`."""
     warn: Duration = timedelta(days=1)
     """The age of the newest artwork from which on it warns."""
     fail: Duration = timedelta(days=7)
     """The age of the newest artwork from which on it fails."""
-
-    def contradictions(self) -> Iterator[InvalidValueError]:
-        yield from super().contradictions()
-        yield from self.out_of_order("warn", "fail", may_be_equal=True)
 
 
 class SqlCheck(Check):

@@ -57,14 +57,6 @@ class InvalidValueError(ValueError):
         self.keys = tuple(tuple(key.split(".")) if isinstance(key, str) else key for key in keys)
 
 
-class ContradictionsError(ValueError):
-    """Keys of one section that contradict each other: each of `errors` names its own."""
-
-    def __init__(self, errors: Iterable[InvalidValueError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in self.errors))
-
-
 @dataclass(slots=True)
 class ErrorCollector:
     """The mistakes found in one file so far, and the lines on which its keys stand.
@@ -95,6 +87,11 @@ class ErrorCollector:
 def sentence(expected: str, found: str, remedy: str) -> str:
     """The form of every message."""
     return f"expected {expected}, found {found}; {remedy}"
+
+
+def unusable(source: str, expected: str, found: str, remedy: str) -> InvalidConfigError:
+    """Why nothing at all can be made of the file."""
+    return InvalidConfigError([ConfigError(source, sentence(expected, found, remedy))])
 
 
 def redact(text: str) -> str:

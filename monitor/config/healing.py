@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from monitor.config.base import Section
+from monitor.config.secrets import WebUrl
+from monitor.config.section import Section
 from monitor.config.types import (
     Duration,
     Hours,
@@ -20,7 +21,6 @@ from monitor.config.types import (
     Size,
     Text,
     Timeout,
-    WebUrl,
 )
 
 

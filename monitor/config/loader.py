@@ -1,17 +1,21 @@
-"""From a file to Settings: YAML with the line of every key, variables expanded, all validated.
+"""YAML to data with the line of every key, and with `${NAME}` and `${NAME:-fallback}` replaced.
 
 The nodes are walked here rather than by PyYAML's constructor: it keeps the last of two equal
 keys without a word, and forgets the lines.
+
+Because only scalars are expanded, a variable's value can't add keys or change the structure. As in
+a shell, `:-` also stands in for a variable that is empty. A fallback is plain text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from monitor.config.errors import (
     ConfigError,
@@ -21,13 +25,8 @@ from monitor.config.errors import (
     Loc,
     repr_safe,
     sentence,
+    unusable,
 )
-from monitor.config.interpolation import Expanded, expand, is_endless
-from monitor.config.model import Settings
-from monitor.config.validate import validate
-
-ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
-"""The variable that gives the admin token where the file does not mention one."""
 
 MOST_NODES = 100_000
 """Keys and values in one file. Aliases of aliases can make billions of a few lines."""
@@ -47,80 +46,35 @@ _SYNTAX_REMEDIES = {
 _Pairs = dict[str, tuple[int, yaml.Node]]
 """Keys with the lines they stand on, and the nodes of their values."""
 
+_VARIABLE = re.compile(
+    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<fallback>(?:(?!\$\{)[^}])*))?\}|\$\{"
+)
+"""`$${`, which stands for `${`; a variable; or a `${` that is none."""
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The configuration in the file at `path`.
-
-    Raises InvalidConfigError with every mistake that can be found in one go.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        remedy = "write one, or name another with -c"
-        raise _unusable(str(path), "a configuration file", "none", remedy) from None
-    except OSError as error:
-        reason = error.strerror or "another"
-        raise _unusable(str(path), "a readable file", reason, "correct that") from None
-    except UnicodeDecodeError:
-        remedy = "save the file as UTF-8"
-        raise _unusable(str(path), "UTF-8 text", "other bytes", remedy) from None
-    return parse_config(text, environ, source=str(path), base_dir=path.parent)
-
-
-def parse_config(
-    text: str, environ: Mapping[str, str], *, source: str, base_dir: Path | None
-) -> Settings:
-    """The configuration in `text`, which came from `source`.
-
-    Files that it names are looked for from `base_dir` on, or else from the working directory.
-    Raises InvalidConfigError with every mistake that can be found in one go.
-    """
-    errors = ErrorCollector()
-    data = read_yaml(text, environ, source, errors)
-    _take_admin_token(data, environ)
-    settings = validate(data, errors, base_dir or Path())
-    if errors.errors or settings is None:
-        raise InvalidConfigError(errors.in_order())
-    return settings
-
-
-def _take_admin_token(data: dict[str, object], environ: Mapping[str, str]) -> None:
-    """The default of server.admin_token is a variable, where the file says nothing of it."""
-    server = {} if data.get("server") is None else data["server"]
-    if isinstance(server, dict) and not server.keys() & {"admin_token", "admin_token_file"}:
-        data["server"] = {**server, "admin_token": Expanded(environ.get(ADMIN_TOKEN, ""))}
+_RETYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
+_LARGEST = 10**300
 
 
 def read_yaml(
     text: str, environ: Mapping[str, str], source: str, errors: ErrorCollector
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The keys in `text`, with what is wrong with them, and their lines, noted in `errors`.
 
     Raises InvalidConfigError where it is not YAML, not a mapping, or without end.
     """
-    loader: yaml.SafeLoader | None = None
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
+        root = yaml.compose(text, yaml.SafeLoader)
         if root is None or root.tag == "tag:yaml.org,2002:null":
             return {}
         if isinstance(root, yaml.MappingNode):
-            return _NodeReader(loader, environ, errors).mapping(root, ())
-        found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-        raise _unusable(source, "keys such as database:", found, "see the sample config.yaml")
+            return _NodeReader(environ, errors).mapping(root, ())
     except yaml.YAMLError as error:
         raise InvalidConfigError([ConfigError(source, _syntax_message(error))]) from None
     except RecursionError:
-        found = f"one nested too deeply, or of more than {MOST_NODES:,} values"
-        raise _unusable(source, "a plain structure", found, "flatten it") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
-
-
-def _unusable(source: str, expected: str, found: str, remedy: str) -> InvalidConfigError:
-    """Why nothing at all can be made of the file."""
-    return InvalidConfigError([ConfigError(source, sentence(expected, found, remedy))])
+        found = f"one nested too deeply, within itself, or of more than {MOST_NODES:,} values"
+        raise unusable(source, "a plain structure", found, "flatten it") from None
+    found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+    raise unusable(source, "keys such as database:", found, "see the sample config.yaml")
 
 
 def _syntax_message(error: yaml.YAMLError) -> str:
@@ -139,62 +93,42 @@ def _syntax_message(error: yaml.YAMLError) -> str:
 class _NodeReader:
     """Turns nodes into data, noting lines and mistakes. RecursionError for what has no end."""
 
-    def __init__(
-        self, loader: yaml.SafeLoader, environ: Mapping[str, str], errors: ErrorCollector
-    ) -> None:
-        self.loader = loader
+    def __init__(self, environ: Mapping[str, str], errors: ErrorCollector) -> None:
+        self.constructor = SafeConstructor()
         self.environ = environ
         self.errors = errors
-        self.above: list[yaml.Node] = []
         self.nodes = 0
 
-    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
-        with self._within(node):
-            pairs = self._pairs(node, loc).items()
-            return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
+    def mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
+        pairs = self._pairs(node, loc).items()
+        return {key: self._item(value, (*loc, key), line) for key, (line, value) in pairs}
 
-    def _sequence(self, node: yaml.SequenceNode, loc: Loc) -> list[object]:
-        with self._within(node):
+    def _item(self, node: yaml.Node, loc: Loc, line: int) -> Any:
+        """The value of a key or in a list; None where it is broken."""
+        self._count(loc)
+        self.errors.lines[loc] = line
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, loc)
+        if isinstance(node, yaml.SequenceNode):
             items = enumerate(node.value)
             return [self._item(item, (*loc, i), item.start_mark.line + 1) for i, item in items]
-
-    @contextmanager
-    def _within(self, node: yaml.Node) -> Iterator[None]:
-        self._count()
-        self.above.append(node)
-        yield
-        self.above.pop()
-
-    def _count(self) -> None:
-        self.nodes += 1
-        if self.nodes > MOST_NODES or len(self.above) > DEEPEST:
-            raise RecursionError
-
-    def _item(self, node: yaml.Node, loc: Loc, line: int) -> object:
-        self._count()
-        self.errors.lines[loc] = line
         try:
-            return self._value(node, loc)
+            return self._scalar(node)
         except InvalidValueError as error:
             self.errors.refuse(loc, str(error))
             return None
 
-    def _value(self, node: yaml.Node, loc: Loc) -> object:
-        if node in self.above:
-            found = "an alias of the group it stands in"
-            raise InvalidValueError("a value", found, "write it out")
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, loc)
-        if isinstance(node, yaml.SequenceNode):
-            return self._sequence(node, loc)
-        return self._scalar(node)
+    def _count(self, loc: Loc) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES or len(loc) > DEEPEST:
+            raise RecursionError
 
     def _pairs(self, node: yaml.MappingNode, loc: Loc) -> _Pairs:
         """The keys of a mapping; its own replace those merged in (`<<`)."""
         own: _Pairs = {}
         merged: _Pairs = {}
         for key_node, value in node.value:
-            self._count()
+            self._count(loc)
             line = key_node.start_mark.line + 1
             key = self._key(key_node)
             if key_node.tag == _MERGE:
@@ -215,9 +149,9 @@ class _NodeReader:
         merged: _Pairs = {}
         sources = reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
-            if isinstance(source, yaml.MappingNode) and source not in self.above:
-                with self._within(source):
-                    merged |= self._pairs(source, loc)
+            self._count(loc)
+            if isinstance(source, yaml.MappingNode):
+                merged |= self._pairs(source, loc)
             else:
                 message = sentence("groups of keys after <<", "another value", "merge an *alias")
                 self.errors.refuse((*loc, "<<"), message)
@@ -243,7 +177,7 @@ class _NodeReader:
     def _constructed(self, node: yaml.Node) -> object:
         """What YAML makes of a scalar. Raises InvalidValueError, which does not show it."""
         try:
-            value = self.loader.construct_object(node)
+            value = self.constructor.construct_object(node)
         except yaml.YAMLError:
             remedy = "remove it, or put the value in quotes"
             raise InvalidValueError("plain YAML", "a tag (!…)", remedy) from None
@@ -259,3 +193,67 @@ class _NodeReader:
 def _is_unicode(text: str) -> bool:
     """False for lone surrogates: from `"\\ud800"`, or a variable that is not UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+class Expanded(str):
+    """Text that came from exactly one variable: where no text is wanted, it may be a number."""
+
+    __slots__ = ()
+
+
+def retyped(value: object) -> object:
+    """What YAML makes of a variable's value as a plain scalar: null, a boolean, a number, else
+    text. Anything else as it is."""
+    if not isinstance(value, Expanded):
+        return value
+    text = value.strip()
+    resolver: Any = Resolver()
+    tag = resolver.resolve(yaml.ScalarNode, text, (True, False))
+    if tag not in _RETYPED:
+        return str(value)
+    try:
+        number = SafeConstructor().construct_object(yaml.ScalarNode(tag, text))
+    except ValueError:
+        return str(value)
+    return str(value) if is_endless(number) else number
+
+
+def is_endless(value: object) -> bool:
+    """Whether it is a whole number too long for a float, and soon for text: nobody's setting."""
+    return isinstance(value, int) and abs(value) > _LARGEST
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """`text` with its variables replaced; an Expanded if it is one variable and nothing else.
+
+    Raises InvalidValueError for variables that are not set, and for a `${` that is not a variable.
+    """
+    unset: dict[str, None] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        name, fallback = match["name"], match["fallback"]
+        if match[0] == "$${":
+            return "${"
+        if name is None:
+            raise InvalidValueError(  # the text may be a secret: only the position is shown
+                "${NAME} or ${NAME:-fallback}",
+                f"another form at character {match.start() + 1}",
+                "correct it, or write $${ for a literal ${",
+            )
+        value = environ.get(name)
+        if not value and fallback is not None:
+            return fallback
+        if value is None:
+            unset[name] = None
+        return value or ""
+
+    result = _VARIABLE.sub(replace, text)
+    if unset:
+        several, first = len(unset) > 1, next(iter(unset))
+        raise InvalidValueError(
+            f"a value in the environment variable{'s' if several else ''} {', '.join(unset)}",
+            "nothing",
+            f"set {'them' if several else 'it'}, or write a fallback: ${{{first}:-…}}",
+        )
+    whole = _VARIABLE.fullmatch(text)
+    return Expanded(result) if whole and whole["name"] else result

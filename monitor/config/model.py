@@ -1,11 +1,12 @@
-"""The whole configuration, key by key, with its defaults. The first pass validates against it."""
+"""The whole configuration, key by key, with its defaults, and how it is made of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -17,24 +18,31 @@ from checks.spec import (
     PoolsSpec,
     UsersSpec,
 )
-from monitor.config.base import Section
 from monitor.config.checks import Checks
-from monitor.config.errors import InvalidValueError, repr_safe
+from monitor.config.errors import (
+    ErrorCollector,
+    InvalidValueError,
+    repr_safe,
+    unusable,
+)
 from monitor.config.healing import Healing
+from monitor.config.loader import Expanded, read_yaml
 from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
+from monitor.config.section import Section, validate
 from monitor.config.server import Export, Server
+from monitor.config.times import Moment, Zone, with_zone
 from monitor.config.types import (
     Duration,
     Expressions,
     Interval,
     Maybe,
-    Moment,
     Positive,
     Text,
     Timeout,
-    Zone,
-    with_zone,
 )
+
+ADMIN_TOKEN = "CONSERVATOR_ADMIN_TOKEN"
+"""The variable that gives the admin token where the file does not mention one."""
 
 
 class Database(Section):
@@ -181,6 +189,12 @@ class Settings(Section):
     lease: Interval = timedelta(seconds=10)
     """Leadership; a new leader takes over within three of these."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _ask_for_the_url(cls, data: Any) -> Any:
+        """Where the whole section is left out, its one key without default is missing."""
+        return {"database": {}, **data} if isinstance(data, dict) else data
+
     def contradictions(self) -> Iterator[InvalidValueError]:
         # a batch that outlives the lease would lose its work to the next leader
         yield from self.out_of_order("healing.pace.batch_target", "lease")
@@ -217,3 +231,43 @@ class Settings(Section):
     def pools_spec(self) -> PoolsSpec:
         """The cutoffs of the pools, in the words of `checks`. Every moment has a time zone."""
         return PoolsSpec(**self.pools.model_dump())
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The configuration in the file at `path`.
+
+    Raises InvalidConfigError with every mistake that can be found in one go.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        remedy = "write one, or name another with -c"
+        raise unusable(str(path), "a configuration file", "none", remedy) from None
+    except OSError as error:
+        reason = error.strerror or "another"
+        raise unusable(str(path), "a readable file", reason, "correct that") from None
+    except UnicodeDecodeError:
+        remedy = "save the file as UTF-8"
+        raise unusable(str(path), "UTF-8 text", "other bytes", remedy) from None
+    return parse_config(text, environ, source=str(path), base_dir=path.parent)
+
+
+def parse_config(
+    text: str, environ: Mapping[str, str], *, source: str, base_dir: Path | None
+) -> Settings:
+    """The configuration in `text`, which came from `source`.
+
+    Files that it names are looked for from `base_dir` on, or else from the working directory.
+    Raises InvalidConfigError with every mistake that can be found in one go.
+    """
+    errors = ErrorCollector()
+    data = read_yaml(text, environ, source, errors)
+    _take_admin_token(data, environ)
+    return validate(Settings, data, errors, base_dir or Path())
+
+
+def _take_admin_token(data: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """The default of server.admin_token is a variable, where the file says nothing of it."""
+    server = {} if data.get("server") is None else data["server"]
+    if isinstance(server, dict) and not server.keys() & {"admin_token", "admin_token_file"}:
+        data["server"] = {**server, "admin_token": Expanded(environ.get(ADMIN_TOKEN, ""))}

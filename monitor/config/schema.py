@@ -9,65 +9,58 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from monitor.config.model import Settings
 from monitor.config.types import format_duration
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {
     "type": "string",
     "pattern": r"\$\{",
     "description": "${NAME} or ${NAME:-fallback}, from the environment.",
 }
 
-Schema = dict[str, Any]
+
+_NOTATION = {"pattern", "enum"}
+"""What tells text of a special form from any text."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Defaults as a person writes them."""
+    """Keys as a person writes them: a variable will do for a value, and null, all commented out,
+    for a group or list."""
 
     def encode_default(self, dft: Any) -> Any:
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
-def json_schema() -> Schema:
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        group = super().model_schema(schema)
+        del group["title"]
+        for key in group["properties"].values():
+            key["description"] = " ".join(key["description"].split())
+        return group
+
+    def model_field_schema(self, schema: core_schema.ModelField) -> JsonSchemaValue:
+        value = super().model_field_schema(schema)
+        whole = self.resolve_ref_schema(value)
+        if "minItems" in whole or (whole.get("type") == "string" and not whole.keys() & _NOTATION):
+            return value
+        default = {word: value.pop(word) for word in ("default",) if word in value}
+        group = whole.get("type") in {"array", "object"}
+        return {"anyOf": [value, {"type": "null"} if group else _VARIABLE], **default}
+
+
+def json_schema() -> dict[str, Any]:
     """The schema, draft 2020-12. A new dictionary every time."""
     schema = Settings.model_json_schema(schema_generator=_Generator)
-    known: dict[str, Schema] = schema.pop("$defs")
-    definitions = {name: _without_titles(item, known) for name, item in known.items()}
     return {
-        "$schema": DIALECT,
-        **_without_titles(schema, known),
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **schema,
         "title": "conservator",
-        "$defs": {**definitions, "variable": _VARIABLE},
     }
-
-
-def _without_titles(schema: Schema, known: dict[str, Schema]) -> Schema:
-    """A group of keys, or an enumeration, less the titles that pydantic makes of names."""
-    result = {word: value for word, value in schema.items() if word != "title"}
-    if "properties" in schema:
-        keys = schema["properties"].items()
-        result["properties"] = {name: _key(key, known) for name, key in keys}
-    return result
-
-
-def _key(schema: Schema, known: dict[str, Schema]) -> Schema:
-    """One key: a variable will do for a value, and null, all commented out, for a group or list.
-
-    pydantic drops a description that a group shares with its key: it is put back.
-    """
-    target = known.get(schema.get("$ref", "").removeprefix("#/$defs/"), {})
-    description = " ".join({**target, **schema}["description"].split())
-    beside = {"description": description, **{w: schema[w] for w in ("default",) if w in schema}}
-    value = {word: schema[word] for word in schema if word not in {*beside, "title"}}
-    kind = value.get("type")
-    if (kind == "string" and "pattern" not in value) or "minItems" in value:
-        return {**value, **beside}
-    if kind in {"array", "object"} or "properties" in target:
-        return {"anyOf": [value, {"type": "null"}], **beside}
-    return {"anyOf": [value, {"$ref": "#/$defs/variable"}], **beside}
 
 
 def describe(settings: Settings) -> dict[str, Any]:

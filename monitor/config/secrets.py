@@ -1,10 +1,11 @@
-"""Secrets: database URLs and tokens. No message shows any part of one."""
+"""Addresses, files and secrets: database URLs and tokens. No message shows any part of a secret."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +13,12 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     SecretStr,
+    ValidationInfo,
     WithJsonSchema,
 )
 
-from monitor.config.errors import HIDDEN, InvalidValueError
-from monitor.config.types import File
+from monitor.config.errors import HIDDEN, InvalidValueError, redact, repr_safe
+from monitor.config.types import parse_text
 
 DRIVER = "postgresql+psycopg://"
 _SCHEMES = ("postgres://", "postgresql://", DRIVER)
@@ -28,8 +30,6 @@ SHORTEST_TOKEN = 16
 
 def _secret_text(value: object) -> str:
     """The text of a secret: whatever it is instead, its value stays unseen."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
     if not isinstance(value, str):
         found = "nothing" if value is None else HIDDEN
         raise InvalidValueError("text", found, "put it in quotes, or take it from a variable")
@@ -101,16 +101,61 @@ def _with_token(file: Path) -> Path:
     return file
 
 
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        expected = "an http:// or https:// URL"
+        raise InvalidValueError(expected, repr_safe(text), "name scheme and host")
+    return text
+
+
+def _readable_file(path: Path, info: ValidationInfo) -> Path:
+    """The whole path of a text file that can be read; relative ones start from `info.context`.
+
+    The message does not show its name: it may be a token that was written to the wrong key.
+    """
+    base: Path = info.context or Path()
+    try:
+        (base / path).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = f"none ({error.strerror})"
+    except ValueError:
+        reason = "one of other bytes"
+    else:
+        return base / path
+    origin = "" if path.is_absolute() else f", looked for from {base.absolute()} on"
+    raise InvalidValueError("a readable text file", f"{reason}{origin}", "correct the path")
+
+
+WebUrl = Annotated[
+    str,
+    BeforeValidator(parse_text),
+    AfterValidator(_web_url),
+    PlainSerializer(redact, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://|\$\{"}),
+]
+File = Annotated[
+    Path,
+    BeforeValidator(lambda value: value if isinstance(value, Path) else Path(parse_text(value))),
+    AfterValidator(_readable_file),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+_MASKED = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
 DatabaseUrl = Annotated[
     SecretStr,
     PlainValidator(parse_database_url),
-    PlainSerializer(lambda _: "***", return_type=str, when_used="json"),
+    _MASKED,
     WithJsonSchema({"type": "string", "pattern": r"^postgres(ql(\+psycopg)?)?://|\$\{"}),
 ]
 Token = Annotated[
     SecretStr,
     PlainValidator(parse_token),
-    PlainSerializer(lambda _: "***", return_type=str, when_used="json"),
+    _MASKED,
     WithJsonSchema({"type": "string", "pattern": rf"^$|^[!-~]{{{SHORTEST_TOKEN},}}$|\$\{{"}),
 ]
 MaybeToken = Annotated[Token | None, BeforeValidator(lambda value: None if value == "" else value)]

@@ -9,11 +9,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from monitor.config.base import Section
-from monitor.config.errors import HIDDEN, ContradictionsError, InvalidValueError
-from monitor.config.secrets import MaybeToken, TokenFile, read_token
+from monitor.config.errors import HIDDEN, InvalidValueError
+from monitor.config.secrets import File, MaybeToken, TokenFile, WebUrl, read_token
+from monitor.config.section import Section, refuse_all
 from monitor.config.types import (
-    File,
     Interval,
     Maybe,
     Port,
@@ -21,10 +20,14 @@ from monitor.config.types import (
     Switch,
     Text,
     Timeout,
-    WebUrl,
 )
 
 TOKENS = ("admin_token", "app_token", "alert_token", "read_token")
+EXCHANGEABLE = frozenset(f"server.{key}" for name in TOKENS for key in (name, f"{name}_file")) | {
+    "server.tls.cert",
+    "server.tls.key",
+}
+"""The paths of the keys that a running service takes at once."""
 
 
 class Tls(Section):
@@ -88,8 +91,7 @@ class Server(Section):
         files = {name: getattr(self, f"{name}_file") for name in TOKENS}
         tokens = {name: read_token(file) for name, file in files.items() if file is not None}
         server = self.model_copy(update=tokens) if tokens else self
-        if shared := list(server._shared_tokens()):
-            raise ContradictionsError(shared)
+        refuse_all(server._shared_tokens())
         return server
 
     def _shared_tokens(self) -> Iterator[InvalidValueError]:

@@ -8,29 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from math import isfinite
-from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
-    PlainValidator,
     Strict,
-    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
 
 from checks.judgement import Comparison, Threshold
-from monitor.config.cron import parse_cron
-from monitor.config.errors import InvalidValueError, redact, repr_safe, suggestion
-from monitor.config.interpolation import retyped
+from monitor.config.errors import InvalidValueError, repr_safe
+from monitor.config.loader import retyped
 
 T = TypeVar("T")
 
@@ -48,14 +42,13 @@ Several = Annotated[tuple[T, ...], _unless_null([])]
 Named = Annotated[Mapping[str, T], _unless_null({})]
 """T by names that are not ours."""
 
-Positive = Annotated[int, Strict(), Field(ge=1), BeforeValidator(retyped)]
-Natural = Annotated[int, Strict(), Field(ge=0), BeforeValidator(retyped)]
-Port = Annotated[int, Strict(), Field(ge=0, le=65_535), BeforeValidator(retyped)]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False), BeforeValidator(retyped)]
-PositiveNumber = Annotated[
-    float, Strict(), Field(gt=0, allow_inf_nan=False), BeforeValidator(retyped)
-]
-Switch = Annotated[bool, Strict(), BeforeValidator(retyped)]
+_RETYPED = BeforeValidator(retyped)
+Positive = Annotated[int, Strict(), Field(ge=1), _RETYPED]
+Natural = Annotated[int, Strict(), Field(ge=0), _RETYPED]
+Port = Annotated[int, Strict(), Field(ge=0, le=65_535), _RETYPED]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False), _RETYPED]
+PositiveNumber = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), _RETYPED]
+Switch = Annotated[bool, Strict(), _RETYPED]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +60,6 @@ class Notation(Generic[T]):
     Schema of numbers that will do as well.
     """
 
-    kind: type[T]
     pattern: str
     expected: str
     remedy: str
@@ -80,10 +72,8 @@ class Notation(Generic[T]):
         text = value
         if self.number is not None:
             text = retyped(value)
-            if isinstance(text, int | self.kind) and not isinstance(text, bool):
+            if isinstance(text, int | float) and not isinstance(text, bool):
                 text = _plain(Decimal(repr(text)))
-        elif isinstance(value, self.kind) and self.kind is not str:
-            return value
         match = re.fullmatch(self.pattern[1:-1], text) if isinstance(text, str) else None
         if match is None:
             raise InvalidValueError(self.expected, repr_safe(value), self.remedy)
@@ -109,7 +99,7 @@ def _plain(number: Decimal) -> str:
 # Text
 
 
-def _text(value: object) -> str:
+def parse_text(value: object) -> str:
     """Text. A value that YAML read as something else is not turned back: it may have changed."""
     if not isinstance(value, str):
         scalar = value is not None and not isinstance(value, list | dict)
@@ -125,7 +115,7 @@ def _text(value: object) -> str:
 def _sql_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else _text(value)
+    return str(value) if isinstance(value, int | float) else parse_text(value)
 
 
 def _retyped_throughout(value: object) -> object:
@@ -136,26 +126,27 @@ def _retyped_throughout(value: object) -> object:
     return retyped(value)
 
 
-Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
-
-
-def _form(pattern: str, expected: str) -> Notation[str]:
-    return Notation(str, pattern, expected, "correct it", re.Match.group)
-
-
-Name = Annotated[
-    str,
-    _form("^[a-z][a-z0-9_]{0,62}$", "a name of lower-case letters, digits and underscores"),
+Text = Annotated[
+    str, BeforeValidator(parse_text), WithJsonSchema({"type": "string", "minLength": 1})
 ]
+
+
+NAME = Notation(
+    "^[a-z][a-z0-9_]{0,62}$",
+    "a name of lower-case letters, digits and underscores",
+    "correct it",
+    re.Match.group,
+)
+Name = Annotated[str, NAME]
 """The name of a check: it becomes the value of a label, and an argument on the command line."""
 
-ExpectationName = Annotated[
-    str,
-    _form(
-        "^(expect|unexpected)_[a-z0-9_]+$",
-        "an expectation such as expect_column_values_to_not_be_null",
-    ),
-]
+EXPECTATION = Notation(
+    "^(expect|unexpected)_[a-z0-9_]+$",
+    "an expectation such as expect_column_values_to_not_be_null",
+    "correct it",
+    re.Match.group,
+)
+ExpectationName = Annotated[str, EXPECTATION]
 
 _Sql = Annotated[
     str, BeforeValidator(_sql_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
@@ -229,7 +220,6 @@ def _at_least(shortest: timedelta) -> AfterValidator:
 
 
 DURATION = Notation(
-    timedelta,
     "^(?=.)" + "".join(f"(?:({_NUMBER}){unit})?" for unit in MICROSECONDS) + "$",
     "a duration such as 250ms, 15m or 1d12h",
     "write a number and a unit (w, d, h, m, s, ms), or several, largest first, without spaces",
@@ -260,14 +250,7 @@ def _format_share(share: float) -> str:
     return f"{_plain(Decimal(repr(share)) * 100)}%"
 
 
-def _above_nothing(value: float) -> float:
-    if value == 0:
-        raise InvalidValueError("a share above 0%", "0%", "write more, up to 100%")
-    return value
-
-
 SHARE = Notation(
-    float,
     f"^({_NUMBER})(%?)$",
     "a share such as 50% or 0.5",
     "write a number, and a percent sign if above 1",
@@ -278,7 +261,7 @@ SHARE = Notation(
 """`50%` or `0.5`, from 0 to 1."""
 
 Share = Annotated[float, SHARE]
-PositiveShare = Annotated[Share, AfterValidator(_above_nothing)]
+PositiveShare = Annotated[Share, Field(gt=0)]
 
 
 def _build_size(match: re.Match[str]) -> int:
@@ -297,7 +280,6 @@ def _format_size(size: int) -> str:
 
 
 SIZE = Notation(
-    int,
     f"^({_NUMBER})({'|'.join(BYTES)})?$",
     "a size such as 64MiB, 10MB or 1024 (bytes)",
     "write a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, without a space",
@@ -310,7 +292,7 @@ SIZE = Notation(
 Size = Annotated[int, SIZE, Field(ge=1)]
 
 
-# Thresholds, windows of the day, moments, zones, schedules
+# Thresholds, windows of the day
 
 
 def _build_threshold(match: re.Match[str]) -> Threshold:
@@ -323,7 +305,6 @@ def _build_threshold(match: re.Match[str]) -> Threshold:
 
 
 THRESHOLD = Notation(
-    Threshold,
     r"^(>=|<=|==|!=|>|<) *(-?[0-9]+(?:\.[0-9]+)?)(%?)$",
     "a comparison with a number, such as > 0 or >= 5%",
     'write one of >, >=, <, <=, ==, != and a number, in quotes: "> 0"',
@@ -362,7 +343,6 @@ def _build_window(match: re.Match[str]) -> MaintenanceWindow:
 
 
 WINDOW = Notation(
-    MaintenanceWindow,
     "^([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|(24):(00))$",
     "a window of the day such as 01:00-05:00",
     "write HH:MM-HH:MM, in quotes",
@@ -371,106 +351,3 @@ WINDOW = Notation(
 """`01:00-05:00` or `22:00-04:00`; `24:00` may end it."""
 
 Hours = Annotated[MaintenanceWindow, WINDOW]
-
-
-def parse_moment(value: object) -> datetime:
-    """A date or a time, from YAML or as ISO 8601 text. A date means its midnight.
-
-    Without a time zone the result has none: it is read in `catalog.timezone`.
-    Raises InvalidValueError for anything else.
-    """
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)  # noqa: DTZ001
-    raise InvalidValueError(
-        "a date or a time such as 2025-01-31T00:00:00Z",
-        repr_safe(value),
-        "write it in ISO 8601; without a time zone it is read in catalog.timezone",
-    )
-
-
-def parse_timezone(value: object) -> str:
-    """The name of a time zone that exists here. Raises InvalidValueError for any other."""
-    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 - not before it is needed
-
-    name = value if isinstance(value, str) else _text(value)
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        close = suggestion(name, available_timezones())
-        remedy = f"did you mean {close}?" if close else "see the IANA time zone database"
-        expected = "a time zone such as UTC or Europe/Paris"
-        raise InvalidValueError(expected, repr_safe(name), remedy) from None
-    return name
-
-
-def with_zone(moment: datetime, timezone: str) -> datetime:
-    """`moment` with a time zone: its own, or else `timezone`. Of a repeated hour, the first."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - not before it is needed
-
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
-
-
-Moment = Annotated[
-    datetime,
-    PlainValidator(parse_moment),
-    PlainSerializer(datetime.isoformat, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}),
-]
-Zone = Annotated[str, BeforeValidator(parse_timezone)]
-Cron = Annotated[str, BeforeValidator(_text), AfterValidator(parse_cron)]
-
-
-# Addresses and files
-
-
-def _web_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        expected = "an http:// or https:// URL"
-        raise InvalidValueError(expected, repr_safe(text), "name scheme and host")
-    return text
-
-
-def _readable_file(path: Path, info: ValidationInfo) -> Path:
-    """The whole path of a text file that can be read; relative ones start from `info.context`.
-
-    The message does not show its name: it may be a token that was written to the wrong key.
-    """
-    base: Path = info.context or Path()
-    try:
-        (base / path).read_text(encoding="utf-8")
-    except OSError as error:
-        reason = f"none ({error.strerror})"
-    except ValueError:
-        reason = "one of other bytes"
-    else:
-        return base / path
-    origin = "" if path.is_absolute() else f", looked for from {base.absolute()} on"
-    raise InvalidValueError("a readable text file", f"{reason}{origin}", "correct the path")
-
-
-WebUrl = Annotated[
-    str,
-    BeforeValidator(_text),
-    AfterValidator(_web_url),
-    PlainSerializer(redact, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^https?://|\$\{"}),
-]
-File = Annotated[
-    Path,
-    BeforeValidator(lambda value: value if isinstance(value, Path) else Path(_text(value))),
-    AfterValidator(_readable_file),
-    PlainSerializer(str, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "minLength": 1}),
-]

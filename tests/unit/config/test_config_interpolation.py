@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.errors import InvalidValueError
-from monitor.config.interpolation import Expanded, expand
+from monitor.config.loader import Expanded, expand, retyped
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_exactly_one_variable_takes_the_type_that_yaml_gives_its_value(
 ) -> None:
     expanded = expand("${A}", {"A": value})
     assert isinstance(expanded, Expanded)
-    assert expanded.retyped() == result
-    assert type(expanded.retyped()) is type(result)
+    assert retyped(expanded) == result
+    assert type(retyped(expanded)) is type(result)
 
 
 @pytest.mark.parametrize("text", ["${A}0", "0${A}", "${A}${A}", "$${A}", "plain"])
@@ -101,4 +101,4 @@ def test_any_text_is_expanded_or_refused(text: str) -> None:
 
 @given(st.text())
 def test_retyping_never_fails(value: str) -> None:
-    Expanded(value).retyped()
+    retyped(Expanded(value))

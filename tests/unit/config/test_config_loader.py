@@ -102,9 +102,15 @@ def test_a_merge_gives_keys_that_are_not_written_out() -> None:
     assert told(text) == []
 
 
-@pytest.mark.parametrize("text", ["a: &x {b: *x}", "a: &x [*x]", "a: &x {<<: *x}", "a: {<<: 5}"])
+@pytest.mark.parametrize("text", ["a: &x {b: *x}", "a: &x [*x]", "a: &x {<<: *x}"])
 def test_an_alias_that_leads_nowhere_is_refused(text: str) -> None:
-    assert len(told(text)) == 1
+    with pytest.raises(InvalidConfigError, match="found one nested too deeply, within itself"):
+        read(text)
+
+
+def test_a_merge_of_anything_but_groups_is_refused() -> None:
+    (mistake,) = told("a: {<<: 5}")
+    assert mistake.startswith('a."<<": expected groups of keys after <<')
 
 
 @pytest.mark.parametrize("value", ["!!python/object:os.system x", "!hunter2x y"])

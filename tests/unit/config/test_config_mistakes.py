@@ -51,7 +51,7 @@ SHAPES = [
     ("checks: {census: {enabled: 1}}", "checks.census.enabled", "expected true or false"),
     ("checks: {census: {every: 5}}", "checks.census.every", "write a number and a unit"),
     ("checks: {census: {every: 1ms}}", "checks.census.every", "expected at least 100ms"),
-    ("checks: {census: {budget: 0}}", "checks.census.budget", "expected a share above 0%"),
+    ("checks: {census: {budget: 0}}", "checks.census.budget", "expected a number above 0, found 0"),
     ("checks: {census: {budget: true}}", "checks.census.budget", "expected a share"),
     ("checks: {census: {cron: 5}}", "checks.census.cron", "put it in quotes"),
     ("checks: {census: {cron: a b}}", "checks.census.cron", "expected a cron expression"),
@@ -80,7 +80,7 @@ SHAPES = [
     ),
     ("healing: {window: 1-2}", "healing.window", "expected a window of the day"),
     ("healing: {window: 90}", "healing.window", "expected a window of the day"),
-    ("healing: {breaker: {max_share: 0%}}", "healing.breaker.max_share", "above 0%"),
+    ("healing: {breaker: {max_share: 0%}}", "healing.breaker.max_share", "above 0"),
     ("healing: {breaker: {max_share: 50}}", "healing.breaker.max_share", "write 50%"),
     ("healing: {pace: {max_batch: 1e4}}", "healing.pace.max_batch", "a whole number"),
     (
@@ -271,6 +271,17 @@ def test_the_contradictions_of_all_sections_come_out_at_once() -> None:
         "healing.pace.batch_target",
         "server.host",
     }
+
+
+def test_a_mistake_hides_no_contradiction_of_its_section_with_another() -> None:
+    told = mistakes("lease: 200ms\nhealing: {mode: hael, pace: {duty: 5}}\n")
+    assert set(told) == {"healing.mode", "healing.pace.duty", "healing.pace.batch_target"}
+
+
+def test_a_list_of_broken_items_is_not_too_short_as_well() -> None:
+    for item in ("5", "{type: bad}", "'${NONE}'"):
+        (path,) = mistakes(EXPECTS % item)
+        assert path.startswith("checks.expectations[0].expectations[0]")
 
 
 def test_a_default_in_place_of_what_is_broken_contradicts_nothing() -> None:

@@ -9,14 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.judgement import Comparison
-from monitor.config.cron import parse_cron
 from monitor.config.errors import InvalidValueError
+from monitor.config.times import parse_cron, parse_moment, parse_timezone, with_zone
 from monitor.config.types import (
     THRESHOLD,
     WINDOW,
-    parse_moment,
-    parse_timezone,
-    with_zone,
 )
 
 

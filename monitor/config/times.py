@@ -1,4 +1,4 @@
-"""Cron expressions: read as crontab(5) reads them, written as APScheduler understands them.
+"""Moments, time zones and cron expressions.
 
 APScheduler counts the days of the week from Monday = 0, cron from Sunday = 0: `0 3 * * 1` would
 silently run on Tuesdays. Days of the week are therefore turned into names here.
@@ -7,14 +7,64 @@ silently run on Tuesdays. Days of the week are therefore turned into names here.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
-from monitor.config.errors import InvalidValueError, repr_safe
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+
+from monitor.config.errors import InvalidValueError, repr_safe, suggestion
+from monitor.config.types import parse_text
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = 5
 _DAY = rf"[0-7]|{'|'.join(_DAYS[:7])}"
 _RANGE = re.compile(rf"(?:(\*)|({_DAY})(?:-({_DAY}))?)(?:/([1-7]))?", re.IGNORECASE)
+
+
+def parse_moment(value: object) -> datetime:
+    """A date or a time, from YAML or as ISO 8601 text. A date means its midnight.
+
+    Without a time zone the result has none: it is read in `catalog.timezone`.
+    Raises InvalidValueError for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    raise InvalidValueError(
+        "a date or a time such as 2025-01-31T00:00:00Z",
+        repr_safe(value),
+        "write it in ISO 8601; without a time zone it is read in catalog.timezone",
+    )
+
+
+def parse_timezone(name: str) -> str:
+    """The same name, if a time zone here has it. Raises InvalidValueError for any other."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        close = suggestion(name, available_timezones())
+        remedy = f"did you mean {close}?" if close else "see the IANA time zone database"
+        expected = "a time zone such as UTC or Europe/Paris"
+        raise InvalidValueError(expected, repr_safe(name), remedy) from None
+    return name
+
+
+def with_zone(moment: datetime, timezone: str) -> datetime:
+    """`moment` with a time zone: its own, or else `timezone`. Of a repeated hour, the first."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
 
 
 def parse_cron(text: str) -> str:
@@ -69,3 +119,13 @@ def _try_out(expression: str, text: str) -> None:
 
 def _unfit(text: str, remedy: str) -> InvalidValueError:
     return InvalidValueError("a cron expression such as 15 3 * * mon-fri", repr_safe(text), remedy)
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(parse_moment),
+    PlainSerializer(datetime.isoformat, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}),
+]
+Zone = Annotated[str, BeforeValidator(parse_text), AfterValidator(parse_timezone)]
+Cron = Annotated[str, BeforeValidator(parse_text), AfterValidator(parse_cron)]
