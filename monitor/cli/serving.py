@@ -28,7 +28,7 @@ from exporters.http.tokens import Tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls
-from monitor.config.changes import changed, is_exchangeable
+from monitor.config.server import EXCHANGEABLE
 from monitor.service.service import Service
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Setti
 
     Raises ConfigurationError, and then everything is as it was.
     """
-    restart = [path for path in changed(started, wanted) if not is_exchangeable(path)]
+    restart = [path for path in started.changed_keys(wanted) if path not in EXCHANGEABLE]
     server = wanted.server
     # What decides whether the service may do without a token.
     openness = {"server.host", "server.allow_open"}
@@ -87,7 +87,7 @@ def exchange(serving: Serving, started: Settings, taken: Settings, wanted: Setti
             " started, found neither; restart it for the new server.host or server.allow_open."
         )
     serving.exchange(server)
-    exchanged = [path for path in changed(taken, wanted) if is_exchangeable(path)]
+    exchanged = [path for path in taken.changed_keys(wanted) if path in EXCHANGEABLE]
     log.info("config_reloaded", changed=exchanged)
     if restart:
         log.warning("restart_needed", changed=restart)
