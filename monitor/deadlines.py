@@ -66,3 +66,41 @@ RELEASE_SECONDS = 1.0
 """How long a stop tries to lay the lead down; the lease runs out by itself."""
 GIT_SECONDS = 2
 """How long asking Git for the commit of a checkout may take."""
+
+# Checks
+
+CHECK_GRACE_SECONDS = 5.0
+"""How much longer than the server's deadline the client waits, for a connection that hangs."""
+WORKER_START_SECONDS = 60.0
+"""How long the worker may take to start: Great Expectations takes seconds to import."""
+WORKER_WATCH_SECONDS = 0.2
+"""How often the memory of the worker is looked at."""
+REPLICA_LOOK_SECONDS = 1.0
+"""How long a replica that was left is waited for: a check must not stand still each time."""
+REPLICA_FIRST_PAUSE_SECONDS = 0.02
+"""The first pause before the replica is asked again how far it has replayed; each one doubles."""
+REPLICA_LONGEST_PAUSE_SECONDS = 0.5
+"""The longest of those pauses."""
+
+# Healing
+
+LONGEST_RETRY_WAIT_SECONDS = 10.0
+"""The longest random wait before a batch is tried again."""
+WAIT_LOOK_SECONDS = 1.0
+"""How often the signals are read again while a run waits for them."""
+USER_PATIENCE_SECONDS = 5.0
+"""Somebody stands and waits for the answer of a per-user run: after this long it is put down."""
+SIGNAL_TIMEOUT = timedelta(seconds=5)
+"""For each signal. The server ends its own statements by then; the network gets a moment more."""
+SIGNAL_MARGIN_SECONDS = 1.0
+"""How much sooner than that the server ends its own statements."""
+SIGNAL_FRESH_SECONDS = 1.0
+"""Batches may be short: signals younger than this are not asked for again."""
+BLOCKING_FIRST_LOOK_SECONDS = 0.1
+"""A batch shorter than this is not worth a look, and nobody feels it."""
+BLOCKING_LOOK_SECONDS = 0.2
+"""How often it is looked again who waits for a batch."""
+BLOCKING_TIMEOUT = timedelta(seconds=2)
+"""Bounds the statement of such a look."""
+BLOCKING_PATIENCE_SECONDS = 0.1
+"""How long the end of a batch waits for a look under way; one takes a few milliseconds."""

@@ -11,12 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.judgement import Comparison, Measurement, Outcome, Threshold, Thresholds, judge
 from monitor.config import Check
+from monitor.deadlines import CHECK_GRACE_SECONDS
 from monitor.status import CheckFacts
 
 NONE_AT_ALL = Threshold(Comparison.ABOVE, 0, "> 0")
 NEVER = Thresholds()
-GRACE_SECONDS = 5.0
-"""How much longer than the server's deadline the client waits, for a connection that hangs."""
 
 Confirm = Callable[[AsyncConnection], Awaitable[None]]
 """Called last in a transaction that keeps something; raises where this process may not write."""
@@ -46,7 +45,7 @@ class CheckDefinition:
     """Followers measure it too, and publish nothing."""
     turns: asyncio.Lock | None = None
     """Checks that have it in common run one after the other, before they take a place."""
-    grace_seconds: float = GRACE_SECONDS
+    grace_seconds: float = CHECK_GRACE_SECONDS
 
     @property
     def rows(self) -> Mapping[str, CheckFacts]:

@@ -26,15 +26,16 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.statements import render
 from monitor.database import database_now, snapshot, sqlstate
+from monitor.deadlines import (
+    REPLICA_FIRST_PAUSE_SECONDS,
+    REPLICA_LONGEST_PAUSE_SECONDS,
+    REPLICA_LOOK_SECONDS,
+)
 from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
 
 PACKAGE = "monitor.checking"
-LOOK_SECONDS = 1.0
-"""How long a replica that was left is waited for: a check must not stand still each time."""
-FIRST_PAUSE_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.5
 CONFLICT = "40001"
 """SQLSTATE of a query that a replica cancels because replay needs what it reads."""
 LEFT = "Read on the primary:"
@@ -115,8 +116,8 @@ class ReplicaRouter:
         """Empty once the replica has replayed what the primary had written."""
         patience = min(self.max_lag, timeout).total_seconds()
         if self.board.current.reading_replica is False:
-            patience = min(patience, LOOK_SECONDS)
-        deadline, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
+            patience = min(patience, REPLICA_LOOK_SECONDS)
+        deadline, pause = time.monotonic() + patience, REPLICA_FIRST_PAUSE_SECONDS
         statement = render(PACKAGE, "replica_position", {})
         while True:
             # A transaction for each look: a snapshot that waits would itself hold replay up.
@@ -135,7 +136,7 @@ class ReplicaRouter:
             if left <= 0:
                 return self._behind(found.bytes_behind, paused=found.paused)
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 1.5, REPLICA_LONGEST_PAUSE_SECONDS)
 
     def _behind(self, bytes_behind: int, *, paused: bool) -> str:
         limit = f"{self.max_lag.total_seconds():g} s"

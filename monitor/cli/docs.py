@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from checks.errors import ConfigurationError, ConservatorError
-from monitor.checking.expectations.worker import START_SECONDS, WorkerPool, render
+from monitor.checking.expectations.worker import WorkerPool, render
 from monitor.cli.output import console
 from monitor.cli.session import run_on_state
+from monitor.deadlines import WORKER_START_SECONDS
 from monitor.state.checks import Validation, read_validations
 
 DEFAULT_FOLDER = Path("conservator-docs")
@@ -53,7 +54,7 @@ async def _rendered(validations: Sequence[Validation]) -> Mapping[str, str]:
     worker = WorkerPool()
     try:
         documents = {one.suite: one.document for one in validations}
-        return await worker.run(render, documents, deadline_seconds=START_SECONDS)
+        return await worker.run(render, documents, deadline_seconds=WORKER_START_SECONDS)
     finally:
         await worker.close()
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
 from monitor.database import transaction
+from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS, USER_PATIENCE_SECONDS, WAIT_LOOK_SECONDS
 from monitor.healing.errors import (
     LeaseLostError,
     RunHeld,
@@ -32,11 +33,6 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 8
 """Tries of one batch, or to write down a wait, before the run is put down; with jitter they span
 about a minute."""
-LONGEST_RETRY_WAIT_SECONDS = 10.0
-LOOK_SECONDS = 1.0
-"""How often the signals are read again while a run waits for them."""
-USER_PATIENCE_SECONDS = 5.0
-"""Somebody stands and waits for the answer of a per-user run: after this long it is put down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +124,7 @@ class Pauses:
             self.hold_when_stopped()
             if run.kind is RunKind.USER and counted - began >= USER_PATIENCE_SECONDS:
                 raise RunHeld(f"Put down after waiting {counted - began:.0f} s: {wait.reason}")
-            await self.wait_or_stop(LOOK_SECONDS + _backoff_seconds(failures))
+            await self.wait_or_stop(WAIT_LOOK_SECONDS + _backoff_seconds(failures))
             # Nobody who stops asks a source that may take seconds.
             newest = wait if self._stop.is_set() else await self._throttler.look(wait)
             now = time.perf_counter()

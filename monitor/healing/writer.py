@@ -13,14 +13,9 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_ran
 
 from checks.errors import StatementError
 from monitor.database import sqlstate, transaction
+from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
-from monitor.healing.pauses import (
-    ATTEMPTS,
-    LONGEST_RETRY_WAIT_SECONDS,
-    Pauses,
-    WaitTimes,
-    keep_waits,
-)
+from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keep_waits
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from monitor.deadlines import SIGNAL_TIMEOUT
 from monitor.demo.server import server_account
-from monitor.healing.throttle.signals import DEADLINE, read_replicas
+from monitor.healing.throttle.signals import read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.books import assert_books_agree, assert_ledger_is_there
@@ -172,7 +173,7 @@ async def test_subscribers_and_archivers_are_no_replicas(
             return set(found) == {("standby1", False), ("sub", False), ("pg_receivewal", True)}
 
         await wait_until(all_report, PATIENCE)
-        found = await read_replicas(app_engine, timeout=DEADLINE)
+        found = await read_replicas(app_engine, timeout=SIGNAL_TIMEOUT)
         assert [one.name for one in found] == ["standby1"]
 
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from monitor.deadlines import USER_PATIENCE_SECONDS
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
-from monitor.healing.pauses import USER_PATIENCE_SECONDS
 from monitor.healing.throttle.signals import gather_signals
 from monitor.healing.throttle.throttle import Unknown
 from monitor.runtime import Runtime

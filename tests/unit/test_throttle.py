@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from monitor.deadlines import SIGNAL_FRESH_SECONDS
 from monitor.healing.throttle.throttle import (
     RELIEF,
     Replica,
@@ -18,7 +19,7 @@ from monitor.healing.throttle.throttle import (
     Wait,
     throttle,
 )
-from monitor.healing.throttle.throttler import FRESH_SECONDS, Throttler
+from monitor.healing.throttle.throttler import Throttler
 from monitor.state.runs import WaitReason
 
 MIB = 1024**2
@@ -286,7 +287,7 @@ async def test_signals_are_asked_for_at_most_once_a_second_while_batches_run() -
     for _ in range(10):
         assert await looking.look(None) is None
     assert times.asked == 1
-    times.now += FRESH_SECONDS
+    times.now += SIGNAL_FRESH_SECONDS
     times.signals = Signals(must_wait=True)
     assert await looking.look(None) is not None
     assert times.asked == 2

@@ -14,17 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
 from checks.judgement import Measurement
-from monitor.checking.definition import GRACE_SECONDS, NEVER, CheckDefinition, Confirm, facts
+from monitor.checking.definition import NEVER, CheckDefinition, Confirm, facts
 from monitor.checking.expectations.results import Validated, expectation_names
-from monitor.checking.expectations.worker import (
-    START_SECONDS,
-    WorkerPool,
-    find_faults,
-    validate,
-)
+from monitor.checking.expectations.worker import WorkerPool, find_faults, validate
 from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
 from monitor.config import ConfigError, ExpectationsCheck, InvalidConfigError, Settings, Severity
 from monitor.database import transaction
+from monitor.deadlines import CHECK_GRACE_SECONDS, WORKER_START_SECONDS
 from monitor.runtime import CurrentRuntime
 from monitor.state.checks import keep_validation
 from monitor.status import CheckFacts
@@ -70,7 +66,7 @@ class SuiteCheck:
             },
             # One that waits for the worker must not hold a place.
             turns=self.worker.suites,
-            grace_seconds=GRACE_SECONDS + START_SECONDS,
+            grace_seconds=CHECK_GRACE_SECONDS + WORKER_START_SECONDS,
         )
 
     async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
@@ -119,7 +115,7 @@ async def require_known_expectations(settings: Settings, worker: WorkerPool) -> 
     if not checks:
         return
     try:
-        faults = await worker.run(find_faults, checks, deadline_seconds=START_SECONDS)
+        faults = await worker.run(find_faults, checks, deadline_seconds=WORKER_START_SECONDS)
     except ConservatorError as error:
         raise InvalidConfigError([ConfigError("checks.expectations", str(error))]) from error
     if faults:

@@ -27,6 +27,7 @@ import structlog
 from checks.errors import StatementError
 from monitor.checking.expectations.results import Validated
 from monitor.config import ConfigError, ExpectationsCheck
+from monitor.deadlines import WORKER_START_SECONDS, WORKER_WATCH_SECONDS
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
@@ -35,14 +36,11 @@ log = structlog.get_logger(__name__)
 
 MEMORY_LIMIT_BYTES = 1024**3
 """What the worker may hold, resident; beyond it is ended, and the suite is an error."""
-START_SECONDS = 60.0
-"""How long the worker may take to start: Great Expectations takes seconds to import."""
 MISSING_EXTRA = (
     "Great Expectations is not installed here: pip install 'conservator[expectations]', or take"
     " the suites out of checks.expectations."
 )
 _EXTRA = ("great_expectations", "pandas", "pebble")
-_WATCH_SECONDS = 0.2
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -161,7 +159,7 @@ class WorkerPool:
             initializer=initialize,
             context=multiprocessing.get_context("spawn"),
         )
-        self.pid = await self._call(load, (), START_SECONDS)
+        self.pid = await self._call(load, (), WORKER_START_SECONDS)
         log.info("expectations_worker_started", pid=self.pid)
 
     async def _call(
@@ -181,7 +179,7 @@ class WorkerPool:
                 try:
                     while not future.done():
                         self._check_memory()
-                        await asyncio.wait({future}, timeout=_WATCH_SECONDS)
+                        await asyncio.wait({future}, timeout=WORKER_WATCH_SECONDS)
                     return future.result()
                 finally:
                     future.cancel()

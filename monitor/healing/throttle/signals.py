@@ -14,13 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from checks.statements import operator_sql, render
 from monitor.database import snapshot
+from monitor.deadlines import SIGNAL_MARGIN_SECONDS, SIGNAL_TIMEOUT
 from monitor.healing.throttle.prometheus import PromqlQuery, read_value
 from monitor.healing.throttle.throttle import Replica, Signals, Unknown
 
 PACKAGE = "monitor.healing.throttle"
-DEADLINE = timedelta(seconds=5)
-"""For each signal. The server ends its own statements by then; the network gets a moment more."""
-_MARGIN_SECONDS = 1.0
 _ONE_QUERY = "SELECT * FROM (\n{}\n) AS answer WHERE %(asked)s"
 """With a parameter, the server takes one statement and no more: not even an operator who means
 well can end our transaction, which can't write, and go on after it."""
@@ -33,7 +31,7 @@ async def gather_signals(
     *,
     wait_while: str | None = None,
     promql: PromqlQuery | None = None,
-    deadline: timedelta = DEADLINE,
+    deadline: timedelta = SIGNAL_TIMEOUT,
 ) -> Signals:
     """Ask everybody at once, replicas always and the others where they are configured.
 
@@ -56,7 +54,7 @@ async def gather_signals(
 
 
 async def _within(asking: Awaitable[_T], problem: str, deadline: timedelta) -> _T | Unknown:
-    seconds = deadline.total_seconds() + _MARGIN_SECONDS
+    seconds = deadline.total_seconds() + SIGNAL_MARGIN_SECONDS
     try:
         async with asyncio.timeout(seconds):
             return await asking

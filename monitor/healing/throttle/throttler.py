@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from sqlalchemy import QueuePool
@@ -16,19 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from checks.statements import render
 from monitor.database import snapshot
+from monitor.deadlines import (
+    BLOCKING_FIRST_LOOK_SECONDS,
+    BLOCKING_LOOK_SECONDS,
+    BLOCKING_PATIENCE_SECONDS,
+    BLOCKING_TIMEOUT,
+    SIGNAL_FRESH_SECONDS,
+)
 from monitor.healing.throttle.signals import PACKAGE
 from monitor.healing.throttle.throttle import Signals, ThrottleSettings, Wait, throttle
 
 log = structlog.get_logger(__name__)
-
-FRESH_SECONDS = 1.0
-"""Batches may be short: signals younger than this are not asked for again."""
-FIRST_LOOK_SECONDS = 0.1
-"""A batch shorter than this is not worth a look, and nobody feels it."""
-LOOK_SECONDS = 0.2
-_TIMEOUT = timedelta(seconds=2)
-_PATIENCE_SECONDS = 0.1
-"""How long the end of a batch waits for a look under way; one takes a few milliseconds."""
 
 
 class Throttler:
@@ -55,7 +52,11 @@ class Throttler:
         does: unknown means wait.
         """
         now = self._clock()
-        if self._signals is None or waiting is not None or now - self._asked >= FRESH_SECONDS:
+        if (
+            self._signals is None
+            or waiting is not None
+            or now - self._asked >= SIGNAL_FRESH_SECONDS
+        ):
             self._signals = await self._gather()
             # From the end of the question: a slow source must not be asked without a break.
             self._asked = self._clock()
@@ -83,7 +84,7 @@ async def watch_blocking(engine: AsyncEngine, backend: int) -> AsyncIterator[Blo
     finally:
         over.set()
         # Let a look end by itself: to cancel a statement costs its connection.
-        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        await asyncio.wait({task}, timeout=BLOCKING_PATIENCE_SECONDS)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -92,13 +93,13 @@ async def _look(
     engine: AsyncEngine, backend: int, blocked: BlockedSessions, over: asyncio.Event
 ) -> None:
     statement = render(PACKAGE, "blocked_by", {})
-    pause = FIRST_LOOK_SECONDS
+    pause = BLOCKING_FIRST_LOOK_SECONDS
     while not await _is_over(over, pause):
-        pause = LOOK_SECONDS
+        pause = BLOCKING_LOOK_SECONDS
         if not has_free_connection(engine):
             continue
         try:
-            async with snapshot(engine, timeout=_TIMEOUT) as connection:
+            async with snapshot(engine, timeout=BLOCKING_TIMEOUT) as connection:
                 result = await connection.exec_driver_sql(statement, {"backend": backend})
                 blocked.most = max(blocked.most, result.scalar_one())
         except ConservatorError as error:
