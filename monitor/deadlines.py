@@ -93,7 +93,7 @@ USER_PATIENCE_SECONDS = 5.0
 SIGNAL_TIMEOUT = timedelta(seconds=5)
 """For each signal. The server ends its own statements by then; the network gets a moment more."""
 SIGNAL_MARGIN_SECONDS = 1.0
-"""How much sooner than that the server ends its own statements."""
+"""How much longer the client waits for a signal than the server works on it."""
 SIGNAL_FRESH_SECONDS = 1.0
 """Batches may be short: signals younger than this are not asked for again."""
 BLOCKING_FIRST_LOOK_SECONDS = 0.1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from prometheus_client import CollectorRegistry
 from rich.text import Text
 
 from checks.census import Census
@@ -91,15 +92,7 @@ def check(
     elif group is not None:
         group.replace(registry)
     if otlp is not None:
-        push = OtlpPush(
-            registry,
-            otlp,
-            instance=socket.gethostname(),
-            version=status.version,
-            timeout_seconds=TIMEOUT_SECONDS,
-        )
-        push.push()
-        push.close()
+        _push_once(registry, otlp, status.version)
     if as_json:
         now = time.monotonic()
         results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
@@ -109,6 +102,18 @@ def check(
         _print_checks(status)
         console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
     return code
+
+
+def _push_once(registry: CollectorRegistry, url: str, version: str) -> None:
+    push = OtlpPush(
+        registry,
+        url,
+        instance=socket.gethostname(),
+        version=version,
+        timeout_seconds=TIMEOUT_SECONDS,
+    )
+    push.push()
+    push.close()
 
 
 def _wanted(settings: Settings, names: list[str]) -> tuple[str, ...]:

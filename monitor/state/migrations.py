@@ -17,24 +17,29 @@ from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection
 
 from checks.statements import Fragments, compose, template
-from monitor.state.schema import CURRENT, PACKAGE, REVISIONS
+
+
+PACKAGE = "monitor.state"
 
 
 def upgrade(
-    connection: Connection, state_schema: str, fragments: Fragments, target: str = CURRENT
+    connection: Connection, state_schema: str, fragments: Fragments, revisions: tuple[str, ...]
 ) -> None:
-    """Bring the schema from the revision that it has to `target`, in the caller's transaction."""
-    options = _options(state_schema, fragments, target)
+    """Bring the schema from the revision that it has to the last of `revisions`, in the caller's
+    transaction."""
+    options = _options(state_schema, fragments, revisions)
     MigrationContext.configure(connection, opts=options).run_migrations()
 
 
-def script(state_schema: str, fragments: Fragments, found: str | None) -> str:
+def script(
+    state_schema: str, fragments: Fragments, revisions: tuple[str, ...], found: str | None
+) -> str:
     """What `upgrade` would run since the revision `found`; everything where that is None."""
     printed = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
         opts={
-            **_options(state_schema, fragments, CURRENT),
+            **_options(state_schema, fragments, revisions),
             "as_sql": True,
             "literal_binds": True,
             "output_buffer": printed,
@@ -46,27 +51,34 @@ def script(state_schema: str, fragments: Fragments, found: str | None) -> str:
     return re.sub(r" RETURNING [^;]*;", ";", printed.getvalue()).strip()
 
 
-def _options(state_schema: str, fragments: Fragments, target: str) -> dict[str, object]:
+def _options(
+    state_schema: str, fragments: Fragments, revisions: tuple[str, ...]
+) -> dict[str, object]:
     return {
         "version_table_schema": state_schema,
         "version_table": "schema_version",
-        "fn": partial(_missing_steps, fragments, target),
+        "fn": partial(_missing_steps, fragments, revisions),
     }
 
 
 def _missing_steps(
-    fragments: Fragments, target: str, heads: tuple[str, ...], context: MigrationContext
+    fragments: Fragments,
+    names: tuple[str, ...],
+    heads: tuple[str, ...],
+    context: MigrationContext,
 ) -> list[MigrationStep]:
     """One step for each revision after the schema's, which is all that `heads` can hold."""
-    revisions = RevisionMap(partial(_revisions, fragments, context))
-    missing = revisions.iterate_revisions(target, heads or "base", implicit_base=True)
+    revisions = RevisionMap(partial(_revisions, fragments, names, context))
+    missing = revisions.iterate_revisions(names[-1][:4], heads or "base", implicit_base=True)
     oldest_first = [revision for revision in missing if isinstance(revision, Script)][::-1]
     return [MigrationStep.upgrade_from_script(revisions, revision) for revision in oldest_first]
 
 
-def _revisions(fragments: Fragments, context: MigrationContext) -> Iterator[Script]:
+def _revisions(
+    fragments: Fragments, names: tuple[str, ...], context: MigrationContext
+) -> Iterator[Script]:
     before = None
-    for name in REVISIONS:
+    for name in names:
         yield _revision(name, before, fragments, context)
         before = name[:4]
 

@@ -91,7 +91,7 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
     from monitor.state import migrations  # noqa: PLC0415
 
     await connection.run_sync(
-        migrations.upgrade, state_schema, state_fragments(catalogue, state_schema)
+        migrations.upgrade, state_schema, state_fragments(catalogue, state_schema), REVISIONS
     )
     await spread_ledger(connection, catalogue, state_schema)
     return True
@@ -161,7 +161,9 @@ def script(catalogue: Catalogue, state_schema: str, found: str | None = None) ->
     spread = _spread_script(catalogue, state_schema)
     if found == CURRENT:
         return f"-- The schema {state_schema} is there, at revision {found}.\n{spread}"
-    text = migrations.script(state_schema, state_fragments(catalogue, state_schema), found)
+    text = migrations.script(
+        state_schema, state_fragments(catalogue, state_schema), REVISIONS, found
+    )
     if found is not None:
         return f"{text}\n{spread}"
     create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(state_schema))

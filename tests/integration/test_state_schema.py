@@ -40,7 +40,8 @@ async def created_at(settings: Settings, revision: str) -> None:
         fragments = schema.state_fragments(catalogue, "conservator")
         async with engine.begin() as connection:
             await connection.exec_driver_sql("CREATE SCHEMA conservator")
-            await connection.run_sync(migrations.upgrade, "conservator", fragments, revision)
+            until = tuple(name for name in schema.REVISIONS if name[:4] <= revision)
+            await connection.run_sync(migrations.upgrade, "conservator", fragments, until)
     finally:
         await engine.dispose()
 
