@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from checks.statements import Fragments, compose, template
 
-
 PACKAGE = "monitor.state"
 
 
