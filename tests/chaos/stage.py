@@ -15,9 +15,9 @@ from monitor.demo.server import PostgresServer
 from tests.chaos.victims import Victim, victim
 from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
 from tests.support.databases import APP, cloned
 from tests.support.healing import document, heal, make_runtime
+from tests.support.ledger_audit import start_audit
 from tests.support.roles import as_service
 
 USERS, ARTWORKS, BATCH = 3, 12, 10

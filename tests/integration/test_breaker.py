@@ -15,8 +15,8 @@ from monitor.state.control import Control, mark_breaker_open
 from monitor.state.runs import Trigger
 from tests.integration.test_service_loop import decided, has_censuses, is_clean, service_on
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, counter
 from tests.support.healing import heal_until, make_runtime, plan
+from tests.support.ledger_audit import assert_records_agree, counter
 from tests.support.waiting import wait_until
 
 CAREFUL = {"max_share": "50%", "max_tracked_drop": "10%", "stuck_after": 3}
@@ -151,7 +151,7 @@ async def test_an_accepted_share_heals_by_itself_and_a_new_excess_opens_it_again
             )
             await wait_until(decided(service, Code.MAX_SHARE), DEADLINE)
             await wait_until(is_open(service), DEADLINE)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         assert await app.value("SELECT sum(inserted) FROM conservator.run") == 200
 
 
@@ -193,7 +193,7 @@ async def test_a_run_that_it_held_waits_for_a_person_and_then_goes_on(
             await service.commands.reset_breaker()
             await wait_until(lambda: is_clean(service), DEADLINE)
         assert await app.value("SELECT inserted FROM conservator.run") == 100
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: str) -> None:

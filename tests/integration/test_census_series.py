@@ -10,7 +10,7 @@ from monitor.state.backfilled import read_backfilled
 from monitor.state.census_series import MOST_POINTS, CensusPoint, read_series
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
-from tests.support.plans import plans_of
+from tests.support.query_plans import plans_of
 
 SHORT = timedelta(seconds=10)
 DAY = timedelta(days=1)

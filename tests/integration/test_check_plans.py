@@ -19,8 +19,8 @@ from checks.relations import Catalogue
 from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
 from monitor.demo.server import PostgresServer
 from tests.support.databases import APP, cloned
-from tests.support.opening import run
-from tests.support.plans import Node, plans_of
+from tests.support.open_schema import run
+from tests.support.query_plans import Node, plans_of
 
 USERS, ARTWORKS = 40, 5000
 POOLS = PoolsSpec()

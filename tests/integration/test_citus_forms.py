@@ -14,13 +14,13 @@ from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.state import history
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import claimed, heal, heal_until, make_runtime, plan
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_runtime, plan
 from tests.support.poison import POISONS, THREE, missing, quarantined
 from tests.support.servers import EMBEDDED
 from tests.support.undoing import MATCHING, previewed, undo
@@ -49,7 +49,7 @@ async def test_a_run_writes_the_legacy_pairs_and_nothing_else(app_database_url: 
         assert ended.run.inserted == 9 * 25
         assert ended.census is not None
         assert ended.census.legacy_untracked == 0
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
         await assert_only_legacy_inserted(app)
 

@@ -18,7 +18,7 @@ from monitor.state import schema
 from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
 from tests.support.healing import heal, make_runtime
-from tests.support.opening import run
+from tests.support.open_schema import run
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from sqlalchemy import make_url
 from checks.errors import DatabaseUnavailableError
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_runtime, plan
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -109,7 +109,7 @@ async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
         assert ended.run.batches == 12
         assert await app.value("SELECT count(*) FROM user_art_impressions") == before + 90
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -139,7 +139,7 @@ async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         assert ended.run.batches == 10
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -170,7 +170,7 @@ async def test_sessions_terminated_at_random_among_writers_lose_and_repeat_nothi
         assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
         assert ended.run.batches > 30
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken_up(
@@ -188,5 +188,5 @@ async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken
         async with make_runtime(app_database_url) as runtime:
             ended = await runtime.executor(lambda _: None).work(await claimed(runtime, 1))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 20)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

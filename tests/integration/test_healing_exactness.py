@@ -9,13 +9,13 @@ from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import heal, make_runtime
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import heal, make_runtime
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -96,7 +96,7 @@ async def test_without_writers_a_run_adds_the_legacy_pairs_and_changes_nothing_e
         )
         assert ended.census is not None
         assert ended.census.legacy_untracked == 0
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -127,4 +127,4 @@ async def test_among_writers_a_run_only_ever_inserts_pairs_that_are_legacy(
         assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
         assert ended.run.inserted > 500
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

@@ -13,8 +13,8 @@ from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.healing import make_runtime, plan, working
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.poison import quarantined
 from tests.support.waiting import wait_until
 
@@ -52,7 +52,7 @@ async def waits_for_the_app(app: App) -> bool:
 async def assert_healed(app: App, ended: RunResult, rows: int) -> None:
     assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, rows)
     assert await quarantined(app) == {}
-    await assert_books_agree(app)
+    await assert_records_agree(app)
     await assert_ledger_is_there(app)
 
 

@@ -12,10 +12,6 @@ from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-)
 from tests.support.healing import (
     at_the_gate,
     claimed,
@@ -24,6 +20,10 @@ from tests.support.healing import (
     make_runtime,
     plan,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_ledger_is_there,
+    assert_records_agree,
 )
 
 
@@ -59,7 +59,7 @@ async def test_a_pause_holds_a_run_before_its_next_batch_and_nobody_writes_until
             await control.resume(connection, runtime.state)
         ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -87,7 +87,7 @@ async def test_outside_the_window_a_run_is_held_and_a_persons_run_goes_on(
         taken = await claimed(runtime, held.run.id)
         ended = await runtime.executor(lambda _: None, window=False).work(taken)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_stop_lets_the_batch_under_way_end_and_puts_the_run_down(
@@ -103,4 +103,4 @@ async def test_a_stop_lets_the_batch_under_way_end_and_puts_the_run_down(
         assert held.run.claimable
         ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

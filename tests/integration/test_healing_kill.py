@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
             assert await app.rows(
                 "SELECT state, batches, artwork_cursor IS NOT NULL FROM conservator.run"
             ) == [("running", point, point % 2 == 1)]
-            await assert_books_agree(app)
+            await assert_records_agree(app)
         output = await finish(config, app)
         assert "was left unfinished" in output
         assert await app.rows("SELECT state, token, inserted FROM conservator.run") == [
@@ -99,7 +99,7 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
         ]
         assert await app.value("SELECT count(*) FROM user_art_impressions") == before + 120
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -134,14 +134,14 @@ async def test_a_run_killed_at_any_moment_goes_on_and_repeats_nothing(
                 process.kill()
                 process.wait()
             await wait_until(lambda: no_session_left(app))
-            await assert_books_agree(app)
+            await assert_records_agree(app)
             await wait_until(lambda: lease_has_run_out(app))
         await finish(config, app)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [
             ("succeeded", 1000)
         ]
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 

@@ -9,13 +9,13 @@ import pytest
 from monitor.healing.strategies import PASSES
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
 
 _BACKDATED = """
 INSERT INTO art_sessions (id, session_id, image_url, created_at)
@@ -54,7 +54,7 @@ async def test_a_capped_run_stops_at_its_cap_and_the_verified_cutoff_waits_for_a
         second = await heal(runtime, max_rows=15)
         assert (second.run.state, second.run.inserted) == (RunState.SUCCEEDED, 15)
         assert await verified_until(app) == second.run.legacy_until
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 @pytest.mark.parametrize("max_batch", [7, 1000])
@@ -71,7 +71,7 @@ async def test_no_cap_is_passed_when_the_app_itself_writes_planned_pairs(
         ended = await runtime.executor(lambda _: None).work(run)
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted <= 14
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 @pytest.mark.parametrize("max_batch", [7, 1000])
@@ -89,7 +89,7 @@ async def test_no_cap_and_no_batch_is_passed_when_old_artworks_are_imported_afte
         assert ended.run.inserted == 18
         assert await largest_batch(app) <= max_batch
         assert await verified_until(app) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_what_becomes_legacy_behind_a_run_is_left_to_the_next_one(
@@ -105,7 +105,7 @@ async def test_what_becomes_legacy_behind_a_run_is_left_to_the_next_one(
         assert await verified_until(app) is None
         assert (await heal(runtime)).run.inserted == 150
         assert await verified_until(app) is not None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_one_user_with_many_artworks_is_split_and_goes_on_where_it_was_put_down(
@@ -123,7 +123,7 @@ async def test_one_user_with_many_artworks_is_split_and_goes_on_where_it_was_put
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
         assert await largest_batch(app) == 7
         assert ended.run.batches <= 2 * (100 // 7 + 1) + 1
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -142,7 +142,7 @@ async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 10)
         assert ended.run.batches == 6
         assert await verified_until(app) == run.legacy_until
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_are_left_alone(
@@ -166,7 +166,7 @@ async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_ar
         assert await app.rows(
             "SELECT DISTINCT user_id FROM conservator.backfilled_impression ORDER BY 1"
         ) == [("u0003",), ("u0004",)]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -206,7 +206,7 @@ async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 12)
         assert (ended.run.remaining, ended.run.pass_) == (3, PASSES)
         assert await verified_until(app) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_artworks_that_cross_the_border_while_a_run_lasts_are_left_for_the_next(

@@ -13,13 +13,13 @@ from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.state.transitions import claim
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import Gate, claimed, heal_until, make_runtime, plan
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import Gate, claimed, heal_until, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -99,7 +99,7 @@ async def test_who_has_lost_the_lease_is_told_before_it_writes(app_database_url:
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         assert ended.run.holder == quick.holder
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -131,7 +131,7 @@ async def test_a_lease_lost_between_two_batches_ends_the_work_of_the_first_proce
         ended = await other.executor(lambda _: None).work(taken)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_backfills_of_single_users_beside_a_run_double_nothing(
@@ -154,4 +154,4 @@ async def test_backfills_of_single_users_beside_a_run_double_nothing(
         assert {end.run.state for end in ended} == {RunState.SUCCEEDED}
         assert ended[-1].run.inserted > 0  # the untracked user, whom no other run heals
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

@@ -12,12 +12,6 @@ from structlog.testing import capture_logs
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
-    start_audit,
-)
 from tests.support.healing import (
     at_the_gate,
     claimed,
@@ -26,6 +20,12 @@ from tests.support.healing import (
     make_runtime,
     plan,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    assert_records_agree,
+    start_audit,
 )
 from tests.support.waiting import wait_until
 
@@ -84,7 +84,7 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 59)
         assert set(retries.states) == {"55P03"}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -106,7 +106,7 @@ async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_w
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 29)
         assert retries.states == []
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def waits_for_a_row(app: App) -> bool:
@@ -163,7 +163,7 @@ async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retr
         # The first user had been healed before; of the artwork, that one impression went too.
         assert ended.run.inserted == left + (2 if "art_sessions WHERE" in deletion else 0)
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_out(
@@ -182,7 +182,7 @@ async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_
             await wait_until(lambda: retries.states == ["55P03"])
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -202,5 +202,5 @@ async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_i
         await app.run("ALTER TABLE elsewhere RENAME TO art_sessions")
         ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

@@ -12,8 +12,8 @@ from monitor.commands import UserBackfill
 from monitor.healing.errors import PausedError, RunHeldError
 from monitor.service.service import Service
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.healing import heal, make_runtime, service_settings
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 
 _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id LIKE 'old%%'"
 
@@ -74,7 +74,7 @@ async def test_a_user_outside_the_audience_is_healed_and_then_belongs_to_it(
         after = await service.commands.user_census("u0002")
         assert (after.in_audience, after.legacy_untracked, after.tracked) == (True, 0, 7)
         assert (after.fresh, after.storage) == (before.fresh, before.storage) == (2, 3)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -146,5 +146,5 @@ async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_
             ("failed", 4),
             ("succeeded", 6),
         ]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
@@ -21,6 +21,7 @@ from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.state.statements import SchemaStatements
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
+from tests.support.generated import examples
 from tests.support.healing import make_runtime
 from tests.support.waiting import wait_until
 
@@ -262,11 +263,7 @@ STEPS = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(40)
 @given(steps=STEPS)
 def test_any_sequence_of_attempts_releases_and_waits_agrees_with_a_model(
     app_database_url: str, steps: list[Step]

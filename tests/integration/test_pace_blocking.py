@@ -14,10 +14,9 @@ from monitor.healing.executor import Progress
 from monitor.healing.throttle.blocking import has_free_connection, watch_blocking
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
-from tests.support.healing import RECORD, Gate, make_runtime, plan
+from tests.support.healing import PATIENCE, RECORD, Gate, make_runtime, plan
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE
 
 _UPSERT = """
 INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
@@ -82,7 +81,7 @@ async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smalle
         assert [event["sessions"] for event in blocking] == [2]
         assert [one.size for one in progress][:2] == [40, 20]
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def wait_until_looked(app: App, batch: int) -> None:

@@ -18,19 +18,22 @@ from monitor.healing.throttle.gather import DEADLINE
 from monitor.healing.throttle.replicas import read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.databases import APP, cloned
-from tests.support.healers import may_heal
-from tests.support.healing import heal, make_runtime, plan, working
-from tests.support.replicas import Replica, replica_of
-from tests.support.waiting import wait_until
-from tests.support.waits import (
+from tests.support.healing import (
     PATIENCE,
+    heal,
+    make_runtime,
+    plan,
     wait_until_counted,
     wait_until_waiting,
     waited,
     waiting_for,
+    working,
 )
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
+from tests.support.replicas import Replica, replica_of
+from tests.support.roles import may_heal
+from tests.support.waiting import wait_until
 
 _LAG = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication
@@ -120,7 +123,7 @@ async def test_a_run_waits_for_a_replica_whose_replay_stands_still_and_goes_on_w
         record, total = await waited(app, reason)
         assert record == pytest.approx(total)
         assert 0 < record <= ended.run.waiting_seconds + 0.001
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from monitor.demo.server import PostgresServer
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healers import may_heal
-from tests.support.healing import heal, make_runtime, plan, working
+from tests.support.healing import (
+    PATIENCE,
+    heal,
+    make_runtime,
+    plan,
+    wait_until_counted,
+    wait_until_waiting,
+    working,
+)
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.replicas import replica_of
+from tests.support.roles import may_heal
 from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE, wait_until_counted, wait_until_waiting
 
 EXPECTING = {"pace": {"max_batch": 30, "expected_replicas": 1}}
 
@@ -36,7 +43,7 @@ async def test_a_run_waits_for_a_replica_that_was_killed_until_it_is_back(
             doomed.restart()
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def wait_until_following(app: App, *names: str) -> None:

@@ -21,11 +21,17 @@ from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healing import make_runtime, plan
+from tests.support.healing import (
+    PATIENCE,
+    make_runtime,
+    plan,
+    wait_until_waiting,
+    waited,
+    waiting_for,
+)
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE, wait_until_waiting, waited, waiting_for
 
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}
@@ -75,7 +81,7 @@ async def test_a_run_waits_while_the_operators_sql_says_so(
         assert record == pytest.approx(total)
         # The last second of waiting was written down by the first batch.
         assert 0 < record == pytest.approx(ended.run.waiting_seconds)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
@@ -160,7 +166,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
                 assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 50)
                 waits = dict(await app.rows("SELECT reason, seconds FROM conservator.run_wait"))
                 assert set(waits) >= {"wait_while", "replica_unknown"}
-                await assert_books_agree(app)
+                await assert_records_agree(app)
 
 
 async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database_url: str) -> None:

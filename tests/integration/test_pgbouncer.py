@@ -15,13 +15,13 @@ from monitor.demo.server import PostgresServer
 from monitor.healing.executor import Progress
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import app_on, conninfo
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import heal, make_runtime, plan
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import heal, make_runtime, plan
 from tests.support.pgbouncer import Bouncer, bouncing
 from tests.support.roles import as_service
 from tests.support.waiting import wait_until
@@ -114,7 +114,7 @@ async def test_a_run_goes_through_two_connections_and_leaves_nothing_in_them(
         assert len(seen.sessions) == 2
         assert seen.found == []
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -166,5 +166,5 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 60)
         assert seen.found == []
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

@@ -9,16 +9,16 @@ import pytest
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
-    start_audit,
-)
 from tests.support.healing import (
     heal,
     make_runtime,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    assert_records_agree,
+    start_audit,
 )
 from tests.support.poison import (
     POISONS,
@@ -59,7 +59,7 @@ async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behin
         assert poison.state in ended.run.outcome
         assert await verified(app)
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -92,7 +92,7 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
         assert (ended.run.state, ended.run.inserted) == (state, len(pairs) - len(refused))
         assert set(await quarantined(app)) == refused == await missing(app)
         assert await scheduled(runtime) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
         cured = set(luck.sample(sorted(refused), len(refused) // 2))
         for user, artwork in cured:
@@ -107,7 +107,7 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
             assert (again.run.planned_rows, again.run.inserted) == (len(refused), len(cured))
         assert set(await quarantined(app)) == refused - cured == await missing(app)
         assert {n for n, _ in (await quarantined(app)).values()} <= {2}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
@@ -151,4 +151,4 @@ async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> 
         await heal_by_schedule(runtime)
         assert await missing(app) == set(THREE) == set(await quarantined(app))
         assert await verified(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

@@ -8,9 +8,6 @@ from monitor.healing import retry
 from monitor.healing.heal_rows import MAX_REFUSED
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
-)
 from tests.support.healing import (
     at_the_gate,
     heal,
@@ -18,6 +15,9 @@ from tests.support.healing import (
     make_runtime,
     plan,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_records_agree,
 )
 from tests.support.poison import (
     RAISED,
@@ -83,7 +83,7 @@ async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
         ended = await heal_by_schedule(runtime)
         assert ended.run.state is RunState.SUCCEEDED
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
@@ -100,7 +100,7 @@ async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_lock_never_puts_a_pair_aside(
@@ -152,4 +152,4 @@ async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_eac
         mended = await heal(runtime)
         assert (mended.run.state, mended.run.inserted) == (RunState.SUCCEEDED, MAX_REFUSED * 3)
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)

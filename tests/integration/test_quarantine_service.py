@@ -9,8 +9,8 @@ from monitor.commands import UserBackfill
 from monitor.policy.decision import Code
 from monitor.service.service import Service
 from tests.support.app import app_on
-from tests.support.books import assert_books_agree
 from tests.support.healing import service_settings
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.poison import RAISED, a_day_passes, missing, quarantined
 from tests.support.waiting import wait_until
 
@@ -70,7 +70,7 @@ async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
             await wait_until(lambda: service.board.current.quarantined == 1, 30)
             assert await missing(app) == {("u0003", "old0001")} == set(await quarantined(app))
             assert not service.board.current.control.breaker_open
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_users_backfill_leaves_out_what_can_not_be_written(app_database_url: str) -> None:

@@ -25,7 +25,7 @@ from monitor.demo.server import PostgresServer
 from tests.support.app import app_on
 from tests.support.databases import APP, cloned
 from tests.support.healing import heal, make_runtime
-from tests.support.plans import plans_of
+from tests.support.query_plans import plans_of
 from tests.support.replicas import replica_of
 from tests.support.undoing import UPSERT
 from tests.support.waiting import wait_until

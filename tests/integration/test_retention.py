@@ -15,8 +15,8 @@ from monitor.state import history
 from monitor.state.runs import Run, Trigger
 from monitor.state.schema import PACKAGE
 from tests.support.app import App, app_on
-from tests.support.books import assert_ledger_is_there
 from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
+from tests.support.ledger_audit import assert_ledger_is_there
 from tests.support.poison import RAISED, quarantined
 
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"

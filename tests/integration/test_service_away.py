@@ -18,8 +18,8 @@ from monitor.demo.server import PostgresServer
 from monitor.service.service import Service
 from tests.integration.test_service_loop import EAGER, QUICK, is_clean
 from tests.support.app import App, app_on, conninfo
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.healing import make_settings, service_settings
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.waiting import wait_until
 
 LEASE = 1.0
@@ -77,7 +77,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
     assert names.count("database_up") == 1
     assert names[0] == "database_awaited"
     async with app_on(url) as app:
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -125,7 +125,7 @@ async def test_an_outage_longer_than_the_lease_costs_the_lead_and_not_the_proces
     assert "lead_lost" in told
     async with app_on(url) as app:
         assert await app.value("SELECT token FROM conservator.leader") >= 2
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -204,7 +204,7 @@ async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seco
         assert inserted == listed == (5 if ends else 0)
         assert state == ("held" if ends else "running")
         assert await app.value("SELECT lease_until <= now() FROM conservator.leader")
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_server_that_answers_nobody_any_more_does_not_hold_a_stop_up(

@@ -10,14 +10,14 @@ import pytest
 from monitor.policy.decision import Code, Verdict
 from monitor.service.service import Service
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import service_settings
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     counter,
     start_audit,
 )
-from tests.support.healing import service_settings
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -95,7 +95,7 @@ async def test_planted_pairs_are_found_healed_verified_and_published(
         )
         assert recount == [(0,)]
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -132,7 +132,7 @@ async def test_the_loop_keeps_a_busy_gallery_healed_until_the_writers_stop(
                 assert writers.writes > 50
             await wait_until(lambda: is_clean(service))
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         assert set(await app.rows("SELECT DISTINCT state FROM conservator.run")) == {("succeeded",)}
 
 
@@ -221,7 +221,7 @@ async def test_a_census_that_fails_means_wait_until_it_succeeds_again(
         await wait_until(lambda: is_clean(service))
         assert await counter(app, "check_errors") >= 1
         assert "census_failed" in await codes(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
@@ -253,6 +253,6 @@ async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
                     lambda: bool(service.board.current.counters.get(("heal_runs", "")))
                 )
                 await wait_until(lambda: is_clean(service))
-            await assert_books_agree(app)
+            await assert_records_agree(app)
         finally:
             await app.run(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")

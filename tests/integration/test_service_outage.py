@@ -16,10 +16,10 @@ from monitor.demo.server import PostgresServer
 from monitor.service.service import Service
 from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
 from tests.support.waiting import wait_until
@@ -71,7 +71,7 @@ async def test_a_database_that_dies_in_the_middle_of_a_run_is_healed_when_it_is_
                 ("succeeded", 300)
             ]
             await assert_only_legacy_inserted(app)
-            await assert_books_agree(app)
+            await assert_records_agree(app)
             await assert_ledger_is_there(app)
 
 
@@ -101,7 +101,7 @@ async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_
         codes = await app.rows("SELECT DISTINCT code FROM conservator.decision")
         assert ("resume",) in codes
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -149,7 +149,7 @@ async def test_a_pause_from_elsewhere_holds_the_services_run_and_a_resume_ends_i
             await service.commands.resume()
             await wait_until(lambda: is_clean(service), 30)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [("succeeded", 200)]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def state_is(app: App, state: str) -> bool:
@@ -176,5 +176,5 @@ async def test_two_services_on_one_database_share_the_work_and_double_nothing(
             await wait_until(lambda: is_clean(one) and is_clean(other), 30)
         assert await app.value("SELECT sum(inserted) FROM conservator.run") == 200
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

@@ -15,13 +15,13 @@ from monitor.service.service import Service
 from monitor.status import Status
 from tests.integration.test_service_loop import EAGER, is_clean
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import service_settings
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import service_settings
 from tests.support.waiting import wait_until
 
 LEASE = 1.0
@@ -250,7 +250,7 @@ async def test_a_run_asked_for_at_a_follower_is_worked_there_and_published_by_th
             assert a.board.current.counters["heal_impressions", ""] == 160
             assert a.board.current.checks["census"].value == 0
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 

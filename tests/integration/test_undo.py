@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
+from tests.support.generated import examples
 from tests.support.healing import heal, make_runtime
 from tests.support.undoing import (
     UPSERT,
@@ -62,11 +63,7 @@ cases = st.builds(
 )
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(25)
 @given(case=cases)
 async def test_exactly_the_untouched_rows_go_and_all_others_stay_as_they_are(
     app_database_url: str, case: Case

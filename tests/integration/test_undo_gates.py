@@ -17,7 +17,6 @@ from monitor.state import control
 from monitor.state.runs import Run, RunState, get_run
 from tests.integration.test_healing_gates import closed_window, paced, pause
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
 from tests.support.healing import (
     IMPRESSIONS,
     RECORD,
@@ -29,6 +28,7 @@ from tests.support.healing import (
     service_settings,
     working,
 )
+from tests.support.ledger_audit import start_audit
 from tests.support.undoing import MATCHING, assert_undo_is_booked, plan_undo, undo
 from tests.support.waiting import wait_until
 

@@ -10,8 +10,8 @@ from monitor.database import set_local, transaction
 from monitor.healing.undo_rows import undo_sql
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
 from tests.support.healing import heal, make_runtime
+from tests.support.ledger_audit import start_audit
 from tests.support.undoing import (
     MATCHING,
     UPSERT,

@@ -22,7 +22,7 @@ from monitor.policy.loss import Loss, Side, loss_between
 from monitor.policy.policy import decide, tripping
 from monitor.state.control import Control
 from monitor.state.runs import RunKind
-from tests.support.situations import HELD, NOW, SETTINGS, TEN, census
+from tests.support.policy_inputs import HELD, NOW, SETTINGS, TEN, census
 
 LIMITS = BreakerSettings()
 FINE = BreakerInput(census(10), most_audience=1)

@@ -19,7 +19,7 @@ from monitor.policy.loss import Loss
 from monitor.policy.policy import breaker_refusal, decide
 from monitor.state.control import Control
 from monitor.state.runs import Run
-from tests.support.situations import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
+from tests.support.policy_inputs import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
 
 
 def test_legacy_pairs_that_nothing_speaks_against_are_healed() -> None:

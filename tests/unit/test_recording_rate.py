@@ -14,7 +14,7 @@ from checks.judgement import Outcome, Thresholds, at_least, judge
 from checks.recording_rate.assessment import Finding, Limits
 from checks.recording_rate.messages import to_measurement
 from checks.recording_rate.samples import Sample
-from tests.support.recordings import (
+from tests.support.recording_samples import (
     EVENING,
     EVERY,
     LIMITS,

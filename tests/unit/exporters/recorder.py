@@ -14,7 +14,7 @@ from monitor.state.census_series import CensusPoint
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.results import CheckHistory
 from monitor.state.runs import BatchRow, Run
-from tests.unit.exporters.builders import NOON
+from tests.support.builders import NOON
 
 
 @dataclass

@@ -9,7 +9,7 @@ from monitor.state.control import Control
 from monitor.state.counters import BATCH_BUCKETS, batch_observation
 from monitor.state.runs import RunState
 from monitor.state.waits import WaitReason
-from tests.unit.exporters.builders import a_run, just_started
+from tests.support.builders import a_run, just_started
 from tests.unit.exporters.scrape import key, series
 
 

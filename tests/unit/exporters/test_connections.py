@@ -23,8 +23,8 @@ from exporters.api.gate import GATE, Reason
 from exporters.api.tokens import Tokens
 from exporters.api.viewing import VIEWING
 from monitor.state.control import Control
+from tests.support.builders import Clock, board
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 SOON = 0.2

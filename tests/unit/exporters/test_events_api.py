@@ -14,8 +14,8 @@ from exporters.api.app import exchange_tokens
 from exporters.api.events import Pulse
 from exporters.api.viewing import VIEWING
 from monitor.state.control import Control
+from tests.support.builders import NOON, a_census
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import NOON, a_census
 from tests.unit.exporters.serving import ADMIN, ALL_TOKENS, Served, bearer, serving
 
 

@@ -21,7 +21,7 @@ from exporters.prometheus import create_registry
 from exporters.pushgateway import Group, PushError
 from exporters.textfile import write_textfile
 from monitor.status import Status
-from tests.unit.exporters.builders import Clock, a_check, at_work, board, checks, just_started
+from tests.support.builders import Clock, a_check, at_work, board, checks, just_started
 
 
 def as_openmetrics(registry: CollectorRegistry) -> str:

@@ -10,8 +10,8 @@ import pytest
 from exporters.page.feed import ClosedError, Drawing, Feed, FullError, Stream
 from exporters.page.sections import Section
 from monitor.status import StatusBoard
+from tests.support.builders import a_census, board
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import a_census, board
 
 
 @dataclass

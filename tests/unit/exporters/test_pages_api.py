@@ -13,7 +13,7 @@ from exporters.page.assets import TYPES, asset
 from monitor.state.backfilled import Backfilled
 from monitor.state.census_series import CensusPoint
 from monitor.state.runs import BatchRow, RunState
-from tests.unit.exporters.builders import NOON, a_census, a_run
+from tests.support.builders import NOON, a_census, a_run
 from tests.unit.exporters.rendering import Tags, words
 from tests.unit.exporters.serving import ADMIN, Served, serving
 

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.state.quarantine import QuarantinedPair
 from monitor.state.runs import BatchRow, RunKind, RunState
-from tests.unit.exporters.builders import NOON, a_run
+from tests.support.builders import NOON, a_run
 from tests.unit.exporters.serving import ADMIN, Served
 
 

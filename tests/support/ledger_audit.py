@@ -77,7 +77,7 @@ async def assert_only_legacy_inserted(app: App) -> None:
     assert await app.rows(_TOO_YOUNG) == []
 
 
-async def assert_books_agree(app: App) -> None:
+async def assert_records_agree(app: App) -> None:
     """Ledger, runs, batches and totals tell the same numbers."""
     total = 0
     for run_id, inserted, listed, batched, strays, counted in await app.rows(_RUNS):
