@@ -141,7 +141,7 @@ async def test_an_undo_that_was_killed_is_finished_by_the_same_command_and_not_b
         undoing.process.kill()
         undoing.process.wait()
     work.configure()
-    wait_until_sync(lambda: undo_run(work, "lease_until <= now()"), 30)
+    wait_until_sync(lambda: undo_run(work, "lease_until <= now()"))
     healing = work.run("heal", "--yes")
     assert healing.code == 1
     assert "`conservator undo 1` goes on with it" in healing.sentence

@@ -15,9 +15,8 @@ from monitor.demo.server import PostgresServer
 from monitor.healing.statements import HealingContext
 from monitor.healing.verification import MOST_RECOUNTS, Recount, Verifier
 from monitor.state import schema
-from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
-from tests.support.healing import heal, make_runtime
+from tests.support.healing import heal, make_runtime, planted
 from tests.support.open_schema import run
 
 
@@ -110,11 +109,7 @@ class Counts(Verifier):
 async def test_a_run_on_citus_is_over_when_two_counts_agree(
     app_database_url: str, counts: list[int], expected: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True) as runtime,
-    ):
-        await app.plant(users=1, artworks=1)
+    async with planted(app_database_url, users=1, artworks=1, citus=True) as (_, runtime):
         done = (await heal(runtime)).run
         verifier = Counts(HealingContext(runtime.engine, runtime.healing, runtime.settings.lease))
         verifier.remaining = [*counts]

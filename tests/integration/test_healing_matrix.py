@@ -22,7 +22,7 @@ from monitor.state.runs import Run, RunState
 from tests.support.app import App, app_on
 from tests.support.app_schema import AppSchema
 from tests.support.galleries import HIDDEN, SHOWN, Gallery, micros
-from tests.support.healing import make_runtime, plan
+from tests.support.healing import make_runtime, plan, working
 from tests.support.healing_schemas import HEALED, REFUSED, WARNED, WARNINGS, Refused
 from tests.support.oracle import ExpectedCensus, anti_join
 from tests.support.undoing import undo
@@ -139,7 +139,7 @@ async def heal_and_compare(
     gallery = Gallery(now=run.legacy_until + pools.legacy_after, pools=pools)
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
         before = await compared(connection, runtime, gallery, schema)
-    ended = await runtime.executor(lambda _: None).work(run)
+    ended = await working(runtime, run)
     assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
         after = await compared(connection, runtime, gallery, schema)

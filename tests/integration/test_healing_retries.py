@@ -17,8 +17,9 @@ from tests.support.healing import (
     claimed,
     heal,
     heal_until,
-    make_runtime,
+    paced,
     plan,
+    planted,
     working,
 )
 from tests.support.ledger_audit import (
@@ -29,12 +30,7 @@ from tests.support.ledger_audit import (
 )
 from tests.support.waiting import wait_until
 
-
-def paced(lock_timeout: str) -> dict[str, object]:
-    return {
-        "healing": {"pace": {"max_batch": 10}},
-        "database": {"lock_timeout": lock_timeout},
-    }
+PACED = paced(10, "30s")
 
 
 class Retries:
@@ -71,11 +67,9 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=6, artworks=10, **paced(10, "40ms")) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("40ms")) as runtime,
     ):
-        await app.plant(users=6, artworks=10)
         run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
             task = working(runtime, run)
@@ -92,11 +86,9 @@ async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_w
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=3, artworks=10, **PACED) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
-        await app.plant(users=3, artworks=10)
         await start_audit(app)
         run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
@@ -121,11 +113,9 @@ async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=3, artworks=10, **paced(10, "50ms")) as (_, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
-        await app.plant(users=3, artworks=10)
         run = await plan(runtime)
         executor = runtime.executor(lambda _: None)
         async with uncommitted_view(visitor, "u0001", "old0001"):
@@ -148,11 +138,7 @@ async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
 async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retry(
     app_database_url: str, retries: Retries, deletion: str, left: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         await start_audit(app)
         async with at_the_gate(app_database_url, app, runtime, after_batches=1) as (gate, task):
             await app.run(deletion)
@@ -170,11 +156,9 @@ async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=5, artworks=10, **paced(10, "50ms")) as (app, runtime),
         app_on(app_database_url) as curator,
-        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
-        await app.plant(users=5, artworks=10)
         run = await plan(runtime)
         async with curator.connection.transaction():
             await curator.run("DELETE FROM art_sessions WHERE id = 'old0007'")
@@ -189,11 +173,7 @@ async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_
 async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_is_committed(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("1s")) as runtime,
-    ):
-        await app.plant(users=5, artworks=10)
+    async with planted(app_database_url, users=5, artworks=10, **paced(10, "1s")) as (app, runtime):
         held = await heal_until(runtime, await plan(runtime), batches=2)
         await app.run("ALTER TABLE art_sessions RENAME TO elsewhere")
         failed = await working(runtime, await claimed(runtime, held.run.id))

@@ -23,7 +23,6 @@ from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healing import (
-    PATIENCE,
     make_runtime,
     plan,
     wait_until_waiting,
@@ -31,7 +30,7 @@ from tests.support.healing import (
     waiting_for,
 )
 from tests.support.ledger_audit import assert_records_agree
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}
@@ -122,7 +121,7 @@ async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str
         async def waited_on() -> bool:
             return (await waited(app, "wait_while"))[0] > before + 1
 
-        await wait_until(waited_on, PATIENCE)
+        await wait_until(waited_on)
         assert not task.done()
 
 
@@ -157,7 +156,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
             async with app_on(url) as app:
                 await wait_until_waiting(app, SENTENCE)
             own_server.kill()
-            await wait_until(lambda: "wait_not_kept" in {e["event"] for e in events}, PATIENCE)
+            await wait_until(lambda: "wait_not_kept" in {e["event"] for e in events})
             own_server.restart()
             async with app_on(url) as app:
                 await wait_until_waiting(app, SENTENCE)

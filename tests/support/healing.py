@@ -101,6 +101,14 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def paced(
+    max_batch: int = 10, lock_timeout: str | None = None, **healing: object
+) -> dict[str, Any]:
+    """Batches of at most so many rows, which wait so long for a lock."""
+    database = {} if lock_timeout is None else {"lock_timeout": lock_timeout}
+    return {"healing": {"pace": {"max_batch": max_batch}, **healing}, "database": database}
+
+
 def make_settings(url: str, **config: object) -> Settings:
     """Settings by way of the real parser."""
     text = json.dumps(document(url, **config))
@@ -135,6 +143,16 @@ async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
         yield runtime
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def planted(
+    url: str, *, users: int, artworks: int, untracked: int = 1, **config: object
+) -> AsyncIterator[tuple[App, Runtime]]:
+    """A gallery as `App.plant` fills it, and the tools for it as `make_runtime` makes them."""
+    async with app_on(url) as app, make_runtime(url, **config) as runtime:
+        await app.plant(users=users, artworks=artworks, untracked=untracked)
+        yield app, runtime
 
 
 async def plan(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run:
@@ -212,9 +230,6 @@ async def at_the_gate(
         yield gate, task
 
 
-PATIENCE = 30.0  # seconds; the computer may be busy
-
-
 async def waiting_for(app: App) -> str:
     return str(await app.value("SELECT waiting_for FROM conservator.run"))
 
@@ -236,11 +251,11 @@ async def wait_until_waiting(app: App, words: str) -> None:
     async def says_so() -> bool:
         return words in await waiting_for(app)
 
-    await wait_until(says_so, PATIENCE)
+    await wait_until(says_so)
 
 
 async def wait_until_counted(app: App, reason: str, *, more_than: float = 0.0) -> None:
     async def has_grown() -> bool:
         return min(await waited(app, reason)) > more_than
 
-    await wait_until(has_grown, PATIENCE)
+    await wait_until(has_grown)

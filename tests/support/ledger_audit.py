@@ -92,6 +92,13 @@ async def assert_ledger_is_there(app: App) -> None:
     assert await app.value(_JOINED) == listed
 
 
+async def assert_exactly_healed(app: App) -> None:
+    """By the audit, the records and the ledger: each legacy pair once, and nothing else."""
+    await assert_only_legacy_inserted(app)
+    await assert_records_agree(app)
+    await assert_ledger_is_there(app)
+
+
 async def counter(app: App, name: str) -> Any:
     """A total, over all of its labels."""
     return await app.value(

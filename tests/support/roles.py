@@ -67,9 +67,9 @@ async def prepare_for_service(settings: Settings) -> None:
 
 
 _HEALER = """
-CREATE ROLE "healer" LOGIN;
-GRANT SELECT ON users, art_sessions, user_art_impressions TO "healer";
-GRANT INSERT ON user_art_impressions TO "healer";
+CREATE ROLE "Healer" LOGIN;
+GRANT SELECT ON users, art_sessions, user_art_impressions TO "Healer";
+GRANT INSERT ON user_art_impressions TO "Healer";
 """
 
 
@@ -77,8 +77,8 @@ GRANT INSERT ON user_art_impressions TO "healer";
 async def may_heal(url: str, app: App) -> AsyncIterator[str]:
     """The URL for a role that may heal, and nothing more."""
     parsed = make_url(url)
-    await app.run(_HEALER + f'GRANT CREATE ON DATABASE "{parsed.database}" TO "healer"')
+    await app.run(_HEALER + f'GRANT CREATE ON DATABASE "{parsed.database}" TO "Healer"')
     try:
-        yield parsed.set(username="healer").render_as_string(hide_password=False)
+        yield parsed.set(username="Healer").render_as_string(hide_password=False)
     finally:
-        await app.run('DROP OWNED BY "healer" CASCADE; DROP ROLE "healer"')
+        await app.run('DROP OWNED BY "Healer" CASCADE; DROP ROLE "Healer"')
