@@ -28,17 +28,12 @@ def promtool(*arguments: str, given: bytes | None = None) -> subprocess.Complete
     )
 
 
-def tested(directory: Path, *tests: dict[str, Any]) -> subprocess.CompletedProcess[bytes]:
+def passes(directory: Path, *tests: dict[str, Any]) -> None:
     """Runs them over the committed rules."""
     path = directory / "rules_test.yaml"
     document = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": list(tests)}
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return promtool("test", "rules", str(path))
-
-
-def passes(directory: Path, *tests: dict[str, Any]) -> None:
-    """All of them hold."""
-    done = tested(directory, *tests)
+    done = promtool("test", "rules", str(path))
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
@@ -67,50 +62,27 @@ def test_the_rules_are_valid() -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def firing(alert: str) -> tuple[dict[str, Any], ...]:
-    """It fires when it should, and only then."""
+@pytest.mark.parametrize("alert", sorted(CASES))
+def test_an_alert_fires_when_it_should_and_only_then(alert: str, tmp_path: Path) -> None:
     one = CASES[alert]
-    return (
+    passes(
+        tmp_path,
         case(one.fires, one.at, alert, 1),
         case(one.quiet, one.at, alert, 0),
         case({}, one.at, alert, int(one.fires_without_data)),
     )
 
 
-def ending(alert: str) -> dict[str, Any]:
+@pytest.mark.parametrize(
+    "alert", sorted(name for name in CASES if not CASES[name].fires_without_data)
+)
+def test_what_is_no_longer_exported_fires_no_longer(alert: str, tmp_path: Path) -> None:
     """The data end after four hours; an alert that outlived them would never end."""
     ended = {
         name: values.replace("x600", "x240").replace("x590", "x230") + " stale"
         for name, values in CASES[alert].fires.items()
     }
-    return case(ended, "9h", alert, 0)
-
-
-ENDING = sorted(name for name in CASES if not CASES[name].fires_without_data)
-
-
-@pytest.fixture(scope="module")
-def all_hold(tmp_path_factory: pytest.TempPathFactory) -> bool:
-    """Whether every alert's cases hold in one run, which takes as long as a run for one alert;
-    where they don't, each alert is run for itself."""
-    every = [one for alert in sorted(CASES) for one in firing(alert)]
-    return tested(tmp_path_factory.mktemp("all"), *every, *map(ending, ENDING)).returncode == 0
-
-
-@pytest.mark.parametrize("alert", sorted(CASES))
-def test_an_alert_fires_when_it_should_and_only_then(
-    alert: str, all_hold: bool, tmp_path: Path
-) -> None:
-    if not all_hold:
-        passes(tmp_path, *firing(alert))
-
-
-@pytest.mark.parametrize("alert", ENDING)
-def test_what_is_no_longer_exported_fires_no_longer(
-    alert: str, all_hold: bool, tmp_path: Path
-) -> None:
-    if not all_hold:
-        passes(tmp_path, ending(alert))
+    passes(tmp_path, case(ended, "9h", alert, 0))
 
 
 def test_a_missed_scrape_ends_no_alert(tmp_path: Path) -> None:

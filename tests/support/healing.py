@@ -19,7 +19,7 @@ from monitor.database import create_engine, transaction
 from monitor.healing.executor import Progress, RunResult
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
-from monitor.state.runs import Run, Trigger, get_run
+from monitor.state.runs import Run, RunState, Trigger, get_run
 from monitor.state.transitions import claim
 from tests.support.app import App, app_on
 from tests.support.roles import OWNER, as_service, prepare_for_service
@@ -197,6 +197,19 @@ async def _is_claimable(runtime: Runtime, run_id: int) -> bool:
     async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
         run = await get_run(connection, runtime.state, run_id)
     return run is not None and run.claimable
+
+
+async def prepare_state(url: str) -> None:
+    """The state schema, where no command is under test that makes it."""
+    async with make_runtime(url):
+        pass
+
+
+async def heal_at(url: str) -> None:
+    """A whole run, where no command is under test that heals."""
+    async with make_runtime(url) as runtime:
+        ended = await heal(runtime)
+    assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
 
 
 async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> RunResult:
