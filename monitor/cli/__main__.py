@@ -1,4 +1,4 @@
-"""`python -m monitor` is `conservator`."""
+"""`python -m monitor.cli` is `conservator`."""
 
 from monitor.cli import main
 

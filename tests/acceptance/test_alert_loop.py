@@ -112,7 +112,7 @@ def every_expression_has_returned_something(run: Stack, nothing: set[tuple[str, 
         return [(title, one) for title, one in sorted(nothing) if title not in MAY_BE_EMPTY]
 
     with suppress(AssertionError):
-        wait_until_sync(lambda: not unexplained(), PATIENCE)
+        wait_until_sync(lambda: not unexplained())
     assert unexplained() == []
 
 
@@ -195,5 +195,5 @@ def hands_over(manager: Client, labels: list[dict[str, str]], held_back: set[str
         held = {one["labels"]["n"] for one in known if one["status"]["inhibitedBy"]}
         return len(known) == len(labels) and held == held_back
 
-    wait_until_sync(is_so, PATIENCE)
+    wait_until_sync(is_so)
     assert is_so()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.commands import STATE, gallery_at, on_one_server
+from tests.support.healing import prepare_state
 
 pytestmark = on_one_server
 
@@ -94,7 +95,7 @@ async def test_a_person_may_go_beyond_it_and_it_stays_open(
     app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path, healing=LITTLE)
-    assert work.run("init").code == 0
+    await prepare_state(app_database_url)
     user = work.affected_user()
     refused, dry = work.run("heal", "--yes"), work.run("heal", "--dry-run", "--json")
     assert refused.code == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import gallery_at, on_one_server
+from tests.support.healing import prepare_state
 from tests.support.http import samples
 
 pytestmark = on_one_server
@@ -78,7 +79,7 @@ async def test_since_when_is_what_the_service_found_and_nothing_is_written(
     app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path, checks=own(WARNS))
-    assert work.run("init").code == 0
+    await prepare_state(app_database_url)
     work.rows(
         "INSERT INTO conservator.check_transition (name, changed_at, before, after, message)"
         " VALUES ('warns', '2026-01-31T12:00:00Z', 'pass', 'warn', '')"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import gallery_at, on_one_server
+from tests.support.healing import prepare_state
 
 pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
 pytestmark = on_one_server
@@ -55,7 +56,7 @@ async def test_a_folder_that_can_not_be_written_to_is_one_sentence(
     app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path, checks=suite(not_null("prompt")))
-    assert work.run("init").code == 0
+    await prepare_state(app_database_url)
     with work.started("serve") as service:
         service.until(lambda: bool(work.value(KEPT)), PATIENCE)
     (tmp_path / "taken").write_text("")

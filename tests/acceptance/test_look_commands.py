@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from tests.support.commands import Workplace, gallery_at, on_one_server
+from tests.support.healing import prepare_state
 
 pytestmark = on_one_server
 
@@ -49,7 +50,7 @@ async def test_every_printed_statement_runs_as_it_stands(
     app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path)
-    assert work.run("init").code == 0
+    await prepare_state(app_database_url)
     contents = work.contents()
     printed, program = work.run_each("sql", "sql --json")
     named = program.json

@@ -11,9 +11,9 @@ from exporters.http.tokens import Tokens
 from monitor.state.runs import Backfilled, BatchRow
 from monitor.status import StatusBoard
 from tests.support.browsing import LOOKS, Visit, browser, needs_chromium, visit
+from tests.support.builders import NOON
 from tests.support.page_states import FINE, PREPARED, STATES, put_up
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import NOON
 from tests.unit.exporters.serving import Served, serving
 
 pytestmark = needs_chromium

@@ -13,9 +13,9 @@ from prometheus_client import generate_latest
 
 from exporters.prometheus import create_registry
 from grafana.derive import FOLDER, SOURCE
+from tests.support.alert_rule_cases import CASES, LEGACY, Input, J
+from tests.support.builders import at_work, board
 from tests.support.grafana import ALERTS
-from tests.support.rule_cases import CASES, LEGACY, Input, J
-from tests.unit.exporters.builders import at_work, board
 
 RULES = FOLDER / SOURCE
 PROMTOOL = shutil.which("promtool")

@@ -205,9 +205,9 @@ async def test_sigterm_waits_for_the_batch_at_hand_says_so_and_lays_the_lead_dow
             batches = work.value(f"SELECT batches FROM {STATE}.run")
             service.process.send_signal(signal.SIGTERM)
             asked = time.monotonic()
-            wait_until_sync(lambda: bool(service.events("stopping")), PATIENCE)
+            wait_until_sync(lambda: bool(service.events("stopping")))
             # Several seconds, as an app may hold its lock; the stop waits all the while.
-            wait_until_sync(lambda: time.monotonic() - asked > 3, PATIENCE)
+            wait_until_sync(lambda: time.monotonic() - asked > 3)
             assert service.process.poll() is None
             assert service.events("stopping")[0]["runs"] == 1
         assert service.ended(10).code == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
 from tests.support.databases import cloned
+from tests.support.healing import prepare_state
 from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
@@ -137,7 +138,7 @@ async def test_the_kill_switch_works_even_when_the_tables_are_broken(
     app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path)
-    assert work.run("init").code == 0
+    await prepare_state(app_database_url)
     work.rows("ALTER TABLE art_sessions RENAME TO paintings")
     assert work.run("pause", "--reason", "the night shift looks").code == 0
     work.rows("ALTER TABLE paintings RENAME TO art_sessions")

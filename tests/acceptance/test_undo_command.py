@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
+from tests.support.healing import heal_at
 from tests.support.waiting import wait_until_sync
 
 pytestmark = on_one_server
@@ -22,8 +23,7 @@ async def healed_at(url: str, directory: Path, **sections: object) -> tuple[Work
     """A gallery after run 1: the impressions as they were before it, and the rows of the run."""
     work = await gallery_at(url, directory, **sections)
     before, rows = work.contents()["user_art_impressions"], work.impressions()
-    healed = work.run("heal", "--yes")
-    assert healed.code == 0, healed
+    await heal_at(url)
     return work, before, work.impressions() - rows
 
 
@@ -85,7 +85,7 @@ async def test_what_can_not_be_undone_is_said_in_one_sentence(
     nowhere = work.run("undo", "1", "--yes")
     assert nowhere.code == 1
     assert "run `conservator init` first" in nowhere.sentence
-    assert work.run("heal", "--yes").code == 0
+    await heal_at(app_database_url)
     unknown, odd = work.run_each("undo 7 --yes", "undo x")
     assert (unknown.code, odd.code) == (1, 64)
     assert unknown.sentence == "There is no run 7; `conservator runs` lists them."
@@ -141,7 +141,7 @@ async def test_an_undo_that_was_killed_is_finished_by_the_same_command_and_not_b
         undoing.process.kill()
         undoing.process.wait()
     work.configure()
-    wait_until_sync(lambda: undo_run(work, "lease_until <= now()"), 30)
+    wait_until_sync(lambda: undo_run(work, "lease_until <= now()"))
     healing = work.run("heal", "--yes")
     assert healing.code == 1
     assert "`conservator undo 1` goes on with it" in healing.sentence

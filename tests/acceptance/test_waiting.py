@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.commands import Workplace, gallery_at, on_one_server, running
+from tests.support.healing import prepare_state
 
 pytestmark = on_one_server
 
@@ -18,7 +19,7 @@ async def busy_at(url: str, directory: Path) -> Workplace:
     """The incident in small, where healing has to wait."""
     work = await gallery_at(url, directory, **WAITING)
     work.rows("CREATE TABLE traffic AS SELECT true AS busy")
-    assert work.run("init").code == 0
+    await prepare_state(url)
     return work
 
 

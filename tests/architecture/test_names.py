@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from monitor.config import json_schema
-from tests.unit.exporters.builders import at_work
+from tests.support.builders import at_work
 from tests.unit.exporters.scrape import series
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.support.app import App
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     counter,
 )
 
@@ -97,7 +97,7 @@ async def healed(app: App, *, others_write: bool = False) -> Findings:
         wrong.append("there is more than one heal run for one plan")
     if touched := await app.value(_TOUCHED):
         wrong.append(f"{touched} writes for pairs that are not legacy")
-    checks = [assert_only_legacy_inserted, assert_books_agree]
+    checks = [assert_only_legacy_inserted, assert_records_agree]
     if not others_write:
         checks.append(assert_ledger_is_there)
     for check in checks:

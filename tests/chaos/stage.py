@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 from tests.chaos.victims import Victim, victim
 from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
 from tests.support.databases import APP, cloned
 from tests.support.healing import document, heal, make_runtime
+from tests.support.ledger_audit import start_audit
 from tests.support.postgres import PostgresServer
 from tests.support.roles import as_service
 

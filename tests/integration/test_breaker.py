@@ -13,10 +13,10 @@ from monitor.policy.decision import Code
 from monitor.service.service import Service
 from monitor.state.control import Control, mark_breaker_open
 from monitor.state.runs import Trigger
-from tests.integration.test_service_loop import decided, has_censuses, is_clean, service_on
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, counter
-from tests.support.healing import heal_until, make_runtime, plan
+from tests.support.healing import heal_until, make_runtime, plan, working
+from tests.support.ledger_audit import assert_records_agree, counter
+from tests.support.services import decided, has_censuses, is_clean, service_on
 from tests.support.waiting import wait_until
 
 CAREFUL = {"max_share": "50%", "max_tracked_drop": "10%", "stuck_after": 3}
@@ -37,7 +37,6 @@ END $$;
 CREATE TRIGGER swallow BEFORE INSERT ON user_art_impressions
     FOR EACH ROW EXECUTE FUNCTION swallow()
 """
-DEADLINE = 30.0
 
 
 async def healthy(app: App, *, users: int = 10, artworks: int = 14) -> None:
@@ -57,7 +56,7 @@ def is_open(service: Service) -> Callable[[], bool]:
 async def more_censuses(app: App, service: Service, number: int = 3) -> None:
     """So many passes go by."""
     seen = await app.value("SELECT count(*) FROM conservator.census")
-    await wait_until(lambda: has_censuses(app, seen + number), DEADLINE)
+    await wait_until(lambda: has_censuses(app, seen + number))
     assert service.board.current.database_up
 
 
@@ -73,10 +72,10 @@ async def test_a_truncated_table_opens_it_and_nothing_is_written(
         await healthy(app)
         with capture_logs() as logs:
             async with service_on(app_database_url, mode=mode, breaker=CAREFUL) as service:
-                await wait_until(lambda: is_clean(service), DEADLINE)
-                await wait_until(lambda: tallied(app), DEADLINE)
+                await wait_until(lambda: is_clean(service))
+                await wait_until(lambda: tallied(app))
                 await app.run("TRUNCATE user_art_impressions")
-                await wait_until(decided(service, Code.LOSS), DEADLINE)
+                await wait_until(decided(service, Code.LOSS))
                 assert (
                     "200 of 200 impressions (100.0%) have vanished"
                     in breaker(service).breaker_reason
@@ -99,15 +98,15 @@ async def test_it_stays_open_across_a_restart_and_refuses_whoever_asks(
     async with app_on(app_database_url) as app:
         await healthy(app)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
-            await wait_until(lambda: tallied(app), DEADLINE)
+            await wait_until(lambda: tallied(app))
         await app.run("TRUNCATE user_art_impressions")
         async with service_on(app_database_url, breaker=CAREFUL) as service:
             # Lost while nobody looked: the tallies of the day before are still there.
-            await wait_until(is_open(service), DEADLINE)
+            await wait_until(is_open(service))
             since = breaker(service).breaker_at
         await app.run(VISIT)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
-            await wait_until(decided(service, Code.LOSS), DEADLINE)
+            await wait_until(decided(service, Code.LOSS))
             assert breaker(service).breaker_at == since
             with pytest.raises(HealRefusedError, match="have vanished") as refused:
                 await service.commands.backfill_all()
@@ -123,7 +122,7 @@ async def test_deleting_a_third_of_the_artworks_and_then_of_the_users_opens_noth
     async with app_on(app_database_url) as app:
         await healthy(app)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
-            await wait_until(lambda: tallied(app), DEADLINE)
+            await wait_until(lambda: tallied(app))
             for table in ("art_sessions", "users"):
                 await app.run(f"DELETE FROM {table} WHERE hashtext(id) % 3 = 0")
                 await more_censuses(app, service)
@@ -137,21 +136,21 @@ async def test_an_accepted_share_heals_by_itself_and_a_new_excess_opens_it_again
     async with app_on(app_database_url) as app:
         await app.plant(users=4, artworks=50)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
-            await wait_until(decided(service, Code.MAX_SHARE), DEADLINE)
+            await wait_until(decided(service, Code.MAX_SHARE))
             done = await service.commands.reset_breaker()
             assert (done.was_open, done.code) == (True, "max_share")
             assert done.accepted_share == pytest.approx(200 / (4 * 56))
-            await wait_until(lambda: is_clean(service), DEADLINE)
-            await wait_until(lambda: breaker(service).accepted_share is None, DEADLINE)
+            await wait_until(lambda: is_clean(service))
+            await wait_until(lambda: breaker(service).accepted_share is None)
             assert (await service.commands.reset_breaker()).was_open is False
             await app.run(
                 "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
                 " SELECT 'import' || n, 's', '/', now() - interval '60 days'"
                 " FROM generate_series(1, 100) AS n"
             )
-            await wait_until(decided(service, Code.MAX_SHARE), DEADLINE)
-            await wait_until(is_open(service), DEADLINE)
-        await assert_books_agree(app)
+            await wait_until(decided(service, Code.MAX_SHARE))
+            await wait_until(is_open(service))
+        await assert_records_agree(app)
         assert await app.value("SELECT sum(inserted) FROM conservator.run") == 200
 
 
@@ -163,13 +162,13 @@ async def test_runs_that_change_nothing_open_it_and_no_further_one_begins(
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
         await app.run(SWALLOW)
         async with service_on(app_database_url, breaker=CAREFUL) as service:
-            await wait_until(decided(service, Code.STUCK), DEADLINE)
+            await wait_until(decided(service, Code.STUCK))
             await more_censuses(app, service)
             assert await app.value("SELECT count(*) FROM conservator.run") == 3
             assert "The last 3 heal runs (1, 2, 3)" in breaker(service).breaker_reason
             await app.run("DROP TRIGGER swallow ON user_art_impressions")
             await service.commands.reset_breaker()
-            await wait_until(lambda: is_clean(service), DEADLINE)
+            await wait_until(lambda: is_clean(service))
             assert await app.value("SELECT count(*) FROM conservator.run") == 4
 
 
@@ -186,14 +185,14 @@ async def test_a_run_that_it_held_waits_for_a_person_and_then_goes_on(
             async with transaction(runtime.engine, timeout=runtime.settings.lease) as c:
                 await mark_breaker_open(c, runtime.state, code="loss", reason="A test.")
         async with service_on(app_database_url) as service:
-            await wait_until(decided(service, Code.LOSS), DEADLINE)
+            await wait_until(decided(service, Code.LOSS))
             await more_censuses(app, service)
             assert await app.value("SELECT state FROM conservator.run") == "held"
             assert await app.value("SELECT inserted FROM conservator.run") == 20
             await service.commands.reset_breaker()
-            await wait_until(lambda: is_clean(service), DEADLINE)
+            await wait_until(lambda: is_clean(service))
         assert await app.value("SELECT inserted FROM conservator.run") == 100
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: str) -> None:
@@ -203,7 +202,7 @@ async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: st
             run = await plan(runtime)
             async with transaction(runtime.engine, timeout=runtime.settings.lease) as c:
                 await mark_breaker_open(c, runtime.state, code="loss", reason="A test.")
-            held = await runtime.executor(lambda _: None).work(run)
+            held = await working(runtime, run)
             assert (held.run.state.value, held.run.inserted) == ("held", 0)
             with pytest.raises(HealRefusedError, match=r"A test\."):
                 await runtime.planner.plan_user(
@@ -213,7 +212,7 @@ async def test_a_breaker_that_opens_holds_the_run_under_way(app_database_url: st
             beyond = await runtime.resume(run.id, beyond_breaker=True)
             assert beyond is not None
             assert beyond.beyond_breaker
-            ended = await runtime.executor(lambda _: None).work(beyond)
+            ended = await working(runtime, beyond)
             assert (ended.run.state.value, ended.run.inserted) == ("succeeded", 100)
 
 
@@ -221,10 +220,10 @@ async def test_a_tally_that_fails_holds_a_heal_back_until_it_succeeds(
     app_database_url: str,
 ) -> None:
     async with app_on(app_database_url) as app, service_on(app_database_url) as service:
-        await wait_until(lambda: is_clean(service), DEADLINE)
+        await wait_until(lambda: is_clean(service))
         await app.run("ALTER TABLE conservator.tally_user RENAME TO elsewhere")
         await app.plant(users=3, artworks=5)
-        await wait_until(decided(service, Code.TALLY_FAILED), DEADLINE)
+        await wait_until(decided(service, Code.TALLY_FAILED))
         decision = service.board.current.decision
         assert decision is not None
         assert "does not exist" in decision.reason
@@ -232,4 +231,4 @@ async def test_a_tally_that_fails_holds_a_heal_back_until_it_succeeds(
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
         await app.run("ALTER TABLE conservator.elsewhere RENAME TO tally_user")
         await wait_until(lambda: bool(service.board.current.counters.get(("heal_runs", ""))))
-        await wait_until(lambda: is_clean(service), DEADLINE)
+        await wait_until(lambda: is_clean(service))

@@ -1,12 +1,10 @@
-"""Every form of the census equals the plain anti-join, in every hall, on generated galleries."""
+"""Every form of the census equals the plain anti-join, in every schema, on generated galleries."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import (
@@ -19,47 +17,24 @@ from checks.census import (
 )
 from checks.citus.forms import on_citus
 from checks.spec import Cutoffs, PoolsSpec
-from tests.support.anti_join import anti_join
-from tests.support.databases import EMPTY, cloned
+from tests.support.app_schema import EPOCH
 from tests.support.galleries import galleries
-from tests.support.hall_list import HALLS
-from tests.support.halls import EPOCH, Hall
-from tests.support.opening import OpenHall, open_hall
-from tests.support.postgres import PostgresServer
-from tests.support.reckoning import Reckoning, reckon
-
-generated = settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+from tests.support.generated import examples
+from tests.support.open_schema import OpenSchema
+from tests.support.oracle import ExpectedCensus, anti_join, expected_census
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
-@pytest.fixture(params=HALLS, ids=lambda hall: hall.name)
-async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
-    hall: Hall = request.param
-    async with open_hall(url, hall) as made:
-        yield made
-
-
-@generated
+@examples(30)
 @given(data=st.data())
 async def test_every_exact_form_equals_the_plain_anti_join(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    hall, catalogue = opened.hall, opened.catalogue
-    gallery = data.draw(galleries(hall))
-    expected = reckon(gallery, hall)
+    schema, catalogue = opened.schema, opened.catalogue
+    gallery = data.draw(galleries(schema))
+    expected = expected_census(gallery, schema)
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    async with opened.hanging(gallery) as connection:
-        assert await anti_join(connection, gallery, hall) == expected
+    async with opened.holding(gallery) as connection:
+        assert await anti_join(connection, gallery, schema) == expected
         for one in (catalogue, on_citus(catalogue)):
             for form in (None, *exact_forms(one, gallery.pools)):
                 census = await take_census(
@@ -78,17 +53,17 @@ async def test_every_exact_form_equals_the_plain_anti_join(
             )
 
 
-async def test_the_catalogue_proves_exactly_the_forms_that_are_exact(opened: OpenHall) -> None:
+async def test_the_catalogue_proves_exactly_the_forms_that_are_exact(opened: OpenSchema) -> None:
     pools = PoolsSpec()
-    assert exact_forms(opened.catalogue, pools) == opened.hall.forms
-    assert choose_form(opened.catalogue, pools)[0] is opened.hall.forms[0]
+    assert exact_forms(opened.catalogue, pools) == opened.schema.forms
+    assert choose_form(opened.catalogue, pools)[0] is opened.schema.forms[0]
     bounded = replace(pools, legacy_created_before=EPOCH)
     assert exact_forms(opened.catalogue, bounded) == tuple(
-        form for form in opened.hall.forms if form is not CensusForm.BY_TOTAL
+        form for form in opened.schema.forms if form is not CensusForm.BY_TOTAL
     )
 
 
-def assert_equal(census: Census, expected: Reckoning) -> None:
+def assert_equal(census: Census, expected: ExpectedCensus) -> None:
     assert census.counts == expected.counts
     assert census.pairs == len([user for user, _ in expected.states if expected.by_user[user][0]])
     assert census.appeared == expected.appeared

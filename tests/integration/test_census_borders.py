@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import count_affected_users, exact_forms, take_census
 from checks.pairs import explain, read_pair, take_user_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
-from tests.support.databases import EMPTY, cloned
+from tests.support.app_schema import AppSchema
 from tests.support.galleries import Gallery, Person, Piece, micros
-from tests.support.hall_list import AGED, APP, LOOSE, OWNED_AGED, PLAIN
-from tests.support.halls import Hall
-from tests.support.opening import OpenHall, open_hall
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import OpenSchema, open_schema
+from tests.support.schema_matrix import AGED, APP, LOOSE, OWNED_AGED, PLAIN
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OPEN_ENDED = PoolsSpec(audience=Audience.ALL)
@@ -31,19 +28,12 @@ Sides = tuple[tuple[int, int, int, int], ...]
 """The counts one microsecond before the border, on it, and one after."""
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
 async def counts_of(
-    opened: OpenHall, connection: AsyncConnection, gallery: Gallery
+    opened: OpenSchema, connection: AsyncConnection, gallery: Gallery
 ) -> tuple[int, int, int, int]:
     """The gallery's counts, once every form and every answer agrees on them."""
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    user, artwork = opened.hall.key(0), opened.hall.key(0)
+    user, artwork = opened.schema.key(0), opened.schema.key(0)
     asked = (connection, opened.catalogue, gallery.pools, cutoffs)
     one = await take_user_census(*asked, user)
     counts = (one.tracked, one.fresh, one.storage, one.legacy_untracked)
@@ -65,26 +55,26 @@ SIDES: tuple[tuple[datetime, PoolsSpec, Sides], ...] = (
 )
 
 
-@pytest.mark.parametrize("hall", [APP, PLAIN, LOOSE, OWNED_AGED], ids=lambda hall: hall.name)
+@pytest.mark.parametrize("schema", [APP, PLAIN, LOOSE, OWNED_AGED], ids=lambda schema: schema.name)
 async def test_an_age_that_is_reached_counts_and_a_moment_before_does_not(
-    url: str, hall: Hall
+    shared_url: str, schema: AppSchema
 ) -> None:
-    async with open_hall(url, hall) as opened:
+    async with open_schema(shared_url, schema) as opened:
         for border, pools, sides in SIDES:
             await assert_sides(opened, pools, (Person(0, None),), border, sides)
 
 
-@pytest.mark.parametrize("hall", [AGED, OWNED_AGED], ids=lambda hall: hall.name)
+@pytest.mark.parametrize("schema", [AGED, OWNED_AGED], ids=lambda schema: schema.name)
 async def test_an_artwork_made_in_the_very_moment_of_its_user_can_be_legacy(
-    url: str, hall: Hall
+    shared_url: str, schema: AppSchema
 ) -> None:
     people = (Person(0, micros(CAME)),)
-    async with open_hall(url, hall) as opened:
+    async with open_schema(shared_url, schema) as opened:
         await assert_sides(opened, OPEN_ENDED, people, CAME, (STORAGE, LEGACY, LEGACY))
 
 
 async def assert_sides(
-    opened: OpenHall,
+    opened: OpenSchema,
     pools: PoolsSpec,
     people: tuple[Person, ...],
     border: datetime,
@@ -93,18 +83,18 @@ async def assert_sides(
     for step, expected in zip((-1, 0, 1), sides, strict=True):
         pieces = (Piece(0, micros(border) + step, owner=0),)
         gallery = Gallery(NOW, pools, people=people, pieces=pieces)
-        async with opened.hanging(gallery) as connection:
+        async with opened.holding(gallery) as connection:
             assert await counts_of(opened, connection, gallery) == expected
 
 
-@pytest.mark.parametrize("hall", [APP, LOOSE, AGED, OWNED_AGED], ids=lambda hall: hall.name)
+@pytest.mark.parametrize("schema", [APP, LOOSE, AGED, OWNED_AGED], ids=lambda schema: schema.name)
 async def test_what_the_last_verified_heal_covered_has_appeared_and_the_rest_has_aged(
-    url: str, hall: Hall
+    shared_url: str, schema: AppSchema
 ) -> None:
     cutoffs = Cutoffs.at(NOW, OPEN_ENDED)
     pieces = tuple(Piece(step, micros(VERIFIED) + step - 1, owner=0) for step in range(3))
     gallery = Gallery(NOW, OPEN_ENDED, people=(Person(0),), pieces=pieces)
-    async with open_hall(url, hall) as opened, opened.hanging(gallery) as connection:
+    async with open_schema(shared_url, schema) as opened, opened.holding(gallery) as connection:
         for until, appeared in ((VERIFIED, 2), (None, 0), (NOW, 3)):
             census = await take_census(
                 connection, opened.catalogue, OPEN_ENDED, cutoffs, verified_until=until

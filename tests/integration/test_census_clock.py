@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,10 +11,8 @@ import pytest
 from checks.census import take_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
 from monitor.database import database_now
-from tests.support.databases import EMPTY, cloned
-from tests.support.odd_halls import BERLIN
-from tests.support.opening import connected, open_hall, run
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import connected, open_schema, run
+from tests.support.schema_matrix import BERLIN
 
 POOLS = PoolsSpec(audience=Audience.ALL)
 BORN = """
@@ -33,18 +30,11 @@ WALLS = {
 """What clocks in Berlin show, and when that is."""
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
 @pytest.mark.parametrize("session", ["UTC", "Europe/Berlin", "Pacific/Auckland"])
 async def test_a_column_without_time_zone_is_read_in_that_of_the_catalogue(
-    url: str, session: str
+    shared_url: str, session: str
 ) -> None:
-    async with open_hall(url, BERLIN) as opened:
+    async with open_schema(shared_url, BERLIN) as opened:
         connection = opened.connection
         for wall, instant in WALLS.items():
             reached = datetime.fromisoformat(instant) + POOLS.legacy_after
@@ -59,9 +49,9 @@ async def test_a_column_without_time_zone_is_read_in_that_of_the_catalogue(
 
 
 async def test_seven_days_are_168_hours_whatever_the_server_calls_its_time_zone(
-    url: str,
+    shared_url: str,
 ) -> None:
-    async with connected(url, "clock", "") as connection:
+    async with connected(shared_url, "clock", "") as connection:
         for zone in ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Auckland"):
             await run(connection, f"SET TIME ZONE '{zone}'")
             now = await database_now(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census, CensusForm, count_affected_users, take_census
 from checks.errors import StatementError
 from checks.spec import Cutoffs, PoolsSpec
-from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, Person, Piece, micros
-from tests.support.hall_list import APP, LOOSE
-from tests.support.opening import OpenHall, open_hall, run
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import OpenSchema, open_schema, run
+from tests.support.schema_matrix import APP, LOOSE
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OLD, YOUNG = (micros(NOW - timedelta(days=days)) for days in (30, 1))
@@ -26,26 +24,19 @@ TWO_PEOPLE = (Person(0), Person(1))
 OLD_AND_YOUNG = (Piece(0, OLD), Piece(1, YOUNG))
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
+@pytest.fixture
+async def loose(shared_url: str) -> AsyncIterator[OpenSchema]:
+    async with open_schema(shared_url, LOOSE) as made:
         yield made
 
 
 @pytest.fixture
-async def loose(url: str) -> AsyncIterator[OpenHall]:
-    async with open_hall(url, LOOSE) as made:
+async def app(shared_url: str) -> AsyncIterator[OpenSchema]:
+    async with open_schema(shared_url, APP) as made:
         yield made
 
 
-@pytest.fixture
-async def app(url: str) -> AsyncIterator[OpenHall]:
-    async with open_hall(url, APP) as made:
-        yield made
-
-
-async def counted(opened: OpenHall, connection: AsyncConnection, form: CensusForm) -> Census:
+async def counted(opened: OpenSchema, connection: AsyncConnection, form: CensusForm) -> Census:
     return await take_census(connection, opened.catalogue, POOLS, BORDERS, form=form)
 
 
@@ -60,10 +51,10 @@ async def counted(opened: OpenHall, connection: AsyncConnection, form: CensusFor
     ],
 )
 async def test_more_impressions_than_pairs_are_a_contradiction(
-    loose: OpenHall, views: list[tuple[int | None, int | None]], form: CensusForm
+    loose: OpenSchema, views: list[tuple[int | None, int | None]], form: CensusForm
 ) -> None:
     gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG, views=tuple(views))
-    async with loose.hanging(gallery) as connection:
+    async with loose.holding(gallery) as connection:
         with pytest.raises(StatementError, match=r"contradicts itself.*conservator doctor"):
             await counted(loose, connection, form)
         census = await counted(loose, connection, CensusForm.BY_ARTWORK_JOINED)
@@ -71,17 +62,17 @@ async def test_more_impressions_than_pairs_are_a_contradiction(
 
 
 async def test_totals_that_an_orphan_falsifies_differ_from_the_count_by_artwork(
-    loose: OpenHall,
+    loose: OpenSchema,
 ) -> None:
     views = ((0, 1), (1, 1), (0, NOBODY[0]))
     gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG, views=views)
-    async with loose.hanging(gallery) as connection:
+    async with loose.holding(gallery) as connection:
         with pytest.raises(StatementError, match="Two counts of one snapshot differ"):
             await counted(loose, connection, CensusForm.BY_TOTAL)
 
 
 async def test_affected_users_that_do_not_add_up_to_the_census_are_refused(
-    loose: OpenHall,
+    loose: OpenSchema,
 ) -> None:
     # A duplicate hides exactly the one pair that is missing, so the counts look plausible.
     gallery = Gallery(
@@ -90,17 +81,17 @@ async def test_affected_users_that_do_not_add_up_to_the_census_are_refused(
         pieces=(Piece(0, OLD), Piece(2, OLD)),
         views=((0, 0), (0, 0), (1, 2)),
     )
-    async with loose.hanging(gallery) as connection:
+    async with loose.holding(gallery) as connection:
         census = await counted(loose, connection, CensusForm.BY_ARTWORK)
         assert census.legacy_untracked == 1
         with pytest.raises(StatementError, match=r"Two counts of one snapshot differ: 1 .* 2 by"):
             await count_affected_users(connection, loose.catalogue, POOLS, BORDERS, census)
 
 
-async def test_a_catalogue_that_was_right_when_it_was_read_is_found_out(app: OpenHall) -> None:
+async def test_a_catalogue_that_was_right_when_it_was_read_is_found_out(app: OpenSchema) -> None:
     pieces = (Piece(0, OLD), Piece(1, YOUNG))
     gallery = Gallery(NOW, people=TWO_PEOPLE[:1], pieces=pieces, views=((0, 0), (0, 1)))
-    async with app.hanging(gallery) as connection:
+    async with app.holding(gallery) as connection:
         await take_census(connection, app.catalogue, POOLS, BORDERS)
         await run(
             connection,
@@ -112,17 +103,17 @@ async def test_a_catalogue_that_was_right_when_it_was_read_is_found_out(app: Ope
             await take_census(connection, app.catalogue, POOLS, BORDERS)
 
 
-async def test_nobody_is_affected_while_nothing_is_legacy(loose: OpenHall) -> None:
+async def test_nobody_is_affected_while_nothing_is_legacy(loose: OpenSchema) -> None:
     gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=OLD_AND_YOUNG[1:], views=((0, 1), (1, None)))
-    async with loose.hanging(gallery) as connection:
+    async with loose.holding(gallery) as connection:
         census = await take_census(connection, loose.catalogue, POOLS, BORDERS)
         affected = await count_affected_users(connection, loose.catalogue, POOLS, BORDERS, census)
     assert (census.audience, affected.affected, affected.clear) == (2, 0, 2)
     assert census.oldest_legacy_created is None
 
 
-async def test_an_empty_gallery_has_no_pairs_in_any_form(app: OpenHall) -> None:
-    async with app.hanging(Gallery(NOW)) as connection:
-        for form in app.hall.forms:
+async def test_an_empty_gallery_has_no_pairs_in_any_form(app: OpenSchema) -> None:
+    async with app.holding(Gallery(NOW)) as connection:
+        for form in app.schema.forms:
             census = await counted(app, connection, form)
             assert (census.pairs, census.legacy_share, census.users) == (0, 0.0, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,10 +10,8 @@ import pytest
 from checks.catalogue import read_catalogue
 from checks.census import CensusForm, choose_form
 from checks.spec import ArtworksSpec, CatalogueSpec, PoolsSpec, UsersSpec
-from tests.support.databases import EMPTY, cloned
-from tests.support.hall_list import APP
-from tests.support.opening import open_hall, run
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import open_schema, run
+from tests.support.schema_matrix import APP
 
 POOLS = PoolsSpec()
 PLAIN = CatalogueSpec()
@@ -25,13 +22,6 @@ IMPRESSIONS = "ALTER TABLE user_art_impressions"
 TO_USERS = f"{IMPRESSIONS} DROP CONSTRAINT user_art_impressions_user_id_fkey"
 TO_ARTWORKS = f"{IMPRESSIONS} DROP CONSTRAINT user_art_impressions_artwork_id_fkey"
 AGAIN = f"{IMPRESSIONS} ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID"
-
-
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they change is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
 
 
 @pytest.mark.parametrize(
@@ -85,9 +75,9 @@ def url(server: PostgresServer) -> Iterator[str]:
     ],
 )
 async def test_the_cheapest_form_that_the_tables_prove_exact_is_chosen(
-    url: str, change: str, spec: CatalogueSpec, form: CensusForm, why: str
+    shared_url: str, change: str, spec: CatalogueSpec, form: CensusForm, why: str
 ) -> None:
-    async with open_hall(url, APP) as opened, opened.connection.begin() as transaction:
+    async with open_schema(shared_url, APP) as opened, opened.connection.begin() as transaction:
         await run(opened.connection, change)
         catalogue = (await read_catalogue(opened.connection, spec)).require()
         chosen, reason = choose_form(catalogue, POOLS)
@@ -96,9 +86,11 @@ async def test_the_cheapest_form_that_the_tables_prove_exact_is_chosen(
     assert why in reason
 
 
-async def test_a_border_on_creation_may_leave_too_much_in_storage_for_totals(url: str) -> None:
+async def test_a_border_on_creation_may_leave_too_much_in_storage_for_totals(
+    shared_url: str,
+) -> None:
     pools = replace(POOLS, legacy_created_before=datetime(2026, 1, 1, tzinfo=UTC))
-    async with open_hall(url, APP) as opened:
+    async with open_schema(shared_url, APP) as opened:
         form, reason = choose_form(opened.catalogue, pools)
     assert form is CensusForm.BY_ARTWORK
     assert "legacy_created_before" in reason

@@ -10,7 +10,7 @@ from monitor.state.history import MOST_POINTS, CensusPoint, read_series
 from monitor.state.runs import read_backfilled
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
-from tests.support.plans import plans_of
+from tests.support.query_plans import plans_of
 
 DAY = timedelta(days=1)
 FILL = """

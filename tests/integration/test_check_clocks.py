@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -14,9 +14,7 @@ from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
-from tests.support.databases import EMPTY, cloned
-from tests.support.opening import connected, run
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import connected, run
 
 BERLIN = CatalogueSpec(timezone="Europe/Berlin")
 POOLS = PoolsSpec()
@@ -32,20 +30,13 @@ CREATE INDEX ON user_art_impressions (viewed_at);
 """
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
 @asynccontextmanager
 async def shown(
-    url: str, created: str, viewed: str | None = None, stored: str = "timestamp"
+    shared_url: str, created: str, viewed: str | None = None, stored: str = "timestamp"
 ) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
     """One artwork, by the clock on the wall, and its impression by one user, if it was viewed."""
     async with (
-        connected(url, f"views as {stored}", _TABLES.format(stored)) as connection,
+        connected(shared_url, f"views as {stored}", _TABLES.format(stored)) as connection,
         connection.begin() as transaction,
     ):
         seen = "" if viewed is None else f"VALUES ('u', 'a', '{viewed}'::{stored})"
@@ -60,10 +51,10 @@ async def shown(
 
 
 async def found(
-    url: str, created: str, viewed: str, now: datetime = LATER, stored: str = "timestamp"
+    shared_url: str, created: str, viewed: str, now: datetime = LATER, stored: str = "timestamp"
 ) -> dict[str, float]:
     """The kinds of impossible times, those that were not found left out."""
-    async with shown(url, created, viewed, stored) as (connection, catalogue):
+    async with shown(shared_url, created, viewed, stored) as (connection, catalogue):
         measured = await row_faults.measure_timestamps(
             connection, catalogue, POOLS, Cutoffs.at(now, POOLS)
         )
@@ -84,9 +75,9 @@ async def found(
     ],
 )
 async def test_a_view_is_before_its_artwork_only_by_every_reading_of_the_clock(
-    url: str, created: str, viewed: str, before: bool
+    shared_url: str, created: str, viewed: str, before: bool
 ) -> None:
-    kinds = await found(url, created, viewed)
+    kinds = await found(shared_url, created, viewed)
     assert kinds == ({"impressions_before_artwork": 1} if before else {})
 
 
@@ -99,30 +90,34 @@ async def test_a_view_is_before_its_artwork_only_by_every_reading_of_the_clock(
     ],
 )
 async def test_a_view_is_in_the_future_only_by_every_reading_of_the_clock(
-    url: str, viewed: str, ahead: bool
+    shared_url: str, viewed: str, ahead: bool
 ) -> None:
     now = datetime(2025, 10, 26, 0, 40, tzinfo=UTC)  # 02:40, for the first time
-    kinds = await found(url, "2025-10-01", viewed, now)
+    kinds = await found(shared_url, "2025-10-01", viewed, now)
     assert kinds == ({"impressions_in_future": 1} if ahead else {})
 
 
-async def test_an_hour_that_the_clock_left_out_is_read_as_postgresql_reads_it(url: str) -> None:
+async def test_an_hour_that_the_clock_left_out_is_read_as_postgresql_reads_it(
+    shared_url: str,
+) -> None:
     now = datetime(2025, 3, 30, 1, 10, tzinfo=UTC)  # 03:10; 02:30 never was, and means 03:30
-    assert await found(url, "2025-03-01", "2025-03-30 02:30", now) == {"impressions_in_future": 1}
+    assert await found(shared_url, "2025-03-01", "2025-03-30 02:30", now) == {
+        "impressions_in_future": 1
+    }
 
 
 @pytest.mark.parametrize(
     ("viewed", "before"), [("2025-06-10", False), ("2025-06-11", False), ("2025-06-09", True)]
 )
-async def test_a_date_lasts_until_its_day_ends(url: str, viewed: str, before: bool) -> None:
-    kinds = await found(url, "2025-06-10 14:00", viewed, stored="date")
+async def test_a_date_lasts_until_its_day_ends(shared_url: str, viewed: str, before: bool) -> None:
+    kinds = await found(shared_url, "2025-06-10 14:00", viewed, stored="date")
     assert kinds == ({"impressions_before_artwork": 1} if before else {})
 
 
-async def test_a_date_is_in_the_future_from_the_next_day_on(url: str) -> None:
+async def test_a_date_is_in_the_future_from_the_next_day_on(shared_url: str) -> None:
     now = datetime(2025, 6, 10, 21, 50, tzinfo=UTC)  # ten minutes to midnight
-    assert await found(url, "2025-06-01", "2025-06-10", now, stored="date") == {}
-    tomorrow = await found(url, "2025-06-01", "2025-06-11", now, stored="date")
+    assert await found(shared_url, "2025-06-01", "2025-06-10", now, stored="date") == {}
+    tomorrow = await found(shared_url, "2025-06-01", "2025-06-11", now, stored="date")
     assert tomorrow == {"impressions_in_future": 1}
 
 
@@ -135,10 +130,10 @@ async def test_a_date_is_in_the_future_from_the_next_day_on(url: str) -> None:
     ],
 )
 async def test_the_pool_begins_where_the_census_begins_it(
-    url: str, created: str, unseen: bool
+    shared_url: str, created: str, unseen: bool
 ) -> None:
     now = datetime(2025, 11, 2, 0, 50, tzinfo=UTC)
-    async with shown(url, created) as (connection, catalogue):
+    async with shown(shared_url, created) as (connection, catalogue):
         await run(connection, "INSERT INTO user_art_impressions VALUES ('u', 'gone', now())")
         measured = await supply.measure_pool(
             connection, catalogue, POOLS, Cutoffs.at(now, POOLS), minimum=1
@@ -146,9 +141,9 @@ async def test_the_pool_begins_where_the_census_begins_it(
     assert measured.value == (0 if unseen else 1)
 
 
-async def test_the_newest_artwork_is_as_old_as_its_clock_is_read(url: str) -> None:
+async def test_the_newest_artwork_is_as_old_as_its_clock_is_read(shared_url: str) -> None:
     now = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)  # 02:30, for the second time
-    async with shown(url, "2025-10-26 02:20") as (connection, catalogue):
+    async with shown(shared_url, "2025-10-26 02:20") as (connection, catalogue):
         measured = await supply.measure_supply(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
     assert measured.value == 600
     assert measured.evidence == (
@@ -162,10 +157,10 @@ async def test_the_newest_artwork_is_as_old_as_its_clock_is_read(url: str) -> No
     [("2025-06-01 13:59", 60), ("2025-06-01 14:04", 0), ("2025-06-01 14:06", math.inf)],
 )
 async def test_an_artwork_a_few_minutes_ahead_is_new_and_not_of_the_future(
-    url: str, created: str, age: float
+    shared_url: str, created: str, age: float
 ) -> None:
     now = datetime(2025, 6, 1, 12, tzinfo=UTC)  # 14:00
-    async with shown(url, created) as (connection, catalogue):
+    async with shown(shared_url, created) as (connection, catalogue):
         measured = await supply.measure_supply(connection, catalogue, POOLS, Cutoffs.at(now, POOLS))
     assert measured.value == age
     assert ("no artwork" in measured.message) == math.isinf(age)

@@ -1,27 +1,25 @@
-"""What the checks count equals a count in plain Python, in every hall, on generated galleries."""
+"""What the checks count equals a count in plain Python, in every schema, on generated galleries."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import row_faults, supply
 from checks.judgement import MAX_EVIDENCE
 from checks.spec import Cutoffs
-from tests.support.databases import EMPTY, cloned
+from tests.support.app_schema import INFINITY, MICROSECOND, AppSchema
 from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
-from tests.support.hall_list import HALLS
-from tests.support.halls import INFINITY, MICROSECOND, Hall
-from tests.support.opening import OpenHall, open_hall
-from tests.support.postgres import PostgresServer
-from tests.support.reckoning import Reckoning, reckon
+from tests.support.generated import examples
+from tests.support.open_schema import OpenSchema
+from tests.support.oracle import ExpectedCensus, expected_census
 from tests.support.views import readings, set_viewed
 
 Pair = tuple[int, int]
@@ -29,41 +27,21 @@ SKEW = timedelta(minutes=5) // MICROSECOND
 DAY = timedelta(days=1) // MICROSECOND
 HOUR = DAY // 24
 
-generated = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
-
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
-@pytest.fixture(params=HALLS, ids=lambda hall: hall.name)
-async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
-    hall: Hall = request.param
-    async with open_hall(url, hall) as made:
-        yield made
-
-
-@generated
+@examples(25)
 @given(data=st.data())
 async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    gallery = data.draw(galleries(opened.hall))
+    gallery = data.draw(galleries(opened.schema))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    async with opened.hanging(gallery) as connection:
+    async with opened.holding(gallery) as connection:
         asked = (connection, opened.catalogue, gallery.pools, cutoffs)
         doubled = await row_faults.measure_duplicates(*asked)
         orphaned = await row_faults.measure_orphans(*asked)
     times = Counter(view for view in gallery.views if None not in view)
     several = {pair: count for pair, count in times.items() if count > 1}
-    assert (doubled.skipped is not None) == opened.hall.strict
+    assert (doubled.skipped is not None) == opened.schema.strict
     if doubled.skipped is None:
         assert doubled.value == sum(several.values()) - len(several)
         assert doubled.numbers["pairs"] == len(several)
@@ -84,17 +62,17 @@ async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
         assert not any(lost)
 
 
-@generated
+@examples(25)
 @given(data=st.data())
 async def test_impossible_times_are_counted_as_in_plain_python(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    gallery = data.draw(galleries(opened.hall))
+    gallery = data.draw(galleries(opened.schema))
     pairs = {(u, a) for u, a in gallery.views if u is not None and a is not None}
     viewed = {pair: data.draw(moments_of(gallery, pair[1])) for pair in sorted(pairs)}
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    key = opened.hall.key
-    async with opened.hanging(gallery) as connection:
+    key = opened.schema.key
+    async with opened.holding(gallery) as connection:
         moved = {(key(user), key(piece)): moment for (user, piece), moment in viewed.items()}
         await set_viewed(connection, opened.catalogue, moved)
         found = await row_faults.measure_timestamps(
@@ -117,13 +95,13 @@ def moments_of(gallery: Gallery, piece: int) -> st.SearchStrategy[int]:
 
 
 def impossible_times(
-    gallery: Gallery, opened: OpenHall, viewed: Mapping[Pair, int]
+    gallery: Gallery, opened: OpenSchema, viewed: Mapping[Pair, int]
 ) -> dict[str, int]:
     """Each kind, counted row by row."""
-    hall, spec = opened.hall, opened.catalogue.spec
+    schema, spec = opened.schema, opened.catalogue.spec
     views_column = opened.catalogue.impressions.columns[spec.impressions.viewed_at]
     works_column = opened.catalogue.artworks.columns[spec.artworks.created_at]
-    shown = [p for p in gallery.pieces if not hall.pieces_filtered or p.note == SHOWN]
+    shown = [p for p in gallery.pieces if not schema.pieces_filtered or p.note == SHOWN]
     created = {
         p.id: readings(works_column, spec.timezone, p.created)
         for p in shown
@@ -137,7 +115,7 @@ def impossible_times(
         earliest, _, latest = readings(views_column, spec.timezone, viewed[user, piece])
         ahead += earliest > future
         before += earliest <= future and piece in created and latest < created[piece][0] - SKEW
-    if not hall.strict:
+    if not schema.strict:
         # Of those that name no user, the present stays; their artwork may be of the future.
         nameless = [a for u, a in gallery.views if u is None and a in created]
         before += sum(micros(gallery.now) < created[a][0] - SKEW for a in nameless)
@@ -149,19 +127,19 @@ def impossible_times(
     }
 
 
-@generated
+@examples(25)
 @given(data=st.data())
 async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    gallery = data.draw(galleries(opened.hall))
+    gallery = data.draw(galleries(opened.schema))
     minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    async with opened.hanging(gallery) as connection:
+    async with opened.holding(gallery) as connection:
         found = await supply.measure_pool(
             connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
         )
-    reckoning = reckon(gallery, opened.hall)
+    reckoning = expected_census(gallery, opened.schema)
     left = {
         user: fresh + storage
         for user, (counted, (_, fresh, storage, _)) in reckoning.by_user.items()
@@ -171,15 +149,15 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
     assert found.value == len(worst)
     assert found.numbers["users"] == len(left)
     assert found.numbers["exhausted"] == len(worst)
-    assert found.numbers.get("seen_share") == seen_share(gallery, opened.hall, reckoning)
+    assert found.numbers.get("seen_share") == seen_share(gallery, opened.schema, reckoning)
     counts = [left[row["user_id"]] for row in found.evidence]
     assert counts == [count for count, _ in worst]
     assert {row["user_id"] for row in found.evidence} == {user for _, user in worst}
 
 
-def seen_share(gallery: Gallery, hall: Hall, reckoning: Reckoning) -> float | None:
+def seen_share(gallery: Gallery, schema: AppSchema, reckoning: ExpectedCensus) -> float | None:
     """The pool is what would be fresh or in storage, had nobody seen anything."""
-    unseen = reckon(replace(gallery, views=()), hall).states
+    unseen = expected_census(replace(gallery, views=()), schema).states
     pool = [
         pair
         for pair, state in unseen.items()
@@ -189,18 +167,18 @@ def seen_share(gallery: Gallery, hall: Hall, reckoning: Reckoning) -> float | No
     return seen / len(pool) if pool else None
 
 
-@generated
+@examples(25)
 @given(data=st.data())
 async def test_the_supply_is_as_old_as_the_newest_artwork(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    hall = opened.hall
-    gallery = data.draw(galleries(hall))
+    schema = opened.schema
+    gallery = data.draw(galleries(schema))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-    async with opened.hanging(gallery) as connection:
+    async with opened.holding(gallery) as connection:
         found = await supply.measure_supply(connection, opened.catalogue, gallery.pools, cutoffs)
     now = micros(gallery.now)
-    ages = [now - moment for p in gallery.pieces if (moment := born(p, hall, now)) is not None]
+    ages = [now - moment for p in gallery.pieces if (moment := born(p, schema, now)) is not None]
     assert found.value is not None
     if not ages or min(ages) > INFINITY // 2:
         assert found.value == math.inf
@@ -210,9 +188,9 @@ async def test_the_supply_is_as_old_as_the_newest_artwork(
         assert len(found.evidence) == 1
 
 
-def born(piece: Piece, hall: Hall, now: int) -> int | None:
+def born(piece: Piece, schema: AppSchema, now: int) -> int | None:
     """When the artwork was made, unless it does not count or lies in the future."""
-    if hall.pieces_filtered and piece.note != SHOWN:
+    if schema.pieces_filtered and piece.note != SHOWN:
         return None
-    kept = hall.kept(piece.created)
+    kept = schema.kept(piece.created)
     return kept if kept is not None and kept <= now + SKEW else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.judgement import Outcome
@@ -15,6 +15,7 @@ from monitor.state import history
 from monitor.state.checks import read_history
 from monitor.status import CheckResult
 from tests.support.app import app_on
+from tests.support.generated import examples
 from tests.support.healing import make_runtime
 
 OUTCOMES = st.sampled_from(list(Outcome))
@@ -57,11 +58,7 @@ def changes(outcomes: list[Outcome]) -> list[tuple[str | None, str]]:
     return found
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(25)
 @given(parts=st.lists(st.lists(OUTCOMES, min_size=1, max_size=6), min_size=1, max_size=4))
 async def test_transitions_are_the_changes_and_the_newest_says_since_when(
     app_database_url: str, parts: list[list[Outcome]]

@@ -18,9 +18,9 @@ from checks.judgement import Measurement
 from checks.relations import Catalogue
 from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
 from tests.support.databases import APP, cloned
-from tests.support.opening import run
-from tests.support.plans import Node, plans_of
+from tests.support.open_schema import run
 from tests.support.postgres import PostgresServer
+from tests.support.query_plans import Node, plans_of
 
 USERS, ARTWORKS = 40, 5000
 POOLS = PoolsSpec()

@@ -14,13 +14,22 @@ from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.state import history
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import (
+    claimed,
+    heal,
+    heal_until,
+    make_runtime,
+    paced,
+    plan,
+    planted,
+    working,
+)
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_runtime, plan
 from tests.support.poison import POISONS, THREE, missing, quarantined
 from tests.support.servers import EMBEDDED
 from tests.support.undoing import MATCHING, previewed, undo
@@ -28,7 +37,6 @@ from tests.support.undoing import MATCHING, previewed, undo
 # What is tested are the forms, not the servers: one is enough.
 pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 
-PACED = {"healing": {"pace": {"max_batch": 40}}}
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"
 
 
@@ -39,7 +47,7 @@ async def agree(_: AsyncConnection) -> None:
 async def test_a_run_writes_the_legacy_pairs_and_nothing_else(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True, **PACED) as runtime,
+        make_runtime(app_database_url, citus=True, **paced(40)) as runtime,
     ):
         # Some users are planned whole, and with this pace others in parts.
         await app.plant(users=9, artworks=25)
@@ -49,7 +57,7 @@ async def test_a_run_writes_the_legacy_pairs_and_nothing_else(app_database_url: 
         assert ended.run.inserted == 9 * 25
         assert ended.census is not None
         assert ended.census.legacy_untracked == 0
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
         await assert_only_legacy_inserted(app)
 
@@ -57,11 +65,10 @@ async def test_a_run_writes_the_legacy_pairs_and_nothing_else(app_database_url: 
 async def test_a_run_whose_row_lags_behind_its_data_goes_on_from_the_data(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True, **PACED) as runtime,
+    async with planted(app_database_url, users=9, artworks=25, citus=True, **paced(40)) as (
+        app,
+        runtime,
     ):
-        await app.plant(users=9, artworks=25)
         await start_audit(app)
         run = (await heal_until(runtime, await plan(runtime), batches=3)).run
         written = int(await app.value(LEDGER))
@@ -70,7 +77,7 @@ async def test_a_run_whose_row_lags_behind_its_data_goes_on_from_the_data(
         await app.run(
             "UPDATE conservator.run SET position = 0, artwork_cursor = NULL, inserted = 0"
         )
-        ended = await runtime.executor(lambda _: None).work(await claimed(runtime, run.id))
+        ended = await working(runtime, await claimed(runtime, run.id))
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted == 9 * 25 - written
         assert await app.value(LEDGER) == 9 * 25
@@ -79,11 +86,10 @@ async def test_a_run_whose_row_lags_behind_its_data_goes_on_from_the_data(
 
 
 async def test_an_undo_takes_back_what_the_app_has_not_touched(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True, **PACED) as runtime,
+    async with planted(app_database_url, users=6, artworks=12, citus=True, **paced(40)) as (
+        app,
+        runtime,
     ):
-        await app.plant(users=6, artworks=12)
         run = (await heal(runtime)).run
         await app.run(
             "UPDATE user_art_impressions SET viewed_at = viewed_at + interval '1 second'"
@@ -101,11 +107,7 @@ async def test_an_undo_takes_back_what_the_app_has_not_touched(app_database_url:
 
 
 async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True) as runtime,
-    ):
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8, citus=True) as (app, runtime):
         await POISONS[0].build(app, THREE)
         ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 5 * 8 - 3)
@@ -123,11 +125,7 @@ async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> No
 
 
 async def test_what_is_gone_is_forgotten(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True) as runtime,
-    ):
-        await app.plant(users=6, artworks=10)
+    async with planted(app_database_url, users=6, artworks=10, citus=True) as (app, runtime):
         run = (await heal(runtime)).run
         assert await sweep_ledger(runtime, agree, step=7) == 0
         await app.run("DELETE FROM users WHERE id = 'u0002'")

@@ -13,10 +13,9 @@ from monitor.cli.explain import forced, statements
 from monitor.database import on_nodes, set_local
 from monitor.healing.verification import MOST_RECOUNTS, Recount, recount_until_two_agree
 from monitor.state import schema
-from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
-from tests.support.healing import heal, make_runtime
-from tests.support.opening import run
+from tests.support.healing import heal, make_runtime, planted
+from tests.support.open_schema import run
 from tests.support.postgres import PostgresServer
 
 
@@ -100,11 +99,7 @@ async def test_the_other_engines_statements_can_be_printed(app_database_url: str
 async def test_a_run_on_citus_is_over_when_two_counts_agree(
     app_database_url: str, counts: list[int], expected: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, citus=True) as runtime,
-    ):
-        await app.plant(users=1, artworks=1)
+    async with planted(app_database_url, users=1, artworks=1, citus=True) as (_, runtime):
         done = (await heal(runtime)).run
         given = [*counts]
 

@@ -20,6 +20,7 @@ from monitor.healing.statements import HealingStatements, Part
 from monitor.loop.tallies import _ARTWORK, _USER, _names
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
+from tests.support.app_schema import AppSchema
 from tests.support.citus_grammar import (
     APART,
     CLOCK,
@@ -33,10 +34,9 @@ from tests.support.citus_grammar import (
     faults,
 )
 from tests.support.databases import EMPTY, cloned
-from tests.support.hall_list import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
-from tests.support.halls import Hall
-from tests.support.opening import open_hall
+from tests.support.open_schema import open_schema
 from tests.support.postgres import PostgresServer
+from tests.support.schema_matrix import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
 from tests.support.servers import EMBEDDED
 
 LEDGER = "backfilled_impression"
@@ -124,13 +124,13 @@ def refused(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, set[str]]:
 @pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 @pytest.mark.parametrize("audience", Audience)
 @pytest.mark.parametrize(
-    "hall", [APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED], ids=lambda hall: hall.name
+    "schema", [APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED], ids=lambda schema: schema.name
 )
 async def test_nothing_that_goes_to_citus_has_a_shape_that_it_refuses(
-    url: str, hall: Hall, audience: Audience
+    url: str, schema: AppSchema, audience: Audience
 ) -> None:
-    async with open_hall(url, hall) as opened:
-        catalogue = (await read_catalogue(opened.connection, hall.spec)).require()
+    async with open_schema(url, schema) as opened:
+        catalogue = (await read_catalogue(opened.connection, schema.spec)).require()
     pools = replace(PoolsSpec(), audience=audience)
     assert refused(on_citus(catalogue), pools) == {}
     # The same eye sees what is wrong with the forms for PostgreSQL.

@@ -11,7 +11,7 @@ from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
 from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on
-from tests.support.checking import registry_of
+from tests.support.check_registry import registry_of
 from tests.support.healing import heal, make_runtime
 
 BY_TOTAL, BY_ARTWORK = CensusForm.BY_TOTAL, CensusForm.BY_ARTWORK

@@ -17,7 +17,7 @@ from monitor.config import Settings, parse_config
 from monitor.database import create_engine
 from monitor.runtime import CurrentRuntime
 from tests.support.app import conninfo
-from tests.support.checking import registry_of
+from tests.support.check_registry import registry_of
 from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.expectation_cases import CASES, TABLES, Case

@@ -106,18 +106,27 @@ async def test_a_gallery_too_young_for_the_outage_is_refused(app_engine: AsyncEn
         await small(app_engine, days=20)
 
 
+def watched_visitors(
+    url: str, *, artwork_share: float, drop_share: float = 0
+) -> tuple[Visitors, Counter[tuple[str, str]]]:
+    """Visitors at full speed, and how often each user was shown each artwork."""
+    shown: Counter[tuple[str, str]] = Counter()
+    visitors = Visitors(
+        url,
+        rate=2000,
+        rng=random.Random(7),
+        on_view=lambda user, artwork: shown.update([(user, artwork)]),
+        artwork_share=artwork_share,
+        drop_share=drop_share,
+    )
+    return visitors, shown
+
+
 async def test_visitors_never_see_an_artwork_twice(
     app_engine: AsyncEngine, app_database_url: str
 ) -> None:
     await small(app_engine)
-    shown: Counter[tuple[str, str]] = Counter()
-    visitors = Visitors(
-        app_database_url,
-        rate=2000,
-        artwork_share=0.1,
-        rng=random.Random(7),
-        on_view=lambda user, artwork: shown.update([(user, artwork)]),
-    )
+    visitors, shown = watched_visitors(app_database_url, artwork_share=0.1)
     async with app_engine.connect() as connection:
         before = await number(connection, "SELECT count(*) FROM user_art_impressions")
         visitors.start()
@@ -137,14 +146,7 @@ async def test_dropped_views_are_not_recorded_and_come_round_again(
     app_engine: AsyncEngine, app_database_url: str
 ) -> None:
     await small(app_engine)
-    shown: Counter[tuple[str, str]] = Counter()
-    visitors = Visitors(
-        app_database_url,
-        rate=2000,
-        artwork_share=0,
-        drop_share=1,
-        on_view=lambda user, artwork: shown.update([(user, artwork)]),
-    )
+    visitors, shown = watched_visitors(app_database_url, artwork_share=0, drop_share=1)
     async with app_engine.connect() as connection:
         before = await number(connection, "SELECT count(*) FROM user_art_impressions")
         visitors.start()

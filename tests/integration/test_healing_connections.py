@@ -15,18 +15,31 @@ from sqlalchemy import make_url
 from checks.errors import DatabaseUnavailableError
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.healing import (
+    IMPRESSIONS,
+    RECORD,
+    Gate,
+    claimed,
+    heal,
+    make_runtime,
+    paced,
+    plan,
+    planted,
+    working,
+)
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, claimed, heal, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-PACED = {"healing": {"pace": {"max_batch": 10}}, "database": {"lock_timeout": "30s"}}
 SOCKET = ".s.PGSQL.5432"
+
+PACED = paced(10, "30s")
 
 
 class Cut(Enum):
@@ -108,9 +121,7 @@ async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
         # Each user takes two batches; those that were committed are not written again.
         assert ended.run.batches == 12
         assert await app.value("SELECT count(*) FROM user_art_impressions") == before + 90
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 @pytest.mark.parametrize("place", [IMPRESSIONS, RECORD])
@@ -118,16 +129,14 @@ async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
     app_database_url: str, place: str
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime),
         app_on(app_database_url) as keeper,
-        make_runtime(app_database_url, **PACED) as runtime,
     ):
-        await app.plant(users=10, artworks=10)
         await start_audit(app)
         run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(after_batches=2, place=place)
-        working = asyncio.create_task(runtime.executor(lambda _: None).work(run))
+        task = working(runtime, run)
         killed: set[int] = set()
         while len(killed) < 3:
             await wait_until(gate.somebody_waits)
@@ -135,42 +144,36 @@ async def test_a_session_that_is_terminated_inside_its_batches_is_replaced(
                 await app.run("SELECT pg_terminate_backend(%(pid)s, 5000)", pid=pid)
                 killed.add(pid)
         await gate.open()
-        ended = await working
+        ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         assert ended.run.batches == 10
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_sessions_terminated_at_random_among_writers_lose_and_repeat_nothing(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=25, artworks=30)
+    async with planted(app_database_url, users=25, artworks=30, **PACED) as (app, runtime):
         await start_audit(app)
         async with Writers(app_database_url, crowd=2):
             run = await plan(runtime)
-            working = asyncio.create_task(runtime.executor(lambda _: None).work(run))
+            task = working(runtime, run)
             for batches in (3, 15, 30):
 
                 async def has_come_so_far(batches: int = batches) -> bool:
                     found = await app.value("SELECT max(batches) FROM conservator.run")
-                    return working.done() or found >= batches
+                    return task.done() or found >= batches
 
-                await wait_until(has_come_so_far, 30)
+                await wait_until(has_come_so_far)
                 await app.run(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE application_name = 'conservator' AND datname = current_database()"
                 )
-            ended = await working
+            ended = await task
         assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
         assert ended.run.batches > 30
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken_up(
@@ -186,7 +189,7 @@ async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken
                 await heal(runtime)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [("running", 20)]
         async with make_runtime(app_database_url) as runtime:
-            ended = await runtime.executor(lambda _: None).work(await claimed(runtime, 1))
+            ended = await working(runtime, await claimed(runtime, 1))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 20)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

@@ -8,14 +8,14 @@ from checks.census import take_census
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
 from monitor.state.runs import RunState
-from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.app import App
+from tests.support.healing import heal, paced, planted
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import heal, make_runtime
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -40,17 +40,12 @@ SELECT
     count(*)
 FROM pair
 """
-PACED = {"healing": {"pace": {"max_batch": 40}}}
 
 
 async def test_the_census_adds_up_in_one_snapshot_while_the_app_writes(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url) as runtime,
-    ):
-        await app.plant(users=12, artworks=20)
+    async with planted(app_database_url, users=12, artworks=20) as (_, runtime):
         seen = set()
         async with Writers(app_database_url) as writers:
             for n in range(20):
@@ -73,13 +68,9 @@ async def test_the_census_adds_up_in_one_snapshot_while_the_app_writes(
 async def test_without_writers_a_run_adds_the_legacy_pairs_and_changes_nothing_else(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=9, artworks=25)
-        planted = await app.value("SELECT timezone('UTC', clock_timestamp())")
-        old = f"(SELECT * FROM user_art_impressions WHERE viewed_at <= '{planted}')"
+    async with planted(app_database_url, users=9, artworks=25, **paced(40)) as (app, runtime):
+        begun = await app.value("SELECT timezone('UTC', clock_timestamp())")
+        old = f"(SELECT * FROM user_art_impressions WHERE viewed_at <= '{begun}')"
         tables = ("users", "art_sessions", old)
         before = await app.fingerprint(*tables)
         expected = await legacy_pairs(app)
@@ -90,13 +81,13 @@ async def test_without_writers_a_run_adds_the_legacy_pairs_and_changes_nothing_e
         assert (
             await app.rows(
                 "SELECT user_id, artwork_id FROM user_art_impressions"
-                f" WHERE viewed_at > '{planted}' ORDER BY 1, 2"
+                f" WHERE viewed_at > '{begun}' ORDER BY 1, 2"
             )
             == expected
         )
         assert ended.census is not None
         assert ended.census.legacy_untracked == 0
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -113,11 +104,7 @@ async def legacy_pairs(app: App) -> list[tuple[str, str]]:
 async def test_among_writers_a_run_only_ever_inserts_pairs_that_are_legacy(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=30, artworks=60)
+    async with planted(app_database_url, users=30, artworks=60, **paced(40)) as (app, runtime):
         await start_audit(app)
         async with Writers(app_database_url) as writers:
             await wait_until(lambda: writers.have_written(20))
@@ -127,4 +114,4 @@ async def test_among_writers_a_run_only_ever_inserts_pairs_that_are_legacy(
         assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
         assert ended.run.inserted > 500
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

@@ -13,8 +13,8 @@ from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import make_runtime, plan, working
+from tests.support.healing import plan, planted, working
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.poison import quarantined
 from tests.support.waiting import wait_until
 
@@ -32,11 +32,9 @@ _THROW_OUT = (
 async def ten_pairs(url: str, **database: str) -> AsyncIterator[tuple[App, App, Runtime]]:
     """One user without ten artworks; the app has a second connection."""
     async with (
-        app_on(url) as app,
+        planted(url, users=1, artworks=10, database=database) as (app, runtime),
         app_on(url) as visitor,
-        make_runtime(url, database=database) as runtime,
     ):
-        await app.plant(users=1, artworks=10)
         yield app, visitor, runtime
 
 
@@ -52,7 +50,7 @@ async def waits_for_the_app(app: App) -> bool:
 async def assert_healed(app: App, ended: RunResult, rows: int) -> None:
     assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, rows)
     assert await quarantined(app) == {}
-    await assert_books_agree(app)
+    await assert_records_agree(app)
     await assert_ledger_is_there(app)
 
 
@@ -65,7 +63,7 @@ async def test_a_deadlock_with_the_app(app_database_url: str) -> None:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
                 task = working(runtime, await plan(runtime))
-                await wait_until(lambda: waits_for_the_app(app), 30)
+                await wait_until(lambda: waits_for_the_app(app))
                 # We wait for the app's tenth, and it for our first: ours is the shorter patience.
                 await visitor.run(_VIEW + " ON CONFLICT DO NOTHING", artwork="old0001")
             ended = await task
@@ -81,7 +79,7 @@ async def test_a_serialization_failure(app_database_url: str) -> None:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
                 task = working(runtime, await plan(runtime))
-                await wait_until(lambda: waits_for_the_app(app), 30)
+                await wait_until(lambda: waits_for_the_app(app))
             ended = await task
         assert [e["sqlstate"] for e in events if e["event"] == "batch_retried"] == ["40001"]
         await assert_healed(app, ended, 9)
@@ -94,7 +92,7 @@ async def test_a_statement_timeout(app_database_url: str) -> None:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
                 task = working(runtime, await plan(runtime))
-                await wait_until(lambda: any(e["event"] == "batch_retried" for e in events), 30)
+                await wait_until(lambda: any(e["event"] == "batch_retried" for e in events))
             ended = await task
         assert {e["sqlstate"] for e in events if e["event"] == "batch_retried"} == {"57014"}
         await assert_healed(app, ended, 9)

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
+from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +47,7 @@ async def finish(config: Path, app: App, *options: str) -> str:
     """Start again once the dead process's lease has run out, and wait for the end."""
     await wait_until(lambda: lease_has_run_out(app))
     with healing(config, *options) as process:
-        await wait_until(lambda: process.poll() is not None, 30)
+        await wait_until(lambda: process.poll() is not None)
         assert process.stdout is not None
         output = process.stdout.read().decode()
         assert process.returncode == 0, output
@@ -82,7 +81,7 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
             else:
                 await gate.build(after_batches=point, place=place)
             with healing(config) as process:
-                await wait_until(gate.somebody_waits, 30)
+                await wait_until(gate.somebody_waits)
                 process.kill()
                 process.wait()
             await gate.open()
@@ -91,16 +90,14 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
             assert await app.rows(
                 "SELECT state, batches, artwork_cursor IS NOT NULL FROM conservator.run"
             ) == [("running", point, point % 2 == 1)]
-            await assert_books_agree(app)
+            await assert_records_agree(app)
         output = await finish(config, app)
         assert "was left unfinished" in output
         assert await app.rows("SELECT state, token, inserted FROM conservator.run") == [
             ("succeeded", len(points) + 1, 120)
         ]
         assert await app.value("SELECT count(*) FROM user_art_impressions") == before + 120
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def no_session_left(app: App) -> bool:
@@ -130,19 +127,17 @@ async def test_a_run_killed_at_any_moment_goes_on_and_repeats_nothing(
                 )
 
             with healing(config) as process:
-                await wait_until(has_come_so_far, 30)
+                await wait_until(has_come_so_far)
                 process.kill()
                 process.wait()
             await wait_until(lambda: no_session_left(app))
-            await assert_books_agree(app)
+            await assert_records_agree(app)
             await wait_until(lambda: lease_has_run_out(app))
         await finish(config, app)
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [
             ("succeeded", 1000)
         ]
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def lease_has_run_out(app: App) -> bool:

@@ -8,14 +8,22 @@ import pytest
 
 from monitor.healing.strategy import PASSES
 from monitor.state.runs import RunState
-from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
+from tests.support.app import App
+from tests.support.healing import (
+    claimed,
+    heal,
+    heal_until,
+    paced,
+    plan,
+    planted,
+    working,
+)
+from tests.support.ledger_audit import (
     assert_ledger_is_there,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
 
 _BACKDATED = """
 INSERT INTO art_sessions (id, session_id, image_url, created_at)
@@ -29,10 +37,6 @@ WHERE id LIKE 'old%%' ORDER BY id LIMIT %(n)s
 """
 
 
-def paced(max_batch: int) -> dict[str, object]:
-    return {"healing": {"pace": {"max_batch": max_batch}}}
-
-
 async def verified_until(app: App) -> object:
     return await app.value("SELECT verified_until FROM conservator.control")
 
@@ -44,8 +48,7 @@ async def largest_batch(app: App) -> int:
 async def test_a_capped_run_stops_at_its_cap_and_the_verified_cutoff_waits_for_a_whole_one(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=4, artworks=10)
+    async with planted(app_database_url, users=4, artworks=10) as (app, runtime):
         first = await heal(runtime, max_rows=25)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 25)
         assert first.census is not None
@@ -54,87 +57,73 @@ async def test_a_capped_run_stops_at_its_cap_and_the_verified_cutoff_waits_for_a
         second = await heal(runtime, max_rows=15)
         assert (second.run.state, second.run.inserted) == (RunState.SUCCEEDED, 15)
         assert await verified_until(app) == second.run.legacy_until
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 @pytest.mark.parametrize("max_batch", [7, 1000])
 async def test_no_cap_is_passed_when_the_app_itself_writes_planned_pairs(
     app_database_url: str, max_batch: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(max_batch)) as runtime,
+    async with planted(app_database_url, users=3, artworks=10, **paced(max_batch)) as (
+        app,
+        runtime,
     ):
-        await app.plant(users=3, artworks=10)
         run = await plan(runtime, max_rows=14)  # the second user is planned in part
         await app.run(_SEE, user="u0001", n=3)
-        ended = await runtime.executor(lambda _: None).work(run)
+        ended = await working(runtime, run)
         assert ended.run.state is RunState.SUCCEEDED
         assert ended.run.inserted <= 14
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 @pytest.mark.parametrize("max_batch", [7, 1000])
 async def test_no_cap_and_no_batch_is_passed_when_old_artworks_are_imported_after_the_plan(
     app_database_url: str, max_batch: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(max_batch)) as runtime,
-    ):
-        await app.plant(users=4, artworks=5)
+    async with planted(app_database_url, users=4, artworks=5, **paced(max_batch)) as (app, runtime):
         run = await plan(runtime, max_rows=18)
         await app.run(_BACKDATED, n=400)
-        ended = await runtime.executor(lambda _: None).work(run)
+        ended = await working(runtime, run)
         assert ended.run.inserted == 18
         assert await largest_batch(app) <= max_batch
         assert await verified_until(app) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_what_becomes_legacy_behind_a_run_is_left_to_the_next_one(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         run = await plan(runtime)
         await app.run(_BACKDATED, n=50)
-        ended = await runtime.executor(lambda _: None).work(run)
+        ended = await working(runtime, run)
         assert ended.run.inserted == 15
         assert ended.run.state is RunState.PARTIAL
         assert await verified_until(app) is None
         assert (await heal(runtime)).run.inserted == 150
         assert await verified_until(app) is not None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_one_user_with_many_artworks_is_split_and_goes_on_where_it_was_put_down(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(7)) as runtime,
-    ):
-        await app.plant(users=2, artworks=100)
+    async with planted(app_database_url, users=2, artworks=100, **paced(7)) as (app, runtime):
         held = await heal_until(runtime, await plan(runtime), batches=5)
         assert (held.run.state, held.run.inserted) == (RunState.HELD, 35)
         assert held.run.artwork_cursor == "old0035"
-        ended = await runtime.executor(lambda _: None).work(await claimed(runtime, held.run.id))
+        ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
         assert await largest_batch(app) == 7
         assert ended.run.batches <= 2 * (100 // 7 + 1) + 1
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
 async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and_an_end(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(5)) as runtime,
-    ):
-        await app.plant(users=6, artworks=5)
+    async with planted(app_database_url, users=6, artworks=5, **paced(5)) as (app, runtime):
         run = await plan(runtime)
         for number in (1, 2, 4, 5):
             await app.run(_SEE, user=f"u000{number}", n=5)
@@ -142,18 +131,14 @@ async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 10)
         assert ended.run.batches == 6
         assert await verified_until(app) == run.legacy_until
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_are_left_alone(
     app_database_url: str,
 ) -> None:
     catalog = {"users": {"where": "is_active"}, "artworks": {"where": "pool_status = 'active'"}}
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, catalog=catalog) as runtime,
-    ):
-        await app.plant(users=4, artworks=5)
+    async with planted(app_database_url, users=4, artworks=5, catalog=catalog) as (app, runtime):
         run = await plan(runtime)
         await app.run(
             "DELETE FROM user_art_impressions WHERE user_id = 'u0001';"  # leaves the audience
@@ -166,24 +151,20 @@ async def test_users_and_artworks_that_no_longer_count_when_their_batch_comes_ar
         assert await app.rows(
             "SELECT DISTINCT user_id FROM conservator.backfilled_impression ORDER BY 1"
         ) == [("u0003",), ("u0004",)]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
 async def test_an_impression_that_vanishes_during_its_run_is_written_again(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(5)) as runtime,
-    ):
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5, **paced(5)) as (app, runtime):
         held = await heal_until(runtime, await plan(runtime), batches=1)
         await app.run(_SEE, user="u0003", n=5)
         await app.run(
             "DELETE FROM user_art_impressions WHERE user_id = 'u0001' AND artwork_id = 'old0003'"
         )
-        ended = await runtime.executor(lambda _: None).work(await claimed(runtime, held.run.id))
+        ended = await working(runtime, await claimed(runtime, held.run.id))
         assert (ended.run.state, ended.run.outcome) == (
             RunState.SUCCEEDED,
             "Nothing of the plan is left.",
@@ -194,8 +175,7 @@ async def test_an_impression_that_vanishes_during_its_run_is_written_again(
 
 
 async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await app.run(
             "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN CASE WHEN NEW.artwork_id <> 'old0002' THEN NEW END; END $$;"
@@ -206,17 +186,13 @@ async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, 12)
         assert (ended.run.remaining, ended.run.pass_) == (3, PASSES)
         assert await verified_until(app) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_artworks_that_cross_the_border_while_a_run_lasts_are_left_for_the_next(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(20)) as runtime,
-    ):
-        await app.plant(users=20, artworks=20)
+    async with planted(app_database_url, users=20, artworks=20, **paced(20)) as (app, runtime):
         # One more becomes seven days old every few milliseconds, for longer than the run lasts.
         await app.run(
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"

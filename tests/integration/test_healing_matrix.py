@@ -19,13 +19,12 @@ from checks.spec import CatalogueSpec, Cutoffs
 from monitor.database import database_now, snapshot
 from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState
-from tests.support.anti_join import anti_join
 from tests.support.app import App, app_on
+from tests.support.app_schema import AppSchema
 from tests.support.galleries import HIDDEN, SHOWN, Gallery, micros
-from tests.support.halls import Hall
-from tests.support.healing import make_runtime, plan
-from tests.support.healing_halls import HEALED, REFUSED, WARNED, WARNINGS, Refused
-from tests.support.reckoning import Reckoning
+from tests.support.healing import make_runtime, plan, working
+from tests.support.healing_schemas import HEALED, REFUSED, WARNED, WARNINGS, Refused
+from tests.support.oracle import ExpectedCensus, anti_join
 from tests.support.undoing import undo
 
 GIVEN = {
@@ -45,19 +44,19 @@ class Healed:
     run: Run
     pools: dict[str, str]
     gallery: Gallery
-    before: Reckoning
+    before: ExpectedCensus
     impressions: dict[str, str]
 
 
-@pytest.mark.parametrize("hall", HEALED, ids=lambda hall: hall.name)
+@pytest.mark.parametrize("schema", HEALED, ids=lambda schema: schema.name)
 async def test_what_is_counted_is_what_is_healed_and_what_is_taken_back(
-    database_url: str, hall: Hall
+    database_url: str, schema: AppSchema
 ) -> None:
-    catalog = configured(hall.spec)
+    catalog = configured(schema.spec)
     async with app_on(database_url) as app:
         now = await app.value("SELECT now()")
-        await app.run(hall.tables)
-        await hang(app, hall, now)
+        await app.run(schema.tables)
+        await fill(app, schema, now)
         done: list[Healed] = []
         for pools in (
             {},
@@ -66,46 +65,49 @@ async def test_what_is_counted_is_what_is_healed_and_what_is_taken_back(
         ):
             async with make_runtime(database_url, catalog=catalog, pools=pools) as runtime:
                 codes = {finding.code for finding in runtime.examination.findings}
-                assert codes & WARNINGS == WARNED.get(hall.name, frozenset())
-                done.append(await heal_and_compare(app, runtime, hall, pools))
+                assert codes & WARNINGS == WARNED.get(schema.name, frozenset())
+                done.append(await heal_and_compare(app, runtime, schema, pools))
                 rows = sum(healed.run.inserted for healed in done)
                 await assert_ledger_joins(app, runtime, rows)
         assert rows > 3
         for healed in reversed(done):
             async with make_runtime(database_url, catalog=catalog, pools=healed.pools) as runtime:
-                await undo_and_compare(app, runtime, hall, healed)
+                await undo_and_compare(app, runtime, schema, healed)
         assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 0
 
 
-async def hang(app: App, hall: Hall, now: datetime) -> None:
+async def fill(app: App, schema: AppSchema, now: datetime) -> None:
     """Six users and ten artworks of all ages; the sixth user has no impression."""
 
     def text(days: float | None) -> str | None:
-        return None if days is None else hall.text(micros(now - days * DAY))
+        return None if days is None else schema.text(micros(now - days * DAY))
 
     people = [
         (
-            hall.key(n),
-            text(days if hall.aged or days is not None else 1),
+            schema.key(n),
+            text(days if schema.aged or days is not None else 1),
             HIDDEN if n == 5 else SHOWN,
         )
         for n, days in enumerate(JOINED, start=1)
     ]
     pieces = [
-        (hall.key(n), text(days), hall.key((1, 6, 2)[n % 3]), SHOWN)
+        (schema.key(n), text(days), schema.key((1, 6, 2)[n % 3]), SHOWN)
         for n, days in enumerate(CREATED, start=1)
     ]
-    pieces.append((hall.key(10), text(30), hall.key(1), HIDDEN))
-    views = [(hall.key(n), hall.key(9), text(2)) for n in range(1, 6)]
-    views += [(hall.key(1), hall.key(n), text(2)) for n in (1, 5, 7)]
-    if hall.strangers:  # a user and an artwork that are there no more
-        views += [(hall.key(77), hall.key(1), text(2)), (hall.key(2), hall.key(88), text(2))]
+    pieces.append((schema.key(10), text(30), schema.key(1), HIDDEN))
+    views = [(schema.key(n), schema.key(9), text(2)) for n in range(1, 6)]
+    views += [(schema.key(1), schema.key(n), text(2)) for n in (1, 5, 7)]
+    if schema.strangers:  # a user and an artwork that are there no more
+        views += [
+            (schema.key(77), schema.key(1), text(2)),
+            (schema.key(2), schema.key(88), text(2)),
+        ]
     given: dict[str, list[tuple[str | None, ...]]] = {
         "people": [*people],
         "pieces": [*pieces],
         "views": [*views],
     }
-    fill = {"people": hall.fill_people, "pieces": hall.fill_pieces, "views": hall.fill_views}
+    fill = {"people": schema.fill_people, "pieces": schema.fill_pieces, "views": schema.fill_views}
     for kind, rows in given.items():
         names = [column.split()[0] for column in GIVEN[kind].split(", ")]
         values = json.dumps([dict(zip(names, row, strict=True)) for row in rows])
@@ -128,7 +130,7 @@ def configured(spec: CatalogueSpec) -> dict[str, Any]:
 
 
 async def heal_and_compare(
-    app: App, runtime: Runtime, hall: Hall, configured_pools: dict[str, str]
+    app: App, runtime: Runtime, schema: AppSchema, configured_pools: dict[str, str]
 ) -> Healed:
     """Heal. Every pair is compared before and after, at the plan's moment."""
     pools = runtime.settings.pools_spec()
@@ -136,11 +138,11 @@ async def heal_and_compare(
     run = await plan(runtime)
     gallery = Gallery(now=run.legacy_until + pools.legacy_after, pools=pools)
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
-        before = await compared(connection, runtime, gallery, hall)
-    ended = await runtime.executor(lambda _: None).work(run)
+        before = await compared(connection, runtime, gallery, schema)
+    ended = await working(runtime, run)
     assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
-        after = await compared(connection, runtime, gallery, hall)
+        after = await compared(connection, runtime, gallery, schema)
     legacy = {
         pair
         for pair, state in before.states.items()
@@ -159,27 +161,27 @@ def impressions_table(runtime: Runtime) -> str:
     return sql.Identifier(relation.schema, relation.name).as_string(None)
 
 
-async def undo_and_compare(app: App, runtime: Runtime, hall: Hall, healed: Healed) -> None:
+async def undo_and_compare(app: App, runtime: Runtime, schema: AppSchema, healed: Healed) -> None:
     """Take the run back. Every impression and every pair is as it was before it."""
     ended = await undo(runtime, healed.run.id)
     assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
     assert ended.run.inserted == healed.run.inserted
     assert await app.fingerprint(*healed.impressions) == healed.impressions
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
-        after = await compared(connection, runtime, healed.gallery, hall)
+        after = await compared(connection, runtime, healed.gallery, schema)
     assert after == healed.before
     assert ended.census is not None
     assert ended.census.legacy_untracked >= healed.run.inserted
 
 
 async def compared(
-    connection: AsyncConnection, runtime: Runtime, gallery: Gallery, hall: Hall
-) -> Reckoning:
+    connection: AsyncConnection, runtime: Runtime, gallery: Gallery, schema: AppSchema
+) -> ExpectedCensus:
     """The plain anti-join, which the census equals."""
     census = await take_census(
         connection, runtime.catalogue, gallery.pools, Cutoffs.at(gallery.now, gallery.pools)
     )
-    expected = await anti_join(connection, gallery, hall)
+    expected = await anti_join(connection, gallery, schema)
     assert census.counts == expected.counts
     assert gallery.now <= await database_now(connection)
     return expected

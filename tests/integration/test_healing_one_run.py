@@ -13,17 +13,26 @@ from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from monitor.state.transitions import claim
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
+from tests.support.healing import (
+    Gate,
+    claimed,
+    heal_until,
+    make_runtime,
+    paced,
+    plan,
+    planted,
+    working,
+)
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
     assert_only_legacy_inserted,
+    assert_records_agree,
     start_audit,
 )
-from tests.support.healing import Gate, claimed, heal_until, make_runtime, plan
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-PACED = {"healing": {"pace": {"max_batch": 10}}, "database": {"lock_timeout": "30s"}}
+PACED = paced(10, "30s")
 
 
 async def plan_user(runtime: Runtime, user: str) -> Run:
@@ -89,18 +98,16 @@ async def test_who_has_lost_the_lease_is_told_before_it_writes(app_database_url:
         assert second.token == first.token + 1 == held.run.token + 2
         gate = Gate(keeper)
         await gate.build()
-        working = asyncio.create_task(quick.executor(lambda _: None).work(second))
+        task = working(quick, second)
         await wait_until(gate.somebody_waits)
-        losing = asyncio.create_task(slow.executor(lambda _: None).work(first))
+        losing = working(slow, first)
         await gate.open()
         with pytest.raises(LeaseLostError):
             await losing
-        ended = await working
+        ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 100)
         assert ended.run.holder == quick.holder
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_a_lease_lost_between_two_batches_ends_the_work_of_the_first_process(
@@ -128,20 +135,16 @@ async def test_a_lease_lost_between_two_batches_ends_the_work_of_the_first_proce
         outcome = await asyncio.gather(one.executor(count).work(run), return_exceptions=True)
         taken = await stealing
         assert isinstance(outcome[0], LeaseLostError)
-        ended = await other.executor(lambda _: None).work(taken)
+        ended = await working(other, taken)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_backfills_of_single_users_beside_a_run_double_nothing(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=25, artworks=30)
+    async with planted(app_database_url, users=25, artworks=30, **PACED) as (app, runtime):
         await start_audit(app)
         async with Writers(app_database_url, crowd=1, deletes=False):
             healing = runtime.executor(lambda _: None).work(await plan(runtime))
@@ -154,4 +157,4 @@ async def test_backfills_of_single_users_beside_a_run_double_nothing(
         assert {end.run.state for end in ended} == {RunState.SUCCEEDED}
         assert ended[-1].run.inserted > 0  # the untracked user, whom no other run heals
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

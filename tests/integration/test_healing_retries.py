@@ -12,29 +12,25 @@ from structlog.testing import capture_logs
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
-    start_audit,
-)
 from tests.support.healing import (
     at_the_gate,
     claimed,
     heal,
     heal_until,
-    make_runtime,
+    paced,
     plan,
+    planted,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_ledger_is_there,
+    assert_only_legacy_inserted,
+    assert_records_agree,
+    start_audit,
 )
 from tests.support.waiting import wait_until
 
-
-def paced(lock_timeout: str) -> dict[str, object]:
-    return {
-        "healing": {"pace": {"max_batch": 10}},
-        "database": {"lock_timeout": lock_timeout},
-    }
+PACED = paced(10, "30s")
 
 
 class Retries:
@@ -71,11 +67,9 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=6, artworks=10, **paced(10, "40ms")) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("40ms")) as runtime,
     ):
-        await app.plant(users=6, artworks=10)
         run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
             task = working(runtime, run)
@@ -84,7 +78,7 @@ async def test_a_row_that_the_app_keeps_locked_costs_a_retry_and_nothing_else(
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 59)
         assert set(retries.states) == {"55P03"}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -92,11 +86,9 @@ async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_w
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=3, artworks=10, **PACED) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
     ):
-        await app.plant(users=3, artworks=10)
         await start_audit(app)
         run = await plan(runtime)
         async with uncommitted_view(visitor, "u0002", "old0005"):
@@ -106,7 +98,7 @@ async def test_a_view_that_commits_while_a_batch_waits_for_it_stays_as_the_app_w
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 29)
         assert retries.states == []
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def waits_for_a_row(app: App) -> bool:
@@ -121,11 +113,9 @@ async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=3, artworks=10, **paced(10, "50ms")) as (_, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
-        await app.plant(users=3, artworks=10)
         run = await plan(runtime)
         executor = runtime.executor(lambda _: None)
         async with uncommitted_view(visitor, "u0001", "old0001"):
@@ -148,11 +138,7 @@ async def test_a_stop_while_a_batch_is_being_retried_holds_the_run(
 async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retry(
     app_database_url: str, retries: Retries, deletion: str, left: int
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         await start_audit(app)
         async with at_the_gate(app_database_url, app, runtime, after_batches=1) as (gate, task):
             await app.run(deletion)
@@ -163,18 +149,16 @@ async def test_rows_deleted_between_a_batchs_snapshot_and_its_insert_cost_a_retr
         # The first user had been healed before; of the artwork, that one impression went too.
         assert ended.run.inserted == left + (2 if "art_sessions WHERE" in deletion else 0)
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_out(
     app_database_url: str, retries: Retries
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=5, artworks=10, **paced(10, "50ms")) as (app, runtime),
         app_on(app_database_url) as curator,
-        make_runtime(app_database_url, **paced("50ms")) as runtime,
     ):
-        await app.plant(users=5, artworks=10)
         run = await plan(runtime)
         async with curator.connection.transaction():
             await curator.run("DELETE FROM art_sessions WHERE id = 'old0007'")
@@ -182,18 +166,14 @@ async def test_an_artwork_deleted_in_an_open_transaction_is_waited_for_and_left_
             await wait_until(lambda: retries.states == ["55P03"])
         ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
 async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_is_committed(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("1s")) as runtime,
-    ):
-        await app.plant(users=5, artworks=10)
+    async with planted(app_database_url, users=5, artworks=10, **paced(10, "1s")) as (app, runtime):
         held = await heal_until(runtime, await plan(runtime), batches=2)
         await app.run("ALTER TABLE art_sessions RENAME TO elsewhere")
         failed = await working(runtime, await claimed(runtime, held.run.id))
@@ -202,5 +182,5 @@ async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_i
         await app.run("ALTER TABLE elsewhere RENAME TO art_sessions")
         ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

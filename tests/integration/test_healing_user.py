@@ -12,22 +12,19 @@ from monitor.commands import UserBackfill
 from monitor.healing.errors import PausedError, RunHeldError
 from monitor.service.service import Service
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
-from tests.support.healing import heal, make_runtime, service_settings
+from tests.support.healing import heal, planted, service_settings
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
+from tests.support.services import running
 
 _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id LIKE 'old%%'"
 
 
 @asynccontextmanager
-async def service_on(url: str, **config: object) -> AsyncIterator[Service]:
+async def idle_service_on(url: str, **config: object) -> AsyncIterator[Service]:
     """A service that only does what it is asked for."""
     quiet = {"census": {"enabled": False}, "structure": {"enabled": False}}
-    service = Service(await service_settings(url, checks=quiet, **config))
-    try:
-        await service.start()
+    async with running(Service(await service_settings(url, checks=quiet, **config))) as service:
         yield service
-    finally:
-        await service.stop()
 
 
 async def flag(app: App, user: str) -> list[tuple[object, ...]]:
@@ -38,7 +35,7 @@ async def flag(app: App, user: str) -> list[tuple[object, ...]]:
 
 
 async def test_a_user_is_backfilled_once_and_again_only_when_forced(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, service_on(app_database_url) as service:
+    async with app_on(app_database_url) as app, idle_service_on(app_database_url) as service:
         await app.plant(users=3, artworks=6)
         first = await service.commands.backfill_user("u0001", force=False)
         assert first == UserBackfill(updated=6, run_id=1, skipped=False)
@@ -62,11 +59,9 @@ async def test_a_user_outside_the_audience_is_healed_and_then_belongs_to_it(
     app_database_url: str,
 ) -> None:
     async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url) as runtime,
-        service_on(app_database_url) as service,
+        planted(app_database_url, users=1, artworks=6, untracked=1) as (app, runtime),
+        idle_service_on(app_database_url) as service,
     ):
-        await app.plant(users=1, artworks=6, untracked=1)
         assert (await heal(runtime)).run.inserted == 6  # the run over the audience leaves it out
         before = await service.commands.user_census("u0002")
         assert (before.in_audience, before.legacy_untracked) == (False, 7)
@@ -74,12 +69,12 @@ async def test_a_user_outside_the_audience_is_healed_and_then_belongs_to_it(
         after = await service.commands.user_census("u0002")
         assert (after.in_audience, after.legacy_untracked, after.tracked) == (True, 0, 7)
         assert (after.fresh, after.storage) == (before.fresh, before.storage) == (2, 3)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
 async def test_a_user_with_nothing_to_backfill_keeps_its_one_time(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, service_on(app_database_url) as service:
+    async with app_on(app_database_url) as app, idle_service_on(app_database_url) as service:
         await app.plant(users=1, artworks=6)
         await app.run("UPDATE art_sessions SET created_at = timezone('UTC', now())")
         nothing = UserBackfill(updated=0, run_id=None, skipped=False)
@@ -97,7 +92,7 @@ async def test_a_user_with_nothing_to_backfill_keeps_its_one_time(app_database_u
 async def test_an_unknown_user_is_named_and_nothing_is_left_of_it(
     app_database_url: str, user: str
 ) -> None:
-    async with app_on(app_database_url) as app, service_on(app_database_url) as service:
+    async with app_on(app_database_url) as app, idle_service_on(app_database_url) as service:
         await app.plant(users=1, artworks=2)
         with pytest.raises(UnknownUserError):
             await service.commands.backfill_user(user, force=True)
@@ -110,7 +105,7 @@ async def test_a_pause_refuses_single_users_too_and_a_closed_window_does_not(
     closed = {"window": "00:00-00:01"}
     async with (
         app_on(app_database_url) as app,
-        service_on(app_database_url, healing=closed) as service,
+        idle_service_on(app_database_url, healing=closed) as service,
     ):
         await app.plant(users=2, artworks=6)
         await service.commands.pause("an incident")
@@ -127,7 +122,7 @@ async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_
     paced = {"pace": {"max_batch": 4}}
     async with app_on(app_database_url) as app:
         await app.plant(users=1, artworks=10)
-        async with service_on(app_database_url, healing=paced) as service:
+        async with idle_service_on(app_database_url, healing=paced) as service:
             # The first batch commits, and the second one finds the switch thrown.
             await app.run(
                 "CREATE FUNCTION throw() RETURNS trigger LANGUAGE plpgsql AS"
@@ -146,5 +141,5 @@ async def test_a_backfill_whose_process_died_is_given_up_and_the_next_call_does_
             ("failed", 4),
             ("succeeded", 6),
         ]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)

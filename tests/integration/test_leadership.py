@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
@@ -20,6 +20,7 @@ from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.state.statements import SchemaStatements
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
+from tests.support.generated import examples
 from tests.support.healing import make_runtime
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
@@ -226,7 +227,7 @@ async def test_while_a_leader_commits_nobody_takes_the_lead_and_the_hung_one_is_
                     await wait_until(lambda: somebody_waits(watcher))
                     assert await row(watcher) == ("a", 1)
                     kept_out = True
-                    await wait_until(taking.done, 20)
+                    await wait_until(taking.done)
         # By the server; an assertion that fails in there would look the same from outside.
         assert kept_out
         assert taking.done()
@@ -262,11 +263,7 @@ STEPS = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(40)
 @given(steps=STEPS)
 def test_any_sequence_of_attempts_releases_and_waits_agrees_with_a_model(
     app_database_url: str, steps: list[Step]

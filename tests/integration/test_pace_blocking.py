@@ -14,10 +14,9 @@ from monitor.healing.executor import Progress
 from monitor.healing.throttle.throttler import has_free_connection, watch_blocking
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
-from tests.support.healing import RECORD, Gate, make_runtime, plan
-from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE
+from tests.support.healing import RECORD, Gate, make_runtime, plan, planted, working
+from tests.support.ledger_audit import assert_records_agree
+from tests.support.waiting import PATIENCE, wait_until
 
 _UPSERT = """
 INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
@@ -45,7 +44,7 @@ async def blocked_visitors(url: str, app: App, *users: str) -> AsyncIterator[Non
             return bool(found == len(users))
 
         try:
-            await wait_until(all_wait, PATIENCE)
+            await wait_until(all_wait)
             yield
             await asyncio.wait_for(asyncio.gather(*views), PATIENCE)
         finally:
@@ -71,7 +70,7 @@ async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smalle
         await gate.build(place=RECORD)
         with capture_logs() as events:
             task = asyncio.create_task(runtime.executor(progress.append).work(run))
-            await wait_until(gate.somebody_waits, PATIENCE)
+            await wait_until(gate.somebody_waits)
             (batch,) = await gate.waiting()
             # These pairs have just been inserted by the batch that stands at the gate.
             async with blocked_visitors(app_database_url, app, "u0001", "u0002"):
@@ -82,7 +81,7 @@ async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smalle
         assert [event["sessions"] for event in blocking] == [2]
         assert [one.size for one in progress][:2] == [40, 20]
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 200)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def wait_until_looked(app: App, batch: int) -> None:
@@ -101,7 +100,7 @@ async def wait_until_looked(app: App, batch: int) -> None:
         ends.update(found)
         return len(ends) > 1
 
-    await wait_until(has_looked_twice, PATIENCE)
+    await wait_until(has_looked_twice)
 
 
 async def test_sessions_that_wait_are_counted_and_others_are_not(
@@ -123,23 +122,24 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                     blocked_visitors(app_database_url, app, "u0001", "u0002")
                 )
                 async with watch_blocking(app_engine, pids[batch]) as watched:
-                    await wait_until(lambda: watched.most > 0, PATIENCE)
+                    await wait_until(lambda: watched.most > 0)
                 assert watched.most == 1
                 await open_transactions.aclose()
 
 
 async def test_a_pool_of_one_connection_heals_unwatched(app_database_url: str) -> None:
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=5, artworks=10, database={"pool_size": 1}) as (
+            app,
+            runtime,
+        ),
         app_on(app_database_url) as keeper,
-        make_runtime(app_database_url, database={"pool_size": 1}) as runtime,
     ):
-        await app.plant(users=5, artworks=10)
         run = await plan(runtime)
         gate = Gate(keeper)
         await gate.build(place=RECORD)
-        task = asyncio.create_task(runtime.executor(lambda _: None).work(run))
-        await wait_until(gate.somebody_waits, PATIENCE)
+        task = working(runtime, run)
+        await wait_until(gate.somebody_waits)
         async with blocked_visitors(app_database_url, app, "u0001"):
             assert not has_free_connection(runtime.engine)
             await gate.open()
@@ -153,6 +153,6 @@ async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int)
     away = create_engine(url, pool_size=2)
     with capture_logs() as events:
         async with watch_blocking(away, 1) as watched:
-            await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events}, PATIENCE)
+            await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events})
     assert watched.most == 0
     await away.dispose()

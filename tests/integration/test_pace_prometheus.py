@@ -39,7 +39,7 @@ async def test_a_run_waits_while_the_apps_own_latency_is_too_high(
                     said == "The query of healing.pace.promql returns 0.9, the limit is 0.5."
                 )
 
-            await wait_until(is_waiting, PATIENCE)
+            await wait_until(is_waiting)
             assert await app.value("SELECT batches FROM conservator.run") == 0
             gauge.value = 0.1
             ended = await asyncio.wait_for(task, PATIENCE)

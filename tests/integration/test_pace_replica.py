@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -14,21 +15,24 @@ from monitor.demo.server import server_account
 from monitor.healing.throttle.signals import read_replicas
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.child import ChildProcess
 from tests.support.databases import APP, cloned
-from tests.support.healers import may_heal
-from tests.support.healing import heal, make_runtime, plan, working
-from tests.support.postgres import PostgresServer, PrivateDirectory
-from tests.support.replicas import Replica, replica_of
-from tests.support.waiting import wait_until
-from tests.support.waits import (
-    PATIENCE,
+from tests.support.healing import (
+    heal,
+    make_runtime,
+    plan,
+    planted,
     wait_until_counted,
     wait_until_waiting,
     waited,
     waiting_for,
+    working,
 )
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
+from tests.support.postgres import PostgresServer, PrivateDirectory
+from tests.support.replicas import Replica, replica_of
+from tests.support.roles import may_heal
+from tests.support.waiting import wait_until
 
 _LAG = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication
@@ -42,7 +46,7 @@ def replica(server: PostgresServer) -> Iterator[Replica]:
         yield running
 
 
-def paced(**pace: object) -> dict[str, object]:
+def paced(**pace: object) -> dict[str, Any]:
     return {"healing": {"pace": {"max_batch": 30, **pace}}}
 
 
@@ -50,7 +54,7 @@ async def wait_until_caught_up(app: App) -> None:
     async def has_caught_up() -> bool:
         return await app.rows(_LAG) == [(0,)]
 
-    await wait_until(has_caught_up, PATIENCE)
+    await wait_until(has_caught_up)
 
 
 async def wait_until_far_behind(app: App) -> None:
@@ -63,7 +67,7 @@ async def wait_until_far_behind(app: App) -> None:
         )
         return found == [(True, True)]
 
-    await wait_until(is_far_behind, PATIENCE)
+    await wait_until(is_far_behind)
 
 
 async def write_log(app: App, size: int) -> None:
@@ -90,11 +94,9 @@ async def write_log(app: App, size: int) -> None:
 async def test_a_run_waits_for_a_replica_whose_replay_stands_still_and_goes_on_when_it_resumes(
     app_database_url: str, replica: Replica, limits: dict[str, object], reason: str, words: str
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, watches=True, **paced(**limits)) as runtime,
-    ):
-        await app.plant(users=10, artworks=30)
+    async with planted(
+        app_database_url, users=10, artworks=30, watches=True, **paced(**limits)
+    ) as (app, runtime):
         run = await plan(runtime)
         await wait_until_caught_up(app)
         replica.pause_replay()
@@ -118,23 +120,21 @@ async def test_a_run_waits_for_a_replica_whose_replay_stands_still_and_goes_on_w
         record, total = await waited(app, reason)
         assert record == pytest.approx(total)
         assert 0 < record <= ended.run.waiting_seconds + 0.001
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
 async def test_an_idle_replica_that_has_caught_up_holds_nothing(
     app_database_url: str, replica: Replica
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, watches=True, **paced(expected_replicas=1)) as runtime,
-    ):
-        await app.plant(users=10, artworks=30)
+    async with planted(
+        app_database_url, users=10, artworks=30, watches=True, **paced(expected_replicas=1)
+    ) as (app, runtime):
 
         async def is_idle() -> bool:
             return await app.rows("SELECT replay_lag FROM pg_stat_replication") == [(None,)]
 
-        await wait_until(is_idle, PATIENCE)
+        await wait_until(is_idle)
         ended = await heal(runtime)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
         reasons = await app.rows("SELECT reason FROM conservator.run_wait")
@@ -149,9 +149,9 @@ async def test_a_role_that_may_not_see_the_lag_waits_and_names_the_grant(
         async with make_runtime(url, **paced()) as runtime:
             task = working(runtime, await plan(runtime))
             await wait_until_waiting(app, "replica standby1 is behind can't be read by this role")
-            assert 'GRANT pg_monitor TO "RunQueue";' in await waiting_for(app)
+            assert 'GRANT pg_monitor TO "Healer";' in await waiting_for(app)
             await wait_until_counted(app, "replica_unknown")
-            await app.run('GRANT pg_monitor TO "RunQueue"')
+            await app.run('GRANT pg_monitor TO "Healer"')
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
 
@@ -172,7 +172,7 @@ async def test_subscribers_and_archivers_are_no_replicas(
             )
             return set(found) == {("standby1", False), ("sub", False), ("pg_receivewal", True)}
 
-        await wait_until(all_report, PATIENCE)
+        await wait_until(all_report)
         found = await read_replicas(app_engine, timeout=SIGNAL_TIMEOUT)
         assert [one.name for one in found] == ["standby1"]
 

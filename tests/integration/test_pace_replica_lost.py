@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healers import may_heal
-from tests.support.healing import heal, make_runtime, plan, working
+from tests.support.healing import (
+    heal,
+    make_runtime,
+    plan,
+    planted,
+    wait_until_counted,
+    wait_until_waiting,
+    working,
+)
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import replica_of
+from tests.support.roles import may_heal
 from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE, wait_until_counted, wait_until_waiting
 
 EXPECTING = {"pace": {"max_batch": 30, "expected_replicas": 1}}
 
@@ -19,11 +26,9 @@ EXPECTING = {"pace": {"max_batch": 30, "expected_replicas": 1}}
 async def test_a_run_waits_for_a_replica_that_was_killed_until_it_is_back(
     app_database_url: str, server: PostgresServer
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, watches=True, healing=EXPECTING) as runtime,
-    ):
-        await app.plant(users=10, artworks=30)
+    async with planted(
+        app_database_url, users=10, artworks=30, watches=True, healing=EXPECTING
+    ) as (app, runtime):
         with replica_of(server, "doomed") as doomed:
             run = await plan(runtime)
             await wait_until_following(app, "doomed")
@@ -36,7 +41,7 @@ async def test_a_run_waits_for_a_replica_that_was_killed_until_it_is_back(
             doomed.restart()
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 300)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def wait_until_following(app: App, *names: str) -> None:
@@ -46,7 +51,7 @@ async def wait_until_following(app: App, *names: str) -> None:
         )
         return {name for (name,) in found} == set(names)
 
-    await wait_until(are_following, PATIENCE)
+    await wait_until(are_following)
 
 
 async def test_a_role_that_may_not_see_the_lag_heals_where_there_is_no_replica(

@@ -20,12 +20,11 @@ from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
-from tests.support.books import assert_books_agree
 from tests.support.databases import APP, cloned, create_app_template
-from tests.support.healing import make_runtime, plan
+from tests.support.healing import make_runtime, plan, wait_until_waiting, waited, waiting_for
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.postgres import PostgresServer
-from tests.support.waiting import wait_until
-from tests.support.waits import PATIENCE, wait_until_waiting, waited, waiting_for
+from tests.support.waiting import PATIENCE, wait_until
 
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}
@@ -75,7 +74,7 @@ async def test_a_run_waits_while_the_operators_sql_says_so(
         assert record == pytest.approx(total)
         # The last second of waiting was written down by the first batch.
         assert 0 < record == pytest.approx(ended.run.waiting_seconds)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
@@ -116,7 +115,7 @@ async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str
         async def waited_on() -> bool:
             return (await waited(app, "wait_while"))[0] > before + 1
 
-        await wait_until(waited_on, PATIENCE)
+        await wait_until(waited_on)
         assert not task.done()
 
 
@@ -151,7 +150,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
             async with app_on(url) as app:
                 await wait_until_waiting(app, SENTENCE)
             own_server.kill()
-            await wait_until(lambda: "wait_not_kept" in {e["event"] for e in events}, PATIENCE)
+            await wait_until(lambda: "wait_not_kept" in {e["event"] for e in events})
             own_server.restart()
             async with app_on(url) as app:
                 await wait_until_waiting(app, SENTENCE)
@@ -160,7 +159,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
                 assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 50)
                 waits = dict(await app.rows("SELECT reason, seconds FROM conservator.run_wait"))
                 assert set(waits) >= {"wait_while", "replica_unknown"}
-                await assert_books_agree(app)
+                await assert_records_agree(app)
 
 
 async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database_url: str) -> None:

@@ -1,53 +1,27 @@
-"""One user's counts and one pair's explanation agree with the reference, in every hall."""
+"""One user's counts and one pair's explanation agree with the reference, in every schema."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import take_census
 from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.spec import Cutoffs
-from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import NOBODY, Gallery, galleries
-from tests.support.hall_list import HALLS
-from tests.support.halls import Hall
-from tests.support.opening import OpenHall, open_hall
-from tests.support.postgres import PostgresServer
-from tests.support.reckoning import Reckoning, reckon
-
-generated = settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+from tests.support.generated import examples
+from tests.support.open_schema import OpenSchema
+from tests.support.oracle import ExpectedCensus, expected_census
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
-@pytest.fixture(params=HALLS, ids=lambda hall: hall.name)
-async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
-    hall: Hall = request.param
-    async with open_hall(url, hall) as made:
-        yield made
-
-
-@generated
+@examples(15)
 @given(data=st.data())
 async def test_users_and_pairs_tell_what_the_census_has_counted(
-    opened: OpenHall, data: st.DataObject
+    opened: OpenSchema, data: st.DataObject
 ) -> None:
-    gallery = data.draw(galleries(opened.hall))
-    expected = reckon(gallery, opened.hall)
-    async with opened.hanging(gallery):
+    gallery = data.draw(galleries(opened.schema))
+    expected = expected_census(gallery, opened.schema)
+    async with opened.holding(gallery):
         await assert_users_add_up(opened, gallery, expected)
         people = [*(person.id for person in gallery.people), NOBODY[0]]
         pieces = [*(piece.id for piece in gallery.pieces), NOBODY[0]]
@@ -56,7 +30,9 @@ async def test_users_and_pairs_tell_what_the_census_has_counted(
             await assert_explained(opened, gallery, expected, person, piece)
 
 
-async def assert_users_add_up(opened: OpenHall, gallery: Gallery, expected: Reckoning) -> None:
+async def assert_users_add_up(
+    opened: OpenSchema, gallery: Gallery, expected: ExpectedCensus
+) -> None:
     """Each user as in the reference, those of the audience adding up to the census."""
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     asked = (opened.connection, opened.catalogue, gallery.pools, cutoffs)
@@ -72,10 +48,10 @@ async def assert_users_add_up(opened: OpenHall, gallery: Gallery, expected: Reck
 
 
 async def assert_explained(
-    opened: OpenHall, gallery: Gallery, expected: Reckoning, person: int, piece: int
+    opened: OpenSchema, gallery: Gallery, expected: ExpectedCensus, person: int, piece: int
 ) -> None:
     """The explanation's state is that of the reference."""
-    user, artwork = opened.hall.key(person), opened.hall.key(piece)
+    user, artwork = opened.schema.key(person), opened.schema.key(piece)
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     facts = await read_pair(
         opened.connection,

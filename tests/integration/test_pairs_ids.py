@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,9 +14,7 @@ from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
 from monitor.database import database_now
-from tests.support.databases import EMPTY, cloned
-from tests.support.opening import connected
-from tests.support.postgres import PostgresServer
+from tests.support.open_schema import connected
 
 POOLS = PoolsSpec()
 Catalogued = tuple[AsyncConnection, Catalogue]
@@ -47,16 +45,11 @@ TYPES = [
 """Types of ids, an id that is there, and texts that are nobody's or no id at all."""
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
 @asynccontextmanager
-async def prepared(url: str, kind: str, known: str) -> AsyncIterator[Catalogued]:
-    async with connected(url, f"ids {kind}", TABLES.format(type=kind, id=known)) as connection:
+async def prepared(shared_url: str, kind: str, known: str) -> AsyncIterator[Catalogued]:
+    async with connected(
+        shared_url, f"ids {kind}", TABLES.format(type=kind, id=known)
+    ) as connection:
         async with connection.begin():
             catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
         yield connection, catalogue
@@ -68,9 +61,9 @@ async def cutoffs(connection: AsyncConnection) -> Cutoffs:
 
 @pytest.mark.parametrize(("kind", "known", "_"), TYPES, ids=[kind for kind, _, _ in TYPES])
 async def test_an_id_of_any_type_is_found_by_its_text(
-    url: str, kind: str, known: str, _: list[str]
+    shared_url: str, kind: str, known: str, _: list[str]
 ) -> None:
-    async with prepared(url, kind, known) as (connection, catalogue):
+    async with prepared(shared_url, kind, known) as (connection, catalogue):
         moment = await cutoffs(connection)
         one = await take_user_census(connection, catalogue, POOLS, moment, known)
         assert (one.in_audience, one.fresh) == (False, 1)
@@ -79,9 +72,9 @@ async def test_an_id_of_any_type_is_found_by_its_text(
 
 @pytest.mark.parametrize(("kind", "known", "others"), TYPES, ids=[kind for kind, _, _ in TYPES])
 async def test_a_text_that_is_no_id_or_nobodys_is_an_unknown_user_and_in_no_pair(
-    url: str, kind: str, known: str, others: list[str]
+    shared_url: str, kind: str, known: str, others: list[str]
 ) -> None:
-    async with prepared(url, kind, known) as (connection, catalogue):
+    async with prepared(shared_url, kind, known) as (connection, catalogue):
         for text in (*others, *UNUSUAL):
             moment = await cutoffs(connection)
             with pytest.raises(UnknownUserError, match="No user has the id"):

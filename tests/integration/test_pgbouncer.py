@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,19 +13,15 @@ import pytest
 from monitor.healing.executor import Progress
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import app_on, conninfo
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
+from tests.support.healing import heal, make_runtime, paced, plan, working
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
     start_audit,
 )
-from tests.support.healing import heal, make_runtime, plan
 from tests.support.pgbouncer import Bouncer, bouncing
 from tests.support.postgres import PostgresServer
 from tests.support.roles import as_service
 from tests.support.waiting import wait_until
-
-PACED: dict[str, Any] = {"healing": {"pace": {"max_batch": 10}}}
 
 # These PgBouncer sets itself, to what each client said when it came.
 _LEFT = """
@@ -105,17 +100,15 @@ async def test_a_run_goes_through_two_connections_and_leaves_nothing_in_them(
     async with app_on(app_database_url) as app:
         await app.plant(users=15, artworks=15)
         await start_audit(app)
-        async with make_runtime(through, **PACED) as runtime, neighbour(through) as seen:
+        async with make_runtime(through, **paced()) as runtime, neighbour(through) as seen:
             ended = await heal(runtime)
             looks = seen.looks
-            await wait_until(lambda: seen.looks > looks + 20, 30)
+            await wait_until(lambda: seen.looks > looks + 20)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 225)
         assert ended.run.batches > 15
         assert len(seen.sessions) == 2
         assert seen.found == []
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_a_neighbour_finds_what_a_careless_client_leaves(
@@ -127,7 +120,7 @@ async def test_a_neighbour_finds_what_a_careless_client_leaves(
     async with neighbour(through) as seen:
         with psycopg.connect(conninfo(as_service(through)), autocommit=True) as careless:
             careless.execute("SET lock_timeout = '500ms'")
-        await wait_until(lambda: bool(seen.found), 30)
+        await wait_until(lambda: bool(seen.found))
     assert seen.found[0] == (["lock_timeout = 500"], 0, 0, 0, [])
 
 
@@ -138,12 +131,12 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
     async with app_on(app_database_url) as app:
         await app.plant(users=5, artworks=15)
         await start_audit(app)
-        async with make_runtime(through, **PACED) as runtime, neighbour(through) as seen:
+        async with make_runtime(through, **paced()) as runtime, neighbour(through) as seen:
             user = await runtime.planner.plan_user(
                 runtime.run_owner(Trigger.API), "u0001", reason="a login", force=False
             )
             assert isinstance(user, Run)
-            ended = await runtime.executor(lambda _: None).work(user)
+            ended = await working(runtime, user)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 15)
 
             run, paused = await plan(runtime), asyncio.Event()
@@ -162,9 +155,7 @@ async def test_one_user_is_healed_and_a_run_is_paused_between_its_batches(
             await app.run("UPDATE conservator.control SET paused = false")
             taken = await runtime.resume(run.id)
             assert taken is not None
-            ended = await runtime.executor(lambda _: None).work(taken)
+            ended = await working(runtime, taken)
             assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 60)
         assert seen.found == []
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)

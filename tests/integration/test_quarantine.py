@@ -8,17 +8,18 @@ from datetime import timedelta
 import pytest
 
 from monitor.state.runs import RunState
-from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
-    start_audit,
-)
+from tests.support.app import App
 from tests.support.healing import (
     heal,
-    make_runtime,
+    paced,
+    planted,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
+    assert_ledger_is_there,
+    assert_records_agree,
+    start_audit,
 )
 from tests.support.poison import (
     POISONS,
@@ -33,10 +34,6 @@ from tests.support.poison import (
 )
 
 
-def paced(max_batch: int, **database: str) -> dict[str, object]:
-    return {"healing": {"pace": {"max_batch": max_batch}}, "database": database}
-
-
 async def verified(app: App) -> bool:
     return bool(await app.value("SELECT verified_until IS NOT NULL FROM conservator.control"))
 
@@ -45,8 +42,7 @@ async def verified(app: App) -> bool:
 async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behind_them(
     app_database_url: str, poison: Poison
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8) as (app, runtime):
         await start_audit(app)
         await poison.build(app, THREE)
         ended = await heal(runtime)
@@ -58,14 +54,11 @@ async def test_exactly_the_refused_pairs_are_put_aside_and_the_run_goes_on_behin
         assert "3 pairs could not be written and are in quarantine" in ended.run.outcome
         assert poison.state in ended.run.outcome
         assert await verified(app)
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_what_a_conversion_quotes_is_not_kept(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=1, artworks=2)
+    async with planted(app_database_url, users=1, artworks=2) as (app, runtime):
         secret = Poison("", "22P02", "PERFORM 'somebody@example.org'::int")
         await secret.build(app, [("u0001", "old0001")])
         await heal(runtime)
@@ -79,11 +72,9 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
 ) -> None:
     luck = random.Random(seed)
     users, artworks = luck.randint(1, 6), luck.randint(1, 9)
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(luck.choice((1, 2, 7, 1000)))) as runtime,
-    ):
-        await app.plant(users=users, artworks=artworks)
+    async with planted(
+        app_database_url, users=users, artworks=artworks, **paced(luck.choice((1, 2, 7, 1000)))
+    ) as (app, runtime):
         pairs = sorted(await missing(app))
         refused = set(luck.sample(pairs, luck.randint(0, len(pairs))))
         await RAISED.build(app, refused)
@@ -92,7 +83,7 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
         assert (ended.run.state, ended.run.inserted) == (state, len(pairs) - len(refused))
         assert set(await quarantined(app)) == refused == await missing(app)
         assert await scheduled(runtime) is None
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
         cured = set(luck.sample(sorted(refused), len(refused) // 2))
         for user, artwork in cured:
@@ -107,14 +98,13 @@ async def test_any_set_of_pairs_may_be_refused_at_any_size(
             assert (again.run.planned_rows, again.run.inserted) == (len(refused), len(cured))
         assert set(await quarantined(app)) == refused - cured == await missing(app)
         assert {n for n, _ in (await quarantined(app)).values()} <= {2}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8) as (app, runtime):
         await RAISED.build(app, THREE)
         await heal(runtime)
         assert await scheduled(runtime) is None
@@ -137,8 +127,7 @@ async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
 
 
 async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8) as (app, runtime):
         await RAISED.build(app, THREE)
         first = await heal(runtime, max_rows=20)
         assert (first.run.inserted, first.run.quarantined) == (20, 2)
@@ -151,4 +140,4 @@ async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> 
         await heal_by_schedule(runtime)
         assert await missing(app) == set(THREE) == set(await quarantined(app))
         assert await verified(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)

@@ -8,16 +8,17 @@ from monitor.healing import writer
 from monitor.healing.quarantine import MAX_REFUSED
 from monitor.state.runs import RunState
 from tests.support.app import app_on
-from tests.support.books import (
-    assert_books_agree,
-)
 from tests.support.healing import (
     at_the_gate,
     heal,
     heal_until,
-    make_runtime,
+    paced,
     plan,
+    planted,
     working,
+)
+from tests.support.ledger_audit import (
+    assert_records_agree,
 )
 from tests.support.poison import (
     RAISED,
@@ -28,13 +29,8 @@ from tests.support.poison import (
 )
 
 
-def paced(max_batch: int, **database: str) -> dict[str, object]:
-    return {"healing": {"pace": {"max_batch": max_batch}}, "database": database}
-
-
 async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8) as (app, runtime):
         await RAISED.build(app, THREE)
         await heal(runtime)
         await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
@@ -44,11 +40,7 @@ async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: st
 
 
 async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(1)) as runtime,
-    ):
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8, **paced(1)) as (app, runtime):
         await RAISED.build(app, THREE)
         await heal(runtime)
         await app.run("DELETE FROM poison")
@@ -71,8 +63,7 @@ async def test_a_cured_pair_leaves_with_the_batch_that_wrote_it(app_database_url
 async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
     app_database_url: str, event: str
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=8)
+    async with planted(app_database_url, users=5, artworks=8) as (app, runtime):
         await RAISED.build(app, THREE)
         await heal(runtime)
         await app.run(event)
@@ -83,24 +74,20 @@ async def test_a_pair_that_needs_no_healing_any_more_leaves_the_quarantine(
         ended = await heal_by_schedule(runtime)
         assert ended.run.state is RunState.SUCCEEDED
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_an_artwork_that_goes_while_its_pair_is_tried_is_no_refusal(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced(1, lock_timeout="30s")) as runtime,
-    ):
-        await app.plant(users=2, artworks=4)
+    async with planted(app_database_url, users=2, artworks=4, **paced(1, "30s")) as (app, runtime):
         async with at_the_gate(app_database_url, app, runtime, after_batches=2) as (gate, task):
             await app.run("DELETE FROM art_sessions WHERE id = 'old0003'")
             await gate.open()
             ended = await task
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 2 * 3)
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_lock_never_puts_a_pair_aside(
@@ -108,11 +95,9 @@ async def test_a_lock_never_puts_a_pair_aside(
 ) -> None:
     monkeypatch.setattr(writer, "LONGEST_RETRY_WAIT_SECONDS", 0.01)
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=1, artworks=3, **paced(1, "20ms")) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **paced(1, lock_timeout="20ms")) as runtime,
     ):
-        await app.plant(users=1, artworks=3)
         async with visitor.connection.transaction():
             await visitor.run(
                 "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'old0002')"
@@ -126,8 +111,7 @@ async def test_an_artwork_that_nobody_may_have_costs_its_pairs_and_no_others(
     app_database_url: str,
 ) -> None:
     users = MAX_REFUSED + 10
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=users, artworks=1)
+    async with planted(app_database_url, users=users, artworks=1) as (app, runtime):
         await app.run(
             "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (artwork_id <> 'old0001')"
         )
@@ -139,8 +123,7 @@ async def test_an_artwork_that_nobody_may_have_costs_its_pairs_and_no_others(
 async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_each_pair(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=MAX_REFUSED, artworks=3)
+    async with planted(app_database_url, users=MAX_REFUSED, artworks=3) as (app, runtime):
         await app.run(
             "ALTER TABLE user_art_impressions ADD CONSTRAINT never CHECK (false) NOT VALID"
         )
@@ -152,4 +135,4 @@ async def test_a_table_that_refuses_everything_fails_the_run_before_it_tried_eac
         mended = await heal(runtime)
         assert (mended.run.state, mended.run.inserted) == (RunState.SUCCEEDED, MAX_REFUSED * 3)
         assert await quarantined(app) == {}
-        await assert_books_agree(app)
+        await assert_records_agree(app)

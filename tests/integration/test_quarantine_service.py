@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
 from monitor.commands import UserBackfill
 from monitor.policy.decision import Code
-from monitor.service.service import Service
 from tests.support.app import app_on
-from tests.support.books import assert_books_agree
-from tests.support.healing import service_settings
+from tests.support.ledger_audit import assert_records_agree
 from tests.support.poison import RAISED, a_day_passes, missing, quarantined
+from tests.support.services import service_on
 from tests.support.waiting import wait_until
 
-QUICK = {"census": {"every": "100ms", "budget": "100%"}}
-EAGER = {
-    "cooldown": "0s",
-    "breaker": {"max_share": "100%", "max_tracked_drop": "100%"},
-    "pace": {"duty": "100%"},
-}
-
-
-@asynccontextmanager
-async def service_on(url: str, mode: str = "heal") -> AsyncIterator[Service]:
-    healing = {**EAGER, "mode": mode}
-    service = Service(await service_settings(url, checks=QUICK, healing=healing, lease="2s"))
-    try:
-        await service.start()
-        yield service
-    finally:
-        await service.stop()
+# In batches as large as a service makes them.
+HEALS: dict[str, Any] = {"lease": "2s", "pace": {"duty": "100%"}}
 
 
 async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
@@ -39,7 +22,7 @@ async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
     async with app_on(app_database_url) as app:
         await app.plant(users=4, artworks=6)
         await RAISED.build(app, [("u0002", "old0003"), ("u0003", "old0001")])
-        async with service_on(app_database_url) as service:
+        async with service_on(app_database_url, **HEALS) as service:
 
             async def rests_after(run: int) -> bool:
                 """The run has ended, and three censuses since have changed nothing."""
@@ -53,8 +36,8 @@ async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
                     )
                 )
 
-            await wait_until(lambda: rests_after(1), 30)
-            await wait_until(lambda: service.board.current.quarantined == 2, 30)
+            await wait_until(lambda: rests_after(1))
+            await wait_until(lambda: service.board.current.quarantined == 2)
             status = service.board.current
             assert status.decision is not None
             assert status.decision.code is Code.CLEAN
@@ -66,15 +49,18 @@ async def test_a_poison_pair_starts_one_run_and_after_a_day_another(
             assert {(pair.user_id, pair.artwork_id) for pair in shown} == await missing(app)
             await app.run("DELETE FROM poison WHERE user_id = 'u0002'")
             await a_day_passes(app)
-            await wait_until(lambda: rests_after(2), 30)
-            await wait_until(lambda: service.board.current.quarantined == 1, 30)
+            await wait_until(lambda: rests_after(2))
+            await wait_until(lambda: service.board.current.quarantined == 1)
             assert await missing(app) == {("u0003", "old0001")} == set(await quarantined(app))
             assert not service.board.current.control.breaker_open
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_users_backfill_leaves_out_what_can_not_be_written(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, service_on(app_database_url, "observe") as service:
+    async with (
+        app_on(app_database_url) as app,
+        service_on(app_database_url, mode="observe", **HEALS) as service,
+    ):
         await app.plant(users=2, artworks=6)
         await RAISED.build(app, [("u0001", "old0003")])
         assert await service.commands.would_backfill_user("u0001") == 6

@@ -70,7 +70,7 @@ async def on_replica(
             async def is_there() -> bool:
                 return (await answer(server, IN_RECOVERY))[0] is True
 
-            await wait_until(is_there, 20.0)  # the database, too, has to be replayed first
+            await wait_until(is_there)  # the database, too, has to be replayed first
             yield app, server, board
 
 
@@ -140,7 +140,7 @@ async def test_a_replica_that_is_killed_is_left_and_found_again(
             async def is_read_again() -> bool:
                 return await answer(reading, IN_RECOVERY) == (True, "")
 
-            await wait_until(is_read_again, 20.0)
+            await wait_until(is_read_again)
             assert board.current.reading_replica is True
 
 

@@ -14,7 +14,7 @@ from monitor.checking.definition import Confirm
 from monitor.database import create_engine, transaction
 from monitor.state import history
 from tests.support.healing import heal
-from tests.support.recorder import Recording, recorder_of, recording
+from tests.support.recording_rate import Recording, recorder_of, recording
 from tests.support.roles import OWNER
 from tests.support.undoing import UPSERT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.judgement import Outcome
-from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
+from tests.integration.test_service_checks import gallery, shown, watching
 from tests.support.waiting import wait_until
 
 
@@ -21,7 +21,7 @@ async def test_the_service_keeps_samples_and_shows_the_check(app_database_url: s
                 )
             )
 
-        await wait_until(is_kept, PATIENCE)
-        await wait_until(lambda: shown(service, "recording_rate").outcome is not None, PATIENCE)
+        await wait_until(is_kept)
+        await wait_until(lambda: shown(service, "recording_rate").outcome is not None)
         check = shown(service, "recording_rate")
         assert check.outcome is Outcome.PASS

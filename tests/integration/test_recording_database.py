@@ -21,11 +21,10 @@ from checks.recording_rate.queries import (
 from checks.recording_rate.samples import Sample, SampleInterval
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.statements import template
-from tests.support.app import app_on
 from tests.support.databases import APP, cloned
-from tests.support.healing import heal, make_runtime
-from tests.support.plans import plans_of
+from tests.support.healing import heal, planted
 from tests.support.postgres import PostgresServer
+from tests.support.query_plans import plans_of
 from tests.support.replicas import replica_of
 from tests.support.undoing import UPSERT
 from tests.support.waiting import wait_until
@@ -71,8 +70,7 @@ async def sampled(
 async def test_what_a_heal_run_writes_is_no_recording_until_somebody_looks(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=5, artworks=4)
+    async with planted(app_database_url, users=5, artworks=4) as (app, runtime):
         ended = await heal(runtime)
         assert ended.run.inserted == 20
         now = datetime.now(UTC)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,13 +17,11 @@ from checks.recording_rate.queries import hindrance, read_seeds, statements, tak
 from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
-from tests.support.databases import EMPTY, cloned
+from tests.support.app_schema import AppSchema
 from tests.support.galleries import Gallery, Person, Piece, micros
-from tests.support.hall_list import APP, LOOSE, PARTITIONED
-from tests.support.halls import Hall
-from tests.support.odd_halls import BERLIN, BIGINT, VIEWS
-from tests.support.opening import OpenHall, open_hall, run
-from tests.support.postgres import PostgresServer
+from tests.support.generated import examples
+from tests.support.open_schema import OpenSchema, open_schema, run
+from tests.support.schema_matrix import APP, BERLIN, BIGINT, LOOSE, PARTITIONED, VIEWS
 from tests.support.views import set_viewed
 
 POOLS = PoolsSpec()
@@ -66,18 +64,11 @@ views = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def url(server: PostgresServer) -> Iterator[str]:
-    """One database for all tests here: whatever they insert is rolled back."""
-    with cloned(server, EMPTY) as made:
-        yield made
-
-
 @asynccontextmanager
 async def viewed(
-    opened: OpenHall, given_views: list[View]
+    opened: OpenSchema, given_views: list[View]
 ) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
-    """The hall with one impression of each view, by different pairs, and the ledger."""
+    """The schema with one impression of each view, by different pairs, and the ledger."""
     people, pieces = range(4), range(4)
     pairs = [(person, piece) for piece in pieces for person in people][: len(given_views)]
     gallery = Gallery(
@@ -86,12 +77,12 @@ async def viewed(
         pieces=tuple(Piece(number, created=micros(MOMENTS[0])) for number in pieces),
         views=tuple(pairs),
     )
-    key, catalogue = opened.hall.key, opened.catalogue
+    key, catalogue = opened.schema.key, opened.catalogue
     by_pair = {
         (key(person), key(piece)): view
         for (person, piece), view in zip(pairs, given_views, strict=True)
     }
-    async with opened.hanging(gallery) as connection:
+    async with opened.holding(gallery) as connection:
         listed = {pair: micros(v.listed) for pair, v in by_pair.items() if v.listed is not None}
         await set_viewed(connection, catalogue, listed)
         await run(connection, ledger(catalogue, list(listed)))
@@ -126,23 +117,21 @@ def ledger(catalogue: Catalogue, pairs: list[tuple[str, str]]) -> str:
     )
 
 
-@pytest.fixture(params=[APP, LOOSE, PARTITIONED, BERLIN, BIGINT, VIEWS], ids=lambda hall: hall.name)
-async def opened(request: pytest.FixtureRequest, url: str) -> AsyncIterator[OpenHall]:
-    """A hall, in a session whose time zone is nobody's."""
-    async with open_hall(url, request.param) as made:
+@pytest.fixture(
+    params=[APP, LOOSE, PARTITIONED, BERLIN, BIGINT, VIEWS], ids=lambda schema: schema.name
+)
+async def opened(request: pytest.FixtureRequest, shared_url: str) -> AsyncIterator[OpenSchema]:
+    """A schema, in a session whose time zone is nobody's."""
+    async with open_schema(shared_url, request.param) as made:
         await run(made.connection, "SET TIME ZONE 'Pacific/Auckland'")
         await made.connection.commit()
         yield made
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(30)
 @given(given_views=st.lists(views, max_size=16))
 async def test_a_sample_holds_the_real_impressions_of_its_window(
-    opened: OpenHall, given_views: list[View]
+    opened: OpenSchema, given_views: list[View]
 ) -> None:
     async with viewed(opened, given_views) as (connection, catalogue):
         texts = statements(catalogue, POOLS, LEDGER)
@@ -154,14 +143,16 @@ async def test_a_sample_holds_the_real_impressions_of_its_window(
     assert (sample.start, sample.end, sample.seeded) == (INTERVAL.start, INTERVAL.end, False)
 
 
-@pytest.mark.parametrize("hall", [APP, BERLIN, VIEWS], ids=lambda hall: hall.name)
-async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hall: Hall) -> None:
+@pytest.mark.parametrize("schema", [APP, BERLIN, VIEWS], ids=lambda schema: schema.name)
+async def test_seeds_hold_what_samples_of_the_same_intervals_would(
+    shared_url: str, schema: AppSchema
+) -> None:
     given_views = [
         View(START - timedelta(minutes=7 * number), START if number % 3 == 0 else None)
         for number in range(1, 15)
     ] + [View(START - EVERY, START - EVERY)]
     async with (
-        open_hall(url, hall) as opened,
+        open_schema(shared_url, schema) as opened,
         viewed(opened, given_views) as (connection, catalogue),
     ):
         texts = statements(catalogue, POOLS, LEDGER)
@@ -176,25 +167,28 @@ async def test_seeds_hold_what_samples_of_the_same_intervals_would(url: str, hal
     assert seeded[-1].end == START, "the last whole interval"
 
 
-async def test_a_table_without_impressions_has_nothing_to_seed_from(url: str) -> None:
-    async with open_hall(url, APP) as opened, viewed(opened, []) as (connection, catalogue):
+async def test_a_table_without_impressions_has_nothing_to_seed_from(shared_url: str) -> None:
+    async with (
+        open_schema(shared_url, APP) as opened,
+        viewed(opened, []) as (connection, catalogue),
+    ):
         assert not list(
             await read_seeds(connection, statements(catalogue, POOLS, LEDGER), START, EVERY)
         )
 
 
-async def test_artworks_created_in_the_window_are_counted(url: str) -> None:
+async def test_artworks_created_in_the_window_are_counted(shared_url: str) -> None:
     pieces = tuple(Piece(number, created=micros(moment)) for number, moment in enumerate(MOMENTS))
     async with (
-        open_hall(url, BERLIN) as opened,
-        opened.hanging(Gallery(now=START, pieces=pieces)) as connection,
+        open_schema(shared_url, BERLIN) as opened,
+        opened.holding(Gallery(now=START, pieces=pieces)) as connection,
     ):
         sample = await take_sample(connection, statements(opened.catalogue, POOLS, None), INTERVAL)
     assert sample.artworks == 3
 
 
-async def test_dates_without_a_time_of_day_are_refused(url: str) -> None:
-    async with open_hall(url, APP) as opened:
+async def test_dates_without_a_time_of_day_are_refused(shared_url: str) -> None:
+    async with open_schema(shared_url, APP) as opened:
         catalogue = opened.catalogue
     assert hindrance(catalogue) is None
     column = replace(catalogue.impressions.columns["viewed_at"], type="date", cast="date")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from structlog.testing import capture_logs
 
 from monitor.service.service import Service
-from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
+from tests.support.services import is_clean, service_on
 from tests.support.waiting import wait_until
 
-DEADLINE = 30.0
 JOIN = """
 WITH joined AS (INSERT INTO users (id) VALUES (%(user)s) RETURNING id)
 INSERT INTO user_art_impressions (user_id, artwork_id) SELECT id, 'fresh0001' FROM joined
@@ -31,8 +30,8 @@ async def healed_again(app: App, service: Service, runs: int) -> None:
         )
         return bool(found >= runs)
 
-    await wait_until(ended, DEADLINE)
-    await wait_until(lambda: is_clean(service), DEADLINE)
+    await wait_until(ended)
+    await wait_until(lambda: is_clean(service))
 
 
 async def recurring(app: App) -> list[int]:
@@ -60,7 +59,7 @@ async def test_only_what_vanished_after_it_was_healed_recurs(app_database_url: s
                 assert await recurring(app) == [0, 0, 0, 6]
                 await app.run(FORGET, artwork="old0004")
                 await healed_again(app, service, 5)
-                await wait_until(lambda: service.board.current.recurring == 12, DEADLINE)
+                await wait_until(lambda: service.board.current.recurring == 12)
         reasons = await app.rows("SELECT reason FROM conservator.run ORDER BY id DESC LIMIT 1")
         assert "6 of them appeared behind the last verified heal, 12 within 24 h" in reasons[0][0]
         warned = [line for line in logs if line["event"] == "recurring"]
@@ -74,11 +73,11 @@ async def test_what_recurred_is_forgotten_after_a_day(app_database_url: str) -> 
             await healed_again(app, service, 1)
             await app.run(FORGET, artwork="old0001")
             await healed_again(app, service, 2)
-            await wait_until(lambda: service.board.current.recurring == 2, DEADLINE)
+            await wait_until(lambda: service.board.current.recurring == 2)
             await app.run(
                 "UPDATE conservator.run SET started_at = started_at - interval '25 hours'"
             )
-            await wait_until(lambda: service.board.current.recurring == 0, DEADLINE)
+            await wait_until(lambda: service.board.current.recurring == 0)
 
 
 async def test_who_had_left_when_all_was_healed_comes_back_as_one_who_joins(

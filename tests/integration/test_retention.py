@@ -14,9 +14,9 @@ from monitor.runtime import Runtime
 from monitor.state import history
 from monitor.state.runs import Run, Trigger
 from monitor.state.schema import PACKAGE
-from tests.support.app import App, app_on
-from tests.support.books import assert_ledger_is_there
-from tests.support.healing import claimed, heal, heal_until, make_runtime, plan, working
+from tests.support.app import App
+from tests.support.healing import claimed, heal, heal_until, plan, planted, working
+from tests.support.ledger_audit import assert_ledger_is_there
 from tests.support.poison import RAISED, quarantined
 
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"
@@ -41,8 +41,7 @@ async def age(app: App, run: int) -> None:
 async def test_the_ledger_forgets_impressions_that_are_gone_and_no_others(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=6, artworks=10)
+    async with planted(app_database_url, users=6, artworks=10) as (app, runtime):
         await heal(runtime)
         assert await sweep_ledger(runtime, agree) == 0
         await app.run("DELETE FROM users WHERE id = 'u0002'")
@@ -58,8 +57,7 @@ async def test_the_ledger_forgets_impressions_that_are_gone_and_no_others(
 async def test_a_sweep_goes_on_where_it_was_and_begins_again_at_the_end(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=10)
+    async with planted(app_database_url, users=3, artworks=10) as (app, runtime):
         await heal(runtime)
         await app.run("DELETE FROM art_sessions WHERE id LIKE 'old%'")
         found = [await sweep_ledger(runtime, agree, step=12, seconds=0) for _ in range(3)]
@@ -68,11 +66,9 @@ async def test_a_sweep_goes_on_where_it_was_and_begins_again_at_the_end(
 
 
 async def test_what_a_run_under_way_has_written_is_its_own(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, healing={"pace": {"max_batch": 10}}) as runtime,
-    ):
-        await app.plant(users=3, artworks=10)
+    async with planted(
+        app_database_url, users=3, artworks=10, healing={"pace": {"max_batch": 10}}
+    ) as (app, runtime):
         held = await heal_until(runtime, await plan(runtime), batches=1)
         await app.run("DELETE FROM art_sessions WHERE id = 'old0001'")
         assert await sweep_ledger(runtime, agree) == 0
@@ -84,8 +80,7 @@ async def test_what_a_run_under_way_has_written_is_its_own(app_database_url: str
 async def test_a_step_of_the_sweep_costs_the_same_however_long_the_ledger_is(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=400, artworks=100)
+    async with planted(app_database_url, users=400, artworks=100) as (app, runtime):
         await heal(runtime)
         await app.run("ANALYZE user_art_impressions, conservator.backfilled_impression")
         text = render(PACKAGE, "ledger_sweep", runtime.state.fragments)
@@ -112,8 +107,7 @@ def scans(plan: dict[str, Any]) -> set[tuple[str, str]]:
 async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=4)
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
         first = (await heal(runtime)).run.id
         await app.run(
             "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
@@ -139,8 +133,7 @@ async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
 
 
 async def test_nothing_is_left_of_a_user_that_the_app_has_erased(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=4)
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
         await RAISED.build(app, [("u0002", "old0001"), ("u0003", "old0001")])
         for user in ("u0002", "u0003"):
             run_owner = runtime.run_owner(Trigger.API)

@@ -25,8 +25,7 @@ from monitor.state.transitions import (
     finish_run,
     hold_run,
 )
-from tests.support.app import app_on
-from tests.support.healing import heal, make_runtime, plan
+from tests.support.healing import heal, plan, planted
 from tests.support.undoing import plan_undo
 
 Edge = tuple[Actor, RunState]
@@ -100,8 +99,7 @@ def test_every_edge_of_a_run_that_exists_can_be_asked_for_here() -> None:
 async def test_the_legal_edges_work_and_the_database_refuses_all_others(
     app_database_url: str, source: RunState
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=2, artworks=2)
+    async with planted(app_database_url, users=2, artworks=2) as (_, runtime):
         run = await plan(runtime)
         for edge, lease_over in product(CHANGES, (False, True)):
             kind = "user" if edge[0] is Actor.CLEANER else "heal"
@@ -111,8 +109,7 @@ async def test_the_legal_edges_work_and_the_database_refuses_all_others(
 
 
 async def test_an_edge_of_the_holder_needs_its_token(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=2, artworks=2)
+    async with planted(app_database_url, users=2, artworks=2) as (_, runtime):
         run = await plan(runtime)
         deposed = replace(run, token=run.token - 1)
         for actor, target in CHANGES:
@@ -125,8 +122,7 @@ async def test_an_edge_of_the_holder_needs_its_token(app_database_url: str) -> N
 
 
 async def test_the_cleaner_ends_no_run_over_the_audience(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=2, artworks=2)
+    async with planted(app_database_url, users=2, artworks=2) as (_, runtime):
         run = await plan(runtime)
         edge = (Actor.CLEANER, RunState.FAILED)
         for source in (RunState.RUNNING, RunState.HELD):
@@ -135,16 +131,14 @@ async def test_the_cleaner_ends_no_run_over_the_audience(app_database_url: str) 
 
 
 async def test_planners_begin_runs_as_running(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=2, artworks=2)
+    async with planted(app_database_url, users=2, artworks=2) as (_, runtime):
         healed = (await heal(runtime)).run
         assert (await plan_undo(runtime, healed.id)).state is RunState.RUNNING
 
 
 @pytest.mark.parametrize("state", [RunState.RUNNING, RunState.HELD])
 async def test_no_run_ends_as_an_active_one(app_database_url: str, state: RunState) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=2, artworks=2)
+    async with planted(app_database_url, users=2, artworks=2) as (_, runtime):
         run = await plan(runtime)
         async with transaction(runtime.engine, timeout=LEASE) as connection:
             with pytest.raises(IllegalTransitionError, match=state):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psutil
 import psycopg
@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from monitor.demo.gallery import SCHEMA
 from monitor.service.service import Service
-from tests.integration.test_service_loop import EAGER, QUICK, is_clean
 from tests.support.app import App, app_on, conninfo
-from tests.support.books import assert_books_agree, assert_ledger_is_there
 from tests.support.healing import make_settings, service_settings
+from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.postgres import PostgresServer
+from tests.support.services import EAGER, QUICK, is_clean, running
 from tests.support.waiting import wait_until
 
 LEASE = 1.0
@@ -32,15 +32,6 @@ async def a_service(url: str, **healing: object) -> Service:
         url, checks=QUICK, healing={**EAGER, **healing}, lease=f"{LEASE}s"
     )
     return Service(settings)
-
-
-@asynccontextmanager
-async def started(service: Service) -> AsyncIterator[Service]:
-    try:
-        await service.start()
-        yield service
-    finally:
-        await service.stop()
 
 
 async def furnish(url: str) -> None:
@@ -62,7 +53,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
     service = await a_service(url)
     own_server.kill()
     with capture_logs() as events:
-        async with started(service):
+        async with running(service):
             status = service.board.current
             assert not status.ready
             assert not status.leader
@@ -70,14 +61,14 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
             with pytest.raises(DatabaseUnavailableError, match="can't be used"):
                 await service.commands.pause("fire")
             await asyncio.to_thread(own_server.restart)
-            await wait_until(lambda: healed(service), PATIENCE)
+            await wait_until(lambda: healed(service))
             assert service.board.current.ready
             assert service.board.current.leader
     names = [event["event"] for event in events]
     assert names.count("database_up") == 1
     assert names[0] == "database_awaited"
     async with app_on(url) as app:
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -86,7 +77,7 @@ async def test_what_must_be_mended_is_told_even_when_the_database_came_late(
 ) -> None:
     own_server.kill()
     service = Service(make_settings(own_server.url(), checks=QUICK, lease=f"{LEASE}s"))
-    async with started(service):
+    async with running(service):
         assert service.failed is not None
         await asyncio.to_thread(own_server.restart)
         with pytest.raises(CatalogueError, match="art_sessions"):
@@ -108,15 +99,15 @@ async def test_an_outage_longer_than_the_lease_costs_the_lead_and_not_the_proces
     url = own_server.url()
     await furnish(url)
     with capture_logs() as events:
-        async with started(await a_service(url, pace={"max_batch": 5, "duty": "30%"})) as service:
-            await wait_until(lambda: service.board.current.active_run is not None, PATIENCE)
+        async with running(await a_service(url, pace={"max_batch": 5, "duty": "30%"})) as service:
+            await wait_until(lambda: service.board.current.active_run is not None)
             own_server.kill()
-            await wait_until(lambda: not service.board.current.database_up, PATIENCE)
-            await wait_until(lambda: not service.board.current.leader, PATIENCE)
+            await wait_until(lambda: not service.board.current.database_up)
+            await wait_until(lambda: not service.board.current.leader)
             assert not service.board.current.ready
             assert "can't be used" in (service.board.current.database_error or "")
             await asyncio.to_thread(own_server.restart)
-            await wait_until(lambda: healed(service), PATIENCE)
+            await wait_until(lambda: healed(service))
             assert service.board.current.ready
             assert service.board.current.leader
     # One line for each change, however often it was tried.
@@ -125,7 +116,7 @@ async def test_an_outage_longer_than_the_lease_costs_the_lead_and_not_the_proces
     assert "lead_lost" in told
     async with app_on(url) as app:
         assert await app.value("SELECT token FROM conservator.leader") >= 2
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         await assert_ledger_is_there(app)
 
 
@@ -134,17 +125,17 @@ async def test_a_failover_that_leaves_it_on_a_read_only_server_is_an_outage_unti
 ) -> None:
     url = own_server.url()
     await furnish(url)
-    async with started(await a_service(url, mode="observe")) as service:
-        await wait_until(lambda: service.board.current.decision is not None, PATIENCE)
+    async with running(await a_service(url, mode="observe")) as service:
+        await wait_until(lambda: service.board.current.decision is not None)
         # The sessions that there are become read-only, too, as on a primary that was demoted.
         switch_read_only(url, "on")
-        await wait_until(lambda: not service.board.current.database_up, PATIENCE)
-        await wait_until(lambda: not service.board.current.leader, PATIENCE)
+        await wait_until(lambda: not service.board.current.database_up)
+        await wait_until(lambda: not service.board.current.leader)
         assert "read-only" in (service.board.current.database_error or "")
         await stays(lambda: not service.board.current.database_up)
         switch_read_only(url, "off")
-        await wait_until(lambda: service.board.current.ready, PATIENCE)
-        await wait_until(lambda: service.board.current.leader, PATIENCE)
+        await wait_until(lambda: service.board.current.ready)
+        await wait_until(lambda: service.board.current.leader)
 
 
 def switch_read_only(url: str, value: str) -> None:
@@ -162,7 +153,7 @@ async def stays(condition: Callable[[], bool]) -> None:
         assert condition()
         return time.monotonic() > deadline
 
-    await wait_until(over, PATIENCE)
+    await wait_until(over)
 
 
 async def somebody_waits(app: App) -> bool:
@@ -187,14 +178,12 @@ async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seco
                 # The app shows an artwork right now: whoever wants the same pair waits for it.
                 await locker.run("LOCK TABLE user_art_impressions IN SHARE MODE")
                 await service.start()
-                await wait_until(lambda: somebody_waits(app), PATIENCE)
+                await wait_until(lambda: somebody_waits(app))
                 begun = time.monotonic()
                 stopping = asyncio.create_task(service.stop())
-                await wait_until(
-                    lambda: "stopping" in [event["event"] for event in events], PATIENCE
-                )
+                await wait_until(lambda: "stopping" in [event["event"] for event in events])
                 if not ends:
-                    await wait_until(stopping.done, PATIENCE)
+                    await wait_until(stopping.done)
             await stopping
         assert time.monotonic() - begun < 10
         (said,) = [event for event in events if event["event"] == "stopping"][:1]
@@ -204,7 +193,7 @@ async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seco
         assert inserted == listed == (5 if ends else 0)
         assert state == ("held" if ends else "running")
         assert await app.value("SELECT lease_until <= now() FROM conservator.leader")
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_a_server_that_answers_nobody_any_more_does_not_hold_a_stop_up(
@@ -213,8 +202,8 @@ async def test_a_server_that_answers_nobody_any_more_does_not_hold_a_stop_up(
     url = own_server.url()
     await furnish(url)
     service = await a_service(url, pace={"max_batch": 5, "duty": "30%"})
-    async with app_on(url) as app, started(service):
-        await wait_until(lambda: service.board.current.active_run is not None, PATIENCE)
+    async with app_on(url) as app, running(service):
+        await wait_until(lambda: service.board.current.active_run is not None)
         backend = await app.value("SELECT pg_backend_pid()")
         server = psutil.Process(backend).parent()
         assert server is not None

@@ -16,9 +16,9 @@ from monitor.service.service import Service
 from monitor.status import CheckResult
 from tests.support.app import App, app_on
 from tests.support.healing import service_settings
+from tests.support.services import running
 from tests.support.waiting import wait_until
 
-PATIENCE = 30.0
 BUILT_IN = (
     "census",
     "structure",
@@ -56,12 +56,8 @@ async def watching(
         healing={"mode": "observe"},
         **({} if read_url is None else {"database": {"read_url": read_url}}),
     )
-    service = Service(settings)
-    try:
-        await service.start()
+    async with running(Service(settings)) as service:
         yield service
-    finally:
-        await service.stop()
 
 
 @asynccontextmanager
@@ -98,9 +94,7 @@ async def test_every_built_in_check_runs_and_an_intact_gallery_passes(
     ):
         checks = service.board.current.checks
         assert tuple(checks) == BUILT_IN
-        await wait_until(
-            lambda: all(c.outcome for c in service.board.current.checks.values()), PATIENCE
-        )
+        await wait_until(lambda: all(c.outcome for c in service.board.current.checks.values()))
         found = {name: check.outcome for name, check in service.board.current.checks.items()}
         assert found == {
             **dict.fromkeys(BUILT_IN, Outcome.PASS),
@@ -118,12 +112,12 @@ async def test_a_renamed_table_is_an_error_of_its_own_check_until_it_is_back(
     app_database_url: str,
 ) -> None:
     async with gallery(app_database_url) as app, watching(app_database_url, sql=[OWN]) as service:
-        await wait_until(lambda: exported(service, "check_value", "queue_length") == 0, PATIENCE)
+        await wait_until(lambda: exported(service, "check_value", "queue_length") == 0)
         await app.run("ALTER TABLE queue RENAME TO line")
-        await wait_until(lambda: is_now(service, "queue_length", Outcome.ERROR), PATIENCE)
+        await wait_until(lambda: is_now(service, "queue_length", Outcome.ERROR))
         assert "queue" in shown(service, "queue_length").message
         # Three intervals after it was measured last.
-        await wait_until(lambda: exported(service, "check_value", "queue_length") is None, PATIENCE)
+        await wait_until(lambda: exported(service, "check_value", "queue_length") is None)
         errors = exported(service, "check_errors_total", "queue_length")
         assert errors
         status = service.board.current
@@ -131,7 +125,7 @@ async def test_a_renamed_table_is_an_error_of_its_own_check_until_it_is_back(
         assert current_outcome(census, time.monotonic()) is Outcome.PASS
         assert exported(service, "check_value", "census") == 0
         await app.run("ALTER TABLE line RENAME TO queue")
-        await wait_until(lambda: is_now(service, "queue_length", Outcome.PASS), PATIENCE)
+        await wait_until(lambda: is_now(service, "queue_length", Outcome.PASS))
         assert exported(service, "check_value", "queue_length") == 0
 
 
@@ -144,19 +138,13 @@ async def test_the_apps_own_table_renamed_is_an_error_of_all_that_read_it_and_no
         watching(app_database_url, sql=[OWN], **soon("structure", *names)) as service,
     ):
         everything = (*names, "census", "structure")
-        await wait_until(
-            lambda: all(is_now(service, name, Outcome.PASS) for name in everything), PATIENCE
-        )
+        await wait_until(lambda: all(is_now(service, name, Outcome.PASS) for name in everything))
         await app.run("ALTER TABLE art_sessions RENAME TO paintings")
-        await wait_until(
-            lambda: all(is_now(service, name, Outcome.ERROR) for name in everything), PATIENCE
-        )
+        await wait_until(lambda: all(is_now(service, name, Outcome.ERROR) for name in everything))
         assert is_now(service, "queue_length", Outcome.PASS)
-        await wait_until(lambda: exported(service, "check_value", "census") is None, PATIENCE)
+        await wait_until(lambda: exported(service, "check_value", "census") is None)
         await app.run("ALTER TABLE paintings RENAME TO art_sessions")
-        await wait_until(
-            lambda: all(is_now(service, name, Outcome.PASS) for name in everything), PATIENCE
-        )
+        await wait_until(lambda: all(is_now(service, name, Outcome.PASS) for name in everything))
 
 
 async def test_a_check_that_hangs_is_given_up_and_the_others_go_on(app_database_url: str) -> None:
@@ -167,10 +155,10 @@ async def test_a_check_that_hangs_is_given_up_and_the_others_go_on(app_database_
         "every": "1s",
     }
     async with gallery(app_database_url), watching(app_database_url, sql=[slow, OWN]) as service:
-        await wait_until(lambda: is_now(service, "slow", Outcome.ERROR), PATIENCE)
+        await wait_until(lambda: is_now(service, "slow", Outcome.ERROR))
         assert "longer than it may" in shown(service, "slow").message
         assert (shown(service, "slow").duration_seconds or 99) < 10
-        await wait_until(lambda: is_now(service, "queue_length", Outcome.PASS), PATIENCE)
+        await wait_until(lambda: is_now(service, "queue_length", Outcome.PASS))
 
 
 async def test_a_query_that_writes_is_refused_and_costs_nobody_the_connection(
@@ -180,7 +168,7 @@ async def test_a_query_that_writes_is_refused_and_costs_nobody_the_connection(
     async with gallery(app_database_url) as app:
         await app.run("CREATE SEQUENCE numbers; GRANT ALL ON SEQUENCE numbers TO PUBLIC")
         async with watching(app_database_url, sql=[writes]) as service:
-            await wait_until(lambda: is_now(service, "writes", Outcome.ERROR), PATIENCE)
+            await wait_until(lambda: is_now(service, "writes", Outcome.ERROR))
             assert "wants to write" in shown(service, "writes").message
             assert service.board.current.database_up
 
@@ -196,11 +184,11 @@ async def test_an_interval_is_stretched_until_the_check_keeps_to_its_budget(
     }
     async with gallery(app_database_url) as app:
         async with watching(app_database_url, sql=[slow]) as service:
-            await wait_until(lambda: shown(service, "slow").interval_seconds >= 2, PATIENCE)
+            await wait_until(lambda: shown(service, "slow").interval_seconds >= 2)
             assert shown(service, "slow").configured_interval_seconds == 0.3
             assert (exported(service, "check_interval_seconds", "slow") or 0) >= 2
             ran = shown(service, "slow").last_run or 0
-            await wait_until(lambda: (shown(service, "slow").last_run or 0) > ran + 3, PATIENCE)
+            await wait_until(lambda: (shown(service, "slow").last_run or 0) > ran + 3)
         gaps = await app.rows(
             "SELECT extract(epoch FROM taken_at - lag(taken_at) OVER (ORDER BY taken_at))::float8"
             " FROM conservator.check_result WHERE name = 'slow'"
@@ -216,7 +204,7 @@ async def test_since_when_is_exact_and_survives_a_restart(app_database_url: str)
                 await app.run(
                     f"TRUNCATE queue; INSERT INTO queue SELECT generate_series(1, {rows})"
                 )
-                await wait_until(partial(is_now, service, "queue_length", outcome), PATIENCE)
+                await wait_until(partial(is_now, service, "queue_length", outcome))
             failing = shown(service, "queue_length")
         changes = await app.rows(
             "SELECT before, after, value, extract(epoch FROM changed_at)::float8"
@@ -230,9 +218,7 @@ async def test_since_when_is_exact_and_survives_a_restart(app_database_url: str)
         assert abs(changes[-1][3] - failing.since) < 1
         async with watching(app_database_url, sql=[limits]) as service:
             ran = failing.last_run or 0
-            await wait_until(
-                lambda: (shown(service, "queue_length").last_run or 0) > ran + 0.1, PATIENCE
-            )
+            await wait_until(lambda: (shown(service, "queue_length").last_run or 0) > ran + 0.1)
             again = shown(service, "queue_length")
             assert again.outcome is Outcome.FAIL
             assert again.since == changes[-1][3]
@@ -250,12 +236,12 @@ async def test_results_found_while_the_database_was_away_are_kept_in_order(
 ) -> None:
     async with gallery(app_database_url) as app:
         async with watching(app_database_url) as service:
-            await wait_until(lambda: is_now(service, "census", Outcome.PASS), PATIENCE)
+            await wait_until(lambda: is_now(service, "census", Outcome.PASS))
             await app.run("ALTER TABLE conservator.check_result RENAME TO elsewhere")
             await app.plant(users=4, artworks=5)
-            await wait_until(lambda: is_now(service, "census", Outcome.FAIL), PATIENCE)
+            await wait_until(lambda: is_now(service, "census", Outcome.FAIL))
             since = shown(service, "census").since or 0
-            await wait_until(lambda: (shown(service, "census").last_run or 0) > since + 2, PATIENCE)
+            await wait_until(lambda: (shown(service, "census").last_run or 0) > since + 2)
             await app.run("ALTER TABLE conservator.elsewhere RENAME TO check_result")
 
             async def kept() -> bool:
@@ -266,7 +252,7 @@ async def test_results_found_while_the_database_was_away_are_kept_in_order(
                     )
                 )
 
-            await wait_until(kept, PATIENCE)
+            await wait_until(kept)
         rows = await app.rows(
             "SELECT before, after, extract(epoch FROM changed_at)::float8"
             " FROM conservator.check_transition WHERE name = 'census' ORDER BY id"
@@ -284,7 +270,7 @@ async def test_one_checks_results_are_told_apart_from_another_replicas_facts(
         watching(app_database_url, sql=[owned]) as leader,
         watching(app_database_url, sql=[owned]) as follower,
     ):
-        await wait_until(lambda: is_now(follower, "queue_length", Outcome.PASS), PATIENCE)
+        await wait_until(lambda: is_now(follower, "queue_length", Outcome.PASS))
         assert leader.board.current.leader
         assert not follower.board.current.leader
         facts = shown(follower, "queue_length").facts

@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
 import pytest
 
 from monitor.policy.decision import Code, Verdict
-from monitor.service.service import Service
-from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
+from tests.support.app import app_on
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
     assert_only_legacy_inserted,
+    assert_records_agree,
     counter,
     start_audit,
 )
-from tests.support.healing import service_settings
+from tests.support.services import codes, decided, has_censuses, is_clean, service_on
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
-
-QUICK = {"census": {"every": "100ms", "budget": "100%"}}
-EAGER = {
-    "mode": "heal",
-    "cooldown": "0s",
-    "breaker": {"max_share": "100%", "max_tracked_drop": "100%"},
-    "pace": {"duty": "100%", "max_batch": 50},
-}
-
-
-@asynccontextmanager
-async def service_on(url: str, checks: object = QUICK, **healing: object) -> AsyncIterator[Service]:
-    """A running service with a quick census, stopped in the end."""
-    settings = await service_settings(url, checks=checks, healing={**EAGER, **healing})
-    service = Service(settings)
-    try:
-        await service.start()
-        yield service
-    finally:
-        await service.stop()
-
-
-def decided(service: Service, code: Code) -> Callable[[], bool]:
-    """Whether the newest decision has this code."""
-
-    def is_so() -> bool:
-        decision = service.board.current.decision
-        return decision is not None and decision.code is code
-
-    return is_so
-
-
-def is_clean(service: Service) -> bool:
-    """The newest census finds nothing, the decision says so, and nothing is under way."""
-    status = service.board.current
-    return (
-        status.census is not None
-        and status.census.legacy_untracked == 0
-        and status.active_run is None
-        and decided(service, Code.CLEAN)()
-    )
-
-
-async def codes(app: App) -> list[str]:
-    """The decisions that were recorded, each followed by another one only."""
-    rows = await app.rows("SELECT code FROM conservator.decision ORDER BY id")
-    found = [code for (code,) in rows]
-    return [code for code, before in zip(found, [None, *found], strict=False) if code != before]
 
 
 async def test_planted_pairs_are_found_healed_verified_and_published(
@@ -94,9 +42,7 @@ async def test_planted_pairs_are_found_healed_verified_and_published(
             " ON c.as_of BETWEEN r.started_at AND r.finished_at ORDER BY c.as_of DESC LIMIT 1"
         )
         assert recount == [(0,)]
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_later(
@@ -127,12 +73,12 @@ async def test_the_loop_keeps_a_busy_gallery_healed_until_the_writers_stop(
             async with Writers(app_database_url, crowd=2) as writers:
                 # People who join have all the old artworks before them: more than one run.
                 await wait_until(
-                    lambda: service.board.current.counters.get(("heal_runs", ""), 0) >= 3, 30
+                    lambda: service.board.current.counters.get(("heal_runs", ""), 0) >= 3
                 )
                 assert writers.writes > 50
             await wait_until(lambda: is_clean(service))
         await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
         assert set(await app.rows("SELECT DISTINCT state FROM conservator.run")) == {("succeeded",)}
 
 
@@ -164,11 +110,6 @@ async def test_observing_alone_leaves_the_apps_tables_as_they_were(app_database_
             await wait_until(lambda: has_censuses(app, 3))
         assert await app.fingerprint(*tables) == before
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
-
-
-async def has_censuses(app: App, at_least: int) -> bool:
-    found = await app.value("SELECT count(*) FROM conservator.census")
-    return bool(found >= at_least)
 
 
 async def test_too_large_a_share_is_refused_and_counted_and_nothing_is_written(
@@ -221,7 +162,7 @@ async def test_a_census_that_fails_means_wait_until_it_succeeds_again(
         await wait_until(lambda: is_clean(service))
         assert await counter(app, "check_errors") >= 1
         assert "census_failed" in await codes(app)
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
@@ -253,6 +194,6 @@ async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
                     lambda: bool(service.board.current.counters.get(("heal_runs", "")))
                 )
                 await wait_until(lambda: is_clean(service))
-            await assert_books_agree(app)
+            await assert_records_agree(app)
         finally:
             await app.run(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")

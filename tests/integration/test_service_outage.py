@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,18 +14,17 @@ from structlog.testing import capture_logs
 from checks.errors import DatabaseUnavailableError, RefusedError
 from monitor.demo.gallery import SCHEMA
 from monitor.service.service import Service
-from tests.integration.test_service_loop import is_clean, service_on
 from tests.support.app import App, app_on
-from tests.support.books import (
-    assert_books_agree,
-    assert_ledger_is_there,
-    assert_only_legacy_inserted,
+from tests.support.ledger_audit import (
+    assert_exactly_healed,
+    assert_records_agree,
     start_audit,
 )
 from tests.support.postgres import PostgresServer
+from tests.support.services import is_clean, service_on
 from tests.support.waiting import wait_until
 
-SLOW = {"pace": {"max_batch": 5, "duty": "30%"}}
+SLOW: dict[str, Any] = {"pace": {"max_batch": 5, "duty": "30%"}}
 
 
 async def batches(app: App) -> int:
@@ -63,16 +63,14 @@ async def test_a_database_that_dies_in_the_middle_of_a_run_is_healed_when_it_is_
             with pytest.raises(DatabaseUnavailableError):
                 await service.commands.user_census("u0001")
         await asyncio.to_thread(own_server.restart)
-        await wait_until(lambda: service.board.current.ready, 30)
+        await wait_until(lambda: service.board.current.ready)
         await wait_until(lambda: is_clean(service), 60)
         assert service.board.current.database_error is None
         async with app_on(url) as app:
             assert await app.rows("SELECT state, inserted FROM conservator.run") == [
                 ("succeeded", 300)
             ]
-            await assert_only_legacy_inserted(app)
-            await assert_books_agree(app)
-            await assert_ledger_is_there(app)
+            await assert_exactly_healed(app)
 
 
 async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_it(
@@ -100,9 +98,7 @@ async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_
         ]
         codes = await app.rows("SELECT DISTINCT code FROM conservator.decision")
         assert ("resume",) in codes
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)
 
 
 async def test_a_stop_while_a_run_is_being_planned_holds_it_before_its_first_batch(
@@ -147,9 +143,9 @@ async def test_a_pause_from_elsewhere_holds_the_services_run_and_a_resume_ends_i
             await wait_until(lambda: was_decided(app, "paused"))
             assert await app.fingerprint("user_art_impressions") == before
             await service.commands.resume()
-            await wait_until(lambda: is_clean(service), 30)
+            await wait_until(lambda: is_clean(service))
         assert await app.rows("SELECT state, inserted FROM conservator.run") == [("succeeded", 200)]
-        await assert_books_agree(app)
+        await assert_records_agree(app)
 
 
 async def state_is(app: App, state: str) -> bool:
@@ -173,8 +169,6 @@ async def test_two_services_on_one_database_share_the_work_and_double_nothing(
             service_on(app_database_url, **SLOW) as one,
             service_on(app_database_url, **SLOW) as other,
         ):
-            await wait_until(lambda: is_clean(one) and is_clean(other), 30)
+            await wait_until(lambda: is_clean(one) and is_clean(other))
         assert await app.value("SELECT sum(inserted) FROM conservator.run") == 200
-        await assert_only_legacy_inserted(app)
-        await assert_books_agree(app)
-        await assert_ledger_is_there(app)
+        await assert_exactly_healed(app)

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.checking.replica import LEFT
 from monitor.service.service import Service
-from tests.integration.test_service_checks import PATIENCE, gallery, shown, watching
+from tests.integration.test_service_checks import gallery, shown, watching
 from tests.support.app import app_on
 from tests.support.healing import service_settings
 from tests.support.postgres import PostgresServer
@@ -35,29 +35,27 @@ async def test_checks_read_the_replica_and_what_is_kept_is_kept_on_the_primary(
                 sql=[WHERE],
                 recording_rate=SAMPLED,
             ) as service:
-                await wait_until(lambda: shown(service, "on_replica").value == 1, PATIENCE)
-                await wait_until(lambda: shown(service, "census").outcome is not None, PATIENCE)
+                await wait_until(lambda: shown(service, "on_replica").value == 1)
+                await wait_until(lambda: shown(service, "census").outcome is not None)
                 kept = "SELECT count(*) FROM conservator.check_result WHERE name = 'on_replica'"
 
                 async def is_kept() -> bool:
                     return bool(await app.value(kept))
 
-                await wait_until(is_kept, PATIENCE)
-                await wait_until(
-                    lambda: shown(service, "recording_rate").outcome is not None, PATIENCE
-                )
+                await wait_until(is_kept)
+                await wait_until(lambda: shown(service, "recording_rate").outcome is not None)
                 assert shown(service, "recording_rate").outcome == "pass"
                 assert service.board.current.reading_replica
                 # The replica falls away: the primary is read, and every check says so.
                 replica.kill()
-                await wait_until(lambda: shown(service, "on_replica").value == 0, PATIENCE)
+                await wait_until(lambda: shown(service, "on_replica").value == 0)
                 assert LEFT in shown(service, "on_replica").message
-                await wait_until(lambda: LEFT in shown(service, "census").message, PATIENCE)
-                await wait_until(lambda: LEFT in shown(service, "recording_rate").message, PATIENCE)
+                await wait_until(lambda: LEFT in shown(service, "census").message)
+                await wait_until(lambda: LEFT in shown(service, "recording_rate").message)
                 assert service.board.current.database_up
                 replica.restart()
-                await wait_until(lambda: shown(service, "on_replica").value == 1, PATIENCE)
-                await wait_until(lambda: LEFT not in shown(service, "census").message, PATIENCE)
+                await wait_until(lambda: shown(service, "on_replica").value == 1)
+                await wait_until(lambda: LEFT not in shown(service, "census").message)
 
 
 @asynccontextmanager
@@ -87,17 +85,17 @@ async def test_what_vanishes_behind_a_paused_replica_is_counted_on_the_primary(
             pace = {"max_replica_lag": "1s"}
             async with healing_on(app_database_url, replica, mode="observe", pace=pace) as service:
                 board = service.board
-                await wait_until(lambda: board.current.reading_replica is True, PATIENCE)
-                await wait_until(lambda: board.current.census is not None, PATIENCE)
+                await wait_until(lambda: board.current.reading_replica is True)
+                await wait_until(lambda: board.current.census is not None)
                 before = legacy(service)
                 replica.pause_replay()
                 await app.run(OLD)
-                await wait_until(lambda: legacy(service) > before, PATIENCE)
+                await wait_until(lambda: legacy(service) > before)
                 assert board.current.reading_replica is False
                 assert "stale: the replica is" in shown(service, "census").message
                 assert "its replay is paused" in board.current.reading_problem
                 replica.resume_replay()
-                await wait_until(lambda: board.current.reading_replica is True, PATIENCE)
+                await wait_until(lambda: board.current.reading_replica is True)
                 assert legacy(service) > before
 
 
@@ -134,10 +132,9 @@ async def test_a_decision_from_the_replica_is_confirmed_by_a_count_on_the_primar
                     return await plan(*args, **named)
 
                 object.__setattr__(planner, "plan_audience", late)
-                await wait_until(lambda: bool(seen), PATIENCE)
+                await wait_until(lambda: bool(seen))
                 await wait_until(
-                    lambda: service.board.current.census is not None and legacy(service) == 0,
-                    PATIENCE,
+                    lambda: service.board.current.census is not None and legacy(service) == 0
                 )
                 assert seen[0] > 0
             now = await app.value("SELECT count(*) FROM conservator.backfilled_impression")

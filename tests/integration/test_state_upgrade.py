@@ -13,6 +13,7 @@ from monitor.service.service import Service
 from monitor.state.runs import RunState
 from tests.support.commands import Workplace
 from tests.support.healing import service_settings
+from tests.support.services import running
 from tests.support.waiting import wait_until
 
 DUMP = Path(__file__).parent / "data" / "state_0004.sql"
@@ -116,12 +117,9 @@ async def finish_the_run_that_was_held(work: Workplace) -> None:
         )
 
     checks = {"census": {"every": "500ms", "budget": None}}
-    service = Service(await service_settings(work.url, checks=checks, healing={"mode": "heal"}))
-    try:
-        await service.start()
-        await wait_until(is_done, 30.0)
-    finally:
-        await service.stop()
+    settings = await service_settings(work.url, checks=checks, healing={"mode": "heal"})
+    async with running(Service(settings)) as service:
+        await wait_until(is_done)
     ((state, inserted),) = work.rows(
         f"SELECT state, inserted FROM conservator.run WHERE id = {HELD}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.loop.tallies import take_tally
@@ -13,8 +13,10 @@ from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import Runtime
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned
+from tests.support.generated import examples
 from tests.support.healing import make_runtime
-from tests.support.histories import (
+from tests.support.postgres import PostgresServer
+from tests.support.tally_histories import (
     LEAVING,
     Act,
     History,
@@ -24,13 +26,7 @@ from tests.support.histories import (
     really_lost,
     side,
 )
-from tests.support.postgres import PostgresServer
 
-generated = settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 FILTERS = {"artworks": {"where": "NOT is_library -- 100%"}, "users": {"where": "is_active"}}
 _WITHOUT_KEYS = """
 ALTER TABLE user_art_impressions
@@ -77,7 +73,7 @@ def acts(scene: Scene, *some: Act) -> tuple[Act, ...]:
     return some if not scene.proved else tuple(a for a in some if not a.startswith("turn"))
 
 
-@generated
+@examples(20)
 @given(data=st.data())
 async def test_a_tallied_loss_is_what_the_history_says_and_never_more_than_was_lost(
     scene: Scene, data: st.DataObject
@@ -91,7 +87,7 @@ async def test_a_tallied_loss_is_what_the_history_says_and_never_more_than_was_l
         assert loss.lost <= len(really_lost(until))
 
 
-@generated
+@examples(20)
 @given(data=st.data())
 async def test_where_nobody_leaves_and_nothing_is_viewed_again_the_loss_is_exact(
     scene: Scene, data: st.DataObject
@@ -101,7 +97,7 @@ async def test_where_nobody_leaves_and_nothing_is_viewed_again_the_loss_is_exact
     assert (losses[-1].lost, losses[-1].expected) == (gone, len(moments[0].pairs))
 
 
-@generated
+@examples(20)
 @given(data=st.data())
 async def test_views_deletions_archiving_and_undo_are_never_a_loss(
     scene: Scene, data: st.DataObject

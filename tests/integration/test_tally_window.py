@@ -13,8 +13,8 @@ from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.policy.inputs import Loss
 from monitor.runtime import Runtime
 from monitor.state.control import mark_breaker_open, reset_breaker
-from tests.support.app import App, app_on
-from tests.support.healing import make_runtime
+from tests.support.app import App
+from tests.support.healing import planted
 
 LOSE = """
 DELETE FROM user_art_impressions WHERE (user_id, artwork_id) IN (
@@ -64,8 +64,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching(url: str) -> AsyncIterator[Watch]:
-    async with app_on(url) as app, make_runtime(url) as runtime:
-        await app.plant(users=10, artworks=14, untracked=0)
+    async with planted(url, users=10, artworks=14, untracked=0) as (app, runtime):
         await app.run(SEE_ALL)
         watch = Watch(app, runtime)
         assert (await watch.tally()).expected == 200

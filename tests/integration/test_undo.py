@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.healing import heal, make_runtime
+from tests.support.generated import examples
+from tests.support.healing import heal, make_runtime, paced, planted
 from tests.support.undoing import (
     UPSERT,
     assert_undo_is_booked,
@@ -19,7 +20,6 @@ from tests.support.undoing import (
     undo,
 )
 
-PACED = {"healing": {"pace": {"max_batch": 40}}}
 TABLES = ("users", "art_sessions", "user_art_impressions")
 HEALED = "user_id = %(user)s AND artwork_id = %(artwork)s"
 DONE_SINCE = {
@@ -62,11 +62,7 @@ cases = st.builds(
 )
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(25)
 @given(case=cases)
 async def test_exactly_the_untouched_rows_go_and_all_others_stay_as_they_are(
     app_database_url: str, case: Case
@@ -134,11 +130,7 @@ async def impressions(app: App) -> list[tuple[str, ...]]:
 async def test_an_undo_of_an_untouched_run_leaves_everything_as_it_was(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=9, artworks=25)
+    async with planted(app_database_url, users=9, artworks=25, **paced(40)) as (app, runtime):
         before = await app.fingerprint(*TABLES)
         healed = await heal(runtime)
         ended = await undo(runtime, healed.run.id)

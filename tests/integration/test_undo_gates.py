@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from monitor.database import transaction
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import RunResult
+from monitor.policy.decision import Code
 from monitor.runtime import Runtime
 from monitor.service.service import Service
 from monitor.state import control
 from monitor.state.runs import Run, RunState, get_run
-from tests.integration.test_healing_gates import closed_window, paced, pause
+from tests.integration.test_healing_gates import closed_window, pause
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
 from tests.support.healing import (
     IMPRESSIONS,
     RECORD,
@@ -26,13 +27,22 @@ from tests.support.healing import (
     heal,
     heal_until,
     make_runtime,
-    service_settings,
+    paced,
+    planted,
     working,
 )
+from tests.support.ledger_audit import start_audit
+from tests.support.services import decided, has_censuses, service_on
 from tests.support.undoing import MATCHING, assert_undo_is_booked, plan_undo, undo
 from tests.support.waiting import wait_until
 
-QUICK = {"census": {"every": "100ms", "budget": "100%"}}
+# What is lost opens the breaker, and an undo is no loss.
+HEALS: dict[str, Any] = {
+    "breaker": {"max_share": "100%"},
+    "pace": {"duty": "100%", "max_batch": 10},
+}
+
+PACED = paced(10, "30s")
 
 
 @asynccontextmanager
@@ -45,7 +55,7 @@ async def undo_at_the_gate(
         gate = Gate(keeper)
         await gate.build(after_batches=after_batches, place=place)
         task = working(runtime, run)
-        await wait_until(gate.somebody_waits, 30)
+        await wait_until(gate.somebody_waits)
         yield gate, task
 
 
@@ -59,11 +69,7 @@ async def assert_half_done(app: App, run: Run) -> None:
 async def test_a_pause_holds_an_undo_before_its_next_batch_and_resume_lets_it_go_on(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         before = await app.fingerprint("user_art_impressions")
         await heal(runtime)
         async with undo_at_the_gate(app_database_url, runtime, after_batches=3) as (gate, task):
@@ -93,12 +99,8 @@ async def plan_undo_again(runtime: Runtime, held: Run) -> Run:
 async def test_neither_the_window_nor_an_open_breaker_holds_an_undo(
     app_database_url: str,
 ) -> None:
-    config = paced("1s", window=closed_window())
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **config) as runtime,
-    ):
-        await app.plant(users=3, artworks=10)
+    config = paced(lock_timeout="1s", window=closed_window())
+    async with planted(app_database_url, users=3, artworks=10, **config) as (app, runtime):
         taken = await claimed(runtime, (await heal(runtime)).run.id)
         await runtime.executor(lambda _: None, window=False).work(taken)
         await app.run("UPDATE conservator.control SET breaker_open = TRUE, breaker_code = 'loss'")
@@ -110,11 +112,7 @@ async def test_neither_the_window_nor_an_open_breaker_holds_an_undo(
 async def test_a_connection_that_is_lost_inside_a_batch_loses_and_repeats_nothing(
     app_database_url: str, place: str
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         before = await app.fingerprint("user_art_impressions")
         await heal(runtime)
         async with undo_at_the_gate(app_database_url, runtime, after_batches=2, place=place) as (
@@ -133,13 +131,11 @@ async def test_a_connection_that_is_lost_inside_a_batch_loses_and_repeats_nothin
 async def test_whoever_has_lost_the_lease_takes_nothing_back_any_more(
     app_database_url: str,
 ) -> None:
-    config = {**paced("30s"), "lease": "500ms"}
+    config = {**PACED, "lease": "500ms"}
     async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **config) as runtime,
+        planted(app_database_url, users=10, artworks=10, **config) as (app, runtime),
         make_runtime(app_database_url, **config) as other,
     ):
-        await app.plant(users=10, artworks=10)
         await heal(runtime)
         held = await heal_until(runtime, await plan_undo(runtime, 1), batches=2)
         mine = await claimed(runtime, held.run.id)
@@ -157,11 +153,7 @@ async def test_whoever_has_lost_the_lease_takes_nothing_back_any_more(
 
 
 async def test_the_second_pass_after_a_stop_begins_where_it_stood(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         await heal(runtime)
         await app.run(
             "UPDATE user_art_impressions SET viewed_at = timezone('UTC', now())"
@@ -178,61 +170,33 @@ async def test_the_second_pass_after_a_stop_begins_where_it_stood(app_database_u
         assert "20 were viewed again since and stay, 0 were gone already" in ended.outcome
 
 
-@asynccontextmanager
-async def service_on(url: str, **healing: object) -> AsyncIterator[Service]:
-    """A running service with a quick census, stopped in the end."""
-    eager = {
-        **{"mode": "heal", "cooldown": "0s", "breaker": {"max_share": "100%"}},
-        **{"pace": {"duty": "100%", "max_batch": 10}},
-    }
-    service = Service(await service_settings(url, checks=QUICK, healing={**eager, **healing}))
-    try:
-        await service.start()
-        yield service
-    finally:
-        await service.stop()
-
-
 async def test_a_service_goes_on_with_an_undo_in_any_mode_and_heals_nothing_afterwards(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **paced("30s")) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **PACED) as (app, runtime):
         await heal(runtime)
         await heal_until(runtime, await plan_undo(runtime, 1), batches=3)
     async with app_on(app_database_url) as app:
-        async with service_on(app_database_url, mode="observe"):
-            await wait_until(lambda: has_ended(app, 2), 30)
+        async with service_on(app_database_url, mode="observe", **HEALS):
+            await wait_until(lambda: has_ended(app, 2))
         assert await app.rows("SELECT state, inserted FROM conservator.run WHERE id = 2") == [
             ("succeeded", 100)
         ]
         await start_audit(app)
-        async with service_on(app_database_url) as service:
-            await wait_until(lambda: decided(service, "suspended"), 30)
+        async with service_on(app_database_url, **HEALS) as service:
+            await wait_until(decided(service, Code.SUSPENDED))
             censuses = await app.value("SELECT count(*) FROM conservator.census")
-            await wait_until(lambda: has_censuses(app, censuses + 3), 30)
+            await wait_until(lambda: has_censuses(app, censuses + 3))
             assert await app.value("SELECT count(*) FROM audit") == 0
             # A person ends the suspension, and what was taken back is healed again.
             await service.commands.resume()
-            await wait_until(lambda: has_ended(app, 3), 30)
+            await wait_until(lambda: has_ended(app, 3))
         assert await app.value("SELECT inserted FROM conservator.run WHERE id = 3") == 100
-
-
-def decided(service: Service, code: str) -> bool:
-    decision = service.board.current.decision
-    return decision is not None and decision.code.value == code
 
 
 async def has_ended(app: App, run_id: int) -> bool:
     ended = "SELECT count(finished_at) FROM conservator.run WHERE id = %(id)s"
     return bool(await app.value(ended, id=run_id))
-
-
-async def has_censuses(app: App, at_least: int) -> bool:
-    return bool(await app.value("SELECT count(*) FROM conservator.census") >= at_least)
 
 
 async def test_an_undo_that_is_asked_for_over_the_desk_is_worked_and_its_census_published(
@@ -241,13 +205,13 @@ async def test_an_undo_that_is_asked_for_over_the_desk_is_worked_and_its_census_
     async with app_on(app_database_url) as app:
         await app.plant(users=5, artworks=10)
         before = await app.fingerprint("user_art_impressions")
-        async with service_on(app_database_url) as service:
-            await wait_until(lambda: has_ended(app, 1), 30)
+        async with service_on(app_database_url, **HEALS) as service:
+            await wait_until(lambda: has_ended(app, 1))
             would = await service.commands.would_undo(1)
             assert (would.untouched, would.touched, would.gone) == (50, 0, 0)
             assert await service.commands.undo(1) == 2
-            await wait_until(lambda: has_ended(app, 2), 30)
-            await wait_until(lambda: is_published(service, legacy=50), 30)
+            await wait_until(lambda: has_ended(app, 2))
+            await wait_until(lambda: is_published(service, legacy=50))
             assert await service.commands.undo(1) is None
             assert service.board.current.control.suspended
             counters = service.board.current.counters

@@ -8,16 +8,12 @@ import pytest
 
 from monitor.healing.errors import NotUndoableError
 from monitor.state.runs import RunState
-from tests.support.app import app_on
-from tests.support.healing import heal, make_runtime
+from tests.support.healing import heal, paced, planted
 from tests.support.undoing import refused, switches, undo
-
-PACED = {"healing": {"pace": {"max_batch": 10}}}
 
 
 async def test_without_a_unique_index_any_more_it_is_refused(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         bare = replace(
             runtime.catalogue, impressions=replace(runtime.catalogue.impressions, indexes=())
@@ -30,8 +26,7 @@ async def test_without_a_unique_index_any_more_it_is_refused(app_database_url: s
 async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         await app.run(
             "CREATE TABLE reactions (impression varchar CONSTRAINT reacted"
@@ -58,11 +53,7 @@ async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
     app_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitor.healing.undo_strategy.MAX_REFUSED", 3)
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5, **paced()) as (app, runtime):
         await heal(runtime)
         await app.run(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
@@ -81,8 +72,7 @@ async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
 async def test_a_trigger_that_swallows_deletes_leaves_the_undo_partial(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         await app.run(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"

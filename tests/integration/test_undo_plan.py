@@ -13,17 +13,14 @@ from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import Run, RunState, Trigger, UnknownRunError
 from tests.support.app import app_on
-from tests.support.healing import heal, heal_until, make_runtime, plan
+from tests.support.healing import heal, heal_until, make_runtime, paced, plan, planted, working
 from tests.support.undoing import BOOKS, UPSERT, plan_undo, previewed, refused, switches, undo
-
-PACED = {"healing": {"pace": {"max_batch": 10}}}
 
 
 async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_cutoff(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (_, runtime):
         await heal(runtime)
         assert (await switches(runtime)).verified_until is not None
         run = await plan_undo(runtime, 1)
@@ -37,7 +34,7 @@ async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_c
         # Somebody ends the suspension together with a pause: the end of the undo sets it again.
         async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
             await control.resume(connection, runtime.state)
-        ended = await runtime.executor(lambda _: None).work(run)
+        ended = await working(runtime, run)
         assert ended.run.state is RunState.SUCCEEDED
         assert (await switches(runtime)).suspended
 
@@ -45,8 +42,7 @@ async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_c
 async def test_a_users_backfill_is_taken_back_and_can_be_done_once_more(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         before = await app.fingerprint("user_art_impressions")
         for user in ("u0001", "u0002"):
             await backfill(runtime, user)
@@ -61,8 +57,7 @@ async def test_a_users_backfill_is_taken_back_and_can_be_done_once_more(
 
 
 async def test_the_once_flag_goes_with_any_of_the_users_backfills(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await backfill(runtime, "u0001")
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
         await backfill(runtime, "u0001", force=True)
@@ -75,14 +70,13 @@ async def backfill(runtime: Runtime, user: str, *, force: bool = False) -> Run:
     run_owner = runtime.run_owner(Trigger.API)
     run = await runtime.planner.plan_user(run_owner, user, reason="a test", force=force)
     assert isinstance(run, Run)
-    return (await runtime.executor(lambda _: None).work(run)).run
+    return (await working(runtime, run)).run
 
 
 async def test_of_two_runs_over_the_same_pair_only_the_one_that_is_meant_is_taken_back(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
         await heal(runtime)
@@ -96,25 +90,20 @@ async def test_of_two_runs_over_the_same_pair_only_the_one_that_is_meant_is_take
 async def test_a_run_that_is_forgotten_can_be_taken_back_as_long_as_its_ledger_is_there(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         await app.run("DELETE FROM conservator.run")
         assert (await undo(runtime, 1)).run.inserted == 15
 
 
 async def test_what_can_not_be_taken_back_is_refused_in_a_sentence(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5, **paced()) as (app, runtime):
         said = await refused(app, runtime, 7, UnknownRunError)
         assert said == "There is no run 7; `conservator runs` lists them."
         healed = await plan(runtime)
         said = await refused(app, runtime, healed.id, ActiveRunError)
         assert "Run 1 is still active at 0 of 15 rows" in said
-        await runtime.executor(lambda _: None).work(healed)
+        await working(runtime, healed)
         undoing = await plan_undo(runtime, 1)
         said = await refused(app, runtime, 1, ActiveRunError)
         assert "Run 2 is taking run 1 back already: 0 of 15 rows" in said
@@ -122,7 +111,7 @@ async def test_what_can_not_be_taken_back_is_refused_in_a_sentence(app_database_
         assert "`conservator undo 1` goes on with it" in said
         with pytest.raises(ActiveRunError, match="`conservator undo 1` goes on with it"):
             await plan(runtime)
-        await runtime.executor(lambda _: None).work(undoing)
+        await working(runtime, undoing)
         said = await refused(app, runtime, 2, NotUndoableError)
         assert "`conservator heal` writes what is missing" in said
         async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
@@ -132,8 +121,7 @@ async def test_what_can_not_be_taken_back_is_refused_in_a_sentence(app_database_
 
 
 async def test_where_nothing_is_left_there_is_no_undo(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=3, artworks=5)
+    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
         await heal(runtime)
         for n in (1, 2):
             await app.run(UPSERT, user="u0001", artwork=f"old000{n}")
@@ -150,11 +138,7 @@ async def test_where_nothing_is_left_there_is_no_undo(app_database_url: str) -> 
 
 
 async def test_a_run_that_was_put_down_is_ended_and_taken_back(app_database_url: str) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=10, artworks=10)
+    async with planted(app_database_url, users=10, artworks=10, **paced()) as (app, runtime):
         before = await app.fingerprint("user_art_impressions")
         held = (await heal_until(runtime, await plan(runtime), batches=3)).run
         assert (held.state, held.inserted) == (RunState.HELD, 30)
@@ -170,11 +154,7 @@ async def test_a_run_that_was_put_down_is_ended_and_taken_back(app_database_url:
 async def test_another_run_that_was_put_down_has_to_be_finished_first(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=4, artworks=5)
+    async with planted(app_database_url, users=4, artworks=5, **paced()) as (app, runtime):
         await heal(runtime, max_rows=10)
         await heal_until(runtime, await plan(runtime), batches=1)
         said = await refused(app, runtime, 1, ActiveRunError)

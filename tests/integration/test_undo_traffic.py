@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
+from typing import Any
 
 from monitor.database import set_local, transaction
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.books import start_audit
-from tests.support.healing import heal, make_runtime
+from tests.support.healing import heal, paced, planted
+from tests.support.ledger_audit import start_audit
 from tests.support.undoing import (
     MATCHING,
     UPSERT,
@@ -22,24 +23,20 @@ from tests.support.undoing import (
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-PACED = {"healing": {"pace": {"max_batch": 40}}}
-
 
 async def test_a_view_that_is_not_yet_committed_is_waited_for_and_spared(
     app_database_url: str,
 ) -> None:
-    slow = {"database": {"lock_timeout": "30s"}}
+    slow: dict[str, Any] = {"database": {"lock_timeout": "30s"}}
     async with (
-        app_on(app_database_url) as app,
+        planted(app_database_url, users=3, artworks=5, **slow) as (app, runtime),
         app_on(app_database_url) as visitor,
-        make_runtime(app_database_url, **slow) as runtime,
     ):
-        await app.plant(users=3, artworks=5)
         run = (await heal(runtime)).run
         await visitor.run("BEGIN")
         await visitor.run(UPSERT, user="u0002", artwork="old0003")
         undoing = asyncio.create_task(undo(runtime, run.id))
-        await wait_until(partial(somebody_waits, app), 30)
+        await wait_until(partial(somebody_waits, app))
         await visitor.run("COMMIT")
         ended = (await undoing).run
         assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 14)
@@ -56,11 +53,7 @@ async def somebody_waits(app: App) -> bool:
 async def test_among_writers_nothing_is_deleted_but_what_the_ledger_lists_untouched(
     app_database_url: str,
 ) -> None:
-    async with (
-        app_on(app_database_url) as app,
-        make_runtime(app_database_url, **PACED) as runtime,
-    ):
-        await app.plant(users=30, artworks=60)
+    async with planted(app_database_url, users=30, artworks=60, **paced(40)) as (app, runtime):
         run = (await heal(runtime)).run
         ledger = Counter(row[1:] for row in await listed(app))
         await start_audit(app)
@@ -94,8 +87,7 @@ async def test_among_writers_nothing_is_deleted_but_what_the_ledger_lists_untouc
 async def test_a_batch_probes_its_rows_by_index_whatever_the_planner_believes(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
-        await app.plant(users=60, artworks=100)
+    async with planted(app_database_url, users=60, artworks=100) as (app, runtime):
         run = (await heal(runtime)).run
         await app.run("ANALYZE user_art_impressions, conservator.backfilled_impression")
         await app.run(_NOTE_SETTINGS)

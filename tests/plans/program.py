@@ -33,7 +33,7 @@ from tests.plans.files import name_of, statement_files
 from tests.plans.log import Log
 from tests.plans.record import Kept, together
 from tests.support.app import App, app_on
-from tests.support.checking import registry_of
+from tests.support.check_registry import registry_of
 from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
 from tests.support.postgres import PostgresServer

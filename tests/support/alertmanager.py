@@ -21,7 +21,6 @@ from tests.support.prometheus import PROGRAM, free_port
 from tests.support.waiting import wait_until
 
 ALERTMANAGER = "/usr/bin/prometheus-alertmanager"
-PATIENCE = 30.0  # seconds
 LOCAL = "127.0.0.1"
 
 _DURATION = r"(\d+[smhd])+$"
@@ -100,7 +99,7 @@ async def alertmanager(folder: Path, service_port: int, token: str) -> AsyncIter
         ],
     ):
         client = Client(f"http://{LOCAL}:{port}/")
-        await wait_until(_answers(client, "-/ready"), PATIENCE)
+        await wait_until(_answers(client, "-/ready"))
         yield client
 
 
@@ -131,7 +130,7 @@ async def stack(folder: Path, service_port: int, token: str) -> AsyncIterator[St
             ],
         ):
             client = Client(f"http://{LOCAL}:{port}/")
-            await wait_until(_answers(client, "-/ready"), PATIENCE)
+            await wait_until(_answers(client, "-/ready"))
             yield Stack(client, manager)
 
 

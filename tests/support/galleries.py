@@ -1,6 +1,6 @@
 """Small galleries for property-based tests, dense in the cases where the states change.
 
-Moments are microseconds since 1970, and ids are numbers; a hall turns both into what it stores.
+Moments are microseconds since 1970, and ids are numbers; a schema turns both into what it stores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import compress
 from hypothesis import strategies as st
 
 from checks.spec import Audience, PoolsSpec
-from tests.support.halls import EPOCH, INFINITY, MICROSECOND, Hall
+from tests.support.app_schema import EPOCH, INFINITY, MICROSECOND, AppSchema
 
 SHOWN, HIDDEN = "on", "100%{off}"
 """Notes; a filter lets through the first only, and not a missing one."""
@@ -67,26 +67,26 @@ def micros(moment: datetime) -> int:
 
 
 @st.composite
-def galleries(draw: st.DrawFn, hall: Hall) -> Gallery:
-    """A gallery that `hall` can hold: up to 6 users, 8 artworks, impressions of any of them."""
+def galleries(draw: st.DrawFn, schema: AppSchema) -> Gallery:
+    """A gallery that `schema` can hold: up to 6 users, 8 artworks, impressions of any of them."""
     now = draw(st.sampled_from(_NOWS))
     pools = draw(_pools(now))
     verified = draw(st.none() | _around(now))
-    notes = _notes(hall)
+    notes = _notes(schema)
     corners = st.sampled_from(_corners(now, pools, verified))
     usual = _around(now)
     lifetimes = st.sampled_from([usual, usual, usual, corners, st.none()])
     people = tuple(
-        Person(number, draw(draw(lifetimes)) if hall.aged else None, draw(notes))
+        Person(number, draw(draw(lifetimes)) if schema.aged else None, draw(notes))
         for number in range(draw(st.sampled_from([0, 1, 2, 4, 6, 6])))
     )
     pieces = []
     for number in range(draw(st.sampled_from([0, 1, 3, 6, 8, 8]))):
-        owner = draw(_owners(people)) if hall.owned else None
+        owner = draw(_owners(people)) if schema.owned else None
         births = _births(people, owner)
         # Half of them are made when their user came, or a moment before or after.
         times = st.sampled_from(births).flatmap(_nearly) if births else usual
-        lapse = st.none() if hall.nullable else corners
+        lapse = st.none() if schema.nullable else corners
         created = draw(draw(st.sampled_from([times, times, times, corners, corners, lapse])))
         pieces.append(Piece(number, created, owner, draw(notes)))
     never_came = st.sampled_from([False, False, True])
@@ -97,7 +97,7 @@ def galleries(draw: st.DrawFn, hall: Hall) -> Gallery:
         verified_until=None if verified is None else EPOCH + verified * MICROSECOND,
         people=people,
         pieces=tuple(pieces),
-        views=tuple(draw(_views(hall, viewers, pieces))),
+        views=tuple(draw(_views(schema, viewers, pieces))),
     )
 
 
@@ -142,8 +142,8 @@ def _nearly(moment: int) -> st.SearchStrategy[int]:
     return st.sampled_from([moment, moment, moment, moment - 1, moment + 1])
 
 
-def _notes(hall: Hall) -> st.SearchStrategy[str | None]:
-    if not (hall.people_filtered or hall.pieces_filtered):
+def _notes(schema: AppSchema) -> st.SearchStrategy[str | None]:
+    if not (schema.people_filtered or schema.pieces_filtered):
         return st.just(SHOWN)
     return st.sampled_from([SHOWN, SHOWN, HIDDEN, None])
 
@@ -161,15 +161,15 @@ def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
 
 
 def _views(
-    hall: Hall, people: list[int], pieces: list[Piece]
+    schema: AppSchema, people: list[int], pieces: list[Piece]
 ) -> st.SearchStrategy[list[tuple[int | None, int | None]]]:
     viewers: list[int | None] = [*people]
     viewed: list[int | None] = [piece.id for piece in pieces]
-    if hall.orphans:
+    if schema.orphans:
         viewed.append(NOBODY[0])
-    if hall.strangers:
+    if schema.strangers:
         viewers += NOBODY
-    if not hall.strict:
+    if not schema.strict:
         viewers.append(None)
         viewed.append(None)
     if not viewers or not viewed:
@@ -177,9 +177,9 @@ def _views(
     every = [(viewer, piece) for viewer in viewers for piece in viewed]
     choices = st.lists(st.booleans(), min_size=len(every), max_size=len(every))
     once = choices.map(lambda chosen: list(compress(every, chosen)))
-    if hall.owned:  # Few impressions are the owner's own, and few pairs would be left unseen.
+    if schema.owned:  # Few impressions are the owner's own, and few pairs would be left unseen.
         once = st.lists(st.sampled_from(every), max_size=len(every), unique=True)
-    if hall.strict:
+    if schema.strict:
         return once
     again = st.lists(st.sampled_from(every), max_size=5)
     return st.tuples(once, again).map(lambda both: [*both[0], *both[1]])

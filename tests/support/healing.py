@@ -19,7 +19,7 @@ from monitor.database import create_engine, transaction
 from monitor.healing.executor import Progress, RunResult
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
-from monitor.state.runs import Run, Trigger, get_run
+from monitor.state.runs import Run, RunState, Trigger, get_run
 from monitor.state.transitions import claim
 from tests.support.app import App, app_on
 from tests.support.roles import OWNER, as_service, prepare_for_service
@@ -101,6 +101,14 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def paced(
+    max_batch: int = 10, lock_timeout: str | None = None, **healing: object
+) -> dict[str, Any]:
+    """Batches of at most so many rows, which wait so long for a lock."""
+    database = {} if lock_timeout is None else {"lock_timeout": lock_timeout}
+    return {"healing": {"pace": {"max_batch": max_batch}, **healing}, "database": database}
+
+
 def make_settings(url: str, **config: object) -> Settings:
     """Settings by way of the real parser."""
     text = json.dumps(document(url, **config))
@@ -135,6 +143,16 @@ async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
         yield runtime
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def planted(
+    url: str, *, users: int, artworks: int, untracked: int = 1, **config: object
+) -> AsyncIterator[tuple[App, Runtime]]:
+    """A gallery as `App.plant` fills it, and the tools for it as `make_runtime` makes them."""
+    async with app_on(url) as app, make_runtime(url, **config) as runtime:
+        await app.plant(users=users, artworks=artworks, untracked=untracked)
+        yield app, runtime
 
 
 async def plan(runtime: Runtime, *, max_rows: int = UNLIMITED) -> Run:
@@ -181,6 +199,19 @@ async def _is_claimable(runtime: Runtime, run_id: int) -> bool:
     return run is not None and run.claimable
 
 
+async def prepare_state(url: str) -> None:
+    """The state schema, where no command is under test that makes it."""
+    async with make_runtime(url):
+        pass
+
+
+async def heal_at(url: str) -> None:
+    """A whole run, where no command is under test that heals."""
+    async with make_runtime(url) as runtime:
+        ended = await heal(runtime)
+    assert ended.run.state is RunState.SUCCEEDED, ended.run.outcome
+
+
 async def heal_until(runtime: Runtime, run: Run, *, batches: int) -> RunResult:
     """Work a run and put it down after so many batches."""
 
@@ -210,3 +241,34 @@ async def at_the_gate(
         task = working(runtime, run)
         await wait_until(gate.somebody_waits)
         yield gate, task
+
+
+async def waiting_for(app: App) -> str:
+    return str(await app.value("SELECT waiting_for FROM conservator.run"))
+
+
+async def waited(app: App, reason: str) -> tuple[float, float]:
+    """Seconds in the run's record and in the totals."""
+    record = await app.value(
+        "SELECT coalesce(sum(seconds), 0) FROM conservator.run_wait WHERE reason = %(r)s", r=reason
+    )
+    total = await app.value(
+        "SELECT coalesce(sum(value), 0) FROM conservator.counter"
+        " WHERE name = 'heal_throttled_seconds' AND label = %(r)s",
+        r=reason,
+    )
+    return float(record), float(total)
+
+
+async def wait_until_waiting(app: App, words: str) -> None:
+    async def says_so() -> bool:
+        return words in await waiting_for(app)
+
+    await wait_until(says_so)
+
+
+async def wait_until_counted(app: App, reason: str, *, more_than: float = 0.0) -> None:
+    async def has_grown() -> bool:
+        return min(await waited(app, reason)) > more_than
+
+    await wait_until(has_grown)

@@ -16,7 +16,7 @@ from monitor.state.control import Control
 from monitor.state.history import CensusPoint
 from monitor.state.runs import Run, RunKind, RunState, Trigger
 from monitor.status import CheckFacts, CheckResult, Status
-from tests.unit.exporters.builders import (
+from tests.support.builders import (
     NOON,
     a_census,
     a_check,

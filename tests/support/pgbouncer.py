@@ -83,7 +83,7 @@ def bouncing(server: PostgresServer, *, pool_size: int = 2) -> Iterator[Bouncer]
     )
     try:
         bouncer = Bouncer(path)
-        wait_until_sync(lambda: _answers(bouncer, server), 20.0)
+        wait_until_sync(lambda: _answers(bouncer, server))
         yield bouncer
     finally:
         child.kill()

@@ -18,7 +18,6 @@ from tests.support.child import ChildProcess
 from tests.support.waiting import wait_until
 
 PROGRAM = "/usr/bin/prometheus"
-_PATIENCE = 30.0  # seconds
 _CONFIGURATION = """
 scrape_configs:
   - job_name: app
@@ -76,7 +75,7 @@ async def prometheus_scraping(gauge: Gauge, folder: Path) -> AsyncIterator[str]:
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            await wait_until(lambda: _knows(url, "app_latency_seconds"), _PATIENCE)
+            await wait_until(lambda: _knows(url, "app_latency_seconds"))
             yield url
         finally:
             await asyncio.to_thread(program.kill)

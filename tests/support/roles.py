@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
@@ -12,7 +15,7 @@ from monitor.database import create_engine, snapshot
 from monitor.runtime import build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.schema import HEALER, grants, impression_sequences
-from tests.support.app import conninfo
+from tests.support.app import App, conninfo
 
 OWNER = "postgres"
 """Owns the tables of every test; whoever else is in a URL is what its test is about."""
@@ -61,3 +64,21 @@ async def prepare_for_service(settings: Settings) -> None:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
         await owner.execute(script.encode())
         await owner.execute(_MAKE)
+
+
+_HEALER = """
+CREATE ROLE "Healer" LOGIN;
+GRANT SELECT ON users, art_sessions, user_art_impressions TO "Healer";
+GRANT INSERT ON user_art_impressions TO "Healer";
+"""
+
+
+@asynccontextmanager
+async def may_heal(url: str, app: App) -> AsyncIterator[str]:
+    """The URL for a role that may heal, and nothing more."""
+    parsed = make_url(url)
+    await app.run(_HEALER + f'GRANT CREATE ON DATABASE "{parsed.database}" TO "Healer"')
+    try:
+        yield parsed.set(username="Healer").render_as_string(hide_password=False)
+    finally:
+        await app.run('DROP OWNED BY "Healer" CASCADE; DROP ROLE "Healer"')

@@ -10,8 +10,8 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Catalogue, Column
-from tests.support.halls import EPOCH, INFINITY, MICROSECOND
-from tests.support.opening import run
+from tests.support.app_schema import EPOCH, INFINITY, MICROSECOND
+from tests.support.open_schema import run
 
 _DAY = timedelta(days=1)
 

@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 _POLL = 0.01  # seconds
+PATIENCE = 30.0  # seconds; the computer may be busy
 
 
 async def wait_until(
-    condition: Callable[[], bool | Awaitable[bool]], deadline_seconds: float = 10.0
+    condition: Callable[[], bool | Awaitable[bool]], deadline_seconds: float = PATIENCE
 ) -> None:
     """Returns as soon as `condition` holds; AssertionError when it doesn't within the deadline."""
     deadline = time.monotonic() + deadline_seconds
@@ -25,7 +26,7 @@ async def wait_until(
         await asyncio.sleep(_POLL)
 
 
-def wait_until_sync(condition: Callable[[], bool], deadline_seconds: float = 10.0) -> None:
+def wait_until_sync(condition: Callable[[], bool], deadline_seconds: float = PATIENCE) -> None:
     """The same where no event loop runs."""
     deadline = time.monotonic() + deadline_seconds
     while not condition():

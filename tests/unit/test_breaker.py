@@ -16,7 +16,7 @@ from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings
 from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import RunKind
-from tests.support.situations import HELD, NOW, SETTINGS, TEN, census
+from tests.support.policy_inputs import HELD, NOW, SETTINGS, TEN, census
 
 FINE = replace(TEN, most_audience=1)
 USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)

@@ -18,7 +18,7 @@ from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings
 from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import Run
-from tests.support.situations import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
+from tests.support.policy_inputs import HELD, LOST, NIGHT, NOW, RUNNING, SETTINGS, TEN, census
 
 
 def test_legacy_pairs_that_nothing_speaks_against_are_healed() -> None:

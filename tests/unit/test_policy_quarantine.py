@@ -9,7 +9,7 @@ import pytest
 
 from monitor.policy.decision import Code, Verdict
 from monitor.policy.policy import decide
-from tests.support.situations import SETTINGS, TEN, census
+from tests.support.policy_inputs import SETTINGS, TEN, census
 
 TOMORROW = datetime(2026, 1, 16, 12, 30, tzinfo=UTC)
 ALL = replace(TEN, quarantined=10, retry_at=TOMORROW)

@@ -13,7 +13,7 @@ from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.policy.policy import decide
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind
-from tests.support.situations import HELD, LOST, NIGHT, RUNNING, SETTINGS, TEN, census
+from tests.support.policy_inputs import HELD, LOST, NIGHT, RUNNING, SETTINGS, TEN, census
 
 
 def undo_of(run: Run) -> Run:

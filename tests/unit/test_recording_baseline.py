@@ -9,7 +9,7 @@ import pytest
 
 from checks.recording_rate.baseline import Baseline, find_baseline
 from checks.recording_rate.samples import Sample, Series
-from tests.support.recordings import EVENING, EVERY, WEEK, ZONE, history, rhythm, samples
+from tests.support.recording_samples import EVENING, EVERY, WEEK, ZONE, history, rhythm, samples
 
 HALF_HOUR = 1800.0
 TWO = 2 * EVERY.total_seconds()

@@ -20,7 +20,7 @@ from checks.recording_rate.samples import (
     next_interval,
     weeks_before,
 )
-from tests.support.recordings import EVERY, judged, rhythm, samples
+from tests.support.recording_samples import EVERY, judged, rhythm, samples
 
 NOW = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")

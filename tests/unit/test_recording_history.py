@@ -10,7 +10,7 @@ import pytest
 
 from checks.recording_rate.assessment import Finding
 from checks.recording_rate.samples import Sample
-from tests.support.recordings import (
+from tests.support.recording_samples import (
     EVENING,
     EVERY,
     WEEK,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from checks.judgement import Outcome, Thresholds, at_least, judge
 from checks.recording_rate.assessment import Finding, Limits, to_measurement
 from checks.recording_rate.samples import Sample
-from tests.support.recordings import (
+from tests.support.recording_samples import (
     EVENING,
     EVERY,
     LIMITS,

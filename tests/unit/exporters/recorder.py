@@ -12,7 +12,7 @@ from monitor.policy.breaker_store import BreakerReset
 from monitor.state.checks import CheckHistory
 from monitor.state.history import CensusPoint
 from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
-from tests.unit.exporters.builders import NOON
+from tests.support.builders import NOON
 
 
 @dataclass

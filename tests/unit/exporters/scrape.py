@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.prometheus import create_registry
 from monitor.status import Status
-from tests.unit.exporters.builders import Clock, board
+from tests.support.builders import Clock, board
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

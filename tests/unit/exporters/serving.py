@@ -17,8 +17,8 @@ from exporters.http.auth import AUTHORIZER, Authorizer
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
 from exporters.http.tokens import Tokens
 from monitor.status import StatusBoard
+from tests.support.builders import Clock, board
 from tests.support.openapi import mistakes
-from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 ALL_TOKENS = Tokens(admin="the-admin", app="the-app", alert="the-alert", read="the-reader")

@@ -14,7 +14,7 @@ from checks.errors import (
 from monitor.commands import UserBackfill
 from monitor.healing.errors import ActiveRunError, HealRefusedError, PausedError
 from monitor.policy.decision import Code, Decision, Verdict
-from tests.unit.exporters.builders import a_census
+from tests.support.builders import a_census
 from tests.unit.exporters.serving import ADMIN, BACKFILL, Served
 
 STATS = "/api/artworks/stats"

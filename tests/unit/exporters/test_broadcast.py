@@ -16,8 +16,8 @@ from exporters.page.broadcast import (
 )
 from exporters.page.sections import Section
 from monitor.status import StatusBoard
+from tests.support.builders import a_census, board
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import a_census, board
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from checks.judgement import Outcome
 from exporters.prometheus.metrics import REFUSAL_REASONS, THROTTLE_REASONS
 from monitor.status import Status
-from tests.unit.exporters.builders import (
+from tests.support.builders import (
     Clock,
     a_census,
     a_check,

@@ -8,7 +8,7 @@ from monitor.healing.executor import Progress
 from monitor.state.control import Control
 from monitor.state.counters import BATCH_BUCKETS, batch_observation
 from monitor.state.runs import RunState, WaitReason
-from tests.unit.exporters.builders import a_run, just_started
+from tests.support.builders import a_run, just_started
 from tests.unit.exporters.scrape import key, series
 
 

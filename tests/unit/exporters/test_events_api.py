@@ -14,8 +14,8 @@ from exporters.http.app import exchange_tokens
 from exporters.http.events import SseTimeouts
 from exporters.http.routing import CONTEXT
 from monitor.state.control import Control
+from tests.support.builders import NOON, a_census
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import NOON, a_census
 from tests.unit.exporters.serving import ADMIN, ALL_TOKENS, Served, bearer, serving
 
 

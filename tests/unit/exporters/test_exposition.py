@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporters.prometheus import create_registry
 from exporters.push.pushgateway import Group, PushError, write_textfile
 from monitor.status import Status
-from tests.unit.exporters.builders import Clock, a_check, at_work, board, checks, just_started
+from tests.support.builders import Clock, a_check, at_work, board, checks, just_started
 
 
 def as_openmetrics(registry: CollectorRegistry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.control import Control
-from tests.unit.exporters.builders import NOON
+from tests.support.builders import NOON
 from tests.unit.exporters.serving import ADMIN, Served
 
 OPEN = Control(

@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from exporters.prometheus import create_registry
 from exporters.push.otlp import MissingOtlpError, OtlpError, OtlpPush, pushing
 from monitor.status import Status
+from tests.support.builders import Clock, at_work, board, just_started
 from tests.support.otlp import (
     Collector,
     Series,
@@ -29,7 +30,6 @@ from tests.support.otlp import (
     samples_of,
 )
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import Clock, at_work, board, just_started
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otlp` is not installed")
 

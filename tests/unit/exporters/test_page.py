@@ -14,7 +14,7 @@ from monitor.state.control import Control
 from monitor.state.history import CensusPoint
 from monitor.state.runs import RunKind, RunState
 from monitor.status import CheckFacts, Status
-from tests.unit.exporters.builders import (
+from tests.support.builders import (
     NOON,
     a_census,
     a_check,

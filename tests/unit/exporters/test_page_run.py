@@ -6,7 +6,7 @@ from monitor.healing.executor import Progress
 from monitor.state.control import Control
 from monitor.state.runs import Run, RunKind, RunState
 from monitor.status import Status
-from tests.unit.exporters.builders import a_run, at_work
+from tests.support.builders import a_run, at_work
 from tests.unit.exporters.rendering import context, part, words
 
 

@@ -12,7 +12,7 @@ from checks.errors import DatabaseUnavailableError, UnknownUserError
 from exporters.page.assets import TYPES, asset
 from monitor.state.history import CensusPoint
 from monitor.state.runs import Backfilled, BatchRow, RunState
-from tests.unit.exporters.builders import NOON, a_census, a_run
+from tests.support.builders import NOON, a_census, a_run
 from tests.unit.exporters.rendering import Tags, words
 from tests.unit.exporters.serving import ADMIN, Served, serving
 

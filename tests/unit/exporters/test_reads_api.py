@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from checks.judgement import Outcome
 from monitor.state.checks import CheckHistory, ResultRow, TransitionRow
 from monitor.status import CheckFacts
-from tests.unit.exporters.builders import NOON, a_check, checks, unrun
+from tests.support.builders import NOON, a_check, checks, unrun
 from tests.unit.exporters.serving import ADMIN, Served
 
 

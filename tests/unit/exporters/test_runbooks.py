@@ -12,8 +12,8 @@ import typer
 from exporters.http.routes import ROUTES
 from exporters.runbooks import render_runbook
 from monitor.cli.app import app
+from tests.support.builders import at_work
 from tests.support.grafana import ALERTS, DASHBOARDS
-from tests.unit.exporters.builders import at_work
 from tests.unit.exporters.scrape import series
 from tests.unit.exporters.serving import ADMIN, Served
 

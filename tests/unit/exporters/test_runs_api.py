@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.state.runs import BatchRow, QuarantinedPair, RunKind, RunState
-from tests.unit.exporters.builders import NOON, a_run
+from tests.support.builders import NOON, a_run
 from tests.unit.exporters.serving import ADMIN, Served
 
 

@@ -22,8 +22,8 @@ from exporters.http.routing import CONTEXT
 from exporters.http.server import HttpServer
 from exporters.http.tokens import Tokens
 from monitor.state.control import Control
+from tests.support.builders import Clock, board
 from tests.support.waiting import wait_until
-from tests.unit.exporters.builders import Clock, board
 from tests.unit.exporters.recorder import Recorder
 
 SOON = 0.2

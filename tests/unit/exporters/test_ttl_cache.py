@@ -9,7 +9,7 @@ import pytest
 
 from checks.errors import DatabaseUnavailableError
 from exporters.page.ttl_cache import TtlCache
-from tests.unit.exporters.builders import Clock
+from tests.support.builders import Clock
 
 
 @dataclass

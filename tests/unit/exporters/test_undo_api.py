@@ -7,7 +7,7 @@ import pytest
 from checks.errors import ConservatorError
 from monitor.healing.errors import ActiveRunError, NotUndoableError, PausedError
 from monitor.state.runs import RunKind, UnknownRunError
-from tests.unit.exporters.builders import a_run
+from tests.support.builders import a_run
 from tests.unit.exporters.serving import ADMIN, Served, bearer
 
 UNDO = "/api/runs/12/undo"

@@ -15,8 +15,8 @@ import yaml
 
 from exporters.http.auth import RefusedCalls
 from grafana.derive import FOLDER, SOURCE, TARGET, main
+from tests.support.builders import at_work
 from tests.support.grafana import ALERTS, DASHBOARDS, Alert
-from tests.unit.exporters.builders import at_work
 from tests.unit.exporters.scrape import series
 
 KINDS = {"row", "stat", "timeseries", "table", "heatmap", "state-timeline"}

@@ -1,6 +1,6 @@
 """The ways in which apps keep their tables, each with the census forms that are exact there.
 
-A hall says how to make its tables, how to fill them, and, by hand and in plain SQL, who is
+A schema says how to make its tables, how to fill them, and, by hand and in plain SQL, who is
 counted; nothing of this is built from `checks`.
 """
 
@@ -30,7 +30,7 @@ class Stored(Enum):
 
 
 @dataclass(frozen=True)
-class Hall:
+class AppSchema:
     """One kind of gallery.
 
     `fill_*` insert from `given`, whose columns are text: people (id, created, note), pieces

@@ -1,4 +1,4 @@
-"""Galleries on a server: tables are made once a database, a gallery hangs in one transaction."""
+"""App schemas on a server: tables are made once a database, rows last for one transaction."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks.catalogue import read_catalogue
 from checks.relations import Catalogue
+from tests.support.app_schema import AppSchema
 from tests.support.galleries import Gallery, micros
-from tests.support.halls import Hall
 
 
 @dataclass(frozen=True)
-class OpenHall:
-    """A hall's empty tables, what the catalogue says of them, and the connection to use."""
+class OpenSchema:
+    """A schema's empty tables, what the catalogue says of them, and the connection to use."""
 
-    hall: Hall
+    schema: AppSchema
     catalogue: Catalogue
     connection: AsyncConnection
 
     @asynccontextmanager
-    async def hanging(self, gallery: Gallery) -> AsyncIterator[AsyncConnection]:
+    async def holding(self, gallery: Gallery) -> AsyncIterator[AsyncConnection]:
         """The gallery's rows are there until the context ends; then the tables are empty again."""
         async with self.connection.begin() as transaction:
-            await run(self.connection, "; ".join(_fill(gallery, self.hall)))
+            await run(self.connection, "; ".join(_fill(gallery, self.schema)))
             yield self.connection
             await transaction.rollback()
 
 
 @asynccontextmanager
-async def open_hall(url: str, hall: Hall) -> AsyncIterator[OpenHall]:
-    """The hall in a schema of its own, made unless it is there, and what the catalogue says."""
-    async with connected(url, hall.name, hall.tables) as connection:
+async def open_schema(url: str, schema: AppSchema) -> AsyncIterator[OpenSchema]:
+    """The schema in a schema of its own, made unless it is there, and what the catalogue says."""
+    async with connected(url, schema.name, schema.tables) as connection:
         async with connection.begin():
-            catalogue = (await read_catalogue(connection, hall.spec)).require()
-        yield OpenHall(hall, catalogue, connection)
+            catalogue = (await read_catalogue(connection, schema.spec)).require()
+        yield OpenSchema(schema, catalogue, connection)
 
 
 @asynccontextmanager
@@ -65,17 +65,18 @@ async def run(connection: AsyncConnection, statements: str) -> None:
     await connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
 
 
-def _fill(gallery: Gallery, hall: Hall) -> list[str]:
-    viewed = hall.text(micros(gallery.now))
-    people = [(hall.key(p.id), hall.text(p.created), p.note) for p in gallery.people]
+def _fill(gallery: Gallery, schema: AppSchema) -> list[str]:
+    viewed = schema.text(micros(gallery.now))
+    people = [(schema.key(p.id), schema.text(p.created), p.note) for p in gallery.people]
     pieces = [
-        (hall.key(p.id), hall.text(p.created), _key(hall, p.owner), p.note) for p in gallery.pieces
+        (schema.key(p.id), schema.text(p.created), _key(schema, p.owner), p.note)
+        for p in gallery.pieces
     ]
-    views = [(_key(hall, person), _key(hall, piece), viewed) for person, piece in gallery.views]
+    views = [(_key(schema, person), _key(schema, piece), viewed) for person, piece in gallery.views]
     filled = [
-        _insert(hall.fill_people, ("id", "created", "note"), people),
-        _insert(hall.fill_pieces, ("id", "created", "owner", "note"), pieces),
-        _insert(hall.fill_views, ("person", "piece", "viewed"), views),
+        _insert(schema.fill_people, ("id", "created", "note"), people),
+        _insert(schema.fill_pieces, ("id", "created", "owner", "note"), pieces),
+        _insert(schema.fill_views, ("person", "piece", "viewed"), views),
     ]
     return [statement for statement in filled if statement] or ["SELECT"]
 
@@ -99,5 +100,5 @@ def _insert(
     )
 
 
-def _key(hall: Hall, number: int | None) -> str | None:
-    return None if number is None else hall.key(number)
+def _key(schema: AppSchema, number: int | None) -> str | None:
+    return None if number is None else schema.key(number)

@@ -14,7 +14,7 @@ from monitor.checking.recording_rate import RecordingRateCheck
 from monitor.checking.runner import CheckRunner
 from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on
-from tests.support.checking import empty_board, router_of
+from tests.support.check_registry import empty_board, router_of
 from tests.support.healing import make_runtime
 
 _WEEKS = """

@@ -1,4 +1,4 @@
-"""Halls that are healed, and such as are refused, each with what the doctor says of it."""
+"""Schemas that are healed, and such as are refused, each with what the doctor says of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from checks.spec import CatalogueSpec, ImpressionsSpec
-from tests.support.hall_list import (
+from tests.support.app_schema import AppSchema
+from tests.support.schema_matrix import (
     AGED,
     AGED_LOOSE,
     APP,
     ARTWORKS_FILTERED,
+    BERLIN,
+    BIGINT,
     LOOSE,
     OWNED,
     OWNED_AGED,
@@ -18,8 +21,6 @@ from tests.support.hall_list import (
     PLAIN,
     USERS_FILTERED,
 )
-from tests.support.halls import Hall
-from tests.support.odd_halls import BERLIN, BIGINT
 
 DEFAULTS = replace(
     APP,
@@ -78,9 +79,9 @@ CREATE PUBLICATION feed FOR TABLE user_art_impressions;
 )
 
 
-def _strict(hall: Hall) -> Hall:
-    """The hall with keys that healing requires."""
-    return replace(hall, tables=PLAIN.tables, strict=True, orphans=False, strangers=False)
+def _strict(schema: AppSchema) -> AppSchema:
+    """The schema with keys that healing requires."""
+    return replace(schema, tables=PLAIN.tables, strict=True, orphans=False, strangers=False)
 
 
 HEALED = (
@@ -91,13 +92,13 @@ HEALED = (
 WARNED: Mapping[str, frozenset[str]] = {
     ANNOUNCED.name: frozenset({"insert_triggers", "publications"}),
 }
-"""What the doctor warns of, by the hall's name; of these, nothing elsewhere."""
+"""What the doctor warns of, by the schema's name; of these, nothing elsewhere."""
 WARNINGS = frozenset().union(*WARNED.values())
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A hall in which nothing may be written, what is said instead, and what mends it."""
+    """A schema in which nothing may be written, what is said instead, and what mends it."""
 
     name: str
     tables: str

@@ -77,7 +77,7 @@ async def assert_only_legacy_inserted(app: App) -> None:
     assert await app.rows(_TOO_YOUNG) == []
 
 
-async def assert_books_agree(app: App) -> None:
+async def assert_records_agree(app: App) -> None:
     """Ledger, runs, batches and totals tell the same numbers."""
     total = 0
     for run_id, inserted, listed, batched, strays, counted in await app.rows(_RUNS):
@@ -90,6 +90,13 @@ async def assert_ledger_is_there(app: App) -> None:
     """Every ledger row is an impression; true as long as nobody deletes or views again."""
     listed = await app.value("SELECT count(*) FROM conservator.backfilled_impression")
     assert await app.value(_JOINED) == listed
+
+
+async def assert_exactly_healed(app: App) -> None:
+    """By the audit, the records and the ledger: each legacy pair once, and nothing else."""
+    await assert_only_legacy_inserted(app)
+    await assert_records_agree(app)
+    await assert_ledger_is_there(app)
 
 
 async def counter(app: App, name: str) -> Any:
