@@ -24,7 +24,7 @@ from exporters.http.responses import (
 )
 from exporters.http.routing import Call, Context, Replied, Reply
 from exporters.http.tokens import Role, app_only_one_user
-from exporters.timestamps import iso_utc
+from exporters.page.formatting import iso_utc
 
 
 async def get_stats(call: Call[StatsParameters, NoBody]) -> Counts:

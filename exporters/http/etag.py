@@ -15,8 +15,7 @@ from exporters.http.requests import NoBody, RunbookParameters, StaticParameters
 from exporters.http.routing import Call, PlainCall, Route
 from exporters.http.strict_json import JSON
 from exporters.page.assets import asset
-from exporters.page.views import STATIC_POLICY
-from exporters.runbooks import render_runbook
+from exporters.page.views import STATIC_POLICY, runbook_page
 
 _REVALIDATE = "private, no-cache"
 """Kept by the caller alone, and asked about before every use."""
@@ -47,7 +46,7 @@ async def get_runbook(call: Call[RunbookParameters, NoBody]) -> web.Response:
     What it means, what users see, what to look at and what to type.
     """
     name = call.parameters.name
-    text = render_runbook(name)
+    text = runbook_page(name)
     if text is None:
         raise ApiError("unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
     headers = {"Content-Security-Policy": STATIC_POLICY}

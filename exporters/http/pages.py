@@ -17,7 +17,7 @@ from exporters.http.requests import (
 from exporters.http.routing import Call
 from exporters.http.runs import read_run, read_runs
 from exporters.page import views
-from exporters.page.chart import chart
+from exporters.page.counts import chart
 
 
 async def get_page(call: Call[SpanParameters, NoBody]) -> web.Response:

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from exporters.http.errors import ApiError
 from exporters.http.strict_json import is_unicode, kind, read_object
-from exporters.page.chart import SPANS, USUAL
+from exporters.page.counts import SPANS, USUAL
 
 MAX_ID_CHARACTERS = 2_700
 """A B-tree entry of PostgreSQL holds 2,704 bytes: longer texts are nobody's key."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -23,16 +23,12 @@ from pydantic import (
 
 from checks.judgement import Outcome
 from exporters.current import check_is_stale
-from exporters.timestamps import iso_utc
+from exporters.page.formatting import from_unix, iso_utc
 from monitor import status
 from monitor.policy.decision import Code, Verdict
 from monitor.state.runs import RunKind, RunState, Trigger
 
 _MOMENT = "2026-01-31T12:00:00.000Z"
-
-
-def _from_unix(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _none_if_empty(text: object) -> object:
@@ -55,7 +51,7 @@ Moment = Annotated[
         {"type": "string", "format": "date-time", "examples": [_MOMENT]}, mode="serialization"
     ),
 ]
-UnixMoment = Annotated[Moment | None, BeforeValidator(_from_unix)]
+UnixMoment = Annotated[Moment | None, BeforeValidator(from_unix)]
 """Read from Unix seconds."""
 # Promised, not enforced: an answer that breaks it is still better than none.
 Count = Annotated[int, Field(json_schema_extra={"minimum": 0}, examples=[6])]

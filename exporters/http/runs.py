@@ -21,8 +21,7 @@ from exporters.http.responses import (
     WouldTakeBack,
 )
 from exporters.http.routing import Call, Replied, Reply
-from exporters.page.context import RunsRead
-from exporters.page.views import RunShown
+from exporters.page.runs import RunShown, RunsRead
 
 
 async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
