@@ -7,14 +7,13 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from exporters.http.auth import AUTHORIZER, Authorizer
+from exporters.http.auth import AUTHORIZER, Authorizer, Tokens
 from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
 from exporters.http.middlewares import access_log_middleware, errors_middleware, send_request_id
 from exporters.http.routes import ROUTES
 from exporters.http.routing import CONTEXT, Context, add_route
 from exporters.http.server import harden_response
-from exporters.http.tokens import Tokens
 from exporters.page.state import PageState
 from exporters.prometheus import Clock, create_registry
 from monitor.commands import Commands

@@ -1,4 +1,4 @@
-"""Who is let in: tokens, the limits on wrong tokens and on backfills, and what was refused.
+"""Who calls, by bearer token, what they may call, and how often they may be wrong or backfill.
 
 The right token is let in whatever others behind the same address did: a token of 16 characters and
 more is not found by trying, so that locking its holder out would only help whoever wants that. Who
@@ -14,20 +14,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Iterator
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import hdrs, web
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from checks.errors import BusyError
-from exporters.http.errors import ApiError
-from exporters.http.rate_limits import RateLimiter, client_of
-from exporters.http.tokens import Access, Role, Tokens, refusal
+from exporters.http.errors import CODES, ApiError
+from exporters.http.limits import RateLimiter, Reason, RefusedCalls, client_of
 from exporters.prometheus import Clock
-from exporters.prometheus.build import PREFIX
 
 MAX_FAILURES = 20
 FAILURES_PER_SECOND = 1 / 3
@@ -35,39 +32,119 @@ SECONDS_PER_MINUTE = 60.0
 BASIC_CHALLENGE = 'Basic realm="conservator", charset="UTF-8"'
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+
+class Role(StrEnum):
+    """Who calls."""
+
+    ADMIN = "admin"
+    APP = "app"
+    ALERT = "alert"
+    READ = "read"
+    STRANGER = "stranger"
+    """No token, or none that is known."""
+
+
+class Access(StrEnum):
+    """What a route asks of its callers."""
+
+    PUBLIC = "public"
+    READ = "read"
+    BACKFILL = "backfill"
+    """The per-user backfill: the app's token will do."""
+    ALERT = "alert"
+    """Alertmanager's webhook: the alert token will do."""
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The configured tokens. None and the empty text: there is no such token."""
+
+    admin: str | None = field(default=None, repr=False)
+    app: str | None = field(default=None, repr=False)
+    alert: str | None = field(default=None, repr=False)
+    read: str | None = field(default=None, repr=False)
+
+    def role(self, authorization: str | None) -> Role:
+        """Whose token an Authorization header carries; the mightiest where tokens are equal."""
+        scheme, _, presented = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            return Role.STRANGER
+        given = _bytes(presented.strip())
+        known = (
+            (Role.ADMIN, self.admin),
+            (Role.APP, self.app),
+            (Role.ALERT, self.alert),
+            (Role.READ, self.read),
+        )
+        # Every token is compared, so that the time taken doesn't say which one came close.
+        matching = [
+            role for role, token in known if token and hmac.compare_digest(_bytes(token), given)
+        ]
+        return matching[0] if matching else Role.STRANGER
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+ALLOWED: Mapping[Access, tuple[Role, ...]] = {
+    Access.PUBLIC: tuple(Role),
+    Access.READ: (Role.READ, Role.APP, Role.ADMIN),
+    Access.BACKFILL: (Role.APP, Role.ADMIN),
+    Access.ALERT: (Role.ALERT, Role.ADMIN),
+    Access.ADMIN: (Role.ADMIN,),
+}
+"""Whose tokens open what; reads are open to strangers, too, where no read token is configured."""
+_NO_ALERT_TOKEN = (
+    "No alert token is configured, so no alert can be handed in. Set server.alert_token, or"
+    " server.alert_token_file, and restart."
+)
+_NO_ADMIN_TOKEN = (
+    "No admin token is configured, so nothing can be changed over HTTP. Set"
+    " server.admin_token, or the variable CONSERVATOR_ADMIN_TOKEN, and restart."
+)
+
+
+def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
+    """Why `role` may not call a route that asks for `access`, or None."""
+    if role in ALLOWED[access]:
+        return None
+    if access is Access.ALERT:
+        if not tokens.alert and not tokens.admin:
+            return _forbidden(_NO_ALERT_TOKEN)
+        others = "the alert token and the admin's may"
+    elif role is Role.ALERT:
+        return _forbidden("The alert token may only call /api/alerts.")
+    elif access is Access.READ:
+        return _unauthorized() if tokens.read else None
+    elif not tokens.admin:
+        return _forbidden(_NO_ADMIN_TOKEN)
+    else:
+        others = "the admin token may"
+    if role is Role.STRANGER:
+        return _unauthorized()
+    return _forbidden(f"The {role} token may not do this; {others}.")
+
+
+def _unauthorized() -> ApiError:
+    return ApiError(
+        "unauthorized", CODES["unauthorized"].example, {hdrs.WWW_AUTHENTICATE: "Bearer"}
+    )
+
+
+def _forbidden(message: str) -> ApiError:
+    return ApiError("forbidden", message)
+
+
+def app_only_one_user() -> ApiError:
+    """The app's token was used for a backfill of everyone."""
+    return _forbidden("The app token may backfill one user; `all` needs the admin token.")
+
+
 ROLE = web.RequestKey("role", Role)
 _ADMITTED = web.RequestKey("admitted", tuple[Access, str | None])
 """What for, and by which Authorization header."""
-
-
-class Reason(StrEnum):
-    """Why a call was turned away."""
-
-    NO_TOKEN = "no_token"
-    WRONG_TOKEN = "wrong_token"
-    FORBIDDEN = "forbidden"
-    TOO_MANY_FAILURES = "too_many_failures"
-    TOO_MANY_BACKFILLS = "too_many_backfills"
-    TOO_MANY_CONNECTIONS = "too_many_connections"
-    BUSY = "busy"
-
-
-class RefusedCalls(Collector):
-    """How many calls were turned away by this process, by reason."""
-
-    def __init__(self) -> None:
-        self.counts = dict.fromkeys(Reason, 0)
-
-    def collect(self) -> Iterator[Metric]:
-        """One total for each reason, from the start."""
-        family = CounterMetricFamily(
-            PREFIX + "http_refused_total",
-            "Calls that this process turned away, by reason.",
-            labels=("reason",),
-        )
-        for reason, count in self.counts.items():
-            family.add_metric((reason.value,), count)
-        yield family
 
 
 class Authorizer:
@@ -98,12 +175,12 @@ class Authorizer:
             self._count_failure(request)
         error = refusal(access, role, self.tokens)
         if error is not None:
-            self.count_refusal(_reason(error, authorization))
+            self.refused.counts[_reason(error, authorization)] += 1
             raise _with_challenge(request, error)
         if access is Access.BACKFILL and self._backfills is not None:
             wait = self._backfills.take((client_of(request.remote), role), self._clock())
             if wait:
-                self.count_refusal(Reason.TOO_MANY_BACKFILLS)
+                self.refused.counts[Reason.TOO_MANY_BACKFILLS] += 1
                 raise _try_later("too_many_backfills", "Too many backfills from this client", wait)
         return role
 
@@ -112,14 +189,10 @@ class Authorizer:
         access, authorization = request[_ADMITTED]
         return refusal(access, self.tokens.role(authorization), self.tokens) is None
 
-    def count_refusal(self, reason: Reason) -> None:
-        """Count a call that was turned away."""
-        self.refused.counts[reason] += 1
-
     def _count_failure(self, request: web.Request) -> None:
         wait = self._failures.take(client_of(request.remote), self._clock())
         if wait:
-            self.count_refusal(Reason.TOO_MANY_FAILURES)
+            self.refused.counts[Reason.TOO_MANY_FAILURES] += 1
             raise _try_later("too_many_failures", "Too many wrong tokens from this client", wait)
 
 
@@ -135,7 +208,7 @@ def requires(access: Access, handler: Handler) -> Handler:
         try:
             return await handler(request)
         except BusyError:
-            authorizer.count_refusal(Reason.BUSY)
+            authorizer.refused.counts[Reason.BUSY] += 1
             raise
 
     return call

@@ -21,10 +21,9 @@ from checks.errors import (
     RefusedError,
     UnknownUserError,
 )
-from exporters.http.auth import ROLE, navigates
+from exporters.http.auth import ROLE, Role, navigates
 from exporters.http.errors import CODES, ApiError
-from exporters.http.strict_json import json_response
-from exporters.http.tokens import Role
+from exporters.http.parsing import json_response
 from exporters.page.views import STATIC_POLICY, error_page
 from monitor.state.runs import UnknownRunError
 

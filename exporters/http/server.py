@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
-from exporters.http.auth import AUTHORIZER, Authorizer, Reason
+from exporters.http.auth import AUTHORIZER
 from exporters.http.errors import TOO_LONG, ApiError
+from exporters.http.limits import ConnectionLimiter, client_of
 from exporters.http.middlewares import error_response, log_unreadable_request
-from exporters.http.rate_limits import client_of
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +35,6 @@ UNTAKEN_SECONDS = 20.0
 """How long a client may leave untaken what is beyond the system's buffers."""
 SEND_BUFFER_BYTES = 131_072
 """Asked of the system for each connection, where it would grow to megabytes for a deaf client."""
-MAX_CONNECTIONS = 768
-"""Below the 1,024 open files that a process usually gets."""
-MAX_CONNECTIONS_OF_CLIENT = 512
 _HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -47,31 +43,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """On every response that doesn't say otherwise: nothing is stored, framed, sniffed or run."""
-
-
-class ConnectionLimiter:
-    """Open connections, by client."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-        self._open: Counter[str] = Counter()
-
-    def enter(self, client: str) -> bool:
-        """Count a connection; False where it is one too many. `leave` follows in any case."""
-        self._open[client] += 1
-        if (
-            self._open[client] <= MAX_CONNECTIONS_OF_CLIENT
-            and self._open.total() <= MAX_CONNECTIONS
-        ):
-            return True
-        self._authorizer.count_refusal(Reason.TOO_MANY_CONNECTIONS)
-        return False
-
-    def leave(self, client: str) -> None:
-        """The connection is gone."""
-        self._open[client] -= 1
-        if self._open[client] <= 0:
-            del self._open[client]
 
 
 class Connection(web.RequestHandler):
@@ -181,7 +152,7 @@ class HttpServer:
     ) -> None:
         """Listen. Raises OSError where the port can't be had, and nothing is left open then."""
         await self._runner.setup()
-        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER])
+        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER].refused)
         assert manager is not None
         try:
             self._listener = await asyncio.get_running_loop().create_server(

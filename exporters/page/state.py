@@ -1,5 +1,5 @@
-"""What pages, streams and the chart share: context, sections, and what is read from the database for
-them: rarely, once for all who ask, and kept while it is away."""
+"""What pages, streams and the chart share: context, sections, and what is read from the database:
+rarely, once for all who ask, and kept while it is away."""
 
 from __future__ import annotations
 

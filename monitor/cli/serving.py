@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from checks.errors import ConfigurationError
 from exporters.http.app import create_app, exchange_tokens
+from exporters.http.auth import Tokens
 from exporters.http.server import HttpServer
-from exporters.http.tokens import Tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls
