@@ -15,13 +15,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import hdrs, web
 
-from checks.errors import BusyError
 from exporters.http.errors import CODES, ApiError
 from exporters.http.limits import RateLimiter, Reason, RefusedCalls, client_of
 from exporters.prometheus import Clock
@@ -30,7 +29,6 @@ MAX_FAILURES = 20
 FAILURES_PER_SECOND = 1 / 3
 SECONDS_PER_MINUTE = 60.0
 BASIC_CHALLENGE = 'Basic realm="conservator", charset="UTF-8"'
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Role(StrEnum):
@@ -128,9 +126,8 @@ def refusal(access: Access, role: Role, tokens: Tokens) -> ApiError | None:
 
 
 def _unauthorized() -> ApiError:
-    return ApiError(
-        "unauthorized", CODES["unauthorized"].example, {hdrs.WWW_AUTHENTICATE: "Bearer"}
-    )
+    challenge: dict[str, str] = {hdrs.WWW_AUTHENTICATE: "Bearer"}
+    return ApiError("unauthorized", CODES["unauthorized"].example, challenge)
 
 
 def _forbidden(message: str) -> ApiError:
@@ -156,62 +153,52 @@ class Authorizer:
         self.refused = RefusedCalls()
         self._clock = clock
         self._failures = RateLimiter(burst=MAX_FAILURES, per_second=FAILURES_PER_SECOND)
-        self._backfills = (
-            None
-            if backfills_a_minute is None
-            else RateLimiter(
-                burst=backfills_a_minute, per_second=backfills_a_minute / SECONDS_PER_MINUTE
-            )
-        )
+        self._backfills: RateLimiter | None = None
+        if backfills_a_minute is not None:
+            per_second = backfills_a_minute / SECONDS_PER_MINUTE
+            self._backfills = RateLimiter(burst=backfills_a_minute, per_second=per_second)
 
-    def admit(self, request: web.Request, access: Access) -> Role:
-        """Whose call this is, where it may be made. Raises ApiError 401, 403, 429."""
+    def admit(self, request: web.Request, access: Access) -> None:
+        """Let a call in, where it may be made. Raises ApiError 401, 403, 429."""
         authorization = _authorization(request)
-        role = self.tokens.role(authorization)
+        role, client = self.tokens.role(authorization), client_of(request.remote)
         request[ROLE], request[_ADMITTED] = role, (access, authorization)
         # Whoever asks whether it is alive is always told.
         guesses = authorization is not None and role is Role.STRANGER
         if guesses and access is not Access.PUBLIC:
-            self._count_failure(request)
+            self._limit(self._failures, client, Reason.TOO_MANY_FAILURES, "wrong tokens")
         error = refusal(access, role, self.tokens)
         if error is not None:
-            self.refused.counts[_reason(error, authorization)] += 1
-            raise _with_challenge(request, error)
+            self._count_refusal(error, authorization)
+            if error.code == "unauthorized" and navigates(request):
+                # Programs know what they need, and no dialog of the browser's must come over the
+                # page's own.
+                error.headers = {hdrs.WWW_AUTHENTICATE: BASIC_CHALLENGE}
+            raise error
         if access is Access.BACKFILL and self._backfills is not None:
-            wait = self._backfills.take((client_of(request.remote), role), self._clock())
-            if wait:
-                self.refused.counts[Reason.TOO_MANY_BACKFILLS] += 1
-                raise _try_later("too_many_backfills", "Too many backfills from this client", wait)
-        return role
+            who = (client, role)
+            self._limit(self._backfills, who, Reason.TOO_MANY_BACKFILLS, "backfills")
 
     def still_admits(self, request: web.Request) -> bool:
         """Whether a call that was let in would be now: tokens may have been replaced."""
         access, authorization = request[_ADMITTED]
         return refusal(access, self.tokens.role(authorization), self.tokens) is None
 
-    def _count_failure(self, request: web.Request) -> None:
-        wait = self._failures.take(client_of(request.remote), self._clock())
+    def _count_refusal(self, error: ApiError, authorization: str | None) -> None:
+        reason = Reason.FORBIDDEN
+        if error.code == "unauthorized":
+            reason = Reason.NO_TOKEN if authorization is None else Reason.WRONG_TOKEN
+        self.refused.counts[reason] += 1
+
+    def _limit(self, limiter: RateLimiter, who: Hashable, reason: Reason, what: str) -> None:
+        wait = limiter.take(who, self._clock())
         if wait:
-            self.refused.counts[Reason.TOO_MANY_FAILURES] += 1
-            raise _try_later("too_many_failures", "Too many wrong tokens from this client", wait)
+            self.refused.counts[reason] += 1
+            sentence = f"Too many {what} from this client: try again in {wait} s."
+            raise ApiError(reason.value, sentence, {hdrs.RETRY_AFTER: str(wait)})
 
 
 AUTHORIZER = web.AppKey("authorizer", Authorizer)
-
-
-def requires(access: Access, handler: Handler) -> Handler:
-    """`handler`, for those who may."""
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        authorizer = request.app[AUTHORIZER]
-        authorizer.admit(request, access)
-        try:
-            return await handler(request)
-        except BusyError:
-            authorizer.refused.counts[Reason.BUSY] += 1
-            raise
-
-    return call
 
 
 def navigates(request: web.Request) -> bool:
@@ -219,24 +206,6 @@ def navigates(request: web.Request) -> bool:
     return request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and "text/html" in request.headers.get(
         hdrs.ACCEPT, ""
     )
-
-
-def _reason(error: ApiError, authorization: str | None) -> Reason:
-    if error.status != web.HTTPUnauthorized.status_code:
-        return Reason.FORBIDDEN
-    return Reason.NO_TOKEN if authorization is None else Reason.WRONG_TOKEN
-
-
-def _try_later(code: str, what: str, wait: int) -> ApiError:
-    return ApiError(code, f"{what}: try again in {wait} s.", {hdrs.RETRY_AFTER: str(wait)})
-
-
-def _with_challenge(request: web.Request, error: ApiError) -> ApiError:
-    """Have a browser that navigates ask for the password. Programs know what they need, and no
-    dialog of the browser's must come over the page's own."""
-    if error.status == web.HTTPUnauthorized.status_code and navigates(request):
-        error.headers = {**error.headers, hdrs.WWW_AUTHENTICATE: BASIC_CHALLENGE}
-    return error
 
 
 def _authorization(request: web.Request) -> str | None:

@@ -203,18 +203,16 @@ def _responses(route: Route, schemas: Json) -> Json:
     for code in route.error_codes():
         codes.setdefault(CODES[code].status, []).append(code)
     statuses = {*route.answers, *codes, *({304} if route.has_etag else ())}
-    written: Json = {}
-    for status in sorted(statuses):
-        if status in codes:
-            written[str(status)] = _error(
-                status, codes[status], route.answers.get(status, Problem), schemas
-            )
-        else:
-            written[str(status)] = _reply(route, status, schemas)
-    return written
+    return {
+        str(status): _error(route, status, codes[status], schemas)
+        if status in codes
+        else _reply(route, status, schemas)
+        for status in sorted(statuses)
+    }
 
 
-def _error(status: int, codes: list[str], model: type[Answer], schemas: Json) -> Json:
+def _error(route: Route, status: int, codes: list[str], schemas: Json) -> Json:
+    model = route.answers.get(status, Problem)
     told = ", ".join(f"`{code}`" for code in codes)
     base = _example(schemas[model.__name__], schemas)
     examples = {

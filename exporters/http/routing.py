@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.http.auth import ROLE, Access, Role, requires
+from exporters.http.auth import AUTHORIZER, ROLE, Access, Role
 from exporters.http.parsing import json_response, parse_body, parse_parameters
 from exporters.http.requests import (
     AnyParameters,
@@ -143,14 +143,14 @@ def add_route(app: web.Application, route: Route) -> None:
     """Have `app` serve it; a GET answers HEAD likewise."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
+        request.app[AUTHORIZER].admit(request, route.access)
         parameters = parse_parameters(route.parameters, request)
         body = await parse_body(route.body, request)
         return _respond(await route.handler(Call(request, parameters, body)))
 
-    handler = requires(route.access, serve)
-    app.router.add_route(route.method, route.path, handler)
+    app.router.add_route(route.method, route.path, serve)
     if route.method == hdrs.METH_GET:
-        app.router.add_route(hdrs.METH_HEAD, route.path, handler)
+        app.router.add_route(hdrs.METH_HEAD, route.path, serve)
 
 
 def _respond(replied: Replied) -> web.StreamResponse:
