@@ -11,6 +11,5 @@ auth        bearer tokens -> role; role and route -> allowed or refused; passwor
 limits      how often and how many of one client; what was turned away
 errors      every error code, with status and sentence
 middlewares every request's id, its line in the access log; exceptions -> answers
-server      the port and its connections
-app         all of it as one application
+server      all of it as one application; the port and its connections
 """

@@ -91,7 +91,7 @@ class RunList(Answer):
     """A page of runs, the newest first."""
 
     runs: tuple[RunAnswer, ...]
-    next: int | None
+    next: int | None = Field(validation_alias="following")
     """The `before` of the page that follows; null on the last one."""
 
 
@@ -155,8 +155,9 @@ async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
     Page by page: go on with `before` set to `next` until that is null.
     """
     page = await read_runs(call)
-    answer = RunList.model_validate({"runs": page.runs, "next": page.following})
-    return Reply(answer, headers=_next_page(call.request, "before", page.following))
+    return Reply(
+        RunList.model_validate(page), headers=_next_page(call.request, "before", page.following)
+    )
 
 
 async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:

@@ -15,12 +15,11 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from exporters.http import limits, parsing, server
-from exporters.http.app import create_app
 from exporters.http.auth import AUTHORIZER, Tokens
 from exporters.http.errors import MAX_BODY_BYTES
 from exporters.http.limits import Reason
 from exporters.http.routing import CONTEXT
-from exporters.http.server import HttpServer
+from exporters.http.server import HttpServer, create_app
 from monitor.state.control import Control
 from tests.support.waiting import wait_until
 from tests.unit.exporters.builders import Clock, board
