@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from checks.census import Census
 from exporters.current import current_census
+from exporters.http.auth import Role, app_only_one_user
 from exporters.http.errors import ApiError
 from exporters.http.requests import (
     BackfillBody,
@@ -12,19 +15,75 @@ from exporters.http.requests import (
     SpanParameters,
     StatsParameters,
 )
-from exporters.http.responses import (
-    Accepted,
-    Columns,
-    Counts,
-    History,
-    NothingToHeal,
-    UserHealed,
-    UserSkipped,
-    WouldUpdate,
-)
+from exporters.http.responses import Accepted, Answer, Count, Moment
 from exporters.http.routing import Call, Context, Replied, Reply
-from exporters.http.tokens import Role, app_only_one_user
-from exporters.timestamps import iso_utc
+from exporters.page.formatting import iso_utc
+
+
+class Counts(Answer):
+    """Pairs of user and artwork, by state, in one snapshot."""
+
+    fresh: Count
+    """No impression, and the artwork younger than `pools.fresh_for`."""
+    storage: Count
+    """No impression, and rightly still offered."""
+    legacy_untracked: Count
+    """No impression although the artwork is old: it will be shown again and again."""
+    tracked: Count
+    """With an impression."""
+    as_of: Moment
+    """When they were counted, on the database's clock."""
+
+
+class Columns(Answer):
+    """Censuses, one at the same place of every column."""
+
+    t: tuple[float, ...]
+    """When each was taken, in Unix seconds."""
+    legacy_untracked: tuple[Count, ...]
+    storage: tuple[Count, ...]
+    fresh: tuple[Count, ...]
+    tracked: tuple[Count, ...]
+
+
+class History(Answer):
+    """How the counts went."""
+
+    range: str
+    """The span that was asked for."""
+    columns: Columns
+    error: str | None
+    """Why they could not be read again just now; null where they were."""
+
+
+class UserHealed(Answer):
+    """What a backfill of one user wrote."""
+
+    updated: Count
+    """Impressions written."""
+    run_id: int | None
+    """The run that wrote them; null where there was nothing to write."""
+
+
+class UserSkipped(Answer):
+    """The user was backfilled before, and nobody forced a repetition."""
+
+    updated: Literal[0] = 0
+    skipped: Literal[True] = True
+
+
+class WouldUpdate(Answer):
+    """What a backfill would do now; nothing was written."""
+
+    would_update: Count
+    """Impressions that it would write."""
+
+
+class NothingToHeal(Answer):
+    """Nobody has a legacy pair: no run was started."""
+
+    updated: Literal[0] = 0
+    run_id: None = None
 
 
 async def get_stats(call: Call[StatsParameters, NoBody]) -> Counts:

@@ -4,8 +4,49 @@ from __future__ import annotations
 
 from exporters.http.errors import ApiError
 from exporters.http.requests import CheckParameters, NoBody
-from exporters.http.responses import CheckPast, CheckResult, Checks
+from exporters.http.responses import Answer, CheckResult, FiniteOrNull, Moment, Seconds, TextOrNull
 from exporters.http.routing import Call, PlainCall
+
+
+class Checks(Answer):
+    """Every check, with evidence."""
+
+    leader: bool
+    """This replica runs the checks; the others show what it found."""
+    led_by: TextOrNull
+    """The replica that runs them; null: nobody that is known of."""
+    checks: tuple[CheckResult, ...]
+
+
+class Transition(Answer):
+    """A change of a check's outcome."""
+
+    changed_at: Moment
+    before: str | None
+    """Null: its first result."""
+    after: str
+    value: FiniteOrNull
+    message: str
+
+
+class Measured(Answer):
+    """One run of a check."""
+
+    taken_at: Moment
+    outcome: str
+    value: FiniteOrNull
+    """Null where it could not be evaluated, or was skipped."""
+    seconds: Seconds | None
+
+
+class CheckPast(Answer):
+    """One check with its history, the newest first."""
+
+    check: CheckResult
+    transitions: tuple[Transition, ...]
+    """At most `limit` changes of its outcome."""
+    results: tuple[Measured, ...]
+    """At most `limit` results."""
 
 
 async def list_checks(call: PlainCall) -> Checks:

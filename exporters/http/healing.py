@@ -1,17 +1,115 @@
-"""/api/healing: how healing stands, the kill switch, the breaker."""
+"""/api/healing: how healing stands, the kill switch, the breaker. And POST /api/alerts,
+Alertmanager's webhook: an alert only wakes the loop, which counts for itself.
+
+Whatever a notification says, no number of it is believed, and nothing of it is kept: pause, breaker
+and cooldown are obeyed by whoever decides.
+"""
 
 from __future__ import annotations
 
-from exporters.http.requests import EmptyBody, NoParameters, PauseBody
-from exporters.http.responses import (
-    Breaker,
-    BreakerClosed,
-    DecisionView,
-    Healing,
-    Paused,
-    Resumed,
+from typing import Literal
+
+import structlog
+from pydantic import Field
+
+from exporters.http.requests import (
+    AlertBody,
+    AlertsBody,
+    AnyParameters,
+    EmptyBody,
+    NoParameters,
+    PauseBody,
 )
+from exporters.http.responses import Answer, Count, Moment, Number, TextOrNull
 from exporters.http.routing import Call, PlainCall
+from monitor.policy.decision import Code, Verdict
+
+log = structlog.get_logger(__name__)
+
+FIRING = "firing"
+WAKING = "ConservatorLegacyUntracked"
+"""The alert that healing answers."""
+
+
+class DecisionView(Answer):
+    """The last decision."""
+
+    kind: Verdict
+    code: Code
+    """Why, as a word."""
+    reason: str
+    """Why, as a sentence."""
+    decided_at: Moment | None = None
+
+
+class Breaker(Answer):
+    """Healing stops by itself where the numbers look wrong, until a person has looked."""
+
+    open: bool = Field(validation_alias="breaker_open")
+    code: TextOrNull = Field(validation_alias="breaker_code")
+    reason: TextOrNull = Field(validation_alias="breaker_reason")
+    since: Moment | None = Field(validation_alias="breaker_at")
+    reset_at: Moment | None = Field(validation_alias="breaker_reset_at")
+    """When a person last reset it."""
+    accepted_share: Number | None
+    """The legacy share, 0 to 1, that was accepted then, until it has fallen."""
+
+
+class Healing(Answer):
+    """How healing stands."""
+
+    mode: Literal["observe", "heal"]
+    """`observe`: only a person heals."""
+    decision: DecisionView | None
+    """Null before the first."""
+    paused: bool
+    """The kill switch: nobody writes."""
+    paused_reason: TextOrNull
+    suspended: bool
+    """Automatic healing is off; runs by hand work."""
+    suspended_reason: TextOrNull
+    breaker: Breaker
+    recurring: Count
+    """Pairs that appeared within 24 hours although their users had been healed: impressions vanish,
+    or are not recorded."""
+
+
+class Paused(Answer):
+    """Nobody writes from now on."""
+
+    paused: Literal[True] = True
+    reason: str
+
+
+class Resumed(Answer):
+    """Pause and suspension have ended."""
+
+    paused: Literal[False] = False
+    suspended: Literal[False] = False
+
+
+class BreakerClosed(Answer):
+    """The breaker is closed."""
+
+    breaker_open: Literal[False] = False
+    was_open: bool
+    """False: it was closed, and nothing was changed."""
+    code: TextOrNull
+    """What it had opened for."""
+    reason: TextOrNull
+    since: Moment | None
+    accepted_share: Number | None
+    """The legacy share that is accepted until it has fallen; null where it was not too large."""
+
+
+class Received(Answer):
+    """What became of a notification."""
+
+    woken: bool
+    """The leader counts and decides now; where it is another replica, within five seconds."""
+    firing: Count
+    """Alerts of it that fire."""
+    resolved: Count
 
 
 async def get_healing(call: PlainCall) -> Healing:
@@ -62,3 +160,28 @@ async def reset_breaker(call: Call[NoParameters, EmptyBody]) -> BreakerClosed:
     fallen.
     """
     return BreakerClosed.model_validate(await call.context.commands.reset_breaker())
+
+
+async def notify(call: Call[AnyParameters, AlertsBody]) -> Received:
+    """Alertmanager's webhook.
+
+    Takes a notification, version 4. A firing `ConservatorLegacyUntracked` makes the leader count
+    and decide now; whatever else it says is logged and not believed.
+    """
+    alerts = call.body.alerts
+    woken = any(map(_wakes, alerts)) and await call.context.commands.wake_loop()
+    for alert in alerts:
+        log.info(
+            "alert_received",
+            alert=alert.name,
+            status=alert.status,
+            fingerprint=alert.fingerprint,
+            starts_at=alert.starts_at.isoformat(),
+            woken=woken and _wakes(alert),
+        )
+    firing = sum(alert.status == FIRING for alert in alerts)
+    return Received(woken=woken, firing=firing, resolved=len(alerts) - firing)
+
+
+def _wakes(alert: AlertBody) -> bool:
+    return alert.status == FIRING and alert.name == WAKING

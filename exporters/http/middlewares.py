@@ -21,10 +21,10 @@ from checks.errors import (
     RefusedError,
     UnknownUserError,
 )
-from exporters.http.auth import ROLE, navigates
+from exporters.http.auth import AUTHORIZER, ROLE, Role, navigates
 from exporters.http.errors import CODES, ApiError
-from exporters.http.strict_json import json_response
-from exporters.http.tokens import Role
+from exporters.http.limits import Reason
+from exporters.http.parsing import json_response
 from exporters.page.views import STATIC_POLICY, error_page
 from monitor.state.runs import UnknownRunError
 
@@ -36,6 +36,14 @@ QUIET_ROUTES = frozenset({"/metrics", "/healthz", "/readyz", "/static/{name}"})
 _PROXY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a proxy before us may have given; others are replaced."""
 _ID = web.RequestKey("request_id", str)
+_STATUSES: tuple[tuple[type[ConservatorError], int], ...] = (
+    (UnknownUserError, 404),
+    (UnknownRunError, 404),
+    (RefusedError, 409),
+    (DatabaseUnavailableError, 503),
+    (BusyError, 503),
+)
+"""Of our errors; any other is 500, and logged."""
 
 
 @web.middleware
@@ -150,16 +158,14 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
 
 
 def _from_ours(request: web.Request, error: ConservatorError) -> ApiError:
-    if isinstance(error, UnknownUserError | UnknownRunError):
-        return ApiError(error.code, str(error), status=404)
-    if isinstance(error, RefusedError):
-        return ApiError(error.code, str(error), status=409)
-    if isinstance(error, DatabaseUnavailableError):
-        return ApiError(error.code, str(error), status=503)
-    if isinstance(error, BusyError):
-        return ApiError(error.code, str(error), {hdrs.RETRY_AFTER: "1"}, status=503)
-    log.error("request_failed", path=route_of(request), code=error.code, error=str(error))
-    return ApiError(error.code, str(error), status=500)
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
+    if status is None:
+        log.error("request_failed", path=route_of(request), code=error.code, error=str(error))
+        return ApiError(error.code, str(error), status=500)
+    if not isinstance(error, BusyError):
+        return ApiError(error.code, str(error), status=status)
+    request.app[AUTHORIZER].refused.counts[Reason.BUSY] += 1
+    return ApiError(error.code, str(error), {hdrs.RETRY_AFTER: "1"}, status=status)
 
 
 def route_of(request: web.Request) -> str:

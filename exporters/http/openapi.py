@@ -11,12 +11,13 @@ from aiohttp import hdrs
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from exporters.http.auth import ALLOWED, Access
 from exporters.http.errors import CODES
+from exporters.http.parsing import JSON
 from exporters.http.requests import NoBody
-from exporters.http.responses import Accepted, Answer, Problem, RunList
-from exporters.http.routing import Route
-from exporters.http.strict_json import JSON
-from exporters.http.tokens import ALLOWED, Access
+from exporters.http.responses import Accepted, Answer, Problem
+from exporters.http.routing import Route, Tag
+from exporters.http.runs import RunList
 
 Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/{model}"
@@ -37,15 +38,6 @@ _SCHEMES = {
     "appToken": "`server.app_token`, for the app's own backend: reads, and backfills one user.",
     "alertToken": "`server.alert_token`, for Alertmanager: hands alerts in and nothing else.",
     "readToken": "`server.read_token`: reads. Where it is configured, reads need a token.",
-}
-_TAGS = {
-    "artworks": "Counts and backfills.",
-    "checks": "Is the data right, and is the counting?",
-    "runs": "What was healed, and taking it back.",
-    "healing": "Decision, kill switch, breaker.",
-    "alerts": "What Alertmanager tells.",
-    "service": "The service itself.",
-    "pages": "For people.",
 }
 _STATUSES = {
     303: "There is the page of this user.",
@@ -126,7 +118,7 @@ def describe(routes: Iterable[Route], version: str, *, reads_need_token: bool) -
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "tags": [{"name": tag.name.lower(), "description": tag.value} for tag in Tag],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -164,7 +156,7 @@ def _operation(route: Route, schemas: Json, *, reads_need_token: bool) -> Json:
         security.insert(0, {})
     written: Json = {
         "operationId": first + "".join(word.capitalize() for word in others),
-        "tags": [route.tag.value],
+        "tags": [route.tag.name.lower()],
         "summary": summary.rstrip("."),
         "description": rest.replace("\n", " "),
         "security": security,
@@ -173,7 +165,8 @@ def _operation(route: Route, schemas: Json, *, reads_need_token: bool) -> Json:
     if parameters:
         written["parameters"] = parameters
     if route.body is not NoBody:
-        examples = {name: {"value": value} for name, value in route.body.EXAMPLES.items()}
+        values = route.body.EXAMPLES or {"example": _example(schemas[route.body.__name__], schemas)}
+        examples = {name: {"value": value} for name, value in values.items()}
         written["requestBody"] = {
             "description": (inspect.getdoc(route.body) or "").replace("\n", " "),
             "required": not route.body.MAY_BE_EMPTY,
@@ -210,18 +203,16 @@ def _responses(route: Route, schemas: Json) -> Json:
     for code in route.error_codes():
         codes.setdefault(CODES[code].status, []).append(code)
     statuses = {*route.answers, *codes, *({304} if route.has_etag else ())}
-    written: Json = {}
-    for status in sorted(statuses):
-        if status in codes:
-            written[str(status)] = _error(
-                status, codes[status], route.answers.get(status, Problem), schemas
-            )
-        else:
-            written[str(status)] = _reply(route, status, schemas)
-    return written
+    return {
+        str(status): _error(route, status, codes[status], schemas)
+        if status in codes
+        else _reply(route, status, schemas)
+        for status in sorted(statuses)
+    }
 
 
-def _error(status: int, codes: list[str], model: type[Answer], schemas: Json) -> Json:
+def _error(route: Route, status: int, codes: list[str], schemas: Json) -> Json:
+    model = route.answers.get(status, Problem)
     told = ", ".join(f"`{code}`" for code in codes)
     base = _example(schemas[model.__name__], schemas)
     examples = {
@@ -288,12 +279,12 @@ def _example(schema: Json, schemas: Json) -> Any:
     """A value as this schema describes it."""
     if "$ref" in schema:
         return _example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
     for key in ("examples", "enum"):
         if key in schema:
             return schema[key][0]
+    for key in ("const", "default"):
+        if key in schema:
+            return schema[key]
     if "anyOf" in schema:
         return _example(schema["anyOf"][0], schemas)
     match schema["type"]:

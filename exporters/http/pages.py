@@ -1,23 +1,36 @@
-"""The pages that a person opens: status, runs, one run, one user."""
+"""The pages that a person opens: status, runs, one run, one user, runbooks; and their files.
+
+Of what seldom changes, whoever has the newest is told so, and not sent it again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from exporters.http.errors import ApiError
 from exporters.http.requests import (
     BatchesPage,
     FindParameters,
     NoBody,
+    RunbookParameters,
     RunsPage,
     SpanParameters,
+    StaticParameters,
     UserParameters,
 )
 from exporters.http.routing import Call
 from exporters.http.runs import read_run, read_runs
 from exporters.page import views
-from exporters.page.chart import chart
+from exporters.page.assets import asset
+from exporters.page.counts import chart
+
+_REVALIDATE = "private, no-cache"
+"""Kept by the caller alone, and asked about before every use."""
+_IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 async def get_page(call: Call[SpanParameters, NoBody]) -> web.Response:
@@ -74,6 +87,60 @@ async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
     return _page(views.user_page(user_id, census, backfilled, may_act=may_act))
 
 
+async def get_static(call: Call[StaticParameters, NoBody]) -> web.Response:
+    """Style and scripts of the pages.
+
+    To be kept for good under an address that names the version.
+    """
+    name, version = call.parameters.name, call.parameters.v
+    found = asset(name)
+    if found is None:
+        raise ApiError("not_found", f"There is no static file {name[:60]!r}.")
+    response = unless_known(call.request, found.text, found.version, found.content_type)
+    if version == found.version:
+        response.headers[hdrs.CACHE_CONTROL] = _IMMUTABLE
+    if response.status == web.HTTPOk.status_code:
+        response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+        response.enable_compression()
+    return response
+
+
+async def get_runbook(call: Call[RunbookParameters, NoBody]) -> web.Response:
+    """The runbook of an alert.
+
+    What it means, what users see, what to look at and what to type.
+    """
+    name = call.parameters.name
+    text = views.runbook_page(name)
+    if text is None:
+        raise ApiError("unknown_runbook", f"There is no runbook of an alert {name[:60]}.")
+    headers = {"Content-Security-Policy": views.STATIC_POLICY}
+    return unless_known(call.request, text, tag_of(text), "text/html", headers)
+
+
 def _page(text: str) -> web.Response:
     headers = {"Content-Security-Policy": views.LIVE_POLICY}
     return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+def tag_of(text: str) -> str:
+    """What tells this text from every other."""
+    return sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+def unless_known(
+    request: web.Request,
+    text: str,
+    tag: str,
+    content_type: str,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """`text`, or 304 where `If-None-Match` names its tag."""
+    known = request.if_none_match or ()
+    if any(etag.value in {tag, "*"} for etag in known):
+        response = web.Response(status=304, headers=headers)
+    else:
+        response = web.Response(text=text, content_type=content_type, headers=headers)
+    response.etag = tag
+    response.headers[hdrs.CACHE_CONTROL] = _REVALIDATE
+    return response

@@ -1,28 +1,18 @@
-"""What calls take: parameters of path and query, and bodies. A mistake says which field, what was
-expected, what was found; a misspelt one must not be overlooked."""
+"""What calls take: parameters of path and query, and bodies, as models. A field that is not known
+is refused: a misspelt one must not be overlooked."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from aiohttp import web
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-)
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from exporters.http.errors import ApiError
-from exporters.http.strict_json import is_unicode, kind, read_object
-from exporters.page.chart import SPANS, USUAL
+from exporters.page.counts import SPANS, USUAL
 
 MAX_ID_CHARACTERS = 2_700
 """A B-tree entry of PostgreSQL holds 2,704 bytes: longer texts are nobody's key."""
@@ -31,18 +21,16 @@ MAX_NUMBER = 2**63 - 1
 """The largest bigint: no run or batch has a higher number."""
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
-_SHOWN_CHARACTERS = 60
-_MAX_MISTAKES = 10
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_EXPECTED = {
-    "bool_type": "true or false",
-    "string_type": "text",
-    "string_too_long": f"at most {MAX_REASON_CHARACTERS} characters",
-    "list_type": "an array",
-    "dict_type": "an object",
-    "model_type": "an object",
-}
-Model = TypeVar("Model", bound=BaseModel)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written as UTF-8: JSON's escapes can make lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unknown_run(number: object) -> ApiError:
@@ -72,7 +60,7 @@ def _whole_number(low: int, high: int) -> PlainValidator:
 def _run_number(text: str) -> int:
     number = _parse_number(text, 1, MAX_NUMBER)
     if number is None:
-        raise unknown_run(text[:_SHOWN_CHARACTERS])
+        raise unknown_run(text[:60])
     return number
 
 
@@ -131,22 +119,24 @@ _Text = Annotated[
 ]
 
 
-class Parameters(BaseModel):
-    """A call's parameters; those that stand in braces in its path come from there."""
+class Asked(BaseModel):
+    """What a caller says."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
     )
 
 
+class Parameters(Asked):
+    """A call's parameters; those that stand in braces in its path come from there."""
+
+
 class NoParameters(Parameters):
     """None is known, so that each is refused."""
 
 
-class AnyParameters(Parameters):
+class AnyParameters(Parameters, extra="ignore"):
     """Whatever a prober adds is overlooked."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class StatsParameters(Parameters):
@@ -256,18 +246,12 @@ def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
-class Body(BaseModel):
+class Body(Asked, strict=True):
     """A JSON object that a call takes."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-        defer_build=True,
-    )
     MAY_BE_EMPTY: ClassVar[bool] = True
-    EXAMPLES: ClassVar[Mapping[str, object]] = {"empty": {}}
+    EXAMPLES: ClassVar[Mapping[str, object]] = {}
+    """Where the schema's own examples don't make one that says enough."""
 
 
 class NoBody(Body):
@@ -278,10 +262,9 @@ class EmptyBody(Body):
     """Nothing, or an empty object."""
 
 
-class BackfillBody(Body):
+class BackfillBody(Body, json_schema_extra=_one_or_all):
     """One user, or with `all` everyone."""
 
-    model_config = ConfigDict(json_schema_extra=_one_or_all)
     MAY_BE_EMPTY = False
     EXAMPLES: ClassVar[Mapping[str, object]] = {
         "login": {"user_id": "42"},
@@ -305,28 +288,24 @@ class BackfillBody(Body):
 class UndoBody(Body):
     """Nothing, or whether only to count."""
 
-    EXAMPLES: ClassVar[Mapping[str, object]] = {"look": {"dry_run": True}}
-
-    dry_run: bool = False
+    dry_run: Annotated[bool, Field(examples=[True])] = False
     """Only count."""
 
 
 class PauseBody(Body):
     """Why healing is paused."""
 
-    EXAMPLES: ClassVar[Mapping[str, object]] = {"deploy": {"reason": "deploy"}}
-
-    reason: Annotated[_Text, Field(max_length=MAX_REASON_CHARACTERS)] = ""
+    reason: Annotated[_Text, Field(max_length=MAX_REASON_CHARACTERS, examples=["deploy"])] = ""
     """Shown wherever healing is asked for."""
 
 
-class AlertBody(Body):
+class AlertBody(Body, extra="ignore"):
     """One alert of a notification, as far as it is used here."""
 
-    model_config = ConfigDict(extra="ignore")
-
     status: Literal["firing", "resolved"]
-    labels: dict[str, _Text]
+    labels: Annotated[
+        dict[str, _Text], Field(examples=[{"alertname": "ConservatorLegacyUntracked"}])
+    ]
     """`alertname` says which alert it is."""
     starts_at: Annotated[
         datetime,
@@ -337,8 +316,8 @@ class AlertBody(Body):
                 Field(json_schema_extra={"format": "date-time", "pattern": "^(?!0001|9999)"}),
             ],
         ),
-    ] = Field(alias="startsAt")
-    fingerprint: _Text
+    ] = Field(alias="startsAt", examples=["2026-01-31T12:00:00Z"])
+    fingerprint: Annotated[_Text, Field(examples=["c4f7a1b2d3e4f506"])]
     """The same for the same labels."""
 
     @property
@@ -347,87 +326,12 @@ class AlertBody(Body):
         return self.labels.get("alertname", "")
 
 
-class AlertsBody(Body):
+class AlertsBody(Body, extra="ignore"):
     """A notification of Alertmanager's webhook, version 4:
     https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. Alertmanager adds
     fields in time, so that unknown ones are let pass."""
 
-    model_config = ConfigDict(extra="ignore")
     MAY_BE_EMPTY = False
-    EXAMPLES: ClassVar[Mapping[str, object]] = {
-        "firing": {
-            "version": "4",
-            "status": "firing",
-            "alerts": [
-                {
-                    "status": "firing",
-                    "labels": {"alertname": "ConservatorLegacyUntracked"},
-                    "startsAt": "2026-01-31T12:00:00Z",
-                    "fingerprint": "c4f7a1b2d3e4f506",
-                }
-            ],
-        }
-    }
 
     version: Literal["4"]
     alerts: tuple[AlertBody, ...] = Field(strict=False)
-
-
-def parse_parameters(model: type[Model], request: web.Request) -> Model:
-    """Path and query as `model`, each parameter known and given once. Raises ApiError."""
-    values: dict[str, str] = dict(request.match_info)
-    if request.query_string and model.model_config.get("extra") == "forbid":
-        known = [name for name in model.model_fields if name not in values]
-        for name, value in request.query.items():
-            if name not in known:
-                expected = " or ".join(known) or "none"
-                message = f"{name[:60]}: unknown parameter, expected {expected}."
-                raise ApiError("bad_request", message)
-            if len(request.query.getall(name)) > 1:
-                raise ApiError("bad_request", f"{name}: expected once, found several times.")
-            values[name] = value
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise _bad_request(error, (), lambda text: repr(str(text)[:_SHOWN_CHARACTERS])) from None
-
-
-BodyModel = TypeVar("BodyModel", bound=Body)
-
-
-async def parse_body(model: type[BodyModel], request: web.Request) -> BodyModel:
-    """The request's body as `model`. Raises ApiError that names every mistake, JsonError."""
-    if model is NoBody:
-        return model()
-    document = await read_object(request, may_be_empty=model.MAY_BE_EMPTY)
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        known = [field.alias or name for name, field in model.model_fields.items()]
-        raise _bad_request(error, known, _shown) from None
-
-
-def _bad_request(
-    error: ValidationError, known: Iterable[str], shown: Callable[[object], str]
-) -> ApiError:
-    errors = error.errors(include_url=False)[:_MAX_MISTAKES]
-    return ApiError("bad_request", "; ".join(_sentence(one, known, shown) for one in errors) + ".")
-
-
-def _sentence(error: ErrorDetails, known: Iterable[str], shown: Callable[[object], str]) -> str:
-    field = _shown(".".join(str(part) for part in error["loc"])).strip('"')
-    if error["type"] == "extra_forbidden":
-        return f"{field}: unknown field, expected {' or '.join(known) or 'none'}"
-    if error["type"] == "missing":
-        return f"{field}: expected, but missing"
-    if error["type"] == "literal_error":
-        return f"{field}: expected {error['ctx']['expected']}, found {shown(error['input'])}"
-    expected = _EXPECTED.get(error["type"], error["msg"])
-    return f"{field}: expected {expected}, found {shown(error['input'])}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | dict):
-        return kind(value)
-    text = json.dumps(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

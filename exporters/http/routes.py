@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from exporters.http import (
-    alerts,
     artworks,
     checks,
-    etag,
     events,
     healing,
     health,
     pages,
-    responses,
     runs,
 )
+from exporters.http.auth import Access
+from exporters.http.parsing import JSON
+from exporters.http.responses import Accepted
 from exporters.http.routing import HTML, Route, Tag
-from exporters.http.strict_json import JSON
-from exporters.http.tokens import Access
 from exporters.page.assets import TYPES
 
 _NO_CENSUS = ("no_census", "stale_census")
@@ -45,20 +43,20 @@ ROUTES: tuple[Route, ...] = (
         touches_database=True,
     ),
     Route(
-        "GET", "/static/{name}", Access.READ, etag.get_static, Tag.PAGES,
+        "GET", "/static/{name}", Access.READ, pages.get_static, Tag.PAGES,
         {200: tuple(dict.fromkeys(TYPES.values()))},
         errors=("not_found",),
         has_etag=True,
     ),
     Route(
-        "GET", "/runbooks/{name}", Access.READ, etag.get_runbook, Tag.PAGES, {200: HTML},
+        "GET", "/runbooks/{name}", Access.READ, pages.get_runbook, Tag.PAGES, {200: HTML},
         errors=("unknown_runbook",),
         has_etag=True,
     ),
-    Route("GET", "/healthz", Access.PUBLIC, health.is_alive, Tag.SERVICE, {200: responses.Alive}),
+    Route("GET", "/healthz", Access.PUBLIC, health.is_alive, Tag.SERVICE, {200: health.Alive}),
     Route(
         "GET", "/readyz", Access.READ, health.is_ready, Tag.SERVICE,
-        {200: responses.Ready, 503: responses.NotReady},
+        {200: health.Ready, 503: health.NotReady},
         errors=("not_ready",),
     ),
     Route(
@@ -67,78 +65,78 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/api/artworks/stats", Access.READ, artworks.get_stats, Tag.ARTWORKS,
-        {200: responses.Counts},
+        {200: artworks.Counts},
         errors=("unknown_user", *_NO_CENSUS),
         touches_database=True,
     ),
     Route(
         "GET", "/api/artworks/history", Access.READ, artworks.get_history, Tag.ARTWORKS,
-        {200: responses.History},
+        {200: artworks.History},
         touches_database=True,
     ),
     Route(
         "POST", "/api/artworks/backfill-impressions", Access.BACKFILL,
         artworks.backfill_impressions, Tag.ARTWORKS,
         {
-            200: responses.UserHealed
-            | responses.UserSkipped
-            | responses.WouldUpdate
-            | responses.NothingToHeal,
-            202: responses.Accepted,
+            200: artworks.UserHealed
+            | artworks.UserSkipped
+            | artworks.WouldUpdate
+            | artworks.NothingToHeal,
+            202: Accepted,
         },
         errors=("unknown_user", "breaker_open", "held", "lease_lost", *_REFUSED, *_NO_CENSUS),
         touches_database=True,
     ),
     Route(
-        "GET", "/api/checks", Access.READ, checks.list_checks, Tag.CHECKS, {200: responses.Checks}
+        "GET", "/api/checks", Access.READ, checks.list_checks, Tag.CHECKS, {200: checks.Checks}
     ),
     Route(
         "GET", "/api/checks/{name}", Access.READ, checks.get_check, Tag.CHECKS,
-        {200: responses.CheckPast},
+        {200: checks.CheckPast},
         errors=("unknown_check",),
         touches_database=True,
     ),
     Route(
-        "GET", "/api/runs", Access.READ, runs.list_runs, Tag.RUNS, {200: responses.RunList},
+        "GET", "/api/runs", Access.READ, runs.list_runs, Tag.RUNS, {200: runs.RunList},
         touches_database=True,
     ),
     Route(
         "GET", "/api/runs/{run_id}", Access.READ, runs.get_run, Tag.RUNS,
-        {200: responses.RunInFull},
+        {200: runs.RunInFull},
         errors=("unknown_run",),
         touches_database=True,
     ),
     Route(
         "POST", "/api/runs/{run_id}/undo", Access.ADMIN, runs.undo_run, Tag.RUNS,
-        {200: responses.WouldTakeBack | responses.NothingToUndo, 202: responses.Accepted},
+        {200: runs.WouldTakeBack | runs.NothingToUndo, 202: Accepted},
         errors=("unknown_run", "not_undoable", *_REFUSED),
         touches_database=True,
     ),
     Route(
         "GET", "/api/healing", Access.READ, healing.get_healing, Tag.HEALING,
-        {200: responses.Healing}
+        {200: healing.Healing}
     ),
     Route(
         "POST", "/api/healing/pause", Access.ADMIN, healing.pause, Tag.HEALING,
-        {200: responses.Paused},
+        {200: healing.Paused},
         touches_database=True,
     ),
     Route(
         "POST", "/api/healing/resume", Access.ADMIN, healing.resume, Tag.HEALING,
-        {200: responses.Resumed},
+        {200: healing.Resumed},
         touches_database=True,
     ),
     Route(
         "POST", "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker, Tag.HEALING,
-        {200: responses.BreakerClosed},
+        {200: healing.BreakerClosed},
         touches_database=True,
     ),
     Route(
-        "POST", "/api/alerts", Access.ALERT, alerts.notify, Tag.ALERTS, {200: responses.Received},
+        "POST", "/api/alerts", Access.ALERT, healing.notify, Tag.ALERTS, {200: healing.Received},
         touches_database=True,
     ),
     Route(
-        "GET", "/api/openapi.json", Access.READ, etag.get_description, Tag.SERVICE,
+        "GET", "/api/openapi.json", Access.READ, health.get_description, Tag.SERVICE,
         {200: (JSON,)},
         has_etag=True,
     ),

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
-from exporters.http.auth import ROLE, requires
+from exporters.http.auth import AUTHORIZER, ROLE, Access, Role
+from exporters.http.parsing import json_response, parse_body, parse_parameters
 from exporters.http.requests import (
     AnyParameters,
     Body,
     NoBody,
     NoParameters,
     Parameters,
-    parse_body,
-    parse_parameters,
 )
 from exporters.http.responses import Answer
-from exporters.http.strict_json import json_response
-from exporters.http.tokens import Access, Role
 from exporters.page.state import PageState
 from exporters.prometheus import Clock
 from monitor.commands import Commands
@@ -84,16 +81,16 @@ class Reply:
 Replied = Answer | Reply | web.StreamResponse
 
 
-class Tag(StrEnum):
-    """What a call is about."""
+class Tag(Enum):
+    """What a call is about; in the published description its name and this sentence."""
 
-    ARTWORKS = "artworks"
-    CHECKS = "checks"
-    RUNS = "runs"
-    HEALING = "healing"
-    ALERTS = "alerts"
-    SERVICE = "service"
-    PAGES = "pages"
+    ARTWORKS = "Counts and backfills."
+    CHECKS = "Is the data right, and is the counting?"
+    RUNS = "What was healed, and taking it back."
+    HEALING = "Decision, kill switch, breaker."
+    ALERTS = "What Alertmanager tells."
+    SERVICE = "The service itself."
+    PAGES = "For people."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,14 +143,14 @@ def add_route(app: web.Application, route: Route) -> None:
     """Have `app` serve it; a GET answers HEAD likewise."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
+        request.app[AUTHORIZER].admit(request, route.access)
         parameters = parse_parameters(route.parameters, request)
         body = await parse_body(route.body, request)
         return _respond(await route.handler(Call(request, parameters, body)))
 
-    handler = requires(route.access, serve)
-    app.router.add_route(route.method, route.path, handler)
+    app.router.add_route(route.method, route.path, serve)
     if route.method == hdrs.METH_GET:
-        app.router.add_route(hdrs.METH_HEAD, route.path, handler)
+        app.router.add_route(hdrs.METH_HEAD, route.path, serve)
 
 
 def _respond(replied: Replied) -> web.StreamResponse:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from aiohttp import hdrs, web
+from pydantic import BeforeValidator, Field
 
 from exporters.http.requests import (
     BatchesPage,
@@ -14,15 +17,136 @@ from exporters.http.requests import (
 )
 from exporters.http.responses import (
     Accepted,
-    NothingToUndo,
-    RunInFull,
-    RunList,
-    WaitedRun,
-    WouldTakeBack,
+    Answer,
+    Count,
+    Moment,
+    Number,
+    RunNumber,
+    Seconds,
+    TextOrNull,
 )
 from exporters.http.routing import Call, Replied, Reply
-from exporters.page.context import RunsRead
-from exporters.page.views import RunShown
+from exporters.page.runs import RunShown, RunsRead
+from monitor.state.runs import RunKind, RunState, Trigger
+
+
+class RunAnswer(Answer):
+    """A run: one remediation, or the undo of one."""
+
+    # Without what only its worker needs: lease, fencing token, cursor.
+
+    id: RunNumber
+    kind: RunKind
+    """`heal`: every affected user; `user`: one; `undo`: takes another run back."""
+    undoes: int | None
+    """The run that an undo takes back."""
+    trigger: Trigger
+    state: RunState
+    """`running` and `held` are active; the others are ends."""
+    reason: str
+    """Why it was started."""
+    outcome: str
+    """How it ended, or why it was put down; empty while it runs."""
+    holder: str
+    """The process that works on it, or did last."""
+    user_id: Annotated[
+        str | None, BeforeValidator(lambda subject: None if subject is None else str(subject))
+    ] = Field(validation_alias="subject")
+    """The user of a run of kind `user`."""
+    started_at: Moment
+    finished_at: Moment | None
+    legacy_until: Moment
+    """The cutoff: artworks up to here are its own."""
+    created_before: Moment | None
+    """`pools.legacy_created_before` as it was then."""
+    planned_users: Count
+    planned_rows: Count
+    pass_: int = Field(serialization_alias="pass")
+    batches: Count
+    """Committed so far."""
+    inserted: Count
+    """Impressions written; of an undo: taken back."""
+    writing_seconds: Seconds
+    waiting_seconds: Seconds
+    waiting_for: TextOrNull
+    """What it waits for right now; null while it writes."""
+    legacy_before: int | None
+    """Legacy pairs when it was planned."""
+    legacy_after: int | None
+    """Legacy pairs in the recount at its end."""
+    remaining: int | None
+    """Pairs of its plan that the recount still found."""
+    quarantined: Count
+    """Pairs that could not be written and were put aside."""
+
+
+class WaitedRun(RunAnswer):
+    """A run with what it waited for."""
+
+    waits: dict[str, Number] = Field(default_factory=dict)
+    """Seconds waited, by reason, the longest first."""
+
+
+class RunList(Answer):
+    """A page of runs, the newest first."""
+
+    runs: tuple[RunAnswer, ...]
+    next: int | None = Field(validation_alias="following")
+    """The `before` of the page that follows; null on the last one."""
+
+
+class PutAside(Answer):
+    """A pair that the database refuses to take; tried again at `retry_at`."""
+
+    user_id: str
+    artwork_id: str
+    error: str
+    """SQLSTATE and the first line of what the database said."""
+    attempts: RunNumber
+    first_at: Moment
+    last_at: Moment
+    retry_at: Moment
+
+
+class Batch(Answer):
+    """One committed batch."""
+
+    number: int
+    started_at: Moment
+    seconds: Seconds
+    users: Count
+    inserted: Count
+    """Impressions written; of an undo: taken back."""
+
+
+class RunInFull(Answer):
+    """One run, and a page of its batches."""
+
+    run: WaitedRun
+    quarantine: tuple[PutAside, ...]
+    """At most 20 of the pairs that are in quarantine since this run, the newest first."""
+    batches: tuple[Batch, ...]
+    """In order."""
+    next: int | None
+    """The `after` of the page of batches that follows; null on the last one."""
+
+
+class WouldTakeBack(Answer):
+    """What an undo would find now, in impressions of the run; nothing was changed."""
+
+    would_undo: Count = Field(validation_alias="untouched")
+    """Still as the run wrote them: these would be taken back."""
+    touched: Count
+    """Viewed again since: these would stay."""
+    gone: Count
+    """Not there any more."""
+
+
+class NothingToUndo(Answer):
+    """Nothing of the run is left to take back: no undo was started."""
+
+    undone: Literal[0] = 0
+    run_id: None = None
 
 
 async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
@@ -31,8 +155,9 @@ async def list_runs(call: Call[RunsPage, NoBody]) -> Reply:
     Page by page: go on with `before` set to `next` until that is null.
     """
     page = await read_runs(call)
-    answer = RunList.model_validate({"runs": page.runs, "next": page.following})
-    return Reply(answer, headers=_next_page(call.request, "before", page.following))
+    return Reply(
+        RunList.model_validate(page), headers=_next_page(call.request, "before", page.following)
+    )
 
 
 async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:

@@ -1,4 +1,5 @@
-"""The port: connections are bounded, and even what can't be read is answered in JSON.
+"""The application: every route, around them the access log and the answers to errors. And its port:
+connections are bounded, and even what can't be read is answered in JSON.
 
 What aiohttp offers bounds the rest: idle connections and unfinished requests, the length of a line,
 bodies that nobody wants. docs/security.md says what is left to a reverse proxy.
@@ -9,16 +10,30 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
+import time
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
+from prometheus_client import CollectorRegistry
 
-from exporters.http.auth import AUTHORIZER, Authorizer, Reason
-from exporters.http.errors import TOO_LONG, ApiError
-from exporters.http.middlewares import error_response, log_unreadable_request
-from exporters.http.rate_limits import client_of
+from exporters.http.auth import AUTHORIZER, Authorizer, Tokens
+from exporters.http.errors import MAX_BODY_BYTES, TOO_LONG, ApiError
+from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
+from exporters.http.limits import ConnectionLimiter, client_of
+from exporters.http.middlewares import (
+    access_log_middleware,
+    error_response,
+    errors_middleware,
+    log_unreadable_request,
+    send_request_id,
+)
+from exporters.http.routes import ROUTES
+from exporters.http.routing import CONTEXT, Context, add_route
+from exporters.page.state import PageState
+from exporters.prometheus import Clock, create_registry
+from monitor.commands import Commands
+from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +51,6 @@ UNTAKEN_SECONDS = 20.0
 """How long a client may leave untaken what is beyond the system's buffers."""
 SEND_BUFFER_BYTES = 131_072
 """Asked of the system for each connection, where it would grow to megabytes for a deaf client."""
-MAX_CONNECTIONS = 768
-"""Below the 1,024 open files that a process usually gets."""
-MAX_CONNECTIONS_OF_CLIENT = 512
 _HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -49,29 +61,69 @@ _HEADERS = {
 """On every response that doesn't say otherwise: nothing is stored, framed, sniffed or run."""
 
 
-class ConnectionLimiter:
-    """Open connections, by client."""
+def create_app(
+    board: StatusBoard,
+    commands: Commands,
+    tokens: Tokens,
+    *,
+    observe: bool = False,
+    clock: Clock = time.monotonic,
+    registry: CollectorRegistry | None = None,
+    backfills_a_minute: int | None = None,
+) -> web.Application:
+    """The HTTP side of the service.
 
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-        self._open: Counter[str] = Counter()
+    `observe`: `healing.mode` is observe. `clock` is the one by which the snapshot's monotonic
+    moments were taken. `registry` defaults to one over `board`; what this side counts is added to
+    it. `backfills_a_minute`: of one client; None: any number. Serve it with aiohttp's access log
+    off: ours is in `middlewares`, and aiohttp's may carry tokens.
+    """
+    app = web.Application(
+        middlewares=[access_log_middleware, errors_middleware], client_max_size=MAX_BODY_BYTES
+    )
+    registry = registry or create_registry(board, observe=observe, clock=clock)
+    authorizer = Authorizer(tokens, clock=clock, backfills_a_minute=backfills_a_minute)
+    registry.register(authorizer.refused)
+    page = PageState(
+        board,
+        commands,
+        observe=observe,
+        may_act=lambda: bool(authorizer.tokens.admin),
+        clock=clock,
+    )
 
-    def enter(self, client: str) -> bool:
-        """Count a connection; False where it is one too many. `leave` follows in any case."""
-        self._open[client] += 1
-        if (
-            self._open[client] <= MAX_CONNECTIONS_OF_CLIENT
-            and self._open.total() <= MAX_CONNECTIONS
-        ):
-            return True
-        self._authorizer.count_refusal(Reason.TOO_MANY_CONNECTIONS)
-        return False
+    async def close_page(_: web.Application) -> None:
+        await page.close()
 
-    def leave(self, client: str) -> None:
-        """The connection is gone."""
-        self._open[client] -= 1
-        if self._open[client] <= 0:
-            del self._open[client]
+    app[AUTHORIZER] = authorizer
+    app[CONTEXT] = Context(board, commands, registry, observe, clock, page, ROUTES)
+    app[SSE_TIMEOUTS] = SseTimeouts()
+    app.on_shutdown.append(close_page)
+    app.on_response_prepare.append(_harden_response)
+    app.on_response_prepare.append(send_request_id)
+    for route in ROUTES:
+        add_route(app, route)
+    return app
+
+
+def exchange_tokens(app: web.Application, tokens: Tokens) -> None:
+    """From now on these tokens. Streams that were opened with another one end."""
+    app[AUTHORIZER].tokens = tokens
+    app[CONTEXT].page.broadcaster.wake()
+
+
+async def _harden_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Complete the headers of a response that goes out."""
+    _harden(response)
+    if request.secure:
+        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+
+
+def _harden(response: web.StreamResponse) -> None:
+    """Add what every response has unless it says otherwise."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = "conservator"
 
 
 class Connection(web.RequestHandler):
@@ -148,24 +200,10 @@ class Connection(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         sentence = TOO_LONG if isinstance(exc, LineTooLong) else UNREADABLE
         response = error_response(ApiError("bad_http", sentence))
-        harden(response)
+        _harden(response)
         log_unreadable_request(response, exc, request.remote)
         response.force_close()
         return response
-
-
-async def harden_response(request: web.Request, response: web.StreamResponse) -> None:
-    """Complete the headers of a response that goes out."""
-    harden(response)
-    if request.secure:
-        response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
-
-
-def harden(response: web.StreamResponse) -> None:
-    """Add what every response has unless it says otherwise."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers[hdrs.SERVER] = "conservator"
 
 
 class HttpServer:
@@ -181,7 +219,7 @@ class HttpServer:
     ) -> None:
         """Listen. Raises OSError where the port can't be had, and nothing is left open then."""
         await self._runner.setup()
-        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER])
+        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER].refused)
         assert manager is not None
         try:
             self._listener = await asyncio.get_running_loop().create_server(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporters.page.sections import Section
+from exporters.page.views import Section
 from monitor.state.history import CensusPoint
 from monitor.status import StatusBoard
 

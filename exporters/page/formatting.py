@@ -60,6 +60,11 @@ def machine(when: datetime) -> str:
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def iso_utc(when: datetime) -> str:
+    """For programs, with milliseconds: 2026-01-31T12:00:00.000Z."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def from_unix(seconds: float | None) -> datetime | None:
     """A moment from Unix seconds."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,12 +1,15 @@
-"""Runs as rows: what they did, from how many to how many, and whether they can be taken back."""
+"""Runs as a reader sees them: the current one with its progress, and earlier ones as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from monitor.state.runs import Run, RunKind, RunState
+from exporters.current import remaining_rows
+from exporters.page.formatting import lasting
+from monitor.healing.executor import Progress
+from monitor.state.runs import BatchRow, QuarantinedPair, Run, RunKind, RunState
+from monitor.status import Status
 
 _LEVELS = {
     RunState.SUCCEEDED: "fine",
@@ -16,23 +19,42 @@ _LEVELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run as it is shown."""
+class RunsRead:
+    """The newest runs as they were read last."""
 
-    id: int
+    runs: tuple[Run, ...] = ()
+    more: bool = False
+    """There are earlier ones."""
+    error: str | None = None
+    """Why they could not be read again, in a sentence."""
+
+    @property
+    def following(self) -> int | None:
+        """The `before` of the page that follows; None on the last one."""
+        return self.runs[-1].id if self.more and self.runs else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """One run with all that is kept of it."""
+
+    run: Run
+    waits: Mapping[str, float]
+    quarantine: tuple[QuarantinedPair, ...]
+    batches: tuple[BatchRow, ...]
+    following: int | None
+    """The `after` of the next page of batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as a row of a table."""
+
+    run: Run
     what: str
-    trigger: str
-    state: str
     level: str
-    started_at: datetime
     seconds: float | None
     """None while it goes on."""
-    rows: int
-    planned: int
-    before: int | None
-    after: int | None
-    quarantined: int
-    outcome: str
     undoable: bool
 
 
@@ -51,19 +73,10 @@ def run_row(run: Run, *, may_act: bool) -> RunRow:
     """One run."""
     ended = run.finished_at
     return RunRow(
-        id=run.id,
+        run=run,
         what=_what(run),
-        trigger=run.trigger.value,
-        state=run.state.value,
         level=_LEVELS.get(run.state, "unknown"),
-        started_at=run.started_at,
         seconds=None if ended is None else (ended - run.started_at).total_seconds(),
-        rows=run.inserted,
-        planned=run.planned_rows,
-        before=run.legacy_before,
-        after=run.legacy_after,
-        quarantined=run.quarantined,
-        outcome=run.outcome,
         undoable=may_act and _undoable(run),
     )
 
@@ -77,3 +90,61 @@ def _what(run: Run) -> str:
 def _undoable(run: Run) -> bool:
     """It has written, and nobody is at it."""
     return run.kind is not RunKind.UNDO and run.inserted > 0 and run.state is not RunState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """The run over the audience that is under way or was put down."""
+
+    run: Run
+    doing: str
+    done: int
+    left: int
+    rate: str
+    to_go: str
+    waits_for: str
+
+
+def current_run(status: Status) -> CurrentRun | None:
+    """None while no run is active."""
+    run, progress = status.active_run, status.progress
+    if run is None:
+        return None
+    if progress is not None and progress.run.id != run.id:
+        progress = None
+    left = remaining_rows(status)
+    rate = _rate(run, progress)
+    return CurrentRun(
+        run=run,
+        doing="heals the audience" if run.undoes is None else f"takes run {run.undoes} back",
+        done=max(0, run.planned_rows - left),
+        left=left,
+        rate=f"{rate:,.0f} rows a second" if rate else "not known yet",
+        to_go=_to_go(run, left, rate, paused=status.control.paused),
+        waits_for=_waits_for(run, progress),
+    )
+
+
+def _rate(run: Run, progress: Progress | None) -> float:
+    """Rows a second; what another process works on is judged by its row."""
+    if progress is not None:
+        return progress.rows_per_second
+    seconds = run.writing_seconds + run.waiting_seconds
+    return run.inserted / seconds if seconds > 0 else 0.0
+
+
+def _to_go(run: Run, left: int, rate: float, *, paused: bool) -> str:
+    if run.state is RunState.HELD:
+        return "put down"
+    if left == 0:
+        return "counting again"
+    if paused:
+        return "paused"
+    return f"about {lasting(left / rate)}" if rate else "not known yet"
+
+
+def _waits_for(run: Run, progress: Progress | None) -> str:
+    if run.state is RunState.HELD:
+        return f"put down: {run.outcome}"
+    waiting_for = run.waiting_for if progress is None else progress.waiting_for
+    return waiting_for or "nothing"

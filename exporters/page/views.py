@@ -1,19 +1,32 @@
-"""The whole pages."""
+"""The status page with its sections, and the other pages, rendered from their templates.
+
+Everything is escaped, and what a template doesn't get is an error.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from checks.pairs import UserCensus
-from exporters.page.chart import SPANS, Chart
-from exporters.page.context import PageContext, RunsRead
-from exporters.page.runs import run_row, run_rows
-from exporters.page.sections import Section
-from exporters.page.summary import summarise
-from exporters.page.templates import render
-from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
+from exporters.page import formatting
+from exporters.page.assets import address
+from exporters.page.checks import check_rows, summarise
+from exporters.page.counts import SPANS, Chart, counts_of
+from exporters.page.healing import decision_view, switches
+from exporters.page.runs import RunShown, RunsRead, current_run, run_row, run_rows
+from monitor.state.runs import Backfilled
+from monitor.status import Status
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _ONLY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 STATIC_POLICY = f"{_ONLY}; style-src 'self'; img-src 'self'; form-action 'none'"
@@ -23,6 +36,55 @@ LIVE_POLICY = (
     " form-action 'self'"
 )
 """Nothing inline, nothing from elsewhere."""
+_RUNBOOK_NAME = re.compile(r"[A-Za-z]{1,80}")
+_RUNBOOKS_OF_CHECKOUT = Path(__file__).parents[2] / "docs" / "runbooks"
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """Everything that the status page shows, at one moment: the snapshot, when it is looked at, and
+    what the database adds."""
+
+    status: Status
+    now: float
+    """On the monotonic clock, as the snapshot's moments."""
+    observe: bool
+    """`healing.mode` is observe."""
+    may_act: bool
+    """An admin token is configured, so that buttons make sense."""
+    history: RunsRead
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the status page that is replaced as a whole when it changes."""
+
+    id: str
+    version: str
+    """Of its HTML: another one means that it changed."""
+    html: str
+
+
+def sections(context: PageContext) -> tuple[Section, ...]:
+    """All of them, rendered, in the order in which a reader asks."""
+    status, now, may_act = context.status, context.now, context.may_act
+    shown: dict[str, object] = {
+        "sentence": summarise(status, now),
+        "counts": counts_of(status, now),
+        "decision": decision_view(status, may_act=may_act),
+        "run": current_run(status),
+        "checks": check_rows(status, now),
+        "runs": run_rows(context.history.runs, may_act=may_act),
+        "switches": switches(status, observe=context.observe, may_act=may_act),
+    }
+    return tuple(_section(name, view, context) for name, view in shown.items())
+
+
+def _section(name: str, view: object, context: PageContext) -> Section:
+    html = render(f"section_{name}", view=view, context=context)
+    # No secret: the hash only tells one text from another.
+    version = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
+    return Section(name, version, html)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +112,6 @@ def runs_page(seen: RunsRead, *, may_act: bool) -> str:
     """Earlier runs."""
     rows = run_rows(seen.runs, may_act=may_act)
     return render("runs", rows=rows, following=seen.following, may_act=may_act)
-
-
-@dataclass(frozen=True, slots=True)
-class RunShown:
-    """One run with all that is kept of it."""
-
-    run: Run
-    waits: Mapping[str, float]
-    quarantine: tuple[QuarantinedPair, ...]
-    batches: tuple[BatchRow, ...]
-    following: int | None
-    """The `after` of the next page of batches."""
 
 
 def run_page(shown: RunShown, *, may_act: bool) -> str:
@@ -95,6 +145,54 @@ def error_page(status: int, message: str) -> str:
     return render("error", status=status, message=message)
 
 
-def runbook_page(name: str, body: str) -> str:
-    """A runbook; `body` is HTML that was made of our own Markdown."""
-    return render("runbook", name=name, body=body)
+@lru_cache(maxsize=64)
+def runbook_page(name: str) -> str | None:
+    """The runbook of the alert `name`, from its Markdown; None where there is none."""
+    if not _RUNBOOK_NAME.fullmatch(name):
+        return None
+    found = _runbooks().joinpath(f"{name}.md")
+    if not found.is_file():
+        return None
+    # Loaded when the first runbook is asked for: nobody asks while all is well.
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
+    text = found.read_text(encoding="utf-8")
+    body: str = MarkdownIt("commonmark", {"html": False}).render(text)
+    # What scrolls must be reachable with the keyboard.
+    return render("runbook", name=name, body=body.replace("<pre>", '<pre tabindex="0">'))
+
+
+def _runbooks() -> Traversable:
+    """In the package where the program is installed, in docs/ of a checkout."""
+    packaged = resources.files("exporters").joinpath("runbooks")
+    return packaged if packaged.is_dir() else _RUNBOOKS_OF_CHECKOUT
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    # Loaded for the first page: commands and probes never need it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    made = Environment(
+        loader=PackageLoader("exporters.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        whole=formatting.whole,
+        measured=formatting.measured,
+        lasting=formatting.lasting,
+        day_and_time=formatting.day_and_time,
+        short_time=formatting.short_time,
+        machine=formatting.machine,
+    )
+    made.globals.update(static=address)
+    return made
+
+
+def render(template: str, **values: object) -> str:
+    """The template `template`.html with these values."""
+    return _environment().get_template(f"{template}.html").render(values)

@@ -22,9 +22,8 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from checks.errors import ConfigurationError, ConservatorError
-from exporters.http.app import create_app, exchange_tokens
-from exporters.http.server import HttpServer
-from exporters.http.tokens import Tokens
+from exporters.http.auth import Tokens
+from exporters.http.server import HttpServer, create_app, exchange_tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
 from monitor.config import Mode, Server, Settings, Tls

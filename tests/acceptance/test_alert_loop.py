@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exporters.http.alerts import WAKING
+from exporters.http.healing import WAKING
 from tests.support.alertmanager import Stack, alertmanager, stack
 from tests.support.commands import Running, Workplace, gallery_at, on_one_server
 from tests.support.grafana import ALERTS, DASHBOARDS

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from exporters.http.tokens import Access
+from exporters.http.auth import Access
 from tests.support.commands import ADMIN_TOKEN, Running, gallery_at, on_one_server
 from tests.support.http import Client
 from tests.support.openapi import CALLS, codes

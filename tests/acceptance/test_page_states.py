@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from exporters.http.auth import Tokens
 from exporters.http.routing import CONTEXT
-from exporters.http.tokens import Tokens
 from monitor.state.runs import Backfilled, BatchRow
 from monitor.status import StatusBoard
 from tests.support.browsing import LOOKS, Visit, browser, needs_chromium, visit

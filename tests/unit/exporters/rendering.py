@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from exporters.page.chart import chart
-from exporters.page.context import PageContext, RunsRead
-from exporters.page.sections import sections
-from exporters.page.views import History, status_page
+from exporters.page.counts import chart
+from exporters.page.runs import RunsRead
+from exporters.page.views import History, PageContext, sections, status_page
 from monitor.state.history import CensusPoint
 from monitor.state.runs import Run
 from monitor.status import Status

@@ -12,10 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request, Response, StreamResponse
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.http.app import create_app
-from exporters.http.auth import AUTHORIZER, Authorizer
+from exporters.http.auth import AUTHORIZER, Authorizer, Tokens
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
-from exporters.http.tokens import Tokens
+from exporters.http.server import create_app
 from monitor.status import StatusBoard
 from tests.support.builders import Clock, board
 from tests.support.openapi import mistakes

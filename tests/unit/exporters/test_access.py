@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aiohttp import hdrs
 
+from exporters.http.auth import Role, Tokens
 from exporters.http.routes import ROUTES
-from exporters.http.tokens import Role, Tokens
 from tests.unit.exporters.serving import ALL_TOKENS, BACKFILL, Served, bearer, serving
 
 BODIES: dict[str, object] = {BACKFILL: {"user_id": "U"}, "/api/healing/pause": {"reason": "x"}}

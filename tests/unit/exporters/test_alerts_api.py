@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError
-from exporters.http.alerts import WAKING
-from exporters.http.tokens import Tokens
+from exporters.http.auth import Tokens
+from exporters.http.healing import WAKING
 from tests.unit.exporters.serving import ADMIN, Served, bearer, serving
 
 ALERTS = "/api/alerts"

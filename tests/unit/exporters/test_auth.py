@@ -6,8 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from checks.errors import BusyError
-from exporters.http.auth import MAX_FAILURES
-from exporters.http.tokens import Tokens
+from exporters.http.auth import MAX_FAILURES, Tokens
 from tests.unit.exporters.serving import (
     ADMIN,
     BACKFILL,

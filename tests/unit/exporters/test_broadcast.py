@@ -14,7 +14,7 @@ from exporters.page.broadcast import (
     Subscriber,
     TooManyStreamsError,
 )
-from exporters.page.sections import Section
+from exporters.page.views import Section
 from monitor.status import StatusBoard
 from tests.support.builders import a_census, board
 from tests.support.waiting import wait_until

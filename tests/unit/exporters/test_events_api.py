@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from exporters.http.app import exchange_tokens
 from exporters.http.events import SseTimeouts
 from exporters.http.routing import CONTEXT
+from exporters.http.server import exchange_tokens
 from monitor.state.control import Control
 from tests.support.builders import NOON, a_census
 from tests.support.waiting import wait_until

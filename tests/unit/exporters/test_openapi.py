@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from exporters.http.auth import Access, Role, Tokens, refusal
+from exporters.http.parsing import JSON
 from exporters.http.routes import ROUTES
-from exporters.http.strict_json import JSON
-from exporters.http.tokens import Access, Role, Tokens, refusal
 from tests.support.openapi import CALLS, META_SCHEMA, document, operations, validator
 from tests.unit.exporters.serving import ADMIN, ALL_TOKENS, BACKFILL, Served, serving
 

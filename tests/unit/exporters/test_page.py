@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.judgement import Outcome
-from exporters.page.summary import Level, summarise
+from exporters.page.checks import Level, summarise
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.control import Control
 from monitor.state.history import CensusPoint

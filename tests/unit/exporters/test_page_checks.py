@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.judgement import Outcome
-from exporters.page.summary import summarise
+from exporters.page.checks import summarise
 from monitor.status import CheckFacts, CheckResult
 from tests.support.builders import a_census, a_check, at_work, checks, unrun
 from tests.unit.exporters.rendering import LATER, NOW, context, part, words

@@ -216,7 +216,7 @@ async def test_what_is_no_password_is_no_token(served: Served, header: str) -> N
 
 
 async def test_buttons_are_absent_where_nobody_may_press_them() -> None:
-    from exporters.http.tokens import Tokens
+    from exporters.http.auth import Tokens
 
     async with serving(Tokens()) as served:
         served.board.update(census=a_census())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.http.rate_limits import RateLimiter, client_of
+from exporters.http.limits import RateLimiter, client_of
 
 
 def wait_of(rates: RateLimiter, client: str, now: float) -> int:

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from exporters.http.routes import ROUTES
-from exporters.runbooks import render_runbook
+from exporters.page.views import runbook_page
 from monitor.cli.app import app
 from tests.support.builders import at_work
 from tests.support.grafana import ALERTS, DASHBOARDS
@@ -93,7 +93,7 @@ async def test_there_is_no_other_runbook(served: Served, name: str) -> None:
 
 def test_html_in_a_runbook_is_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "Evil.md").write_text("# Evil\n\n<script>alert(1)</script>\n")
-    monkeypatch.setattr("exporters.runbooks._CHECKOUT", tmp_path)
-    page = render_runbook("Evil")
+    monkeypatch.setattr("exporters.page.views._RUNBOOKS_OF_CHECKOUT", tmp_path)
+    page = runbook_page("Evil")
     assert page is not None
     assert "<script>" not in page

@@ -14,13 +14,12 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from exporters.http import server, strict_json
-from exporters.http.app import create_app
-from exporters.http.auth import AUTHORIZER, Reason
+from exporters.http import limits, parsing, server
+from exporters.http.auth import AUTHORIZER, Tokens
 from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.limits import Reason
 from exporters.http.routing import CONTEXT
-from exporters.http.server import HttpServer
-from exporters.http.tokens import Tokens
+from exporters.http.server import HttpServer, create_app
 from monitor.state.control import Control
 from tests.support.builders import Clock, board
 from tests.support.waiting import wait_until
@@ -90,7 +89,7 @@ async def test_a_connection_that_has_asked_is_kept_for_a_while(
 
 
 async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_json, "BODY_SECONDS", SOON)
+    monkeypatch.setattr(parsing, "BODY_SECONDS", SOON)
     async with listening() as (port, *_):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
@@ -116,7 +115,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_has_come() -> None:
 async def test_too_many_connections_are_closed_at_once_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS_OF_CLIENT", 5)
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_CLIENT", 5)
     async with listening() as (port, running):
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
         for _, writer in kept:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from checks.errors import DatabaseUnavailableError
-from exporters.page.ttl_cache import TtlCache
+from exporters.page.state import TtlCache
 from tests.support.builders import Clock
 
 
@@ -57,7 +57,7 @@ async def test_all_who_ask_at_once_ask_once(source: Source) -> None:
 async def test_nobody_waits_long_for_a_database_that_does_not_answer(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporters.page.ttl_cache.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("exporters.page.state.MAX_WAIT_SECONDS", 0.01)
     clock = Clock()
     cache = TtlCache(source.read, 0, seconds=2.0, clock=clock)
     await cache.get()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from exporters.http.auth import RefusedCalls
+from exporters.http.limits import RefusedCalls
 from grafana.derive import FOLDER, SOURCE, TARGET, main
 from tests.support.builders import at_work
 from tests.support.grafana import ALERTS, DASHBOARDS, Alert

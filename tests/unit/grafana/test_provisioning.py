@@ -12,10 +12,10 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 import yaml
 
-from exporters.http.alerts import WAKING
+from exporters.http.auth import Access
 from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.healing import WAKING
 from exporters.http.routes import ROUTES
-from exporters.http.tokens import Access
 from grafana.derive import DATASOURCE_UID, FOLDER, GRAFANA_FOLDER
 from monitor.config import Server
 from tests.support.grafana import ALERTS, JOB, Alert

@@ -1,14 +1,60 @@
-"""Breaker, pause, suspension and mode: how each stands, and what its button would do."""
+"""Whether healing goes on: the last decision; breaker, pause, suspension and mode, how each stands
+and what its button would do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from checks.census import Census
-from exporters.page.context import PageContext
 from exporters.page.formatting import share
+from monitor.policy.decision import Verdict
 from monitor.status import Status
+
+_DONE = {
+    Verdict.CLEAR: "Nothing to heal",
+    Verdict.WAIT: "Wait",
+    Verdict.PAUSED: "Leave it to a person",
+    Verdict.REFUSED: "Refuse",
+    Verdict.HEAL: "Heal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """What is shown beside the decision itself."""
+
+    verdict: str | None
+    """None before the first decision."""
+    leader: str
+    heal_offered: bool
+    """A person may start what the policy left alone."""
+
+
+def decision_view(status: Status, *, may_act: bool) -> DecisionView:
+    """The last decision of the snapshot, in words."""
+    decision = status.decision
+    waits = decision is not None and decision.kind in (Verdict.WAIT, Verdict.PAUSED)
+    heal_offered = (
+        may_act
+        and waits
+        and status.census is not None
+        and status.census.legacy_untracked > 0
+        and status.active_run is None
+        and status.database_up
+        and not status.control.paused
+        and not status.control.breaker_open
+    )
+    verdict = None if decision is None else _DONE[decision.kind]
+    return DecisionView(verdict, _leader(status), heal_offered)
+
+
+def _leader(status: Status) -> str:
+    if status.leader:
+        return "This replica leads."
+    if status.leader_name:
+        return f"{status.leader_name} leads; this replica stands by and shows what that one found."
+    return "No leader is known to this replica; it leads as soon as the lease is free."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +82,11 @@ class Switch:
     button: Button | None = None
 
 
-def switches(context: PageContext) -> tuple[Switch, ...]:
+def switches(status: Status, *, observe: bool, may_act: bool) -> tuple[Switch, ...]:
     """All four; a button only where it changes something and somebody may press it."""
-    found = (_breaker(context.status), _pause(context.status), _suspension(context.status))
-    shown = found if context.may_act else tuple(_without_button(one) for one in found)
-    return (*shown, _mode(observe=context.observe))
+    found = (_breaker(status), _pause(status), _suspension(status))
+    shown = found if may_act else tuple(replace(one, button=None) for one in found)
+    return (*shown, _mode(observe=observe))
 
 
 def _breaker(status: Status) -> Switch:
@@ -113,7 +159,3 @@ def _mode(*, observe: bool) -> Switch:
     if observe:
         return Switch("Mode", True, "observe", "Only a person heals: healing.mode is observe.")
     return Switch("Mode", False, "heal", "What is found is healed.")
-
-
-def _without_button(switch: Switch) -> Switch:
-    return Switch(switch.name, switch.on, switch.word, switch.sentence, switch.since)
