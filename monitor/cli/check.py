@@ -94,14 +94,18 @@ def check(
     if otlp is not None:
         _push_once(registry, otlp, status.version)
     if as_json:
-        now = time.monotonic()
-        results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
-        checks = [result.model_dump(mode="json") for result in results]
-        print_json({"checks": checks, "census": status.census})
+        print_json({"checks": _as_answers(status), "census": status.census})
     else:
         _print_checks(status)
         console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
     return code
+
+
+def _as_answers(status: Status) -> list[dict[str, object]]:
+    """The results as the API tells them."""
+    now = time.monotonic()
+    results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
+    return [result.model_dump(mode="json") for result in results]
 
 
 def _push_once(registry: CollectorRegistry, url: str, version: str) -> None:
