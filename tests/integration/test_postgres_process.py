@@ -100,6 +100,7 @@ def owner(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
             yield process, pid_of(folder), folder
         finally:
             process.kill()
+            process.wait()
 
 
 def pid_of(folder: Path) -> int:
@@ -165,6 +166,7 @@ def test_the_next_start_stops_the_server_on_kept_data_of_a_killed_owner(kept: Pa
 def test_the_next_start_deletes_what_is_left_when_the_server_was_killed_too() -> None:
     with owner(OWNER) as (process, pid, folder):
         process.kill()
+        process.wait()
         os.kill(pid, signal.SIGKILL)
         wait_until_sync(lambda: not is_alive(pid))
         assert (folder / ".s.PGSQL.5432.lock").exists()
@@ -294,6 +296,7 @@ def test_a_server_of_the_tests_ends_when_pytest_is_killed_and_the_next_start_tid
             assert is_alive(pid)
             assert is_alive(other.pid)
         process.kill()
+        process.wait()
         wait_until_sync(lambda: not is_alive(pid))
         with PostgresServer():
             assert not folder.exists()
