@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.cli.output import configure_logs
+from monitor.cli.logs import configure_logs
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -10,25 +10,18 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from checks.errors import ConservatorError
-from monitor.cli.check import check
-from monitor.cli.demo import demo
-from monitor.cli.docs import docs
-from monitor.cli.explain import explain, sql
-from monitor.cli.heal import heal
-from monitor.cli.output import configure_logs
-from monitor.cli.runs import runs, undo
+from monitor.cli.lazy import LazyGroup
+from monitor.cli.logs import configure_logs
 from monitor.cli.session import DEFAULT_CONFIG, settings_of
-from monitor.cli.setup import config, doctor, init, uninstall
-from monitor.cli.switches import pause, reset_breaker, resume
 
 USAGE = 64
 SOFTWARE = 70
@@ -53,14 +46,32 @@ def serve(context: typer.Context) -> None:
     asyncio.run(serve_until_stopped(settings, partial(settings_of, context)))
 
 
-COMMANDS = (
-    *(demo, serve, check, heal, undo, explain, runs, pause, resume, reset_breaker),
-    *(init, uninstall, doctor, docs, sql),
-)
-"""As `--help` lists them."""
+class Commands(LazyGroup):
+    """All of them, as `--help` lists them."""
+
+    modules: ClassVar[Mapping[str, str]] = {
+        "demo": "monitor.cli.demo",
+        "serve": "monitor.cli.app",
+        "check": "monitor.cli.check",
+        "heal": "monitor.cli.heal",
+        "undo": "monitor.cli.runs",
+        "explain": "monitor.cli.explain",
+        "runs": "monitor.cli.runs",
+        "pause": "monitor.cli.switches",
+        "resume": "monitor.cli.switches",
+        "reset-breaker": "monitor.cli.switches",
+        "init": "monitor.cli.setup",
+        "uninstall": "monitor.cli.setup",
+        "doctor": "monitor.cli.setup",
+        "docs": "monitor.cli.docs",
+        "sql": "monitor.cli.explain",
+        "config": "monitor.cli.setup",
+    }
+
 
 app = typer.Typer(
     name="conservator",
+    cls=Commands,
     help="Finds artworks that an app will show again for ever because their impression is"
     " missing, and repairs them.",
     no_args_is_help=True,
@@ -68,9 +79,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in COMMANDS:
-    app.command()(command)
-app.add_typer(config, name="config")
 
 
 def _version(wanted: bool) -> None:

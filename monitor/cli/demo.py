@@ -20,7 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
-from monitor.cli.output import configure_logs, console
+from monitor.cli.logs import configure_logs
+from monitor.cli.output import console
 from monitor.database import create_engine
 from monitor.demo.gallery import Visitors, build_gallery, create_tables, statement
 from monitor.demo.server import DemoServer, demo_server

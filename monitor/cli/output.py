@@ -1,17 +1,15 @@
-"""Tables and sentences for people, JSON for programs, logs on standard error."""
+"""Tables and sentences for people, JSON for programs."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-import structlog
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -126,28 +124,3 @@ def duration(seconds: float | None) -> str:
 def moment(value: datetime | None) -> str:
     """A moment to the second, in UTC."""
     return "–" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def configure_logs(level: int = logging.WARNING) -> None:
-    """Our own events from `level` up, and the warnings of libraries, on standard error: readable in
-    a terminal, JSON lines elsewhere."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    # Its warnings about missed and overlapping runs are counted and logged by our scheduler.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -191,7 +191,7 @@ def test_no_module_but_the_worker_s_loads_great_expectations_while_it_is_importe
 
 
 @pytest.mark.parametrize(
-    ("load", "unwanted"), [(("monitor.cli",), (*HEAVY, *SELDOM)), (SERVE, HEAVY)]
+    ("load", "unwanted"), [(("monitor.cli",), (*HEAVY, *SELDOM, "rich")), (SERVE, (*HEAVY, "rich"))]
 )
 def test_the_command_line_and_the_service_start_without_what_is_heavy(
     load: tuple[str, ...], unwanted: tuple[str, ...]

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from monitor.cli.output import configure_logs
+from monitor.cli.logs import configure_logs
 from tests.chaos.program import Form, Program
 from tests.chaos.tally import Tally
 from tests.support import pgbouncer

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from monitor.cli.output import configure_logs
+from monitor.cli.logs import configure_logs
 from tests.fuzz.api import fuzz, some_users
 from tests.fuzz.callers import CALLERS, TOKENS
 from tests.fuzz.campaign import campaign

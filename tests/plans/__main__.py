@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from bench.gallery import Shape
-from monitor.cli.output import configure_logs
+from monitor.cli.logs import configure_logs
 from tests.plans.gallery import LARGE, SMALL, observe, plan_server, record, recorded
 from tests.plans.program import Seen
 from tests.plans.record import better, either, worse
