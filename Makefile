@@ -12,8 +12,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
-# One more than there are processors: tests wait for processes and timers a fifth of the time.
-WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+# As many as there are processors.
+WORKERS ?= auto
 
 .PHONY: demo test lint unit chaos fuzz plans bench bench-large lock clean packages
 

@@ -118,6 +118,8 @@ async def test_a_renamed_table_is_an_error_of_its_own_check_until_it_is_back(
         assert "queue" in shown(service, "queue_length").message
         # Three intervals after it was measured last.
         await wait_until(lambda: exported(service, "check_value", "queue_length") is None)
+        # The totals are read back from the database.
+        await wait_until(lambda: bool(exported(service, "check_errors_total", "queue_length")))
         errors = exported(service, "check_errors_total", "queue_length")
         assert errors
         status = service.board.current
