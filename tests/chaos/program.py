@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -140,5 +141,9 @@ async def _judged(case: Case) -> Outcome:
     try:
         async with asyncio.timeout(_CASE_SECONDS):
             return await case()
-    except (AssertionError, TimeoutError) as error:
-        return Outcome(str(case), (), Findings(wrong=(str(error) or "it hung",)))
+    except AssertionError as error:
+        return Outcome(str(case), (), Findings(wrong=(str(error),)))
+    except TimeoutError as error:
+        where = traceback.extract_tb((error.__cause__ or error).__traceback__)
+        awaited = " > ".join(f"{Path(one.filename).stem}:{one.lineno}" for one in where)
+        return Outcome(str(case), (), Findings(wrong=(f"it hung: {awaited}",)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -64,7 +65,7 @@ class Stage:
 @asynccontextmanager
 async def planted(server: PostgresServer, *, users: int, artworks: int) -> AsyncIterator[str]:
     """The name of a database to clone: the app's tables filled, our schema made, the audit on."""
-    with cloned(server, APP) as url:
+    async with cloned_aside(server, APP) as url:
         async with app_on(url) as app:
             await app.plant(users=users, artworks=artworks)
             async with make_runtime(url):
@@ -77,7 +78,7 @@ async def planted(server: PostgresServer, *, users: int, artworks: int) -> Async
 async def healed_before(server: PostgresServer) -> AsyncIterator[str]:
     """The name of a database to clone, in which run 1 has healed the small gallery, and of which
     the app has shown every third artwork again since."""
-    with cloned(server, APP) as url:
+    async with cloned_aside(server, APP) as url:
         async with app_on(url) as app:
             await app.plant(users=USERS, artworks=ARTWORKS)
             async with make_runtime(url, healing=_HEALING) as runtime:
@@ -97,9 +98,29 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """A clone of `template`, with a proxy before it. The proxy leads to the server, or to what
     listens in the directory `behind`."""
-    with cloned(server, template) as url, tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         wire = Wire(behind or server.socket_dir)
-        async with app_on(url) as app, wire.at(Path(folder)):
+        async with (
+            cloned_aside(server, template) as url,
+            app_on(url) as app,
+            wire.at(Path(folder)),
+        ):
             made = Stage(Path(folder), url, app, wire)
             made.configure()
             yield made
+
+
+@asynccontextmanager
+async def cloned_aside(server: PostgresServer, template: str) -> AsyncIterator[str]:
+    """The URL of a clone of `template`, made and dropped in a thread.
+
+    DROP DATABASE waits until every session of the server has taken notice. PostgreSQL loses that
+    notice in a session whose lock timeout fires at that very moment, until its client speaks again;
+    and the clients of the other cases speak through proxies in this event loop.
+    """
+    clone = cloned(server, template)
+    url = await asyncio.to_thread(clone.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(clone.__exit__, None, None, None)

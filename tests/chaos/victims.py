@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -42,7 +42,9 @@ class Victim:
     def send(self, number: signal.Signals) -> None:
         """A signal, unless it has ended."""
         if self.code is None and self._process.pid is not None:
-            os.kill(self._process.pid, number)
+            # A forked process is known to have ended only a moment after it has.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     async def ended(self, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit code, once it has ended. AssertionError when it never does."""
@@ -58,7 +60,7 @@ class Victim:
 @contextmanager
 def victim(directory: Path, *arguments: str) -> Iterator[Victim]:
     """`conservator ARGUMENTS` in `directory`; it doesn't outlive the context."""
-    _FORKS.set_forkserver_preload(["monitor.cli", "monitor.cli.serving"])
+    _FORKS.set_forkserver_preload(["monitor.cli", "monitor.cli.heal", "monitor.cli.runs"])
     output = directory / f"{len(list(directory.glob('*.said')))}.said"
     output.touch()
     process = _FORKS.Process(target=_run, args=(directory, output, arguments), daemon=True)
