@@ -12,8 +12,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
-# As many as there are processors.
-WORKERS ?= auto
+# One more than there are processors: every test waits for the database now and then.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: demo test lint unit chaos fuzz plans bench bench-large lock clean packages
 
