@@ -22,7 +22,6 @@ from bench.servers import copied, settings_for
 from checks import supply
 from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
 from checks.citus.forms import on_citus
-from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
@@ -137,7 +136,7 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
     engine = create_engine(url, pool_size=2)
     try:
         examination = await inspect_catalogue(engine, settings)
-        catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
+        catalogue = require_catalogue(examination)
         runtime = tools(engine, settings, examination, catalogue)
         await ensure_schema(engine, runtime.state)
         rounds = _Rounds()

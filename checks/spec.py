@@ -79,6 +79,8 @@ class CatalogueSpec:
     users: UsersSpec = field(default_factory=UsersSpec)
     impressions: ImpressionsSpec = field(default_factory=ImpressionsSpec)
     timezone: str = "UTC"
+    accept: tuple[str, ...] = ()
+    """Suspicions that a person has looked at and that are no fault."""
 
     @property
     def roles(self) -> tuple[TableRole, TableRole, TableRole]:

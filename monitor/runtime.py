@@ -186,12 +186,12 @@ async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examinat
 
 def finding_sentence(finding: Finding) -> str:
     """A finding in one paragraph: what is wrong, what follows, what mends it."""
-    return f"{finding.subject}: {finding.problem} {finding.consequence} Mend it: {finding.remedy}"
+    return f"{finding.subject}: {finding.problem} {finding.consequence} Mend it: {finding.mending}"
 
 
-def require_catalogue(examination: Examination, *blocks: Blocks) -> Catalogue:
-    """The catalogue, unless findings block `blocks`. Raises CatalogueError with all of them."""
-    blocking = examination.blocking(*blocks)
+def require_catalogue(examination: Examination, what: Blocks = Blocks.HEALING) -> Catalogue:
+    """The catalogue, unless findings block `what`. Raises CatalogueError with all of them."""
+    blocking = examination.blocking(what)
     if blocking:
         raise CatalogueError("\n".join(finding_sentence(finding) for finding in blocking))
     if examination.catalogue is None:

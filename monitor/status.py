@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 CENSUS = "census"
 """The name of the check whose result the census is; its interval is the census's."""
+STRUCTURE = "structure"
+"""The name of the check whose result is what doctor finds."""
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import Any
+
+import yaml
 
 from checks.relations import Catalogue
+
+OWNER_DECIDES = "-- the application's owner decides:"
+"""Stands above every statement for the app's own tables."""
 
 
 class Severity(StrEnum):
     """How bad it is."""
 
     ERROR = "error"
-    """A count would be wrong, or a backfill would fail or write duplicates."""
+    """A count would be wrong, or a backfill would fail or write what nobody saw."""
     WARNING = "warning"
     """Right today, but something could go wrong that nobody would expect."""
     ADVICE = "advice"
@@ -24,11 +32,10 @@ class Blocks(StrEnum):
     """What must not be done while a finding stands."""
 
     COUNTING = "counting"
+    """Neither counting nor healing."""
     HEALING = "healing"
-
-
-EVERYTHING = frozenset(Blocks)
-HEALING = frozenset({Blocks.HEALING})
+    """Healing only."""
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +47,36 @@ class Finding:
     """The table, column, index or setting that it is about."""
     problem: str
     consequence: str
-    remedy: str
-    """SQL to run as the tables' owner, or the setting for config.yaml."""
-    severity: Severity
-    blocks: frozenset[Blocks] = frozenset()
-    """Never empty for an error, always empty for the others."""
+    remedy: str = ""
+    """What mends it, apart from `statements` and `settings`: a hint, or a statement for our own
+    role and tables."""
+    severity: Severity = Severity.ERROR
+    blocks: Blocks = Blocks.NOTHING
+    """NOTHING unless it is an error."""
+    statements: str = ""
+    """SQL for the app's tables, which their owner may run or not."""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Settings that mend it, by path; each can be pasted as it is."""
+    accepted_as: str | None = None
+    """The name under which `catalog.accept` answers it: of a suspicion only."""
+
+    @property
+    def mending(self) -> str:
+        """Everything that mends it, a line each."""
+        lines = [in_yaml(self.settings)] if self.settings else []
+        if self.remedy:
+            lines.append(self.remedy)
+        if self.statements:
+            lines += [OWNER_DECIDES, self.statements]
+        if self.accepted_as is not None:
+            lines.append(f"catalog.accept: [{self.accepted_as}]  # where it is no fault")
+        return "\n".join(lines)
 
 
-error = partial(Finding, severity=Severity.ERROR, blocks=EVERYTHING)
+error = partial(Finding, severity=Severity.ERROR, blocks=Blocks.COUNTING)
 """A finding that stops counting and healing."""
-healing_error = partial(Finding, severity=Severity.ERROR, blocks=HEALING)
-"""A finding that stops healing only: the counts are right."""
+healing_error = partial(Finding, severity=Severity.ERROR, blocks=Blocks.HEALING)
+"""A finding that stops healing only."""
 warning = partial(Finding, severity=Severity.WARNING)
 """A finding to look at before something goes wrong."""
 advice = partial(Finding, severity=Severity.ADVICE)
@@ -64,7 +90,26 @@ class Examination:
     findings: tuple[Finding, ...]
     catalogue: Catalogue | None
 
-    def blocking(self, *blocks: Blocks) -> tuple[Finding, ...]:
-        """The findings that block any of `blocks`; without arguments, that block anything."""
-        wanted = frozenset(blocks) or EVERYTHING
-        return tuple(finding for finding in self.findings if finding.blocks & wanted)
+    def blocking(self, what: Blocks = Blocks.HEALING) -> tuple[Finding, ...]:
+        """The findings that block `what`. Whatever blocks counting blocks healing as well."""
+        wanted = {Blocks.COUNTING, what}
+        return tuple(one for one in self.findings if one.blocks in wanted)
+
+    @property
+    def suspicions(self) -> tuple[Finding, ...]:
+        """The findings that say that the counts can't mean what they say, and nobody answered."""
+        return tuple(one for one in self.findings if one.accepted_as is not None)
+
+
+def in_yaml(settings: Mapping[str, Any]) -> str:
+    """Settings as YAML, what is innermost on one line."""
+    plain = _plain(settings)
+    return yaml.safe_dump(
+        plain, default_flow_style=None, sort_keys=False, allow_unicode=True, width=math.inf
+    ).rstrip()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

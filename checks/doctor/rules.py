@@ -16,7 +16,7 @@ from checks.doctor import (
     uniqueness,
     writability,
 )
-from checks.doctor.findings import Examination, Finding, Severity
+from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.doctor.input import DoctorInput, Rule
 from checks.doctor.probes import ProbeSuite
 from checks.spec import CatalogueSpec, PoolsSpec
@@ -60,13 +60,22 @@ RULES: tuple[Rule, ...] = (
     advice.ageing_adds_rows,
 )
 
-_WORST_FIRST = tuple(Severity)
+_WORST_FIRST = tuple(Blocks), tuple(Severity)
 
 
 def judge(given: DoctorInput) -> tuple[Finding, ...]:
-    """All findings, errors first, otherwise in the order of the rules."""
-    findings = [finding for rule in RULES for finding in rule(given)]
-    return tuple(sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.severity)))
+    """All findings that nobody has accepted: first what blocks counting, then what blocks healing,
+    then what would help; otherwise in the order of the rules."""
+    blocks, severities = _WORST_FIRST
+    findings = [
+        finding
+        for rule in RULES
+        for finding in rule(given)
+        if finding.accepted_as not in given.spec.accept
+    ]
+    return tuple(
+        sorted(findings, key=lambda one: (blocks.index(one.blocks), severities.index(one.severity)))
+    )
 
 
 async def examine(

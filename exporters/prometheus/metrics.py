@@ -22,6 +22,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from checks.doctor.findings import Blocks
 from checks.judgement import Outcome
 from exporters.current import (
     check_is_stale,
@@ -44,7 +45,7 @@ from exporters.prometheus.build import (
 from monitor.policy.decision import REFUSALS
 from monitor.state import counters
 from monitor.state.runs import RunState, WaitReason
-from monitor.status import CheckResult, StatusBoard
+from monitor.status import STRUCTURE, CheckResult, StatusBoard
 
 Clock = Callable[[], float]
 """The process's monotonic clock, in seconds."""
@@ -79,6 +80,16 @@ def _outcomes(scrape: Scrape) -> Iterator[Row]:
         if current is not None:
             for outcome in Outcome:
                 yield (check.name, outcome.value), float(outcome is current)
+
+
+def _catalogue_findings(scrape: Scrape) -> Iterator[Row]:
+    check = scrape.status.checks.get(STRUCTURE)
+    if check is None or check_is_stale(check, scrape.now):
+        return
+    for blocks in Blocks:
+        number = check.numbers.get(blocks.value)
+        if number is not None:  # an older version may have kept the result
+            yield (blocks.value,), number
 
 
 def _check_value(check: CheckResult, now: float) -> float | None:
@@ -185,6 +196,13 @@ CHECKS = (
         "check_last_success_timestamp_seconds",
         "When the check was last evaluated, whatever the verdict, in Unix seconds.",
         lambda check, _: check.last_success,
+    ),
+    MetricDefinition(
+        "catalogue_findings",
+        "What doctor found at the last structure check, by what it blocks: counting, healing,"
+        " nothing.",
+        _catalogue_findings,
+        ("blocks",),
     ),
     total_by_check(counters.CHECK_RUNS, "Attempts to evaluate the check."),
     total_by_check(counters.CHECK_ERRORS, "Attempts that could not be evaluated."),

@@ -16,7 +16,7 @@ from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
-from monitor.checking.registry import STRUCTURE, CheckRegistry
+from monitor.checking.registry import CheckRegistry
 from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
@@ -26,7 +26,7 @@ from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
 from monitor.state.statements import SchemaStatements
-from monitor.status import CheckResult, Status, StatusBoard, revision
+from monitor.status import STRUCTURE, CheckResult, Status, StatusBoard, revision
 
 
 def check_names(settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ their own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks import custom_sql, row_faults, supply
-from checks.doctor.findings import Blocks, Examination, Severity
+from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.judgement import Measurement, Outcome, Threshold, Thresholds, at_least
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
@@ -33,9 +34,8 @@ from monitor.runtime import (
     inspect_catalogue,
     require_catalogue,
 )
-from monitor.status import CENSUS, StatusBoard
+from monitor.status import CENSUS, STRUCTURE, StatusBoard
 
-STRUCTURE = "structure"
 IMPOSSIBLE = Thresholds(fail=NONE_AT_ALL)
 """Of what no app in good order does."""
 
@@ -173,14 +173,25 @@ def structure_check(settings: Settings, engine: AsyncEngine, on_read: OnRead) ->
 
 
 def _structure(examination: Examination) -> Measurement:
-    """What an examination says, judged: it fails for errors, and warns for other findings."""
+    """What an examination says, judged: it fails for what blocks, and warns of the rest but for
+    advice, which may stay as it is."""
     findings = [one for one in examination.findings if one.severity is not Severity.ADVICE]
-    errors = sum(one.severity is Severity.ERROR for one in findings)
+    blocking = examination.blocking()
     message = " ".join(finding_sentence(one) for one in findings[:3])
+    blocks = Counter(one.blocks for one in examination.findings)
     return Measurement(
         value=len(findings),
         message=message or "The tables are as they should be.",
-        numbers={"errors": errors, "warnings": len(findings) - errors},
-        evidence=tuple({"finding": one.code, "subject": one.subject} for one in findings),
-        outcome=Outcome.FAIL if errors else Outcome.WARN if findings else Outcome.PASS,
+        numbers={one.value: float(blocks[one]) for one in Blocks},
+        evidence=tuple(_evidence(one) for one in findings),
+        outcome=Outcome.FAIL if blocking else Outcome.WARN if findings else Outcome.PASS,
     )
+
+
+def _evidence(finding: Finding) -> Mapping[str, str]:
+    told = {
+        "finding": finding.code,
+        "subject": finding.subject,
+        "blocks": finding.blocks.value,
+    }
+    return told if finding.accepted_as is None else {**told, "accept": finding.accepted_as}

@@ -15,7 +15,6 @@ from checks import custom_sql, row_faults, supply
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
-from checks.doctor.findings import Blocks
 from checks.judgement import MAX_EVIDENCE
 from checks.pairs import Explanation, read_pair
 from checks.pairs import explain as explain_pair
@@ -48,7 +47,7 @@ def explain(
     """Say which state this pair is in and why, with every value compared."""
 
     async def work(session: Session) -> Explanation:
-        runtime = await session.runtime(Blocks.COUNTING)
+        runtime = await session.runtime()
         pools = session.settings.pools_spec()
         async with session.snapshot() as connection:
             cutoffs = await session.cutoffs(connection)
@@ -93,7 +92,7 @@ def sql(
     """
 
     async def work(session: Session) -> dict[str, str]:
-        runtime = await session.runtime(Blocks.COUNTING)
+        runtime = await session.runtime()
         if for_engine is not None:
             runtime = forced(runtime, for_engine)
         async with session.snapshot() as connection:

@@ -39,8 +39,7 @@ def heal(
     """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
 
     async def work(session: Session) -> int:
-        blocks = (Blocks.COUNTING,) if dry_run else (Blocks.COUNTING, Blocks.HEALING)
-        runtime = await session.runtime(*blocks)
+        runtime = await session.runtime(Blocks.COUNTING if dry_run else Blocks.HEALING)
         if user is not None:
             plan = await _plan_user(session, runtime, user, beyond_breaker)
         else:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
@@ -159,7 +158,7 @@ def undo(
 
     async def work(session: Session) -> int:
         await session.state()
-        runtime = await session.runtime(Blocks.COUNTING)
+        runtime = await session.runtime()
         plan = await _plan_undo(session, runtime, run)
         return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
 

@@ -55,10 +55,10 @@ class Session:
         """A transaction that writes."""
         return transaction(self.engine, timeout=self.settings.database.statement_timeout)
 
-    async def runtime(self, *blocks: Blocks) -> Runtime:
-        """The tools for the real tables; raises CatalogueError when findings block `blocks`."""
+    async def runtime(self, what: Blocks = Blocks.COUNTING) -> Runtime:
+        """The tools for the real tables; raises CatalogueError when findings block `what`."""
         examination = await inspect_catalogue(self.engine, self.settings)
-        catalogue = require_catalogue(examination, *blocks)
+        catalogue = require_catalogue(examination, what)
         return build(self.engine, self.settings, examination, catalogue)
 
     async def has_schema(self, connection: AsyncConnection) -> bool:

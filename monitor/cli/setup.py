@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from itertools import groupby
+from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from checks.doctor.findings import Blocks, Examination, Severity
+from checks.doctor.findings import Blocks, Examination, in_yaml
 from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
-from monitor.cli.output import console, number, print_json, print_result, print_table, size
+from monitor.cli.output import (
+    console,
+    number,
+    print_json,
+    print_result,
+    print_table,
+    record_fields,
+    size,
+)
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
 from monitor.config import Settings, describe, json_schema
 from monitor.runtime import census_form_sentence, inspect_catalogue
@@ -23,7 +33,11 @@ from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.runs import active_run
 
-_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.ADVICE: "cyan"}
+_HEADINGS = {
+    Blocks.COUNTING: ("Blocks counting", "bold red"),
+    Blocks.HEALING: ("Blocks healing", "red"),
+    Blocks.NOTHING: ("Would help", "cyan"),
+}
 
 config = typer.Typer(no_args_is_help=True, help="The configuration file.")
 
@@ -65,7 +79,12 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     async def work(session: Session) -> int:
         examination = await inspect_catalogue(session.engine, session.settings)
         print_result(
-            {"findings": examination.findings},
+            {
+                "findings": [
+                    {**record_fields(one), "remedy": one.mending} for one in examination.findings
+                ],
+                "settings": proposed_settings(examination, session.settings),
+            },
             lambda: _print_findings(examination, session.settings),
             as_json=as_json,
         )
@@ -75,22 +94,37 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
 
 
 def _print_findings(examination: Examination, settings: Settings) -> None:
-    for finding in examination.findings:
-        title = Text.assemble(
-            (f"{finding.severity.value:8}", _STYLES[finding.severity]), (finding.subject, "bold")
-        )
-        console.print(title)
-        console.print(Padding(Text(f"{finding.problem} {finding.consequence}"), (0, 0, 0, 8)))
-        console.print(Padding(Text(finding.remedy, style="green"), (0, 0, 0, 8)))
-    errors = len(examination.blocking())
-    console.print(
-        f"{errors} to mend before serving or healing, {len(examination.findings) - errors} other"
-        " findings."
-        if examination.findings
-        else "The tables are as they should be."
-    )
+    for blocks, found in groupby(examination.findings, lambda one: one.blocks):
+        heading, style = _HEADINGS[blocks]
+        console.print(Text(f"{heading}:", style=style))
+        for finding in found:
+            console.print(Text(f"  {finding.subject}", style="bold"), soft_wrap=True)
+            console.print(Padding(Text(f"{finding.problem} {finding.consequence}"), (0, 0, 0, 4)))
+            mending = Text(finding.mending, style="green")
+            console.print(Padding(mending, (0, 0, 0, 4)), soft_wrap=True)
+    if not examination.findings:
+        console.print("The tables are as they should be.")
+    proposed = proposed_settings(examination, settings)
+    if proposed:
+        console.print("To paste into config.yaml, instead of what stands there under these names:")
+        console.print(Text(in_yaml(proposed), style="green"), soft_wrap=True)
     if examination.catalogue is not None:
         console.print(f"Census: {census_form_sentence(examination.catalogue, settings)}.")
+
+
+def proposed_settings(examination: Examination, settings: Settings) -> dict[str, Any]:
+    """Every setting that the findings propose, within the sections as they are configured."""
+    proposed: dict[str, Any] = {}
+    for finding in examination.findings:
+        for path, value in finding.settings.items():
+            section, *keys = path.split(".")
+            given = settings.model_dump(mode="json", exclude_unset=True, include={section})
+            place = proposed.setdefault(section, given.get(section, {}))
+            for key in keys[:-1]:
+                place = place.setdefault(key, {})
+            there = place.get(keys[-1], {})
+            place[keys[-1]] = {**there, **value} if isinstance(value, Mapping) else value
+    return proposed
 
 
 def init(
@@ -107,7 +141,7 @@ def init(
 
     async def work(session: Session) -> None:
         name = session.settings.database.state_schema
-        runtime = await session.runtime(Blocks.COUNTING)
+        runtime = await session.runtime()
         if print_sql:
             sys.stdout.write(await _script(session, runtime.catalogue))
             return

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from checks.census import Census, take_census
-from checks.doctor.findings import Blocks
 from monitor.cli.output import console, moment, number, print_result, print_text, record_fields
 from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
 from monitor.policy.breaker_store import BreakerReset, reset
@@ -70,7 +69,7 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
 
 
 async def _count(session: Session, before: Control) -> Census:
-    runtime = await session.runtime(Blocks.COUNTING)
+    runtime = await session.runtime()
     async with session.snapshot() as connection:
         return await take_census(
             connection,

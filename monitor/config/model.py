@@ -146,6 +146,8 @@ class Catalog(Section):
     """The users table."""
     impressions: Impressions = Field(default_factory=Impressions)
     """The impressions table."""
+    accept: tuple[Text, ...] = ()
+    """Suspicions of `doctor` that a person has looked at and that are no fault, by their names."""
     timezone: Zone = "UTC"
     """In which columns without time zone, `cron` and `healing.window` are read."""
 
@@ -226,6 +228,7 @@ class Settings(Section):
                 **impressions, defaults=MappingProxyType(dict(self.catalog.impressions.defaults))
             ),
             timezone=self.catalog.timezone,
+            accept=self.catalog.accept,
         )
 
     def pools_spec(self) -> PoolsSpec:

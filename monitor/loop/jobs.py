@@ -11,7 +11,7 @@ from typing import Any
 from checks.doctor.findings import Examination
 from checks.judgement import Outcome
 from monitor import deadlines
-from monitor.checking.registry import STRUCTURE, CheckRegistry
+from monitor.checking.registry import CheckRegistry
 from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.loop.reconciler import Reconciler
@@ -19,7 +19,7 @@ from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
-from monitor.status import CENSUS
+from monitor.status import CENSUS, STRUCTURE
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
@@ -138,7 +137,7 @@ class Reconciler:
         tally: Tally | None,
     ) -> PolicyInput:
         now = await database_now(connection)
-        blocking = runtime.examination.blocking(Blocks.COUNTING, Blocks.HEALING)
+        blocking = runtime.examination.blocking()
         stuck_after = runtime.settings.healing.breaker.stuck_after
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
@@ -23,7 +22,7 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
     Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
     """
     examination = await inspect_catalogue(engine, settings)
-    catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
+    catalogue = require_catalogue(examination)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state)
     return runtime

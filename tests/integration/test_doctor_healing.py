@@ -65,7 +65,7 @@ async def test_a_default_that_can_not_fill_its_column_is_refused(
     )
     finding = only(await with_defaults(patient, defaults).examine(), "default_unusable")
     assert problem in finding.problem
-    assert finding.blocks == {Blocks.HEALING}
+    assert finding.blocks is Blocks.HEALING
 
 
 async def test_a_default_may_use_percent_signs_and_comments(patient: Patient) -> None:
@@ -105,5 +105,5 @@ async def test_a_read_only_role_can_count_but_not_heal(patient: Patient) -> None
         "current_database()); END $$",
     )
     examination = await patient.examine()
-    assert only(examination, "transactions_read_only").blocks == {Blocks.HEALING}
+    assert only(examination, "transactions_read_only").blocks is Blocks.HEALING
     assert examination.blocking(Blocks.COUNTING) == ()

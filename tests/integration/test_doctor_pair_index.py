@@ -18,7 +18,7 @@ async def test_no_unique_index_blocks_healing_and_the_remedy_mends_it(patient: P
     patient.run(TABLES)
     examination = await patient.examine()
     finding = only(examination, "pair_index_missing")
-    assert finding.blocks == {Blocks.HEALING}
+    assert finding.blocks is Blocks.HEALING
     assert finding.remedy.startswith("CREATE UNIQUE INDEX CONCURRENTLY")
     assert "several times" not in finding.problem
     patient.run(finding.remedy)

@@ -19,7 +19,6 @@ from checks.pairs import read_pair, take_user_census
 from checks.spec import Cutoffs
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.once import check_names, check_once
-from monitor.checking.registry import STRUCTURE
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal
@@ -29,6 +28,7 @@ from monitor.runtime import CurrentRuntime, Runtime
 from monitor.service.service import Service
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
+from monitor.status import STRUCTURE
 from tests.plans.files import name_of, statement_files
 from tests.plans.log import Log
 from tests.plans.record import Kept, together

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import make_url
 
 from checks.citus.forms import on_citus
-from checks.doctor.findings import Blocks
 from monitor.config import Settings, parse_config
 from monitor.database import create_engine, transaction
 from monitor.healing.executor import Progress, RunResult
@@ -136,7 +135,7 @@ async def make_runtime(url: str, **config: object) -> AsyncIterator[Runtime]:
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=settings.database.pool_size)
     try:
         examination = await inspect_catalogue(engine, settings)
-        catalogue = require_catalogue(examination, Blocks.COUNTING, Blocks.HEALING)
+        catalogue = require_catalogue(examination)
         forced = on_citus(catalogue) if citus else catalogue
         runtime = build(engine, settings, examination, forced)
         await ensure_schema(engine, runtime.state)

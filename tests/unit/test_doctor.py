@@ -132,7 +132,7 @@ def test_a_standby_blocks_healing_only() -> None:
     evidence = Evidence(surroundings=replace(AROUND, in_recovery=True, read_only=True))
     (finding,) = judged(evidence=evidence).findings
     assert finding.code == "server_is_standby"
-    assert finding.blocks == {Blocks.HEALING}
+    assert finding.blocks is Blocks.HEALING
 
 
 @pytest.mark.parametrize(
