@@ -122,8 +122,9 @@ def proposed_settings(examination: Examination, settings: Settings) -> dict[str,
             place = proposed.setdefault(section, given.get(section, {}))
             for key in keys[:-1]:
                 place = place.setdefault(key, {})
-            there = place.get(keys[-1], {})
-            place[keys[-1]] = {**there, **value} if isinstance(value, Mapping) else value
+            there = place.get(keys[-1])
+            merged = isinstance(there, Mapping) and isinstance(value, Mapping)
+            place[keys[-1]] = {**there, **value} if merged else value
     return proposed
 
 
