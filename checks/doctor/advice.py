@@ -23,6 +23,8 @@ _MIB = 1024 * 1024
 def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """One user's impressions, one artwork's, and both columns without visiting the table."""
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
+    if not all(impressions.columns[name].orderable for name in (user, artwork)):
+        return
     usable = [index for index in impressions.indexes if index.serves_every_row]
     if not any({user, artwork} <= {*index.columns, *index.included} for index in usable):
         yield advice(

@@ -373,7 +373,8 @@ WRITING = (
         "CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN UPDATE counter SET views = views + 1; RETURN NEW; END';"
         "CREATE TRIGGER counts AFTER INSERT ON user_art_impressions"
-        " FOR EACH ROW EXECUTE FUNCTION counted(); CREATE PUBLICATION feed FOR ALL TABLES;",
+        " FOR EACH ROW EXECUTE FUNCTION counted();"
+        "CREATE PUBLICATION feed FOR TABLE user_art_impressions WITH (publish = 'insert');",
         UPSERT,
         FORGET,
         told="insert_triggers publications",
@@ -421,8 +422,8 @@ WRITING = (
     _shape(
         "ids that the application draws",
         BARE + "ALTER TABLE user_art_impressions ADD id text; UPDATE user_art_impressions"
-        " SET id = md5(user_id)::uuid; ALTER TABLE user_art_impressions ADD PRIMARY KEY (id),"
-        " ADD UNIQUE (user_id, artwork_id);",
+        " SET id = overlay(md5(user_id) placing '4' from 13)::uuid;"
+        "ALTER TABLE user_art_impressions ADD PRIMARY KEY (id), ADD UNIQUE (user_id, artwork_id);",
         "INSERT INTO user_art_impressions VALUES ('u1', 'a2', NULL, md5('u1a2')::uuid)",
         proposed="column_without_default",
     ),
@@ -475,16 +476,16 @@ NAMES = (
 )
 
 READER = "remedy_reader"
+_SCHEMA = f"GRANT USAGE ON SCHEMA {{schema}} TO {READER};"
 _NO_SEQUENCE = (
     "ALTER TABLE user_art_impressions ADD serial bigserial;"
-    f"GRANT USAGE ON SCHEMA {{schema}} TO {READER};"
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
     f"GRANT INSERT, DELETE ON user_art_impressions TO {READER};"
 )
 RIGHTS = (
     _shape(
         "a role without rights",
-        KEPT,
+        KEPT + _SCHEMA,
         UPSERT,
         FORGET,
         LEAVE,
@@ -493,7 +494,7 @@ RIGHTS = (
     ),
     _shape(
         "a role that may not draw from a sequence",
-        KEPT + _NO_SEQUENCE,
+        KEPT + _SCHEMA + _NO_SEQUENCE,
         UPSERT,
         FORGET,
         proposed="no_sequence_usage",
