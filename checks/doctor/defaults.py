@@ -122,16 +122,22 @@ def _filling(given: DoctorInput, impressions: Relation, column: Column) -> Mendi
     if given.evidence.random_key == column.name:
         made = "gen_random_uuid()" if column.cast == "uuid" else "gen_random_uuid()::text"
         return {"settings": {_SETTING: {column.name: made}}}
-    artworks = given.facts.artworks
-    there = None if artworks is None else artworks.columns.get(column.name)
-    if artworks is not None and there is not None and there.cast == column.cast:
+    if _may_be_the_artworks(given, column):
         return {
             "remedy": (
-                f"{artworks.configured} has a column {column.name} too. If the value is the "
-                f"artwork's own, that can't be configured yet; else {_SAY.format(column.name)}"
+                f"The artworks have a column {column.name} too. If the value is the artwork's own, "
+                f"that can't be configured yet; else {_SAY.format(column.name)}"
             )
         }
     return {"remedy": f"Only you know what belongs there: {_SAY.format(column.name)}"}
+
+
+def _may_be_the_artworks(given: DoctorInput, column: Column) -> bool:
+    """The artworks have such a column, which is neither their key nor a moment of their own."""
+    artworks, name = given.facts.artworks, column.name
+    if artworks is None or name == given.spec.artworks.id or column.cast in MOMENTS:
+        return False
+    return name in artworks.columns and artworks.columns[name].cast == column.cast
 
 
 _SAY = f"say it under {_SETTING}.{{}}, as an SQL expression."

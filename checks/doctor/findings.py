@@ -112,8 +112,13 @@ class Examination:
 def in_yaml(settings: Mapping[str, Any]) -> str:
     """Settings as YAML for config.yaml, what is innermost on one line."""
     plain = _plain(settings)
+    nested = any(isinstance(value, dict | list) for value in plain.values())
     text = yaml.safe_dump(
-        plain, default_flow_style=None, sort_keys=False, allow_unicode=True, width=math.inf
+        plain,
+        default_flow_style=None if nested else False,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
     )
     return text.rstrip().replace("${", "$${")  # which would be a variable there
 
