@@ -5,16 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from checks.catalogue import Facts, parse_name
 from checks.doctor.access import similar
 from checks.doctor.ddl import create_index
-from checks.doctor.findings import Blocks, Examination, Severity, advice, error, healing_error
+from checks.doctor.findings import (
+    Blocks,
+    Examination,
+    Severity,
+    advice,
+    error,
+    healing_error,
+    in_yaml,
+)
 from checks.doctor.input import Answer, DoctorInput, Evidence, Refusal, Rows, Surroundings
 from checks.doctor.rules import judge
 from checks.errors import CatalogueError
 from checks.relations import Column, ForeignKey, Index, Kind, Relation
 from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
+from monitor.config import parse_config
 
 AROUND = Surroundings(
     database="app",
@@ -306,3 +317,33 @@ def test_similar_names_ignore_capitals_and_underscores() -> None:
 def test_an_owner_column_is_needed_like_any_other() -> None:
     facts = replace(FACTS, spec=CatalogueSpec(artworks=ArtworksSpec(owner="maker")))
     assert codes(judged(facts)) == ["column_missing"]
+
+
+_EXPRESSIONS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+
+
+@given(_EXPRESSIONS.filter(str.strip))
+@example("email <> '${NOBODY}' -- $${x} $$${y}")
+@example("null")
+@example("a\r\nb\x85c")
+def test_whatever_is_proposed_can_be_pasted(expression: str) -> None:
+    proposed = {"catalog": {"impressions": {"defaults": {"made": expression}}}}
+    text = in_yaml({"database": {"url": "postgresql://nowhere/db"}, **proposed})
+    settings = parse_config(text, {}, source="pasted", base_dir=None)
+    assert settings.catalog.impressions.defaults == {"made": expression}
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, '"id" IS NOT NULL'),
+        ("active -- still", '(active -- still\n) AND "id" IS NOT NULL'),
+    ],
+)
+def test_rows_without_an_id_are_left_out_besides_those_that_were(
+    where: str | None, expected: str
+) -> None:
+    facts = replace(FACTS, spec=CatalogueSpec(users=UsersSpec(where=where)))
+    evidence = Evidence(surroundings=AROUND, ids={"users": Rows(nulls=Answer.YES)})
+    (finding,) = judged(facts, evidence).findings
+    assert finding.settings == {"catalog.users.where": expected}
