@@ -14,7 +14,7 @@ MOMENTS = frozenset({DATE, "timestamp without time zone", "timestamp with time z
 WITHOUT_ZONE = "timestamp without time zone"
 _CLOCK = re.compile(
     r"\bnow\(|\b(?:clock|statement|transaction)_timestamp\(|\bCURRENT_TIMESTAMP\b"
-    r"|\bLOCALTIMESTAMP\b|\bCURRENT_DATE\b",
+    r"|\bLOCALTIMESTAMP\b|\bCURRENT_DATE\b|\bto_timestamp\(|'(?:now|today)'",
     re.IGNORECASE,
 )
 _IN_ZONE = re.compile(r"\bAT TIME ZONE\b|\btimezone\(", re.IGNORECASE)

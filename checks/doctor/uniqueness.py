@@ -82,14 +82,16 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
         for index in impressions.indexes
         if (code := _flaw(index, frozenset((user, artwork)))) is not None
     ]
+    meant = next((_MEANT[code] for _, code in suspects if code in _MEANT), None)
     for index, code in suspects:
         if proven and code != "pair_index_deferrable":
             continue
+        unfinished = index if code == "pair_index_invalid" else None
         yield _pair_error(
             code,
             index_of(impressions, index.name),
             problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}.",
-            **_mending(given, impressions, index, code),
+            **_mending(given, impressions, _MEANT.get(code, meant), unfinished),
         )
     if not proven and not suspects:
         yield _pair_error(
@@ -106,20 +108,27 @@ def _flaw(index: Index, pair: frozenset[str]) -> str | None:
     if not index.unique:
         return None
     if named == pair and len(index.columns) == len(pair):
-        if not index.valid:
-            return "pair_index_invalid"
         if not index.immediate:
             return "pair_index_deferrable"
-        return "pair_index_partial" if index.partial else None
+        if index.partial:
+            return "pair_index_partial"
+        return None if index.valid else "pair_index_invalid"
     if None in named and named - {None} < pair:
         return "pair_index_expression" if len(index.columns) == len(pair) else None
     return "pair_index_wider" if pair < named else None
 
 
 def _mending(
-    given: DoctorInput, impressions: Relation, index: Index | None = None, code: str = ""
+    given: DoctorInput,
+    impressions: Relation,
+    meant: str | None = None,
+    unfinished: Index | None = None,
 ) -> Mending:
-    """A unique index forbids: it is proposed only where nothing that is there speaks against it."""
+    """A unique index forbids: it is proposed only where nothing that is there speaks against it.
+
+    `meant`: what another index says of what the application may write. `unfinished`: the index is
+    there, and only not valid.
+    """
     spec = given.spec.impressions
     outside = [
         name or "an expression"
@@ -133,8 +142,8 @@ def _mending(
                 "every unique index of the table, so none can promise one row a pair."
             )
         }
-    if code in _MEANT:
-        return {"remedy": f"It can be counted. {_MEANT[code]}"}
+    if meant is not None:
+        return {"remedy": f"It can be counted. {meant}"}
     list_them = f"To list them: {find_duplicates(impressions, spec.user, spec.artwork)}"
     match given.evidence.duplicate_pairs:
         case Answer.YES:
@@ -148,27 +157,28 @@ def _mending(
                 f"a unique index would refuse what the application writes. {list_them}"
             }
         case Answer.NO:
-            return {"remedy": _FORBIDS, "statements": _create(given, impressions, index)}
+            return {"remedy": _FORBIDS, "statements": _create(given, impressions, unfinished)}
 
 
 _FORBIDS = (
     "No pair is there twice now. The index will refuse a second row of a pair: an application that "
-    "writes a row for every view would stop working."
+    "writes a row for every view would stop working. Should its creation fail, drop what it "
+    "leaves, which refuses such rows already."
 )
 
 
-def _create(given: DoctorInput, impressions: Relation, index: Index | None) -> str:
+def _create(given: DoctorInput, impressions: Relation, unfinished: Index | None) -> str:
     """A new index, or what completes the one that is not valid."""
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
-    if index is None or index.valid:
+    if unfinished is None:
         return create_index(impressions, user, artwork, unique=True)
     if impressions.kind is Kind.PARTITIONED:
         return (
             "-- for each partition P without it: CREATE UNIQUE INDEX CONCURRENTLY P_index ON P "
             f"{columns(user, artwork)}; ALTER INDEX "
-            f"{index_of(impressions, index.name)} ATTACH PARTITION P_index;"
+            f"{index_of(impressions, unfinished.name)} ATTACH PARTITION P_index;"
         )
-    return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, index.name)};"
+    return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, unfinished.name)};"
 
 
 def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:

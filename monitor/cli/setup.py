@@ -71,7 +71,7 @@ def print_schema() -> None:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:
-    """Read the catalogue and say what is missing, with the statement that mends it.
+    """Read the catalogue and say what blocks counting or healing, what would help, and how.
 
     Exit 1 when something would make a count wrong or a backfill fail, else 0.
     """

@@ -125,6 +125,8 @@ async def test_a_value_that_is_the_artworks_own_is_told_and_not_guessed(
         ("timestamp(3)", "clock_timestamp()", "timezone('UTC', now())"),
         ("date", "current_date", "timezone('UTC', now())::date"),
         ("timestamp", "now() - interval '1 hour'", "told"),
+        ("timestamp", "'now'::timestamp", "told"),
+        ("timestamp", "to_timestamp(1772600767)", "told"),
         ("timestamp", "now() AT TIME ZONE 'UTC'", None),
         ("timestamp", "timezone('UTC', now())", None),
         ("timestamp", "'2026-01-01'", None),

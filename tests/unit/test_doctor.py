@@ -167,6 +167,25 @@ def test_an_index_that_can_not_arbitrate_is_an_error(changed: dict[str, object],
     assert examination.blocking(Blocks.COUNTING) == ()
 
 
+@pytest.mark.parametrize(
+    "flawed",
+    [
+        index("user_id", "artwork_id", partial=True, valid=False),
+        index("user_id", "artwork_id", immediate=False, valid=False),
+        index("user_id", "artwork_id", "viewed_at", valid=False),
+    ],
+)
+def test_where_one_index_says_that_pairs_may_come_twice_no_other_is_proposed(flawed: Index) -> None:
+    expression = index(None, "artwork_id", name="of_an_expression")
+    impressions = replace(IMPRESSIONS, indexes=(expression, flawed))
+    evidence = Evidence(surroundings=AROUND, duplicate_pairs=Answer.NO)
+    findings = judged(replace(FACTS, impressions=impressions), evidence).findings
+    unique = [finding for finding in findings if finding.code.startswith("pair_index_")]
+    assert len(unique) == 2
+    assert not any(finding.statements for finding in unique)
+    assert all("It can be counted" in finding.remedy for finding in unique)
+
+
 def test_a_partitioned_table_gets_its_index_in_pieces() -> None:
     impressions = replace(
         IMPRESSIONS, kind=Kind.PARTITIONED, partition_key=("user_id",), indexes=()
