@@ -23,9 +23,6 @@ from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
 
 RULES = Path(__file__).parents[2] / "checks"
-MAKERS = {"advice", "error", "healing_error", "warning", "make", "_pair_error"}
-"""What makes a finding, by the names in the rules: its code comes first."""
-
 OURS = "its remedy is about our own role, schema or connection"
 TOLD = "it is told and mended in the configuration, by whoever knows the application"
 WITHOUT_STATEMENT: Mapping[str, str] = {
@@ -177,27 +174,39 @@ def test_a_code_without_a_shape_has_no_statement() -> None:
 def findings_in_rules() -> Iterator[tuple[str, set[str]]]:
     """Every code in the rules, with what its finding is given that mends it; `**` may be all."""
     mending = {"remedy", "statements", "settings", None}
-    for path in sorted([*RULES.glob("doctor/*.py"), *RULES.glob("citus/*.py")]):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            given = {keyword.arg for keyword in call.keywords} & mending
-            for code in _codes(call, tree):
-                yield code, {part or "**" for part in given}
+    modules = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted([*RULES.glob("doctor/*.py"), *RULES.glob("citus/*.py")])
+    ]
+    names = {name: text for module in modules for name, text in _constants(module)}
+    for module in modules:
+        for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
+            given = {keyword.arg for keyword in call.keywords}
+            arguments = call.args
+            if isinstance(call.func, ast.Name) and call.func.id == "partial":
+                arguments = arguments[1:]
+            if arguments and given & {"problem", "consequence"}:
+                for code in _codes(arguments[0], names, module):
+                    yield code, {part or "**" for part in given & mending}
 
 
-def _codes(call: ast.Call, tree: ast.Module) -> Iterator[str]:
-    """The code of a finding that the call makes, or each that its variable may be."""
-    maker, *arguments = call.func, *call.args
-    if isinstance(maker, ast.Name) and maker.id == "partial" and len(arguments) > 1:
-        maker, *arguments = arguments
-    if not (isinstance(maker, ast.Name) and maker.id in MAKERS and arguments):
-        return
-    if isinstance(arguments[0], ast.Name):
-        tables = (node for node in ast.walk(tree) if isinstance(node, ast.Dict))
-        keys = (key for table in tables for key in table.keys)
-        codes = (key.value for key in keys if isinstance(key, ast.Constant))
-        yield from (code for code in codes if str(code).startswith("pair_index_"))
-    else:
-        yield from (
-            str(node.value) for node in ast.walk(arguments[0]) if isinstance(node, ast.Constant)
-        )
+def _codes(code: ast.expr, names: Mapping[str, str], module: ast.Module) -> Iterator[str]:
+    """What the first argument of a finding says, or all that its variable may be."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+    if isinstance(code, ast.Name) and code.id in names:
+        yield names[code.id]
+    elif isinstance(code, ast.Name):
+        flaws = [node for node in ast.walk(module) if isinstance(node, ast.Dict)]
+        keys = [key.value for flaw in flaws for key in flaw.keys if isinstance(key, ast.Constant)]
+        yield from {str(key) for key in keys if str(key).startswith("pair_index_")}
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """The module's names for texts."""
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and isinstance(node.value.value, str):
+                    yield target.id, node.value.value
