@@ -11,9 +11,8 @@ import pytest
 
 from checks.doctor.findings import Blocks
 from checks.doctor.input import MomentForm
-from checks.fragments import identifier
 from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec
-from checks.statements import raw, render
+from checks.statements import identifier, raw, render
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import APP
 

@@ -338,13 +338,15 @@ def test_an_owner_column_is_needed_like_any_other() -> None:
     assert codes(judged(facts)) == ["column_missing"]
 
 
-_EXPRESSIONS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+_BREAKS = "\0\x85\u2028\u2029"
+"""NUL is refused everywhere; the others are line breaks to YAML, and to no SQL."""
+_EXPRESSIONS = st.text(st.characters(codec="utf-8", exclude_characters=_BREAKS))
 
 
 @given(_EXPRESSIONS.filter(str.strip))
 @example("email <> '${NOBODY}' -- $${x} $$${y}")
 @example("null")
-@example("a\r\nb\x85c")
+@example("a\r\nb")
 def test_whatever_is_proposed_can_be_pasted(expression: str) -> None:
     proposed = {"catalog": {"impressions": {"defaults": {"made": expression}}}}
     text = in_yaml({"database": {"url": "postgresql://nowhere/db"}, **proposed})
