@@ -186,7 +186,7 @@ async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examinat
 
 def finding_sentence(finding: Finding) -> str:
     """A finding in one paragraph: what is wrong, what follows, what mends it."""
-    return f"{finding.subject}: {finding.problem} {finding.consequence} Mend it: {finding.mending}"
+    return f"{finding.subject}: {finding.problem} {finding.consequence} {finding.mending}"
 
 
 def require_catalogue(examination: Examination, what: Blocks = Blocks.HEALING) -> Catalogue:

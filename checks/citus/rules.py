@@ -13,6 +13,11 @@ from checks.relations import Index, Relation
 from checks.spec import TableRole
 
 _ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
+_HARMLESS = "Nothing need be done."
+_MOVE = (
+    "To move a table rewrites and locks it, and Citus then refuses some statements: the "
+    "application's owner decides (docs/scaling.md has the steps)."
+)
 
 
 def _spread_by_user(facts: Facts) -> Relation | None:
@@ -36,7 +41,7 @@ def connected_to_the_coordinator(given: DoctorInput) -> Iterator[Finding]:
             "Here local tables, the service's own among them, are missing or others, and nothing "
             "can be created."
         ),
-        remedy="-- point database.url (and database.read_url) at the coordinator",
+        remedy="Point database.url (and database.read_url) at the coordinator.",
     )
 
 
@@ -56,7 +61,7 @@ def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) ->
                 if lies.method is DistributionMethod.REFERENCE
                 else "Nothing is gained by the other nodes."
             ),
-            remedy=_respread(impressions, user, lies),
+            remedy=f"{_HARMLESS} {_MOVE}",
         )
     elif not lies.is_hash_by(user):
         yield healing_error(
@@ -67,7 +72,7 @@ def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) ->
                 "A user's impressions and the ledger of what was backfilled would lie in different "
                 "shards, and neither a batch nor an undo could be one transaction of one shard."
             ),
-            remedy=_respread(impressions, user, lies),
+            remedy=f"It can be counted. Healing needs hash shards by {user}. {_MOVE}",
         )
 
 
@@ -92,7 +97,7 @@ def ledger_lies_beside_the_impressions(
             "undo could not find what a batch wrote if one of them is lost."
         ),
         remedy=(
-            "-- as the owner of the tables, with the service stopped: conservator init\n"
+            "As the owner of the tables, with the service stopped: conservator init, or\n"
             + _spread_ledger(given.state_schema, impressions, lies)
         ),
     )
@@ -114,7 +119,7 @@ def others_join_everywhere(given: DoctorInput, impressions: Relation) -> Iterato
                 "stops working at citus.max_intermediate_result_size (1 GB). No foreign key from "
                 "the impressions to it is possible."
             ),
-            remedy=_everywhere(relation, lies),
+            remedy=f"{_HARMLESS} As a reference table it would be on every node. {_MOVE}",
         )
 
 
@@ -133,7 +138,7 @@ def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Fin
                 index_of(impressions, index.name),
                 problem=f"This unique key does not contain {user}, by which the table is spread.",
                 consequence="It holds within each shard only: the same key may be in two of them.",
-                remedy=_key_with_user(impressions, index, user),
+                remedy=_key_with_user(index, user),
             )
         elif impressions.distribution is None:
             yield advice(
@@ -141,7 +146,7 @@ def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Fin
                 index_of(impressions, index.name),
                 problem=f"This unique key does not contain {user}.",
                 consequence=f"Citus will refuse to distribute the table by {user} with it.",
-                remedy=_key_with_user(impressions, index, user),
+                remedy=_key_with_user(index, user),
             )
 
 
@@ -157,7 +162,7 @@ def counts_are_approximate(given: DoctorInput, impressions: Relation) -> Iterato
             "and its artwork's other views not yet on another. Healing judges each pair anew, so "
             "nothing wrong is written, and a run counts twice before it says that it is done."
         ),
-        remedy="-- nothing",
+        remedy=_HARMLESS,
     )
 
 
@@ -195,19 +200,6 @@ def _literal(relation: Relation) -> str:
     return "'" + table(relation).replace("'", "''") + "'"
 
 
-def _respread(relation: Relation, column: str, lies: Distribution) -> str:
-    if lies.method is DistributionMethod.HASH:
-        return (
-            f"SELECT alter_distributed_table({_literal(relation)}, "
-            f"distribution_column := '{column}');  -- rewrites the table, and locks it meanwhile"
-        )
-    return (
-        f"SELECT undistribute_table({_literal(relation)});\n"
-        f"SELECT create_distributed_table({_literal(relation)}, '{column}');"
-        "  -- rewrites the table, and locks it meanwhile"
-    )
-
-
 def _spread_ledger(schema: str, impressions: Relation, lies: Distribution | None) -> str:
     ledger = f"'{quoted(schema)}.{LEDGER}'"
     undo = "" if lies is None else f"SELECT undistribute_table({ledger});\n"
@@ -217,21 +209,9 @@ def _spread_ledger(schema: str, impressions: Relation, lies: Distribution | None
     )
 
 
-def _everywhere(relation: Relation, lies: Distribution | None) -> str:
-    plain = lies is None or lies.method is DistributionMethod.LOCAL
-    undo = "" if plain else f"SELECT undistribute_table({_literal(relation)});\n"
-    return f"{undo}SELECT create_reference_table({_literal(relation)});"
-
-
-def _key_with_user(impressions: Relation, index: Index, user: str) -> str:
+def _key_with_user(index: Index, user: str) -> str:
     key = columns(user, *(name for name in index.columns if name is not None))
-    if index.constraint is None:
-        return (
-            f"DROP INDEX {index_of(impressions, index.name)};\n"
-            f"CREATE UNIQUE INDEX ON {table(impressions)} {key};"
-        )
-    kind = "PRIMARY KEY" if index.primary else "UNIQUE"
     return (
-        f"ALTER TABLE {table(impressions)} DROP CONSTRAINT {quoted(index.constraint)}, "
-        f"ADD {kind} {key};"
+        f"A key on {key} instead would do, and refuse foreign keys to the old one, and ON CONFLICT "
+        "on it: the application's owner decides."
     )

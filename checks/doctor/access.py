@@ -5,12 +5,12 @@ Tables, columns, what filters read; a missing privilege is named with the GRANT 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from checks.catalogue import parse_name
 from checks.doctor.ddl import columns, quoted, table
-from checks.doctor.findings import Finding, error, healing_error, warning
+from checks.doctor.findings import Finding, Mending, error, healing_error, warning
 from checks.doctor.input import TABLES, DoctorInput
 from checks.relations import Relation
 from checks.spec import TableRole
@@ -30,6 +30,7 @@ def missing_tables(given: DoctorInput) -> Iterator[Finding]:
             continue
         _, wanted = parse_name(role.table)
         alike = [full for name in similar(wanted, by_name) for full in sorted(by_name[name])]
+        meant = [full for name in spelt_alike(wanted, by_name) for full in by_name[name]]
         hint = f" Similar names there: {', '.join(alike)}." if alike else ""
         yield error(
             "table_missing",
@@ -39,7 +40,7 @@ def missing_tables(given: DoctorInput) -> Iterator[Finding]:
                 f"{given.evidence.surroundings.database}.{hint}"
             ),
             consequence="Nothing can be counted or healed without it.",
-            remedy=f"catalog.{role.key}.table: {alike[0] if alike else '<schema>.<table>'}",
+            **_rename(f"catalog.{role.key}.table", meant),
         )
 
 
@@ -61,7 +62,7 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
                     f"column {name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
                 ),
                 consequence="Nothing can be counted or healed without it.",
-                remedy=f"catalog.{role.key}.{setting}: {alike[0] if alike else '<column>'}",
+                **_rename(f"catalog.{role.key}.{setting}", spelt_alike(name, relation.columns)),
             )
 
 
@@ -78,8 +79,8 @@ def filters_run(given: DoctorInput) -> Iterator[Finding]:
             problem=f"PostgreSQL refuses the filter {role.where!r}: {refusal.message}.",
             consequence="Nothing can be counted or healed with it.",
             remedy=(
-                f"{setting}: <an SQL condition over the columns of {relation.schema}."
-                f"{relation.name} alone>"
+                f"Correct {setting}: an SQL condition over the columns of {relation.schema}."
+                f"{relation.name} alone."
             ),
         )
 
@@ -95,7 +96,7 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
             relation.configured,
             problem=f"Role {given.facts.role} may not read {', '.join(names)}.",
             consequence="Nothing can be counted or healed.",
-            remedy=_grant(given, relation, _reading(role, names)),
+            statements=_grant(given, relation, _reading(role, names)),
         )
 
 
@@ -128,7 +129,7 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
                 relation.configured,
                 problem=f"Role {given.facts.role} may not insert {', '.join(names)}.",
                 consequence="Nothing can be backfilled.",
-                remedy=_grant(given, relation, f"INSERT {columns(*names)}"),
+                statements=_grant(given, relation, f"INSERT {columns(*names)}"),
             )
         if not relation.can_delete:
             yield warning(
@@ -136,7 +137,7 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
                 relation.configured,
                 problem=f"Role {given.facts.role} may not delete impressions.",
                 consequence="Backfills work, but `undo` can't take them back.",
-                remedy=_grant(given, relation, "DELETE"),
+                statements=_grant(given, relation, "DELETE"),
             )
 
 
@@ -148,7 +149,7 @@ def sequences_are_usable(given: DoctorInput) -> Iterator[Finding]:
             sequence,
             problem=f"Role {given.facts.role} may not advance the sequence behind a default.",
             consequence="Every insert of a backfill would fail.",
-            remedy=f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(given.facts.role)};",
+            statements=f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(given.facts.role)};",
         )
 
 
@@ -183,6 +184,15 @@ def similar(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for likeness, name in rated if likeness >= _ALIKE)[:_SUGGESTIONS]
 
 
+def spelt_alike(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The names that are `wanted` but for capitals, underscores and a plural's s.
+
+    Only these may be proposed: `updated_at` is most like `created_at`, and something else.
+    """
+    bare = bare_name(wanted).removesuffix("s")
+    return tuple(name for name in names if bare_name(name).removesuffix("s") == bare)
+
+
 def bare_name(name: str) -> str:
     """The name without capitals, underscores and the like."""
     return "".join(character for character in name.lower() if character.isalnum())
@@ -190,6 +200,12 @@ def bare_name(name: str) -> str:
 
 def _likeness(left: str, right: str) -> float:
     return SequenceMatcher(None, bare_name(left), bare_name(right)).ratio()
+
+
+def _rename(setting: str, meant: Sequence[str]) -> Mending:
+    if len(meant) == 1:
+        return {"settings": {setting: meant[0]}}
+    return {"remedy": f"Say under {setting} what it is called."}
 
 
 def _configurable(name: str) -> str:

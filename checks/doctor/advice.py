@@ -8,6 +8,7 @@ from checks.doctor.access import bare_name
 from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
 from checks.doctor.input import TABLES, DoctorInput, Growth, about, impressions_table
+from checks.doctor.time_zones import MOMENTS
 from checks.relations import Kind, Relation
 from checks.spec import Audience
 
@@ -22,6 +23,8 @@ _MIB = 1024 * 1024
 def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """One user's impressions, one artwork's, and both columns without visiting the table."""
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
+    if not all(impressions.columns[name].orderable for name in (user, artwork)):
+        return
     usable = [index for index in impressions.indexes if index.serves_every_row]
     if not any({user, artwork} <= {*index.columns, *index.included} for index in usable):
         yield advice(
@@ -29,8 +32,8 @@ def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Itera
             impressions.configured,
             problem=f"No index holds both {user} and {artwork}.",
             consequence="Every count reads the whole table instead of an index alone.",
-            remedy=create_index(impressions, user, artwork)
-            + "  -- the unique index on both does it too",
+            remedy="A unique index on both does it too.",
+            statements=create_index(impressions, user, artwork),
         )
     elif not any(index.columns[0] == user for index in usable):
         yield advice(
@@ -38,7 +41,7 @@ def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Itera
             impressions.configured,
             problem=f"No index begins with {user}.",
             consequence="Counting or healing one user reads far more than that user's rows.",
-            remedy=create_index(impressions, user, artwork),
+            statements=create_index(impressions, user, artwork),
         )
     if not any(index.columns[0] == artwork for index in usable):
         yield advice(
@@ -46,7 +49,7 @@ def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Itera
             impressions.configured,
             problem=f"No index begins with {artwork}.",
             consequence="Counting by artwork, and deleting an artwork, read all impressions.",
-            remedy=create_index(impressions, artwork, user),
+            statements=create_index(impressions, artwork, user),
         )
 
 
@@ -62,7 +65,7 @@ def tables_are_analysed(given: DoctorInput) -> Iterator[Finding]:
             relation.configured,
             problem="The table was never analysed.",
             consequence="Statements may get slow plans, and estimates of time and size are off.",
-            remedy=f"ANALYZE {table(relation)};",
+            statements=f"ANALYZE {table(relation)};",
         )
 
 
@@ -72,7 +75,7 @@ def users_have_an_age(given: DoctorInput) -> Iterator[Finding]:
     if users is None or given.spec.users.created_at is not None:
         return
     for column in users.columns.values():
-        if column.category == "D" and bare_name(column.name) in _USER_CREATED:
+        if column.cast in MOMENTS and bare_name(column.name) in _USER_CREATED:
             yield advice(
                 "user_age_unused",
                 "catalog.users.created_at",
@@ -81,7 +84,7 @@ def users_have_an_age(given: DoctorInput) -> Iterator[Finding]:
                     "An artwork older than a user counts as legacy for that user and is marked as "
                     "shown, though it can't have been."
                 ),
-                remedy=f"catalog.users.created_at: {column.name}",
+                settings={"catalog.users.created_at": column.name},
             )
             return
 
@@ -94,11 +97,8 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
     rows, days = round(_rows_a_day(given, growth)), max(1, given.pools.legacy_after.days)
     if rows < 1:
         return
-    filter_hint = (
-        ""
-        if given.spec.users.where is not None
-        else "catalog.users.where: <condition for users who still come>\n"
-    )
+    filtered = given.spec.users.where is not None
+    filter_hint = "" if filtered else "Let catalog.users.where admit users who still come only. "
     yield advice(
         "growth",
         given.spec.impressions.table,
@@ -109,8 +109,8 @@ def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:
         ),
         consequence="Healing writes them for as long as artworks are made, for dormant users too.",
         remedy=(
-            f"{filter_hint}-- a cutoff in the app's own query (created_at > now() - interval "
-            f"'{days} days') stops the recycling without writing a row"
+            f"{filter_hint}A cutoff in the app's own query (created_at > now() - interval "
+            f"'{days} days') stops the recycling without writing a row."
         ),
     )
 

@@ -30,12 +30,6 @@ def index_of(relation: Relation, name: str) -> str:
     return quoted(relation.schema, name)
 
 
-def change_type(relation: Relation, name: str, type_name: str, using: str | None = None) -> str:
-    """The column as another type; `using` where PostgreSQL does not convert it by itself."""
-    by = "" if using is None else f" USING {using}"
-    return f"ALTER TABLE {table(relation)} ALTER COLUMN {quoted(name)} TYPE {type_name}{by};"
-
-
 def create_index(relation: Relation, *names: str, unique: bool = False) -> str:
     """CREATE INDEX without blocking writers; in pieces where the table is partitioned."""
     what = "UNIQUE INDEX" if unique else "INDEX"
@@ -47,13 +41,6 @@ def create_index(relation: Relation, *names: str, unique: bool = False) -> str:
         f"-- then for each partition P: CREATE {what} CONCURRENTLY P_index ON P "
         f"{columns(*names)}; ALTER INDEX {index_of(relation, name)} ATTACH PARTITION P_index;"
     )
-
-
-def drop_index(relation: Relation, index: Index) -> str:
-    """The statement that removes it: a constraint's index goes with the constraint."""
-    if index.constraint is None:
-        return f"DROP INDEX CONCURRENTLY {index_of(relation, index.name)};"
-    return f"ALTER TABLE {table(relation)} DROP CONSTRAINT {quoted(index.constraint)};"
 
 
 def listed(index: Index) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import yaml
 
@@ -36,6 +36,14 @@ class Blocks(StrEnum):
     HEALING = "healing"
     """Healing only."""
     NOTHING = "nothing"
+
+
+class Mending(TypedDict, total=False):
+    """What mends a finding, where it is worked out apart from the finding."""
+
+    remedy: str
+    statements: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +110,17 @@ class Examination:
 
 
 def in_yaml(settings: Mapping[str, Any]) -> str:
-    """Settings as YAML, what is innermost on one line."""
+    """Settings as YAML for config.yaml, what is innermost on one line."""
     plain = _plain(settings)
-    return yaml.safe_dump(
-        plain, default_flow_style=None, sort_keys=False, allow_unicode=True, width=math.inf
-    ).rstrip()
+    nested = any(isinstance(value, dict | list) for value in plain.values())
+    text = yaml.safe_dump(
+        plain,
+        default_flow_style=None if nested else False,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    return text.rstrip().replace("${", "$${")  # which would be a variable there
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from functools import wraps
 
@@ -79,6 +80,39 @@ class Growth:
     """How many of them have an impression, by the planner's statistics; None when unknown."""
 
 
+class MomentForm(StrEnum):
+    """What numbers or texts may be as moments; by the names in the SQL files."""
+
+    NANOSECONDS = "nanoseconds"
+    MICROSECONDS = "microseconds"
+    MILLISECONDS = "milliseconds"
+    SECONDS = "seconds"
+    MINUTES = "minutes"
+    HOURS = "hours"
+    DAYS = "days"
+    DIGITS = "digits"
+    """20260131."""
+    DATE = "date"
+    """2026-01-31."""
+    LOCAL = "local"
+    """2026-01-31 12:00:00."""
+    ZONED = "zoned"
+    """2026-01-31T12:00:00Z."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMoments:
+    """What numbers or texts are as moments."""
+
+    form: MomentForm | None
+    """None where most are not of one form."""
+    values: int
+    """Those of the form, or all where there is none."""
+    zeros: int
+    others: int
+    newest: date | None
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything probed. What is absent was fine, or could not be asked."""
@@ -95,6 +129,12 @@ class Evidence:
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
+    orphans: Mapping[str, Answer] = field(default_factory=dict)
+    """By `KeyComparison.subject`, where a key was never validated: does one lead nowhere?"""
+    held: Mapping[str, HeldMoments] = field(default_factory=dict)
+    """By setting, where it names no moment: what the column holds."""
+    random_key: str | None = None
+    """The impressions' primary key, where its values are random uuids to which nothing refers."""
     forbidden_sequences: tuple[str, ...] = ()
     """Sequences behind defaults of the impressions that the role may not advance, quoted."""
     clocks: tuple[Clock, ...] = ()

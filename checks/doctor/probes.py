@@ -18,17 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import Facts
 from checks.citus.cluster import read_ledger
+from checks.doctor.defaults import may_be_random
 from checks.doctor.input import (
     Answer,
     Clock,
     Evidence,
     Growth,
+    HeldMoments,
     Refusal,
     Rows,
     Surroundings,
     impressions_table,
     key_comparisons,
+    moment_columns,
 )
+from checks.doctor.moments import read_held_moments
 from checks.doctor.time_zones import MOMENTS
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
@@ -76,6 +80,9 @@ class ProbeSuite:
             defaults=await self._defaults(),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
+            orphans=await self._orphans(),
+            held=await self._held_moments(filters),
+            random_key=await self._random_key(),
             forbidden_sequences=await self._forbidden_sequences(),
             clocks=clocks,
             timezone=timezone,
@@ -164,6 +171,52 @@ class ProbeSuite:
         if isinstance(answer, Refusal):
             return Answer.UNKNOWN
         return Answer.YES if answer else Answer.NO
+
+    async def _orphans(self) -> dict[str, Answer]:
+        """Only where a foreign key is enforced, but was never validated."""
+        answers = {}
+        for comparison in key_comparisons(self._facts):
+            left, right = comparison.left, comparison.right
+            names = comparison.left_column.name, comparison.right_column.name
+            keys = left.foreign_keys_to(right, *names)
+            if left is self._facts.impressions and any(
+                key.enforced and not key.validated for key in keys
+            ):
+                fragments = {
+                    "target": table(right),
+                    "key": identifier(names[0]),
+                    "id": identifier(names[1]),
+                }
+                found = self._any_row("catalogue_orphans", left, _TRUE, fragments)
+                answers[comparison.subject] = await found
+        return answers
+
+    async def _held_moments(self, filters: Mapping[str, Refusal]) -> dict[str, HeldMoments]:
+        held = {}
+        for relation, setting, column in moment_columns(self._facts):
+            if column.cast not in MOMENTS:
+                role = next(role for role, one in self._facts.found if one is relation)
+                admitted = _filter(role.key, role.where, filters)
+                found = await read_held_moments(self._ask, relation, column, admitted)
+                if found is not None:
+                    held[setting] = found
+        return held
+
+    async def _random_key(self) -> str | None:
+        impressions = self._facts.impressions
+        column = None if impressions is None else may_be_random(impressions)
+        if impressions is None or column is None:
+            return None
+        relation = {"relation": impressions.oid}
+        if await self._catalogue_rows("catalogue_referenced", relation):
+            return None
+        fragments = {"table": table(impressions), "key": identifier(column.name)}
+        answer = await self._ask("catalogue_random_keys", fragments)
+        if isinstance(answer, Refusal):
+            return None
+        (seen,) = answer
+        random = 0 < seen.keys == seen.uuids and 2 * seen.ordered < seen.keys
+        return column.name if random else None
 
     async def _forbidden_sequences(self) -> tuple[str, ...]:
         impressions = self._facts.impressions

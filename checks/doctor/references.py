@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from checks.doctor.ddl import change_type, columns, find_orphans, quoted, table
+from checks.doctor.ddl import find_orphans, quoted, table
 from checks.doctor.findings import Finding, advice, error, warning
 from checks.doctor.input import (
     TABLES,
+    Answer,
     DoctorInput,
     KeyComparison,
     about,
     impressions_table,
     key_comparisons,
 )
-from checks.relations import ForeignKey, Kind, Relation
+from checks.relations import ForeignKey, Relation
 
 _STRINGS = frozenset({"text", "character varying"})
-_PARTITIONED_NOT_VALID = 180000  # the first server that adds a NOT VALID key there
+_MAY_BE_GONE = (
+    "There may be impressions whose {} row is gone; counting takes a dearer form that leaves them "
+    "out."
+)
 
 
 def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
@@ -32,7 +37,10 @@ def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
                 f"{relation.configured}.{name}",
                 problem=f"Its type, {column.type}, has no order (no btree operator class).",
                 consequence="Ids can't be grouped or walked in batches.",
-                remedy=change_type(relation, name, "text", f"{quoted(name)}::text"),
+                remedy=(
+                    f"Let catalog.{role.key}.table name a view of {relation.schema}."
+                    f"{relation.name} that has {quoted(name)}::text as {name}."
+                ),
             )
 
 
@@ -48,7 +56,7 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
                 consequence=(
                     "Impressions can't be matched with it, so nothing can be counted or healed."
                 ),
-                remedy=_retype(comparison),
+                remedy=_cast(comparison),
             )
         elif _differ(comparison):
             yield warning(
@@ -59,7 +67,7 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
                     "An id may not fit into the other column, which makes a backfill fail; and "
                     "the comparison may not be able to use an index."
                 ),
-                remedy=_retype(comparison),
+                remedy="Nothing need be done while every id fits.",
             )
 
 
@@ -74,7 +82,10 @@ def pair_is_not_null(given: DoctorInput, impressions: Relation) -> Iterator[Find
             f"{impressions.configured}.{name}",
             problem="The column may be null.",
             consequence="Counting takes a dearer form that leaves such rows out.",
-            remedy=_set_not_null(impressions, name),
+            remedy=(
+                "Nothing need be done: NOT NULL would refuse every row that the application "
+                "writes without one."
+            ),
         )
 
 
@@ -91,16 +102,13 @@ def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
         if comparison.left.foreign_key_to(target, name, id_) is not None:
             continue
         key = next(iter(comparison.left.foreign_keys_to(target, name, id_)), None)
-        yield advice(
-            "foreign_key_missing" if key is None else "foreign_key_not_valid",
-            f"{comparison.left.configured}.{name}",
-            problem=_problem(key, target),
-            consequence=(
-                f"There may be impressions whose {target.configured} row is gone; counting takes a "
-                "dearer form that leaves them out."
-            ),
-            remedy=_prove(comparison, key, given.facts.server_version),
-        )
+        elsewhere = _leading_elsewhere(comparison)
+        if key is not None:
+            yield _not_valid(comparison, key, given.evidence.orphans.get(comparison.subject))
+        elif elsewhere is not None:
+            yield _elsewhere(comparison, elsewhere)
+        else:
+            yield _missing(comparison)
 
 
 def _may_have_key(impressions: Relation, target: Relation, id_: str) -> bool:
@@ -112,44 +120,68 @@ def _may_have_key(impressions: Relation, target: Relation, id_: str) -> bool:
     )
 
 
-def _problem(key: ForeignKey | None, target: Relation) -> str:
-    if key is None:
-        return f"No foreign key to {target.schema}.{target.name}."
+def _leading_elsewhere(comparison: KeyComparison) -> ForeignKey | None:
+    """A validated foreign key of the column to another table."""
+    name = comparison.left_column.name
+    keys = (key for key in comparison.left.foreign_keys if key.columns == (name,))
+    return next((key for key in keys if key.validated), None)
+
+
+def _elsewhere(comparison: KeyComparison, key: ForeignKey) -> Finding:
+    target = comparison.right
+    return advice(
+        "foreign_key_elsewhere",
+        f"{comparison.left.configured}.{comparison.left_column.name}",
+        problem=f"Foreign key {key.name} leads to {key.target}, and not to {target.configured}.",
+        consequence=(
+            f"Impressions of {key.target} that are not in {target.configured} are no orphans; they "
+            "are left out, by a dearer form of counting."
+        ),
+        remedy=(
+            f"Nothing need be done where {target.configured} holds all that count. Otherwise name "
+            f"{key.target} instead, and leave out by `where` what does not count."
+        ),
+    )
+
+
+def _missing(comparison: KeyComparison) -> Finding:
+    target = comparison.right
+    return advice(
+        "foreign_key_missing",
+        f"{comparison.left.configured}.{comparison.left_column.name}",
+        problem=f"No foreign key to {target.schema}.{target.name}.",
+        consequence=_MAY_BE_GONE.format(target.configured),
+        remedy=(
+            "Nothing need be done. A foreign key would make counting cheaper; the application's "
+            f"owner decides, for it refuses impressions whose {target.configured} row is not "
+            "there, and interferes when one that has impressions is deleted."
+        ),
+    )
+
+
+def _not_valid(comparison: KeyComparison, key: ForeignKey, orphans: Answer | None) -> Finding:
+    """To validate a key only reads: it is enforced for whatever the application writes already."""
+    target, name = comparison.right, comparison.left_column.name
+    about_key = partial(
+        advice,
+        "foreign_key_not_valid",
+        f"{comparison.left.configured}.{name}",
+        consequence=_MAY_BE_GONE.format(target.configured),
+    )
     if not key.enforced:
-        return f"Foreign key {key.name} is switched off: not enforced, or its triggers disabled."
-    return f"Foreign key {key.name} was never validated against the rows that are there."
-
-
-def _prove(comparison: KeyComparison, key: ForeignKey | None, server_version: int) -> str:
-    impressions, target = comparison.left, comparison.right
-    name, id_ = comparison.left_column.name, comparison.right_column.name
-    orphans = f"-- orphans, to be deleted first: {find_orphans(impressions, name, target, id_)}"
-    alter = f"ALTER TABLE {table(impressions)}"
-    if key is not None and key.enforced:
-        return f"{orphans}\n{alter} VALIDATE CONSTRAINT {quoted(key.name)};"
-    drop = "" if key is None else f"{alter} DROP CONSTRAINT {quoted(key.name)};\n"
-    constraint = f"{impressions.name}_{name}_fkey" if key is None else key.name
-    references = (
-        f"ADD CONSTRAINT {quoted(constraint)} FOREIGN KEY {columns(name)} "
-        f"REFERENCES {table(target)} {columns(id_)} ON DELETE CASCADE"
-    )
-    if impressions.kind is Kind.PARTITIONED and server_version < _PARTITIONED_NOT_VALID:
-        return f"{orphans}\n{drop}{alter} {references};"
-    return (
-        f"{orphans}\n{drop}{alter} {references} NOT VALID;\n"
-        f"{alter} VALIDATE CONSTRAINT {quoted(constraint)};"
-    )
-
-
-def _set_not_null(relation: Relation, name: str) -> str:
-    """By way of a CHECK, so that no lock is held while the rows are read."""
-    alter = f"ALTER TABLE {table(relation)}"
-    check = quoted(f"{relation.name}_{name}_not_null")
-    return (
-        f"{alter} ADD CONSTRAINT {check} CHECK ({quoted(name)} IS NOT NULL) NOT VALID;\n"
-        f"{alter} VALIDATE CONSTRAINT {check};\n"
-        f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;\n"
-        f"{alter} DROP CONSTRAINT {check};"
+        return about_key(
+            problem=f"Foreign key {key.name} is switched off, or its triggers are.",
+            remedy="Nothing need be done. Whether it is to be enforced, the owner decides.",
+        )
+    problem = f"Foreign key {key.name} was never validated against the rows that are there."
+    if orphans is Answer.NO:
+        alter = f"ALTER TABLE {table(comparison.left)} VALIDATE CONSTRAINT {quoted(key.name)};"
+        return about_key(problem=problem, statements=alter)
+    found = "Some lead nowhere" if orphans is Answer.YES else "Whether some lead nowhere is unknown"
+    orphans_of = find_orphans(comparison.left, name, target, comparison.right_column.name)
+    return about_key(
+        problem=f"{problem} {found}.",
+        remedy=f"Nothing need be done. To list them: {orphans_of}",
     )
 
 
@@ -173,6 +205,14 @@ def _types(comparison: KeyComparison) -> str:
     )
 
 
-def _retype(comparison: KeyComparison) -> str:
-    left, right = comparison.left_column, comparison.right_column
-    return change_type(comparison.left, left.name, right.type, f"{quoted(left.name)}::{right.type}")
+def _cast(comparison: KeyComparison) -> str:
+    """As text, in a view: what the application writes stays as it is."""
+    left, right = comparison.left, comparison.right
+    texts = comparison.left_column.category == "S", comparison.right_column.category == "S"
+    if not any(texts):
+        return "Name the columns that hold the same ids."
+    odd, column = (right, comparison.right_column) if texts[0] else (left, comparison.left_column)
+    return (
+        f"Name a view of {odd.schema}.{odd.name} that has {quoted(column.name)}::text as "
+        f"{column.name}. A view of the impressions can be counted, and not healed."
+    )

@@ -5,37 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from checks.doctor.ddl import change_type, quoted, table
 from checks.doctor.findings import Finding, advice, error, warning
 from checks.doctor.input import DoctorInput, moment_columns
-from checks.relations import Column, Relation
+from checks.relations import Column
 
 DATE = "date"
 MOMENTS = frozenset({DATE, "timestamp without time zone", "timestamp with time zone"})
-_WITHOUT_ZONE = "timestamp without time zone"
+WITHOUT_ZONE = "timestamp without time zone"
 _CLOCK = re.compile(
     r"\bnow\(|\b(?:clock|statement|transaction)_timestamp\(|\bCURRENT_TIMESTAMP\b"
-    r"|\bLOCALTIMESTAMP\b|\bCURRENT_DATE\b",
+    r"|\bLOCALTIMESTAMP\b|\bCURRENT_DATE\b|\bto_timestamp\(|'(?:now|today)'",
     re.IGNORECASE,
 )
 _IN_ZONE = re.compile(r"\bAT TIME ZONE\b|\btimezone\(", re.IGNORECASE)
-
-
-def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
-    """Creation and viewing times as text or epoch numbers can't be compared with a clock."""
-    for relation, setting, column in moment_columns(given.facts):
-        if column.cast in MOMENTS:
-            continue
-        yield error(
-            "not_a_moment",
-            f"{relation.configured}.{column.name}",
-            problem=(
-                f"{setting} names a column of type {column.type}; expected date, timestamp or "
-                "timestamptz."
-            ),
-            consequence="Ages can't be computed, so nothing can be counted or healed.",
-            remedy=_to_moment(relation, column) + f"{setting}: <a column that holds a moment>",
-        )
 
 
 def timezone_is_known(given: DoctorInput) -> Iterator[Finding]:
@@ -47,7 +29,7 @@ def timezone_is_known(given: DoctorInput) -> Iterator[Finding]:
             "catalog.timezone",
             problem=f"The server does not know {given.spec.timezone}: {refusal.message}.",
             consequence="Moments without a time zone can't be read, so nothing can be counted.",
-            remedy="catalog.timezone: <one of: SELECT name FROM pg_timezone_names;>",
+            remedy="Name one of: SELECT name FROM pg_timezone_names;",
         )
 
 
@@ -55,13 +37,13 @@ def zoneless_moments(given: DoctorInput) -> Iterator[Finding]:
     """A timestamp without time zone means what catalog.timezone says; a date, the whole day."""
     zone = given.spec.timezone
     for relation, setting, column in moment_columns(given.facts):
-        if column.cast == _WITHOUT_ZONE:
+        if column.cast == WITHOUT_ZONE:
             yield advice(
                 "moment_without_zone",
                 f"{relation.configured}.{column.name}",
                 problem=f"The column has no time zone; it is read in {zone}.",
                 consequence=f"If the app writes it in another zone, ages are off ({setting}).",
-                remedy="catalog.timezone: <the zone in which the app writes>",
+                remedy="Let catalog.timezone be the zone in which the app writes.",
             )
         elif column.cast == DATE:
             yield advice(
@@ -69,7 +51,7 @@ def zoneless_moments(given: DoctorInput) -> Iterator[Finding]:
                 f"{relation.configured}.{column.name}",
                 problem=f"The column holds a day; it is read as that day's midnight in {zone}.",
                 consequence=f"Ages are exact to a day only ({setting}).",
-                remedy=change_type(relation, column.name, "timestamptz"),
+                remedy="Name a column that holds the moment, if there is one.",
             )
 
 
@@ -91,29 +73,20 @@ def defaults_tell_the_same_time(given: DoctorInput) -> Iterator[Finding]:
             ),
             consequence="Ages would be off by the difference, to the past or to the future.",
             remedy=(
-                f"ALTER TABLE {table(relation)} ALTER COLUMN {quoted(column.name)} SET DEFAULT "
-                f"(now() AT TIME ZONE '{given.spec.timezone}');"
-                "  -- or catalog.timezone: <the zone of the app's sessions>"
+                "Let catalog.timezone be the zone of the sessions that write there, if they all "
+                "have the same."
             ),
         )
 
 
 def _writes_local_time(column: Column) -> bool:
+    return column.default is not None and is_local_time(column, column.default)
+
+
+def is_local_time(column: Column, expression: str) -> bool:
+    """Whether the column has no time zone, and the expression tells it the session's time."""
     return (
-        column.cast in (_WITHOUT_ZONE, DATE)
-        and column.default is not None
-        and _CLOCK.search(column.default) is not None
-        and _IN_ZONE.search(column.default) is None
+        column.cast in (WITHOUT_ZONE, DATE)
+        and _CLOCK.search(expression) is not None
+        and _IN_ZONE.search(expression) is None
     )
-
-
-def _to_moment(relation: Relation, column: Column) -> str:
-    """A guess at what the column holds: numbers are seconds since 1970, strings are readable."""
-    moment = {
-        "N": f"to_timestamp({quoted(column.name)})",
-        "S": f"{quoted(column.name)}::timestamptz",
-    }
-    if column.category not in moment:
-        return ""
-    change = change_type(relation, column.name, "timestamptz", moment[column.category])
-    return f"{change}  -- or "

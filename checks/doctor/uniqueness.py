@@ -8,16 +8,14 @@ from functools import partial
 from checks.doctor.ddl import (
     columns,
     create_index,
-    drop_index,
     find_duplicates,
     find_nulls,
     index_of,
     listed,
-    table,
+    quoted,
 )
-from checks.doctor.findings import Finding, error, healing_error, warning
+from checks.doctor.findings import Finding, Mending, error, healing_error, warning
 from checks.doctor.input import (
-    TABLES,
     Answer,
     DoctorInput,
     Rows,
@@ -26,6 +24,7 @@ from checks.doctor.input import (
     impressions_with_pair,
 )
 from checks.relations import Index, Kind, Relation
+from checks.spec import TableRole
 
 _pair_error = partial(
     healing_error,
@@ -41,6 +40,21 @@ _FLAWS = {
     "pair_index_expression": "is on an expression and not on the columns themselves",
     "pair_index_wider": "has more columns, so a pair may be there several times",
 }
+_MEANT = {
+    "pair_index_deferrable": (
+        "Whether it may be checked at once, the application's owner decides: the application may "
+        "rely on pairs that are there twice until COMMIT."
+    ),
+    "pair_index_partial": (
+        "The application may write the rows that it leaves out several times: a unique index on "
+        "all rows would refuse them."
+    ),
+    "pair_index_wider": (
+        "The application may write several rows of a pair: a unique index on the pair alone would "
+        "refuse them."
+    ),
+}
+"""Why no other index is proposed: the one that is there says what the application may write."""
 
 
 @about(impressions_table)
@@ -59,34 +73,32 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
                 f"Other tables inherit from it ({', '.join(impressions.inherited_by)}), and a "
                 "unique index does not reach across them."
             ),
-            remedy=(
-                f"ALTER TABLE <child> NO INHERIT {table(impressions)}; "
-                "-- or make it a partitioned table"
-            ),
+            remedy="It can be counted. Healing needs a table that nothing inherits from.",
         )
         return
     proven = impressions.unique_on(user, artwork) is not None
-    duplicates = _duplicates_now(given, impressions)
     suspects = [
         (index, code)
         for index in impressions.indexes
         if (code := _flaw(index, frozenset((user, artwork)))) is not None
     ]
+    meant = next((_MEANT[code] for _, code in suspects if code in _MEANT), None)
     for index, code in suspects:
         if proven and code != "pair_index_deferrable":
             continue
+        unfinished = index if code == "pair_index_invalid" else None
         yield _pair_error(
             code,
             index_of(impressions, index.name),
-            problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}.{duplicates}",
-            remedy=_mend(given, impressions, index, code, proven=proven),
+            problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}.",
+            **_mending(given, impressions, _MEANT.get(code, meant), unfinished),
         )
     if not proven and not suspects:
         yield _pair_error(
             "pair_index_missing",
             impressions.configured,
-            problem=f"There is no unique index on {columns(user, artwork)}.{duplicates}",
-            remedy=_create(given, impressions),
+            problem=f"There is no unique index on {columns(user, artwork)}.",
+            **_mending(given, impressions),
         )
 
 
@@ -96,62 +108,77 @@ def _flaw(index: Index, pair: frozenset[str]) -> str | None:
     if not index.unique:
         return None
     if named == pair and len(index.columns) == len(pair):
-        if not index.valid:
-            return "pair_index_invalid"
         if not index.immediate:
             return "pair_index_deferrable"
-        return "pair_index_partial" if index.partial else None
+        if index.partial:
+            return "pair_index_partial"
+        return None if index.valid else "pair_index_invalid"
     if None in named and named - {None} < pair:
         return "pair_index_expression" if len(index.columns) == len(pair) else None
     return "pair_index_wider" if pair < named else None
 
 
-def _mend(
-    given: DoctorInput, impressions: Relation, index: Index, code: str, *, proven: bool
-) -> str:
-    spec = given.spec.impressions
-    create = _create(given, impressions)
-    if code == "pair_index_deferrable":
-        drop = drop_index(impressions, index)
-        return drop if proven else f"{create}\n{drop}"
-    if code != "pair_index_invalid":
-        return create
-    if impressions.kind is Kind.PARTITIONED:
-        return (
-            f"-- for each partition P without it: CREATE UNIQUE INDEX CONCURRENTLY P_index ON P "
-            f"{columns(spec.user, spec.artwork)}; ALTER INDEX "
-            f"{index_of(impressions, index.name)} ATTACH PARTITION P_index;"
-        )
-    return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, index.name)};"
+def _mending(
+    given: DoctorInput,
+    impressions: Relation,
+    meant: str | None = None,
+    unfinished: Index | None = None,
+) -> Mending:
+    """A unique index forbids: it is proposed only where nothing that is there speaks against it.
 
-
-def _create(given: DoctorInput, impressions: Relation) -> str:
+    `meant`: what another index says of what the application may write. `unfinished`: the index is
+    there, and only not valid.
+    """
     spec = given.spec.impressions
-    create = create_index(impressions, spec.user, spec.artwork, unique=True)
     outside = [
         name or "an expression"
         for name in impressions.partition_key
         if name not in (spec.user, spec.artwork)
     ]
-    if not outside:
-        return create
-    return (
-        f"-- {table(impressions)} is partitioned by {', '.join(outside)}, and PostgreSQL wants the "
-        f"partition key in every unique index: partition it by {spec.user} or {spec.artwork} "
-        f"first.\n{create}"
-    )
-
-
-def _duplicates_now(given: DoctorInput, impressions: Relation) -> str:
-    spec = given.spec.impressions
-    find = find_duplicates(impressions, spec.user, spec.artwork)
+    if outside:
+        return {
+            "remedy": (
+                f"It can be counted. PostgreSQL wants the partition key ({', '.join(outside)}) in "
+                "every unique index of the table, so none can promise one row a pair."
+            )
+        }
+    if meant is not None:
+        return {"remedy": f"It can be counted. {meant}"}
+    list_them = f"To list them: {find_duplicates(impressions, spec.user, spec.artwork)}"
     match given.evidence.duplicate_pairs:
         case Answer.YES:
-            return f" Some pairs are there several times now, and must go first: {find}"
+            return {
+                "remedy": f"Some pairs are there several times now, as in a log of views; a unique "
+                f"index would refuse that, and healing needs one. {list_them}"
+            }
         case Answer.UNKNOWN:
-            return f" Whether pairs are there several times could not be told in time: {find}"
+            return {
+                "remedy": "Whether pairs are there several times could not be told in time; if so, "
+                f"a unique index would refuse what the application writes. {list_them}"
+            }
         case Answer.NO:
-            return ""
+            return {"remedy": _FORBIDS, "statements": _create(given, impressions, unfinished)}
+
+
+_FORBIDS = (
+    "No pair is there twice now. The index will refuse a second row of a pair: an application that "
+    "writes a row for every view would stop working. Should its creation fail, drop what it "
+    "leaves, which refuses such rows already."
+)
+
+
+def _create(given: DoctorInput, impressions: Relation, unfinished: Index | None) -> str:
+    """A new index, or what completes the one that is not valid."""
+    user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
+    if unfinished is None:
+        return create_index(impressions, user, artwork, unique=True)
+    if impressions.kind is Kind.PARTITIONED:
+        return (
+            "-- for each partition P without it: CREATE UNIQUE INDEX CONCURRENTLY P_index ON P "
+            f"{columns(user, artwork)}; ALTER INDEX "
+            f"{index_of(impressions, unfinished.name)} ATTACH PARTITION P_index;"
+        )
+    return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, unfinished.name)};"
 
 
 def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
@@ -167,7 +194,10 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
                 subject,
                 problem="Some ids are there several times.",
                 consequence="Pairs would be counted several times.",
-                remedy=f"-- find them, and mend them:\n{find_duplicates(relation, name)}",
+                remedy=(
+                    f"Name a column that is unique, or leave rows out by catalog.{role.key}.where. "
+                    f"To list them: {find_duplicates(relation, name)}"
+                ),
             )
         elif rows.nulls is Answer.YES:
             yield error(
@@ -175,7 +205,8 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
                 subject,
                 problem="Some rows have no id.",
                 consequence="Their pairs would be counted, and could never be healed.",
-                remedy=f"-- find them, and mend them:\n{find_nulls(relation, name)}",
+                remedy=f"To list them: {find_nulls(relation, name)}",
+                settings={f"catalog.{role.key}.where": _with_id(role, name)},
             )
         elif relation.unique_on(name) is None:
             yield warning(
@@ -187,11 +218,16 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
                 ),
                 consequence="Should an id come twice, its pairs are counted twice.",
                 remedy=(
-                    create_index(relation, name, unique=True)
-                    if relation.kind in TABLES and not relation.inherited_by
-                    else "-- nothing, if the rows beneath are unique"
+                    "Nothing need be done while they are: `structure` looks again. A unique index "
+                    "would refuse a second row, which only the application's owner can want."
                 ),
             )
+
+
+def _with_id(role: TableRole, name: str) -> str:
+    # The line break keeps a comment at the end of the operator's SQL from swallowing the bracket.
+    admitted = "" if role.where is None else f"({role.where}\n) AND "
+    return f"{admitted}{quoted(name)} IS NOT NULL"
 
 
 _DUPLICATE_IDS = {
@@ -218,5 +254,8 @@ def other_uniqueness(given: DoctorInput, impressions: Relation) -> Iterator[Find
                 "A backfill writes many impressions of one user, one artwork and one moment, and "
                 "would fail on it: ON CONFLICT names the pair, not this index."
             ),
-            remedy=drop_index(impressions, index),
+            remedy=(
+                "It can be counted. The application may rely on the index: whether it can go, its "
+                "owner decides."
+            ),
         )

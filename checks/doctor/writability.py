@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.doctor.access import similar
-from checks.doctor.ddl import quoted, show_triggers, table
+from checks.doctor.ddl import quoted, show_triggers
 from checks.doctor.findings import Finding, healing_error, warning
 from checks.doctor.input import TABLES, DoctorInput, about, any_impressions
-from checks.relations import Column, Relation
+from checks.relations import Relation
 
 
 @about(any_impressions)
@@ -24,7 +23,7 @@ def impressions_are_a_table(given: DoctorInput, impressions: Relation) -> Iterat
             "It can be counted, but nothing can be backfilled: ON CONFLICT needs a unique index, "
             "and only a table has one."
         ),
-        remedy="catalog.impressions.table: <the table beneath it>",
+        remedy="Name the table beneath it, if it has the same columns.",
     )
 
 
@@ -37,7 +36,7 @@ def server_takes_writes(given: DoctorInput) -> Iterator[Finding]:
             "database.url",
             problem="The server is a standby: it replays another one and takes no writes.",
             consequence="Nothing can be backfilled, and the service can't keep its own state.",
-            remedy="database.url: <the primary>   # a standby belongs in database.read_url",
+            remedy="Name the primary in database.url; a standby belongs in database.read_url.",
         )
     elif around.read_only:
         yield healing_error(
@@ -62,10 +61,7 @@ def no_rules(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
         impressions.configured,
         problem=f"It has rules on INSERT or UPDATE: {', '.join(impressions.write_rules)}.",
         consequence="PostgreSQL refuses ON CONFLICT there, so nothing can be backfilled.",
-        remedy="\n".join(
-            f"DROP RULE {quoted(rule)} ON {table(impressions)};" for rule in impressions.write_rules
-        )
-        + "  -- a trigger can do the same",
+        remedy="It can be counted. What the rules are for, the application's owner knows.",
     )
 
 
@@ -81,9 +77,7 @@ def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterato
                 "Each backfilled impression sets them off like a real view, once a row or once a "
                 "batch: counters, queues and mails would take it for one."
             ),
-            remedy=(
-                f"{show_triggers(impressions)}  -- and see that they may run for synthetic views"
-            ),
+            remedy=f"See that they may run for synthetic views: {show_triggers(impressions)}",
         )
     if impressions.publications:
         yield warning(
@@ -95,41 +89,9 @@ def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterato
                 "views without this service's ledger."
             ),
             remedy=(
-                f"-- publish {quoted(given.state_schema)}.backfilled_impression as well, so that "
-                "subscribers can leave those rows out"
+                f"Publish {quoted(given.state_schema)}.backfilled_impression as well, so that "
+                "subscribers can leave those rows out."
             ),
-        )
-
-
-@about(any_impressions)
-def defaults_fill_columns(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """Each of `impressions.defaults`: a column that is there, and ours to fill, with what fits."""
-    for name, expression in given.spec.impressions.defaults.items():
-        problem = _default_problem(given, impressions, name, expression)
-        if problem is not None:
-            yield healing_error(
-                "default_unusable",
-                f"catalog.impressions.defaults.{name}",
-                problem=problem,
-                consequence="Every insert of a backfill would fail.",
-                remedy=f"catalog.impressions.defaults: {_mended(impressions, name)}",
-            )
-
-
-@about(any_impressions)
-def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """A NOT NULL column without default that neither we nor the operator fill."""
-    spec = given.spec.impressions
-    filled = {spec.user, spec.artwork, spec.viewed_at, *spec.defaults}
-    for column in impressions.columns.values():
-        if not column.required or column.name in filled:
-            continue
-        yield healing_error(
-            "column_without_default",
-            f"{impressions.configured}.{column.name}",
-            problem=f"The column ({column.type}) may not be null and has no default.",
-            consequence="Every insert of a backfill would fail.",
-            remedy=f"catalog.impressions.defaults: {{{column.name}: {_guess(column)}}}",
         )
 
 
@@ -145,49 +107,5 @@ def written_columns_are_writable(given: DoctorInput, impressions: Relation) -> I
                 f"{impressions.configured}.{name}",
                 problem="The column is GENERATED ALWAYS.",
                 consequence="Every insert of a backfill would fail.",
-                remedy=f"-- name the column that the application itself writes, instead of {name}",
+                remedy=f"Name the column that the application itself writes, instead of {name}.",
             )
-
-
-def _default_problem(
-    given: DoctorInput, impressions: Relation, name: str, expression: str
-) -> str | None:
-    spec = given.spec.impressions
-    column = impressions.columns.get(name)
-    if column is None:
-        alike = similar(name, impressions.columns)
-        hint = f" Similar columns: {', '.join(alike)}." if alike else ""
-        return f"{impressions.schema}.{impressions.name} has no column {name}.{hint}"
-    if name in (spec.user, spec.artwork, spec.viewed_at):
-        return f"Column {name} is filled with the impression itself."
-    if column.generated:
-        return f"Column {name} is GENERATED ALWAYS and takes no value."
-    refusal = given.evidence.defaults.get(name)
-    if refusal is None:
-        return None
-    return (
-        f"PostgreSQL refuses {expression!r} for a column of type {column.type}: {refusal.message}."
-    )
-
-
-def _mended(impressions: Relation, name: str) -> str:
-    column = impressions.columns.get(name)
-    if column is not None and column.required:
-        return f"{{{name}: {_guess(column)}}}"
-    return f"{{}}  # without {name}"
-
-
-def _guess(column: Column) -> str:
-    """An expression of the column's type that is a likely value for it."""
-    if column.cast == "uuid":
-        return "gen_random_uuid()"
-    match column.category:
-        case "S":
-            return '"gen_random_uuid()::text"' if "id" in column.name.lower() else "\"''\""
-        case "N":
-            return '"0"'
-        case "B":
-            return '"false"'
-        case "D":
-            return "now()"
-    return f"\"'<value>'::{column.type}\""

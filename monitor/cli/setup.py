@@ -71,7 +71,7 @@ def print_schema() -> None:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:
-    """Read the catalogue and say what is missing, with the statement that mends it.
+    """Read the catalogue and say what blocks counting or healing, what would help, and how.
 
     Exit 1 when something would make a count wrong or a backfill fail, else 0.
     """
@@ -122,8 +122,9 @@ def proposed_settings(examination: Examination, settings: Settings) -> dict[str,
             place = proposed.setdefault(section, given.get(section, {}))
             for key in keys[:-1]:
                 place = place.setdefault(key, {})
-            there = place.get(keys[-1], {})
-            place[keys[-1]] = {**there, **value} if isinstance(value, Mapping) else value
+            there = place.get(keys[-1])
+            merged = isinstance(there, Mapping) and isinstance(value, Mapping)
+            place[keys[-1]] = {**there, **value} if merged else value
     return proposed
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import psycopg
-from sqlalchemy import NullPool, make_url
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.catalogue import Facts, read_catalogue
@@ -26,10 +26,7 @@ class Patient:
 
     def run(self, *statements: str) -> None:
         """Runs SQL as the superuser, each argument in a transaction of its own."""
-        plain = make_url(self.url).set(drivername="postgresql")
-        with psycopg.connect(
-            plain.render_as_string(hide_password=False), autocommit=True
-        ) as connection:
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 

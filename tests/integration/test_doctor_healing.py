@@ -22,22 +22,137 @@ def with_defaults(patient: Patient, defaults: Mapping[str, str]) -> Patient:
     return replace(patient, spec=CatalogueSpec(impressions=ImpressionsSpec(defaults=defaults)))
 
 
-async def test_a_column_that_must_be_given_wants_a_default(patient: Patient) -> None:
+async def test_a_column_that_must_be_given_wants_a_default_and_none_is_guessed(
+    patient: Patient,
+) -> None:
     patient.run(
         APP,
         "CREATE DOMAIN source AS varchar(10) NOT NULL",
+        "CREATE TYPE way AS ENUM ('feed', 'mail')",
         "ALTER TABLE user_art_impressions ALTER COLUMN id DROP DEFAULT, "
-        "ADD COLUMN origin source, ADD COLUMN seen boolean NOT NULL",
+        "ADD COLUMN origin source, ADD COLUMN seen boolean NOT NULL, "
+        "ADD COLUMN organization_id uuid NOT NULL, ADD COLUMN kind way NOT NULL, "
+        "ADD COLUMN times integer NOT NULL",
     )
     examination = await patient.examine()
-    remedies = {f.remedy for f in examination.findings if f.code == "column_without_default"}
-    assert remedies == {
-        'catalog.impressions.defaults: {id: "gen_random_uuid()::text"}',
-        "catalog.impressions.defaults: {origin: \"''\"}",
-        'catalog.impressions.defaults: {seen: "false"}',
+    asked = [f for f in examination.findings if f.code == "column_without_default"]
+    assert {f.subject.rpartition(".")[2] for f in asked} == {
+        *("id", "origin", "seen", "organization_id", "kind", "times")
     }
-    given = {"id": "gen_random_uuid()::text", "origin": "'backfill'", "seen": "false"}
+    assert not any(f.settings or f.statements for f in asked)
+    assert all("Only you know what belongs there" in f.remedy for f in asked)
+    given = {
+        "id": "gen_random_uuid()::text",
+        "origin": "'backfill'",
+        "seen": "false",
+        "organization_id": "gen_random_uuid()",
+        "kind": "'feed'",
+        "times": "1",
+    }
     assert (await with_defaults(patient, given).examine()).blocking() == ()
+
+
+_DRAWN = "gen_random_uuid()"
+_ORDERED = "('01890000-0000-7000-8000-' || lpad(g::text, 12, '0'))"
+
+
+@pytest.mark.parametrize(
+    ("declared", "drawn", "more", "proposed"),
+    [
+        ("uuid", _DRAWN, "", "gen_random_uuid()"),
+        ("text", _DRAWN, "", "gen_random_uuid()::text"),
+        ("varchar(36)", _DRAWN, "", "gen_random_uuid()::text"),
+        ("varchar(40)", _DRAWN, "", None),
+        ("text", "upper(gen_random_uuid()::text)", "", None),
+        ("text", "'view ' || g", "", None),
+        ("uuid", f"{_ORDERED}::uuid", "", None),
+        ("uuid", _DRAWN, "CREATE TABLE likes (id uuid REFERENCES user_art_impressions)", None),
+        ("uuid", _DRAWN, "TRUNCATE user_art_impressions", None),
+    ],
+)
+async def test_a_key_is_proposed_only_where_all_are_random_and_nothing_refers_to_them(
+    patient: Patient, declared: str, drawn: str, more: str, proposed: str | None
+) -> None:
+    patient.run(
+        APP,
+        "INSERT INTO users (id) SELECT g::text FROM generate_series(1, 9) g",
+        "INSERT INTO art_sessions (id) VALUES ('a')",
+        "ALTER TABLE user_art_impressions DROP COLUMN id",
+        f"ALTER TABLE user_art_impressions ADD COLUMN id {declared}",
+        "INSERT INTO user_art_impressions (id, user_id, artwork_id)"
+        f" SELECT {drawn}, g::text, 'a' FROM generate_series(1, 9) g",
+        "ALTER TABLE user_art_impressions ADD PRIMARY KEY (id)",
+        more or "SELECT 1",
+    )
+    finding = only(await patient.examine(), "column_without_default")
+    wanted = {} if proposed is None else {"catalog.impressions.defaults": {"id": proposed}}
+    assert finding.settings == wanted
+
+
+@pytest.mark.parametrize(
+    ("owners", "column", "told"),
+    [
+        ("wing_id int REFERENCES wings", "wing_id", "as artwork.wing_id does"),
+        ("wing int REFERENCES wings", "wing_id", "as artwork.wing does"),
+        (
+            "x int REFERENCES wings, ADD y int REFERENCES wings",
+            "wing_id",
+            "no value can be guessed",
+        ),
+        ("n int", "wing_id", "no value can be guessed"),
+    ],
+)
+async def test_a_value_that_is_the_artworks_own_is_told_and_not_guessed(
+    patient: Patient, owners: str, column: str, told: str
+) -> None:
+    patient.run(
+        APP,
+        "CREATE TABLE wings (id int PRIMARY KEY)",
+        f"ALTER TABLE art_sessions ADD {owners}",
+        f"ALTER TABLE user_art_impressions ADD {column} int NOT NULL REFERENCES wings",
+    )
+    finding = only(await patient.examine(), "column_without_default")
+    assert told in finding.remedy
+    assert finding.blocks is Blocks.HEALING
+    assert not finding.settings
+
+
+@pytest.mark.parametrize(
+    ("declared", "expression", "proposed"),
+    [
+        ("timestamp", "now()", "timezone('UTC', now())"),
+        ("timestamp", "CURRENT_TIMESTAMP", "timezone('UTC', now())"),
+        ("timestamp(3)", "clock_timestamp()", "timezone('UTC', now())"),
+        ("date", "current_date", "timezone('UTC', now())::date"),
+        ("timestamp", "now() - interval '1 hour'", "told"),
+        ("timestamp", "'now'::timestamp", "told"),
+        ("timestamp", "to_timestamp(1772600767)", "told"),
+        ("timestamp", "now() AT TIME ZONE 'UTC'", None),
+        ("timestamp", "timezone('UTC', now())", None),
+        ("timestamp", "'2026-01-01'", None),
+        ("timestamptz", "now()", None),
+        ("text", "now()::text", None),
+    ],
+)
+async def test_local_time_is_refused_in_a_column_without_time_zone(
+    patient: Patient, declared: str, expression: str, proposed: str | None
+) -> None:
+    patient.run(APP, f"ALTER TABLE user_art_impressions ADD made {declared}")
+    away = replace(patient, url=f"{patient.url}&options=-ctimezone%3DEurope/Berlin")
+    examination = await with_defaults(away, {"made": expression}).examine()
+    if proposed is None:
+        assert examination.blocking() == ()
+        return
+    finding = only(examination, "default_in_session_zone")
+    assert finding.blocks is Blocks.HEALING
+    assert "Europe/Berlin" in finding.problem
+    if proposed == "told":
+        assert "timezone('UTC', now())" in finding.remedy
+        return
+    assert finding.settings == {"catalog.impressions.defaults": {"made": proposed}}
+    assert (await with_defaults(away, {"made": proposed}).examine()).blocking() == ()
+    at_home = replace(patient, url=f"{patient.url}&options=-ctimezone%3DGMT")
+    assert (await with_defaults(at_home, {"made": expression}).examine()).blocking() == ()
 
 
 @pytest.mark.parametrize(
@@ -94,8 +209,8 @@ async def test_rules_triggers_and_publications_are_reported(patient: Patient) ->
     assert only(examination, "publications").problem == "Inserts are published: feed."
     assert codes(examination, Severity.WARNING) >= {"insert_triggers", "publications"}
     finding = only(examination, "write_rules")
-    patient.run(finding.remedy)
-    assert (await patient.examine()).blocking() == ()
+    assert finding.blocks is Blocks.HEALING
+    assert not finding.statements
 
 
 async def test_a_read_only_role_can_count_but_not_heal(patient: Patient) -> None:

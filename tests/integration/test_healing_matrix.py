@@ -224,12 +224,10 @@ async def test_where_healing_would_do_harm_it_is_refused_and_told_what_mends_it(
     async with app_on(database_url) as app:
         await app.run(refused.tables)
         # The owner is above row-level security, and prepares everything; the service is not.
-        with pytest.raises(CatalogueError, match=refused.says) as error:
+        with pytest.raises(CatalogueError, match=refused.says):
             async with make_runtime(database_url):
                 pass
         assert await app.value("SELECT count(*) FROM user_art_impressions") == 0
-        remedy = str(error.value).partition("Mend it: ")[2]
-        for statement in (refused.mends or remedy).split(";"):
-            await app.run(statement.strip() or "SELECT 1")
+        await app.run(refused.mends)
         async with make_runtime(database_url) as runtime:
             assert runtime.examination.blocking() == ()

@@ -9,6 +9,7 @@ _DDL = "it makes or removes tables, and reads none"
 _SMALL = "it reads and writes a few rows of the service's own tables, whatever the gallery's size"
 _SERVER = "it reads the server's own state, and no table"
 _ONCE = "it reads the catalogue alone"
+_ODD = "it is asked only of tables that lack something, and is bounded by catalogue_patience"
 _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
@@ -47,6 +48,8 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
+    **dict.fromkeys(("catalogue_numbers", "catalogue_texts"), _ODD),
+    **dict.fromkeys(("catalogue_orphans", "catalogue_random_keys", "catalogue_referenced"), _ODD),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"

@@ -103,23 +103,25 @@ class Refused:
     name: str
     tables: str
     says: str
-    mends: str = ""
-    """Empty where the remedy that is said does."""
+    mends: str
 
 
+_UNIQUE = "CREATE UNIQUE INDEX ON user_art_impressions (user_id, artwork_id)"
 REFUSED = (
-    Refused("no unique index", LOOSE.tables, "CREATE UNIQUE INDEX"),
+    Refused("no unique index", LOOSE.tables, "CREATE UNIQUE INDEX CONCURRENTLY", _UNIQUE),
     Refused(
         "a partial unique index",
         LOOSE.tables + "CREATE UNIQUE INDEX part ON user_art_impressions (user_id, artwork_id)"
         " WHERE viewed_at IS NOT NULL;",
-        "CREATE UNIQUE INDEX",
+        "has a WHERE clause",
+        _UNIQUE,
     ),
     Refused(
         "an invalid unique index",
         LOOSE.tables + "CREATE UNIQUE INDEX half ON user_art_impressions (user_id, artwork_id);"
         "UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'half'::regclass;",
         "REINDEX INDEX CONCURRENTLY",
+        "REINDEX INDEX half",
     ),
     Refused(
         "a column that wants a value",

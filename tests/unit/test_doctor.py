@@ -5,16 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from checks.catalogue import Facts, parse_name
 from checks.doctor.access import similar
 from checks.doctor.ddl import create_index
-from checks.doctor.findings import Blocks, Examination, Severity, advice, error, healing_error
+from checks.doctor.findings import (
+    Blocks,
+    Examination,
+    Severity,
+    advice,
+    error,
+    healing_error,
+    in_yaml,
+)
 from checks.doctor.input import Answer, DoctorInput, Evidence, Refusal, Rows, Surroundings
 from checks.doctor.rules import judge
 from checks.errors import CatalogueError
 from checks.relations import Column, ForeignKey, Index, Kind, Relation
 from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
+from monitor.config import parse_config
 
 AROUND = Surroundings(
     database="app",
@@ -156,14 +167,33 @@ def test_an_index_that_can_not_arbitrate_is_an_error(changed: dict[str, object],
     assert examination.blocking(Blocks.COUNTING) == ()
 
 
+@pytest.mark.parametrize(
+    "flawed",
+    [
+        index("user_id", "artwork_id", partial=True, valid=False),
+        index("user_id", "artwork_id", immediate=False, valid=False),
+        index("user_id", "artwork_id", "viewed_at", valid=False),
+    ],
+)
+def test_where_one_index_says_that_pairs_may_come_twice_no_other_is_proposed(flawed: Index) -> None:
+    expression = index(None, "artwork_id", name="of_an_expression")
+    impressions = replace(IMPRESSIONS, indexes=(expression, flawed))
+    evidence = Evidence(surroundings=AROUND, duplicate_pairs=Answer.NO)
+    findings = judged(replace(FACTS, impressions=impressions), evidence).findings
+    unique = [finding for finding in findings if finding.code.startswith("pair_index_")]
+    assert len(unique) == 2
+    assert not any(finding.statements for finding in unique)
+    assert all("It can be counted" in finding.remedy for finding in unique)
+
+
 def test_a_partitioned_table_gets_its_index_in_pieces() -> None:
     impressions = replace(
         IMPRESSIONS, kind=Kind.PARTITIONED, partition_key=("user_id",), indexes=()
     )
-    remedy = judged(replace(FACTS, impressions=impressions)).findings[0].remedy
-    assert "ON ONLY" in remedy
-    assert "ATTACH PARTITION" in remedy
-    assert "first" not in remedy
+    evidence = Evidence(surroundings=AROUND, duplicate_pairs=Answer.NO)
+    finding = judged(replace(FACTS, impressions=impressions), evidence).findings[0]
+    assert "ON ONLY" in finding.statements
+    assert "ATTACH PARTITION" in finding.statements
 
 
 def test_a_new_index_never_takes_a_name_that_is_taken_or_too_long() -> None:
@@ -206,7 +236,7 @@ def test_a_table_privilege_that_is_missing_is_not_also_blamed_on_the_filter() ->
     )
     (finding,) = judged(facts, evidence).findings
     assert finding.code == "no_select"
-    assert finding.remedy.splitlines() == [
+    assert finding.statements.splitlines() == [
         'GRANT USAGE ON SCHEMA "public" TO "checker";',
         'GRANT SELECT ON "public"."users" TO "checker";',
     ]
@@ -243,21 +273,11 @@ def test_a_foreign_key_is_only_asked_for_where_one_is_possible() -> None:
     assert codes(judged(facts)) == ["foreign_key_missing"]
 
 
-def test_a_partitioned_table_gets_its_key_validated_at_once_before_18() -> None:
-    bare = replace(IMPRESSIONS, foreign_keys=(), kind=Kind.PARTITIONED)
-    old, new = (
-        judged(replace(FACTS, impressions=bare, server_version=version)).findings[0].remedy
-        for version in (150018, 180003)
-    )
-    assert "NOT VALID" not in old
-    assert "NOT VALID" in new
-
-
 def test_missing_tables_and_columns_leave_the_other_rules_working() -> None:
     facts = replace(FACTS, users=None, artworks=replace(ARTWORKS, columns={"id": column("id")}))
     examination = judged(facts, Evidence(surroundings=AROUND, relations=(("app", "Users"),)))
     assert codes(examination) == ["table_missing", "column_missing"]
-    assert examination.findings[0].remedy == "catalog.users.table: app.Users"
+    assert examination.findings[0].settings == {"catalog.users.table": "app.Users"}
     assert examination.catalogue is None
     with pytest.raises(CatalogueError, match=r"users, art_sessions\.created_at"):
         facts.require()
@@ -316,3 +336,35 @@ def test_similar_names_ignore_capitals_and_underscores() -> None:
 def test_an_owner_column_is_needed_like_any_other() -> None:
     facts = replace(FACTS, spec=CatalogueSpec(artworks=ArtworksSpec(owner="maker")))
     assert codes(judged(facts)) == ["column_missing"]
+
+
+_BREAKS = "\0\x85\u2028\u2029"
+"""NUL is refused everywhere; the others are line breaks to YAML, and to no SQL."""
+_EXPRESSIONS = st.text(st.characters(codec="utf-8", exclude_characters=_BREAKS))
+
+
+@given(_EXPRESSIONS.filter(str.strip))
+@example("email <> '${NOBODY}' -- $${x} $$${y}")
+@example("null")
+@example("a\r\nb")
+def test_whatever_is_proposed_can_be_pasted(expression: str) -> None:
+    proposed = {"catalog": {"impressions": {"defaults": {"made": expression}}}}
+    text = in_yaml({"database": {"url": "postgresql://nowhere/db"}, **proposed})
+    settings = parse_config(text, {}, source="pasted", base_dir=None)
+    assert settings.catalog.impressions.defaults == {"made": expression}
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, '"id" IS NOT NULL'),
+        ("active -- still", '(active -- still\n) AND "id" IS NOT NULL'),
+    ],
+)
+def test_rows_without_an_id_are_left_out_besides_those_that_were(
+    where: str | None, expected: str
+) -> None:
+    facts = replace(FACTS, spec=CatalogueSpec(users=UsersSpec(where=where)))
+    evidence = Evidence(surroundings=AROUND, ids={"users": Rows(nulls=Answer.YES)})
+    (finding,) = judged(facts, evidence).findings
+    assert finding.settings == {"catalog.users.where": expected}

@@ -1,0 +1,168 @@
+"""Columns named as moments that are none: what they hold, read from the data, and how to read it.
+
+Nothing is ever done to such a column: the application writes numbers or texts there, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import Row
+
+from checks.doctor.ddl import quoted
+from checks.doctor.findings import Finding, error
+from checks.doctor.input import DoctorInput, HeldMoments, MomentForm, Refusal, moment_columns
+from checks.doctor.time_zones import MOMENTS
+from checks.fragments import table
+from checks.relations import Column, Relation
+from checks.statements import Fragments, identifier
+
+Ask = Callable[[str, Fragments], Awaitable[Sequence[Row[Any]] | Refusal]]
+"""Runs a SQL file of `checks/sql`; a refusal may just be a lack of time."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENOUGH = 0.9
+"""The share of the values that has to be of one form before the form is told."""
+
+
+_FRACTIONS = {
+    MomentForm.NANOSECONDS: 10**9,
+    MomentForm.MICROSECONDS: 10**6,
+    MomentForm.MILLISECONDS: 10**3,
+}
+"""Units by how many of them are a second."""
+_MULTIPLES = {
+    MomentForm.SECONDS: 1,
+    MomentForm.MINUTES: 60,
+    MomentForm.HOURS: 3600,
+    MomentForm.DAYS: 86400,
+}
+"""Units by their seconds."""
+_WORDS = {
+    MomentForm.DIGITS: "the digits of dates (YYYYMMDD)",
+    MomentForm.DATE: "dates as text (YYYY-MM-DD)",
+    MomentForm.LOCAL: "moments as text, without a time zone",
+    MomentForm.ZONED: "moments as text, each with its time zone",
+}
+_TYPES = {
+    MomentForm.DATE: "date",
+    MomentForm.LOCAL: "timestamp",
+    MomentForm.ZONED: "timestamptz",
+}
+_NUMBER, _ZERO = "number", "zero"
+"""The names in the SQL files for texts that are numbers, and for 0."""
+
+
+def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
+    """Creation and viewing times as text or epoch numbers can't be compared with a clock."""
+    for relation, setting, column in moment_columns(given.facts):
+        if column.cast in MOMENTS:
+            continue
+        held = given.evidence.held.get(setting)
+        yield error(
+            "not_a_moment",
+            f"{relation.configured}.{column.name}",
+            problem=(
+                f"{setting} names a column of type {column.type}; expected date, timestamp or "
+                f"timestamptz.{_told(held)}"
+            ),
+            consequence="Ages can't be computed, so nothing can be counted or healed.",
+            remedy=_by_view(given, relation, setting, column, held),
+        )
+
+
+def _told(held: HeldMoments | None) -> str:
+    if held is None:
+        return ""
+    zeros = f" {held.zeros:,} are 0." if held.zeros else ""
+    if held.form is None:
+        return f" What its values mean can't be told from them.{zeros}"
+    others = f" {held.others:,} are something else." if held.others else ""
+    words = _WORDS.get(held.form, f"{held.form.value} since 1970")
+    newest = "" if held.newest is None else f", the newest of {held.newest.isoformat()}"
+    return f" It seems to hold {words}: {held.values:,} values{newest}.{zeros}{others}"
+
+
+def _by_view(
+    given: DoctorInput, relation: Relation, setting: str, column: Column, held: HeldMoments | None
+) -> str:
+    _, role, key = setting.split(".")
+    if held is None or held.form is None:
+        return f"Name a column that holds a moment under {setting}, or a view that makes one of it."
+    note = (
+        " Through a view impressions can be counted, and not healed."
+        if role == "impressions"
+        else ""
+    )
+    return (
+        f"Let catalog.{role}.table name a view of {relation.schema}.{relation.name} that has "
+        f"{moment_expression(column, held)} as {key}.{note}"
+    )
+
+
+def moment_expression(column: Column, held: HeldMoments) -> str:
+    """The column's values as a moment, in SQL."""
+    assert held.form is not None
+    name, form = quoted(column.name), held.form
+    if form in _TYPES:
+        return f"{name}::{_TYPES[form]}"
+    if form is MomentForm.DIGITS:
+        return f"to_date({name}::text, 'YYYYMMDD')"
+    number = f"{name}::numeric" if column.category == "S" else name
+    if form in _FRACTIONS:
+        return f"to_timestamp({number} / {_FRACTIONS[form]}.0)"
+    seconds = _MULTIPLES[form]
+    return f"to_timestamp({number})" if seconds == 1 else f"to_timestamp({number} * {seconds}.0)"
+
+
+async def read_held_moments(
+    ask: Ask, relation: Relation, column: Column, admitted: sql.Composable
+) -> HeldMoments | None:
+    """What the column's values are as moments; None where that could not be asked."""
+    where = {"table": table(relation), "filter": admitted}
+    name = identifier(column.name)
+    if column.category == "N":
+        return _judged(await ask("catalogue_numbers", {**where, "number": name}))
+    if column.category != "S":
+        return None
+    texts = await ask("catalogue_texts", {**where, "column": name})
+    if isinstance(texts, Refusal):
+        return None
+    forms = {row.form: row.held for row in texts}
+    if forms.get(_NUMBER, 0) < _ENOUGH * sum(forms.values()):
+        return _judged(texts)
+    number = sql.SQL(r"CASE WHEN {name}::text ~ '^\d+(\.\d+)?$' THEN {name}::text::numeric END")
+    return _judged(await ask("catalogue_numbers", {**where, "number": number.format(name=name)}))
+
+
+def _judged(answer: Sequence[Row[Any]] | Refusal) -> HeldMoments | None:
+    if isinstance(answer, Refusal):
+        return None
+    by_form: Mapping[str, Row[Any]] = {row.form: row for row in answer}
+    zeros = by_form[_ZERO].held if _ZERO in by_form else 0
+    values = sum(row.held for row in answer) - zeros
+    most = max(
+        (row for name, row in by_form.items() if name in set(MomentForm)),
+        key=lambda row: row.held,
+        default=None,
+    )
+    if most is None or most.held < _ENOUGH * values:
+        return HeldMoments(None, values, zeros, 0, None)
+    form = MomentForm(most.form)
+    return HeldMoments(form, most.held, zeros, values - most.held, _day(form, most.newest))
+
+
+def _day(form: MomentForm, newest: float | str) -> date | None:
+    """The day of the newest value, in UTC."""
+    if form in _FRACTIONS:
+        return (_EPOCH + timedelta(seconds=float(newest) / _FRACTIONS[form])).date()
+    if form in _MULTIPLES:
+        return (_EPOCH + timedelta(seconds=float(newest) * _MULTIPLES[form])).date()
+    text = str(newest) if isinstance(newest, str) else f"{newest:.0f}"
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None  # the digits of no day that there is, such as 31 February
