@@ -13,6 +13,7 @@ from functools import wraps
 from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
+from checks.doctor.row_tallies import RowEvidence
 from checks.relations import Column, Kind, Relation
 from checks.spec import CatalogueSpec, PoolsSpec
 
@@ -95,6 +96,8 @@ class Evidence:
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
+    rows: RowEvidence = field(default_factory=RowEvidence)
+    """What rows say of themselves: that they are views, that they are in use."""
     forbidden_sequences: tuple[str, ...] = ()
     """Sequences behind defaults of the impressions that the role may not advance, quoted."""
     clocks: tuple[Clock, ...] = ()
