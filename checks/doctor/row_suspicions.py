@@ -35,6 +35,7 @@ _NOT_IN_USE = {
         "write impressions for them."
     ),
 }
+_UNREAD_USE = "Rows that are no longer in use may be counted with the others."
 _SAID: Mapping[str | None, str] = {
     None: "NULL",
     Reading.ZERO: "0",
@@ -47,12 +48,9 @@ _SAID: Mapping[str | None, str] = {
 def rows_are_views(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A column by which some impressions don't say that the user has seen the artwork."""
     for tally in given.evidence.rows.of("impressions", *Says):
-        problems: Mapping[str, str] = {}
-        consequence = _NO_VIEW
-        if tally.rows is None:
-            problems = {_accepted_as(tally): f"What {tally.name} says of each row can't be told."}
-        elif tally.telling.says is Says.KIND and not _is_proven(given, impressions):
-            consequence = _OTHER_KIND
+        of_kinds = tally.telling.says is Says.KIND and not _is_proven(given, impressions)
+        consequence = _OTHER_KIND if of_kinds else _NO_VIEW
+        if of_kinds:
             problems = _kinds(given, tally)
         elif tally.telling.sort is Sort.VALUE:
             problems = _states(tally)
@@ -83,12 +81,12 @@ def rows_are_in_use(given: DoctorInput) -> Iterator[Finding]:
         exact = "" if not told or told[0].exact else "By the statistics of ANALYZE: "
         problem = f"{exact}Of {told[0].total:,} rows, {', '.join(parts)}." if told else ""
         if untold:
-            problem += f" What {', '.join(untold)} says of each row can't be told."
+            problem += f" What {', '.join(untold)} says of each row could not be read."
         yield warning(
             "rows_not_in_use",
             relation.configured,
             problem=problem.strip(),
-            consequence=_NOT_IN_USE[role.key],
+            consequence=_NOT_IN_USE[role.key] if told else _UNREAD_USE,
             settings={f"catalog.{role.key}.where": _where(role, told)} if told else {},
             accepted_as=f"{role.key}_not_in_use",
         )
@@ -110,7 +108,7 @@ def ids_are_whole_keys(given: DoctorInput) -> Iterator[Finding]:
                 f"another {beside}"
                 + (f", and {given.spec.impressions.table} has rows of several." if mixed else ".")
             ),
-            consequence=f"What several {role.key} have seen would be counted as if it were one's.",
+            consequence=f"Impressions of several {role.key} would be counted as if of one.",
             remedy=_one_of_each(given, role, relation),
         )
 
@@ -141,6 +139,8 @@ def _one_of_each(given: DoctorInput, role: TableRole, relation: Relation) -> str
 
 def _not_views(tally: Tally) -> dict[str, str]:
     """The problem by the suspicion's name: of a moment, NULL and 0 are two."""
+    if tally.rows is None:
+        return _unread(tally)
     excluded = tally.excluding()
     apart = tally.telling.says is Says.COUNTS and tally.telling.sort is not Sort.FLAG
     groups = [{reading: rows} for reading, rows in excluded.items()] if apart else [excluded]
@@ -154,16 +154,15 @@ def _not_views(tally: Tally) -> dict[str, str]:
 
 
 def _states(tally: Tally) -> dict[str, str]:
-    values = tally.rows or {}
-    one_word = all(value is not None and says_seen(value) for value in values)
-    if len(values) <= 1 or one_word or not _tells_states(tally):
+    if not _tells_states(tally):
+        return {}
+    if tally.rows is None:
+        return _unread(tally)
+    values = tally.rows
+    if len(values) <= 1 or all(value is not None and says_seen(value) for value in values):
         return {}
     shown = [f"{literal(value)} ({rows:,} rows)" for value, rows in _most(values)]
-    return {
-        _accepted_as(
-            tally
-        ): f"{tally.name} has {len(values)} values: {_and_more(shown, len(values))}."
-    }
+    return {_accepted_as(tally): _listed(tally, shown)}
 
 
 def _tells_states(tally: Tally) -> bool:
@@ -174,23 +173,31 @@ def _tells_states(tally: Tally) -> bool:
 
 def _kinds(given: DoctorInput, tally: Tally) -> dict[str, str]:
     """Other columns of that name than those about entities need a kind that isn't there."""
-    if len(tally.rows or {}) <= 1:
-        return {}
-    kinds = given.evidence.rows.kinds.get(tally.name)
     by_name = is_about_entities(tally.name, given.spec.impressions.artwork)
-    if not by_name and kinds is not None and not _lacks(kinds):
+    if tally.rows is None:
+        return _unread(tally) if by_name else {}
+    kinds = given.evidence.rows.kinds.get(tally.name)
+    if len(tally.rows) <= 1 or not (by_name or kinds is None or _lacks(kinds)):
         return {}
-    target = given.spec.artworks.table
     if kinds is None:
-        shown = [f"{literal(value)} ({n:,} rows)" for value, n in _most(tally.rows or {})]
+        shown = [f"{literal(value)} ({n:,} rows)" for value, n in _most(tally.rows)]
     else:
         shown = [
             f"{literal(one.kind)} ({one.rows:,} rows; {one.artworks:,} of {one.ids:,} ids are in "
-            f"{target})"
+            f"{given.spec.artworks.table})"
             for one in kinds[:_VALUES_SHOWN]
         ]
+    return {_accepted_as(tally): _listed(tally, shown)}
+
+
+def _unread(tally: Tally) -> dict[str, str]:
+    return {_accepted_as(tally): f"What {tally.name} says of each row could not be read."}
+
+
+def _listed(tally: Tally, shown: Sequence[str]) -> str:
     number = len(tally.rows or {})
-    return {_accepted_as(tally): f"{tally.name} has {number} values: {_and_more(shown, number)}."}
+    more = f" and {number - len(shown)} more" if number > len(shown) else ""
+    return f"{tally.name} has {number} values: {', '.join(shown)}{more}."
 
 
 def _lacks(kinds: Sequence[KindRows]) -> bool:
@@ -239,11 +246,6 @@ def _most(rows: Mapping[str | None, int]) -> list[tuple[str | None, int]]:
     return Counter(rows).most_common(_VALUES_SHOWN)
 
 
-def _and_more(shown: Sequence[str], number: int) -> str:
-    more = number - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-
-
 def _view(given: DoctorInput, impressions: Relation, tally: Tally) -> str:
     """A view over the impressions that count, by every column that says which these are."""
     conditions = [
@@ -268,6 +270,8 @@ def _shown(given: DoctorInput, tally: Tally) -> str | None:
     kind = tally.telling.says is Says.KIND
     table_name = given.spec.artworks.table
     seen = [one for one in values if (names(one, table_name) if kind else says_seen(one))]
+    if len(seen) == 1:
+        return f"{tally.quoted} = {literal(*seen)}"
     return f"{tally.quoted} IN ({', '.join(literal(one) for one in seen)})" if seen else None
 
 
