@@ -93,16 +93,17 @@ class RowProbes:
         tellings = [one for one in tellings if _is_open(one, relation, known.get(one.column.name))]
         counted = await self._count(role, relation, tellings)
         if counted is not None:
-            return tuple(Tally(one, quotes[one.column.name], n) for one, n in counted.items())
+            return tuple(
+                Tally(one, quotes[one.column.name], dict(sorted(rows.items(), key=_most_first)))
+                for one, rows in counted.items()
+            )
         return tuple(
-            Tally(
-                one,
-                quotes[name],
-                known[name].rows(one, relation.estimated_rows) if name in known else None,
-                exact=False,
+            Tally(one, quotes[one.column.name], None)
+            if (seen := known.get(one.column.name)) is None
+            else Tally(
+                one, quotes[one.column.name], seen.rows(one, relation.estimated_rows), exact=False
             )
             for one in tellings
-            for name in (one.column.name,)
         )
 
     async def _statistics(
@@ -121,7 +122,7 @@ class RowProbes:
                 nulls=row.nulls,
                 distinct_values=row.distinct_values,
                 shares=dict(zip(row.common_values or (), row.common_shares or (), strict=True)),
-                before_1971=row.before_1971,
+                reaches_zero=row.reaches_zero,
             )
             for row in rows
             if row.nulls is not None
@@ -140,9 +141,9 @@ class RowProbes:
             if rows is None:
                 return None
             counted: dict[Telling, Counter[str | None]] = {one: Counter() for one in tellings}
-            for number, *readings in rows:
-                for one, reading in zip(tellings, readings, strict=True):
-                    counted[one][reading] += number
+            for row in rows:
+                for one, reading in zip(tellings, tuple(row)[1:], strict=True):
+                    counted[one][reading] += row.number
             few = [one for one in tellings if len(counted[one]) <= _FEW]
             if len(rows) < _GROUPS:
                 return {one: counted[one] for one in few}
@@ -174,7 +175,9 @@ class RowProbes:
             **materializations(engine_of(facts.artworks, facts.impressions)),
         }
         rows = await self._ask("row_kinds", fragments, {"kinds": _FEW})
-        return None if rows is None else tuple(KindRows(*row) for row in rows)
+        if rows is None:
+            return None
+        return tuple(KindRows(row.kind, row.number, row.ids, row.artworks) for row in rows)
 
     async def _is_mixed(self, role: TableRole, relation: Relation) -> bool:
         """Whether an id that is unique among the rows that the filter admits comes back outside,
@@ -236,14 +239,20 @@ def _is_open(telling: Telling, relation: Relation, known: Statistics | None) -> 
     """Whether the rows have to be read for it."""
     if known is None:
         return True
-    if telling.sort is Sort.VALUE:
-        values = known.distinct_values
-        return (values if values >= 0 else -values * relation.estimated_rows) <= _FEW
+    values = known.distinct_values
+    many = (values if values >= 0 else -values * relation.estimated_rows) > _FEW
+    if telling.sort is Sort.VALUE and many:
+        return False
     # Where it can't be NULL either, the earliest moment is the only question.
     sampled = relation.estimated_rows >= _LARGE or (
         telling.sort is Sort.MOMENT and telling.column.not_null
     )
     return not (sampled and known.show_nothing(telling))
+
+
+def _most_first(counted: tuple[str | None, int]) -> tuple[int, bool, str]:
+    reading, rows = counted
+    return -rows, reading is None, reading or ""
 
 
 def _reading(telling: Telling) -> sql.Composable:

@@ -16,6 +16,7 @@ from checks.relations import Relation
 from checks.spec import TableRole
 
 _VALUES_SHOWN = 5
+_ESTIMATED = "By the statistics of ANALYZE: "
 _NO_WORD = re.compile(r"\W+")
 _NO_VIEW = (
     "Where such a row is no view, its pair is counted as tracked all the same, and nothing would "
@@ -60,7 +61,7 @@ def rows_are_views(given: DoctorInput, impressions: Relation) -> Iterator[Findin
             yield healing_error(
                 "rows_not_views",
                 f"{impressions.configured}.{tally.name}",
-                problem=f"{'' if tally.exact else 'By the statistics of ANALYZE: '}{problem}",
+                problem=f"{'' if tally.exact else _ESTIMATED}{problem}",
                 consequence=consequence,
                 remedy=_view(given, impressions, tally),
                 accepted_as=name,
@@ -78,8 +79,8 @@ def rows_are_in_use(given: DoctorInput) -> Iterator[Finding]:
         if not told and not untold:
             continue
         parts = [f"{one.name} is {_said(one, one.excluding())}" for one in told]
-        exact = "" if not told or told[0].exact else "By the statistics of ANALYZE: "
-        problem = f"{exact}Of {told[0].total:,} rows, {', '.join(parts)}." if told else ""
+        by = "" if not told or told[0].exact else _ESTIMATED
+        problem = f"{by}Of {told[0].total:,} rows, {', '.join(parts)}." if told else ""
         if untold:
             problem += f" What {', '.join(untold)} says of each row could not be read."
         yield warning(

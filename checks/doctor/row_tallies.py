@@ -35,25 +35,23 @@ class Statistics:
     """Negative: a share of the rows."""
     shares: Mapping[str, float]
     """By value as text, the most common ones."""
-    before_1971: bool | None
-    """None where it is no moment."""
+    reaches_zero: bool | None
+    """The earliest moment sampled is of 1970, or the lowest number 0; None of other types."""
 
     def show_nothing(self, telling: Telling) -> bool:
         """No row of ANALYZE's sample was seen that doesn't count."""
-        if telling.sort is Sort.VALUE:
-            return self.distinct_values == 1 and self.nulls == 0
-        if telling.says is Says.EXCLUDED:
-            return self.nulls == 1 or (
-                telling.sort is not Sort.MOMENT and self.shares.keys() <= {"f", "0"} and self._few
-            )
-        if telling.sort is Sort.MOMENT:
-            return self.nulls == 0 and self.before_1971 is False
-        return self.nulls == 0 and not {"f", "0"} & self.shares.keys()
-
-    @property
-    def _few(self) -> bool:
-        """The most common values are all values."""
-        return self.distinct_values == len(self.shares)
+        all_known = self.distinct_values == len(self.shares)
+        match telling.sort, telling.says:
+            case Sort.VALUE, _:
+                return self.distinct_values == 1 and self.nulls == 0
+            case Sort.FLAG, Says.COUNTS:
+                return self.nulls == 0 and all_known and "f" not in self.shares
+            case _, Says.COUNTS:
+                return self.nulls == 0 and self.reaches_zero is False
+            case Sort.MOMENT, _:
+                return self.nulls == 1
+            case _:
+                return self.nulls == 1 or (all_known and self.shares.keys() <= {"f", "0"})
 
     def rows(self, telling: Telling, of: int) -> dict[str | None, int]:
         """About how many rows of so many say what."""
@@ -61,7 +59,12 @@ class Statistics:
         for value, share in self.shares.items():
             reading = read(telling.sort, value)
             shares[reading] = shares.get(reading, 0.0) + share
-        rest = {Sort.MOMENT: Reading.SET, Sort.NUMBER: Reading.EPOCH}.get(telling.sort)
+        # What is rare is not among the most common values.
+        rest = {
+            Sort.FLAG: Reading.FALSE if "t" in self.shares else Reading.TRUE,
+            Sort.MOMENT: Reading.SET,
+            Sort.NUMBER: Reading.EPOCH,
+        }.get(telling.sort)
         if rest is not None:
             shares[rest] = shares.get(rest, 0.0) + 1 - sum(shares.values())
         counted = {reading: round(share * of) for reading, share in shares.items()}

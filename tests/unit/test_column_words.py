@@ -163,15 +163,16 @@ def test_a_number_that_counts_something_is_neither_a_flag_nor_a_moment() -> None
         ("seen", "boolean", Statistics(0, 2, {"t": 0.9, "f": 0.1}, None), False),
         ("hidden", "boolean", Statistics(0.5, 1, {"f": 0.5}, None), True),
         ("hidden", "boolean", Statistics(0, 2, {"f": 0.9, "t": 0.1}, None), False),
+        ("seen", "boolean", Statistics(0, 2, {"t": 0.9}, None), False),
         ("read_at", MOMENT, Statistics(0, -1, {}, False), True),
         ("read_at", MOMENT, Statistics(0, -1, {}, True), False),
         ("read_at", MOMENT, Statistics(0.01, -1, {}, False), False),
         ("deleted_at", MOMENT, Statistics(1, 0, {}, False), True),
         ("deleted_at", MOMENT, Statistics(0.9, -0.1, {}, False), False),
-        ("looked", "bigint", Statistics(0, -1, {}, None), True),
-        ("looked", "bigint", Statistics(0, -0.9, {"0": 0.1}, None), False),
-        ("deleted", "bigint", Statistics(0, 1, {"0": 1.0}, None), True),
-        ("deleted", "bigint", Statistics(0, -0.1, {"0": 0.9}, None), False),
+        ("looked", "bigint", Statistics(0, -1, {}, False), True),
+        ("looked", "bigint", Statistics(0, -1, {}, True), False),
+        ("deleted", "bigint", Statistics(0, 1, {"0": 1.0}, True), True),
+        ("deleted", "bigint", Statistics(0, -0.1, {"0": 0.9}, True), False),
         ("status", "text", Statistics(0, 1, {"seen": 1.0}, None), True),
         ("status", "text", Statistics(0.1, 1, {"seen": 0.9}, None), False),
     ],
@@ -186,5 +187,7 @@ def test_a_sample_shows_nothing_only_where_every_row_of_it_counts(
 
 def test_rows_are_estimated_from_shares() -> None:
     looked = Telling(column("looked", "bigint"), Says.COUNTS, Sort.NUMBER)
-    estimated = Statistics(0.25, -0.5, {"0": 0.25, "1700000000": 0.125}, None).rows(looked, 800)
+    estimated = Statistics(0.25, -0.5, {"0": 0.25, "1700000000": 0.125}, True).rows(looked, 800)
     assert estimated == {None: 200, Reading.ZERO: 200, Reading.EPOCH: 400}
+    seen = Telling(column("seen"), Says.COUNTS, Sort.FLAG)
+    assert Statistics(0, 2, {"t": 0.75}, None).rows(seen, 8) == {Reading.TRUE: 6, Reading.FALSE: 2}
