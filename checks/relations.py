@@ -154,6 +154,18 @@ class Relation:
                 return index
         return None
 
+    def key_beside(self, column: str) -> tuple[str, ...]:
+        """The columns that make a row known only together with `column`: those beside it in the
+        primary key, else in another unique index; none where it is unique by itself."""
+        if self.unique_on(column) is not None:
+            return ()
+        keys = [one for one in self.indexes if one.arbitrates and column in one.columns]
+        for index in sorted(keys, key=lambda one: not one.primary):
+            others = tuple(name for name in index.columns if name is not None and name != column)
+            if len(others) + 1 == len(index.columns):
+                return others
+        return ()
+
     def index_leading_with(self, column: str) -> Index | None:
         """A usable btree index over all rows whose first key column is `column`."""
         for index in self.indexes:

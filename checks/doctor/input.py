@@ -14,6 +14,7 @@ from functools import wraps
 from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
+from checks.doctor.row_tallies import RowEvidence
 from checks.relations import Column, Kind, Relation
 from checks.spec import CatalogueSpec, PoolsSpec
 
@@ -135,6 +136,8 @@ class Evidence:
     """By setting, where it names no moment: what the column holds."""
     random_key: str | None = None
     """The impressions' primary key, where its values are random uuids to which nothing refers."""
+    rows: RowEvidence = field(default_factory=RowEvidence)
+    """What rows say of themselves: that they are views, that they are in use."""
     forbidden_sequences: tuple[str, ...] = ()
     """Sequences behind defaults of the impressions that the role may not advance, quoted."""
     clocks: tuple[Clock, ...] = ()

@@ -33,6 +33,7 @@ from checks.doctor.input import (
     moment_columns,
 )
 from checks.doctor.moments import read_held_moments
+from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
@@ -83,6 +84,9 @@ class ProbeSuite:
             orphans=await self._orphans(),
             held=await self._held_moments(filters),
             random_key=await self._random_key(),
+            rows=await RowProbes(
+                self._answers, facts, lambda role: _filter(role.key, role.where, filters)
+            ).gather(),
             forbidden_sequences=await self._forbidden_sequences(),
             clocks=clocks,
             timezone=timezone,
@@ -167,10 +171,10 @@ class ProbeSuite:
     ) -> Answer:
         """Whether the statement finds a row among those that the filter admits."""
         fragments = {"table": table(relation), "filter": admitted, **more}
-        answer = await self._ask(statement, fragments)
-        if isinstance(answer, Refusal):
+        answers = await self._answers(statement, fragments)
+        if answers is None:
             return Answer.UNKNOWN
-        return Answer.YES if answer else Answer.NO
+        return Answer.YES if answers else Answer.NO
 
     async def _orphans(self) -> dict[str, Answer]:
         """Only where a foreign key is enforced, but was never validated."""
@@ -281,8 +285,15 @@ class ProbeSuite:
         self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
     ) -> int | None:
         """The number that the statement returns; None where it is refused."""
+        answers = await self._answers(statement, fragments, parameters)
+        return None if answers is None else int(answers[0][0])
+
+    async def _answers(
+        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
+    ) -> Answers | None:
+        """The rows of the statement; None where it is refused."""
         answer = await self._ask(statement, fragments, parameters)
-        return None if isinstance(answer, Refusal) else int(answer[0][0])
+        return None if isinstance(answer, Refusal) else answer
 
     async def _refusals(
         self,

@@ -23,6 +23,7 @@ from checks.doctor.input import (
     impressions_table,
     impressions_with_pair,
 )
+from checks.doctor.row_suspicions import is_part_of_key
 from checks.relations import Index, Kind, Relation
 from checks.spec import TableRole
 
@@ -186,6 +187,8 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     for role, relation in given.facts.found:
         name = role.ids[0]
         if role.key == "impressions" or name not in relation.columns:
+            continue
+        if is_part_of_key(given, role, relation):
             continue
         rows, subject = given.evidence.ids.get(role.key, Rows()), f"{relation.configured}.{name}"
         if rows.duplicates is Answer.YES:

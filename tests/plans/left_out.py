@@ -50,6 +50,11 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
     **dict.fromkeys(("catalogue_numbers", "catalogue_texts"), _ODD),
     **dict.fromkeys(("catalogue_orphans", "catalogue_random_keys", "catalogue_referenced"), _ODD),
+    **dict.fromkeys(
+        ("row_kinds", "key_rest"),
+        "it is asked only where another question was answered yes, and is bounded by"
+        " catalogue_patience",
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
