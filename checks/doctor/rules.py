@@ -11,6 +11,7 @@ from checks.citus import rules as citus
 from checks.doctor import (
     access,
     advice,
+    pair_suspicions,
     references,
     time_zones,
     uniqueness,
@@ -52,6 +53,9 @@ RULES: tuple[Rule, ...] = (
     time_zones.zoneless_moments,
     references.pair_is_not_null,
     references.impressions_have_keys,
+    pair_suspicions.nobody_crosses,
+    pair_suspicions.nothing_viewed_before,
+    pair_suspicions.unknown_ids,
     citus.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,
@@ -92,6 +96,6 @@ async def examine(
     each question that reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
-    evidence = await ProbeSuite(connection, facts, state_schema, patience).gather()
+    evidence = await ProbeSuite(connection, facts, pools, state_schema, patience).gather()
     given = DoctorInput(facts=facts, pools=pools, evidence=evidence, state_schema=state_schema)
     return Examination(findings=judge(given), catalogue=facts.catalogue)
