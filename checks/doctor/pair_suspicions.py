@@ -72,7 +72,8 @@ def _shared(shared: SharedColumn, values: SharedValues | None) -> str:
     sizes = ", ".join(f"{users:,} and {artworks:,}" for users, artworks in values.largest)
     more = " …" if values.values > len(values.largest) else ""
     return (
-        f"Users and artworks share it, {how}: {values.values:,} values, with {sizes}{more} of them."
+        f"Users and artworks share it, {how}. By value, {values.values:,} in all, there are {sizes}"
+        f"{more} of them."
     )
 
 
