@@ -4,11 +4,12 @@ what they say, though every name in the configuration is right."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from psycopg import sql
 
 from checks.doctor.ddl import quoted, table, view_with
-from checks.doctor.findings import Finding, healing_error, warning
+from checks.doctor.findings import Finding, advice, healing_error, warning
 from checks.doctor.input import (
     Crossing,
     DoctorInput,
@@ -158,7 +159,10 @@ def _view_with_history(spec: CatalogueSpec, users: Relation, joined: Column, mar
 
 
 def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
-    """Impressions of people who are no users here, or of things that are no artworks here."""
+    """Impressions of people who are no users here, or of things that are no artworks here.
+
+    What the operator's own filter leaves out is told, and is no suspicion.
+    """
     impressions, spec = given.facts.impressions, given.spec.impressions
     targets = (
         ("artworks", given.facts.artworks, spec.artwork),
@@ -168,26 +172,22 @@ def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
         named = given.evidence.pairs.named.get(key)
         if impressions is None or target is None or named is None or not named.unknown_ids:
             continue
-        owner = _referred_instead(impressions, target, column)
-        whose = (
-            f" A foreign key leads to {owner}: they are rows of {owner} who are no {key} here."
-            if owner is not None
-            else ""
-        )
-        yield warning(
+        meant = named.left_out == named.unknown_ids
+        make = advice if meant else partial(warning, accepted_as=f"unknown_{key}")
+        yield make(
             f"unknown_{key}",
             f"{impressions.configured}.{column}",
-            problem=f"{_unknown(named, target, given.evidence.pairs, key)}{whose}",
+            problem=_unknown(named, target, given.evidence.pairs, key)
+            + _referred_instead(impressions, target, column, key),
             consequence="They count nowhere, and are no fault where that is meant.",
             remedy=f"-- nothing; or, where they should count: catalog.{key}.table and .where",
-            accepted_as=f"unknown_{key}",
         )
 
 
 def _unknown(named: Named, target: Relation, evidence: PairEvidence, key: str) -> str:
-    left_out = (
-        f", {named.left_out:,} of them left out by catalog.{key}.where" if named.left_out else ""
-    )
+    left_out = ""
+    if named.left_out:
+        left_out = f", {named.left_out:,} of them left out by catalog.{key}.where"
     return (
         f"{named.unknown_impressions:,} of {named.impressions:,} impressions{_looked_at(evidence)}"
         f" name {named.unknown_ids:,} ids (of {named.ids:,}) that are no {key} of"
@@ -195,16 +195,16 @@ def _unknown(named: Named, target: Relation, evidence: PairEvidence, key: str) -
     )
 
 
-def _referred_instead(impressions: Relation, target: Relation, column: str) -> str | None:
-    """Another table that a validated foreign key says they belong to."""
-    return next(
-        (
-            key.target
-            for key in impressions.foreign_keys
-            if key.columns == (column,) and key.validated and key.target_oid != target.oid
-        ),
-        None,
-    )
+def _referred_instead(impressions: Relation, target: Relation, column: str, key: str) -> str:
+    """The other table that a validated foreign key says they belong to."""
+    others = [
+        foreign.target
+        for foreign in impressions.foreign_keys
+        if foreign.columns == (column,) and foreign.validated and foreign.target_oid != target.oid
+    ]
+    if not others:
+        return ""
+    return f" A foreign key says what they are: rows of {others[0]} that are no {key} here."
 
 
 def _looked_at(evidence: PairEvidence) -> str:

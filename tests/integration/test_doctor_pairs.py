@@ -229,22 +229,24 @@ async def test_impressions_of_people_who_are_no_users_are_told_and_kept(patient:
     assert (finding.severity, finding.blocks) == (Severity.WARNING, Blocks.NOTHING)
     assert finding.problem.startswith("12,000 of ")
     assert "80 ids (of 180) that are no users of guests.card_holders." in finding.problem
-    assert "they are rows of guests.people who are no users here" in finding.problem
+    assert "rows of guests.people that are no users here" in finding.problem
     assert "delete" not in finding.mending.lower()
     assert "unknown_artworks" not in codes(examination)
     accepted = replace(OF_CARD_HOLDERS, accept=("unknown_users",))
     assert "unknown_users" not in codes(await replace(patient, spec=accepted).examine())
 
 
-async def test_what_a_filter_leaves_out_is_told_apart(patient: Patient) -> None:
+async def test_what_a_filter_leaves_out_is_told_and_no_suspicion(patient: Patient) -> None:
     spec = replace(
         OF_CARD_HOLDERS,
         users=UsersSpec("guests.people", id="nr", where="NOT closed -- gone"),
         artworks=replace(OF_CARD_HOLDERS.artworks, where="nr > 10"),
     )
     examination = await replace(patient, spec=spec).examine()
-    users = only(examination, "unknown_users").problem
-    assert "14 ids (of 180)" in users
-    assert "14 of them left out by catalog.users.where" in users
-    assert "foreign key" not in users
+    users = only(examination, "unknown_users")
+    assert users.severity is Severity.ADVICE
+    assert "14 ids (of 180)" in users.problem
+    assert "14 of them left out by catalog.users.where" in users.problem
+    assert "foreign key" not in users.problem
     assert "10 ids (of 300)" in only(examination, "unknown_artworks").problem
+    assert suspected(examination) == set()

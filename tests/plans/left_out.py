@@ -47,6 +47,11 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
+    **dict.fromkeys(
+        ("catalogue_crossing", "catalogue_shared_values", "catalogue_viewed_before"),
+        "it is asked only where users and artworks share a column, or users have moments of their"
+        " own, reads a part of the impressions, and is bounded by catalogue_patience",
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
