@@ -199,17 +199,19 @@ def _targets(relation: Relation, name: str) -> set[int]:
 
 
 def _moments(catalogue: Catalogue) -> tuple[Column | None, tuple[Column, ...]]:
-    """When a user came, and the moments that only some users have."""
+    """When a user came, and the moments that only some users have.
+
+    The first is configured, or says so by its name, or is the only moment that every user has.
+    """
     users = catalogue.users
-    came = creation_columns(users)
-    if catalogue.spec.users.created_at is not None:
-        came = (users.columns[catalogue.spec.users.created_at], *came)
-    marks = tuple(
-        column
-        for column in users.columns.values()
-        if column.cast in MOMENTS and not column.not_null and column not in came
-    )
-    return next((column for column in came if column.cast in MOMENTS), None), marks
+    moments = [column for column in users.columns.values() if column.cast in MOMENTS]
+    everybodys = [column for column in moments if column.not_null]
+    named = creation_columns(users)
+    came = [column for column in moments if column.name == catalogue.spec.users.created_at]
+    came += [column for column in moments if column in named]
+    came += everybodys if len(everybodys) == 1 else []
+    marks = (column for column in moments if not column.not_null and column not in came)
+    return next(iter(came), None), tuple(marks)
 
 
 def _sample(impressions: Relation) -> sql.Composable | None:
