@@ -86,8 +86,8 @@ def cleared_gallery(seed: int) -> RandomGallery:
     """Some users have cleared their history: no impression is older than that moment."""
     chance = Random(f"cleared {seed}")
     name = chance.choice(["cleared_at", "historyResetAt", "forget_before"])
-    share = chance.choice([0.1, 0.2, 0.5])
-    some = f"CASE WHEN random() < {share} THEN joined + (now() - joined) * (0.3 + random() / 2) END"
+    nth = chance.choice([2, 5, 10])
+    some = f"CASE WHEN n % {nth} = 0 THEN joined + (now() - joined) * (0.3 + random() / 2) END"
     extras = [Extra(USERS, f'"{name}"', "timestamptz", some)]
     for harmless in HARMLESS:
         extras += [extra for extra in harmless(chance) if chance.random() < 0.5]
