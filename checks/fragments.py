@@ -228,6 +228,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
         "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
         "artworks_filter": _filter(spec.artworks.where),
+        "users_filter": _filter(spec.users.where),
         "artwork_created": identifier(spec.artworks.created_at),
         "artwork_created_moment": created_column(catalogue).moment(),
         "artwork_id": identifier(spec.artworks.id),

@@ -3,9 +3,10 @@
 findings     what a rule brings back: finding, severity, what it blocks
 input        everything the rules may look at: facts, evidence, what the operator said
 probes       asks for the evidence, each question in a savepoint
+pair_probes  asks the impressions who is paired with what
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
-access, writability, uniqueness, references, time_zones, advice, citus.rules
+access, writability, uniqueness, references, time_zones, pair_suspicions, advice, citus.rules
              the rules, pure: the input in, findings out
 
 To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it

@@ -9,12 +9,12 @@ from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
 from checks.doctor.input import TABLES, DoctorInput, Growth, about, impressions_table
 from checks.doctor.time_zones import MOMENTS
-from checks.relations import Kind, Relation
+from checks.relations import Column, Kind, Relation
 from checks.spec import Audience
 
 _USER_CREATED = frozenset(
     {"createdat", "created", "createdon", "creationdate", "dateadded", "datejoined", "joinedat"}
-    | {"insertedat", "registeredat", "signedupat", "signupat"}
+    | {"insertedat", "registeredat", "signedupat", "signupat", "joined"}
 )
 _MIB = 1024 * 1024
 
@@ -74,19 +74,26 @@ def users_have_an_age(given: DoctorInput) -> Iterator[Finding]:
     users = given.facts.users
     if users is None or given.spec.users.created_at is not None:
         return
-    for column in users.columns.values():
-        if column.cast in MOMENTS and bare_name(column.name) in _USER_CREATED:
-            yield advice(
-                "user_age_unused",
-                "catalog.users.created_at",
-                problem=f"It is not set, though {users.configured} has a column {column.name}.",
-                consequence=(
-                    "An artwork older than a user counts as legacy for that user and is marked as "
-                    "shown, though it can't have been."
-                ),
-                settings={"catalog.users.created_at": column.name},
-            )
-            return
+    for column in creation_columns(users)[:1]:
+        yield advice(
+            "user_age_unused",
+            "catalog.users.created_at",
+            problem=f"It is not set, though {users.configured} has a column {column.name}.",
+            consequence=(
+                "An artwork older than a user counts as legacy for that user and is marked as "
+                "shown, though it can't have been."
+            ),
+            settings={"catalog.users.created_at": column.name},
+        )
+
+
+def creation_columns(users: Relation) -> tuple[Column, ...]:
+    """The columns whose names say that they tell when a user came."""
+    return tuple(
+        column
+        for column in users.columns.values()
+        if column.cast in MOMENTS and bare_name(column.name) in _USER_CREATED
+    )
 
 
 def ageing_adds_rows(given: DoctorInput) -> Iterator[Finding]:

@@ -83,6 +83,17 @@ def create_view(relation: Relation, suffix: str, condition: str) -> tuple[str, s
     return name.as_string(None), filled
 
 
+def view_with(relation: Relation, name: str, column: str, expression: sql.Composable) -> str:
+    """A view of the relation, in its schema, with one column more."""
+    return _filled(
+        "CREATE VIEW {view} AS SELECT *, {expression} AS {column} FROM {table};",
+        view=sql.Identifier(relation.schema, name),
+        expression=expression,
+        column=sql.Identifier(column),
+        table=_name(relation),
+    )
+
+
 def show_triggers(relation: Relation) -> str:
     """The definitions of the relation's triggers."""
     return _filled(

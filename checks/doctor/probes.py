@@ -33,10 +33,12 @@ from checks.doctor.input import (
     moment_columns,
 )
 from checks.doctor.moments import read_held_moments
+from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
+from checks.spec import PoolsSpec
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
 Answers = Sequence[Row[Any]]
@@ -55,11 +57,17 @@ class ProbeSuite:
     """What to ask about one catalogue. The connection is inside a transaction."""
 
     def __init__(
-        self, connection: AsyncConnection, facts: Facts, state_schema: str, patience: timedelta
+        self,
+        connection: AsyncConnection,
+        facts: Facts,
+        pools: PoolsSpec,
+        state_schema: str,
+        patience: timedelta,
     ) -> None:
         """`patience` bounds each question that reads rows."""
         self._connection = connection
         self._facts = facts
+        self._pools = pools
         self._state_schema = state_schema
         self._milliseconds = round(patience / timedelta(milliseconds=1))
 
@@ -94,6 +102,7 @@ class ProbeSuite:
             ledger=None
             if facts.cluster is None
             else await read_ledger(self._connection, self._state_schema),
+            pairs=await ask_about_pairs(self._ask, facts, self._pools),
         )
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:

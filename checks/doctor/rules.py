@@ -13,6 +13,7 @@ from checks.doctor import (
     advice,
     defaults,
     moments,
+    pair_suspicions,
     references,
     row_suspicions,
     time_zones,
@@ -58,6 +59,9 @@ RULES: tuple[Rule, ...] = (
     time_zones.zoneless_moments,
     references.pair_is_not_null,
     references.impressions_have_keys,
+    pair_suspicions.nobody_crosses,
+    pair_suspicions.nothing_viewed_before,
+    pair_suspicions.unknown_ids,
     citus.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,
@@ -98,6 +102,6 @@ async def examine(
     each question that reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
-    evidence = await ProbeSuite(connection, facts, state_schema, patience).gather()
+    evidence = await ProbeSuite(connection, facts, pools, state_schema, patience).gather()
     given = DoctorInput(facts=facts, pools=pools, evidence=evidence, state_schema=state_schema)
     return Examination(findings=judge(given), catalogue=facts.catalogue)

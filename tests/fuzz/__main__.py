@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from monitor.cli.logs import configure_logs
@@ -16,7 +17,9 @@ from tests.fuzz.campaign import campaign
 from tests.fuzz.configurations import configurations, try_configuration
 from tests.fuzz.notifications import Webhook, notifications
 from tests.fuzz.service import serving
-from tests.support.databases import APP, cloned, create_app_template
+from tests.fuzz.suspicions import Suspected, some_galleries, suspect
+from tests.integration.doctor_help import Patient
+from tests.support.databases import APP, EMPTY, cloned, create_app_template
 from tests.support.servers import EMBEDDED
 
 
@@ -29,12 +32,15 @@ def main() -> int:
     add("--seed", type=int, default=1, help="of everything that chance decides")
     add("--examples", type=int, default=100, help="of each call, beside those that are listed")
     add("--inputs", type=int, default=10_000, help="configurations, and notifications")
+    add("--galleries", type=int, default=300, help="in which nothing is to be suspected")
     asked = parser.parse_args()
     configure_logs()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
-        failed = False
+        suspected = _suspicions(asked.galleries, asked.seed)
+        _say(str(suspected))
+        failed = bool(suspected.wrong)
         for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
             _say(line)
             failed = failed or wrong
@@ -50,6 +56,12 @@ def _configurations(place: Path, inputs: int, seed: int) -> str:
         number=seed,
     )
     return str(figures)
+
+
+def _suspicions(galleries: int, seed: int) -> Suspected:
+    with EMBEDDED.server() as server, cloned(server, EMPTY) as url:
+        made = some_galleries(seed, harmless=galleries, suspect=galleries // 10)
+        return asyncio.run(suspect(Patient(url, patience=timedelta(minutes=1)), made))
 
 
 def _service(place: Path, examples: int, inputs: int, seed: int) -> Iterator[tuple[str, bool]]:

@@ -55,6 +55,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where another question was answered yes, and is bounded by"
         " catalogue_patience",
     ),
+    **dict.fromkeys(
+        ("catalogue_crossing", "catalogue_shared_values", "catalogue_viewed_before"),
+        "it is asked only where users and artworks share a column, or users have moments of their"
+        " own, reads a part of the impressions, and is bounded by catalogue_patience",
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"

@@ -1,0 +1,234 @@
+"""Suspicions about who is paired with what: signs in the impressions that the counts can't mean
+what they say, though every name in the configuration is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from psycopg import sql
+
+from checks.doctor.ddl import quoted, table, view_with
+from checks.doctor.findings import Finding, advice, healing_error, warning
+from checks.doctor.input import (
+    Crossing,
+    DoctorInput,
+    Named,
+    PairEvidence,
+    Refusal,
+    SharedColumn,
+    SharedValues,
+    ViewedBefore,
+)
+from checks.fragments import MomentColumn
+from checks.relations import Column, Relation
+from checks.spec import CatalogueSpec
+
+_NO_PRIVILEGE = "42501"
+_UNANSWERED = {
+    _NO_PRIVILEGE: "the role may not read it",
+    "57014": "there was no answer in time",
+    "55P03": "a lock was in the way",
+    "0A000": "these tables can't be joined where they lie",
+}
+"""Refusals of which no other rule tells, by SQLSTATE."""
+
+
+def nobody_crosses(given: DoctorInput) -> Iterator[Finding]:
+    """Users are shown artworks of their own tenant, team or site only, and nothing says so."""
+    users, artworks = given.facts.users, given.facts.artworks
+    if users is None or artworks is None:
+        return
+    evidence = given.evidence.pairs
+    for shared, answer in evidence.crossings.items():
+        name = f"nobody_crosses_{shared.of_users.name}"
+        subject = (
+            f"{users.configured}.{shared.of_users.name},"
+            f" {artworks.configured}.{shared.of_artworks.name}"
+        )
+        if isinstance(answer, Refusal):
+            yield from _not_told(given, answer, name, subject, grave=shared.referred is not None)
+        elif answer.hardly_any:
+            yield healing_error(
+                "nobody_crosses",
+                subject,
+                problem=f"{_shared(shared, answer.values)} {_crossed(answer, evidence)}",
+                consequence=(
+                    f"{_lost_pairs(answer.values)}Healing would write that users have seen"
+                    " artworks that belong to others."
+                ),
+                remedy=(
+                    f"-- count each {shared.of_users.name} by itself: views of users and artworks,"
+                    " or `where` for both, in a configuration of its own with its own"
+                    " database.state_schema (docs/your-tables.md)"
+                ),
+                accepted_as=name,
+            )
+
+
+def _shared(shared: SharedColumn, values: SharedValues | None) -> str:
+    how = "by name" if shared.referred is None else f"by foreign keys to {shared.referred}"
+    if values is None:
+        return f"Users and artworks share it, {how}."
+    sizes = ", ".join(f"{users:,} and {artworks:,}" for users, artworks in values.largest)
+    more = " …" if values.values > len(values.largest) else ""
+    return (
+        f"Users and artworks share it, {how}. By value, {values.values:,} in all, there are {sizes}"
+        f"{more} of them."
+    )
+
+
+def _crossed(answer: Crossing, evidence: PairEvidence) -> str:
+    return (
+        f"Of {answer.impressions:,} impressions{_looked_at(evidence)} {answer.crossing:,} cross"
+        " from one value to another; if everybody were shown everything, about"
+        f" {answer.expected:,.0f} would."
+    )
+
+
+def _lost_pairs(values: SharedValues | None) -> str:
+    if values is None:
+        return ""
+    return (
+        f"{values.across:,} of {values.pairs:,} pairs lie across, {values.aged:,} of them old"
+        " enough for legacy: they look unseen, and nobody can ever see them. "
+    )
+
+
+def nothing_viewed_before(given: DoctorInput) -> Iterator[Finding]:
+    """Users whose history was deleted on purpose, at a moment that stands in the users table."""
+    users, evidence = given.facts.users, given.evidence.pairs
+    if users is None or evidence.joined is None:
+        return
+    for name, answer in evidence.viewed_before.items():
+        accepted_as, subject = f"nothing_viewed_before_{name}", f"{users.configured}.{name}"
+        if isinstance(answer, Refusal):
+            yield from _not_told(given, answer, accepted_as, subject, grave=False)
+        elif answer.hardly_any:
+            grant = f"GRANT SELECT ON {quoted(users.schema, _view_name(users))} TO"
+            yield healing_error(
+                "nothing_viewed_before",
+                subject,
+                problem=_nothing_viewed(answer, evidence.joined, evidence),
+                consequence=(
+                    "Their history looks deleted on purpose at that moment. What they saw before"
+                    " counts as legacy, and healing would write it back."
+                ),
+                remedy=(
+                    f"catalog.users: {{table: {users.schema}.{_view_name(users)}, created_at:"
+                    f" {_HISTORY}}}  # once the view below is there: older artworks are never"
+                    " legacy then"
+                ),
+                statements="\n".join(
+                    (
+                        _view_with_history(given.spec, users, evidence.joined, users.columns[name]),
+                        f"{grant} {quoted(given.facts.role)};",
+                    )
+                ),
+                accepted_as=accepted_as,
+            )
+
+
+_HISTORY = "history_since"
+
+
+def _nothing_viewed(answer: ViewedBefore, joined: Column, evidence: PairEvidence) -> str:
+    return (
+        f"{answer.users:,} of {answer.users + answer.users_without:,} users with impressions have"
+        f" it, more than a week after {joined.name}. {answer.viewed:,} impressions"
+        f"{_looked_at(evidence)} say that they viewed something before it;"
+        f" {answer.expected:,.0f} would if they had been like the {answer.users_without:,} without"
+        " it."
+    )
+
+
+def _view_name(users: Relation) -> str:
+    return f"{users.name}_with_history"
+
+
+def _view_with_history(spec: CatalogueSpec, users: Relation, joined: Column, mark: Column) -> str:
+    """A view of the users with the later of both moments; the second is NULL for many."""
+    both = [
+        MomentColumn(column, spec.timezone).moment()
+        if joined.cast != mark.cast
+        else sql.Identifier(column.name)
+        for column in (joined, mark)
+    ]
+    later = sql.SQL("greatest({})").format(sql.SQL(", ").join(both))
+    return view_with(users, _view_name(users), _HISTORY, later).replace("%%", "%")
+
+
+def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
+    """Impressions of people who are no users here, or of things that are no artworks here.
+
+    What the operator's own filter leaves out is told, and is no suspicion.
+    """
+    impressions, spec = given.facts.impressions, given.spec.impressions
+    targets = (
+        ("artworks", given.facts.artworks, spec.artwork),
+        ("users", given.facts.users, spec.user),
+    )
+    for key, target, column in targets:
+        named = given.evidence.pairs.named.get(key)
+        if impressions is None or target is None or named is None or not named.unknown_ids:
+            continue
+        meant = named.left_out == named.unknown_ids
+        make = advice if meant else partial(warning, accepted_as=f"unknown_{key}")
+        yield make(
+            f"unknown_{key}",
+            f"{impressions.configured}.{column}",
+            problem=_unknown(named, target, given.evidence.pairs, key)
+            + _referred_instead(impressions, target, column, key),
+            consequence="They count nowhere, and are no fault where that is meant.",
+            remedy=f"-- nothing; or, where they should count: catalog.{key}.table and .where",
+        )
+
+
+def _unknown(named: Named, target: Relation, evidence: PairEvidence, key: str) -> str:
+    left_out = ""
+    if named.left_out:
+        left_out = f", {named.left_out:,} of them left out by catalog.{key}.where"
+    return (
+        f"{named.unknown_impressions:,} of {named.impressions:,} impressions{_looked_at(evidence)}"
+        f" name {named.unknown_ids:,} ids (of {named.ids:,}) that are no {key} of"
+        f" {target.configured}{left_out}."
+    )
+
+
+def _referred_instead(impressions: Relation, target: Relation, column: str, key: str) -> str:
+    """The other table that a validated foreign key says they belong to."""
+    others = [
+        foreign.target
+        for foreign in impressions.foreign_keys
+        if foreign.columns == (column,) and foreign.validated and foreign.target_oid != target.oid
+    ]
+    if not others:
+        return ""
+    return f" A foreign key says what they are: rows of {others[0]} that are no {key} here."
+
+
+def _looked_at(evidence: PairEvidence) -> str:
+    return " looked at (a part of all)" if evidence.sampled else ""
+
+
+def _not_told(
+    given: DoctorInput, refusal: Refusal, name: str, subject: str, *, grave: bool
+) -> Iterator[Finding]:
+    """A suspicion that could not be looked into: a `grave` one blocks healing all the same."""
+    tables = [relation for _, relation in given.facts.found]
+    why = _UNANSWERED.get(refusal.sqlstate)
+    if why is None or not all(relation.can_select for relation in tables):
+        return
+    remedy = "-- run doctor again when the database is less busy"
+    if refusal.sqlstate == _NO_PRIVILEGE:
+        read = [table(one) for one in tables if one is not given.facts.impressions]
+        remedy = f"GRANT SELECT ON {', '.join(read)} TO {quoted(given.facts.role)};"
+    make = healing_error if grave else warning
+    yield make(
+        "suspicion_untold",
+        subject,
+        problem=f"Whether it is so that {name} could not be told: {why} ({refusal.message}).",
+        consequence="If it is, pairs look legacy that must never be written.",
+        remedy=remedy,
+        accepted_as=name,
+    )

@@ -1,0 +1,55 @@
+-- How many impressions cross: the user's value of a column that both have is not the artwork's.
+-- Beside it, how many would if they met regardless of it: by the shares of the values on either
+-- side of these very impressions. Values that only one side has are left out: artworks for
+-- everybody often have one of their own.
+WITH seen AS MATERIALIZED (
+    SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
+    FROM {impressions} AS i{sample}
+    JOIN (
+        SELECT {user_id} AS id, {users_column} AS value FROM {users} WHERE {users_filter}
+    ) AS u ON u.id = i.{user}
+    JOIN (
+        SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks} WHERE {artworks_filter}
+    ) AS a ON a.id = i.{artwork}
+    WHERE u.value IS NOT NULL AND a.value IS NOT NULL
+    GROUP BY u.value, a.value
+),
+on_both_sides AS MATERIALIZED (
+    SELECT of_user AS value FROM seen
+    INTERSECT
+    SELECT of_artwork FROM seen
+),
+compared AS MATERIALIZED (
+    SELECT s.of_user, s.of_artwork, s.impressions
+    FROM seen AS s
+    JOIN on_both_sides AS u ON u.value = s.of_user
+    JOIN on_both_sides AS a ON a.value = s.of_artwork
+),
+by_user AS (
+    SELECT c.of_user AS value, sum(c.impressions)::double precision AS impressions
+    FROM compared AS c
+    GROUP BY c.of_user
+),
+by_artwork AS (
+    SELECT c.of_artwork AS value, sum(c.impressions)::double precision AS impressions
+    FROM compared AS c
+    GROUP BY c.of_artwork
+),
+agreeing AS (
+    SELECT coalesce(sum(u.impressions * a.impressions), 0) AS products
+    FROM by_user AS u
+    JOIN by_artwork AS a ON a.value = u.value
+),
+total AS (
+    SELECT
+        coalesce(sum(c.impressions), 0)::bigint AS impressions,
+        coalesce(sum(c.impressions) FILTER (WHERE c.of_user <> c.of_artwork), 0)::bigint
+            AS crossing
+    FROM compared AS c
+)
+SELECT
+    t.impressions,
+    t.crossing,
+    coalesce(t.impressions - g.products / nullif(t.impressions, 0), 0)::double precision AS expected
+FROM total AS t
+CROSS JOIN agreeing AS g

@@ -1,0 +1,21 @@
+-- The ids that the impressions name, and how many of them are not in the table that they should be
+-- in, or are left out there by the operator's filter. Grouped before it is joined: an index-only
+-- scan will do.
+WITH named AS {leaf} (
+    SELECT i.{column} AS id, count(*) AS impressions
+    FROM {impressions} AS i{sample}
+    WHERE i.{column} IS NOT NULL
+    GROUP BY i.{column}
+),
+there AS {leaf} (
+    SELECT {target_id} AS id, {filter} AS counts FROM {target}
+)
+SELECT
+    coalesce(sum(n.impressions), 0)::bigint AS impressions,
+    count(*) AS ids,
+    coalesce(sum(n.impressions) FILTER (WHERE t.counts IS NOT TRUE), 0)::bigint
+        AS unknown_impressions,
+    count(*) FILTER (WHERE t.counts IS NOT TRUE) AS unknown_ids,
+    count(*) FILTER (WHERE t.id IS NOT NULL AND t.counts IS NOT TRUE) AS left_out
+FROM named AS n
+LEFT JOIN there AS t ON t.id = n.id

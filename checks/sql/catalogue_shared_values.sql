@@ -1,0 +1,50 @@
+-- How the audience and the artworks fall on the values of a column that both have: the values that
+-- most of them have, and in each row the totals. NULL is no value, but its pairs are pairs.
+WITH of_users AS MATERIALIZED (
+    SELECT v.value, count(*) AS users
+    FROM {audience} AS u
+    JOIN (SELECT {user_id} AS id, {users_column} AS value FROM {users}) AS v ON v.id = u.id
+    GROUP BY v.value
+),
+of_artworks AS MATERIALIZED (
+    SELECT a.value, count(*) AS artworks, count(*) FILTER (WHERE {is_legacy}) AS aged
+    FROM (
+        SELECT {artworks_column} AS value, {artwork_created_moment} AS created_at
+        FROM {artworks}
+        WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
+    ) AS a
+    GROUP BY a.value
+),
+every AS (
+    SELECT
+        coalesce(u.value::text, a.value::text) AS value,
+        coalesce(u.users, 0) AS users,
+        coalesce(a.artworks, 0) AS artworks,
+        coalesce(a.aged, 0) AS aged
+    FROM of_users AS u
+    FULL JOIN of_artworks AS a ON a.value = u.value
+),
+totals AS (
+    SELECT
+        sum(e.users) * sum(e.artworks) AS pairs,
+        count(e.value) AS "values",
+        sum(e.users) FILTER (WHERE e.value IS NOT NULL)
+            * sum(e.artworks) FILTER (WHERE e.value IS NOT NULL)
+            - sum(e.users * e.artworks) FILTER (WHERE e.value IS NOT NULL) AS across,
+        sum(e.users) FILTER (WHERE e.value IS NOT NULL)
+            * sum(e.aged) FILTER (WHERE e.value IS NOT NULL)
+            - sum(e.users * e.aged) FILTER (WHERE e.value IS NOT NULL) AS aged
+    FROM every AS e
+)
+SELECT
+    e.users,
+    e.artworks,
+    t."values",
+    t.pairs::bigint AS pairs,
+    t.across::bigint AS across,
+    t.aged::bigint AS aged
+FROM every AS e
+CROSS JOIN totals AS t
+WHERE e.value IS NOT NULL
+ORDER BY e.users * e.artworks DESC, e.users DESC, e.artworks DESC
+LIMIT %(largest)s
