@@ -161,8 +161,9 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
         sequences = await schema.impression_sequences(connection, catalogue)
+        row_security = await schema.service_row_security(connection, catalogue)
     script = schema.script(catalogue, name, found)
-    return f"{script}\n{schema.grants(catalogue, name, sequences)}"
+    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security)}"
 
 
 @dataclass(frozen=True, slots=True)
