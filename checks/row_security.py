@@ -30,6 +30,7 @@ _UNTIL_THEN = (
     "Nothing is counted or written until it shows every row: `conservator doctor` says what is"
     " missing."
 )
+_GOES_ON = " Once nothing is, the next check `structure` lets a service go on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +129,4 @@ def is_refusal(error: BaseException | None) -> bool:
 
 def refusal_sentence(message: str) -> str:
     """PostgreSQL's refusal, with what follows."""
-    return f"Row security would hide rows from this role: {message}. {_UNTIL_THEN}"
+    return f"Row security would hide rows from this role: {message}. {_UNTIL_THEN}{_GOES_ON}"

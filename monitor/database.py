@@ -162,20 +162,20 @@ async def _begin(
     one_snapshot: bool,
     rows: RowGuard | None,
 ) -> AsyncIterator[AsyncConnection]:
-    asks = rows is not None and not rows.off
-    if rows is not None and rows.off:
-        settings["row_security"] = "off"
+    unproven = None if rows is None or rows.off else rows
+    if rows is not None:
+        settings["row_security"] = "off" if rows.off else "on"
     async with translated(), engine.connect() as connection:
         if one_snapshot:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             await set_local(connection, jit="off", **settings)
-            if asks:
-                await prove(connection, rows)
+            if unproven is not None:
+                await prove(connection, unproven)
             yield connection
-            if asks and not one_snapshot:
-                # What was read holds a lock by now, so that no policy has changed since.
-                await prove(connection, rows)
+            if unproven is not None and not one_snapshot:
+                # Whatever was read holds a lock by now: no policy has changed since.
+                await prove(connection, unproven)
 
 
 async def database_now(connection: AsyncConnection) -> datetime:
