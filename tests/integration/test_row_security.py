@@ -308,7 +308,10 @@ async def test_row_security_that_is_switched_on_meanwhile_is_noticed_at_once(
     app_database_url: str,
 ) -> None:
     async with unguarded(app_database_url) as (app, runtime):
-        change = "ALTER TABLE users ENABLE ROW LEVEL SECURITY"
+        change = (
+            "ALTER TABLE users ENABLE ROW LEVEL SECURITY;"
+            "ALTER TABLE user_art_impressions ENABLE ROW LEVEL SECURITY"
+        )
         await assert_noticed(app, runtime, change, REFUSED, "user_art_impressions")
 
 
