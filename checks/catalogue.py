@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError
 from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation, engine_of
+from checks.row_security import read_row_security
 from checks.spec import CatalogueSpec, TableRole
 from checks.statements import template
 
@@ -149,6 +150,7 @@ async def _relation(
     keys = await _rows(connection, "catalogue_foreign_keys", oid)
     relation = Relation(
         configured=role.table,
+        row_security=await read_row_security(connection, [facts["oid"]]),
         columns=MappingProxyType({column["name"]: Column(**column) for column in columns}),
         indexes=tuple(Index(**index) for index in indexes),
         foreign_keys=tuple(

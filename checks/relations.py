@@ -20,6 +20,14 @@ class Kind(StrEnum):
     FOREIGN_TABLE = "foreign table"
 
 
+class Command(StrEnum):
+    """What policies of row security are for."""
+
+    SELECT = "SELECT"
+    INSERT = "INSERT"
+    DELETE = "DELETE"
+
+
 class Engine(StrEnum):
     """What executes the statements: each has forms of its own where one would not do for both."""
 
@@ -96,6 +104,40 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RowSecurity:
+    """Row security of a table that a relation reads: it applies to the role that reads there."""
+
+    relation: int
+    """The oid of the relation that is read: the table itself, or a view above it."""
+    viewer: str
+    """The role that was asked about."""
+    schema: str
+    name: str
+    role: str
+    """By whose policies: the viewer's, or those of the owner of a view."""
+    open_for: frozenset[Command]
+    """For what a policy certainly lets the role have every row."""
+    restrictive: tuple[str, ...]
+    """Restrictive policies that apply to the role."""
+    policies: tuple[str, ...]
+    """The names of all policies of the table."""
+    named: bool
+    """The role owns the table, or a policy names it: it may well be the app's own."""
+    service_roles: tuple[str, ...]
+    """The service's roles, where the viewer is one of them or a member."""
+
+    @property
+    def shows_every_row(self) -> bool:
+        """It is certain that no row is hidden from the role."""
+        return Command.SELECT in self.open_for
+
+    @property
+    def by_owner_of_view(self) -> bool:
+        """A view reads the table with its owner's rights."""
+        return self.role != self.viewer
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """One table as it really is."""
 
@@ -108,8 +150,8 @@ class Relation:
     columns: Mapping[str, Column]
     indexes: tuple[Index, ...]
     foreign_keys: tuple[ForeignKey, ...]
-    row_security: bool
-    """Row-level security is on and applies to the connected role."""
+    row_security: tuple[RowSecurity, ...]
+    """Where row security applies to the connected role; empty: nowhere, it is above it."""
     can_select: bool
     """SELECT on every column that this service reads."""
     can_insert: bool

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+from checks.row_security import RowGuard, is_refusal, prove, refusal_sentence
 from monitor import deadlines
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
@@ -99,16 +100,18 @@ def on_nodes(settings: Mapping[str, str]) -> list[str]:
 
 
 @asynccontextmanager
-async def snapshot(engine: AsyncEngine, *, timeout: timedelta) -> AsyncIterator[AsyncConnection]:
+async def snapshot(
+    engine: AsyncEngine, *, timeout: timedelta, rows: RowGuard | None = None
+) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction in which every statement sees the same rows.
 
     `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
-    statements take.
+    statements take. Whoever reads the app's tables gives `rows`, by which none is hidden.
     """
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
     settings = _deadlines(timeout) | {"transaction_read_only": "on"}
-    async with _begin(engine, settings, one_snapshot=True) as connection:
+    async with _begin(engine, settings, one_snapshot=True, rows=rows) as connection:
         yield connection
 
 
@@ -121,6 +124,7 @@ async def transaction(
     idle: timedelta | None = None,
     waits_for_disk: bool = True,
     one_snapshot: bool = False,
+    rows: RowGuard | None = None,
 ) -> AsyncIterator[AsyncConnection]:
     """A transaction that may write; commits at the end, rolls back on any exception.
 
@@ -131,14 +135,15 @@ async def transaction(
     Without `waits_for_disk` the commit returns before the log is flushed: a crash of the server
     may lose the newest transactions, whole and newest first, never a part of one.
 
-    With `one_snapshot` every statement in it sees the same rows.
+    With `one_snapshot` every statement in it sees the same rows. Whoever reads or writes the app's
+    tables gives `rows`, by which none is hidden.
     """
     settings = _deadlines(timeout, idle)
     if lock_timeout is not None:
         settings["lock_timeout"] = _milliseconds(lock_timeout)
     if not waits_for_disk:
         settings["synchronous_commit"] = "off"
-    async with _begin(engine, settings, one_snapshot=one_snapshot) as connection:
+    async with _begin(engine, settings, one_snapshot=one_snapshot, rows=rows) as connection:
         yield connection
 
 
@@ -151,14 +156,26 @@ def _deadlines(timeout: timedelta, idle: timedelta | None = None) -> dict[str, s
 
 @asynccontextmanager
 async def _begin(
-    engine: AsyncEngine, settings: Mapping[str, str], *, one_snapshot: bool
+    engine: AsyncEngine,
+    settings: dict[str, str],
+    *,
+    one_snapshot: bool,
+    rows: RowGuard | None,
 ) -> AsyncIterator[AsyncConnection]:
+    unproven = None if rows is None or rows.off else rows
+    if rows is not None:
+        settings["row_security"] = "off" if rows.off else "on"
     async with translated(), engine.connect() as connection:
         if one_snapshot:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             await set_local(connection, jit="off", **settings)
+            if unproven is not None:
+                await prove(connection, unproven)
             yield connection
+            if unproven is not None and not one_snapshot:
+                # Whatever was read holds a lock by now: no policy has changed since.
+                await prove(connection, unproven)
 
 
 async def database_now(connection: AsyncConnection) -> datetime:
@@ -209,6 +226,8 @@ def translate(error: BaseException) -> ConservatorError:
             "A statement ran longer than it may and was cancelled: raise"
             " database.statement_timeout, or let `conservator doctor` look for a missing index."
         )
+    if is_refusal(original):
+        return StatementError(refusal_sentence(message))
     if state == "42501":
         return StatementError(
             f"The database refused a statement: {message}. `conservator init --print-sql` prints"

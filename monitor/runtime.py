@@ -13,6 +13,7 @@ from checks.doctor.findings import Blocks, Examination, Finding
 from checks.doctor.rules import examine
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
+from checks.row_security import RowGuard, guard_of
 from monitor.config import Mode, Settings
 from monitor.database import snapshot, transaction
 from monitor.healing.batch_size import PaceSettings
@@ -52,9 +53,20 @@ class Runtime:
     undo_planner: UndoPlanner
     holder: str
 
-    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction each statement of which may take database.statement_timeout."""
-        return transaction(self.engine, timeout=self.settings.database.statement_timeout)
+    @property
+    def rows(self) -> RowGuard:
+        """What a transaction has to do that reads the app's tables."""
+        return guard_of(self.catalogue)
+
+    def transaction(
+        self, *, rows: RowGuard | None = None
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction each statement of which may take database.statement_timeout.
+
+        `rows`: where it reads the app's tables.
+        """
+        timeout = self.settings.database.statement_timeout
+        return transaction(self.engine, timeout=timeout, rows=rows)
 
     def run_owner(self, trigger: Trigger) -> RunOwner:
         """This process, about to start or take over a run."""

@@ -100,23 +100,6 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
-def all_rows_are_visible(given: DoctorInput) -> Iterator[Finding]:
-    """Row-level security hides rows without an error."""
-    for _, relation in given.facts.found:
-        if not relation.row_security:
-            continue
-        yield error(
-            "row_security",
-            relation.configured,
-            problem=f"Row-level security applies to role {given.facts.role} there.",
-            consequence=(
-                "Rows may be hidden without an error: counts would be wrong, and impressions that "
-                "exist would look missing."
-            ),
-            remedy=f"ALTER ROLE {quoted(given.facts.role)} BYPASSRLS;",
-        )
-
-
 def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
     """INSERT on the columns that are written, and the sequences behind their neighbours."""
     for role, relation in given.facts.found:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from psycopg import sql
 
-from checks.relations import Index, Kind, Relation
+from checks.relations import Command, Index, Kind, Relation, RowSecurity
 from checks.statements import compose, raw
 
 _NAME_BYTES = 63  # NAMEDATALEN - 1
+_POLICY_CLAUSES = {
+    Command.SELECT: "USING (true)",
+    Command.INSERT: "WITH CHECK (true)",
+    Command.DELETE: "USING (true)",
+}
 
 
 def quoted(*parts: str) -> str:
@@ -41,6 +48,37 @@ def create_index(relation: Relation, *names: str, unique: bool = False) -> str:
         f"-- then for each partition P: CREATE {what} CONCURRENTLY P_index ON P "
         f"{columns(*names)}; ALTER INDEX {index_of(relation, name)} ATTACH PARTITION P_index;"
     )
+
+
+def create_policies(security: RowSecurity, lacking: Mapping[Command, Sequence[str]]) -> str:
+    """Policies that open the table to the roles that are `lacking` something: one for all commands
+    where they lack all of it."""
+    on, taken = quoted(security.schema, security.name), set(security.policies)
+    roles = {command: sorted(names, reverse=True) for command, names in lacking.items() if names}
+    everything = roles.keys() == set(Command) and set().union(*roles.values()) == set(
+        roles[Command.SELECT]
+    )
+    if everything:
+        name, to = _policy_name("conservator", taken), _listed(roles[Command.SELECT])
+        return f"CREATE POLICY {name} ON {on} TO {to} USING (true) WITH CHECK (true);"
+    return "\n".join(
+        f"CREATE POLICY {_policy_name(f'conservator_{command.lower()}', taken)} ON {on}"
+        f" FOR {command} TO {_listed(roles[command])} {_POLICY_CLAUSES[command]};"
+        for command in Command
+        if command in roles
+    )
+
+
+def _policy_name(wanted: str, taken: set[str]) -> str:
+    """`wanted`, or the first of it with a number that no policy of the table has."""
+    number = 1
+    while (name := wanted if number == 1 else f"{wanted}_{number}") in taken:
+        number += 1
+    return quoted(name)
+
+
+def _listed(roles: Sequence[str]) -> str:
+    return ", ".join(quoted(role) for role in roles)
 
 
 def listed(index: Index) -> str:

@@ -15,6 +15,7 @@ from checks.doctor import (
     moments,
     pair_suspicions,
     references,
+    row_security,
     row_suspicions,
     time_zones,
     uniqueness,
@@ -23,6 +24,7 @@ from checks.doctor import (
 from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.doctor.input import DoctorInput, Rule
 from checks.doctor.probes import ProbeSuite
+from checks.row_security import switch_off
 from checks.spec import CatalogueSpec, PoolsSpec
 
 RULES: tuple[Rule, ...] = (
@@ -30,7 +32,7 @@ RULES: tuple[Rule, ...] = (
     access.missing_columns,
     citus.connected_to_the_coordinator,
     access.tables_are_readable,
-    access.all_rows_are_visible,
+    row_security.every_row_is_open,
     moments.moments_are_moments,
     references.keys_are_orderable,
     references.keys_are_comparable,
@@ -102,6 +104,9 @@ async def examine(
     each question that reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
+    if not any(relation.row_security for _, relation in facts.found):
+        # The operator's filters may read other tables, and must not be hidden rows there either.
+        await switch_off(connection)
     evidence = await ProbeSuite(connection, facts, pools, state_schema, patience).gather()
     given = DoctorInput(facts=facts, pools=pools, evidence=evidence, state_schema=state_schema)
     return Examination(findings=judge(given), catalogue=facts.catalogue)

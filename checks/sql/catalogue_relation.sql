@@ -34,7 +34,6 @@ SELECT
     root.nspname::text AS schema,
     root.relname::text AS name,
     root.relkind::text AS kind,
-    pg_catalog.row_security_active(root.oid) AS row_security,
     usage.granted AS can_use_schema,
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'SELECT'))

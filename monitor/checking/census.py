@@ -112,7 +112,7 @@ class CensusCheck:
                 return census, None
             return census, await count_affected_users(connection, catalogue, pools, cutoffs, census)
 
-        (census, users), note = await self._router.read(count, timeout=timeout)
+        (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)
         self._expects_legacy = census.legacy_untracked > 0
         self._remember(census, users, 0.0)
         self._taken = CensusResult(census, None, users)

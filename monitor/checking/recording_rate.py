@@ -121,7 +121,7 @@ class RecordingRateCheck:
                 seeds = await read_seeds(connection, texts, interval.start, every)
             return _Taken(interval.end, sample, seeds)
 
-        return await self.router.read(take, timeout=timeout)
+        return await self.router.read(take, timeout=timeout, rows=runtime.rows)
 
     async def _assess(
         self, connection: AsyncConnection, runtime: Runtime, taken: _Taken

@@ -103,9 +103,16 @@ def snapshot_checks(
     what each measures, and from which number on it matters."""
 
     def define(
-        name: str, check: Check, measure: SnapshotMeasure, thresholds: Thresholds
+        name: str,
+        check: Check,
+        measure: SnapshotMeasure,
+        thresholds: Thresholds,
+        *,
+        own: bool = False,
     ) -> CheckDefinition:
-        return CheckDefinition(name, check, _in_snapshot(measure, router, runtime), thresholds)
+        """`own`: a query of the operator, which may not be about the app's three tables at all."""
+        read = _in_snapshot(measure, router, runtime, guarded=not own)
+        return CheckDefinition(name, check, read, thresholds)
 
     checks = settings.checks
     pool, artworks = checks.pool_exhaustion, checks.artwork_supply
@@ -135,14 +142,16 @@ def snapshot_checks(
     )
     for one in checks.sql:
         measure = partial(custom_sql.measure, query=one.query)
-        yield define(one.name, one, measure, Thresholds(warn=one.warn, fail=one.fail))
+        yield define(one.name, one, measure, Thresholds(warn=one.warn, fail=one.fail), own=True)
 
 
 def _at_age(age: timedelta) -> Threshold:
     return at_least(age.total_seconds(), format_duration(age))
 
 
-def _in_snapshot(read: SnapshotMeasure, router: ReplicaRouter, runtime: CurrentRuntime) -> Measure:
+def _in_snapshot(
+    read: SnapshotMeasure, router: ReplicaRouter, runtime: CurrentRuntime, *, guarded: bool
+) -> Measure:
     async def measure(timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
         tools = runtime.current
         pools = tools.settings.pools_spec()
@@ -150,7 +159,8 @@ def _in_snapshot(read: SnapshotMeasure, router: ReplicaRouter, runtime: CurrentR
         async def ask(connection: AsyncConnection, now: datetime) -> Measurement:
             return await read(connection, tools.catalogue, pools, Cutoffs.at(now, pools))
 
-        measured, note = await router.read(ask, timeout=timeout)
+        rows = tools.rows if guarded else None
+        measured, note = await router.read(ask, timeout=timeout, rows=rows)
         return (with_source_note(measured, note),)
 
     return measure

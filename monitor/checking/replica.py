@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
+from checks.row_security import RowGuard
 from checks.statements import render
 from monitor.database import database_now, snapshot, sqlstate
 from monitor.deadlines import (
@@ -66,7 +67,9 @@ class ReplicaRouter:
     board: StatusBoard
     max_lag: timedelta
 
-    async def read(self, work: Work[T], *, timeout: timedelta) -> tuple[T, str]:
+    async def read(
+        self, work: Work[T], *, timeout: timedelta, rows: RowGuard | None
+    ) -> tuple[T, str]:
         """What `work` finds, and why it was read on the primary although a replica is configured;
         empty where it was not.
 
@@ -74,11 +77,12 @@ class ReplicaRouter:
         can't be reached.
         """
         if self.replica is self.primary:
-            return await self._on_primary(work, timeout), ""
+            return await self._on_primary(work, timeout, rows), ""
         position, problem = await self.check_replica(timeout)
         if position is not None and not problem:
             try:
-                async with snapshot(self.replica, timeout=timeout) as connection:
+                guard = None if rows is None else rows.elsewhere
+                async with snapshot(self.replica, timeout=timeout, rows=guard) as connection:
                     return await work(connection, position.now), ""
             except ConservatorError as error:
                 away = isinstance(error, DatabaseUnavailableError)
@@ -86,7 +90,7 @@ class ReplicaRouter:
                     raise
                 problem = f"the replica gave up: {_naming_read_url(error)}"
                 self._publish(problem)
-        return await self._on_primary(work, timeout), f"{LEFT} {problem}"
+        return await self._on_primary(work, timeout, rows), f"{LEFT} {problem}"
 
     async def check_replica(self, timeout: timedelta) -> tuple[Position | None, str]:
         """Where the primary is, where that can be told, and why the replica can't be read now;
@@ -108,8 +112,8 @@ class ReplicaRouter:
             rows = await connection.exec_driver_sql(render(PACKAGE, "primary_position", {}))
             return Position(**rows.one()._mapping)
 
-    async def _on_primary(self, work: Work[T], timeout: timedelta) -> T:
-        async with snapshot(self.primary, timeout=timeout) as connection:
+    async def _on_primary(self, work: Work[T], timeout: timedelta, rows: RowGuard | None) -> T:
+        async with snapshot(self.primary, timeout=timeout, rows=rows) as connection:
             return await work(connection, await database_now(connection))
 
     async def _wait_for(self, position: Position, timeout: timedelta) -> str:

@@ -49,7 +49,7 @@ def explain(
     async def work(session: Session) -> Explanation:
         runtime = await session.runtime()
         pools = session.settings.pools_spec()
-        async with session.snapshot() as connection:
+        async with session.snapshot(rows=runtime.rows) as connection:
             cutoffs = await session.cutoffs(connection)
             facts = await read_pair(
                 connection,

@@ -54,7 +54,7 @@ async def _plan_audience(
     session: Session, runtime: Runtime, dry_run: bool, max_rows: int, beyond_breaker: bool
 ) -> RunPlan:
     control, active = Control(), None
-    async with session.snapshot() as connection:
+    async with session.snapshot(rows=runtime.rows) as connection:
         exists = await session.has_schema(connection)
         if exists:
             control = await read_control(connection, runtime.state)
@@ -131,7 +131,7 @@ async def _plan_user(
     session: Session, runtime: Runtime, user: str, beyond_breaker: bool
 ) -> RunPlan:
     pools = session.settings.pools_spec()
-    async with session.snapshot() as connection:
+    async with session.snapshot(rows=runtime.rows) as connection:
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
     rows = census.legacy_untracked

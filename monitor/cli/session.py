@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError
+from checks.row_security import RowGuard
 from checks.spec import Cutoffs
 from monitor.config import Settings, load_config
 from monitor.database import create_engine, database_now, snapshot, transaction
@@ -47,9 +48,15 @@ class Session:
     engine: AsyncEngine
     settings: Settings
 
-    def snapshot(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A read-only transaction in which every statement sees the same rows."""
-        return snapshot(self.engine, timeout=self.settings.database.statement_timeout)
+    def snapshot(
+        self, *, rows: RowGuard | None = None
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A read-only transaction in which every statement sees the same rows.
+
+        `rows`: where it reads the app's tables.
+        """
+        timeout = self.settings.database.statement_timeout
+        return snapshot(self.engine, timeout=timeout, rows=rows)
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that writes."""

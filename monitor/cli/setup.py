@@ -28,7 +28,7 @@ from monitor.cli.output import (
 )
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
 from monitor.config import Settings, describe, json_schema
-from monitor.runtime import census_form_sentence, inspect_catalogue
+from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.runs import active_run
@@ -142,10 +142,13 @@ def init(
 
     async def work(session: Session) -> None:
         name = session.settings.database.state_schema
-        runtime = await session.runtime()
         if print_sql:
-            sys.stdout.write(await _script(session, runtime.catalogue))
+            # Whatever stands in the way of counting: the owner, too, may be hidden rows.
+            found = await inspect_catalogue(session.engine, session.settings)
+            catalogue = found.catalogue or require_catalogue(found, Blocks.COUNTING)
+            sys.stdout.write(await _script(session, catalogue))
             return
+        runtime = await session.runtime()
         done = await ensure_schema(session.engine, runtime.state)
         print_result(
             {"schema": name, "revision": schema.CURRENT, "changed": done},
@@ -162,8 +165,9 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
         sequences = await schema.impression_sequences(connection, catalogue)
+        row_security = await schema.service_row_security(connection, catalogue)
     script = schema.script(catalogue, name, found)
-    return f"{script}\n{schema.grants(catalogue, name, sequences)}"
+    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security)}"
 
 
 @dataclass(frozen=True, slots=True)

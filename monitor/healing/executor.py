@@ -208,7 +208,10 @@ class Executor:
         """Write the end down with what follows from it; nothing where the run is ours no more."""
         ended_one = {} if strategy.runs_counter is None else {(strategy.runs_counter, ""): 1.0}
         failed_one = {(HEAL_FAILURES, ""): 1.0} if end.state is RunState.FAILED else {}
-        async with transaction(self._engine, timeout=self._context.timeout) as connection:
+        # That a run failed is written down whatever is hidden from it.
+        rows = None if end.state is RunState.FAILED else self._context.rows
+        timeout = self._context.timeout
+        async with transaction(self._engine, timeout=timeout, rows=rows) as connection:
             if await finish_run(
                 connection,
                 self._state,

@@ -87,9 +87,9 @@ class Planner:
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
         same. Raises ActiveRunError, PausedError, HealRefusedError.
         """
-        timeout = self._context.timeout
+        timeout, rows = self._context.timeout, self._context.rows
         async with transaction(
-            self._context.engine, timeout=timeout, idle=timeout, one_snapshot=True
+            self._context.engine, timeout=timeout, idle=timeout, one_snapshot=True, rows=rows
         ) as connection:
             control = await read_unpaused(connection, self._state)
             active = await active_run(connection, self._state)
@@ -145,8 +145,10 @@ class Planner:
         while the breaker is open, unless `beyond_breaker`.
         """
         catalogue, pools = self._state.catalogue, self._state.pools
-        timeout = self._context.timeout
-        async with transaction(self._context.engine, timeout=timeout, idle=timeout) as connection:
+        timeout, rows = self._context.timeout, self._context.rows
+        async with transaction(
+            self._context.engine, timeout=timeout, idle=timeout, rows=rows
+        ) as connection:
             control = await read_unpaused(connection, self._state)
             refusal = open_refusal(control)
             if refusal is not None and not beyond_breaker:

@@ -17,6 +17,7 @@ from checks.census import Census, affected_users, take_census
 from checks.citus.forms import form_of
 from checks.fragments import viewed_column
 from checks.relations import Engine
+from checks.row_security import RowGuard, guard_of
 from checks.spec import Audience, Cutoffs
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.database import database_now
@@ -179,6 +180,11 @@ class HealingContext:
     def on_citus(self) -> bool:
         """The tables lie on several nodes, which have no snapshot in common."""
         return self.state.catalogue.engine is Engine.CITUS
+
+    @property
+    def rows(self) -> RowGuard:
+        """What a transaction has to do that reads the app's tables."""
+        return guard_of(self.state.catalogue)
 
     async def cutoffs(self, connection: AsyncConnection) -> Cutoffs:
         """The pools' cutoffs by the database's clock."""

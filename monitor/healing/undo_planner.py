@@ -42,7 +42,10 @@ class UndoPlanner:
         A run that was put down is ended first. Raises UnknownRunError, PausedError,
         ActiveRunError, NotUndoableError.
         """
-        async with transaction(self._context.engine, timeout=self._context.timeout) as connection:
+        context = self._context
+        async with transaction(
+            context.engine, timeout=context.timeout, rows=context.rows
+        ) as connection:
             await read_unpaused(connection, self._state)
             undone = await self._run_to_undo(connection, run_id)
             active = await active_run(connection, self._state)
@@ -62,7 +65,10 @@ class UndoPlanner:
 
     async def preview(self, run_id: int) -> UndoPreview:
         """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo."""
-        async with snapshot(self._context.engine, timeout=self._context.timeout) as connection:
+        context = self._context
+        async with snapshot(
+            context.engine, timeout=context.timeout, rows=context.rows
+        ) as connection:
             undone = await self._run_to_undo(connection, run_id)
             found = await preview_undo(connection, self._statements, run_id)
         if undone is None and not found.listed:

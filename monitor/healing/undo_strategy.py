@@ -92,7 +92,9 @@ class UndoStrategy:
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk again as long as a pass changes anything; then compare the ledger with what is."""
         context = self._context
-        async with snapshot(context.engine, timeout=context.timeout) as connection:
+        async with snapshot(
+            context.engine, timeout=context.timeout, rows=context.rows
+        ) as connection:
             current = await get_run(connection, self._state, run.id) or run
             most = PASSES_ON_CITUS if context.on_citus else PASSES
             # `position` counts what this pass changed.

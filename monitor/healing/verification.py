@@ -73,7 +73,7 @@ async def recount_until_two_agree(count: Callable[[], Awaitable[Recount]]) -> Re
 
 
 async def _recount(context: HealingContext, run: Run) -> Recount:
-    async with snapshot(context.engine, timeout=context.timeout) as connection:
+    async with snapshot(context.engine, timeout=context.timeout, rows=context.rows) as connection:
         current = await get_run(connection, context.state, run.id) or run
         refusal = await first_refusal(connection, context.state, run.id)
         if run.kind is RunKind.USER:

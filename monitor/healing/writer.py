@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import StatementError
+from checks.row_security import guard_of
 from monitor.database import sqlstate, transaction
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
@@ -104,6 +105,7 @@ class BatchWriter:
             # A batch is as good as its cursor, which a crash of the server would take back with
             # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
             waits_for_disk=False,
+            rows=guard_of(self._context.state.catalogue, writes=True),
         ) as connection:
             batch = OpenBatch(connection, run, await self._begin(connection, run), size)
             reason = strategy.hold_reason(batch)

@@ -75,7 +75,8 @@ class Reconciler:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         tally = await self._tally(result)
-        async with runtime.transaction() as connection:
+        rows = None if result.census is None else runtime.rows
+        async with runtime.transaction(rows=rows) as connection:
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)
@@ -108,7 +109,7 @@ class Reconciler:
         settings = policy_settings(runtime.settings)
         if tally is not None or census.legacy_untracked < settings.threshold:
             return tally
-        async with runtime.transaction() as connection:
+        async with runtime.transaction(rows=runtime.rows) as connection:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None

@@ -156,7 +156,9 @@ class RunQueue:
         runtime = self._runtime.current
         pools = runtime.settings.pools_spec()
         async with snapshot(
-            runtime.engine, timeout=runtime.settings.database.statement_timeout
+            runtime.engine,
+            timeout=runtime.settings.database.statement_timeout,
+            rows=runtime.rows,
         ) as connection:
             cutoffs = Cutoffs.at(await database_now(connection), pools)
             return await take_user_census(connection, runtime.catalogue, pools, cutoffs, user_id)

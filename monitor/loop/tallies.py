@@ -84,7 +84,7 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     """
     state, timeout = runtime.state, runtime.settings.database.statement_timeout
     async with transaction(
-        runtime.engine, timeout=timeout, idle=timeout, one_snapshot=True
+        runtime.engine, timeout=timeout, idle=timeout, one_snapshot=True, rows=runtime.rows
     ) as connection:
         begun = (await state.run(connection, "tally_since", {"window": LOOK_BACK})).one()
         sides = {}

@@ -28,7 +28,7 @@ async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
 
     `confirm` is called last in every transaction, and raises where this process may not write.
     """
-    async with runtime.transaction() as connection:
+    async with runtime.transaction(rows=runtime.rows) as connection:
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
         erased = await runtime.state.run(connection, "erased_users")
         await runtime.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
@@ -65,7 +65,7 @@ async def sweep_ledger(
 async def _step(runtime: Runtime, confirm: Confirm, rows: int) -> tuple[bool, int]:
     """Whether the ledger goes on behind this step, and how many rows of it were forgotten."""
     state = runtime.state
-    async with runtime.transaction() as connection:
+    async with runtime.transaction(rows=runtime.rows) as connection:
         place = (await state.run(connection, "ledger_place")).one()
         found = (
             await state.run(connection, "ledger_sweep", {**place._mapping, "limit": rows})

@@ -82,7 +82,7 @@ class ServiceCommands(Commands):
         census = await self._run_queue.user_census(user_id)
         runtime = self._runtime.current
         cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
-        async with transaction(runtime.engine) as connection:
+        async with transaction(runtime.engine, rows=runtime.rows) as connection:
             waiting = await count_in_quarantine_of_user(
                 connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )

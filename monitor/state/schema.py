@@ -6,14 +6,18 @@ without a cast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import read_ledger
+from checks.doctor.ddl import create_policies
+from checks.doctor.row_security import needed, view_remedy
 from checks.errors import CatalogueError
-from checks.relations import Catalogue
+from checks.relations import Catalogue, Command, RowSecurity
+from checks.row_security import HEALER, READER, SERVICE_ROLES, read_row_security
 from checks.statements import Fragments, raw, render
 
 PACKAGE = "monitor.state"
@@ -21,9 +25,6 @@ REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "000
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
 """The newest revision."""
-READER = "conservator_reader"
-HEALER = "conservator_healer"
-"""The roles of a least-privilege deployment."""
 
 
 def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
@@ -40,6 +41,11 @@ def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
     }
 
 
+_POLICIES = """
+-- Row security is on: without these policies the roles would have only a part of the rows, or none,
+-- and nothing is counted by that. They are for these roles alone: what the app sees stays as it is.
+{}
+"""
 _LEDGER_OF_HEALER = (
     "-- Named once more, so that Citus passes it on to the nodes.\n"
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {state}.backfilled_impression TO {healer};\n"
@@ -200,8 +206,67 @@ async def impression_sequences(
     return tuple((row.schema, row.name) for row in rows)
 
 
-def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[str, str]]) -> str:
-    """The roles and grants that a least-privilege deployment needs, as a script."""
+async def service_row_security(
+    connection: AsyncConnection, catalogue: Catalogue
+) -> tuple[RowSecurity, ...]:
+    """Where row security would apply to the roles that `grants` makes."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    return await read_row_security(connection, [one.oid for one in relations], SERVICE_ROLES)
+
+
+def _policies(catalogue: Catalogue, found: Sequence[RowSecurity]) -> str:
+    """The policies without which the roles would not have every row; empty where they do."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    needs = {
+        one.oid: needed(role, one)
+        for role, one in zip(catalogue.spec.roles, relations, strict=True)
+    }
+
+    def place(one: RowSecurity) -> tuple[str, str, bool]:
+        return one.schema, one.name, one.by_owner_of_view
+
+    openings = []
+    for _, group in groupby(sorted(found, key=place), place):
+        of_table = list(group)
+        lacking: dict[Command, list[str]] = {}
+        for one in of_table:
+            for command in needs[one.relation]:
+                reads = one.viewer != READER or command is Command.SELECT
+                if reads and command not in one.open_for:
+                    roles = lacking.setdefault(command, [])
+                    roles += [one.role] if one.role not in roles else []
+        if lacking:
+            openings.append(_opening(catalogue, of_table[0], lacking))
+    return _POLICIES.format("\n".join(openings)) if openings else ""
+
+
+def _opening(
+    catalogue: Catalogue, security: RowSecurity, lacking: Mapping[Command, Sequence[str]]
+) -> str:
+    """What opens one table to the roles, or a comment that says why no policy can."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    name = f"{security.schema}.{security.name}"
+    if security.by_owner_of_view:
+        view = next(one.configured for one in relations if one.oid == security.relation)
+        return f"-- {view} reads {name} as {security.role}. {view_remedy(view)}"
+    if security.restrictive:
+        policies = ", ".join(security.restrictive)
+        return (
+            f"-- {name}: no policy can overrule the restrictive {policies}; a superuser may run\n"
+            f"-- ALTER ROLE {READER} BYPASSRLS; ALTER ROLE {HEALER} BYPASSRLS;\n"
+            "-- and the same for the role that logs in, as it is not inherited."
+        )
+    return create_policies(security, lacking)
+
+
+def grants(
+    catalogue: Catalogue,
+    state_schema: str,
+    sequences: Sequence[tuple[str, str]],
+    row_security: Sequence[RowSecurity] = (),
+) -> str:
+    """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
+    where `row_security` would hide rows from them."""
     relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
     names: dict[str, sql.Composable] = {
         "state": sql.Identifier(state_schema),
@@ -209,6 +274,7 @@ def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[st
         "healer": sql.Identifier(HEALER),
         "reader_name": sql.Literal(READER),
         "healer_name": sql.Literal(HEALER),
+        "policies": raw(_policies(catalogue, row_security)),
         "schemas": sql.SQL(", ").join(
             sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
         ),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks import custom_sql
@@ -152,3 +153,29 @@ async def test_a_transaction_that_may_write_is_refused(engine: AsyncEngine) -> N
 async def test_a_table_that_is_not_there_is_an_error_in_words(engine: AsyncEngine) -> None:
     with pytest.raises(StatementError, match='relation "nowhere" does not exist'):
         await measured(engine, "SELECT count(*) FROM nowhere")
+
+
+async def test_where_row_security_hides_rows_the_answer_says_so(
+    engine: AsyncEngine, app_database_url: str
+) -> None:
+    url = make_url(app_database_url).set(username="asking_of_tests")
+    await execute(
+        engine,
+        "CREATE TABLE notes (id int)",
+        "INSERT INTO notes VALUES (1), (2)",
+        "CREATE ROLE asking_of_tests LOGIN",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO asking_of_tests",
+    )
+    asking = create_engine(url.render_as_string(hide_password=False), pool_size=1)
+    query = "SELECT count(*) FROM notes"
+    try:
+        assert (await measured(asking, query)).message == "The query returned 2."
+        await execute(engine, "ALTER TABLE notes ENABLE ROW LEVEL SECURITY")
+        hidden = await measured(asking, query)
+        assert hidden.value == 0
+        assert "rows that are hidden from the role are left out" in hidden.message
+        await execute(engine, "CREATE POLICY all_rows ON notes USING (true)")
+        assert (await measured(asking, query)).value == 2
+    finally:
+        await asking.dispose()
+        await execute(engine, "DROP OWNED BY asking_of_tests", "DROP ROLE asking_of_tests")

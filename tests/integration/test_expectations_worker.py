@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 import psutil
 import pytest
+from sqlalchemy import make_url
 
 from checks.errors import StatementError
 from checks.judgement import Measurement, Outcome
@@ -243,3 +244,25 @@ async def grow(url: str) -> None:
     async with app_on(url) as app:
         while True:
             await app.run("INSERT INTO plain SELECT max(id) + 1, 0 FROM plain")
+
+
+@on_one_server
+async def test_row_security_hides_nothing_without_a_word(
+    database_url: str, worker: WorkerPool
+) -> None:
+    url = make_url(database_url).set(username="suite_of_tests")
+    as_reader = url.render_as_string(hide_password=False)
+    spec = suite("plain", rows("SELECT * FROM {batch} WHERE n > 15"))
+    async with app_on(database_url) as app:
+        await app.run(TABLES)
+        await app.run("ALTER TABLE plain ENABLE ROW LEVEL SECURITY")
+        await app.run("CREATE ROLE suite_of_tests LOGIN; GRANT SELECT ON plain TO suite_of_tests")
+        try:
+            with pytest.raises(StatementError, match="may hide rows of"):
+                await validated(worker, as_reader, spec)
+            await app.run("CREATE POLICY all_rows ON plain USING (true)")
+            assert [found.value for found in await results(worker, as_reader, spec)] == [5.0]
+            await app.run("ALTER TABLE plain DISABLE ROW LEVEL SECURITY")
+            assert [found.value for found in await results(worker, as_reader, spec)] == [5.0]
+        finally:
+            await app.run("DROP OWNED BY suite_of_tests; DROP ROLE suite_of_tests")

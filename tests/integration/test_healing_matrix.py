@@ -223,7 +223,6 @@ async def test_where_healing_would_do_harm_it_is_refused_and_told_what_mends_it(
 ) -> None:
     async with app_on(database_url) as app:
         await app.run(refused.tables)
-        # The owner is above row-level security, and prepares everything; the service is not.
         with pytest.raises(CatalogueError, match=refused.says):
             async with make_runtime(database_url):
                 pass

@@ -51,7 +51,7 @@ async def answer(server: ReplicaRouter, statement: str) -> tuple[object, str]:
     async def ask(connection: AsyncConnection, _: datetime) -> object:
         return (await connection.exec_driver_sql(statement)).scalar_one()
 
-    return await server.read(ask, timeout=TIMEOUT)
+    return await server.read(ask, timeout=TIMEOUT, rows=None)
 
 
 def database_of(url: str) -> str:
@@ -95,7 +95,7 @@ async def test_it_is_the_primarys_clock_that_is_handed_on(
 
     async with on_replica(app_database_url, replica) as (app, server, _):
         before = await app.value("SELECT clock_timestamp()")
-        now, _ = await server.read(told, timeout=TIMEOUT)
+        now, _ = await server.read(told, timeout=TIMEOUT, rows=None)
         assert before <= now <= await app.value("SELECT clock_timestamp()")
 
 
@@ -158,7 +158,7 @@ async def test_a_replica_that_dies_while_it_is_read_is_left_in_the_same_breath(
                     mortal.kill()
                 return int((await connection.exec_driver_sql("SELECT 7")).scalar_one())
 
-            found, why = await reading.read(work, timeout=TIMEOUT)
+            found, why = await reading.read(work, timeout=TIMEOUT, rows=None)
             assert (found, seen) == (7, [True, False])
             assert "the replica gave up" in why
 

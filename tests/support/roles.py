@@ -9,11 +9,12 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from checks.row_security import HEALER
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.runtime import build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
-from monitor.state.schema import HEALER, grants, impression_sequences
+from monitor.state.schema import grants, impression_sequences, service_row_security
 from tests.support.app import App, conninfo
 
 OWNER = "postgres"
@@ -55,9 +56,10 @@ async def prepare_for_service(settings: Settings) -> None:
         timeout = settings.database.statement_timeout
         async with snapshot(engine, timeout=timeout) as connection:
             sequences = await impression_sequences(connection, catalogue)
+            row_security = await service_row_security(connection, catalogue)
     finally:
         await engine.dispose()
-    script = grants(catalogue, settings.database.state_schema, sequences)
+    script = grants(catalogue, settings.database.state_schema, sequences, row_security)
     # Nothing at start-up that PgBouncer refuses.
     dsn = conninfo(settings.database.sqlalchemy_url)
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:

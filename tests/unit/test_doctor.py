@@ -80,7 +80,7 @@ def relation(oid: int, name: str, *columns: Column, indexes: tuple[Index, ...]) 
         columns={column.name: column for column in columns},
         indexes=indexes,
         foreign_keys=(),
-        row_security=False,
+        row_security=(),
         can_select=True,
         can_insert=True,
         can_delete=True,

@@ -26,9 +26,11 @@ from great_expectations.expectations.registry import (
 )
 from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
+from psycopg import sql
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect
 from sqlalchemy.exc import NoSuchTableError
 
+from checks import row_security
 from checks.catalogue import parse_name
 from checks.judgement import MAX_EVIDENCE
 from monitor.checking.expectations.redaction import redacted
@@ -87,7 +89,7 @@ def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
     """Run a suite over its table: read-only, every statement with a deadline."""
     started = time.perf_counter()
     table = _Table(url, *parse_name(check.table))
-    with _snapshot(url) as snapshot, _bounded(table, snapshot, timeout_ms):
+    with _snapshot(table) as snapshot, _bounded(table, snapshot, timeout_ms):
         document = redacted(_run(table, check).to_json_dict())
     results = check_results(check, document, seconds=time.perf_counter() - started)
     return Validated(results, json.dumps(document, default=str))
@@ -102,14 +104,24 @@ class _Table:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What every statement of a suite sees."""
+
+    name: str
+    row_security: str
+    """off, unless policies show every row of the table to the role."""
+
+
 @contextmanager
-def _snapshot(url: str) -> Iterator[str]:
-    """The name of a snapshot that every statement of the suite sees.
+def _snapshot(table: _Table) -> Iterator[_Snapshot]:
+    """A snapshot that every statement of the suite sees. Raises StatementError where row security
+    may hide rows of the table.
 
     Great Expectations counts in several transactions: of a table that grows meanwhile it would
     compare counts that never belonged together, and refuse its own result.
     """
-    engine = create_engine(url, poolclass=NullPool, connect_args=_CONNECT)
+    engine = create_engine(table.url, poolclass=NullPool, connect_args=_CONNECT)
     with engine.connect() as connection:
         connection.exec_driver_sql(_BEGIN)
         # It says nothing until the suite is done.
@@ -117,21 +129,34 @@ def _snapshot(url: str) -> Iterator[str]:
             "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
         )
         name: str = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
-        yield name
+        yield _Snapshot(name, "on" if _is_open_by_policies(connection, table) else "off")
+
+
+def _is_open_by_policies(connection: Connection, table: _Table) -> bool:
+    parts = (table.name,) if table.schema is None else (table.schema, table.name)
+    quoted = sql.Identifier(*parts).as_string(None)
+    oid = connection.exec_driver_sql(
+        "SELECT to_regclass(%(name)s)::oid::bigint", {"name": quoted}
+    ).scalar_one()
+    rows = connection.exec_driver_sql(row_security.STATEMENT, row_security.asked([oid]))
+    found = row_security.found_in(rows.mappings())
+    row_security.refuse_hidden(found)
+    return bool(found)
 
 
 @contextmanager
-def _bounded(table: _Table, snapshot: str, timeout_ms: int) -> Iterator[None]:
+def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[None]:
     """Whatever begins a transaction reads the snapshot, with a deadline for each statement."""
     engines: list[Engine] = []
 
     def begin(connection: Connection) -> None:
         engines.append(connection.engine)
         connection.exec_driver_sql(_BEGIN)
-        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot.name}'")
         connection.exec_driver_sql(
-            "SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true)",
-            {"ms": str(timeout_ms)},
+            "SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true),"
+            " set_config('row_security', %(row_security)s, true)",
+            {"ms": str(timeout_ms), "row_security": snapshot.row_security},
         )
         if table.schema is not None:
             connection.exec_driver_sql(

@@ -27,7 +27,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
 -- REVOKE DELETE ON {impressions} FROM {healer};
 GRANT DELETE ON {impressions} TO {healer};
-
+{policies}
 -- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 
