@@ -5,7 +5,7 @@ input        everything the rules may look at: facts, evidence, what the operato
 probes       asks for the evidence, each question in a savepoint
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
-access, writability, uniqueness, references, time_zones, advice, citus.rules
+access, writability, uniqueness, references, state_types, time_zones, advice, citus.rules
              the rules, pure: the input in, findings out
 
 To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it

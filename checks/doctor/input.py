@@ -15,6 +15,7 @@ from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
 from checks.relations import Column, Kind, Relation
 from checks.spec import CatalogueSpec, PoolsSpec
+from checks.state_columns import StateColumn
 
 TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
 
@@ -103,6 +104,8 @@ class Evidence:
     growth: Growth | None = None
     ledger: Ledger | None = None
     """None where there is no Citus."""
+    state_columns: tuple[StateColumn, ...] = ()
+    """Our own columns that hold ids and moments of the app."""
 
 
 @dataclass(frozen=True, slots=True)

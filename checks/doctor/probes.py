@@ -32,6 +32,7 @@ from checks.doctor.input import (
 from checks.doctor.time_zones import MOMENTS
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
+from checks.state_columns import read_state_columns
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
 Answers = Sequence[Row[Any]]
@@ -83,6 +84,7 @@ class ProbeSuite:
             ledger=None
             if facts.cluster is None
             else await read_ledger(self._connection, self._state_schema),
+            state_columns=await read_state_columns(self._connection, self._state_schema),
         )
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:

@@ -14,33 +14,65 @@ from checks.doctor.input import (
     impressions_table,
     key_comparisons,
 )
-from checks.relations import ForeignKey, Kind, Relation
+from checks.relations import Column, ForeignKey, Kind, Relation
 
+_DOCUMENTS = frozenset({"jsonb", "tsvector", "tsquery"})
+_MADE_OF_PARTS = frozenset("ACR")
+"""pg_type.typcategory: arrays, rows, ranges."""
 _STRINGS = frozenset({"text", "character varying"})
 _PARTITIONED_NOT_VALID = 180000  # the first server that adds a NOT VALID key there
 
 
-def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
-    """Batches and counts walk the ids in order."""
+def keys_are_ids(given: DoctorInput) -> Iterator[Finding]:
+    """Batches and counts walk the ids in order, and people and programs name them as text."""
     for role, relation in given.facts.found:
-        for name in role.ids:
-            column = relation.columns.get(name)
-            if column is None or column.orderable:
+        for setting, name in role.columns.items():
+            column = relation.columns.get(name or "")
+            if column is None or name not in role.ids or _is_id(column):
                 continue
             yield error(
-                "key_not_orderable",
+                "key_not_orderable" if not column.orderable else "key_not_an_id",
                 f"{relation.configured}.{name}",
-                problem=f"Its type, {column.type}, has no order (no btree operator class).",
-                consequence="Ids can't be grouped or walked in batches.",
-                remedy=change_type(relation, name, "text", f"{quoted(name)}::text"),
+                problem=(
+                    f"Its type, {column.type}, has no order (no btree operator class)."
+                    if not column.orderable
+                    else f"Its type, {column.type}, is no id but a value made of parts."
+                ),
+                consequence=(
+                    "Such ids can't be walked in batches, or be named by whoever asks for one."
+                ),
+                remedy=(
+                    f"-- catalog.{role.key}.{setting}: a column whose type is a number, uuid or"
+                    " text. Where there is none, these tables can't be counted or healed."
+                ),
             )
+
+
+def _is_id(column: Column) -> bool:
+    return column.orderable and not (column.cast in _DOCUMENTS or column.category in _MADE_OF_PARTS)
 
 
 def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
     """text = uuid has no operator; integer = bigint has one, but is rarely meant."""
     for comparison in key_comparisons(given.facts):
         refusal = given.evidence.comparisons.get(comparison.subject)
-        if refusal is not None:
+        if refusal is None and _collations_conflict(comparison):
+            yield error(
+                "key_collations_differ",
+                comparison.subject,
+                problem=(
+                    "PostgreSQL compares by neither of two collations: "
+                    f"{comparison.left_column.collation} and {comparison.right_column.collation}."
+                ),
+                consequence=(
+                    "Impressions can't be matched with it, so nothing can be counted or healed."
+                ),
+                remedy=(
+                    "-- both columns need the same collation; a view of the "
+                    f"{comparison.right.kind.value} with another COLLATE will do for counting"
+                ),
+            )
+        elif refusal is not None:
             yield error(
                 "keys_not_comparable",
                 comparison.subject,
@@ -151,6 +183,12 @@ def _set_not_null(relation: Relation, name: str) -> str:
         f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;\n"
         f"{alter} DROP CONSTRAINT {check};"
     )
+
+
+def _collations_conflict(comparison: KeyComparison) -> bool:
+    """The database's own gives way to any other; of two others neither does."""
+    named = {comparison.left_column.collation, comparison.right_column.collation} - {None}
+    return len(named) > 1
 
 
 def _differ(comparison: KeyComparison) -> bool:
