@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from checks.census import take_census
-from checks.pairs import PairState, explain_pair, read_pair
+from checks.pairs import PairState, explain, read_pair
 from monitor.database import snapshot
 from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
@@ -106,7 +106,7 @@ async def explained(runtime: Runtime, user: str, artwork: str) -> PairState:
         facts = await read_pair(
             connection, runtime.catalogue, pools, cutoffs, user_id=user, artwork_id=artwork
         )
-    return explain_pair(facts, pools, cutoffs).state
+    return explain(facts, pools, cutoffs).state
 
 
 async def oracle(app: App) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from monitor.database import create_engine, snapshot
 from monitor.healing.errors import TYPES_CHANGED, NotUndoableError
 from monitor.healing.executor import RunResult
 from monitor.loop.tallies import take_tally
+from monitor.policy.decision import Code
 from monitor.runtime import Runtime, build, inspect_catalogue
 from monitor.service.startup import ensure_schema, load_runtime
 from monitor.state import schema
@@ -33,6 +34,7 @@ from tests.support.healing import (
     plan,
     service_settings,
 )
+from tests.support.services import QUICK, decided, is_clean, service_on
 from tests.support.type_changes import (
     INT_TO_BIGINT,
     LEGACY,
@@ -42,6 +44,7 @@ from tests.support.type_changes import (
     TypeChange,
 )
 from tests.support.undoing import undo
+from tests.support.waiting import wait_until
 
 STATE = (
     *("run", "work", "batch", "backfilled_impression", "backfilled_user", "control", "counter"),
@@ -266,6 +269,28 @@ async def test_a_service_that_may_not_says_so_and_leaves_everything_as_it_is(
             assert "run.subject" in str(error)
         assert await kept(app) == rows
         await engine.dispose()
+
+
+async def test_a_service_that_runs_meanwhile_counts_refuses_and_goes_on(database_url: str) -> None:
+    checks = {**QUICK, "structure": {"every": "300ms", "budget": "100%"}}
+    async with app_on(database_url) as app:
+        await app.run(VARCHAR_TO_UUID.tables)
+        async with service_on(database_url, checks) as service:
+            await wait_until(lambda: is_clean(service))
+            await app.run(VARCHAR_TO_UUID.change)
+            await app.run(
+                "INSERT INTO art_sessions VALUES (gen_random_uuid(), now() - interval '30 days')"
+            )
+            await wait_until(decided(service, Code.CATALOGUE))
+            status = service.board.current
+            assert status.decision is not None
+            assert "are character varying, should be uuid" in status.decision.reason
+            assert status.census is not None
+            assert status.census.legacy_untracked == 5 == await app.value(LEGACY_PAIRS)
+            assert await init(database_url, {})
+            await wait_until(lambda: is_clean(service))
+        assert await app.value(LEGACY_PAIRS) == 0
+        assert await app.rows(MATCHING) == await app.rows(LISTED) == [(1, LEGACY), (2, 5)]
 
 
 async def test_what_does_not_convert_is_one_sentence_and_changes_nothing(
