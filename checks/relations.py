@@ -53,6 +53,8 @@ class Column:
     """pg_type.oid of the type as declared."""
     base_oid: int = 0
     """pg_type.oid of the type that `cast` names."""
+    collation_oid: int = 0
+    """pg_collation.oid; 0 where the type has none."""
     collation: str | None = None
     """By which it sorts and compares, quoted; None for that of the base type."""
 

@@ -47,6 +47,7 @@ SELECT
     ) END AS "default",
     d.atttypid::bigint AS oid,
     t.oid::bigint AS base_oid,
+    d.attcollation::bigint AS collation_oid,
     CASE WHEN d.attcollation NOT IN (0, t.typcollation) THEN (
         SELECT pg_catalog.quote_ident(own.nspname) || '.' || pg_catalog.quote_ident(co.collname)
         FROM pg_catalog.pg_collation AS co

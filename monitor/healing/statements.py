@@ -86,24 +86,27 @@ class HealingStatements:
         )
 
     def _types_read(self) -> sql.Composable:
-        """Relation, column and type of what batches compare and write: a wrong type in any other
-        column of ours can't do more than fail."""
+        """Relation, column, type and collation of what batches compare and write: a wrong type in
+        any other column of ours can't do more than fail."""
         catalogue, schema = self.state.catalogue, self.state.state_schema
-        spec, wanted = catalogue.spec, originals(catalogue)
-        relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
-        read = [
-            (table(relation), name.replace("%", "%%"), relation.columns[name].oid)
-            for role, relation in zip(spec.roles, relations, strict=True)
-            for name in role.read
-        ]
-        read += [
-            (identifier(schema, ours), name, wanted[original].base_oid)
-            for (ours, name), original in FOLLOWERS.items()
-            if ours in (LEDGER, "work")
-        ]
+        tables = (catalogue.artworks, catalogue.users, catalogue.impressions)
+        app = (
+            (table(relation), column, column.oid, name)
+            for role, relation in zip(catalogue.spec.roles, tables, strict=True)
+            for name, column in relation.columns.items()
+            if name in role.read
+        )
+        wanted = originals(catalogue)
+        ours = (
+            (identifier(schema, relation), wanted[original], wanted[original].base_oid, name)
+            for (relation, name), original in FOLLOWERS.items()
+            if relation in (LEDGER, "work")
+        )
         return sql.SQL(", ").join(
-            sql.SQL("({}, {}, {})").format(relation.as_string(None), name, oid)
-            for relation, name, oid in read
+            sql.SQL("({}, {}, {}, {})").format(
+                relation.as_string(None), name.replace("%", "%%"), oid, column.collation_oid
+            )
+            for relation, column, oid, name in (*app, *ours)
         )
 
     async def run(
