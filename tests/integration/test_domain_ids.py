@@ -20,6 +20,10 @@ from tests.support.healing import claimed, heal, heal_until, make_runtime, paced
 from tests.support.undoing import undo
 
 GALLERY = (Path(__file__).parent / "data" / "domain_ids.sql").read_text(encoding="utf-8")
+GALLERY += """
+DELETE FROM sightings WHERE right(visitor, 4)::int BETWEEN 21 AND 90;
+DELETE FROM visitors WHERE right(code, 4)::int BETWEEN 21 AND 90;
+"""
 AS_IT_IS = "SELECT"
 ARTWORKS_TOO = """
 CREATE DOMAIN short_code AS varchar(26) COLLATE "C";
@@ -158,7 +162,7 @@ async def assert_is_healed(app: App, runtime: Runtime) -> int:
     """In small batches that part one user, put down and taken up in the middle."""
     expected = await oracle(app)
     assert await counts(runtime) == expected
-    assert expected[-1] > 4000
+    assert expected[-1] > 900
     held = (await heal_until(runtime, await plan(runtime), batches=3)).run
     assert held.state is RunState.HELD
     eager = await claimed(runtime, held.id)
@@ -192,7 +196,7 @@ async def assert_the_books_are_kept(app: App, runtime: Runtime) -> None:
     tally = await take_tally(runtime, appeared=True)
     assert tally.error is None
     await prune_tallies(runtime)
-    assert await app.value("SELECT count(*) FROM conservator.tally_user") > 80
+    assert await app.value("SELECT count(*) FROM conservator.tally_user") > 20
     await forget_erased(runtime, nothing)
     assert await sweep_ledger(runtime, nothing, step=1000) == 0
     assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == ledger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -115,7 +116,7 @@ async def backfill_user(runtime: Runtime, user: str) -> RunResult:
     return await runtime.executor(lambda _: None).work(run)
 
 
-async def init(url: str, config: dict[str, object]) -> bool:
+async def init(url: str, config: Mapping[str, object]) -> bool:
     """`conservator init`, by the owner of the tables."""
     settings = make_settings(url, **config)
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
@@ -129,7 +130,7 @@ async def init(url: str, config: dict[str, object]) -> bool:
         await engine.dispose()
 
 
-async def script(url: str, config: dict[str, object]) -> str:
+async def script(url: str, config: Mapping[str, object]) -> str:
     """`conservator init --print-sql`, but for the grants."""
     settings = make_settings(url, **config)
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)

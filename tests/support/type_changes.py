@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 TABLES = """
@@ -66,7 +67,7 @@ class TypeChange:
     ago: str = "clock_timestamp() - i"
     columns: tuple[str, ...] = IDS
     """Those of ours that the finding names."""
-    config: dict[str, object] = field(default_factory=dict)
+    config: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def tables(self) -> str:
@@ -129,4 +130,4 @@ TYPE_CHANGES = (
         config=_BERLIN,
     ),
 )
-INT_TO_BIGINT, VARCHAR_TO_UUID, *_, TO_TIMESTAMPTZ, _ = TYPE_CHANGES
+INT_TO_BIGINT, VARCHAR_TO_UUID, TO_TIMESTAMPTZ = TYPE_CHANGES[0], TYPE_CHANGES[1], TYPE_CHANGES[5]
