@@ -215,6 +215,9 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "artwork": identifier(spec.impressions.artwork),
         "viewed_at": identifier(spec.impressions.viewed_at),
         "impression_user_cast": raw(catalogue.impressions.columns[spec.impressions.user].cast),
+        "impression_artwork_cast": raw(
+            catalogue.impressions.columns[spec.impressions.artwork].cast
+        ),
         "user_cast": raw(catalogue.users.columns[spec.users.id].cast),
         "artwork_cast": raw(catalogue.artworks.columns[spec.artworks.id].cast),
         "counted_artworks": counted_artworks(catalogue),

@@ -57,6 +57,20 @@ class Column:
     """GENERATED ALWAYS, as an expression or an identity: an insert may not give a value."""
     default: str | None = None
     """The default's SQL expression."""
+    oid: int = 0
+    """pg_type.oid of the type as declared."""
+    base_oid: int = 0
+    """pg_type.oid of the type that `cast` names."""
+    collation_oid: int = 0
+    """pg_collation.oid; 0 where the type has none."""
+    collation: str | None = None
+    """By which it sorts and compares, quoted; None for that of the base type."""
+
+    @property
+    def storage(self) -> str:
+        """What a column of ours is that holds its values: of the base type, because a domain may
+        admit no NULL and no '' for "none yet"; of no length; sorted as the original."""
+        return self.cast if self.collation is None else f"{self.cast} COLLATE {self.collation}"
 
 
 @dataclass(frozen=True, slots=True)

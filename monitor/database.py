@@ -26,6 +26,13 @@ RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
 """Shutdown, crash, starting up, and a failover that left us on a read-only server."""
 
+_TYPE_STATES = frozenset({"42883", "42804", "42846"})
+"""No operator, no assignment, no cast between two types."""
+_OTHER_TYPES = (
+    " Where the types of the application's columns have changed, `conservator doctor` says what"
+    " follows."
+)
+
 
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
     """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
@@ -233,7 +240,8 @@ def translate(error: BaseException) -> ConservatorError:
             f"The database refused a statement: {message}. `conservator init --print-sql` prints"
             " the grants that are needed."
         )
-    return StatementError(f"The database refused a statement ({state}): {message}.")
+    hint = _OTHER_TYPES if state in _TYPE_STATES else ""
+    return StatementError(f"The database refused a statement ({state}): {message}.{hint}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,6 +24,11 @@ STATE_TIMEOUT = timedelta(seconds=10)
 """Bounds a statement over a few rows of our own tables."""
 UPGRADE_TIMEOUT = timedelta(seconds=60)
 """Bounds a statement that creates or upgrades our tables."""
+REWRITE_TIMEOUT = timedelta(hours=1)
+"""Bounds a statement that rewrites one of them in other types: the ledger has every row ever
+written."""
+REWRITE_LOCK_TIMEOUT = timedelta(seconds=30)
+"""How long that waits for others to leave the table, while more of them queue up behind it."""
 HISTORY_INTERVAL = timedelta(hours=1)
 """How often the leader forgets what is older than `history`, and what the app has erased."""
 SWEEP_SECONDS = 5.0

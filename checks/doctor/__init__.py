@@ -6,7 +6,7 @@ probes       asks for the evidence, each question in a savepoint
 pair_probes  asks the impressions who is paired with what
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
-access, writability, uniqueness, references, time_zones, pair_suspicions, advice, citus.rules
+access, writability, uniqueness, references, state_types, time_zones, pair_suspicions, advice, citus.rules
              the rules, pure: the input in, findings out
 
 To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it

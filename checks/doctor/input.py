@@ -17,6 +17,7 @@ from checks.doctor.findings import Finding
 from checks.doctor.row_tallies import RowEvidence
 from checks.relations import Column, Kind, Relation
 from checks.spec import CatalogueSpec, PoolsSpec
+from checks.state_columns import StateColumn
 
 TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
 
@@ -249,6 +250,8 @@ class Evidence:
     ledger: Ledger | None = None
     """None where there is no Citus."""
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    state_columns: tuple[StateColumn, ...] = ()
+    """Our own columns that hold ids and moments of the app."""
 
 
 @dataclass(frozen=True, slots=True)

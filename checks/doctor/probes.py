@@ -40,6 +40,7 @@ from checks.fragments import MomentColumn, table
 from checks.relations import Relation
 from checks.row_security import switch_off
 from checks.spec import PoolsSpec
+from checks.state_columns import read_state_columns
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
 Answers = Sequence[Row[Any]]
@@ -104,6 +105,7 @@ class ProbeSuite:
             if facts.cluster is None
             else await read_ledger(self._connection, self._state_schema),
             pairs=await ask_about_pairs(self._ask, facts, self._pools),
+            state_columns=await read_state_columns(self._connection, self._state_schema),
         )
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:

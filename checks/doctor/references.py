@@ -16,8 +16,11 @@ from checks.doctor.input import (
     impressions_table,
     key_comparisons,
 )
-from checks.relations import ForeignKey, Relation
+from checks.relations import Column, ForeignKey, Relation
 
+_DOCUMENTS = frozenset({"jsonb", "tsvector", "tsquery"})
+_MADE_OF_PARTS = frozenset("ACR")
+"""pg_type.typcategory: arrays, rows, ranges."""
 _STRINGS = frozenset({"text", "character varying"})
 _MAY_BE_GONE = (
     "There may be impressions whose {} row is gone; counting takes a dearer form that leaves them "
@@ -25,30 +28,58 @@ _MAY_BE_GONE = (
 )
 
 
-def keys_are_orderable(given: DoctorInput) -> Iterator[Finding]:
-    """Batches and counts walk the ids in order."""
+def keys_are_ids(given: DoctorInput) -> Iterator[Finding]:
+    """Batches and counts walk the ids in order, and people and programs name them as text."""
     for role, relation in given.facts.found:
-        for name in role.ids:
-            column = relation.columns.get(name)
-            if column is None or column.orderable:
+        for setting, name in role.columns.items():
+            column = relation.columns.get(name or "")
+            if column is None or name not in role.ids or _is_id(column):
                 continue
             yield error(
-                "key_not_orderable",
+                "key_not_orderable" if not column.orderable else "key_not_an_id",
                 f"{relation.configured}.{name}",
-                problem=f"Its type, {column.type}, has no order (no btree operator class).",
-                consequence="Ids can't be grouped or walked in batches.",
+                problem=(
+                    f"Its type, {column.type}, has no order (no btree operator class)."
+                    if not column.orderable
+                    else f"Its type, {column.type}, is no id but a value made of parts."
+                ),
+                consequence=(
+                    "Such ids can't be walked in batches, or be named by whoever asks for one."
+                ),
                 remedy=(
                     f"Let catalog.{role.key}.table name a view of {relation.schema}."
-                    f"{relation.name} that has {quoted(name)}::text as {name}."
+                    f"{relation.name} that has {quoted(name)}::text as {name}; or let "
+                    f"catalog.{role.key}.{setting} name a column whose type is a number, uuid or "
+                    "text."
                 ),
             )
+
+
+def _is_id(column: Column) -> bool:
+    return column.orderable and not (column.cast in _DOCUMENTS or column.category in _MADE_OF_PARTS)
 
 
 def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
     """text = uuid has no operator; integer = bigint has one, but is rarely meant."""
     for comparison in key_comparisons(given.facts):
         refusal = given.evidence.comparisons.get(comparison.subject)
-        if refusal is not None:
+        if refusal is None and _collations_conflict(comparison):
+            yield error(
+                "key_collations_differ",
+                comparison.subject,
+                problem=(
+                    "PostgreSQL compares by neither of two collations: "
+                    f"{comparison.left_column.collation} and {comparison.right_column.collation}."
+                ),
+                consequence=(
+                    "Impressions can't be matched with it, so nothing can be counted or healed."
+                ),
+                remedy=(
+                    "-- both columns need the same collation; a view of the "
+                    f"{comparison.right.kind.value} with another COLLATE will do for counting"
+                ),
+            )
+        elif refusal is not None:
             yield error(
                 "keys_not_comparable",
                 comparison.subject,
@@ -183,6 +214,12 @@ def _not_valid(comparison: KeyComparison, key: ForeignKey, orphans: Answer | Non
         problem=f"{problem} {found}.",
         remedy=f"Nothing need be done. To list them: {orphans_of}",
     )
+
+
+def _collations_conflict(comparison: KeyComparison) -> bool:
+    """The database's own gives way to any other; of two others neither does."""
+    named = {comparison.left_column.collation, comparison.right_column.collation} - {None}
+    return len(named) > 1
 
 
 def _differ(comparison: KeyComparison) -> bool:

@@ -4,6 +4,7 @@
 -- domain over it, would cut an id short instead of finding nothing, and a domain's CHECK would
 -- raise. format_type(…, -1) says bpchar where format_type(…, NULL) says character, which is
 -- character(1). Types of extensions and users are qualified: search_path may differ elsewhere.
+-- A domain's collation is its columns'.
 WITH RECURSIVE declared AS (
     SELECT a.*
     FROM pg_catalog.pg_attribute AS a
@@ -44,6 +45,15 @@ SELECT
         FROM pg_catalog.pg_attrdef AS def
         WHERE def.adrelid = d.attrelid AND def.adnum = d.attnum
     ) END AS "default",
+    d.atttypid::bigint AS oid,
+    t.oid::bigint AS base_oid,
+    d.attcollation::bigint AS collation_oid,
+    CASE WHEN d.attcollation NOT IN (0, t.typcollation) THEN (
+        SELECT pg_catalog.quote_ident(own.nspname) || '.' || pg_catalog.quote_ident(co.collname)
+        FROM pg_catalog.pg_collation AS co
+        JOIN pg_catalog.pg_namespace AS own ON own.oid = co.collnamespace
+        WHERE co.oid = d.attcollation
+    ) END AS "collation",
     t.typcategory::text AS category,
     t.oid = 'pg_catalog.timestamptz'::pg_catalog.regtype AS has_time_zone,
     t.typtype IN ('e', 'r', 'm') OR t.typcategory = 'A' OR EXISTS (

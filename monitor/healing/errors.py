@@ -67,6 +67,15 @@ def paused_sentence(reason: str) -> str:
     return f"Paused: {reason or 'no reason given'}. `conservator resume` ends the pause."
 
 
+TYPES_CHANGED = (
+    "The application's columns have other types than when they were read, or the service's own"
+    " tables have not followed them: `conservator doctor` says which, `conservator init` mends"
+    " ours. Nothing was written."
+)
+"""Why nothing is written or taken back after such a change; a service reads the types anew with
+every check of the structure."""
+
+
 def breaker_sentence(reason: str) -> str:
     """Why no heal run goes on while the breaker is open."""
     return f"The breaker is open: {reason}"

@@ -14,11 +14,13 @@ from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, affected_users, take_census
+from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
-from checks.fragments import viewed_column
+from checks.fragments import table, viewed_column
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of
 from checks.spec import Audience, Cutoffs
+from checks.state_columns import FOLLOWERS, originals
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.database import database_now
 from monitor.state.control import read_control
@@ -29,8 +31,8 @@ PACKAGE = "monitor.healing"
 
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 _BEHIND_UNDO_CURSOR = (
-    "(b.user_id, b.artwork_id) > (%(user_cursor)s::{impression_user_type},"
-    " %(artwork_cursor)s::{artwork_type}::{impression_artwork_type})"
+    "(b.user_id, b.artwork_id) > (%(user_cursor)s::{impression_user_cast},"
+    " %(artwork_cursor)s::{artwork_cast}::{impression_artwork_cast})"
 )
 
 
@@ -59,6 +61,8 @@ class HealingStatements:
         names["affected_users"] = affected_users(self.state.catalogue, names)
         names["columns"] = self._columns()
         names["values"] = self._values()
+        names["types_read"] = self._types_read()
+        names["types_as_read"] = compose(template(PACKAGE, "types_as_read"), names)
         for name in ("quarantined_pairs", "quarantined_by_user"):
             form = form_of(self.state.catalogue.engine, name)
             names[name] = compose(template(PACKAGE, form), names)
@@ -80,6 +84,30 @@ class HealingStatements:
                 viewed_column(catalogue).stored("now"),
                 *(sql.SQL("({}\n)").format(d) for d in defaults),
             )
+        )
+
+    def _types_read(self) -> sql.Composable:
+        """Relation, column, type and collation of what batches compare and write: a wrong type in
+        any other column of ours can't do more than fail."""
+        catalogue, schema = self.state.catalogue, self.state.state_schema
+        tables = (catalogue.artworks, catalogue.users, catalogue.impressions)
+        app = (
+            (table(relation), column, column.oid, name)
+            for role, relation in zip(catalogue.spec.roles, tables, strict=True)
+            for name, column in relation.columns.items()
+            if name in role.read
+        )
+        wanted = originals(catalogue)
+        ours = (
+            (identifier(schema, relation), wanted[original], wanted[original].base_oid, name)
+            for (relation, name), original in FOLLOWERS.items()
+            if relation in (LEDGER, "work")
+        )
+        return sql.SQL(", ").join(
+            sql.SQL("({}, {}, {}, {})").format(
+                relation.as_string(None), name.replace("%", "%%"), oid, column.collation_oid
+            )
+            for relation, column, oid, name in (*app, *ours)
         )
 
     async def run(

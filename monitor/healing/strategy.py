@@ -41,6 +41,8 @@ class BatchStart:
     """The server process of the batch."""
     quarantine: bool
     """Some pairs are in quarantine, due or not."""
+    types_as_read: bool
+    """The app's columns, and ours, have the types that the statements were made for."""
 
 
 @dataclass(frozen=True, slots=True)

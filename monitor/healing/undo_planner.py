@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.database import snapshot, transaction
-from monitor.healing.errors import ActiveRunError, NotUndoableError, unfinished_undo_sentence
+from monitor.healing.errors import (
+    TYPES_CHANGED,
+    ActiveRunError,
+    NotUndoableError,
+    unfinished_undo_sentence,
+)
 from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpaused
 from monitor.healing.preview import UndoPreview, preflight, preview_undo
 from monitor.healing.statements import HealingContext
@@ -47,6 +52,7 @@ class UndoPlanner:
             context.engine, timeout=context.timeout, rows=context.rows
         ) as connection:
             await read_unpaused(connection, self._state)
+            await self._require_types(connection)
             undone = await self._run_to_undo(connection, run_id)
             active = await active_run(connection, self._state)
             if active is not None and active.undoes == run_id:
@@ -64,16 +70,23 @@ class UndoPlanner:
             return UndoPlan(undo, resumed=False)
 
     async def preview(self, run_id: int) -> UndoPreview:
-        """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo."""
+        """What an undo would find now. Raises UnknownRunError, NotUndoableError for an undo, or
+        where types have changed."""
         context = self._context
         async with snapshot(
             context.engine, timeout=context.timeout, rows=context.rows
         ) as connection:
+            await self._require_types(connection)
             undone = await self._run_to_undo(connection, run_id)
             found = await preview_undo(connection, self._statements, run_id)
         if undone is None and not found.listed:
             raise UnknownRunError(NO_SUCH_RUN.format(run_id))
         return found
+
+    async def _require_types(self, connection: AsyncConnection) -> None:
+        """A moment of one type is not found among those of another."""
+        if not (await self._statements.run(connection, "types_as_read")).scalar_one():
+            raise NotUndoableError(TYPES_CHANGED)
 
     async def _run_to_undo(self, connection: AsyncConnection, run_id: int) -> Run | None:
         """The run, or None where only its ledger may be left."""

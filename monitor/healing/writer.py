@@ -15,7 +15,7 @@ from checks.errors import StatementError
 from checks.row_security import guard_of
 from monitor.database import sqlstate, transaction
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
-from monitor.healing.errors import RunHeld, lease_lost, paused_sentence
+from monitor.healing.errors import TYPES_CHANGED, RunHeld, lease_lost, paused_sentence
 from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keep_waits
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
@@ -135,6 +135,8 @@ class BatchWriter:
             raise lease_lost(run)
         if row.paused:
             raise RunHeld(paused_sentence(row.paused_reason))
+        if not row.types_as_read:
+            raise RunHeld(TYPES_CHANGED)
         return BatchStart(**row._mapping)
 
     async def _record(

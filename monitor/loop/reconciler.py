@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.doctor.state_types import types_differ
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
@@ -143,7 +144,7 @@ class Reconciler:
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
         waiting = QuarantineCount()
-        if result.census is not None:
+        if result.census is not None and not types_differ(runtime.examination):
             # Reads the app's tables: where no census can, the pass must be able to say so.
             waiting = await count_in_quarantine(
                 connection, runtime.healing, cutoffs, control.verified_until

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.doctor.findings import Blocks, Examination
+from checks.doctor.state_types import types_differ
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
@@ -15,6 +18,8 @@ from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
 
+log = structlog.get_logger(__name__)
+
 
 async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) -> Runtime:
     """The tools, with a state schema to work on.
@@ -22,10 +27,28 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
     Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
     """
     examination = await inspect_catalogue(engine, settings)
+    if await _follow_types(engine, settings, examination):
+        examination = await inspect_catalogue(engine, settings)
     catalogue = require_catalogue(examination)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
-    await ensure_schema(engine, runtime.state)
+    await ensure_schema(engine, runtime.state, follow=False)
     return runtime
+
+
+async def _follow_types(engine: AsyncEngine, settings: Settings, examination: Examination) -> bool:
+    """Bring our columns along with the app's, where they differ and the role may; True when done.
+
+    Where it can't be done the finding stays, which blocks healing and nothing else.
+    """
+    catalogue = examination.catalogue
+    if catalogue is None or examination.blocking(Blocks.COUNTING) or not types_differ(examination):
+        return False
+    state = StateStatements(catalogue, settings.pools_spec(), settings.database.state_schema)
+    try:
+        return await ensure_schema(engine, state)
+    except CatalogueError as error:
+        log.warning("state_types_not_followed", error=str(error))
+        return False
 
 
 async def until_the_database_answers(
@@ -42,17 +65,18 @@ async def until_the_database_answers(
             away(error)
 
 
-async def ensure_schema(engine: AsyncEngine, state: StateStatements) -> bool:
+async def ensure_schema(
+    engine: AsyncEngine, state: StateStatements, *, follow: bool = True
+) -> bool:
     """Create or upgrade the state schema where the role may; True when something was done.
 
-    Raises CatalogueError with what to run where it may not.
+    Without `follow`, types that differ from the app's alone are left as they are. Raises
+    CatalogueError with what to run where it may not.
     """
     name = state.state_schema
     try:
         async with transaction(engine, timeout=UPGRADE_TIMEOUT) as connection:
-            if await schema.is_current(connection, name) and not await schema.ledger_is_apart(
-                connection, state.catalogue, name
-            ):
+            if await schema.is_complete(connection, state.catalogue, name, follow=follow):
                 return False
             return await schema.upgrade(connection, state.catalogue, name)
     except DatabaseUnavailableError:

@@ -1,7 +1,7 @@
 """Creates and upgrades the state schema; says whether it is current.
 
-Id columns take the types that the app's own tables have, so that an analyst joins the ledger
-without a cast.
+Id columns take the types that the app's own tables have (`checks/state_columns.py`), and follow
+them when those change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from checks.doctor.row_security import needed, view_remedy
 from checks.errors import CatalogueError
 from checks.relations import Catalogue, Command, RowSecurity
 from checks.row_security import HEALER, READER, SERVICE_ROLES, read_row_security
+from checks.state_columns import originals
 from checks.statements import Fragments, raw, render
+from monitor.state.following import follow_types, gathering_statement, ledger_name, missing_changes
 
 PACKAGE = "monitor.state"
 REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables")
@@ -29,16 +31,11 @@ CURRENT = REVISIONS[-1][:4]
 
 def state_fragments(catalogue: Catalogue, state_schema: str) -> Fragments:
     """The fragments that statements over the state schema may name."""
-    spec = catalogue.spec
-    impressions = catalogue.impressions.columns
-    return {
-        "state": sql.Identifier(state_schema),
-        "user_type": raw(catalogue.users.columns[spec.users.id].type),
-        "artwork_type": raw(catalogue.artworks.columns[spec.artworks.id].type),
-        "impression_user_type": raw(impressions[spec.impressions.user].type),
-        "impression_artwork_type": raw(impressions[spec.impressions.artwork].type),
-        "viewed_at_type": raw(impressions[spec.impressions.viewed_at].type),
+    types = {
+        f"{original.value}_type": raw(column.storage)
+        for original, column in originals(catalogue).items()
     }
+    return {"state": sql.Identifier(state_schema), **types}
 
 
 _POLICIES = """
@@ -70,6 +67,18 @@ async def is_current(connection: AsyncConnection, state_schema: str) -> bool:
     return await version(connection, state_schema) == CURRENT
 
 
+async def is_complete(
+    connection: AsyncConnection, catalogue: Catalogue, state_schema: str, *, follow: bool = True
+) -> bool:
+    """Whether `upgrade` has nothing to do; without `follow`, but for the types of the app's
+    columns."""
+    if not await is_current(connection, state_schema):
+        return False
+    if await ledger_is_apart(connection, catalogue, state_schema):
+        return False
+    return not (follow and await missing_changes(connection, catalogue, state_schema))
+
+
 async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schema: str) -> bool:
     """Create or upgrade the schema; True when something was done. Safe to call from many at once.
 
@@ -85,7 +94,8 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
         await connection.exec_driver_sql("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
     found = await version(connection, state_schema)
     if found == CURRENT:
-        return await spread_ledger(connection, catalogue, state_schema)
+        followed = await follow_types(connection, catalogue, state_schema)
+        return await spread_ledger(connection, catalogue, state_schema) or followed
     if found is not None and found > CURRENT:
         raise CatalogueError(
             f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
@@ -99,6 +109,7 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
     await connection.run_sync(
         migrations.upgrade, state_schema, state_fragments(catalogue, state_schema), REVISIONS
     )
+    await follow_types(connection, catalogue, state_schema)
     await spread_ledger(connection, catalogue, state_schema)
     return True
 
@@ -114,8 +125,7 @@ async def spread_ledger(
         return False
     found = (await read_ledger(connection, state_schema)).distribution
     if found is not None:
-        gather = sql.SQL("SELECT undistribute_table({})").format(_ledger_name(state_schema))
-        await connection.exec_driver_sql(gather.as_string(None))
+        await connection.exec_driver_sql(gathering_statement(state_schema))
     await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
     return True
 
@@ -141,11 +151,7 @@ def spread_statement(catalogue: Catalogue, state_schema: str) -> str:
     impressions = catalogue.impressions
     beside = sql.Identifier(impressions.schema, impressions.name).as_string(None)
     call = sql.SQL("SELECT create_distributed_table({}, 'user_id', colocate_with => {})")
-    return call.format(_ledger_name(state_schema), sql.Literal(beside)).as_string(None)
-
-
-def _ledger_name(state_schema: str) -> sql.Literal:
-    return sql.Literal(sql.Identifier(state_schema, "backfilled_impression").as_string(None))
+    return call.format(ledger_name(state_schema), sql.Literal(beside)).as_string(None)
 
 
 async def _create(connection: AsyncConnection, state_schema: str) -> None:
@@ -159,12 +165,18 @@ async def _create(connection: AsyncConnection, state_schema: str) -> None:
         await connection.exec_driver_sql(create.as_string(None))
 
 
-def script(catalogue: Catalogue, state_schema: str, found: str | None = None) -> str:
+def script(
+    catalogue: Catalogue,
+    state_schema: str,
+    found: str | None = None,
+    changes: Sequence[str] = (),
+) -> str:
     """The schema as a script, as `init --print-sql` shows it: whole, or what is missing since the
-    revision `found`; a comment where that is nothing."""
+    revision `found`, with `changes` by which it follows the app's types; a comment where that is
+    nothing."""
     from monitor.state import migrations  # noqa: PLC0415
 
-    spread = _spread_script(catalogue, state_schema)
+    spread = _changes_script(changes) + _spread_script(catalogue, state_schema)
     if found == CURRENT:
         return f"-- The schema {state_schema} is there, at revision {found}.\n{spread}"
     text = migrations.script(
@@ -176,10 +188,22 @@ def script(catalogue: Catalogue, state_schema: str, found: str | None = None) ->
     return f"{create.as_string(None)}\n\n{text}\n{spread}"
 
 
+def _changes_script(changes: Sequence[str]) -> str:
+    if not changes:
+        return ""
+    statements = ";\n".join(changes)
+    return f"""
+-- The types of the application's columns have changed: these follow, all or none of them.
+BEGIN;
+{statements};
+COMMIT;
+"""
+
+
 def _spread_script(catalogue: Catalogue, state_schema: str) -> str:
     if not ledger_is_spread(catalogue):
         return ""
-    literal = _ledger_name(state_schema).as_string(None)
+    literal = ledger_name(state_schema).as_string(None)
     return f"""
 -- Citus: the ledger lies beside the impressions, shard by shard, so that each batch is committed
 -- with its ledger by the same nodes. Everything else stays on the coordinator.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from checks.citus.cluster import Cluster, Distribution, DistributionMethod, Ledger
 from checks.citus.forms import on_citus
 from checks.relations import Engine
 from monitor.cli.explain import forced, statements
 from monitor.database import on_nodes, set_local
 from monitor.healing.verification import MOST_RECOUNTS, Recount, recount_until_two_agree
-from monitor.state import schema
+from monitor.state import following, schema
+from tests.support.app import app_on
 from tests.support.databases import EMPTY, cloned
 from tests.support.healing import heal, make_runtime, planted
 from tests.support.open_schema import run
@@ -42,6 +45,39 @@ async def test_the_script_spreads_the_ledger_beside_the_impressions_and_nothing_
         plain += schema.grants(runtime.catalogue, "conservator", ())
         assert "distributed_table" not in plain
         assert "Citus" not in plain
+
+
+async def test_a_spread_ledger_is_gathered_before_its_types_follow_and_spread_again(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Citus changes no column by which it spreads a table."""
+
+    async def is_spread(*_: object) -> Ledger:
+        return Ledger(True, Distribution(DistributionMethod.HASH, "user_id", 1))
+
+    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
+        catalogue = replace(on_citus(runtime.catalogue), cluster=Cluster("13.2", 0))
+        monkeypatch.setattr(following, "read_ledger", is_spread)
+        async with runtime.transaction() as connection:
+            assert await following.missing_changes(connection, catalogue, "conservator") == ()
+            await app.run("ALTER TABLE conservator.work ALTER COLUMN user_id TYPE text")
+            [apart] = await following.missing_changes(connection, catalogue, "conservator")
+            assert apart.startswith('ALTER TABLE "conservator"."work"')
+            await app.run(
+                "ALTER TABLE conservator.backfilled_impression ALTER COLUMN user_id TYPE text"
+            )
+            changes = await following.missing_changes(connection, catalogue, "conservator")
+        script = schema.script(catalogue, "conservator", schema.CURRENT, changes)
+        places = [
+            script.index(part)
+            for part in (
+                'undistribute_table(\'"conservator"."backfilled_impression"\')',
+                'ALTER TABLE "conservator"."backfilled_impression"',
+                "COMMIT",
+                "create_distributed_table(",
+            )
+        ]
+        assert places == sorted(places)
 
 
 def test_settings_are_passed_on_by_set_local_and_commits_wait_for_the_disk() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from checks.doctor.findings import Blocks, Severity
@@ -139,6 +140,42 @@ async def test_a_key_that_has_no_order_is_an_error(patient: Patient) -> None:
     patient.run(APP, "CREATE VIEW odd_users AS SELECT id::json AS id FROM users")
     spec = CatalogueSpec(users=UsersSpec(table="odd_users"))
     assert "key_not_orderable" in codes(await replace(patient, spec=spec).examine())
+
+
+@pytest.mark.parametrize("declared", ["jsonb", "int[]", "int8range", "a_document"])
+async def test_a_key_that_is_made_of_parts_is_an_error(patient: Patient, declared: str) -> None:
+    patient.run(
+        "CREATE DOMAIN a_document AS jsonb NOT NULL",
+        f"CREATE TABLE users (id {declared} PRIMARY KEY)",
+        "CREATE TABLE art_sessions (id int PRIMARY KEY, created_at timestamptz NOT NULL)",
+        f"CREATE TABLE user_art_impressions (user_id {declared} NOT NULL, artwork_id int NOT NULL,"
+        " viewed_at timestamptz NOT NULL, PRIMARY KEY (user_id, artwork_id))",
+    )
+    examination = await patient.examine()
+    refused = [one for one in examination.findings if one.code == "key_not_an_id"]
+    assert [one.subject for one in refused] == ["users.id", "user_art_impressions.user_id"]
+    assert {one.blocks for one in refused} == {Blocks.COUNTING}
+    assert "catalog.users.id: a column whose type is a number, uuid or text" in refused[0].remedy
+    assert refused[0].statements == ""
+
+
+async def test_collations_between_which_postgresql_does_not_choose_are_an_error(
+    patient: Patient,
+) -> None:
+    patient.run(APP, 'ALTER TABLE users ALTER COLUMN id TYPE varchar COLLATE "POSIX"')
+    assert "key_collations_differ" not in codes(await patient.examine())
+    patient.run('ALTER TABLE user_art_impressions ALTER COLUMN user_id TYPE varchar COLLATE "C"')
+    finding = only(await patient.examine(), "key_collations_differ")
+    assert finding.blocks is Blocks.COUNTING
+    for name in ('pg_catalog."C"', 'pg_catalog."POSIX"'):
+        assert name in finding.problem
+    with pytest.raises(psycopg.Error, match="could not determine which collation"):
+        patient.run(
+            "INSERT INTO users (id) VALUES ('x')",
+            "INSERT INTO art_sessions (id) VALUES ('a')",
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('x', 'a')",
+            "SELECT FROM users AS u JOIN user_art_impressions AS i ON i.user_id = u.id",
+        )
 
 
 async def test_a_filter_is_tried_and_the_servers_message_passed_on(patient: Patient) -> None:

@@ -5,7 +5,8 @@ SELECT
     c.paused, c.paused_reason,
     c.breaker_open AND NOT r.beyond_breaker AS breaker_open, c.breaker_reason,
     clock_timestamp() AS now, pg_backend_pid() AS backend,
-    EXISTS (SELECT 1 FROM {state}.quarantine) AS quarantine
+    EXISTS (SELECT 1 FROM {state}.quarantine) AS quarantine,
+    ({types_as_read}) AS types_as_read
 FROM {state}.run AS r
 CROSS JOIN {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'

@@ -13,7 +13,7 @@ WITH examined AS MATERIALIZED (
         ) AS gone
     FROM {state}.backfilled_impression AS l
     WHERE (l.run_id, l.user_id, l.artwork_id) > (
-        %(run_id)s, %(user_id)s::{impression_user_type}, %(artwork_id)s::{impression_artwork_type}
+        %(run_id)s, %(user_id)s::{impression_user_cast}, %(artwork_id)s::{impression_artwork_cast}
     )
     ORDER BY l.run_id, l.user_id, l.artwork_id
     LIMIT %(limit)s

@@ -4,7 +4,7 @@ INSERT INTO {state}.run (
     legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
-    %(legacy_until)s, %(created_before)s, %(subject)s::{user_type}, %(legacy_before)s,
+    %(legacy_until)s, %(created_before)s, %(subject)s::{user_cast}, %(legacy_before)s,
     %(beyond_breaker)s, %(recurring)s
 )
 RETURNING id
