@@ -20,7 +20,15 @@ from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush
 from exporters.push.pushgateway import TIMEOUT_SECONDS, Group, write_textfile
 from monitor.checking.once import check_names, check_once
-from monitor.cli.output import console, duration, moment, number, print_json, print_table
+from monitor.cli.output import (
+    console,
+    duration,
+    moment,
+    number,
+    print_json,
+    print_table,
+    print_text,
+)
 from monitor.cli.session import AsJson, run_session, settings_of
 from monitor.config import Mode, Settings
 from monitor.status import CheckResult, Status
@@ -94,7 +102,10 @@ def check(
     if otlp is not None:
         _push_once(registry, otlp, status.version)
     if as_json:
-        print_json({"checks": _as_answers(status), "census": status.census})
+        suspicions = status.examination.suspicion_names
+        print_json(
+            {"checks": _as_answers(status), "census": status.census, "suspicions": suspicions}
+        )
     else:
         _print_checks(status)
         console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
@@ -223,3 +234,5 @@ def _print_census(status: Status, census: Census) -> None:
             f"users: {number(users.affected)} affected, {number(users.clear)} clear,"
             f" {number(census.untracked_users)} untracked"
         )
+    if status.examination.suspicions:
+        print_text(status.examination.suspicion, style="bold red")

@@ -11,11 +11,18 @@ from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
-from monitor.cli.output import console, number, print_table, record_fields, size
+from monitor.cli.output import (
+    console,
+    number,
+    print_table,
+    print_text,
+    record_fields,
+    size,
+)
 from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.preview import HealPreview, preview_heal
-from monitor.runtime import Runtime
+from monitor.runtime import Runtime, blocking_sentences
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run
@@ -69,6 +76,7 @@ async def _plan_audience(
             verified_until=control.verified_until,
         )
     breaker = runtime.guard(found.census, control)
+    blocked = blocking_sentences(runtime.examination)
     refused = _other_refusal(control, active)
     if refused is None and breaker is not None and (active is not None or found.rows):
         if exists and not dry_run:
@@ -76,6 +84,7 @@ async def _plan_audience(
         refused = None if beyond_breaker else breaker.reason
 
     def show() -> None:
+        _show_blocked(blocked)
         _show_preview(found)
         if breaker is not None and (dry_run or beyond_breaker):
             console.print(f"[bold red]Breaker:[/bold red] {breaker.reason}", soft_wrap=True)
@@ -98,13 +107,19 @@ async def _plan_audience(
     fields["exhausted_minimum"] = fields.pop("minimum")
     return RunPlan(
         command="heal",
-        fields={**fields, "refused": None if breaker is None else breaker.reason},
+        fields={
+            **fields,
+            "blocked": blocked,
+            "suspicions": runtime.examination.suspicion_names,
+            "refused": next(iter(blocked), None if breaker is None else breaker.reason),
+        },
         nothing={"run": None, "census": found.census},
         show=show,
         refused=refused,
         # Nobody is asked about a run that goes on.
         question=f"Write {found.rows:,} impressions?" if found.rows and active is None else None,
         start=start,
+        blocked=bool(blocked),
     )
 
 
@@ -135,8 +150,10 @@ async def _plan_user(
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
     rows = census.legacy_untracked
+    blocked = blocking_sentences(runtime.examination)
 
     def show() -> None:
+        _show_blocked(blocked)
         console.print(
             f"User {user}: tracked {number(census.tracked)}, fresh {number(census.fresh)},"
             f" storage {number(census.storage)}, legacy_untracked {number(rows)}.",
@@ -147,8 +164,8 @@ async def _plan_user(
         if rows == 0:
             return None
         await ensure_schema(runtime.engine, runtime.state)
-        run = await runtime.planner.plan_user(
-            runtime.run_owner(Trigger.COMMAND),
+        run = await runtime.plan_user(
+            Trigger.COMMAND,
             user,
             reason=REASON,
             # A person who names a user means it; the once-flag is for the app's login hook.
@@ -158,15 +175,25 @@ async def _plan_user(
         return StartedRun(run, resumed=False) if isinstance(run, Run) else None
 
     fields = {"user": user, "census": census, "rows": rows}
+    names = runtime.examination.suspicion_names
     return RunPlan(
         command="heal",
-        fields=fields,
+        fields={**fields, "blocked": blocked, "suspicions": names},
         nothing=fields,
         show=show,
         refused=None,  # the planner's business
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
+        blocked=bool(blocked),
     )
+
+
+def _show_blocked(blocked: tuple[str, ...]) -> None:
+    """What a dry run says first: the rest is only what would be written otherwise."""
+    if blocked:
+        console.print("[bold red]Healing is impossible[/bold red] until this is mended:")
+    for sentence in blocked:
+        print_text(sentence)
 
 
 def _show_preview(plan: HealPreview) -> None:

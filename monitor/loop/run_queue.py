@@ -172,11 +172,8 @@ class RunQueue:
         self._refuse_when_breaker_open(runtime)
         async with self._users:
             with self._starting():
-                planned = await runtime.planner.plan_user(
-                    runtime.run_owner(trigger),
-                    user_id,
-                    reason="Asked for by a caller.",
-                    force=force,
+                planned = await runtime.plan_user(
+                    trigger, user_id, reason="Asked for by a caller.", force=force
                 )
                 if isinstance(planned, Backfilled):
                     return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)

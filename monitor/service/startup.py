@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
 from monitor.config import Settings
 from monitor.database import transaction
@@ -17,12 +18,13 @@ from monitor.state.statements import StateStatements
 
 
 async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) -> Runtime:
-    """The tools, with a state schema to work on.
+    """The tools, with a state schema to work on. What blocks healing alone blocks no start: it is
+    refused when it comes to that.
 
-    Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
+    Raises CatalogueError with everything that blocks counting, DatabaseUnavailableError.
     """
     examination = await inspect_catalogue(engine, settings)
-    catalogue = require_catalogue(examination)
+    catalogue = require_catalogue(examination, Blocks.COUNTING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state)
     return runtime
