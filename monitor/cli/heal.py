@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
@@ -60,34 +61,22 @@ def heal(
 async def _plan_audience(
     session: Session, runtime: Runtime, dry_run: bool, max_rows: int, beyond_breaker: bool
 ) -> RunPlan:
-    control, active = Control(), None
-    async with session.snapshot() as connection:
-        exists = await session.has_schema(connection)
-        if exists:
-            control = await read_control(connection, runtime.state)
-            active = await active_run(connection, runtime.state)
-        found = await preview_heal(
-            connection,
-            runtime.catalogue,
-            session.settings.pools_spec(),
-            await session.cutoffs(connection),
-            max_rows=max_rows,
-            minimum=session.settings.checks.pool_exhaustion.minimum,
-            verified_until=control.verified_until,
-        )
+    found, known, active = await _look(session, runtime, max_rows)
+    control = known or Control()
     breaker = runtime.guard(found.census, control)
-    blocked = blocking_sentences(runtime.examination)
+    obstacles = _obstacles(runtime)
     refused = _other_refusal(control, active)
     if refused is None and breaker is not None and (active is not None or found.rows):
-        if exists and not dry_run:
+        if known is not None and not dry_run:
             await runtime.open_breaker(breaker)
         refused = None if beyond_breaker else breaker.reason
 
     def show() -> None:
-        _show_blocked(blocked)
+        _show_blocked(obstacles["blocked"])
         _show_preview(found)
         if breaker is not None and (dry_run or beyond_breaker):
-            console.print(f"[bold red]Breaker:[/bold red] {breaker.reason}", soft_wrap=True)
+            told = Text.assemble(("Breaker: ", "bold red"), breaker.reason)
+            console.print(told, soft_wrap=True)
 
     async def start() -> StartedRun | None:
         if active is not None:
@@ -109,9 +98,8 @@ async def _plan_audience(
         command="heal",
         fields={
             **fields,
-            "blocked": blocked,
-            "suspicions": runtime.examination.suspicion_names,
-            "refused": next(iter(blocked), None if breaker is None else breaker.reason),
+            **obstacles,
+            "refused": next(iter(obstacles["blocked"]), breaker.reason if breaker else None),
         },
         nothing={"run": None, "census": found.census},
         show=show,
@@ -119,8 +107,39 @@ async def _plan_audience(
         # Nobody is asked about a run that goes on.
         question=f"Write {found.rows:,} impressions?" if found.rows and active is None else None,
         start=start,
-        blocked=bool(blocked),
+        blocked=bool(obstacles["blocked"]),
     )
+
+
+async def _look(
+    session: Session, runtime: Runtime, max_rows: int
+) -> tuple[HealPreview, Control | None, Run | None]:
+    """In one snapshot: what a run would write, the switches, and the active run; the switches are
+    None where there is no state schema yet."""
+    control, active = None, None
+    async with session.snapshot() as connection:
+        if await session.has_schema(connection):
+            control = await read_control(connection, runtime.state)
+            active = await active_run(connection, runtime.state)
+        found = await preview_heal(
+            connection,
+            runtime.catalogue,
+            session.settings.pools_spec(),
+            await session.cutoffs(connection),
+            max_rows=max_rows,
+            minimum=session.settings.checks.pool_exhaustion.minimum,
+            verified_until=None if control is None else control.verified_until,
+        )
+    return found, control, active
+
+
+def _obstacles(runtime: Runtime) -> dict[str, tuple[str, ...]]:
+    """For programs: why the tables forbid healing, whatever a person says."""
+    examination = runtime.examination
+    return {
+        "blocked": blocking_sentences(examination),
+        "suspicions": examination.suspicion_names,
+    }
 
 
 def _other_refusal(control: Control, active: Run | None) -> str | None:
@@ -150,10 +169,10 @@ async def _plan_user(
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
     rows = census.legacy_untracked
-    blocked = blocking_sentences(runtime.examination)
+    obstacles = _obstacles(runtime)
 
     def show() -> None:
-        _show_blocked(blocked)
+        _show_blocked(obstacles["blocked"])
         console.print(
             f"User {user}: tracked {number(census.tracked)}, fresh {number(census.fresh)},"
             f" storage {number(census.storage)}, legacy_untracked {number(rows)}.",
@@ -175,16 +194,15 @@ async def _plan_user(
         return StartedRun(run, resumed=False) if isinstance(run, Run) else None
 
     fields = {"user": user, "census": census, "rows": rows}
-    names = runtime.examination.suspicion_names
     return RunPlan(
         command="heal",
-        fields={**fields, "blocked": blocked, "suspicions": names},
+        fields={**fields, **obstacles},
         nothing=fields,
         show=show,
         refused=None,  # the planner's business
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
-        blocked=bool(blocked),
+        blocked=bool(obstacles["blocked"]),
     )
 
 
