@@ -1,5 +1,5 @@
-"""The demo's configuration: the real defaults, but it heals, has suites, and intervals that a person
-can watch."""
+"""The demo's configuration: the real defaults, but it heals, has suites, and intervals that can be
+watched."""
 
 from __future__ import annotations
 

@@ -103,11 +103,13 @@ def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | N
         return None
     if not settings.heals:
         refusal = catalogue_refusal(inputs.blockers, inputs.suspicion)
-        who = "only a person heals." if refusal is None else f"nor can anybody: {refusal.reason}"
+        who = (
+            ": only a person heals." if refusal is None else f", nor can anybody: {refusal.reason}"
+        )
         return Decision(
             Verdict.PAUSED,
             Code.OBSERVE,
-            f"{legacy} legacy-untracked pairs, and healing.mode is observe: {who}",
+            f"{legacy} legacy-untracked pairs, and healing.mode is observe{who}",
         )
     if control.suspended:
         why = control.suspended_reason or "no reason given"
