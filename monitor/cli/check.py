@@ -102,21 +102,22 @@ def check(
     if otlp is not None:
         _push_once(registry, otlp, status.version)
     if as_json:
-        suspicions = status.examination.suspicion_names
-        print_json(
-            {"checks": _as_answers(status), "census": status.census, "suspicions": suspicions}
-        )
+        print_json(_as_answer(status))
     else:
         _print_checks(status)
         console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
     return code
 
 
-def _as_answers(status: Status) -> list[dict[str, object]]:
+def _as_answer(status: Status) -> dict[str, object]:
     """The results as the API tells them."""
     now = time.monotonic()
     results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
-    return [result.model_dump(mode="json") for result in results]
+    return {
+        "checks": [result.model_dump(mode="json") for result in results],
+        "census": status.census,
+        "suspicions": status.examination.suspicion_names,
+    }
 
 
 def _push_once(registry: CollectorRegistry, url: str, version: str) -> None:
