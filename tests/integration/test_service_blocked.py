@@ -212,6 +212,8 @@ async def test_a_table_that_goes_away_is_named_by_every_replica_until_it_is_back
                 [missing] = not_ready_because(service.board.current)
                 for told in (missing, *map(str, await refusals(service))):
                     assert f"finds no table or view named {name} in" in told
+                with pytest.raises(CatalogueError, match=f"named {name} in"):
+                    await service.commands.user_census("u0001")
             await wait_until(decided(leader, Code.CENSUS_FAILED))
             structure = leader.board.current.checks[STRUCTURE]
             assert structure.outcome is Outcome.FAIL
