@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from monitor.config import json_schema
-from tests.support.builders import a_check, a_structure, at_work, checks
+from tests.support.builders import all_measured
 from tests.unit.exporters.scrape import series
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ PATH = re.compile(r"(?<![\w.~}/-])(" + "|".join(MACHINES) + r")\w")
 def labels_by_name() -> dict[str, set[str]]:
     """The labels of every metric that a leader at work exports."""
     found: dict[str, set[str]] = {}
-    for name, labels in series(at_work(checks=checks(a_check(), a_structure()))):
+    for name, labels in series(all_measured()):
         found.setdefault(name, set()).update(key for key, _ in labels)
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from tests.support.app import App, app_on
 from tests.support.builders import a_suspicion
 from tests.support.healing import heal_until, make_runtime, make_settings, paced, plan
 from tests.support.roles import as_service, prepare_for_service
-from tests.support.services import decided, is_clean, sees, service_on
+from tests.support.services import EAGER, decided, is_clean, running, sees
 from tests.support.waiting import wait_until
 
 OFTEN = {"every": "300ms", "budget": "100%"}
@@ -58,9 +57,12 @@ async def gallery(url: str) -> AsyncIterator[App]:
 
 
 @asynccontextmanager
-async def serving(url: str, checks: object = CHECKS, **config: Any) -> AsyncIterator[Service]:
+async def serving(
+    url: str, checks: object = CHECKS, *, accept: tuple[str, ...] = (), **healing: object
+) -> AsyncIterator[Service]:
     """A service under the role that `init --print-sql` makes, with what that may do by now."""
-    async with service_on(as_service(url), checks, **config) as service:
+    config = {"catalog": {"accept": accept}, "healing": {**EAGER, **healing}}
+    async with running(Service(make_settings(as_service(url), checks=checks, **config))) as service:
         yield service
 
 
@@ -165,11 +167,14 @@ async def test_counts_under_a_suspicion_are_published_and_nothing_leads_past_it(
         # Somebody resets it all the same: nothing is healed.
         await service.commands.reset_breaker()
         await wait_until(decided(service, Code.CATALOGUE))
-        asked, runtime = {"reason": "a test", "beyond_breaker": True}, service.runtime
         with pytest.raises(HealRefusedError, match="12,686 impressions"):
-            await runtime.plan_audience(Trigger.COMMAND, max_rows=9, **asked)
+            await service.runtime.plan_audience(
+                Trigger.COMMAND, reason="a test", max_rows=9, beyond_breaker=True
+            )
         with pytest.raises(HealRefusedError, match="12,686 impressions"):
-            await runtime.plan_user(Trigger.COMMAND, "u0001", force=True, **asked)
+            await service.runtime.plan_user(
+                Trigger.COMMAND, "u0001", reason="a test", force=True, beyond_breaker=True
+            )
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
 
 
@@ -179,11 +184,13 @@ async def test_a_run_that_was_left_waits_until_a_suspicion_is_accepted(
     async with gallery(app_database_url) as app:
         async with make_runtime(app_database_url, **paced(max_batch=5)) as runtime:
             await heal_until(runtime, await plan(runtime), batches=1)
+        left = await app.rows("SELECT state, inserted FROM conservator.run")
+        assert left == [("held", 4)]
         name = suspect(monkeypatch)
         async with serving(app_database_url) as service:
             await wait_until(decided(service, Code.CATALOGUE))
-            assert await app.rows("SELECT state, inserted FROM conservator.run") == [("held", 5)]
-        async with serving(app_database_url, catalog={"accept": [name]}) as service:
+            assert await app.rows("SELECT state, inserted FROM conservator.run") == left
+        async with serving(app_database_url, accept=(name,)) as service:
             await wait_until(lambda: is_clean(service))
             assert service.board.current.examination.suspicions == ()
         assert await app.value("SELECT sum(inserted) FROM conservator.run") == 12

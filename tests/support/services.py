@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from monitor.policy.decision import Code
@@ -32,16 +32,10 @@ async def running(service: Service) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def service_on(
-    url: str,
-    checks: object = QUICK,
-    lease: str = "10s",
-    catalog: Mapping[str, object] | None = None,
-    **healing: object,
+    url: str, checks: object = QUICK, lease: str = "10s", **healing: object
 ) -> AsyncIterator[Service]:
     """A running service with a quick census and eager healing, stopped in the end."""
-    settings = await service_settings(
-        url, checks=checks, healing={**EAGER, **healing}, lease=lease, catalog=catalog or {}
-    )
+    settings = await service_settings(url, checks=checks, healing={**EAGER, **healing}, lease=lease)
     async with running(Service(settings)) as service:
         yield service
 

@@ -13,7 +13,7 @@ from tests.support.builders import (
     Clock,
     a_census,
     a_check,
-    a_structure,
+    all_measured,
     at_work,
     checks,
     just_started,
@@ -73,8 +73,7 @@ LABELS = {
         if name.startswith("check_") and name != "check_outcome"
     },
 }
-MEASURED = at_work(checks=checks(a_check(), a_structure(healing=2.0, nothing=1.0)))
-"""Everything that is ever measured has been."""
+MEASURED = all_measured()
 EVERY_REPLICA = {"build_info", "leader", "database_up"}
 
 
@@ -175,7 +174,7 @@ def test_stale_numbers_leave_and_their_timestamps_stay() -> None:
 
 def test_numbers_stay_until_three_intervals_have_passed() -> None:
     clock = Clock(1000.0 + 180.0)
-    assert types(at_work(), clock=clock) == FROM_THE_START | ONCE_MEASURED
+    assert types(MEASURED, clock=clock) == FROM_THE_START | ONCE_MEASURED
 
 
 def test_a_stretched_interval_keeps_the_census_longer() -> None:
