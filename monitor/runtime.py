@@ -30,10 +30,10 @@ from monitor.healing.undo_planner import UndoPlanner
 from monitor.healing.undo_strategy import UndoStrategy
 from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
-from monitor.policy.decision import Decision
+from monitor.policy.decision import Decision, catalogue_refusal
 from monitor.policy.inputs import PolicySettings
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Run, RunKind, Trigger
+from monitor.state.runs import Backfilled, Run, RunKind, Trigger
 from monitor.state.statements import StateStatements
 from monitor.state.transitions import claim
 from monitor.status import process_name
@@ -87,18 +87,35 @@ class Runtime:
                 beyond_breaker=beyond_breaker,
             )
 
+    @property
+    def counting_blocked(self) -> bool:
+        """Whether a count would be wrong, or impossible, on these tables."""
+        return bool(self.examination.blocking(Blocks.COUNTING))
+
+    @property
+    def blockers(self) -> tuple[str, ...]:
+        """A sentence for each finding that blocks healing, suspicions apart."""
+        return blocking_sentences(self.examination, suspicions=False)
+
+    @property
+    def blocked(self) -> Decision | None:
+        """Why nothing may be healed on these tables, whatever a person says; None where it may."""
+        return catalogue_refusal(self.blockers, self.examination.suspicion)
+
     def guard(self, census: Census, control: Control) -> Decision | None:
         """Why a run must not start, judged on the census and the switches of its own snapshot."""
-        return breaker_refusal(census, control, policy_settings(self.settings))
+        suspicion = self.examination.suspicion
+        return breaker_refusal(census, control, policy_settings(self.settings), suspicion)
 
     async def plan_audience(
         self, trigger: Trigger, *, reason: str, max_rows: int, beyond_breaker: bool = False
     ) -> Planned:
         """A run over the audience, unless the breaker refuses, which then is open for everybody.
 
-        `beyond_breaker`: a person has seen the numbers and goes on. Raises ActiveRunError,
-        PausedError, HealRefusedError.
+        `beyond_breaker`: a person has seen the numbers and goes on, but never where healing is
+        `blocked`. Raises ActiveRunError, PausedError, HealRefusedError.
         """
+        self._refuse_when_blocked()
         try:
             return await self.planner.plan_audience(
                 self.run_owner(trigger),
@@ -110,6 +127,30 @@ class Runtime:
         except HealRefusedError as error:
             await self.open_breaker(error.decision)
             raise
+
+    async def plan_user(
+        self,
+        trigger: Trigger,
+        user_id: str,
+        *,
+        reason: str,
+        force: bool,
+        beyond_breaker: bool = False,
+    ) -> Run | Backfilled | None:
+        """A run for one user, as `Planner.plan_user` makes it, unless healing is `blocked`."""
+        self._refuse_when_blocked()
+        return await self.planner.plan_user(
+            self.run_owner(trigger),
+            user_id,
+            reason=reason,
+            force=force,
+            beyond_breaker=beyond_breaker,
+        )
+
+    def _refuse_when_blocked(self) -> None:
+        refusal = self.blocked
+        if refusal is not None:
+            raise HealRefusedError(refusal)
 
     async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
@@ -201,11 +242,20 @@ def finding_sentence(finding: Finding) -> str:
     return f"{finding.subject}: {finding.problem} {finding.consequence} {finding.mending}"
 
 
+def blocking_sentences(
+    examination: Examination, what: Blocks = Blocks.HEALING, *, suspicions: bool = True
+) -> tuple[str, ...]:
+    """A sentence for each finding that blocks `what`; those of `suspicions` where they are asked
+    for."""
+    blocking = examination.blocking(what)
+    return tuple(finding_sentence(one) for one in blocking if suspicions or not one.accepted_as)
+
+
 def require_catalogue(examination: Examination, what: Blocks = Blocks.HEALING) -> Catalogue:
     """The catalogue, unless findings block `what`. Raises CatalogueError with all of them."""
-    blocking = examination.blocking(what)
+    blocking = blocking_sentences(examination, what)
     if blocking:
-        raise CatalogueError("\n".join(finding_sentence(finding) for finding in blocking))
+        raise CatalogueError("\n".join(blocking))
     if examination.catalogue is None:
         raise CatalogueError("A table or column is missing; run `conservator doctor`.")
     return examination.catalogue

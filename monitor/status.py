@@ -19,6 +19,7 @@ from types import MappingProxyType
 import structlog
 
 from checks.census import AffectedUsers, Census
+from checks.doctor.findings import TABLE_MISSING, Examination, Finding
 from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
 from monitor.deadlines import GIT_SECONDS
 from monitor.healing.executor import Progress
@@ -34,6 +35,10 @@ STRUCTURE = "structure"
 """The name of the check whose result is what doctor finds."""
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
+
+
+UNREAD = Examination(findings=(), catalogue=None)
+"""Nothing is known of the app's tables yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +142,19 @@ class Status:
     database_up: bool = False
     database_error: str | None = None
     state_schema_current: bool = False
+    examination: Examination = UNREAD
+    """What this process found last when it read the app's tables."""
+
+    @property
+    def missing_tables(self) -> tuple[Finding, ...]:
+        """Which of the app's three tables are not there."""
+        return tuple(one for one in self.examination.findings if one.code == TABLE_MISSING)
 
     @property
     def ready(self) -> bool:
-        """The database answers, and the state schema is the one that this version needs."""
-        return self.database_up and self.state_schema_current
+        """The database answers, the state schema is the one that this version needs, and the three
+        tables are there."""
+        return self.database_up and self.state_schema_current and not self.missing_tables
 
 
 class StatusBoard:

@@ -6,7 +6,8 @@ probes       asks for the evidence, each question in a savepoint
 pair_probes  asks the impressions who is paired with what
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
-access, writability, uniqueness, references, state_types, time_zones, pair_suspicions, advice, citus.rules
+access, row_security, writability, defaults, moments, time_zones, references, uniqueness,
+state_types, pair_suspicions, row_suspicions, advice, citus.rules
              the rules, pure: the input in, findings out
 
 To add a rule: a function `rule(given: DoctorInput) -> Iterator[Finding]` in the module where it

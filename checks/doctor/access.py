@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 from checks.catalogue import parse_name
 from checks.doctor.ddl import columns, quoted, table
-from checks.doctor.findings import Finding, Mending, error, healing_error, warning
+from checks.doctor.findings import TABLE_MISSING, Finding, Mending, error, healing_error, warning
 from checks.doctor.input import TABLES, DoctorInput
 from checks.relations import Relation
 from checks.spec import TableRole
@@ -33,7 +33,7 @@ def missing_tables(given: DoctorInput) -> Iterator[Finding]:
         meant = [full for name in spelt_alike(wanted, by_name) for full in by_name[name]]
         hint = f" Similar names there: {', '.join(alike)}." if alike else ""
         yield error(
-            "table_missing",
+            TABLE_MISSING,
             role.table,
             problem=(
                 f"Role {given.facts.role} finds no table or view named {role.table} in database "

@@ -17,6 +17,10 @@ OWNER_DECIDES = "-- the application's owner decides:"
 """Stands above every statement for the app's own tables."""
 
 
+TABLE_MISSING = "table_missing"
+"""The code of the finding that one of the three tables is not there."""
+
+
 class Severity(StrEnum):
     """How bad it is."""
 
@@ -107,6 +111,23 @@ class Examination:
     def suspicions(self) -> tuple[Finding, ...]:
         """The findings that say that the counts can't mean what they say, and nobody answered."""
         return tuple(one for one in self.findings if one.accepted_as is not None)
+
+    @property
+    def suspicion_names(self) -> tuple[str, ...]:
+        """Their names, each once."""
+        names = (one.accepted_as for one in self.suspicions)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def suspicion(self) -> str:
+        """All of them as a paragraph, with their numbers; empty where there are none."""
+        if not self.suspicions:
+            return ""
+        told = " ".join(f"{one.subject}: {one.problem}" for one in self.suspicions)
+        return (
+            f"The counts may not mean what they say: {told} Until that is answered nothing is"
+            " healed; `conservator doctor` says how."
+        )
 
 
 def in_yaml(settings: Mapping[str, Any]) -> str:

@@ -33,6 +33,9 @@ class Counts(Answer):
     """With an impression."""
     as_of: Moment
     """When they were counted, on the database's clock."""
+    suspicions: tuple[str, ...] = ()
+    """By their names, `doctor`'s signs that the counts can't mean what they say; nothing is healed
+    until they are answered."""
 
 
 class Columns(Answer):
@@ -92,10 +95,10 @@ async def get_stats(call: Call[StatsParameters, NoBody]) -> Counts:
     The last census, from memory; with `user_id` that user's own counts, live, whether or not the
     user is in the audience.
     """
-    user_id = call.parameters.user_id
-    if user_id is None:
-        return Counts.model_validate(_census(call.context))
-    return Counts.model_validate(await call.context.commands.user_census(user_id))
+    context, user_id = call.context, call.parameters.user_id
+    counted = _census(context) if user_id is None else await context.commands.user_census(user_id)
+    names = context.board.current.examination.suspicion_names
+    return Counts.model_validate(counted).model_copy(update={"suspicions": names})
 
 
 async def get_history(call: Call[SpanParameters, NoBody]) -> History:

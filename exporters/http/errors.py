@@ -45,6 +45,12 @@ CODES: Mapping[str, ErrorCode] = {
         "The breaker is open since 2026-01-31 12:00 UTC: 60 % of the pairs are legacy, more than"
         " max_share.",
     ),
+    "healing_blocked": ErrorCode(
+        409,
+        "user_art_impressions: Role conservator_service may not insert user_id, artwork_id,"
+        " viewed_at. Nothing can be backfilled. Mend it: GRANT INSERT ON user_art_impressions TO"
+        " conservator_service;",
+    ),
     "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
     "held": ErrorCode(409, "The run was put down: paused."),
     "lease_lost": ErrorCode(409, "Another process has taken run 12 over."),

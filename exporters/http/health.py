@@ -28,7 +28,8 @@ class Alive(Answer):
 
 
 class Ready(Answer):
-    """The database is reachable, and the state schema the one that this version needs."""
+    """The database is reachable, the state schema the one that this version needs, and the three
+    tables are there."""
 
     ready: Literal[True] = True
     reasons: tuple[str, ...] = ()
@@ -53,7 +54,8 @@ async def is_alive(_: ProbeCall) -> Alive:
 async def is_ready(call: ProbeCall) -> Ready:
     """Ready for work?
 
-    The database is reachable, and the state schema the one that this version needs.
+    The database is reachable, the state schema the one that this version needs, and the three
+    tables are there. From memory: a probe never touches the database.
     """
     reasons = not_ready_because(call.context.board.current)
     if reasons:
@@ -68,7 +70,7 @@ def not_ready_because(status: Status) -> list[str]:
         return [status.database_error or "The database has not answered yet."]
     if not status.state_schema_current:
         return ["The state schema is missing or not of this version: run `conservator init`."]
-    return []
+    return [missing.problem for missing in status.missing_tables]
 
 
 async def get_metrics(call: ProbeCall) -> web.Response:

@@ -83,8 +83,9 @@ async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
     # First the census: it knows whether this can be an id at all.
     census = await commands.user_census(user_id)
     backfilled = await commands.backfilled(user_id)
+    suspicion = call.context.board.current.examination.suspicion
     may_act = call.context.page.may_act()
-    return _page(views.user_page(user_id, census, backfilled, may_act=may_act))
+    return _page(views.user_page(user_id, census, backfilled, suspicion=suspicion, may_act=may_act))
 
 
 async def get_static(call: Call[StaticParameters, NoBody]) -> web.Response:

@@ -84,7 +84,10 @@ ROUTES: tuple[Route, ...] = (
             | artworks.NothingToHeal,
             202: Accepted,
         },
-        errors=("unknown_user", "breaker_open", "held", "lease_lost", *_REFUSED, *_NO_CENSUS),
+        errors=(
+            "unknown_user", "breaker_open", "healing_blocked", "held", "lease_lost", *_REFUSED,
+            *_NO_CENSUS,
+        ),
         touches_database=True,
     ),
     Route(

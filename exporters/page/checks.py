@@ -49,6 +49,8 @@ def summarise(status: Status, now: float) -> Summary:
     census = current_census(status, now)
     if census is None:
         return _unknown("The last census is too old to tell how the gallery is.")
+    if status.examination.suspicions:
+        return Summary(Level.ATTENTION, "The counts may not mean what they say: see below.")
     return _judge(census, _troubled(status, now))
 
 

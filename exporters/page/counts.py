@@ -53,6 +53,8 @@ class Counts:
     """Not to be shown as how things are."""
     counts: tuple[Count, ...]
     users: AffectedUsers | None
+    suspicion: str
+    """Why the counts may not mean what they say; empty where nothing says so."""
 
 
 def counts_of(status: Status, now: float) -> Counts | None:
@@ -67,7 +69,8 @@ def counts_of(status: Status, now: float) -> Counts | None:
         for key, name, meaning in _COUNTS
         for number in [int(getattr(census, key))]
     )
-    return Counts(census, stale, counts, current_users(status, now))
+    users, suspicion = current_users(status, now), status.examination.suspicion
+    return Counts(census, stale, counts, users, suspicion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ _DONE = {
 }
 
 
+TABLES_SHOWN = 3
+"""Findings about the app's tables that are told in full."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionView:
     """What is shown beside the decision itself."""
@@ -44,6 +48,7 @@ def decision_view(status: Status, *, may_act: bool) -> DecisionView:
         and status.database_up
         and not status.control.paused
         and not status.control.breaker_open
+        and not status.examination.blocking()
     )
     verdict = None if decision is None else _DONE[decision.kind]
     return DecisionView(verdict, _leader(status), heal_offered)
@@ -83,17 +88,17 @@ class Switch:
 
 
 def switches(status: Status, *, observe: bool, may_act: bool) -> tuple[Switch, ...]:
-    """All four; a button only where it changes something and somebody may press it."""
+    """All five; a button only where it changes something and somebody may press it."""
     found = (_breaker(status), _pause(status), _suspension(status))
     shown = found if may_act else tuple(replace(one, button=None) for one in found)
-    return (*shown, _mode(observe=observe))
+    return (*shown, _tables(status), _mode(observe=observe))
 
 
 def _breaker(status: Status) -> Switch:
     control = status.control
     if not control.breaker_open:
         return Switch("Breaker", False, "closed", "Nothing speaks against healing.")
-    button = Button(
+    button: Button | None = Button(
         label="Reset the breaker…",
         title="Reset the breaker",
         path="/api/healing/reset-breaker",
@@ -102,7 +107,12 @@ def _breaker(status: Status) -> Switch:
         verb="Reset the breaker",
     )
     word = f"open ({control.breaker_code})" if control.breaker_code else "open"
-    return Switch("Breaker", True, word, control.breaker_reason, control.breaker_at, button)
+    sentence = control.breaker_reason
+    if status.examination.suspicions:
+        # What it judged may be counted wrongly: there is nothing to accept yet.
+        sentence = f"{sentence} First answer what is suspected of the counts: see Tables."
+        button = None
+    return Switch("Breaker", True, word, sentence, control.breaker_at, button)
 
 
 def _accepting(census: Census | None) -> str:
@@ -153,6 +163,16 @@ def _resume(status: Status, ends: str) -> Button:
         plan=f"{ends}{also} {legacy:,} legacy pairs were counted last; healing may begin at once.",
         verb="Resume",
     )
+
+
+def _tables(status: Status) -> Switch:
+    blocking = status.examination.blocking()
+    if not blocking:
+        return Switch("Tables", False, "as needed", "Nothing in the app's tables blocks healing.")
+    told = "; ".join(f"{one.subject}: {one.problem}" for one in blocking[:TABLES_SHOWN])
+    more = " and more" if len(blocking) > TABLES_SHOWN else ""
+    sentence = f"{told}{more}. `conservator doctor` says what mends it."
+    return Switch("Tables", True, "block healing", sentence)
 
 
 def _mode(*, observe: bool) -> Switch:

@@ -125,9 +125,14 @@ def users_page() -> str:
 
 
 def user_page(
-    user_id: str, census: UserCensus, backfilled: Backfilled | None, *, may_act: bool
+    user_id: str,
+    census: UserCensus,
+    backfilled: Backfilled | None,
+    *,
+    suspicion: str,
+    may_act: bool,
 ) -> str:
-    """One user: counts, whether and when backfilled."""
+    """One user: counts, what is suspected of them, whether and when backfilled."""
     # Whoever asks for it again means it.
     body = {"user_id": user_id} if backfilled is None else {"user_id": user_id, "force": True}
     return render(
@@ -135,6 +140,7 @@ def user_page(
         user_id=user_id,
         census=census,
         backfilled=backfilled,
+        suspicion=suspicion,
         may_act=may_act,
         body=json.dumps(body),
     )

@@ -15,6 +15,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import AffectedUsers, Census, count_affected_users, none_affected, take_census
+from checks.doctor.findings import Blocks
+from checks.errors import StatementError
 from checks.judgement import Measurement, Thresholds, at_least
 from checks.relations import Engine
 from checks.spec import Cutoffs
@@ -22,11 +24,15 @@ from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.runner import CheckRunner, CheckTracker, Keep
 from monitor.config import Settings
+from monitor.database import sqlstate
 from monitor.replicas.published import users_interval
-from monitor.runtime import CurrentRuntime
+from monitor.runtime import CurrentRuntime, require_catalogue
 from monitor.status import CENSUS, StatusBoard
 
 log = structlog.get_logger(__name__)
+
+NAMES_AND_RIGHTS = "42"
+"""The class of the SQLSTATEs that say so: no such table, column or function, no privilege."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class CensusCheck:
         self._runner = runner
         self._taken: CensusResult | None = None
         self._expects_legacy = False
+        self.tables_differ = False
+        """The last pass found that the tables are not, or may not be, what was read of them."""
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
         """The newest first: those that healing is decided from."""
         fail = at_least(settings.healing.threshold)
@@ -72,7 +80,7 @@ class CensusCheck:
 
     async def take(self) -> CensusResult:
         """One census: measured, judged, published. Never raises for what the database does."""
-        self._taken = None
+        self._taken, self.tables_differ = None, False
         (found,) = await self._runner.run(self.tracker.definition, None)
         self.tracker.publish((found,))
         if self._taken is not None:
@@ -91,8 +99,11 @@ class CensusCheck:
 
     async def measure(self, timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
         """Count on the server that checks read. Raises what the database raises, StatementError for
-        counts that contradict each other."""
+        counts that contradict each other, CatalogueError where something blocks counting."""
         tools = self._runtime.current
+        if tools.counting_blocked:
+            self.tables_differ = True
+            require_catalogue(tools.examination, Blocks.COUNTING)
         catalogue, pools = tools.catalogue, tools.settings.pools_spec()
 
         async def count(
@@ -112,7 +123,11 @@ class CensusCheck:
                 return census, None
             return census, await count_affected_users(connection, catalogue, pools, cutoffs, census)
 
-        (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)
+        try:
+            (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)
+        except StatementError as error:
+            self.tables_differ = (sqlstate(error) or "").startswith(NAMES_AND_RIGHTS)
+            raise
         self._expects_legacy = census.legacy_untracked > 0
         self._remember(census, users, 0.0)
         self._taken = CensusResult(census, None, users)

@@ -73,11 +73,12 @@ async def _check(
         )
     )
     registry = CheckRegistry(
-        settings, board, engine, read_engine, worker, runtime, on_read=lambda _, __: None
+        settings, board, engine, read_engine, worker, runtime, on_read=lambda _: None
     )
     started = time.perf_counter()
     examination = await inspect_catalogue(engine, settings)
     seconds = time.perf_counter() - started
+    board.update(examination=examination)
     checks = [one for name, one in registry.checks.items() if name in names]
     _show_alone(board, checks, await _read_state(engine, settings, board))
     if STRUCTURE in names:

@@ -32,15 +32,14 @@ from monitor.runtime import (
     CurrentRuntime,
     finding_sentence,
     inspect_catalogue,
-    require_catalogue,
 )
 from monitor.status import CENSUS, STRUCTURE, StatusBoard
 
 IMPOSSIBLE = Thresholds(fail=NONE_AT_ALL)
 """Of what no app in good order does."""
 
-OnRead = Callable[[Examination, Catalogue], None]
-"""Takes the catalogue as it has just been read."""
+OnRead = Callable[[Examination], None]
+"""Takes what the catalogue says, as it has just been read."""
 SnapshotMeasure = Callable[[AsyncConnection, Catalogue, PoolsSpec, Cutoffs], Awaitable[Measurement]]
 """Reads, in a snapshot of its own."""
 
@@ -61,8 +60,8 @@ class CheckRegistry:
         keep: Keep = lambda result, at: None,
     ) -> None:
         """`engine` is the primary's, and `read_engine` too where no replica is configured; `worker`
-        is started when the first suite runs; `on_read` takes the catalogue that the structure check
-        has read; `keep` is told of every result."""
+        is started when the first suite runs; `on_read` is told what the structure check has
+        found; `keep` is told of every result."""
         max_lag = settings.healing.pace.max_replica_lag
         router = ReplicaRouter(engine, read_engine, board, max_lag)
         self.runner = CheckRunner(settings, board)
@@ -84,7 +83,7 @@ class CheckRegistry:
             CENSUS: self.census.tracker,
             **{
                 one.name: CheckTracker(one, board, timezone, keep)
-                for one in (structure_check(settings, engine, on_read), *enabled)
+                for one in (structure_check(settings, engine, board, on_read), *enabled)
             },
         }
         """By name, in the order in which they are shown: census and structure, whether they are
@@ -166,15 +165,16 @@ def _in_snapshot(
     return measure
 
 
-def structure_check(settings: Settings, engine: AsyncEngine, on_read: OnRead) -> CheckDefinition:
+def structure_check(
+    settings: Settings, engine: AsyncEngine, board: StatusBoard, on_read: OnRead
+) -> CheckDefinition:
     """The check `structure`; every process reads the catalogue, because whoever leads next works by
-    it."""
+    it, and what it finds is refused, and told, by every process."""
 
     async def measure(_: timedelta, __: Confirm | None) -> tuple[Measurement, ...]:
         examination = await inspect_catalogue(engine, settings)
-        on_read(
-            examination, examination.catalogue or require_catalogue(examination, Blocks.COUNTING)
-        )
+        board.update(examination=examination)
+        on_read(examination)
         return (_structure(examination),)
 
     check = settings.checks.structure

@@ -87,6 +87,7 @@ class CheckTracker:
         check = definition.settings
         self.definition = definition
         self.schedule = Schedule(check.every, check.cron, timezone)
+        self._ran: float | None = None
         # What is due by the clock on the wall keeps to it.
         self._budget = check.budget if check.cron is None else None
         self._board = board
@@ -123,7 +124,7 @@ class CheckTracker:
     def publish(self, measured: Sequence[Measurement], *, age_seconds: float = 0.0) -> None:
         """Make judged measurements, one for each row, the newest results; they were found
         `age_seconds` ago."""
-        at = time.monotonic() - age_seconds
+        self._ran = at = time.monotonic() - age_seconds
         for before, found in zip(self.results, measured, strict=True):
             after = before.after(found, wall=time.time() - age_seconds, monotonic=at)
             if before.outcome is not after.outcome:
@@ -151,6 +152,13 @@ class CheckTracker:
         if result.monotonic is None:
             return 0.0
         return max(0.0, result.interval_seconds - (time.monotonic() - result.monotonic))
+
+    def may_run_again(self) -> bool:
+        """Whether a run beside the schedule stays within the budget, by how long the last took."""
+        took, share = self.result.duration_seconds, self.definition.settings.budget
+        if self._ran is None or not took or not share:
+            return True
+        return time.monotonic() - self._ran >= took / share
 
     def stretch(self) -> timedelta | None:
         """Keep runs as long as the last one within the budget: the new interval, if it has to

@@ -20,7 +20,15 @@ from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush
 from exporters.push.pushgateway import TIMEOUT_SECONDS, Group, write_textfile
 from monitor.checking.once import check_names, check_once
-from monitor.cli.output import console, duration, moment, number, print_json, print_table
+from monitor.cli.output import (
+    console,
+    duration,
+    moment,
+    number,
+    print_json,
+    print_table,
+    print_text,
+)
 from monitor.cli.session import AsJson, run_session, settings_of
 from monitor.config import Mode, Settings
 from monitor.status import CheckResult, Status
@@ -94,18 +102,22 @@ def check(
     if otlp is not None:
         _push_once(registry, otlp, status.version)
     if as_json:
-        print_json({"checks": _as_answers(status), "census": status.census})
+        print_json(_as_answer(status))
     else:
         _print_checks(status)
         console.print(f"took {duration(time.perf_counter() - started)}", style="dim")
     return code
 
 
-def _as_answers(status: Status) -> list[dict[str, object]]:
+def _as_answer(status: Status) -> dict[str, object]:
     """The results as the API tells them."""
     now = time.monotonic()
     results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
-    return [result.model_dump(mode="json") for result in results]
+    return {
+        "checks": [result.model_dump(mode="json") for result in results],
+        "census": status.census,
+        "suspicions": status.examination.suspicion_names,
+    }
 
 
 def _push_once(registry: CollectorRegistry, url: str, version: str) -> None:
@@ -223,3 +235,5 @@ def _print_census(status: Status, census: Census) -> None:
             f"users: {number(users.affected)} affected, {number(users.clear)} clear,"
             f" {number(census.untracked_users)} untracked"
         )
+    if status.examination.suspicions:
+        print_text(status.examination.suspicion, style="bold red")

@@ -63,6 +63,8 @@ class RunPlan:
     """What a person has to agree to; None where there is nothing new to write."""
     start: Callable[[], Awaitable[StartedRun | None]]
     """None where nothing is left to do. Raises RefusedError."""
+    blocked: bool = False
+    """The tables forbid it, whatever a person says; `show` tells why."""
 
 
 async def carry_out(
@@ -74,13 +76,14 @@ async def carry_out(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Show, ask, work the run, say how it ended. The exit code: 1 unless all of it was done."""
+    """Show, ask, work the run, say how it ended. The exit code: 1 unless all of it was done, or
+    could be."""
     if not as_json:
         plan.show()
     elif dry_run:
         print_json(plan.fields)
     if dry_run:
-        return 0
+        return 1 if plan.blocked else 0
     if plan.refused is not None:
         raise RefusedError(plan.refused)
     if plan.question is not None and not yes:

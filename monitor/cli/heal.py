@@ -6,16 +6,24 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from checks.doctor.findings import Blocks
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
-from monitor.cli.output import console, number, print_table, record_fields, size
+from monitor.cli.output import (
+    console,
+    number,
+    print_table,
+    print_text,
+    record_fields,
+    size,
+)
 from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.preview import HealPreview, preview_heal
-from monitor.runtime import Runtime
+from monitor.runtime import Runtime, blocking_sentences
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run
@@ -53,32 +61,22 @@ def heal(
 async def _plan_audience(
     session: Session, runtime: Runtime, dry_run: bool, max_rows: int, beyond_breaker: bool
 ) -> RunPlan:
-    control, active = Control(), None
-    async with session.snapshot(rows=runtime.rows) as connection:
-        exists = await session.has_schema(connection)
-        if exists:
-            control = await read_control(connection, runtime.state)
-            active = await active_run(connection, runtime.state)
-        found = await preview_heal(
-            connection,
-            runtime.catalogue,
-            session.settings.pools_spec(),
-            await session.cutoffs(connection),
-            max_rows=max_rows,
-            minimum=session.settings.checks.pool_exhaustion.minimum,
-            verified_until=control.verified_until,
-        )
+    found, known, active = await _look(session, runtime, max_rows)
+    control = known or Control()
     breaker = runtime.guard(found.census, control)
+    obstacles = _obstacles(runtime)
     refused = _other_refusal(control, active)
     if refused is None and breaker is not None and (active is not None or found.rows):
-        if exists and not dry_run:
+        if known is not None and not dry_run:
             await runtime.open_breaker(breaker)
         refused = None if beyond_breaker else breaker.reason
 
     def show() -> None:
+        _show_blocked(obstacles["blocked"])
         _show_preview(found)
         if breaker is not None and (dry_run or beyond_breaker):
-            console.print(f"[bold red]Breaker:[/bold red] {breaker.reason}", soft_wrap=True)
+            told = Text.assemble(("Breaker: ", "bold red"), breaker.reason)
+            console.print(told, soft_wrap=True)
 
     async def start() -> StartedRun | None:
         if active is not None:
@@ -98,14 +96,50 @@ async def _plan_audience(
     fields["exhausted_minimum"] = fields.pop("minimum")
     return RunPlan(
         command="heal",
-        fields={**fields, "refused": None if breaker is None else breaker.reason},
+        fields={
+            **fields,
+            **obstacles,
+            "refused": next(iter(obstacles["blocked"]), breaker.reason if breaker else None),
+        },
         nothing={"run": None, "census": found.census},
         show=show,
         refused=refused,
         # Nobody is asked about a run that goes on.
         question=f"Write {found.rows:,} impressions?" if found.rows and active is None else None,
         start=start,
+        blocked=bool(obstacles["blocked"]),
     )
+
+
+async def _look(
+    session: Session, runtime: Runtime, max_rows: int
+) -> tuple[HealPreview, Control | None, Run | None]:
+    """In one snapshot: what a run would write, the switches, and the active run; the switches are
+    None where there is no state schema yet."""
+    control, active = None, None
+    async with session.snapshot(rows=runtime.rows) as connection:
+        if await session.has_schema(connection):
+            control = await read_control(connection, runtime.state)
+            active = await active_run(connection, runtime.state)
+        found = await preview_heal(
+            connection,
+            runtime.catalogue,
+            session.settings.pools_spec(),
+            await session.cutoffs(connection),
+            max_rows=max_rows,
+            minimum=session.settings.checks.pool_exhaustion.minimum,
+            verified_until=None if control is None else control.verified_until,
+        )
+    return found, control, active
+
+
+def _obstacles(runtime: Runtime) -> dict[str, tuple[str, ...]]:
+    """For programs: why the tables forbid healing, whatever a person says."""
+    examination = runtime.examination
+    return {
+        "blocked": blocking_sentences(examination),
+        "suspicions": examination.suspicion_names,
+    }
 
 
 def _other_refusal(control: Control, active: Run | None) -> str | None:
@@ -135,8 +169,10 @@ async def _plan_user(
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
     rows = census.legacy_untracked
+    obstacles = _obstacles(runtime)
 
     def show() -> None:
+        _show_blocked(obstacles["blocked"])
         console.print(
             f"User {user}: tracked {number(census.tracked)}, fresh {number(census.fresh)},"
             f" storage {number(census.storage)}, legacy_untracked {number(rows)}.",
@@ -147,8 +183,8 @@ async def _plan_user(
         if rows == 0:
             return None
         await ensure_schema(runtime.engine, runtime.state)
-        run = await runtime.planner.plan_user(
-            runtime.run_owner(Trigger.COMMAND),
+        run = await runtime.plan_user(
+            Trigger.COMMAND,
             user,
             reason=REASON,
             # A person who names a user means it; the once-flag is for the app's login hook.
@@ -160,13 +196,22 @@ async def _plan_user(
     fields = {"user": user, "census": census, "rows": rows}
     return RunPlan(
         command="heal",
-        fields=fields,
+        fields={**fields, **obstacles},
         nothing=fields,
         show=show,
         refused=None,  # the planner's business
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
+        blocked=bool(obstacles["blocked"]),
     )
+
+
+def _show_blocked(blocked: tuple[str, ...]) -> None:
+    """What a dry run says first: the rest is only what would be written otherwise."""
+    if blocked:
+        console.print("[bold red]Healing is impossible[/bold red] until this is mended:")
+    for sentence in blocked:
+        print_text(sentence)
 
 
 def _show_preview(plan: HealPreview) -> None:

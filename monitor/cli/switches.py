@@ -55,9 +55,11 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
                 as_json=as_json,
             )
             return
-        census = await _count(session, before)
+        census, suspicion = await _count(session, before)
         if not as_json:
             _show_breaker(before, census, max_share)
+        if suspicion and not as_json:
+            print_text(suspicion, style="bold red")
         if not yes:
             typer.confirm("Close the breaker?", abort=True, err=as_json)
         async with session.transaction() as connection:
@@ -68,16 +70,18 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
     run_session(context, work)
 
 
-async def _count(session: Session, before: Control) -> Census:
+async def _count(session: Session, before: Control) -> tuple[Census, str]:
+    """The census, and what is suspected of it."""
     runtime = await session.runtime()
     async with session.snapshot() as connection:
-        return await take_census(
+        census = await take_census(
             connection,
             runtime.catalogue,
             session.settings.pools_spec(),
             await session.cutoffs(connection),
             verified_until=before.verified_until,
         )
+    return census, runtime.examination.suspicion
 
 
 def _show_breaker(before: Control, census: Census, max_share: float) -> None:

@@ -1,4 +1,5 @@
-"""The demo's configuration: the real defaults, with intervals that a person can watch."""
+"""The demo's configuration: the real defaults, but it heals, has suites, and intervals that can be
+watched."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ checks:
   pool_exhaustion: {every: 15s}
   artwork_supply: {every: 15s}
 """
-# Those of the shipped config.yaml, more often.
+# About the sample app's own tables; the shipped config.yaml has none about anybody's.
 _SUITES = """\
   expectations:
     - name: artworks

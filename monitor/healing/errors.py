@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.errors import RefusedError, StatementError
-from monitor.policy.decision import Decision
+from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.state.runs import Run, RunKind
 
 
@@ -20,12 +20,11 @@ class PausedError(RefusedError):
 
 
 class HealRefusedError(RefusedError):
-    """The policy's guard refuses, as a rule because of the breaker; `decision` says why."""
-
-    code = "breaker_open"
+    """The policy refuses, because of the breaker or of the tables; `decision` says why."""
 
     def __init__(self, decision: Decision) -> None:
         super().__init__(decision.reason)
+        self.code = "breaker_open" if decision.code in BREAKER_CODES else "healing_blocked"
         self.decision = decision
 
 

@@ -138,8 +138,18 @@ class Jobs:
         decision = await self._reconciler.run()
         if self._leadership.leads:
             self._stretch(self._registry.census.tracker)
+        if self._registry.census.tables_differ:
+            self._read_structure()
         if decision is not None and decision.again_in_seconds is not None:
             self._scheduler.hasten(CENSUS, in_seconds=decision.again_in_seconds)
+
+    def _read_structure(self) -> None:
+        """Beside its schedule: that a table is gone is told at once, and that it is back within a
+        census's interval, or as soon as the budget allows."""
+        if STRUCTURE in self.running_jobs.names:
+            return
+        if self._registry.checks[STRUCTURE].may_run_again():
+            self._scheduler.wake(STRUCTURE)
 
     async def _check(self, check: CheckTracker) -> None:
         """One run of a check, or of a suite."""

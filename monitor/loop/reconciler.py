@@ -27,7 +27,7 @@ from monitor.policy.decision import Code, Decision, Verdict, record_decision
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.policy.policy import decide
 from monitor.replicas.leadership import Leadership, NotLeadingError
-from monitor.runtime import CurrentRuntime, Runtime, finding_sentence, policy_settings
+from monitor.runtime import CurrentRuntime, Runtime, policy_settings
 from monitor.state import counters
 from monitor.state.control import Control, read_control
 from monitor.state.history import record_census
@@ -139,7 +139,6 @@ class Reconciler:
         tally: Tally | None,
     ) -> PolicyInput:
         now = await database_now(connection)
-        blocking = runtime.examination.blocking()
         stuck_after = runtime.settings.healing.breaker.stuck_after
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
@@ -156,7 +155,8 @@ class Reconciler:
             active_run=await active_run(connection, runtime.state),
             seconds_since_run=await seconds_since_last_finished(connection, runtime.state),
             local_time=now.astimezone(ZoneInfo(runtime.settings.catalog.timezone)).time(),
-            blockers=tuple(finding_sentence(finding) for finding in blocking),
+            blockers=runtime.blockers,
+            suspicion=runtime.examination.suspicion,
             most_audience=await breaker_store.read_most_audience(connection, runtime.state),
             last_runs=await breaker_store.read_last_runs(connection, runtime.state, stuck_after),
             recurring_before=await breaker_store.read_recurring(connection, runtime.state),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import structlog
 
 from checks.census import Census
+from checks.doctor.findings import Blocks
 from checks.errors import ConservatorError, RefusedError
 from checks.pairs import UserCensus, take_user_census
 from checks.spec import Cutoffs
@@ -16,7 +17,7 @@ from monitor.commands import UserBackfill
 from monitor.database import database_now, snapshot
 from monitor.healing.errors import HealRefusedError, LeaseLostError, RunHeldError
 from monitor.healing.executor import Executor, Progress
-from monitor.runtime import CurrentRuntime, Runtime
+from monitor.runtime import CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunState, Trigger
 from monitor.status import StatusBoard
 
@@ -152,8 +153,10 @@ class RunQueue:
         self._board.update(progress=progress, active_run=progress.run)
 
     async def user_census(self, user_id: str) -> UserCensus:
-        """One user's counts, live, in the audience or not. Raises UnknownUserError."""
+        """One user's counts, live, in the audience or not. Raises UnknownUserError, CatalogueError
+        where something blocks counting."""
         runtime = self._runtime.current
+        require_catalogue(runtime.examination, Blocks.COUNTING)
         pools = runtime.settings.pools_spec()
         async with snapshot(
             runtime.engine,
@@ -174,11 +177,8 @@ class RunQueue:
         self._refuse_when_breaker_open(runtime)
         async with self._users:
             with self._starting():
-                planned = await runtime.planner.plan_user(
-                    runtime.run_owner(trigger),
-                    user_id,
-                    reason="Asked for by a caller.",
-                    force=force,
+                planned = await runtime.plan_user(
+                    trigger, user_id, reason="Asked for by a caller.", force=force
                 )
                 if isinstance(planned, Backfilled):
                     return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)

@@ -10,16 +10,12 @@ from datetime import UTC, datetime
 
 from checks.census import Census
 from monitor.deadlines import LOOK_BACK
-from monitor.policy.decision import Code, Decision, Verdict, open_refusal
+from monitor.policy.decision import Code, Decision, Verdict, open_refusal, ways_on
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.state.control import Control
 
 ACCEPTED_GROWTH = 1.1
 """An accepted share may grow so much: artworks go on ageing until the heal has caught up."""
-WAYS_ON = (
-    "Once you have looked, `conservator reset-breaker` lets automatic healing go on, and"
-    " `conservator heal --beyond-breaker` heals at once and leaves the breaker open."
-)
 
 
 def tripping(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
@@ -31,54 +27,61 @@ def tripping(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
         return None
     return (
         _lost(inputs, settings)
-        or _share_too_high(inputs.censuses[0], inputs.control, settings)
+        or _share_too_high(inputs.censuses[0], inputs.control, settings, inputs.suspicion)
         or _stuck(inputs, settings)
     )
 
 
-def breaker_refusal(census: Census, control: Control, settings: PolicySettings) -> Decision | None:
-    """Why the breaker lets no run start from this census; None where it does."""
-    return open_refusal(control) or _share_too_high(census, control, settings)
+def breaker_refusal(
+    census: Census, control: Control, settings: PolicySettings, suspicion: str = ""
+) -> Decision | None:
+    """Why the breaker lets no run start from this census; None where it does. `suspicion`: what is
+    suspected of the counts, if anything."""
+    return open_refusal(control, suspicion) or _share_too_high(census, control, settings, suspicion)
+
+
+def _refusal(code: Code, cause: str, suspicion: str) -> Decision:
+    return Decision(Verdict.REFUSED, code, f"{cause} {ways_on(code, suspicion)}", cause=cause)
 
 
 def _lost(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     limit = settings.max_tracked_drop
     loss = inputs.loss
     if loss is not None and loss.share > limit:
-        return Decision(
-            Verdict.REFUSED,
+        return _refusal(
             Code.LOSS,
             f"At least {loss.lost} of {loss.expected} impressions ({loss.share:.1%}) have vanished"
             f" since {_minute(loss.since)} although their artworks and users are still there;"
             f" healing.breaker.max_tracked_drop is {limit:.1%}. Healing would put made-up"
-            f" impressions in their place: restore them first, if you can. {WAYS_ON}",
+            " impressions in their place: restore them first, if you can.",
+            inputs.suspicion,
         )
     if inputs.censuses[0].audience == 0 and inputs.most_audience > 0 and limit < 1:
-        return Decision(
-            Verdict.REFUSED,
+        return _refusal(
             Code.LOSS,
             f"The audience fell from {inputs.most_audience} users to none within"
             f" {LOOK_BACK.total_seconds() / 3600:.0f} hours: the impressions or the users were"
-            f" emptied, or catalog.users lets nobody in. {WAYS_ON}",
+            " emptied, or catalog.users lets nobody in.",
+            inputs.suspicion,
         )
     return None
 
 
-def _share_too_high(census: Census, control: Control, settings: PolicySettings) -> Decision | None:
+def _share_too_high(
+    census: Census, control: Control, settings: PolicySettings, suspicion: str
+) -> Decision | None:
     """Whether so much is legacy that the count or the data must be wrong."""
     limit, accepted = settings.max_share, control.accepted_share
     if census.legacy_share <= limit:
         return None
     if accepted is not None and census.legacy_share <= accepted * ACCEPTED_GROWTH:
         return None
-    return Decision(
-        Verdict.REFUSED,
+    return _refusal(
         Code.MAX_SHARE,
         f"{census.legacy_untracked} of {census.pairs} pairs ({census.legacy_share:.1%}) are"
         f" legacy-untracked, healing.breaker.max_share is {limit:.1%}: the data or the"
-        " configuration may be wrong. If they are right, as on a first run over a truly legacy"
-        " gallery, `conservator heal --beyond-breaker` heals it now, or `conservator"
-        " reset-breaker` accepts this share and lets it heal by itself.",
+        " configuration may be wrong.",
+        suspicion,
     )
 
 
@@ -90,13 +93,12 @@ def _stuck(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     if any(run.reduced for run in last):
         return None
     runs = ", ".join(str(run.id) for run in reversed(last))
-    return Decision(
-        Verdict.REFUSED,
+    return _refusal(
         Code.STUCK,
         f"The last {len(last)} heal runs ({runs}) ended without leaving less than they found, and"
         f" {legacy} pairs are legacy-untracked: what is written does not"
-        " stay, or can't be written; `conservator runs` says how each of them ended."
-        f" {WAYS_ON}",
+        " stay, or can't be written; `conservator runs` says how each of them ended.",
+        inputs.suspicion,
     )
 
 

@@ -59,7 +59,8 @@ async def open_breaker(
     """
     if control.breaker_open or refusal.code not in BREAKER_CODES:
         return control
-    await mark_breaker_open(connection, state, code=refusal.code.value, reason=refusal.reason)
+    reason = refusal.cause or refusal.reason
+    await mark_breaker_open(connection, state, code=refusal.code.value, reason=reason)
     return await read_control(connection, state)
 
 

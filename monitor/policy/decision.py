@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,6 +55,15 @@ BREAKER_CODES = (Code.MAX_SHARE, Code.LOSS, Code.STUCK)
 """The codes of an open breaker."""
 REFUSALS = (*BREAKER_CODES, Code.CATALOGUE)
 """The codes that a refusal can have."""
+_WAYS_ON = (
+    "Once you have looked, `conservator reset-breaker` lets automatic healing go on, and"
+    " `conservator heal --beyond-breaker` heals at once and leaves the breaker open."
+)
+_WAYS_ON_FROM_SHARE = (
+    "If they are right, as on a first run over a truly legacy gallery, `conservator heal"
+    " --beyond-breaker` heals it now, or `conservator reset-breaker` accepts this share and lets it"
+    " heal by itself."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,33 @@ class Decision:
     reason: str
     again_in_seconds: float | None = None
     """When time alone makes another decision, and the next census would be later than that."""
+    cause: str = ""
+    """Of a breaker that opens: the reason without the ways on, which is what it keeps. The ways on
+    are said anew each time, by what is known then."""
 
 
-def open_refusal(control: Control) -> Decision | None:
+def ways_on(code: Code, suspicion: str) -> str:
+    """What a person may do about an open breaker. There is no way past a suspicion: what the
+    breaker judged may be counted wrongly."""
+    if suspicion:
+        return suspicion
+    return _WAYS_ON_FROM_SHARE if code is Code.MAX_SHARE else _WAYS_ON
+
+
+def catalogue_refusal(blockers: Sequence[str], suspicion: str) -> Decision | None:
+    """The refusal for what `doctor` found, whatever the numbers say; None where it lets heal.
+
+    `blockers` are sentences of what else must be mended.
+    """
+    if not (blockers or suspicion):
+        return None
+    more = len(blockers) - 1
+    also = f" {more} more: `conservator doctor` lists them." if more > 0 else ""
+    told = (*(f"{one}{also}" for one in blockers[:1]), suspicion)
+    return Decision(Verdict.REFUSED, Code.CATALOGUE, " ".join(filter(None, told)))
+
+
+def open_refusal(control: Control, suspicion: str = "") -> Decision | None:
     """The refusal of a breaker that is open; None where it is closed."""
     if not control.breaker_open:
         return None
@@ -75,7 +109,8 @@ def open_refusal(control: Control) -> Decision | None:
     # A newer version may have opened it for a reason that this one doesn't know.
     code = Code(control.breaker_code) if known else Code.MAX_SHARE
     since = "" if control.breaker_at is None else f" since {control.breaker_at:%Y-%m-%d %H:%M %Z}"
-    return Decision(Verdict.REFUSED, code, f"The breaker is open{since}: {control.breaker_reason}")
+    reason = f"The breaker is open{since}: {control.breaker_reason} {ways_on(code, suspicion)}"
+    return Decision(Verdict.REFUSED, code, reason)
 
 
 async def record_decision(

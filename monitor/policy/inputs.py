@@ -97,7 +97,9 @@ class PolicyInput:
     local_time: time
     """In the catalogue's time zone, by the database's clock."""
     blockers: Sequence[str] = ()
-    """What `doctor` says must be mended before anything is written."""
+    """What `doctor` says must be mended before anything is written, a suspicion apart."""
+    suspicion: str = ""
+    """What `doctor` suspects of the counts, in a paragraph; empty where nothing."""
     most_audience: int = 0
     """The largest audience of the last 24 hours' censuses."""
     loss: Loss | None = None

@@ -6,8 +6,10 @@ repeated from its record.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from monitor.policy.breaker import tripping
-from monitor.policy.decision import Code, Decision, Verdict, open_refusal
+from monitor.policy.decision import Code, Decision, Verdict, catalogue_refusal, open_refusal
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.state.runs import RunKind
 
@@ -15,8 +17,16 @@ from monitor.state.runs import RunKind
 def decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
     """Judge the inputs. Unknown means wait; a person's switch goes before any number.
 
-    The breaker goes before "nothing to do": where everything was lost, nothing is legacy.
+    The breaker goes before "nothing to do": where everything was lost, nothing is legacy. Whatever
+    is decided, an open suspicion is told with it.
     """
+    decision = _decide(inputs, settings)
+    if inputs.suspicion in decision.reason:
+        return decision
+    return replace(decision, reason=f"{decision.reason} {inputs.suspicion}")
+
+
+def _decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
     if not inputs.counted:
         why = inputs.census_error or "none was taken yet"
         return Decision(Verdict.WAIT, Code.CENSUS_FAILED, f"No census to decide from: {why}")
@@ -27,7 +37,7 @@ def decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
         or _switched_off(inputs, settings)
         or _unfinished(inputs, settings)
         or _nothing_to_do(inputs, settings)
-        or _dangerous(inputs)
+        or catalogue_refusal(inputs.blockers, inputs.suspicion)
         or _not_yet(inputs, settings)
         or _untallied(inputs)
         or Decision(
@@ -81,7 +91,7 @@ def _broken(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     # A person has sent that run beyond the breaker.
     if run is not None and run.beyond_breaker:
         return None
-    return open_refusal(inputs.control) or tripping(inputs, settings)
+    return open_refusal(inputs.control, inputs.suspicion) or tripping(inputs, settings)
 
 
 def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
@@ -92,10 +102,14 @@ def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | N
     if inputs.active_run is None and to_heal < settings.threshold:
         return None
     if not settings.heals:
+        refusal = catalogue_refusal(inputs.blockers, inputs.suspicion)
+        who = (
+            ": only a person heals." if refusal is None else f", nor can anybody: {refusal.reason}"
+        )
         return Decision(
             Verdict.PAUSED,
             Code.OBSERVE,
-            f"{legacy} legacy-untracked pairs, and healing.mode is observe: only a person heals.",
+            f"{legacy} legacy-untracked pairs, and healing.mode is observe{who}",
         )
     if control.suspended:
         why = control.suspended_reason or "no reason given"
@@ -118,11 +132,15 @@ def _unfinished(inputs: PolicyInput, settings: PolicySettings) -> Decision | Non
             Code.ACTIVE_RUN,
             f"Run {run.id} is healing: {run.inserted} of {run.planned_rows} rows.",
         )
-    closed = _window_closed(inputs, settings)
-    return closed or Decision(
-        Verdict.HEAL,
-        Code.RESUME,
-        f"Run {run.id} was left at {run.inserted} of {run.planned_rows} rows and goes on.",
+    kept_from = catalogue_refusal(inputs.blockers, inputs.suspicion)
+    return (
+        kept_from
+        or _window_closed(inputs, settings)
+        or Decision(
+            Verdict.HEAL,
+            Code.RESUME,
+            f"Run {run.id} was left at {run.inserted} of {run.planned_rows} rows and goes on.",
+        )
     )
 
 
@@ -145,12 +163,6 @@ def _nothing_to_do(inputs: PolicyInput, settings: PolicySettings) -> Decision | 
             f"{legacy} legacy-untracked pairs{inputs.in_quarantine}, below the threshold of"
             f" {settings.threshold}.",
         )
-    return None
-
-
-def _dangerous(inputs: PolicyInput) -> Decision | None:
-    if inputs.blockers:
-        return Decision(Verdict.REFUSED, Code.CATALOGUE, inputs.blockers[0])
     return None
 
 

@@ -36,7 +36,7 @@ from monitor.state.history import prune
 from monitor.state.runs import active_run, count_quarantined
 from monitor.state.statements import SchemaStatements
 from monitor.state.transitions import abandon_user_runs
-from monitor.status import CENSUS, CheckResult, StatusBoard
+from monitor.status import CENSUS, STRUCTURE, CheckResult, StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -204,6 +204,9 @@ class StateSync:
         now = time.monotonic()
         # Those that this replica is configured for: an earlier one may have had others.
         mine = self._board.current.checks
+        found = published.checks.get(STRUCTURE)
+        if found is not None and found.evidence != mine[STRUCTURE].evidence:
+            self._scheduler.wake(STRUCTURE)  # what the leader refuses, this one refuses, too
         checks = MappingProxyType(
             {
                 name: replace(published.checks.get(name, check), facts=check.facts)

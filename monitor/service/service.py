@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -14,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Examination
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
@@ -32,7 +32,7 @@ from monitor.service.bulkhead import Bulkhead
 from monitor.service.commands import ServiceCommands
 from monitor.service.startup import load_runtime, until_the_database_answers
 from monitor.state.statements import SchemaStatements
-from monitor.status import Status, StatusBoard, process_name, revision
+from monitor.status import CENSUS, Status, StatusBoard, process_name, revision
 
 log = structlog.get_logger(__name__)
 
@@ -133,11 +133,17 @@ class Service:
             registry=self._registry,
         )
 
-    def _catalogue_read(self, examination: Examination, catalogue: Catalogue) -> None:
-        holder = self._leadership.holder
-        self._runtime.replace(
-            build(self._engine, self.settings, examination, catalogue, holder=holder)
-        )
+    def _catalogue_read(self, examination: Examination) -> None:
+        before = self._runtime.current
+        catalogue = examination.catalogue
+        if catalogue is None:  # gone for now: the tools stay, and who would use them is refused
+            runtime = replace(before, examination=examination)
+        else:
+            holder = self._leadership.holder
+            runtime = build(self._engine, self.settings, examination, catalogue, holder=holder)
+        self._runtime.replace(runtime)
+        if before.counting_blocked and not runtime.counting_blocked:
+            self._scheduler.wake(CENSUS)
 
     def _lead_gained(self) -> None:
         self._results.clear()
@@ -157,7 +163,7 @@ class Service:
         """Read the catalogue, bring the state schema up to date, start the loop.
 
         A database that is away is waited for in the background, and everything that needs it is
-        refused until then. Raises CatalogueError with everything that must be mended first,
+        refused until then. Raises CatalogueError with everything that blocks counting,
         InvalidConfigError for expectations that Great Expectations doesn't know.
         """
         self.failed = asyncio.get_running_loop().create_future()
@@ -172,7 +178,14 @@ class Service:
         started = time.perf_counter()
         runtime = await load_runtime(self._engine, self.settings, holder=self._leadership.holder)
         self._runtime.replace(runtime)
-        self.board.update(database_up=True, database_error=None, state_schema_current=True)
+        self.board.update(
+            database_up=True,
+            database_error=None,
+            state_schema_current=True,
+            examination=runtime.examination,
+        )
+        if runtime.blocked is not None:
+            log.warning("healing_blocked", reason=runtime.blocked.reason)
         log.info("catalogue_read", form=census_form_sentence(runtime.catalogue, self.settings))
         seconds = time.perf_counter() - started
         # First what others found before us, then the lead, if it is free.

@@ -22,14 +22,15 @@ log = structlog.get_logger(__name__)
 
 
 async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) -> Runtime:
-    """The tools, with a state schema to work on.
+    """The tools, with a state schema to work on. What blocks healing alone blocks no start: it is
+    refused when it comes to that.
 
-    Raises CatalogueError with everything that must be mended first, DatabaseUnavailableError.
+    Raises CatalogueError with everything that blocks counting, DatabaseUnavailableError.
     """
     examination = await inspect_catalogue(engine, settings)
     if await _follow_types(engine, settings, examination):
         examination = await inspect_catalogue(engine, settings)
-    catalogue = require_catalogue(examination)
+    catalogue = require_catalogue(examination, Blocks.COUNTING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state, follow=False)
     return runtime

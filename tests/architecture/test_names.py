@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from monitor.config import json_schema
-from tests.support.builders import at_work
+from tests.support.builders import all_measured
 from tests.unit.exporters.scrape import series
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ METRICS = {
     "legacy_untracked_recurring": set(),
     "legacy_untracked_oldest_created_timestamp_seconds": set(),
     "users": {"state"},
+    "catalogue_findings": {"blocks"},
     "check_outcome": {"check", "outcome"},
     "check_value": {"check"},
     "check_runs_total": {"check"},
@@ -61,7 +62,7 @@ PATH = re.compile(r"(?<![\w.~}/-])(" + "|".join(MACHINES) + r")\w")
 def labels_by_name() -> dict[str, set[str]]:
     """The labels of every metric that a leader at work exports."""
     found: dict[str, set[str]] = {}
-    for name, labels in series(at_work()):
+    for name, labels in series(all_measured()):
         found.setdefault(name, set()).update(key for key, _ in labels)
     return found
 

@@ -1,8 +1,6 @@
-"""The suites of the shipped config.yaml: an intact gallery passes, each fault is found."""
+"""The demo's suites: an intact gallery passes, each fault is found."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,14 +8,13 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.judgement import Outcome
-from monitor.config import load_config
 from monitor.demo.gallery import build_gallery
+from monitor.demo.settings import demo_settings
 from tests.integration.test_expectation_types import Results, results_of
 from tests.support.app import conninfo
 from tests.support.commands import on_one_server
 
 pytestmark = on_one_server
-SAMPLE = Path(__file__).parents[2] / "config.yaml"
 BARE = """
 ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_artwork_id_fkey;
 DROP INDEX user_art_impressions_unique_user_artwork;
@@ -67,7 +64,7 @@ async def gallery(url: str) -> None:
 
 
 async def found_at(url: str) -> Results:
-    return await results_of(load_config(SAMPLE, {"DATABASE_URL": url}))
+    return await results_of(demo_settings(url, port=0, token="of-the-suites-of-this-test"))
 
 
 async def test_an_intact_gallery_meets_all_of_them(app_database_url: str) -> None:

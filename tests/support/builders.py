@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from checks.census import AffectedUsers, Census, CensusForm
+from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.judgement import Outcome
 from monitor.state.runs import Run, RunKind, RunState, Trigger
-from monitor.status import CheckResult, Status, StatusBoard
+from monitor.status import STRUCTURE, CheckResult, Status, StatusBoard
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 INTERVAL = 60.0
@@ -64,6 +65,32 @@ def a_check(name: str = "census", **changes: Any) -> CheckResult:
         monotonic=1000.0,
     )
     return replace(check, **changes)
+
+
+def a_structure(**found: float) -> CheckResult:
+    """The structure check, which found so many findings by what they block."""
+    numbers = {blocks.value: found.get(blocks.value, 0.0) for blocks in Blocks}
+    return a_check(STRUCTURE, value=sum(found.values()), message="Read.", numbers=numbers)
+
+
+def a_suspicion(**changes: Any) -> Finding:
+    """That nobody crosses a tenant, as the rules would say it."""
+    finding = Finding(
+        code="nobody_crosses",
+        subject="visitors.studio_id",
+        problem="None of 12,686 impressions crosses studio_id, which 4 values share.",
+        consequence="6,350 pairs may count as legacy although nobody could have been shown them.",
+        remedy="Say in the catalogue who may be shown what.",
+        severity=Severity.ERROR,
+        blocks=Blocks.HEALING,
+        accepted_as="nobody_crosses_studio_id",
+    )
+    return replace(finding, **changes)
+
+
+def an_examination(*findings: Finding) -> Examination:
+    """What an examination brought."""
+    return Examination(findings, None)
 
 
 def unrun(name: str = "census") -> CheckResult:
@@ -144,6 +171,11 @@ def at_work(**changes: Any) -> Status:
         reading_replica=True,
     )
     return replace(status, **changes)
+
+
+def all_measured() -> Status:
+    """A leader that has measured everything that there is to measure."""
+    return at_work(checks=checks(a_check(), a_structure(healing=2.0, nothing=1.0)))
 
 
 def checks(*several: CheckResult) -> Mapping[str, CheckResult]:

@@ -36,5 +36,5 @@ def registry_of(
         engine,
         worker,
         runtime,
-        on_read=lambda _, __: None,
+        on_read=lambda _: None,
     )

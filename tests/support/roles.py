@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from checks.doctor.findings import Blocks
 from checks.row_security import HEALER
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
@@ -50,7 +51,7 @@ async def prepare_for_service(settings: Settings) -> None:
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
         examination = await inspect_catalogue(engine, settings)
-        catalogue = require_catalogue(examination)
+        catalogue = require_catalogue(examination, Blocks.COUNTING)
         runtime = build(engine, settings, examination, catalogue)
         await ensure_schema(engine, runtime.state)
         timeout = settings.database.statement_timeout

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.census import Census
-from monitor.policy.breaker import ACCEPTED_GROWTH, tripping
+from monitor.policy.breaker import ACCEPTED_GROWTH, breaker_refusal, tripping
 from monitor.policy.decision import BREAKER_CODES, REFUSALS, Code, Verdict, open_refusal
 from monitor.policy.inputs import FinishedRun, Loss, PolicyInput, PolicySettings, Side, loss_between
 from monitor.policy.policy import decide
@@ -21,6 +21,7 @@ from tests.support.policy_inputs import HELD, NOW, SETTINGS, TEN, census
 FINE = replace(TEN, most_audience=1)
 USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
 COUNTS = st.integers(0, 1000)
+SUSPICION = "The counts may not mean what they say."
 
 
 def counted(newest: Census, **changes: Any) -> PolicyInput:
@@ -140,7 +141,9 @@ def test_a_latched_breaker_refuses_with_its_first_reason_even_where_all_is_clean
     inputs = replace(TEN, control=control, censuses=(census(0),), loss=Loss(9, 10, NOW))
     decision = decide(inputs, SETTINGS)
     assert (decision.kind, decision.code) == (Verdict.REFUSED, Code.STUCK)
-    assert decision.reason == "The breaker is open since 2026-01-15 12:00 UTC: Nothing stays."
+    assert decision.reason.startswith(
+        "The breaker is open since 2026-01-15 12:00 UTC: Nothing stays. Once you have looked,"
+    )
     assert tripping(inputs, SETTINGS) is None
     assert open_refusal(Control()) is None
 
@@ -187,8 +190,45 @@ def test_every_code_of_the_breaker_is_a_refusal_and_is_kept_while_it_is_open() -
         )
         assert refusal is not None
         assert (refusal.kind, refusal.code) == (Verdict.REFUSED, code)
-        assert refusal.reason == "The breaker is open: Why."
+        assert refusal.reason.startswith("The breaker is open: Why. ")
+        assert "`conservator reset-breaker`" in refusal.reason
         assert code in REFUSALS
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        lost(300, 1000),
+        counted(census(0, 0), most_audience=9),
+        counted(census(60, 40)),
+        replace(FINE, last_runs=(USELESS,) * 3),
+    ],
+    ids=["loss", "audience", "share", "stuck"],
+)
+def test_an_open_suspicion_takes_the_place_of_every_way_on(inputs: PolicyInput) -> None:
+    inputs = replace(inputs, censuses=tuple(replace(one, audience=0) for one in inputs.censuses))
+    suspected = replace(inputs, suspicion=SUSPICION)
+    free, trip = tripping(inputs, SETTINGS), tripping(suspected, SETTINGS)
+    assert free is not None
+    assert trip is not None
+    # What is kept names no way on at all: what is known may change before it is told again.
+    assert trip.cause == free.cause
+    assert trip.reason == f"{trip.cause} {SUSPICION}"
+    for way in ("beyond-breaker", "reset-breaker"):
+        assert way in free.reason
+        assert way not in trip.reason
+    control = Control(breaker_open=True, breaker_code=trip.code.value, breaker_reason=trip.cause)
+    for decision in (
+        decide(suspected, SETTINGS),
+        decide(replace(suspected, control=control), SETTINGS),
+        breaker_refusal(inputs.censuses[0], control, SETTINGS, SUSPICION),
+    ):
+        assert decision is not None
+        assert decision.code is trip.code
+        assert decision.reason.count(SUSPICION) == 1
+        assert "-breaker" not in decision.reason
+    again = decide(replace(inputs, control=control), SETTINGS)
+    assert "beyond-breaker" in again.reason
 
 
 def test_who_left_and_what_was_undone_is_no_loss() -> None:

@@ -89,8 +89,41 @@ def test_a_run_that_was_left_waits_for_the_window_too() -> None:
 
 
 def test_what_the_doctor_says_must_be_mended_refuses() -> None:
-    decision = decide(replace(TEN, blockers=("No unique index.", "More.")), SETTINGS)
+    decision = decide(replace(TEN, blockers=("No unique index.",)), SETTINGS)
     assert decision == Decision(Verdict.REFUSED, Code.CATALOGUE, "No unique index.")
+    several = decide(replace(TEN, blockers=("No unique index.", "More.")), SETTINGS)
+    assert several.reason == "No unique index. 1 more: `conservator doctor` lists them."
+
+
+@pytest.mark.parametrize("left", [None, HELD, replace(HELD, beyond_breaker=True)])
+def test_a_suspicion_is_refused_and_no_run_goes_on_past_it(left: Run | None) -> None:
+    suspected = replace(TEN, suspicion="Nobody crosses.", active_run=left)
+    decision = decide(suspected, SETTINGS)
+    assert decision == Decision(Verdict.REFUSED, Code.CATALOGUE, "Nobody crosses.")
+    both = decide(replace(suspected, blockers=("No unique index.",)), SETTINGS)
+    assert both.reason == "No unique index. Nobody crosses."
+
+
+def test_whatever_is_decided_an_open_suspicion_is_told_with_it_once() -> None:
+    suspected = replace(TEN, suspicion="Nobody crosses.")
+    for inputs, settings in (
+        (replace(suspected, censuses=(census(0),)), SETTINGS),
+        (replace(suspected, census_error="timeout"), SETTINGS),
+        (replace(suspected, active_run=RUNNING), SETTINGS),
+        (replace(suspected, control=Control(paused=True)), SETTINGS),
+        (suspected, replace(SETTINGS, heals=False)),
+    ):
+        decision = decide(inputs, settings)
+        assert decision.code is decide(replace(inputs, suspicion=""), settings).code
+        assert decision.reason.count("Nobody crosses.") == 1
+
+
+def test_in_observe_nobody_is_sent_to_heal_what_the_tables_forbid() -> None:
+    observing = replace(SETTINGS, heals=False)
+    assert "only a person heals" in decide(TEN, observing).reason
+    blocked = decide(replace(TEN, blockers=("No unique index.",)), observing)
+    assert (blocked.kind, blocked.code) == (Verdict.PAUSED, Code.OBSERVE)
+    assert blocked.reason.endswith("healing.mode is observe, nor can anybody: No unique index.")
 
 
 def test_a_share_at_the_breaker_is_healed_and_one_pair_more_is_refused() -> None:
@@ -223,6 +256,7 @@ situations = st.builds(
     seconds_since_run=st.none() | st.floats(0, 120),
     local_time=st.times(),
     blockers=st.sampled_from([(), (), ("No unique index.",)]),
+    suspicion=st.sampled_from(["", "", "Nobody crosses."]),
     most_audience=st.integers(0, 2),
     loss=st.none() | st.builds(Loss, st.integers(0, 20), st.integers(0, 40), st.just(NOW)),
     tally_error=st.sampled_from([None, None, "timeout"]),
@@ -265,6 +299,8 @@ def test_it_never_heals_against_a_switch_a_failed_census_the_window_or_the_break
     assert settings.heals
     assert not (inputs.control.paused or inputs.control.suspended)
     assert settings.window is None or settings.window.contains(inputs.local_time)
+    assert not inputs.blockers
+    assert not inputs.suspicion
     if decision.code is Code.RESUME:
         assert inputs.active_run is not None
         assert inputs.active_run.claimable
@@ -278,7 +314,6 @@ def test_it_never_heals_against_a_switch_a_failed_census_the_window_or_the_break
     last = inputs.last_runs[: settings.stuck_after]
     assert len(last) < settings.stuck_after or any(run.reduced for run in last)
     assert inputs.active_run is None
-    assert not inputs.blockers
     assert newest.legacy_untracked >= settings.threshold
     accepted = inputs.control.accepted_share or 0.0
     limit = max(settings.max_share, accepted * ACCEPTED_GROWTH)

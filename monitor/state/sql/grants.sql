@@ -19,7 +19,8 @@ GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader}, {healer};
 GRANT USAGE ON SCHEMA {state} TO {reader};
 GRANT SELECT ON {state}.backfilled_impression TO {reader};
 
--- Healing, for database.url: inserts impressions, and keeps its own tables.
+-- Healing, for database.url: inserts impressions, and keeps its own tables. Who only wants to count
+-- (healing.mode: observe) leaves the first line out.
 GRANT INSERT ON {impressions} TO {healer};
 {sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};

@@ -44,17 +44,32 @@ def problems(document: object) -> list[str]:
     return [error.message for error in Draft202012Validator(json_schema()).iter_errors(document)]
 
 
-def test_the_sample_heals_brings_two_suites_and_otherwise_says_the_defaults() -> None:
-    told, expected = describe(sample()), describe(defaults())
-    suites = told["checks"].pop("expectations")
-    assert [(suite["name"], len(suite["expectations"])) for suite in suites] == [
-        ("artworks", 4),
-        ("impressions", 3),
-    ]
-    assert expected["checks"].pop("expectations") == []
-    assert told["healing"].pop("mode") == "heal"
-    assert expected["healing"].pop("mode") == "observe"
-    assert told == expected
+def test_the_sample_says_the_defaults_which_write_nothing_and_judge_nobodys_tables() -> None:
+    told = describe(sample())
+    assert told == describe(defaults())
+    assert told["healing"]["mode"] == "observe"
+    assert told["checks"]["expectations"] == told["checks"]["sql"] == []
+
+
+def test_the_configuration_of_the_containers_writes_nothing_either(tmp_path: Path) -> None:
+    text = (SAMPLE.parent / "deploy" / "config.yaml").read_text(encoding="utf-8")
+    kept = yaml.safe_load(text) | {"server": {}}  # whose tokens are files of the container
+    told = describe(
+        parse_config(yaml.safe_dump(kept), {"DATABASE_URL": URL}, source="x", base_dir=tmp_path)
+    )
+    assert told["healing"] == describe(defaults())["healing"]
+    assert told["checks"] == describe(defaults())["checks"]
+
+
+@pytest.mark.parametrize("key", ["sql", "expectations"])
+def test_what_stands_in_the_sample_as_an_example_can_be_taken_as_it_is(key: str) -> None:
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+    end = lines.index(f"  {key}: []")
+    begin = max(n for n in range(end) if lines[n].startswith("  #   - name:"))
+    example = "\n".join(line.replace("  # ", "", 1) for line in lines[begin:end])
+    given = {"database": {"url": URL}, "checks": {key: yaml.safe_load(example)}}
+    settings = parse_config(yaml.safe_dump(given), {}, source="an example", base_dir=None)
+    assert len(getattr(settings.checks, key)) == 1
 
 
 def test_the_sample_names_every_key_that_has_a_value_or_a_meaning_of_its_own() -> None:
@@ -168,11 +183,13 @@ def test_the_schema_requires_the_database_url() -> None:
     assert problems({"database": {}})
 
 
-def test_the_demo_runs_the_suites_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda name: name)
-    settings = demo.demo_settings(URL, port=0, token="of-the-demo-of-this-test")
-    shown = describe(settings)["checks"]["expectations"]
-    told = describe(sample())["checks"]["expectations"]
-    assert [suite["name"] for suite in shown] == [suite["name"] for suite in told]
-    for suite, expected in zip(shown, told, strict=True):
-        assert suite["expectations"] == expected["expectations"]
+@pytest.mark.parametrize(
+    ("installed", "suites"), [(True, ["artworks", "impressions"]), (False, [])]
+)
+def test_the_demo_heals_and_runs_suites_where_they_can_run(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, suites: list[str]
+) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: name if installed else None)
+    shown = describe(demo.demo_settings(URL, port=0, token="of-the-demo-of-this-test"))
+    assert shown["healing"]["mode"] == "heal"
+    assert [suite["name"] for suite in shown["checks"]["expectations"]] == suites

@@ -14,7 +14,7 @@ from checks.errors import (
 from monitor.commands import UserBackfill
 from monitor.healing.errors import ActiveRunError, HealRefusedError, PausedError
 from monitor.policy.decision import Code, Decision, Verdict
-from tests.support.builders import a_census
+from tests.support.builders import a_census, a_suspicion, an_examination
 from tests.unit.exporters.serving import ADMIN, BACKFILL, Served
 
 STATS = "/api/artworks/stats"
@@ -45,9 +45,21 @@ async def test_the_counts_are_those_of_the_last_census(served: Served) -> None:
             "legacy_untracked": 6,
             "tracked": 41,
             "as_of": "2026-01-31T12:00:00.000Z",
+            "suspicions": [],
         },
     )
     assert served.commands.asked == []
+
+
+@pytest.mark.parametrize("query", ["", "?user_id=U"])
+async def test_counts_are_told_with_what_is_suspected_of_them(served: Served, query: str) -> None:
+    other = a_suspicion(accepted_as="some_are_unread")
+    served.board.update(
+        examination=an_examination(a_suspicion(), a_suspicion(subject="art"), other)
+    )
+    status, answer = await get(served, f"{STATS}{query}")
+    assert status == 200
+    assert answer["suspicions"] == ["nobody_crosses_studio_id", "some_are_unread"]
 
 
 async def test_there_are_no_counts_before_the_first_census(served: Served) -> None:
@@ -147,6 +159,11 @@ async def test_a_dry_run_over_everyone_reads_the_last_census(served: Served) -> 
             409,
             "breaker_open",
         ),
+        (
+            HealRefusedError(Decision(Verdict.REFUSED, Code.CATALOGUE, "No unique index.")),
+            409,
+            "healing_blocked",
+        ),
         (RefusedError("No."), 409, "refused"),
         (DatabaseUnavailableError("Gone."), 503, "database_unavailable"),
         (StatementError("Refused (42501)."), 500, "statement"),
@@ -159,8 +176,8 @@ async def test_refusals_and_troubles_have_their_own_status_and_code(
     served: Served, body: object, error: Exception, status: int, expected: str
 ) -> None:
     served.commands.error = error
-    found, answer = await post(served, body)
-    assert (found, code(answer)) == (status, expected)
+    answered, answer = await post(served, body)
+    assert (answered, code(answer)) == (status, expected)
     assert "secret" not in str(answer)
 
 

@@ -8,14 +8,16 @@ import pytest
 
 from checks.judgement import Outcome
 from exporters.prometheus.metrics import REFUSAL_REASONS, THROTTLE_REASONS
-from monitor.status import Status
+from monitor.status import STRUCTURE, Status
 from tests.support.builders import (
     Clock,
     a_census,
     a_check,
+    all_measured,
     at_work,
     checks,
     just_started,
+    unrun,
 )
 from tests.unit.exporters.scrape import families, key, names, series
 
@@ -49,6 +51,7 @@ ONCE_MEASURED = {
     "legacy_untracked_appeared": "gauge",
     "legacy_untracked_oldest_created_timestamp_seconds": "gauge",
     "users": "gauge",
+    "catalogue_findings": "gauge",
     "check_outcome": "gauge",
     "check_value": "gauge",
     "check_duration_seconds": "gauge",
@@ -62,6 +65,7 @@ LABELS = {
     "users": {"state"},
     "heal_refusals_total": {"reason"},
     "heal_throttled_seconds_total": {"reason"},
+    "catalogue_findings": {"blocks"},
     "check_outcome": {"check", "outcome"},
     **{
         name: {"check"}
@@ -69,6 +73,7 @@ LABELS = {
         if name.startswith("check_") and name != "check_outcome"
     },
 }
+MEASURED = all_measured()
 EVERY_REPLICA = {"build_info", "leader", "database_up"}
 
 
@@ -86,11 +91,11 @@ def test_a_service_that_has_measured_nothing_exports_totals_and_latches_only() -
 
 
 def test_a_service_at_work_exports_every_metric_of_the_contract() -> None:
-    assert types(at_work()) == FROM_THE_START | ONCE_MEASURED
+    assert types(MEASURED) == FROM_THE_START | ONCE_MEASURED
 
 
 def test_every_family_has_the_contracts_labels_and_a_help_text() -> None:
-    for family in families(at_work()):
+    for family in families(MEASURED):
         assert family.documentation.endswith("."), family.name
         for sample in family.samples:
             name = sample.name.removeprefix("conservator_")
@@ -131,6 +136,26 @@ def test_the_census_is_exported_as_counted() -> None:
     assert found[key("users", state="untracked")] == 2
 
 
+def test_findings_are_counted_by_what_they_block_until_the_structure_is_stale() -> None:
+    found = {
+        blocks: value
+        for (name, labels), value in series(MEASURED).items()
+        if name == "catalogue_findings"
+        for blocks in dict(labels).values()
+    }
+    assert found == {"counting": 0, "healing": 2, "nothing": 1}
+    clock = Clock()
+    clock.past_staleness()
+    assert "catalogue_findings" not in names(series(MEASURED, clock=clock))
+
+
+def test_findings_are_absent_until_measured_and_where_they_could_not_be() -> None:
+    # As an older version kept it, or a run that could not be evaluated.
+    for unknown in (unrun(STRUCTURE), a_check(STRUCTURE, numbers={"errors": 1.0})):
+        shown = at_work(checks=checks(a_check(), unknown))
+        assert "catalogue_findings" not in names(series(shown))
+
+
 def test_the_oldest_legacy_artwork_is_absent_while_there_is_none() -> None:
     found = series(at_work(census=a_census(legacy_untracked=0, oldest_legacy_created=None)))
     assert "legacy_untracked_oldest_created_timestamp_seconds" not in names(found)
@@ -149,7 +174,7 @@ def test_stale_numbers_leave_and_their_timestamps_stay() -> None:
 
 def test_numbers_stay_until_three_intervals_have_passed() -> None:
     clock = Clock(1000.0 + 180.0)
-    assert types(at_work(), clock=clock) == FROM_THE_START | ONCE_MEASURED
+    assert types(MEASURED, clock=clock) == FROM_THE_START | ONCE_MEASURED
 
 
 def test_a_stretched_interval_keeps_the_census_longer() -> None:

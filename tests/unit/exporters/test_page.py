@@ -19,6 +19,8 @@ from tests.support.builders import (
     a_census,
     a_check,
     a_run,
+    a_suspicion,
+    an_examination,
     at_work,
     checks,
     just_started,
@@ -213,6 +215,50 @@ def test_a_button_says_what_it_would_do_before_it_does(
     }
     assert plan in plans[f"/api/healing/{path}"]
     assert len(plans) == len([attrs for t, attrs in tags.seen if t == "button"])
+
+
+SUSPICIOUS = at_work(
+    examination=an_examination(a_suspicion()),
+    decision=Decision(Verdict.PAUSED, Code.OBSERVE, "Six."),
+)
+
+
+def test_a_suspicion_stands_at_the_counts_with_its_numbers_and_the_way_to_doctor() -> None:
+    counts = words(part(context(SUSPICIOUS), "counts"))
+    assert "Suspicious. The counts may not mean what they say: visitors.studio_id:" in counts
+    assert "None of 12,686 impressions crosses studio_id, which 4 values share." in counts
+    assert "`conservator doctor`" in counts
+    assert "Suspicious" not in words(page(context(at_work())))
+    for shown in (SUSPICIOUS, replace(SUSPICIOUS, census=a_census(legacy_untracked=0))):
+        summary = summarise(shown, NOW)
+        assert summary.level is Level.ATTENTION
+        assert "may not mean what they say" in summary.sentence
+
+
+def test_nothing_offers_a_way_past_a_suspicion() -> None:
+    latched = Control(
+        breaker_open=True, breaker_code="max_share", breaker_reason="Too much.", breaker_at=NOON
+    )
+    for control in (Control(), latched):
+        html = page(context(replace(SUSPICIOUS, control=control)))
+        paths = [attrs["data-path"] for _, attrs in Tags(html).seen if "data-path" in attrs]
+        assert set(paths) <= {"/api/healing/pause"}
+        assert "-breaker" not in html
+    open_one = words(part(context(replace(SUSPICIOUS, control=latched)), "switches"))
+    assert "Too much. First answer what is suspected of the counts" in open_one
+
+
+def test_what_blocks_healing_is_told_and_no_heal_is_offered() -> None:
+    waits = Decision(Verdict.PAUSED, Code.OBSERVE, "Six.")
+    free = context(at_work(decision=waits))
+    assert "Heal now" in part(free, "decision")
+    assert "Nothing in the app's tables blocks healing." in words(part(free, "switches"))
+    missing = a_suspicion(accepted_as=None, subject="seen", problem="No right to <insert>.")
+    shown = context(at_work(decision=waits, examination=an_examination(*[missing] * 4)))
+    assert "Heal now" not in part(shown, "decision")
+    switches = words(part(shown, "switches"))
+    assert "block healing seen: No right to <insert>.; seen:" in switches
+    assert "and more. `conservator doctor` says what mends it." in switches
 
 
 def test_the_chart_is_drawn_and_written_out_without_a_script() -> None:

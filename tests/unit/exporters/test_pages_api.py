@@ -12,7 +12,7 @@ from checks.errors import DatabaseUnavailableError, UnknownUserError
 from exporters.page.assets import TYPES, asset
 from monitor.state.history import CensusPoint
 from monitor.state.runs import Backfilled, BatchRow, RunState
-from tests.support.builders import NOON, a_census, a_run
+from tests.support.builders import NOON, a_census, a_run, a_suspicion, an_examination
 from tests.unit.exporters.rendering import Tags, words
 from tests.unit.exporters.serving import ADMIN, Served, serving
 
@@ -116,6 +116,14 @@ async def test_one_user_is_shown_with_counts_and_backfill(served: Served) -> Non
     assert "by run 7: 12 impressions." in words(html)
     [body] = [attrs["data-body"] for _, attrs in Tags(html).seen if "data-body" in attrs]
     assert body == '{"user_id": "U", "force": true}'
+
+
+async def test_what_is_suspected_of_the_counts_stands_on_the_users_page_too(
+    served: Served,
+) -> None:
+    assert "Suspicious." not in words(await opened(served, "/users/U"))
+    served.board.update(examination=an_examination(a_suspicion()))
+    assert "Suspicious. The counts may not mean" in words(await opened(served, "/users/U"))
 
 
 async def test_the_form_leads_to_the_user_s_page(served: Served) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from checks.doctor.findings import TABLE_MISSING
 from checks.judgement import Outcome
 from monitor.state.checks import CheckHistory, ResultRow, TransitionRow
 from monitor.status import CheckFacts
-from tests.support.builders import NOON, a_check, checks, unrun
+from tests.support.builders import NOON, a_check, a_suspicion, an_examination, checks, unrun
 from tests.unit.exporters.serving import ADMIN, Served
 
 
@@ -114,6 +115,14 @@ async def test_the_history_of_an_unknown_check_is_not_found(served: Served) -> N
     assert served.commands.asked == []
 
 
+MISSING = a_suspicion(
+    accepted_as=None,
+    code=TABLE_MISSING,
+    subject="people",
+    problem="Role app finds no table or view named people in database gallery.",
+)
+
+
 async def test_ready_says_nothing_is_missing(served: Served) -> None:
     assert await get(served, "/readyz") == (200, {"ready": True, "reasons": []})
 
@@ -124,6 +133,7 @@ async def test_ready_says_nothing_is_missing(served: Served) -> None:
         ({"database_up": False, "database_error": "No route."}, "No route."),
         ({"database_up": False}, "The database has not answered yet."),
         ({"state_schema_current": False}, "conservator init"),
+        ({"examination": an_examination(MISSING)}, "finds no table or view named people"),
     ],
 )
 async def test_what_is_missing_is_said_when_not_ready(

@@ -15,7 +15,7 @@ import yaml
 
 from exporters.http.limits import RefusedCalls
 from grafana.derive import FOLDER, SOURCE, TARGET, main
-from tests.support.builders import at_work
+from tests.support.builders import all_measured
 from tests.support.grafana import ALERTS, DASHBOARDS, Alert
 from tests.unit.exporters.scrape import series
 
@@ -30,7 +30,7 @@ UNSHOWN = {
 
 def exported() -> set[str]:
     own = {f"{family.name}_total" for family in RefusedCalls().collect()}
-    return {f"conservator_{name}" for name, _ in series(at_work())} | own
+    return {f"conservator_{name}" for name, _ in series(all_measured())} | own
 
 
 def panels() -> Iterator[dict[str, Any]]:
