@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import wraps
 
@@ -14,6 +15,7 @@ from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
 from checks.relations import Column, Kind, Relation
+from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
 
 TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
@@ -80,6 +82,26 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """What the tallies say of users who lost much at once. Counts but users are impressions."""
+
+    after: datetime | None
+    until: datetime
+    """The tallies between which it happened."""
+    users: int
+    before: int
+    """What they had."""
+    missing: int
+    """What they lost."""
+    missing_of_others: int
+    """What all other users lost between the same tallies."""
+    still_missing: int
+    """What has not come back since."""
+    everybody: int
+    """Users that the tallies know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything probed. What is absent was fine, or could not be asked."""
 
@@ -95,8 +117,10 @@ class Evidence:
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
-    forbidden_sequences: tuple[str, ...] = ()
-    """Sequences behind defaults of the impressions that the role may not advance, quoted."""
+    sequences: tuple[DrawnSequence, ...] = ()
+    """What new impressions draw from."""
+    vanished: tuple[Vanished, ...] = ()
+    """The newest first; empty where there are no tallies, or no answer in time."""
     clocks: tuple[Clock, ...] = ()
     timezone: Refusal | None = None
     """Why the server does not know catalog.timezone."""

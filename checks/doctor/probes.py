@@ -26,12 +26,15 @@ from checks.doctor.input import (
     Refusal,
     Rows,
     Surroundings,
+    Vanished,
     impressions_table,
     key_comparisons,
 )
 from checks.doctor.time_zones import MOMENTS
+from checks.doctor.vanished import LEAST
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
+from checks.sequences import DrawnSequence, read_sequences
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
 Answers = Sequence[Row[Any]]
@@ -76,7 +79,8 @@ class ProbeSuite:
             defaults=await self._defaults(),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
-            forbidden_sequences=await self._forbidden_sequences(),
+            sequences=await self._sequences(),
+            vanished=await self._vanished(),
             clocks=clocks,
             timezone=timezone,
             growth=await self._growth(filters),
@@ -165,14 +169,22 @@ class ProbeSuite:
             return Answer.UNKNOWN
         return Answer.YES if answer else Answer.NO
 
-    async def _forbidden_sequences(self) -> tuple[str, ...]:
+    async def _sequences(self) -> tuple[DrawnSequence, ...]:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
-        *_, role = self._facts.spec.roles
-        asked = {"relation": impressions.oid, "written": list(role.written)}
-        rows = await self._catalogue_rows("catalogue_sequences", asked)
-        return tuple(row.sequence for row in rows)
+        async with self._connection.begin_nested() as savepoint:
+            await self._be_patient()
+            found = await read_sequences(
+                self._connection, impressions, self._facts.spec, self._facts.named_sequences
+            )
+            await savepoint.rollback()
+        return found
+
+    async def _vanished(self) -> tuple[Vanished, ...]:
+        state = {"state": identifier(self._state_schema)}
+        answer = await self._ask("catalogue_vanished", state, {"least": LEAST})
+        return () if isinstance(answer, Refusal) else tuple(Vanished(**r._mapping) for r in answer)
 
     async def _growth(self, filters: Mapping[str, Refusal]) -> Growth | None:
         facts = self._facts
@@ -255,7 +267,7 @@ class ProbeSuite:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
         try:
-            await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
+            await self._be_patient()
             return await self._run(render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
@@ -265,6 +277,9 @@ class ProbeSuite:
         finally:
             if savepoint.is_active:
                 await savepoint.rollback()
+
+    async def _be_patient(self) -> None:
+        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
 
     async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""

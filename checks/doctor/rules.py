@@ -14,6 +14,7 @@ from checks.doctor import (
     references,
     time_zones,
     uniqueness,
+    vanished,
     writability,
 )
 from checks.doctor.findings import Blocks, Examination, Finding, Severity
@@ -46,12 +47,14 @@ RULES: tuple[Rule, ...] = (
     writability.no_rules,
     access.impressions_are_insertable,
     access.sequences_are_usable,
+    access.sequences_last,
     access.state_schema_is_possible,
     writability.inserts_stay_unnoticed,
     time_zones.defaults_tell_the_same_time,
     time_zones.zoneless_moments,
     references.pair_is_not_null,
     references.impressions_have_keys,
+    vanished.deleted_on_purpose,
     citus.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,

@@ -45,6 +45,11 @@ CODES: Mapping[str, ErrorCode] = {
         "The breaker is open since 2026-01-31 12:00 UTC: 60 % of the pairs are legacy, more than"
         " max_share.",
     ),
+    "sequence_short": ErrorCode(
+        409,
+        'The plan draws 1,200 values from sequence "public"."views_id_seq" behind views.id'
+        " (integer), which has 2,000 left up to 2,147,483,647: more than half.",
+    ),
     "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
     "held": ErrorCode(409, "The run was put down: paused."),
     "lease_lost": ErrorCode(409, "Another process has taken run 12 over."),

@@ -6,7 +6,7 @@ fencing, records and retries, the executor pace, lease, waiting, passes and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +41,8 @@ class BatchStart:
     """The server process of the batch."""
     quarantine: bool
     """Some pairs are in quarantine, due or not."""
+    triggers: Sequence[str] = ()
+    """The app's triggers that an impression sets off."""
 
 
 @dataclass(frozen=True, slots=True)

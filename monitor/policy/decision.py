@@ -45,6 +45,8 @@ class Code(StrEnum):
     STUCK = "stuck"
     """Runs end without reducing the count."""
     CATALOGUE = "catalogue"
+    SEQUENCE = "sequence"
+    """The plan would use up too much of a sequence that the app draws from."""
     TALLY_FAILED = "tally_failed"
     THRESHOLD = "threshold"
     RESUME = "resume"
@@ -52,7 +54,7 @@ class Code(StrEnum):
 
 BREAKER_CODES = (Code.MAX_SHARE, Code.LOSS, Code.STUCK)
 """The codes of an open breaker."""
-REFUSALS = (*BREAKER_CODES, Code.CATALOGUE)
+REFUSALS = (*BREAKER_CODES, Code.CATALOGUE, Code.SEQUENCE)
 """The codes that a refusal can have."""
 
 

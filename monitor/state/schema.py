@@ -6,7 +6,7 @@ without a cast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.cluster import read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
+from checks.sequences import DrawnSequence, read_sequences
 from checks.statements import Fragments, raw, render
 
 PACKAGE = "monitor.state"
@@ -189,18 +190,14 @@ END $$;
 
 async def impression_sequences(
     connection: AsyncConnection, catalogue: Catalogue
-) -> tuple[tuple[str, str], ...]:
-    """Schema and name of each sequence that an insert of an impression advances."""
-    spec = catalogue.spec.impressions
-    written = [spec.user, spec.artwork, spec.viewed_at, *spec.defaults]
-    rows = await connection.exec_driver_sql(
-        render(PACKAGE, "grants_sequences", {}),
-        {"relation": catalogue.impressions.oid, "written": written},
+) -> tuple[DrawnSequence, ...]:
+    """Each sequence that an insert of an impression advances."""
+    return await read_sequences(
+        connection, catalogue.impressions, catalogue.spec, catalogue.named_sequences
     )
-    return tuple((row.schema, row.name) for row in rows)
 
 
-def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[str, str]]) -> str:
+def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[DrawnSequence]) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script."""
     relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
     names: dict[str, sql.Composable] = {
@@ -212,12 +209,7 @@ def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[st
         "schemas": sql.SQL(", ").join(
             sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
         ),
-        "sequences": sql.SQL("").join(
-            sql.SQL("GRANT USAGE ON SEQUENCE {} TO {};\n").format(
-                sql.Identifier(*sequence), sql.Identifier(HEALER)
-            )
-            for sequence in sequences
-        ),
+        "sequences": raw(_grants_on(sequences, {r.schema for r in relations})),
     }
     names["ledger_of_healer"] = raw(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
@@ -225,3 +217,17 @@ def grants(catalogue: Catalogue, state_schema: str, sequences: Sequence[tuple[st
     for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
         names[key] = sql.Identifier(relation.schema, relation.name)
     return render(PACKAGE, "grants", names)
+
+
+def _grants_on(sequences: Sequence[DrawnSequence], schemas: Collection[str]) -> str:
+    """What healing needs of the sequences: to draw, except for identity columns, and to see how
+    much is left. `schemas` are granted already."""
+    healer = sql.Identifier(HEALER).as_string(None)
+    lines: dict[str, None] = {}
+    for one in sequences:
+        if one.schema not in schemas:
+            schema = sql.Identifier(one.schema).as_string(None)
+            lines[f"GRANT USAGE ON SCHEMA {schema} TO {healer};\n"] = None
+        for privilege in ("SELECT",) if one.identity else ("USAGE", "SELECT"):
+            lines[f"GRANT {privilege} ON SEQUENCE {one.quoted} TO {healer};\n"] = None
+    return "".join(lines)
