@@ -167,15 +167,19 @@ class HealStrategy:
         await batch.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         asked = {"run_id": batch.run.id, "users": row.users, "artworks": row.artworks}
         found = (await self._statements.run(batch.connection, "batch_read_back", asked)).one()
-        if found.vanished or found.changed or found.unlisted:
-            names = ", ".join(batch.start.triggers)
+        counted = (
+            (found.vanished, "are not there"),
+            (found.changed, "have another time of viewing than the ledger"),
+            (found.unlisted, "were written by a trigger"),
+        )
+        if any(number for number, _ in counted):
+            table = self._state.catalogue.impressions.configured
+            told = ", ".join(f"{number} {what}" for number, what in counted if number)
             raise TriggersInterfereError(
-                f"Triggers of the app made something else of what was inserted ({names}): of"
-                f" {row.missing} impressions {found.vanished} are not there, {found.changed} have"
-                f" another time of viewing and {found.unlisted} were written by a trigger, so that"
-                " neither ledger nor undo would be right."
-                " Nothing of this batch was written. Let them leave alone what role"
-                f" {self._state.catalogue.role} inserts, or leave these tables to counting."
+                f"Triggers on {table} make something else of what is inserted"
+                f" ({', '.join(batch.start.triggers)}): of {row.missing} impressions {told}, so that"
+                " neither ledger nor undo would be right, and nothing of this batch is kept. Let"
+                f" them leave alone what role {self._state.catalogue.role} inserts."
             )
 
     async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
