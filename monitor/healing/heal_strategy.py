@@ -177,9 +177,9 @@ class HealStrategy:
             told = ", ".join(f"{number} {what}" for number, what in counted if number)
             raise TriggersInterfereError(
                 f"Triggers on {table} make something else of what is inserted"
-                f" ({', '.join(batch.start.triggers)}): of {row.missing} impressions {told}, so that"
-                " neither ledger nor undo would be right, and nothing of this batch is kept. Let"
-                f" them leave alone what role {self._state.catalogue.role} inserts."
+                f" ({', '.join(batch.start.triggers)}): of {row.missing} impressions {told}, so"
+                " that neither ledger nor undo would be right, and nothing of this batch is kept."
+                f" Let them leave alone what role {self._state.catalogue.role} inserts."
             )
 
     async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
