@@ -303,5 +303,5 @@ async def test_where_a_sequence_can_not_be_read_the_rows_say_how_far_it_has_come
             "INSERT INTO user_art_impressions (user_id, artwork_id)"
             " SELECT id, 'fresh0001' FROM users"
         )
-        with pytest.raises(SequenceShortError, match=r"draws 12 values .* has 18 left"):
+        with pytest.raises(SequenceShortError, match=r"draws 16 values .* has 18 left"):
             await runtime.plan_audience(Trigger.COMMAND, reason="", max_rows=100)
