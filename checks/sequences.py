@@ -180,10 +180,10 @@ async def _reached(
         return None if row.identity else before_start
     # Not to be read by this role: it has come at least as far as the rows that are there.
     names = {"table": table(impressions), "column": identifier(row.column)}
-    found = await _tried(connection, render(PACKAGE, "catalogue_farthest", names), {})
-    if found is None:
+    answer = await _tried(connection, render(PACKAGE, "catalogue_farthest", names), {})
+    if answer is None:
         return None
-    farthest = found.one()
+    farthest = answer.one()
     if farthest.highest is None:
         return before_start
     if row.increment > 0:
