@@ -1,6 +1,7 @@
 """Reads the facts about the three tables out of PostgreSQL's own catalogue.
 
-Only SELECTs on pg_catalog, so the least privileged role may run it; no session state, so it works
+Only SELECTs on pg_catalog, and the operator's defaults explained in savepoints, so the least
+privileged role may run it; no session state, so it works
 through PgBouncer in transaction mode. What the facts mean is for `doctor` to say.
 """
 
@@ -18,6 +19,7 @@ from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError
 from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation, engine_of
 from checks.row_security import read_row_security
+from checks.sequences import named_sequences
 from checks.spec import CatalogueSpec, TableRole
 from checks.statements import template
 
@@ -47,6 +49,8 @@ class Facts:
     """current_user of the connection that read this."""
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
+    named_sequences: tuple[tuple[str, str], ...] = ()
+    """Column and sequence, for each that `impressions.defaults` draw from."""
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -64,6 +68,7 @@ class Facts:
             role=self.role,
             engine=engine_of(self.artworks, self.users, self.impressions),
             cluster=self.cluster,
+            named_sequences=self.named_sequences,
         )
 
     @property
@@ -129,6 +134,9 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
+        named_sequences=()
+        if impressions is None
+        else await named_sequences(connection, impressions, spec.impressions),
     )
 
 

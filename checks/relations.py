@@ -180,6 +180,8 @@ class Relation:
     """Table, TOAST and indexes, summed over partitions."""
     can_use_schema: bool = True
     """USAGE on the schema, without which no other privilege counts."""
+    row_changing_triggers: tuple[str, ...] = ()
+    """Those of `insert_triggers` that see each row before it is there, and may change it."""
     write_rules: tuple[str, ...] = ()
     """Rules on INSERT or UPDATE, with which PostgreSQL refuses ON CONFLICT."""
     inherited_by: tuple[str, ...] = ()
@@ -273,6 +275,8 @@ class Catalogue:
     """Which forms of the statements these tables need."""
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
+    named_sequences: tuple[tuple[str, str], ...] = ()
+    """Column and sequence, for each that `impressions.defaults` draw from."""
 
     @property
     def pair_is_unique(self) -> bool:

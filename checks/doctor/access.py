@@ -13,6 +13,7 @@ from checks.doctor.ddl import columns, quoted, table
 from checks.doctor.findings import TABLE_MISSING, Finding, Mending, error, healing_error, warning
 from checks.doctor.input import TABLES, DoctorInput
 from checks.relations import Relation
+from checks.sequences import DrawnSequence
 from checks.spec import TableRole
 
 _ALIKE = 0.6  # difflib's own idea of a close match
@@ -126,14 +127,53 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
 
 def sequences_are_usable(given: DoctorInput) -> Iterator[Finding]:
     """nextval() in a default runs as the inserting role; INSERT alone does not allow it."""
-    for sequence in given.evidence.forbidden_sequences:
+    for one in {
+        one.quoted: one for one in given.evidence.sequences if not one.may_advance
+    }.values():
         yield healing_error(
             "no_sequence_usage",
-            sequence,
-            problem=f"Role {given.facts.role} may not advance the sequence behind a default.",
+            one.quoted,
+            problem=(
+                f"Role {given.facts.role} may not advance the sequence that fills column"
+                f" {one.column}."
+            ),
             consequence="Every insert of a backfill would fail.",
-            statements=f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(given.facts.role)};",
+            statements=_grant_on(given, one, "USAGE"),
         )
+
+
+def sequences_last(given: DoctorInput) -> Iterator[Finding]:
+    """A sequence that has run out fails the app's inserts, and nothing puts values back."""
+    for one in given.evidence.sequences:
+        if one.left is None:
+            yield warning(
+                "sequence_hidden",
+                one.quoted,
+                problem=(
+                    f"How far it has come behind column {one.column} is hidden from role"
+                    f" {given.facts.role}."
+                ),
+                consequence="Healing draws from it, and is refused while this is not known.",
+                remedy=_grant_on(given, one, "SELECT"),
+            )
+        elif 2 * one.left < one.size:
+            yield warning(
+                "sequence_runs_out",
+                one.quoted,
+                problem=(
+                    f"It has {one.left:,} of {one.size:,} values left for column {one.column}"
+                    f" ({one.type}), which ends at {one.last:,}."
+                ),
+                consequence=(
+                    "Where it runs out, the application's inserts fail, too. Each backfilled"
+                    " impression takes one; a plan that takes more than half of what is left is"
+                    " refused."
+                ),
+                remedy=(
+                    "-- its owner makes room in time; a users.where that leaves dormant users out"
+                    " saves values"
+                ),
+            )
 
 
 def state_schema_is_possible(given: DoctorInput) -> Iterator[Finding]:
@@ -199,6 +239,10 @@ def _configurable(name: str) -> str:
 def _reading(role: TableRole, names: list[str]) -> str:
     """Columns where we know them all; a filter may read any other."""
     return "SELECT" if role.where is not None else f"SELECT {columns(*names)}"
+
+
+def _grant_on(given: DoctorInput, one: DrawnSequence, privilege: str) -> str:
+    return f"GRANT {privilege} ON SEQUENCE {one.quoted} TO {quoted(given.facts.role)};"
 
 
 def _grant(given: DoctorInput, relation: Relation, privilege: str) -> str:

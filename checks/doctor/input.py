@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from functools import wraps
 
@@ -16,6 +16,7 @@ from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
 from checks.doctor.row_tallies import RowEvidence
 from checks.relations import Column, Kind, Relation
+from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.state_columns import StateColumn
 
@@ -218,6 +219,26 @@ class PairEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """What the tallies say of users who lost much at once. Counts but users are impressions."""
+
+    after: datetime | None
+    until: datetime
+    """The tallies between which it happened."""
+    users: int
+    before: int
+    """What they had."""
+    missing: int
+    """What they lost."""
+    missing_of_others: int
+    """What all other users lost between the same tallies."""
+    still_missing: int
+    """What has not come back since."""
+    everybody: int
+    """Users that the tallies know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything probed. What is absent was fine, or could not be asked."""
 
@@ -241,8 +262,10 @@ class Evidence:
     """The impressions' primary key, where its values are random uuids to which nothing refers."""
     rows: RowEvidence = field(default_factory=RowEvidence)
     """What rows say of themselves: that they are views, that they are in use."""
-    forbidden_sequences: tuple[str, ...] = ()
-    """Sequences behind defaults of the impressions that the role may not advance, quoted."""
+    sequences: tuple[DrawnSequence, ...] = ()
+    """What new impressions draw from."""
+    vanished: tuple[Vanished, ...] = ()
+    """The newest first; empty where there are no tallies, or no answer in time."""
     clocks: tuple[Clock, ...] = ()
     timezone: Refusal | None = None
     """Why the server does not know catalog.timezone."""

@@ -28,6 +28,7 @@ from checks.doctor.input import (
     Refusal,
     Rows,
     Surroundings,
+    Vanished,
     impressions_table,
     key_comparisons,
     moment_columns,
@@ -36,9 +37,11 @@ from checks.doctor.moments import read_held_moments
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
+from checks.doctor.vanished import LEAST
 from checks.fragments import MomentColumn, table
 from checks.relations import Relation
 from checks.row_security import switch_off
+from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec
 from checks.state_columns import read_state_columns
 from checks.statements import Fragments, identifier, operator_sql, raw, render
@@ -97,7 +100,8 @@ class ProbeSuite:
             rows=await RowProbes(
                 self._answers, facts, lambda role: _filter(role.key, role.where, filters)
             ).gather(),
-            forbidden_sequences=await self._forbidden_sequences(),
+            sequences=await self._sequences(),
+            vanished=await self._vanished(),
             clocks=clocks,
             timezone=timezone,
             growth=await self._growth(filters),
@@ -251,14 +255,22 @@ class ProbeSuite:
         random = 0 < seen.keys == seen.uuids and 2 * seen.ordered < seen.keys
         return column.name if random else None
 
-    async def _forbidden_sequences(self) -> tuple[str, ...]:
+    async def _sequences(self) -> tuple[DrawnSequence, ...]:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
-        *_, role = self._facts.spec.roles
-        asked = {"relation": impressions.oid, "written": list(role.written)}
-        rows = await self._catalogue_rows("catalogue_sequences", asked)
-        return tuple(row.sequence for row in rows)
+        async with self._connection.begin_nested() as savepoint:
+            await self._be_patient()
+            found = await read_sequences(
+                self._connection, impressions, self._facts.spec, self._facts.named_sequences
+            )
+            await savepoint.rollback()
+        return found
+
+    async def _vanished(self) -> tuple[Vanished, ...]:
+        state = {"state": identifier(self._state_schema)}
+        answer = await self._ask("catalogue_vanished", state, {"least": LEAST})
+        return () if isinstance(answer, Refusal) else tuple(Vanished(**r._mapping) for r in answer)
 
     async def _growth(self, filters: Mapping[str, Refusal]) -> Growth | None:
         facts = self._facts
@@ -348,7 +360,7 @@ class ProbeSuite:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
         try:
-            await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
+            await self._be_patient()
             return await self._run(render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
@@ -358,6 +370,9 @@ class ProbeSuite:
         finally:
             if savepoint.is_active:
                 await savepoint.rollback()
+
+    async def _be_patient(self) -> None:
+        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
 
     async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""

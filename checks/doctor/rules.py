@@ -20,6 +20,7 @@ from checks.doctor import (
     state_types,
     time_zones,
     uniqueness,
+    vanished,
     writability,
 )
 from checks.doctor.findings import Blocks, Examination, Finding, Severity
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     writability.no_rules,
     access.impressions_are_insertable,
     access.sequences_are_usable,
+    access.sequences_last,
     access.state_schema_is_possible,
     state_types.state_types_follow,
     writability.inserts_stay_unnoticed,
@@ -66,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     pair_suspicions.nobody_crosses,
     pair_suspicions.nothing_viewed_before,
     pair_suspicions.unknown_ids,
+    vanished.deleted_on_purpose,
     citus.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,

@@ -75,7 +75,9 @@ def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterato
             problem=f"Triggers fire on INSERT: {', '.join(impressions.insert_triggers)}.",
             consequence=(
                 "Each backfilled impression sets them off like a real view, once a row or once a "
-                "batch: counters, queues and mails would take it for one."
+                "batch: counters, queues and mails would take it for one. "
+                f"{_may_interfere(impressions)} Each batch is read back before it is committed: "
+                "where something else is there, the run fails and the batch is not written."
             ),
             remedy=f"See that they may run for synthetic views: {show_triggers(impressions)}",
         )
@@ -109,3 +111,15 @@ def written_columns_are_writable(given: DoctorInput, impressions: Relation) -> I
                 consequence="Every insert of a backfill would fail.",
                 remedy=f"Name the column that the application itself writes, instead of {name}.",
             )
+
+
+def _may_interfere(impressions: Relation) -> str:
+    """What triggers may make of an inserted row, which only running them would tell."""
+    before = impressions.row_changing_triggers
+    after = [name for name in impressions.insert_triggers if name not in before]
+    may = [
+        f"{', '.join(names)} may {what}"
+        for names, what in ((before, "change or drop a row"), (after, "change or delete it later"))
+        if names
+    ]
+    return f"{'; '.join(may)}."

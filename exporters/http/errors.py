@@ -51,6 +51,11 @@ CODES: Mapping[str, ErrorCode] = {
         " viewed_at. Nothing can be backfilled. Mend it: GRANT INSERT ON user_art_impressions TO"
         " conservator_service;",
     ),
+    "sequence_short": ErrorCode(
+        409,
+        'The plan draws 1,200 values from sequence "public"."views_id_seq" behind views.id'
+        " (integer), which has 2,000 left up to 2,147,483,647: more than half.",
+    ),
     "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
     "held": ErrorCode(409, "The run was put down: paused."),
     "lease_lost": ErrorCode(409, "Another process has taken run 12 over."),

@@ -151,6 +151,11 @@ def statements(runtime: Runtime) -> dict[str, str]:
         ("batch_insert_quarantine", RunKind.HEAL, Part.USERS, True),
     ):
         found[key] = runtime.healing.batch_insert(kind, part, quarantine=quarantine)
+    if catalogue.impressions.distribution is None:
+        found["batch_read_back"] = runtime.healing.text("batch_read_back")
+    for name in ("plan_users", "plan_walk"):
+        found[name] = runtime.healing.plan_by_hand(name)
+    found["plan_pairs"] = runtime.healing.plan_pairs(RunKind.HEAL, Part.USERS, quarantine=False)
     found |= check_statements(runtime)
     found["verify_plan"] = runtime.healing.text("verify_plan")
     found["undo_batch"] = runtime.healing.over_ledger("undo_batch", begun=True)
@@ -192,5 +197,8 @@ def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
         "artwork_cursor": None,
         "user_id": "?",
         "users": ["?"],
+        "artworks": ["?"],
+        "planned": [0],
+        "max_rows": settings.healing.max_rows_per_run,
         "artwork_id": "?",
     }

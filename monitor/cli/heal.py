@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from checks.doctor.findings import Blocks
+from checks.doctor.vanished import CODE as DELETED_ON_PURPOSE
 from checks.errors import RefusedError
 from checks.pairs import take_user_census
+from checks.sequences import shortage
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
-from monitor.cli.output import (
-    console,
-    number,
-    print_table,
-    print_text,
-    record_fields,
-    size,
-)
+from monitor.cli.output import console, number, print_table, print_text, record_fields, size
+from monitor.cli.pair_file import PairFile, pair_file
 from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
+from monitor.healing.pair_list import UserShare, list_pairs, list_pairs_of_user, most_affected
 from monitor.healing.preview import HealPreview, preview_heal
+from monitor.healing.quarantine import count_in_quarantine_of_user
 from monitor.runtime import Runtime, blocking_sentences
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
@@ -42,38 +43,102 @@ def heal(
     beyond_breaker: Annotated[
         bool, typer.Option("--beyond-breaker", help="Go on although the breaker refuses.")
     ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            help="With --dry-run: the pairs that a run would write, into a new file; - prints them"
+            " instead of the plan.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
+    listing = pair_file(csv, dry_run=dry_run, as_json=as_json)
 
     async def work(session: Session) -> int:
         runtime = await session.runtime(Blocks.COUNTING if dry_run else Blocks.HEALING)
         if user is not None:
-            plan = await _plan_user(session, runtime, user, beyond_breaker)
+            plan = await _plan_user(session, runtime, user, beyond_breaker, listing)
         else:
             rows = max_rows or session.settings.healing.max_rows_per_run
-            plan = await _plan_audience(session, runtime, dry_run, rows, beyond_breaker)
+            plan = await _plan_audience(session, runtime, dry_run, rows, beyond_breaker, listing)
+        if listing is not None and listing.is_printed:
+            return 0
         return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is there before anybody is asked, in one snapshot."""
+
+    has_schema: bool
+    control: Control
+    active: Run | None
+    found: HealPreview
+    most: Sequence[UserShare]
+    """The users with the most rows."""
+    short: str | None
+    """Why the rows would use too much of a sequence up."""
+
+
+async def _look(
+    session: Session, runtime: Runtime, max_rows: int, listing: PairFile | None
+) -> _Look:
+    control, active = Control(), None
+    async with session.snapshot(rows=runtime.rows) as connection:
+        exists = await session.has_schema(connection)
+        if exists:
+            control = await read_control(connection, runtime.state)
+            active = await active_run(connection, runtime.state)
+        if listing is not None and active is not None:
+            # What `heal` would go on with are pairs of a plan that is older than this snapshot.
+            raise RefusedError(active_sentence(active))
+        cutoffs = await session.cutoffs(connection)
+        found = await preview_heal(
+            connection,
+            runtime.catalogue,
+            session.settings.pools_spec(),
+            cutoffs,
+            max_rows=max_rows,
+            minimum=session.settings.checks.pool_exhaustion.minimum,
+            verified_until=control.verified_until,
+        )
+        most: Sequence[UserShare] = ()
+        if found.rows:
+            most = await most_affected(connection, runtime.healing, cutoffs, max_rows=max_rows)
+        if listing is not None:
+            pairs = list_pairs(connection, runtime.healing, cutoffs, max_rows=max_rows)
+            await listing.write(pairs, expected=found.rows)
+        short = await shortage(connection, runtime.catalogue, found.rows)
+    return _Look(exists, control, active, found, most, short)
+
+
 async def _plan_audience(
-    session: Session, runtime: Runtime, dry_run: bool, max_rows: int, beyond_breaker: bool
+    session: Session,
+    runtime: Runtime,
+    dry_run: bool,
+    max_rows: int,
+    beyond_breaker: bool,
+    listing: PairFile | None,
 ) -> RunPlan:
-    found, known, active = await _look(session, runtime, max_rows)
-    control = known or Control()
+    look = await _look(session, runtime, max_rows, listing)
+    control, active, found, short = look.control, look.active, look.found, look.short
     breaker = runtime.guard(found.census, control)
     obstacles = _obstacles(runtime)
-    refused = _other_refusal(control, active)
+    refused = _other_refusal(control, active) or (short if active is None else None)
     if refused is None and breaker is not None and (active is not None or found.rows):
-        if known is not None and not dry_run:
+        if look.has_schema and not dry_run:
             await runtime.open_breaker(breaker)
         refused = None if beyond_breaker else breaker.reason
 
     def show() -> None:
         _show_blocked(obstacles["blocked"])
-        _show_preview(found)
+        _show_preview(found, look.most)
+        _show_warnings(runtime, short, listing)
         if breaker is not None and (dry_run or beyond_breaker):
             told = Text.assemble(("Breaker: ", "bold red"), breaker.reason)
             console.print(told, soft_wrap=True)
@@ -99,7 +164,11 @@ async def _plan_audience(
         fields={
             **fields,
             **obstacles,
-            "refused": next(iter(obstacles["blocked"]), breaker.reason if breaker else None),
+            "most_affected": look.most,
+            "warnings": _warnings(runtime),
+            "refused": next(
+                iter(obstacles["blocked"]), short or (breaker.reason if breaker else None)
+            ),
         },
         nothing={"run": None, "census": found.census},
         show=show,
@@ -109,28 +178,6 @@ async def _plan_audience(
         start=start,
         blocked=bool(obstacles["blocked"]),
     )
-
-
-async def _look(
-    session: Session, runtime: Runtime, max_rows: int
-) -> tuple[HealPreview, Control | None, Run | None]:
-    """In one snapshot: what a run would write, the switches, and the active run; the switches are
-    None where there is no state schema yet."""
-    control, active = None, None
-    async with session.snapshot(rows=runtime.rows) as connection:
-        if await session.has_schema(connection):
-            control = await read_control(connection, runtime.state)
-            active = await active_run(connection, runtime.state)
-        found = await preview_heal(
-            connection,
-            runtime.catalogue,
-            session.settings.pools_spec(),
-            await session.cutoffs(connection),
-            max_rows=max_rows,
-            minimum=session.settings.checks.pool_exhaustion.minimum,
-            verified_until=None if control is None else control.verified_until,
-        )
-    return found, control, active
 
 
 def _obstacles(runtime: Runtime) -> dict[str, tuple[str, ...]]:
@@ -162,22 +209,40 @@ async def _take_up(runtime: Runtime, active: Run, beyond_breaker: bool) -> Run:
 
 
 async def _plan_user(
-    session: Session, runtime: Runtime, user: str, beyond_breaker: bool
+    session: Session,
+    runtime: Runtime,
+    user: str,
+    beyond_breaker: bool,
+    listing: PairFile | None,
 ) -> RunPlan:
     pools = session.settings.pools_spec()
     async with session.snapshot(rows=runtime.rows) as connection:
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
-    rows = census.legacy_untracked
+        exists = await session.has_schema(connection)
+        aside = 0
+        if exists:
+            aside = await count_in_quarantine_of_user(
+                connection, runtime.healing, cutoffs, user, due_until=cutoffs.now
+            )
+        rows = max(0, census.legacy_untracked - aside)
+        if listing is not None:
+            pairs = list_pairs_of_user(
+                connection, runtime.healing, cutoffs, user, rows=rows, quarantine=exists
+            )
+            await listing.write(pairs, expected=rows)
+        short = await shortage(connection, runtime.catalogue, rows)
     obstacles = _obstacles(runtime)
 
     def show() -> None:
         _show_blocked(obstacles["blocked"])
         console.print(
             f"User {user}: tracked {number(census.tracked)}, fresh {number(census.fresh)},"
-            f" storage {number(census.storage)}, legacy_untracked {number(rows)}.",
+            f" storage {number(census.storage)}, legacy_untracked"
+            f" {number(census.legacy_untracked)}.",
             markup=False,
         )
+        _show_warnings(runtime, short, listing)
 
     async def start() -> StartedRun | None:
         if rows == 0:
@@ -193,13 +258,13 @@ async def _plan_user(
         )
         return StartedRun(run, resumed=False) if isinstance(run, Run) else None
 
-    fields = {"user": user, "census": census, "rows": rows}
+    fields = {"user": user, "census": census, "rows": rows, "refused": short}
     return RunPlan(
         command="heal",
         fields={**fields, **obstacles},
         nothing=fields,
         show=show,
-        refused=None,  # the planner's business
+        refused=short,  # all else is the planner's business
         question=f"Write {rows:,} impressions for this user?" if rows else None,
         start=start,
         blocked=bool(obstacles["blocked"]),
@@ -214,7 +279,25 @@ def _show_blocked(blocked: tuple[str, ...]) -> None:
         print_text(sentence)
 
 
-def _show_preview(plan: HealPreview) -> None:
+def _warnings(runtime: Runtime) -> list[str]:
+    """What doctor knows and a person should before agreeing."""
+    return [
+        f"{finding.problem} {finding.consequence} {finding.mending.removeprefix('-- ')}"
+        for finding in runtime.examination.findings
+        if finding.code == DELETED_ON_PURPOSE
+    ]
+
+
+def _show_warnings(runtime: Runtime, short: str | None, listing: PairFile | None) -> None:
+    for warning in _warnings(runtime):
+        print_text(warning, "yellow")
+    if short is not None:
+        print_text(f"Refused: {short}", "bold red")
+    if listing is not None:
+        print_text(f"The pairs are in {listing.path}.")
+
+
+def _show_preview(plan: HealPreview, most: Sequence[UserShare]) -> None:
     census = plan.census
     counts = zip(("tracked", "fresh", "storage", "legacy_untracked"), census.counts, strict=True)
     print_table(
@@ -231,6 +314,9 @@ def _show_preview(plan: HealPreview) -> None:
         f" {_day(census.oldest_legacy_created)};"
         f" the table grows by about {size(plan.growth_bytes)}."
     )
+    if most:
+        shares = ", ".join(f"{one.user_id} ({number(one.rows)})" for one in most)
+        print_text(f"The most for: {shares}.")
     if plan.rows < census.legacy_untracked:
         rest = census.legacy_untracked - plan.rows
         console.print(f"{number(rest)} more stay for a later run (max_rows_per_run).")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.errors import RefusedError, StatementError
-from monitor.policy.decision import BREAKER_CODES, Decision
+from monitor.policy.decision import BREAKER_CODES, Code, Decision, Verdict
 from monitor.state.runs import Run, RunKind
 
 
@@ -28,6 +28,15 @@ class HealRefusedError(RefusedError):
         self.decision = decision
 
 
+class SequenceShortError(HealRefusedError):
+    """The plan would use up too much of a sequence that the app draws from; no breaker's matter."""
+
+    code = "sequence_short"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(Decision(Verdict.REFUSED, Code.SEQUENCE, sentence))
+
+
 class NotUndoableError(RefusedError):
     """This run, or any run on these tables, can't be taken back."""
 
@@ -48,6 +57,10 @@ class LeaseLostError(RefusedError):
 
 class TableRefusesError(StatementError):
     """Nothing that a run tried could be written: looking for single pairs would take days."""
+
+
+class TriggersInterfereError(StatementError):
+    """The app's triggers made something else of a batch than was inserted: it is taken back."""
 
 
 class RunHeld(Exception):  # noqa: N818 - not a failure: how a batch tells the executor to stop

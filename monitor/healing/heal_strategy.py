@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.config.types import MaintenanceWindow
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
-from monitor.healing.errors import breaker_sentence
+from monitor.healing.errors import TriggersInterfereError, breaker_sentence
 from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
 from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext, Part
@@ -118,16 +118,15 @@ class HealStrategy:
         if part.splits and part.limit == 1:
             return await self._insert_pair(batch, values)
         form = Part.SPLIT if part.splits else Part.USERS
-        text = self._statements.batch_insert(run.kind, form, quarantine=start.quarantine)
+        text = self._insert_statement(batch, form)
         row = (await batch.connection.exec_driver_sql(text, values)).one()
+        await self._read_back(batch, row)
         # A part that came back smaller than asked for was the user's last.
         ends_user = part.splits and row.missing < part.limit
         return _Inserted(row.inserted, 0, row.last_artwork, ends_user=ends_user)
 
     async def _insert_pair(self, batch: OpenBatch, values: Values) -> _Inserted:
-        insert = self._statements.batch_insert(
-            batch.run.kind, Part.PAIR, quarantine=batch.start.quarantine
-        )
+        insert = self._insert_statement(batch, Part.PAIR)
         pair = await self._next_pair(batch, values)
         while pair is not None:
             pinned = {**values, "artwork_cursor": pair.artwork_id}
@@ -135,13 +134,53 @@ class HealStrategy:
                 batch.connection, partial(batch.connection.exec_driver_sql, insert, pinned)
             )
             if not isinstance(done, DBAPIError):
-                return _Inserted(done.one().inserted, 0, pair.artwork_id, ends_user=False)
+                row = done.one()
+                await self._read_back(batch, row)
+                return _Inserted(row.inserted, 0, pair.artwork_id, ends_user=False)
             # Was it only that the artwork or the user has gone? A new snapshot no longer sees it.
             refused, pair = pair, await self._next_pair(batch, values)
             if pair == refused:
                 await put_in_quarantine(batch, self._statements, pair, done)
                 return _Inserted(0, 1, pair.artwork_id, ends_user=False)
         return _Inserted(0, 0, None, ends_user=True)
+
+    def _insert_statement(self, batch: OpenBatch, form: Part) -> str:
+        return self._statements.batch_insert(
+            batch.run.kind,
+            form,
+            quarantine=batch.start.quarantine,
+            reads_back=self._sets_off_triggers(batch),
+        )
+
+    def _sets_off_triggers(self, batch: OpenBatch) -> bool:
+        """Whether anything of the app's may change what is inserted: Citus takes no triggers on
+        tables that it spreads, and a table with rules takes no batch."""
+        impressions = self._state.catalogue.impressions
+        return bool(batch.start.triggers) and impressions.distribution is None
+
+    async def _read_back(self, batch: OpenBatch, row: Row[Any]) -> None:
+        """See, before the batch is committed, that what it inserted is what is there, and what the
+        ledger lists. Raises TriggersInterfereError."""
+        if not self._sets_off_triggers(batch) or not row.missing:
+            return
+        # Those that wait for the commit fire now, and may speak up as they would have then.
+        await batch.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        asked = {"run_id": batch.run.id, "users": row.users, "artworks": row.artworks}
+        found = (await self._statements.run(batch.connection, "batch_read_back", asked)).one()
+        counted = (
+            (found.vanished, "are not there"),
+            (found.changed, "have another time of viewing than the ledger"),
+            (found.unlisted, "were written by a trigger"),
+        )
+        if any(number for number, _ in counted):
+            table = self._state.catalogue.impressions.configured
+            told = ", ".join(f"{number} {what}" for number, what in counted if number)
+            raise TriggersInterfereError(
+                f"Triggers on {table} make something else of what is inserted"
+                f" ({', '.join(batch.start.triggers)}): of {row.missing} impressions {told}, so"
+                " that neither ledger nor undo would be right, and nothing of this batch is kept."
+                f" Let them leave alone what role {self._state.catalogue.role} inserts."
+            )
 
     async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
         text = self._statements.quarantine_next(batch.run.kind, quarantine=batch.start.quarantine)

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census, parameters, take_census
 from checks.pairs import take_user_census
+from checks.sequences import shortage
 from checks.spec import Cutoffs
 from monitor.database import transaction
 from monitor.healing.errors import (
     ActiveRunError,
     HealRefusedError,
     PausedError,
+    SequenceShortError,
     active_sentence,
     paused_sentence,
 )
@@ -85,7 +87,7 @@ class Planner:
         """A run over every affected user, at most `max_rows` rows.
 
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
-        same. Raises ActiveRunError, PausedError, HealRefusedError.
+        same. Raises ActiveRunError, PausedError, HealRefusedError, SequenceShortError.
         """
         timeout, rows = self._context.timeout, self._context.rows
         async with transaction(
@@ -114,6 +116,8 @@ class Planner:
             )
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
+            planned = min(census.legacy_untracked - waiting.pairs, max_rows)
+            await self._require_values(connection, planned)
             recurring = 0
             if census.appeared:
                 recurring = await count_recurring(connection, self._statements, cutoffs, control)
@@ -142,7 +146,7 @@ class Planner:
 
         Without `force` a user that was backfilled before is left alone. Raises UnknownUserError,
         PausedError, ActiveRunError when a run for this user is under way, and HealRefusedError
-        while the breaker is open, unless `beyond_breaker`.
+        while the breaker is open, unless `beyond_breaker`; SequenceShortError in either case.
         """
         catalogue, pools = self._state.catalogue, self._state.pools
         timeout, rows = self._context.timeout, self._context.rows
@@ -164,6 +168,7 @@ class Planner:
             found = census.legacy_untracked - waiting
             if found <= 0:
                 return None
+            await self._require_values(connection, found)
             await abandon_user_runs(connection, self._state, user_id)
             run_id = await begin_run(
                 connection,
@@ -176,6 +181,12 @@ class Planner:
             work = {"run_id": run_id, "user_id": user_id, "found": found}
             await self._state.run(connection, "work_insert_user", work)
             return await self._size(connection, run_id, aside=waiting)
+
+    async def _require_values(self, connection: AsyncConnection, rows: int) -> None:
+        """Raises SequenceShortError where so many rows would use too much of a sequence up."""
+        short = await shortage(connection, self._state.catalogue, rows)
+        if short is not None:
+            raise SequenceShortError(short)
 
     async def _size(self, connection: AsyncConnection, run_id: int, *, aside: int) -> Run:
         """The run, once its row says what the work list adds up to."""

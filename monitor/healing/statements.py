@@ -30,10 +30,12 @@ from monitor.state.statements import StateStatements
 PACKAGE = "monitor.healing"
 
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
+_NOTHING_ASIDE = "SELECT NULL::{user_cast} AS user_id, 0::bigint AS pairs WHERE FALSE"
 _BEHIND_UNDO_CURSOR = (
     "(b.user_id, b.artwork_id) > (%(user_cursor)s::{impression_user_cast},"
     " %(artwork_cursor)s::{artwork_cast}::{impression_artwork_cast})"
 )
+_ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
 
 class Part(StrEnum):
@@ -66,6 +68,8 @@ class HealingStatements:
         for name in ("quarantined_pairs", "quarantined_by_user"):
             form = form_of(self.state.catalogue.engine, name)
             names[name] = compose(template(PACKAGE, form), names)
+        names["work"] = raw("{state}.work").format(**names)
+        names["work_list"] = compose(template(PACKAGE, "work_list"), names)
         return names
 
     def _columns(self) -> sql.Composable:
@@ -120,13 +124,16 @@ class HealingStatements:
         """The statement `name`."""
         return self._render(name, (), lambda: self.fragments)
 
-    def batch_insert(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
+    def batch_insert(
+        self, kind: RunKind, part: Part, *, quarantine: bool, reads_back: bool = False
+    ) -> str:
         """The statement that writes. `quarantine`: there are pairs in it, which are left alone;
-        without any, it isn't slowed down by looking."""
+        without any, it isn't slowed down by looking. `reads_back`: it returns the pairs, too."""
+        asked_for = _ASKED_FOR if reads_back else ""
         return self._render(
             "batch_insert",
-            (kind, part, quarantine),
-            lambda: self._over_slice(kind, part, quarantine),
+            (kind, part, quarantine, reads_back),
+            lambda: {**self._over_slice(kind, part, quarantine), "asked_for": raw(asked_for)},
         )
 
     def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
@@ -135,6 +142,27 @@ class HealingStatements:
             "quarantine_next",
             (kind, quarantine),
             lambda: self._over_slice(kind, Part.SPLIT, quarantine),
+        )
+
+    def plan_by_hand(self, name: str) -> str:
+        """`plan_users` or `plan_walk`: of the run that a person would start now, which tries
+        everything in quarantine again. Needs none of our tables."""
+        return self._render(name, (), self._by_hand)
+
+    def _by_hand(self) -> Fragments:
+        names = dict(self.fragments)
+        names["quarantined_by_user"] = raw(_NOTHING_ASIDE).format(**names)
+        names["work_list"] = compose(template(PACKAGE, "work_list"), names)
+        return names
+
+    def plan_pairs(self, kind: RunKind, part: Part, *, quarantine: bool) -> str:
+        """The SELECT of the pairs that a slice would write. Needs none of our tables, unless there
+        is a `quarantine` to look into."""
+        work = compose(template(PACKAGE, "plan_work"), self.fragments)
+        return self._render(
+            "plan_pairs",
+            (kind, part, quarantine),
+            lambda: self._over_slice(kind, part, quarantine, work=sql.SQL("({})").format(work)),
         )
 
     def over_ledger(self, name: str, *, begun: bool) -> str:
@@ -155,14 +183,23 @@ class HealingStatements:
             self._rendered[key] = render(PACKAGE, form, names())
         return self._rendered[key]
 
-    def _over_slice(self, kind: RunKind, part: Part, quarantine: bool) -> Fragments:
-        """What statements over a slice name; a per-user run asks for no audience."""
+    def _over_slice(
+        self,
+        kind: RunKind,
+        part: Part,
+        quarantine: bool,
+        *,
+        work: sql.Composable | None = None,
+    ) -> Fragments:
+        """What statements over a slice name; a per-user run asks for no audience. `work`: instead
+        of the work list of a run."""
         cast = self.fragments["artwork_cast"].as_string(None)
         behind = "(%(artwork_cursor)s::{0} IS NULL OR a.id > %(artwork_cursor)s::{0})"
         after_cursor = "a.id = %(artwork_cursor)s::{0}" if part is Part.PAIR else behind
         split = part is Part.SPLIT
         names = {
             **self.fragments,
+            **({} if work is None else {"work": work}),
             "after_cursor": raw(after_cursor.format(cast)),
             "cursor_order": raw("ORDER BY a.id" if split else ""),
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),

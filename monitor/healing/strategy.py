@@ -6,7 +6,7 @@ fencing, records and retries, the executor pace, lease, waiting, passes and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -43,6 +43,8 @@ class BatchStart:
     """Some pairs are in quarantine, due or not."""
     types_as_read: bool
     """The app's columns, and ours, have the types that the statements were made for."""
+    triggers: Sequence[str] = ()
+    """The app's triggers that an impression sets off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,5 +207,8 @@ class Reconciler:
             # The count on the primary, in the plan's own snapshot, says otherwise.
             self._board.update(decision=error.decision, decided_at=datetime.now(UTC))
             log.warning("run_refused", code=error.decision.code, reason=str(error))
+            refused = {(counters.HEAL_REFUSALS, error.decision.code.value): 1.0}
+            async with self._runtime.current.transaction() as connection:
+                await counters.add_to_counters(connection, self._runtime.current.state, refused)
         except RefusedError as error:
             log.info("run_not_started", reason=str(error))

@@ -46,6 +46,8 @@ class Code(StrEnum):
     STUCK = "stuck"
     """Runs end without reducing the count."""
     CATALOGUE = "catalogue"
+    SEQUENCE = "sequence"
+    """The plan would use up too much of a sequence that the app draws from."""
     TALLY_FAILED = "tally_failed"
     THRESHOLD = "threshold"
     RESUME = "resume"
@@ -53,7 +55,7 @@ class Code(StrEnum):
 
 BREAKER_CODES = (Code.MAX_SHARE, Code.LOSS, Code.STUCK)
 """The codes of an open breaker."""
-REFUSALS = (*BREAKER_CODES, Code.CATALOGUE)
+REFUSALS = (*BREAKER_CODES, Code.CATALOGUE, Code.SEQUENCE)
 """The codes that a refusal can have."""
 _WAYS_ON = (
     "Once you have looked, `conservator reset-breaker` lets automatic healing go on, and"

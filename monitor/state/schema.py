@@ -6,7 +6,7 @@ them when those change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 from psycopg import sql
@@ -18,6 +18,7 @@ from checks.doctor.row_security import needed, view_remedy
 from checks.errors import CatalogueError
 from checks.relations import Catalogue, Command, RowSecurity
 from checks.row_security import HEALER, READER, SERVICE_ROLES, read_row_security
+from checks.sequences import DrawnSequence, read_sequences
 from checks.state_columns import originals
 from checks.statements import Fragments, raw, render
 from monitor.state.following import follow_types, gathering_statement, ledger_name, missing_changes
@@ -219,15 +220,11 @@ END $$;
 
 async def impression_sequences(
     connection: AsyncConnection, catalogue: Catalogue
-) -> tuple[tuple[str, str], ...]:
-    """Schema and name of each sequence that an insert of an impression advances."""
-    spec = catalogue.spec.impressions
-    written = [spec.user, spec.artwork, spec.viewed_at, *spec.defaults]
-    rows = await connection.exec_driver_sql(
-        render(PACKAGE, "grants_sequences", {}),
-        {"relation": catalogue.impressions.oid, "written": written},
+) -> tuple[DrawnSequence, ...]:
+    """Each sequence that an insert of an impression advances."""
+    return await read_sequences(
+        connection, catalogue.impressions, catalogue.spec, catalogue.named_sequences
     )
-    return tuple((row.schema, row.name) for row in rows)
 
 
 async def service_row_security(
@@ -286,7 +283,7 @@ def _opening(
 def grants(
     catalogue: Catalogue,
     state_schema: str,
-    sequences: Sequence[tuple[str, str]],
+    sequences: Sequence[DrawnSequence],
     row_security: Sequence[RowSecurity] = (),
 ) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
@@ -302,12 +299,7 @@ def grants(
         "schemas": sql.SQL(", ").join(
             sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
         ),
-        "sequences": sql.SQL("").join(
-            sql.SQL("GRANT USAGE ON SEQUENCE {} TO {};\n").format(
-                sql.Identifier(*sequence), sql.Identifier(HEALER)
-            )
-            for sequence in sequences
-        ),
+        "sequences": raw(_grants_on(sequences, {r.schema for r in relations})),
     }
     names["ledger_of_healer"] = raw(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
@@ -315,3 +307,17 @@ def grants(
     for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
         names[key] = sql.Identifier(relation.schema, relation.name)
     return render(PACKAGE, "grants", names)
+
+
+def _grants_on(sequences: Sequence[DrawnSequence], schemas: Collection[str]) -> str:
+    """What healing needs of the sequences: to draw, except for identity columns, and to see how
+    much is left. `schemas` are granted already."""
+    healer = sql.Identifier(HEALER).as_string(None)
+    lines: dict[str, None] = {}
+    for one in sequences:
+        if one.schema not in schemas:
+            schema = sql.Identifier(one.schema).as_string(None)
+            lines[f"GRANT USAGE ON SCHEMA {schema} TO {healer};\n"] = None
+        for privilege in ("SELECT",) if one.identity else ("USAGE", "SELECT"):
+            lines[f"GRANT {privilege} ON SEQUENCE {one.quoted} TO {healer};\n"] = None
+    return "".join(lines)

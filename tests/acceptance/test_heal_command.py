@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import datetime
 from pathlib import Path
 
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
@@ -131,4 +133,82 @@ async def test_without_the_unique_index_healing_stops_with_what_mends_it(
     refused = work.run("heal", "--yes")
     assert refused.code == 1
     assert "CREATE UNIQUE INDEX" in refused.err
+    assert work.contents() == contents
+
+
+async def test_a_look_before_lists_the_pairs_that_the_run_then_writes(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    contents, transaction = work.contents(), work.next_transaction()
+    user = work.affected_user()
+    shown, printed, of_user, program = work.run_each(
+        "heal --dry-run --csv all.csv",
+        "heal --dry-run --max-rows 7 --csv -",
+        f"heal --dry-run --user {user} --csv one.csv",
+        "heal --dry-run --json --csv again.csv",
+    )
+    assert [one.code for one in (shown, printed, of_user, program)] == [0, 0, 0, 0], printed
+    assert work.contents() == contents
+    assert work.next_transaction() == transaction
+    pairs = read_pairs((tmp_path / "all.csv").read_text())
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "all.csv").read_text()
+    assert read_pairs(printed.out) == pairs[:7]
+    assert read_pairs((tmp_path / "one.csv").read_text()) == [
+        pair for pair in pairs if pair[0] == user
+    ]
+    assert "The pairs are in all.csv." in shown.words
+    most = program.json["most_affected"]
+    assert 1 <= len(most) <= 5
+    assert f"The most for: {most[0]['user_id']} ({most[0]['rows']:,})" in shown.words
+    before = set(work.rows("SELECT user_id, artwork_id FROM user_art_impressions"))
+    assert work.run("heal", "--yes").code == 0
+    written = {*work.rows("SELECT user_id, artwork_id FROM user_art_impressions")} - before
+    assert len(pairs) == len(written)
+    assert {*pairs} == written
+
+
+def read_pairs(text: str) -> list[tuple[str, str]]:
+    """User and artwork of each line; the third is a moment."""
+    header, *lines = csv.reader(text.splitlines())
+    assert header == ["user_id", "artwork_id", "created_at"]
+    assert all(datetime.fromisoformat(created).utcoffset() is not None for *_, created in lines)
+    return [(user, artwork) for user, artwork, _ in lines]
+
+
+async def test_a_list_takes_the_place_of_no_file_and_goes_with_a_dry_run_only(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    (tmp_path / "mine.csv").write_text("mine")
+    there, wet, both = work.run_each(
+        "heal --dry-run --csv mine.csv",
+        "heal --yes --csv new.csv",
+        "heal --dry-run --json --csv -",
+    )
+    assert (there.code, wet.code, both.code) == (1, 64, 64)
+    assert "mine.csv is there already" in there.sentence
+    assert "--dry-run" in wet.sentence
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+    assert not (tmp_path / "new.csv").exists()
+    assert work.value("SELECT to_regnamespace(%(state)s) IS NULL", state=STATE)
+
+
+async def test_a_plan_that_uses_a_sequence_up_is_refused_beyond_the_breaker_too(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    work.rows("ALTER TABLE user_art_impressions ADD number serial")
+    work.rows("SELECT setval('user_art_impressions_number_seq', 2147483647 - 3)")
+    contents = work.contents()
+    planned, asked, beyond, user = work.run_each(
+        "heal --dry-run --json",
+        "heal --yes",
+        "heal --yes --beyond-breaker",
+        f"heal --yes --user {work.affected_user()}",
+    )
+    assert (planned.code, asked.code, beyond.code, user.code) == (0, 1, 1, 1)
+    assert planned.json["refused"] == asked.sentence == beyond.sentence
+    assert "which has 3 left up to 2,147,483,647: more than half" in asked.sentence
+    assert "which has 3 left" in user.sentence
     assert work.contents() == contents

@@ -102,8 +102,10 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
             for part in Part:
                 key = f"batch_insert {kind} {part} {quarantine}"
                 found[key] = healing.batch_insert(kind, part, quarantine=quarantine)
+                found[f"plan_pairs {key}"] = healing.plan_pairs(kind, part, quarantine=quarantine)
             key = f"quarantine_next {kind} {quarantine}"
             found[key] = healing.quarantine_next(kind, quarantine=quarantine)
+    found |= {name: healing.plan_by_hand(name) for name in ("plan_users", "plan_walk")}
     for begun in (False, True):
         for name in ("undo_batch", "undo_next"):
             found[f"{name} {begun}"] = healing.over_ledger(name, begun=begun)

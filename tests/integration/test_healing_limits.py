@@ -175,7 +175,8 @@ async def test_an_impression_that_vanishes_during_its_run_is_written_again(
 
 
 async def test_a_table_that_swallows_inserts_ends_a_run_as_partial(app_database_url: str) -> None:
-    async with planted(app_database_url, users=3, artworks=5) as (app, runtime):
+    # With the forms for Citus, which takes no triggers, so that nothing looks for their doings.
+    async with planted(app_database_url, users=3, artworks=5, citus=True) as (app, runtime):
         await app.run(
             "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN CASE WHEN NEW.artwork_id <> 'old0002' THEN NEW END; END $$;"

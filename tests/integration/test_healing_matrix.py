@@ -25,6 +25,7 @@ from tests.support.galleries import HIDDEN, SHOWN, Gallery, micros
 from tests.support.healing import make_runtime, plan, working
 from tests.support.healing_schemas import HEALED, REFUSED, WARNED, WARNINGS, Refused
 from tests.support.oracle import ExpectedCensus, anti_join
+from tests.support.pair_lists import listed
 from tests.support.undoing import undo
 
 GIVEN = {
@@ -135,6 +136,7 @@ async def heal_and_compare(
     """Heal. Every pair is compared before and after, at the plan's moment."""
     pools = runtime.settings.pools_spec()
     impressions = await app.fingerprint(impressions_table(runtime))
+    pairs = await listed(runtime)
     run = await plan(runtime)
     gallery = Gallery(now=run.legacy_until + pools.legacy_after, pools=pools)
     async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
@@ -150,6 +152,7 @@ async def heal_and_compare(
     }
     assert after.states == before.states | dict.fromkeys(legacy, "tracked")
     assert ended.run.inserted == ended.run.legacy_before == len(legacy) > 0
+    assert sorted((pair.user_id, pair.artwork_id) for pair in pairs) == sorted(legacy)
     assert ended.census is not None
     assert ended.census.legacy_untracked == ended.run.legacy_after == 0
     return Healed(ended.run, configured_pools, gallery, before, impressions)

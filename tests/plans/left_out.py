@@ -16,11 +16,20 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(
         ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables"), _DDL
     ),
-    **dict.fromkeys(("grants", "grants_sequences", "uninstall"), _DDL),
+    **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(
         ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
     ),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
+    **dict.fromkeys(("work_list", "plan_work"), _PART),
+    **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
+    "plan_pairs": "it selects what `batch_insert` does",
+    "catalogue_expression": "it is explained and never run",
+    **dict.fromkeys(("catalogue_sequences", "catalogue_sequence_start"), _ONCE),
+    "catalogue_farthest": (
+        "it is asked where a sequence can't be read, ends at one row of the index that numbered"
+        " columns have, and what takes too long counts as unknown"
+    ),
     **dict.fromkeys(
         (
             "not_quarantined",

@@ -6,7 +6,24 @@ SELECT
     c.breaker_open AND NOT r.beyond_breaker AS breaker_open, c.breaker_reason,
     clock_timestamp() AS now, pg_backend_pid() AS backend,
     EXISTS (SELECT 1 FROM {state}.quarantine) AS quarantine,
-    ({types_as_read}) AS types_as_read
+    ({types_as_read}) AS types_as_read,
+    -- What fires for an impression, as of now: of the table and, where it is partitioned, of each
+    -- part; a part's clone of the table's own has its name.
+    ARRAY(
+        SELECT DISTINCT t.tgname::text
+        FROM pg_catalog.pg_trigger AS t
+        WHERE (
+            t.tgrelid = %(impressions)s::oid
+            OR t.tgrelid IN (
+                SELECT p.relid
+                FROM pg_catalog.pg_partition_tree(%(impressions)s::oid::pg_catalog.regclass) AS p
+            )
+        )
+          AND NOT t.tgisinternal
+          AND t.tgenabled IN ('O', 'A')
+          AND (t.tgtype & 4) <> 0 -- TRIGGER_TYPE_INSERT
+        ORDER BY 1
+    ) AS triggers
 FROM {state}.run AS r
 CROSS JOIN {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'

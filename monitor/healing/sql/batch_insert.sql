@@ -23,9 +23,9 @@ listed AS (
     ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
     RETURNING user_id
 ){cured}
-SELECT done.inserted, found.missing, last.artwork_id AS last_artwork
+SELECT done.inserted, found.*, last.artwork_id AS last_artwork
 FROM (SELECT count(*) AS inserted FROM listed) AS done
-CROSS JOIN (SELECT count(*) AS missing FROM missing) AS found
+CROSS JOIN (SELECT count(*) AS missing{asked_for} FROM missing AS m) AS found
 LEFT JOIN (
     SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1
 ) AS last ON TRUE

@@ -7,7 +7,7 @@ WITH legacy_artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 )
 SELECT u.id AS user_id, m.id AS artwork_id
-FROM {state}.work AS w
+FROM {work} AS w
 JOIN {counted_users} AS u ON u.id = w.user_id
 CROSS JOIN LATERAL (
     SELECT a.id, row_number() OVER ({cursor_order}) AS rank

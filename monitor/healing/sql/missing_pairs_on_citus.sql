@@ -3,7 +3,7 @@
 -- are the results.
 WITH planned AS MATERIALIZED (
     SELECT w.user_id, w.planned
-    FROM {state}.work AS w
+    FROM {work} AS w
     WHERE w.run_id = %(run_id)s AND w.position > %(position)s AND w.position <= %(until)s
 ),
 people AS MATERIALIZED (
