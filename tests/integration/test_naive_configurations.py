@@ -15,7 +15,20 @@ HARMS: dict[str, str] = {
     "status_rows": "seen_at holds NULLs: a suspicion that blocks",
 }
 """What is still written, until the finding is there."""
-SILENT: dict[str, str] = {}
+_SERVED = "serve and heal --dry-run say what blocks healing"
+_LEFT_OUT = "a finding tells the columns by which rows look left out"
+SILENT: dict[str, str] = {
+    "anonymous": f"{_LEFT_OUT}; {_SERVED}",
+    "deleted_on_purpose": f"nothing_viewed_before_cleared_at; {_LEFT_OUT}; {_SERVED}",
+    "derived_value": f"{_LEFT_OUT}; {_SERVED}",
+    "domain_ids": f"{_LEFT_OUT}; {_SERVED}",
+    "framework_times": f"{_LEFT_OUT}; {_SERVED}",
+    "polymorphic": f"kind tells rows of other kinds; {_SERVED}",
+    "row_security": _LEFT_OUT,
+    "status_rows": f"seen_at holds NULLs; unknown_users; {_LEFT_OUT}; {_SERVED}",
+    "subscriptions": f"seen is false or NULL in some rows; {_LEFT_OUT}; {_SERVED}",
+    "tenants": f"nobody_crosses_studio_id; {_LEFT_OUT}; {_SERVED}",
+}
 """What is not said yet, and the finding that will say it."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import yaml
 from psycopg import sql
+from sqlalchemy import make_url
 
 from tests.support.app import conninfo
 from tests.support.databases import EMPTY, cloned, create_database, execute
@@ -102,7 +103,7 @@ def stranger_gallery(server: PostgresServer, name: str) -> Iterator[StrangerGall
     with psycopg.connect(server.conninfo()) as connection:
         settings = connection.execute(_SETTINGS, [template]).fetchall()
     with cloned(server, template) as url:
-        database = url.rpartition("/")[2].partition("?")[0]
+        database = make_url(url).database or ""
         for setting, value in settings:  # which a clone does not inherit
             execute(
                 server,
