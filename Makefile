@@ -4,6 +4,7 @@
 # make chaos   faults at every statement of a run; takes some minutes
 # make plans   every statement's plan on nine million pairs; takes some minutes
 # make fuzz    inputs by the thousand: API, configuration, webhook, galleries; takes some minutes
+# make galleries   what names alone come to on databases of other shapes, as a table; a minute
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
 
@@ -15,7 +16,7 @@ ARGS   ?=
 # One more than there are processors: every test waits for the database now and then.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test lint unit chaos fuzz plans bench bench-large lock clean packages
+.PHONY: demo test lint unit chaos fuzz galleries plans bench bench-large lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -35,6 +36,9 @@ chaos: $(VENV)/.dev packages
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+galleries: $(VENV)/.dev
+	$(BIN)/python -m tests.galleries $(ARGS)
 
 plans: $(VENV)/.dev
 	$(BIN)/python -m tests.plans $(ARGS)

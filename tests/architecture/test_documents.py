@@ -14,6 +14,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))),
     "tests/chaos/README.md",
+    "tests/galleries/README.md",
     "grafana/README.md",
     "deploy/README.md",
 )

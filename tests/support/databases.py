@@ -20,7 +20,7 @@ _numbers = count(1)
 
 def create_app_template(server: PostgresServer) -> None:
     """Makes the database that every clone with the app's tables comes from."""
-    _create(server, APP, EMPTY)
+    create_database(server, APP, EMPTY)
     with psycopg.connect(server.conninfo(APP)) as connection:
         connection.execute(SCHEMA.read_bytes())
 
@@ -29,7 +29,7 @@ def create_app_template(server: PostgresServer) -> None:
 def cloned(server: PostgresServer, template: str) -> Iterator[str]:
     """The URL of a new database like `template`, dropped in the end whoever is connected."""
     name = f"test_{next(_numbers)}"
-    _create(server, name, template)
+    create_database(server, name, template)
     try:
         yield server.url(name)
     finally:
@@ -42,7 +42,8 @@ def execute(server: PostgresServer, statement: sql.Composed, database: str = "po
         connection.execute(statement)
 
 
-def _create(server: PostgresServer, name: str, template: str) -> None:
+def create_database(server: PostgresServer, name: str, template: str) -> None:
+    """A new database like `template`, to which nobody may be connected."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         quick = connection.info.server_version >= _FILE_COPY_SINCE
         connection.execute(

@@ -1,0 +1,1 @@
+"""Strangers' galleries; see README.md."""

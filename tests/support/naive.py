@@ -1,0 +1,298 @@
+"""What the product says and does where a stranger's gallery is configured by names alone, and what
+it has to say there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from checks.doctor.findings import Blocks
+from monitor.config import Mode
+from tests.support.called import Served, call, serve
+from tests.support.commands import Done
+from tests.support.oracle import Counts
+from tests.support.stranger_galleries import POOLS, StrangerGallery
+
+STATES = ("tracked", "fresh", "storage", "legacy_untracked")
+_SOFTWARE = 70
+"""The exit code of what nobody foresaw."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A finding: what of it is sure, whoever words it."""
+
+    about: str
+    """A word of its subject or its sentences: the column, table or setting."""
+    blocks: Blocks = Blocks.NOTHING
+    code: str = ""
+    """A pattern of its code, or of the name that accepts it; empty: any."""
+
+    def __str__(self) -> str:
+        return f"{self.code or 'a finding'} about {self.about}, blocks {self.blocks.value}"
+
+    def is_one_of(self, findings: list[dict[str, Any]]) -> bool:
+        """Whether it was found; one that blocks more will do."""
+        order = [*Blocks]
+        return any(
+            re.search(rf"\b{re.escape(self.about)}\b", _words(one))
+            and re.search(self.code, f"{one['code']} {one['accepted_as'] or ''}")
+            and order.index(Blocks(one["blocks"])) <= order.index(self.blocks)
+            for one in findings
+        )
+
+
+def _words(finding: Mapping[str, Any]) -> str:
+    return " ".join(str(finding[key]) for key in ("subject", "problem", "consequence"))
+
+
+@dataclass(frozen=True)
+class NaiveCase:
+    """A gallery by its naive configuration, and what is expected of it."""
+
+    gallery: str
+    blocks: Blocks
+    """The worst that is found."""
+    found: tuple[Expected, ...]
+    told: tuple[str, ...] = ()
+    """Columns by which rows are left out of what the app shows: each is named by a finding."""
+    mode: Mode = Mode.HEAL
+    role: str | None = None
+    """Who connects: a role that may read the three tables and insert impressions; None: a
+    superuser."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.gallery if self.role is None else f"{self.gallery}, as a role of its own"
+
+    @property
+    def expected(self) -> tuple[Expected, ...]:
+        """All findings that must be there."""
+        return *self.found, *(Expected(column) for column in self.told)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the four commands came to."""
+
+    doctor: Done
+    check: Done
+    plan: Done
+    served: Served
+    oracle: Counts
+    changed: tuple[str, ...]
+    """Tables of the app that differ from before."""
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What doctor found."""
+        found: list[dict[str, Any]] = self.doctor.json["findings"]
+        return found
+
+    @property
+    def worst(self) -> Blocks:
+        """What the findings block."""
+        blocked = [Blocks(one["blocks"]) for one in self.findings]
+        return min(blocked, key=[*Blocks].index, default=Blocks.NOTHING)
+
+    @property
+    def counts(self) -> Counts | None:
+        """What `check` counted; None where it refused."""
+        census = self.check.json["census"]
+        if census is None:
+            return None
+        tracked, fresh, storage, legacy = (census[state] for state in STATES)
+        return tracked, fresh, storage, legacy
+
+    @property
+    def codes(self) -> tuple[int, int, int, int]:
+        """Exit codes of doctor, check, heal --dry-run, serve."""
+        return self.doctor.code, self.check.code, self.plan.code, self.served.code
+
+
+def ask(gallery: StrangerGallery, case: NaiveCase, directory: Path) -> Answers:
+    """Configure it by names alone, run the four commands, and look at what is there afterwards."""
+    config = directory / "config.yaml"
+    document = {
+        "database": {"url": gallery.url if case.role is None else _as_role(gallery, case.role)},
+        "catalog": gallery.naive,
+        "pools": POOLS,
+        "healing": {"mode": case.mode.value},
+        "server": {"port": 0},
+    }
+    config.write_text(yaml.safe_dump(document))
+    before, oracle = gallery.contents(), gallery.counts()
+    doctor, check = call(config, "doctor", "--json"), call(config, "check", "--json")
+    plan, served = call(config, "heal", "--dry-run"), serve(config)
+    after = gallery.contents()
+    changed = tuple(sorted(t for t in before | after if before.get(t) != after.get(t)))
+    return Answers(doctor, check, plan, served, oracle, changed)
+
+
+def harm(case: NaiveCase, answers: Answers) -> Iterator[str]:
+    """What must not happen whatever is known: rows written, a failure that nobody foresaw."""
+    if answers.changed:
+        yield f"written to: {', '.join(answers.changed)}"
+    if answers.served.heals:
+        yield "serve heals"
+    if _SOFTWARE in answers.codes:
+        yield f"exit codes {answers.codes}"
+
+
+def silence(case: NaiveCase, answers: Answers) -> Iterator[str]:
+    """What was not said: findings that are missing, counts that are wrong without one."""
+    for expected in case.expected:
+        if not expected.is_one_of(answers.findings):
+            yield f"not found: {expected}"
+    if answers.worst is not case.blocks:
+        yield f"blocks {answers.worst.value}, expected {case.blocks.value}"
+    if answers.codes not in _CODES[case.blocks]:
+        yield f"exit codes {answers.codes}, expected one of {_CODES[case.blocks]}"
+    if case.blocks is Blocks.COUNTING and (answers.counts or answers.served.counts):
+        yield f"counted {answers.counts}, although counting is blocked"
+    if answers.counts not in (None, answers.oracle) and not case.expected:
+        yield f"counted {answers.counts} without a word, expected {answers.oracle}"
+    if case.blocks is Blocks.HEALING and not answers.served.refuses:
+        yield f"serve: {answers.served.words}, expected that it counts and refuses to heal"
+    blocking = [one for one in answers.findings if one["blocks"] != Blocks.NOTHING.value]
+    said = f"{answers.plan.words} {answers.plan.err}"
+    for one in blocking:
+        if " ".join(one["subject"].split()) not in said:
+            yield f"heal --dry-run does not say {one['code']} about {one['subject']}"
+
+
+_CODES = {
+    # doctor, check, heal --dry-run, serve. A check that is refused could not be evaluated.
+    Blocks.COUNTING: ((1, 3, 1, 1),),
+    Blocks.HEALING: ((1, 1, 1, 0),),
+    Blocks.NOTHING: ((0, 1, 0, 0),),  # there is something to heal
+}
+
+
+def _as_role(gallery: StrangerGallery, role: str) -> str:
+    """The same database for a new role that may read and insert, and not more."""
+    tables = [gallery.naive[key]["table"] for key in ("artworks", "users", "impressions")]
+    database = gallery.rows("SELECT quote_ident(current_database())")[0][0]
+    gallery.run(
+        f"""
+        DO $$ BEGIN IF to_regrole('{role}') IS NULL THEN CREATE ROLE {role} LOGIN; END IF; END $$;
+        GRANT SELECT ON {", ".join(tables)} TO {role};
+        GRANT INSERT ON {tables[-1]} TO {role};
+        GRANT CREATE ON DATABASE {database} TO {role};
+        """
+    )
+    return gallery.url.replace("postgres@", f"{role}@", 1)
+
+
+# A column is named by a word of its own, so that nobody has to know how the finding is worded.
+NAIVE_CASES = (
+    NaiveCase(
+        "anonymous",
+        Blocks.HEALING,
+        (Expected("glances", Blocks.HEALING, "pair_index"),),
+        told=("gone_at", "listed", "admitted", "stand_in"),
+    ),
+    NaiveCase(
+        "composite_keys",
+        Blocks.COUNTING,
+        (
+            Expected("sheets.sheet_no", Blocks.COUNTING, "ids_not_unique"),
+            Expected("patrons.patron_no", Blocks.COUNTING, "ids_not_unique"),
+            Expected("visits.last_look", Blocks.COUNTING, "not_a_moment"),
+        ),
+    ),
+    NaiveCase(
+        "deleted_on_purpose",
+        Blocks.HEALING,
+        (
+            Expected("cleared_at", Blocks.HEALING, "nothing_viewed_before_cleared_at"),
+            Expected("seconds", Blocks.HEALING, "column_without_default"),
+            Expected("first_at", Blocks.HEALING, "column_without_default"),
+        ),
+        told=("on_show", "barred", "keeps_history"),
+    ),
+    NaiveCase(
+        "derived_value",
+        Blocks.HEALING,
+        (Expected("wing_id", Blocks.HEALING, "column_without_default"),),
+        told=("enabled",),
+    ),
+    NaiveCase(
+        "domain_ids",
+        Blocks.HEALING,
+        (Expected("sightings.code", Blocks.HEALING, "column_without_default"),),
+        told=("away", "gone"),
+    ),
+    NaiveCase(
+        "epoch",
+        Blocks.COUNTING,
+        (
+            Expected("pieces.made", Blocks.COUNTING, "not_a_moment"),
+            Expected("looks.looked", Blocks.COUNTING, "not_a_moment"),
+        ),
+    ),
+    NaiveCase(
+        "existence_only",
+        Blocks.COUNTING,
+        (Expected("ticks.viewed_at", Blocks.COUNTING, "column_missing"),),
+    ),
+    NaiveCase(
+        "framework_times",
+        Blocks.HEALING,
+        (Expected("updated_at", Blocks.HEALING, "column_without_default"),),
+        told=("barred", "admitted", "shown"),
+    ),
+    NaiveCase(
+        "polymorphic",
+        Blocks.HEALING,
+        (
+            Expected("kind", Blocks.HEALING),
+            Expected("seen_things", Blocks.HEALING, "pair_index"),
+            Expected("wing_id", Blocks.HEALING, "column_without_default"),
+        ),
+    ),
+    # Sound but for what is told: as configured, it would be healed.
+    NaiveCase("row_security", Blocks.NOTHING, (), told=("on_show",), mode=Mode.OBSERVE),
+    NaiveCase(
+        "row_security",
+        Blocks.COUNTING,
+        (
+            Expected("visitors", Blocks.COUNTING, "row_security"),
+            Expected("sightings", Blocks.COUNTING, "row_security"),
+        ),
+        role="gallery_stranger",
+    ),
+    NaiveCase(
+        "status_rows",
+        Blocks.HEALING,
+        (
+            Expected("seen_at", Blocks.HEALING),
+            Expected("dealings.people_no", code="unknown_users"),
+        ),
+        told=("withdrawn", "refused"),
+    ),
+    NaiveCase(
+        "subscriptions",
+        Blocks.HEALING,
+        (
+            Expected("seen", Blocks.HEALING),
+            Expected("pass_id", Blocks.HEALING, "column_without_default"),
+        ),
+        told=("barred",),
+    ),
+    NaiveCase(
+        "tenants",
+        Blocks.HEALING,
+        (
+            Expected("studio_id", Blocks.HEALING, "nobody_crosses_studio_id"),
+            Expected("openings", Blocks.HEALING, "pair_index_missing"),
+        ),
+        told=("left_at", "barred_at", "binned_at", "stored_at", "sketch"),
+    ),
+)

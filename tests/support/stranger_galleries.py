@@ -1,0 +1,126 @@
+"""Databases shaped as other apps shape theirs (`tests/galleries`), and what is right to count.
+
+Each is loaded once into a server; tests work on clones of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tests.support.app import conninfo
+from tests.support.databases import EMPTY, cloned, create_database, execute
+from tests.support.oracle import Counts
+from tests.support.postgres import PostgresServer
+
+FOLDER = Path(__file__).parents[1] / "galleries"
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.sql") if "." not in path.stem))
+FRESH_FOR = "4h"
+"""For `pools.fresh_for`: the counts stay as they are for almost so long."""
+POOLS = {"fresh_for": FRESH_FOR}
+
+_COUNTS = """
+SELECT
+    count(*) FILTER (WHERE seen),
+    count(*) FILTER (WHERE NOT seen AND created > now() - interval '{fresh_for}'),
+    count(*) FILTER (WHERE NOT seen AND created <= now() - interval '{fresh_for}'
+        AND created > now() - interval '7 days'),
+    count(*) FILTER (WHERE NOT seen AND created <= now() - interval '7 days')
+FROM ({pairs}) AS p
+"""
+_APP_TABLES = """
+SELECT c.oid::regclass::text FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text !~ '^(pg_|information_|conservator)'
+"""
+# The sum of the rows' hashes: the same for the same rows in any order, each as often.
+_DIGEST = "SELECT coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM {} AS t"
+_SETTINGS = """
+SELECT split_part(one, '=', 1), substr(one, strpos(one, '=') + 1)
+FROM pg_db_role_setting AS s, unnest(s.setconfig) AS one
+WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = %s) AND s.setrole = 0
+"""
+_loaded: set[tuple[Path, str]] = set()
+
+
+@dataclass(frozen=True)
+class StrangerGallery:
+    """A gallery in a database of the test's own."""
+
+    name: str
+    url: str
+
+    @cached_property
+    def naive(self) -> dict[str, Any]:
+        """The `catalog` that a new user would write first."""
+        return documents(f"{self.name}.naive")[0]
+
+    def counts(self, only: str = "true") -> Counts:
+        """Tracked, fresh, storage, legacy_untracked as the app itself sees them; `only`: of the
+        pairs `(u, a, created, seen)` for which this SQL condition holds."""
+        pairs = (FOLDER / f"{self.name}.pairs.sql").read_text()
+        chosen = f"SELECT * FROM ({pairs}) AS every WHERE {only}"
+        [(tracked, fresh, storage, legacy)] = self.rows(
+            _COUNTS.format(fresh_for=FRESH_FOR, pairs=chosen)
+        )
+        return tracked, fresh, storage, legacy
+
+    def contents(self) -> dict[str, str]:
+        """A digest of every table of the app: the same as long as the rows are."""
+        return {
+            table: self.rows(_DIGEST.format(table))[0][0] for (table,) in self.rows(_APP_TABLES)
+        }
+
+    def run(self, script: str) -> None:
+        """Run statements as the tables' owner."""
+        with psycopg.connect(conninfo(self.url), autocommit=True) as connection:
+            connection.execute(script.encode())
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with psycopg.connect(conninfo(self.url), autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+
+def documents(stem: str) -> list[dict[str, Any]]:
+    """The `catalog` of each document in a YAML file of the galleries."""
+    text = (FOLDER / f"{stem}.yaml").read_text()
+    return [document["catalog"] for document in yaml.safe_load_all(text)]
+
+
+@contextmanager
+def stranger_gallery(server: PostgresServer, name: str) -> Iterator[StrangerGallery]:
+    """A clone of the gallery, dropped in the end."""
+    template = _template(server, name)
+    with psycopg.connect(server.conninfo()) as connection:
+        settings = connection.execute(_SETTINGS, [template]).fetchall()
+    with cloned(server, template) as url:
+        database = make_url(url).database or ""
+        for setting, value in settings:  # which a clone does not inherit
+            execute(
+                server,
+                sql.SQL("ALTER DATABASE {} SET {} TO {}").format(
+                    sql.Identifier(database), sql.Identifier(setting), sql.Literal(value)
+                ),
+            )
+        yield StrangerGallery(name, url)
+
+
+def _template(server: PostgresServer, name: str) -> str:
+    template = f"gallery_{name}"
+    key = (server.socket_dir, name)
+    if key not in _loaded:
+        create_database(server, template, EMPTY)
+        # An age is counted back from now in days: not across a change of the clocks.
+        with psycopg.connect(server.conninfo(template), options="-c timezone=UTC") as connection:
+            connection.execute((FOLDER / f"{name}.sql").read_bytes())
+        _loaded.add(key)
+    return template
