@@ -14,6 +14,7 @@ from functools import wraps
 from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
+from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
 from checks.relations import Column, Kind, Relation
 from checks.sequences import DrawnSequence
@@ -114,93 +115,6 @@ class HeldMoments:
     zeros: int
     others: int
     newest: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class SharedColumn:
-    """A column that users and artworks both have."""
-
-    of_users: Column
-    of_artworks: Column
-    referred: str | None
-    """The table that both refer to; None where only name and type are the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharedValues:
-    """How audience and artworks fall on the values of a shared column."""
-
-    values: int
-    largest: tuple[tuple[int, int], ...]
-    """Users and artworks of the values that most of them have."""
-    pairs: int
-    """Of the audience with every artwork, also where a value is NULL."""
-    across: int
-    """Of them, those in which both values are known and differ."""
-    aged: int
-    """Of those across, the ones whose artwork is old enough for legacy."""
-
-
-_HARDLY_ANY, _ENOUGH_CROSSINGS = 1 / 20, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Impressions looked at by a shared column: of the values that both sides of them have."""
-
-    impressions: int
-    crossing: int
-    """The user's value is another than the artwork's."""
-    expected: float
-    """How many would cross if users and artworks met regardless of it: by how often each value
-    comes among these impressions, so that neither a value that is rarely recorded nor artworks
-    that nobody is shown make a difference."""
-    values: SharedValues | None = None
-    """Asked only where hardly any cross."""
-
-    @property
-    def hardly_any(self) -> bool:
-        """Too few cross for chance: losses, however one-sided, leave about half of one kind."""
-        enough = self.expected >= _ENOUGH_CROSSINGS
-        return enough and self.crossing <= _HARDLY_ANY * self.expected
-
-
-_FEWEST_USERS, _ENOUGH_VIEWS, _HARDLY_VIEWED = 3, 30, 1 / 50
-
-
-@dataclass(frozen=True, slots=True)
-class ViewedBefore:
-    """What users viewed before a moment of theirs, beside users who have no such moment."""
-
-    users: int
-    """With an impression, and a moment long after they joined."""
-    users_with: int
-    """With an impression, and a moment."""
-    users_without: int
-    """With an impression, and none."""
-    viewed: int
-    """Impressions of `users` until that moment."""
-    expected: float
-    """As many, had they viewed from joining till then what users without it did on average."""
-
-    @property
-    def hardly_any(self) -> bool:
-        """Too few for people who were there all the time."""
-        enough = min(self.users, self.users_without) >= _FEWEST_USERS
-        usual = 3 * self.users >= self.users_with and self.expected >= _ENOUGH_VIEWS
-        return enough and usual and self.viewed <= _HARDLY_VIEWED * self.expected
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The ids that the impressions name, and those of them that the catalogue does not have."""
-
-    impressions: int
-    ids: int
-    unknown_impressions: int
-    unknown_ids: int
-    left_out: int
-    """Of the unknown ids, those that are in the table and left out by `where`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from sqlalchemy import Row
 from checks.catalogue import Facts
 from checks.census import parameters
 from checks.doctor.advice import creation_columns
-from checks.doctor.input import (
+from checks.doctor.input import PairEvidence, Refusal
+from checks.doctor.pair_evidence import (
     Crossing,
     Named,
-    PairEvidence,
-    Refusal,
     SharedColumn,
     SharedValues,
     ViewedBefore,
@@ -37,7 +36,7 @@ from checks.statements import Fragments, identifier, raw
 Ask = Callable[[str, Fragments, Mapping[str, object]], Awaitable[Sequence[Row[Any]] | Refusal]]
 """Asks a statement of `checks/sql` in a savepoint, within the patience."""
 
-_LOOKED_AT = 200_000
+_LOOKED_AT = 100_000
 _WHOLE = 2 * _LOOKED_AT  # up to here all are looked at
 _SAMPLED = frozenset({Kind.TABLE, Kind.PARTITIONED, Kind.MATERIALIZED_VIEW})
 _VALUES = frozenset("NSBEU")  # pg_type.typcategory: numbers, strings, booleans, enums, uuid …

@@ -10,12 +10,10 @@ from psycopg import sql
 
 from checks.doctor.ddl import quoted, table, view_with
 from checks.doctor.findings import Finding, advice, healing_error, warning
-from checks.doctor.input import (
+from checks.doctor.input import DoctorInput, PairEvidence, Refusal
+from checks.doctor.pair_evidence import (
     Crossing,
-    DoctorInput,
     Named,
-    PairEvidence,
-    Refusal,
     SharedColumn,
     SharedValues,
     ViewedBefore,
@@ -161,7 +159,8 @@ def _view_with_history(spec: CatalogueSpec, users: Relation, joined: Column, mar
 def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
     """Impressions of people who are no users here, or of things that are no artworks here.
 
-    What the operator's own filter leaves out is told, and is no suspicion.
+    What the operator's own filter leaves out, and a few whose rows are gone, are told and no
+    suspicion.
     """
     impressions, spec = given.facts.impressions, given.spec.impressions
     targets = (
@@ -172,8 +171,7 @@ def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
         named = given.evidence.pairs.named.get(key)
         if impressions is None or target is None or named is None or not named.unknown_ids:
             continue
-        meant = named.left_out == named.unknown_ids
-        make = advice if meant else partial(warning, accepted_as=f"unknown_{key}")
+        make = partial(warning, accepted_as=f"unknown_{key}") if named.many_gone else advice
         yield make(
             f"unknown_{key}",
             f"{impressions.configured}.{column}",
@@ -186,8 +184,10 @@ def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
 
 def _unknown(named: Named, target: Relation, evidence: PairEvidence, key: str) -> str:
     left_out = ""
-    if named.left_out:
-        left_out = f", {named.left_out:,} of them left out by catalog.{key}.where"
+    if named.unknown_ids > named.gone_ids:
+        left_out = (
+            f", {named.unknown_ids - named.gone_ids:,} of them left out by catalog.{key}.where"
+        )
     return (
         f"{named.unknown_impressions:,} of {named.impressions:,} impressions{_looked_at(evidence)}"
         f" name {named.unknown_ids:,} ids (of {named.ids:,}) that are no {key} of"

@@ -16,6 +16,7 @@ SELECT
     coalesce(sum(n.impressions) FILTER (WHERE t.counts IS NOT TRUE), 0)::bigint
         AS unknown_impressions,
     count(*) FILTER (WHERE t.counts IS NOT TRUE) AS unknown_ids,
-    count(*) FILTER (WHERE t.id IS NOT NULL AND t.counts IS NOT TRUE) AS left_out
+    coalesce(sum(n.impressions) FILTER (WHERE t.id IS NULL), 0)::bigint AS gone_impressions,
+    count(*) FILTER (WHERE t.id IS NULL) AS gone_ids
 FROM named AS n
 LEFT JOIN there AS t ON t.id = n.id

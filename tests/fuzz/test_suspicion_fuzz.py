@@ -27,7 +27,7 @@ async def test_only_what_is_not_as_it_seems_is_suspected(
 async def test_a_doctor_that_suspects_everybody_or_nobody_is_found_out(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checks.doctor.input._HARDLY_ANY", 2)
+    monkeypatch.setattr("checks.doctor.pair_evidence._HARDLY_ANY", 2)
     assert any("open_" in sentence for sentence in (await _suspect(database_url)).wrong)
-    monkeypatch.setattr("checks.doctor.input._HARDLY_ANY", -1)
+    monkeypatch.setattr("checks.doctor.pair_evidence._HARDLY_ANY", -1)
     assert len((await _suspect(database_url)).wrong) == SUSPECT

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from checks.doctor.input import Crossing, ViewedBefore
+from checks.doctor.pair_evidence import Crossing, Named, ViewedBefore
 from checks.doctor.pair_probes import shared_columns
 from checks.relations import Catalogue, Column, Relation
 from checks.spec import ArtworksSpec, CatalogueSpec
@@ -111,3 +111,14 @@ def test_nothing_viewed_takes_enough_users_who_would_have(
 ) -> None:
     plain = ViewedBefore(users=3, users_with=9, users_without=3, viewed=0, expected=30.0)
     assert replace(plain, **changed).hardly_any is suspected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("impressions", "ids", "suspected"),
+    [(0, 0, False), (40, 4, False), (50, 4, True), (40, 5, True)],
+)
+def test_unknown_ids_are_suspected_where_many_are_in_no_table(
+    impressions: int, ids: int, suspected: bool
+) -> None:
+    named = Named(1000, 100, 800, 80, gone_impressions=impressions, gone_ids=ids)
+    assert named.many_gone is suspected
