@@ -185,6 +185,19 @@ async def test_a_column_about_something_else_and_one_by_which_all_are_views_say_
         assert suspected(await shared.examine()) == {}
 
 
+async def test_a_column_of_many_values_is_no_state_and_hides_no_other(shared: Patient) -> None:
+    with columns(shared, "looks", ("event text", "'kept'"), ("seen boolean", "true")):
+        try:
+            shared.run(
+                "INSERT INTO looks SELECT 0, n, NULL, now(), 'event ' || n, n > 10100 "
+                "FROM generate_series(1, 10101) AS n"
+            )
+            (finding,) = suspected(await shared.examine()).values()
+            assert finding.problem == "Of 10,161 rows, seen is false in 10,100."
+        finally:
+            shared.run("DELETE FROM looks WHERE person = 0")
+
+
 @pytest.mark.parametrize(
     ("declared", "values", "problems"),
     [
