@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from checks.doctor.access import bare_name, similar
+from checks.doctor.access import bare_name, similar, spelt_alike
 from checks.doctor.findings import Finding, Mending, healing_error
 from checks.doctor.input import DoctorInput, about, any_impressions
 from checks.doctor.time_zones import DATE, MOMENTS, WITHOUT_ZONE, is_local_time
@@ -39,8 +39,10 @@ _UUID_LENGTH = 36
 @about(any_impressions)
 def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A NOT NULL column without default that neither we nor the operator fill."""
-    spec = given.spec.impressions
-    filled = {spec.user, spec.artwork, spec.viewed_at, *spec.defaults}
+    own = _own_columns(given, impressions)
+    if own is None:
+        return
+    filled = {*own, *given.spec.impressions.defaults}
     for column in impressions.columns.values():
         if not column.required or column.name in filled:
             continue
@@ -51,6 +53,21 @@ def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> It
             consequence=_FAILS,
             **_filling(given, impressions, column),
         )
+
+
+def _own_columns(given: DoctorInput, impressions: Relation) -> set[str] | None:
+    """The columns of user, artwork and moment, by the names that they have.
+
+    None where one can't be found: whatever must be given may be that one.
+    """
+    spec, found = given.spec.impressions, set[str]()
+    for name in (spec.user, spec.artwork, spec.viewed_at):
+        there = name in impressions.columns
+        names = (name,) if there else spelt_alike(name, impressions.columns)
+        if len(names) != 1:
+            return None
+        found.add(names[0])
+    return found
 
 
 @about(any_impressions)

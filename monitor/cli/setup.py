@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -101,8 +102,9 @@ def _print_findings(examination: Examination, settings: Settings) -> None:
         for finding in found:
             console.print(Text(f"  {finding.subject}", style="bold"), soft_wrap=True)
             console.print(Padding(Text(f"{finding.problem} {finding.consequence}"), (0, 0, 0, 4)))
-            mending = Text(finding.mending, style="green")
-            console.print(Padding(mending, (0, 0, 0, 4)), soft_wrap=True)
+            # Not padded: that cuts what is longer than a line, and a statement is to be pasted.
+            mending = Text(indent(finding.mending, " " * 4), style="green")
+            console.print(mending, soft_wrap=True)
     if not examination.findings:
         console.print("The tables are as they should be.")
     proposed = proposed_settings(examination, settings)

@@ -47,6 +47,18 @@ async def test_the_snippet_is_pasted_as_it_is_and_mends_what_proposed_it(
     }
 
 
+async def test_a_statement_is_never_cut(app_database_url: str, tmp_path: Path) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    work.rows("DROP INDEX user_art_impressions_unique_user_artwork")
+    long = "user_art_impressions_of_" + "many" * 9
+    work.rows(f"ALTER TABLE user_art_impressions RENAME artwork_id TO {long}")
+    work.configure(catalog={"impressions": {"artwork": long}})
+    told, as_json = work.run_each("doctor", "doctor --json")
+    [finding] = [f for f in as_json.json["findings"] if f["code"] == "pair_index_missing"]
+    assert len(finding["statements"]) > 200
+    assert finding["statements"] in told.out
+
+
 def paste(work: Workplace, snippet: str) -> None:
     """As a person would: in place of the sections of these names."""
     path = work.directory / "config.yaml"

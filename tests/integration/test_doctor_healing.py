@@ -52,6 +52,21 @@ async def test_a_column_that_must_be_given_wants_a_default_and_none_is_guessed(
     assert (await with_defaults(patient, given).examine()).blocking() == ()
 
 
+async def test_nothing_is_asked_of_columns_that_may_be_those_that_are_not_found(
+    patient: Patient,
+) -> None:
+    patient.run(
+        APP,
+        "ALTER TABLE user_art_impressions ALTER viewed_at DROP DEFAULT, "
+        "ADD COLUMN updated_at timestamptz NOT NULL",
+    )
+    for name, asked in (("viewed_at", 1), ("viewedAt", 1), ("looked_at", 0)):
+        spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=name))
+        examination = await replace(patient, spec=spec).examine()
+        found = [f for f in examination.findings if f.code == "column_without_default"]
+        assert [f.subject for f in found] == ["user_art_impressions.updated_at"] * asked
+
+
 _DRAWN = "gen_random_uuid()"
 _ORDERED = "('01890000-0000-7000-8000-' || lpad(g::text, 12, '0'))"
 
