@@ -68,9 +68,10 @@ class Column:
 
     @property
     def storage(self) -> str:
-        """What a column of ours is that holds its values: of the base type, because a domain may
-        admit no NULL and no '' for "none yet"; of no length; sorted as the original."""
-        return self.cast if self.collation is None else f"{self.cast} COLLATE {self.collation}"
+        """What a column of ours is that holds its values: sorted as the original, and of the type
+        under a domain, because that may admit no NULL and no '' for "none yet"."""
+        type_name = self.type if self.oid == self.base_oid else self.cast
+        return type_name if self.collation is None else f"{type_name} COLLATE {self.collation}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,6 @@ def differences(catalogue: Catalogue, found: tuple[StateColumn, ...]) -> tuple[D
 
 
 def _fits(ours: StateColumn, original: Column) -> bool:
-    """A length of ours does no harm as long as the original has the same."""
+    """A length of ours must be the original's; without any it holds everything."""
     same = (ours.oid, ours.collation) == (original.base_oid, original.collation)
     return same and (not ours.limited or ours.type == original.type)

@@ -10,13 +10,22 @@ import pytest
 
 from checks.census import take_census
 from checks.pairs import PairState, explain, read_pair
-from monitor.database import snapshot
+from monitor.database import create_engine, snapshot
 from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
-from monitor.runtime import Runtime
+from monitor.runtime import Runtime, inspect_catalogue
+from monitor.service.startup import load_runtime
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
-from tests.support.healing import claimed, heal, heal_until, make_runtime, paced, plan
+from tests.support.healing import (
+    claimed,
+    heal,
+    heal_until,
+    make_runtime,
+    make_settings,
+    paced,
+    plan,
+)
 from tests.support.undoing import undo
 
 GALLERY = (Path(__file__).parent / "data" / "domain_ids.sql").read_text(encoding="utf-8")
@@ -216,3 +225,25 @@ async def test_a_pair_that_is_refused_is_put_aside_and_comes_back(database_url: 
             ended = (await heal(runtime)).run
             assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 1), ended.outcome
             assert await app.value("SELECT count(*) FROM conservator.quarantine") == 0
+
+
+async def test_columns_that_an_earlier_version_made_of_domains_follow(database_url: str) -> None:
+    async with app_on(database_url) as app:
+        await app.run(GALLERY)
+        async with make_runtime(database_url, **CONFIG):
+            new = await app.rows(OURS)
+        for column in ("run {} subject", "work {} user_id", "backfilled_impression {} user_id"):
+            alter = column.format("ALTER COLUMN")
+            await app.run(f"ALTER TABLE conservator.{alter} TYPE visitor_code")
+        settings = make_settings(database_url, **CONFIG)
+        engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
+        try:
+            [finding] = (await inspect_catalogue(engine, settings)).blocking()
+            assert (
+                "run.subject, work.user_id, backfilled_impression.user_id are visitor_code,"
+                " should be text"
+            ) in finding.problem
+            await load_runtime(engine, settings, holder="a test")
+        finally:
+            await engine.dispose()
+        assert await app.rows(OURS) == new

@@ -101,7 +101,7 @@ TYPE_CHANGES = (
     TypeChange(
         "varchar(4) to text",
         _RETYPE.format(to="text", using=""),
-        "are character varying, should be text",
+        "are character varying(4), should be text",
         id="varchar(4)",
         key="'k' || n::text",
     ),
@@ -124,7 +124,7 @@ TYPE_CHANGES = (
     TypeChange(
         "timestamptz to timestamp",
         _REDATE.format(to="timestamp(3)"),
-        "is timestamp with time zone, should be timestamp without time zone",
+        "is timestamp(3) with time zone, should be timestamp(3) without time zone",
         moment="timestamptz(3)",
         columns=("backfilled_impression.viewed_at",),
         config=_BERLIN,
