@@ -87,8 +87,10 @@ async def _check(
     try:
         catalogue = require_catalogue(examination, Blocks.COUNTING)
     except ConservatorError as error:
+        told = str(error)
         for one in others:
-            one.publish(one.definition.failed(str(error), None))
+            one.publish(one.definition.failed(told, None))
+            told = f"Something blocks counting: see {others[0].name}."
         return board
     runtime.replace(build(engine, settings, examination, catalogue))
 

@@ -25,6 +25,7 @@ SAID = {
     "healing": "10,615 old artworks, summed over the users, have no impression",
     "failing": "Every old artwork has its impression, but look at: orphan_impressions",
     "breaker": "Healing has stopped until a person has looked: the breaker is open.",
+    "suspicious": "The counts may not mean what they say: see below.",
     "paused": "2,400 old artworks",
     "follower": "The gallery is fine",
     "database-down": "The database can't be reached, so nothing here is current.",

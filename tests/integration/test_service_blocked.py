@@ -21,10 +21,13 @@ from monitor.state.runs import Trigger
 from monitor.status import STRUCTURE
 from tests.support.app import App, app_on
 from tests.support.builders import a_suspicion
+from tests.support.commands import on_one_server
 from tests.support.healing import heal_until, make_runtime, make_settings, paced, plan
 from tests.support.roles import as_service, prepare_for_service
 from tests.support.services import EAGER, decided, is_clean, running, sees
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 OFTEN = {"every": "300ms", "budget": "100%"}
 CHECKS = {"census": OFTEN, "structure": {**OFTEN, "every": "1s"}}

@@ -21,6 +21,8 @@ from tests.support.builders import (
     a_census,
     a_check,
     a_run,
+    a_suspicion,
+    an_examination,
     at_work,
     checks,
     just_started,
@@ -128,6 +130,12 @@ STATES: dict[str, Status] = {
         decision=Decision(
             Verdict.REFUSED, Code.MAX_SHARE, "The breaker is open: 63.1 % are legacy."
         ),
+    ),
+    "suspicious": replace(
+        FINE,
+        census=_census(2_400),
+        examination=an_examination(a_suspicion(), a_suspicion(accepted_as=None, subject="art")),
+        decision=Decision(Verdict.REFUSED, Code.CATALOGUE, "None of 12,686 impressions crosses."),
     ),
     "paused": replace(
         FINE,
