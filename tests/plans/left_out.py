@@ -47,6 +47,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
+    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
