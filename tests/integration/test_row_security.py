@@ -330,6 +330,18 @@ async def test_a_batch_that_has_begun_is_not_committed_once_a_policy_was_narrowe
         assert await app.value("SELECT count(*) FROM sightings WHERE visitor_id = 8") == 0
 
 
+async def test_a_count_is_not_believed_whose_policy_was_narrowed_before_its_first_row(
+    patient: Patient,
+) -> None:
+    """Its snapshot still shows the policy as it was."""
+    async with guarded(patient) as (app, runtime):
+        with pytest.raises(StatementError, match=HIDDEN):
+            async with snapshot(runtime.engine, timeout=TIMEOUT, rows=runtime.rows) as connection:
+                await app.run("DROP POLICY conservator_select ON visitors")
+                seen = await connection.exec_driver_sql("SELECT count(*) FROM visitors")
+                assert seen.scalar_one() == 0
+
+
 async def test_a_service_that_runs_says_so_in_the_next_census_and_heals_nothing(
     app_database_url: str,
 ) -> None:
