@@ -24,6 +24,7 @@ from monitor.loop.tallies import take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState
+from monitor.state.schema import grants, service_row_security
 from monitor.status import CENSUS, Status, StatusBoard
 from tests.integration.doctor_help import Patient
 from tests.support.app import App, app_on
@@ -445,6 +446,31 @@ async def test_the_script_of_init_prints_the_policies_that_its_roles_lack(patien
         ("sightings", "conservator", "*", "conservator_healer,conservator_reader"),
         ("visitors", "conservator_select", "r", "conservator_healer,conservator_reader"),
     ]
+
+
+async def test_the_script_says_where_no_policy_helps(patient: Patient) -> None:
+    patient.run(
+        "CREATE VIEW people AS SELECT * FROM visitors",
+        f"ALTER VIEW people OWNER TO {APPS_ROLE}",
+        'CREATE POLICY "on show\nonly" ON artworks AS RESTRICTIVE USING (on_show)',
+        "CREATE POLICY service ON sightings FOR SELECT TO conservator_healer USING (true)",
+    )
+    engine = create_engine(patient.url, pool_size=1)
+    try:
+        async with snapshot(engine, timeout=TIMEOUT) as connection:
+            spec = replace(SPEC, users=replace(SPEC.users, table="people"))
+            catalogue = (await read_catalogue(connection, spec)).require()
+            lacking = await service_row_security(connection, catalogue)
+    finally:
+        await engine.dispose()
+    script = grants(catalogue, "conservator", (), lacking)
+    _, _, policies = script.partition("stays as it is.\n")
+    artworks, first, second, third, people, *_ = policies.splitlines()
+    assert artworks.startswith("-- public.artworks: no policy can overrule the restrictive on show")
+    assert 'SELECT TO "conservator_reader" USING (true)' in first
+    assert 'INSERT TO "conservator_healer" WITH CHECK (true)' in second
+    assert 'DELETE TO "conservator_healer" USING (true)' in third
+    assert people.startswith(f"-- people reads public.visitors as {APPS_ROLE}.")
 
 
 async def _policies(patient: Patient) -> list[tuple[object, ...]]:
