@@ -180,8 +180,12 @@ async def _begin(
             if unproven is not None:
                 await prove(connection, unproven)
             yield connection
+            # Whatever was read holds a lock by now: no policy has changed since.
             if unproven is not None and not one_snapshot:
-                # Whatever was read holds a lock by now: no policy has changed since.
+                await prove(connection, unproven)
+        if unproven is not None and one_snapshot:
+            # The snapshot is older than its locks, and shows no policy that changed in between.
+            async with connection.begin():
                 await prove(connection, unproven)
 
 

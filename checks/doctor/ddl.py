@@ -81,6 +81,11 @@ def _listed(roles: Sequence[str]) -> str:
     return ", ".join(quoted(role) for role in roles)
 
 
+def comment(text: str) -> str:
+    """An SQL comment of one line, whatever names are in it."""
+    return f"-- {' '.join(text.split())}"
+
+
 def listed(index: Index) -> str:
     """The key columns, for a person."""
     return f"({', '.join(name or '<expression>' for name in index.columns)})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.doctor.ddl import create_policies, quoted
+from checks.doctor.ddl import comment, create_policies, quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
 from checks.doctor.input import TABLES, DoctorInput
 from checks.relations import Command, Relation, RowSecurity
@@ -75,8 +75,8 @@ def _mending(relation: Relation, security: RowSecurity, missing: list[Command]) 
             " speak of it, and a new one might open every row to the app. `conservator init"
             " --print-sql`, run as the owner, prints such a role and its policies."
         ), ""
-    only = f"-- if {security.viewer} is the service's own: the app's role would see every row"
-    caution = "" if security.service_roles else only
+    only = f"if {security.viewer} is the service's own: the app's role would see every row"
+    caution = "" if security.service_roles else comment(only)
     if security.restrictive:
         return (
             f"No policy can overrule the restrictive {', '.join(security.restrictive)}:"

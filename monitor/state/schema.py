@@ -13,7 +13,7 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import read_ledger
-from checks.doctor.ddl import create_policies
+from checks.doctor.ddl import comment, create_policies
 from checks.doctor.row_security import needed, view_remedy
 from checks.errors import CatalogueError
 from checks.relations import Catalogue, Command, RowSecurity
@@ -269,13 +269,12 @@ def _opening(
     name = f"{security.schema}.{security.name}"
     if security.by_owner_of_view:
         view = next(one.configured for one in relations if one.oid == security.relation)
-        return f"-- {view} reads {name} as {security.role}. {view_remedy(view)}"
+        return comment(f"{view} reads {name} as {security.role}. {view_remedy(view)}")
     if security.restrictive:
         policies = ", ".join(security.restrictive)
-        return (
-            f"-- {name}: no policy can overrule the restrictive {policies}; a superuser may run\n"
-            f"-- ALTER ROLE {READER} BYPASSRLS; ALTER ROLE {HEALER} BYPASSRLS;\n"
-            "-- and the same for the role that logs in, as it is not inherited."
+        return comment(
+            f"{name}: no policy can overrule the restrictive {policies}. A superuser may run ALTER"
+            " ROLE … BYPASSRLS for the role that logs in; it is not inherited."
         )
     return create_policies(security, lacking)
 

@@ -24,6 +24,7 @@ from monitor.loop.tallies import take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState
+from monitor.state.schema import grants, service_row_security
 from monitor.status import CENSUS, Status, StatusBoard
 from tests.integration.doctor_help import Patient
 from tests.support.app import App, app_on
@@ -330,6 +331,18 @@ async def test_a_batch_that_has_begun_is_not_committed_once_a_policy_was_narrowe
         assert await app.value("SELECT count(*) FROM sightings WHERE visitor_id = 8") == 0
 
 
+async def test_a_count_is_not_believed_whose_policy_was_narrowed_before_its_first_row(
+    patient: Patient,
+) -> None:
+    """Its snapshot still shows the policy as it was."""
+    async with guarded(patient) as (app, runtime):
+        with pytest.raises(StatementError, match=HIDDEN):
+            async with snapshot(runtime.engine, timeout=TIMEOUT, rows=runtime.rows) as connection:
+                await app.run("DROP POLICY conservator_select ON visitors")
+                seen = await connection.exec_driver_sql("SELECT count(*) FROM visitors")
+                assert seen.scalar_one() == 0
+
+
 async def test_a_service_that_runs_says_so_in_the_next_census_and_heals_nothing(
     app_database_url: str,
 ) -> None:
@@ -433,6 +446,31 @@ async def test_the_script_of_init_prints_the_policies_that_its_roles_lack(patien
         ("sightings", "conservator", "*", "conservator_healer,conservator_reader"),
         ("visitors", "conservator_select", "r", "conservator_healer,conservator_reader"),
     ]
+
+
+async def test_the_script_says_where_no_policy_helps(patient: Patient) -> None:
+    patient.run(
+        "CREATE VIEW people AS SELECT * FROM visitors",
+        f"ALTER VIEW people OWNER TO {APPS_ROLE}",
+        'CREATE POLICY "on show\nonly" ON artworks AS RESTRICTIVE USING (on_show)',
+        "CREATE POLICY service ON sightings FOR SELECT TO conservator_healer USING (true)",
+    )
+    engine = create_engine(patient.url, pool_size=1)
+    try:
+        async with snapshot(engine, timeout=TIMEOUT) as connection:
+            spec = replace(SPEC, users=replace(SPEC.users, table="people"))
+            catalogue = (await read_catalogue(connection, spec)).require()
+            lacking = await service_row_security(connection, catalogue)
+    finally:
+        await engine.dispose()
+    script = grants(catalogue, "conservator", (), lacking)
+    _, _, policies = script.partition("stays as it is.\n")
+    artworks, first, second, third, people, *_ = policies.splitlines()
+    assert artworks.startswith("-- public.artworks: no policy can overrule the restrictive on show")
+    assert 'SELECT TO "conservator_reader" USING (true)' in first
+    assert 'INSERT TO "conservator_healer" WITH CHECK (true)' in second
+    assert 'DELETE TO "conservator_healer" USING (true)' in third
+    assert people.startswith(f"-- people reads public.visitors as {APPS_ROLE}.")
 
 
 async def _policies(patient: Patient) -> list[tuple[object, ...]]:
