@@ -76,7 +76,7 @@ async def fill(app: App, draw: st.DataObject) -> None:
     await app.run(_PIECES, artworks=ARTWORKS)
     seen = sorted(draw.draw(st.sets(PAIRS, max_size=40), "seen"))
     await app.run(_VIEW, users=[u for u, _ in seen], artworks=[a for _, a in seen])
-    aside = sorted(draw.draw(st.dictionaries(PAIRS, st.sampled_from((-1, 1)), max_size=6)).items())
+    aside = sorted(draw.draw(st.dictionaries(PAIRS, st.sampled_from((-1, 1)), max_size=20)).items())
     await app.run(
         _PUT_ASIDE,
         users=[u for (u, _), _ in aside],

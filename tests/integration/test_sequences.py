@@ -18,6 +18,7 @@ from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import CatalogueSpec, ImpressionsSpec
 from monitor.database import create_engine
 from monitor.healing.errors import SequenceShortError
+from monitor.policy.decision import Code
 from monitor.runtime import Runtime, inspect_catalogue
 from monitor.state.runs import RunState, Trigger
 from monitor.state.schema import grants
@@ -26,8 +27,11 @@ from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned
 from tests.support.generated import examples
 from tests.support.healing import heal, make_runtime
+from tests.support.ledger_audit import counter
 from tests.support.postgres import PostgresServer
 from tests.support.roles import SERVICE
+from tests.support.services import decided, service_on
+from tests.support.waiting import wait_until
 
 _NAMED = """
 CREATE SCHEMA "My ""own""!";
@@ -207,16 +211,16 @@ async def test_what_is_left_is_what_can_still_be_inserted(database: str, small: 
         await inserted(app, small.drawn)
         [sequence] = await drawn(database)
         possible = await inserted(app, ENOUGH)
-    if possible == ENOUGH:
-        assert sequence.left == 2**63
-    elif small.cycles:
+    assert sequence.left is not None
+    if not small.cycles:
+        assert sequence.left == possible
+    elif sequence.left == 2**63:
+        assert possible == ENOUGH
+    else:
         # What it skipped or left out before its start may fit once it has begun anew; once it has,
         # what is there stands in its way, which a sequence does not tell.
         before = abs(small.most - small.start if small.increment > 0 else small.start - small.least)
-        assert sequence.left is not None
         assert sequence.left <= possible or small.drawn > before // abs(small.increment)
-    else:
-        assert sequence.left == possible
 
 
 LAST = 2**31 - 1
@@ -307,3 +311,26 @@ async def test_where_a_sequence_can_not_be_read_the_rows_say_how_far_it_has_come
         )
         with pytest.raises(SequenceShortError, match=r"draws 16 values .* has 18 left"):
             await runtime.plan_audience(Trigger.COMMAND, reason="", max_rows=100)
+
+
+async def test_the_service_refuses_such_a_plan_and_says_so(server: PostgresServer) -> None:
+    with cloned(server, APP) as url:
+        async with app_on(url) as app:
+            await app.run("ALTER TABLE user_art_impressions ADD number serial")
+            await app.plant(users=4, artworks=3)
+            await app.run(f"SELECT setval('user_art_impressions_number_seq', {LAST} - 5)")
+            async with service_on(url) as service:
+                await wait_until(decided(service, Code.SEQUENCE))
+
+                async def counted() -> bool:
+                    return bool(await counter(app, "heal_refusals"))
+
+                await wait_until(counted)
+                for ask in (
+                    service.commands.backfill_all(),
+                    service.commands.backfill_user("u0001", force=True),
+                ):
+                    with pytest.raises(SequenceShortError, match="has 5 left"):
+                        await ask
+                assert not service.board.current.control.breaker_open
+            assert await app.value("SELECT count(*) FROM conservator.run") == 0
