@@ -156,15 +156,18 @@ def silence(case: NaiveCase, answers: Answers) -> Iterator[str]:
         yield f"exit codes {answers.codes}, expected one of {_CODES[case.blocks]}"
     if case.blocks is Blocks.COUNTING and (answers.counts or answers.served.counts):
         yield f"counted {answers.counts}, although counting is blocked"
-    if answers.counts not in (None, answers.oracle) and not case.expected:
-        yield f"counted {answers.counts} without a word, expected {answers.oracle}"
+    suspicions = [one["accepted_as"] for one in answers.findings if one["accepted_as"]]
+    if answers.counts not in (None, answers.oracle) and not suspicions:
+        yield f"counted {answers.counts} without a suspicion, expected {answers.oracle}"
     if case.blocks is Blocks.HEALING and not answers.served.refuses:
         yield f"serve: {answers.served.words}, expected that it counts and refuses to heal"
-    blocking = [one for one in answers.findings if one["blocks"] != Blocks.NOTHING.value]
     said = f"{answers.plan.words} {answers.plan.err}"
-    for one in blocking:
-        if " ".join(one["subject"].split()) not in said:
+    for one in answers.findings:
+        if one["blocks"] == answers.worst.value != "nothing" and one["subject"] not in said:
             yield f"heal --dry-run does not say {one['code']} about {one['subject']}"
+    reason = "" if answers.served.decision is None else answers.served.decision.reason
+    if suspicions and re.search("beyond-breaker|reset-breaker", f"{said} {reason}"):
+        yield "a way past the breaker is told, although there is a suspicion"
 
 
 _CODES = {
@@ -215,7 +218,7 @@ NAIVE_CASES = (
             Expected("seconds", Blocks.HEALING, "column_without_default"),
             Expected("first_at", Blocks.HEALING, "column_without_default"),
         ),
-        told=("on_show", "barred", "keeps_history"),
+        told=("on_show", "barred"),
     ),
     NaiveCase(
         "derived_value",
