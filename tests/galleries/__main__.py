@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from checks.doctor.findings import Blocks
-from tests.support.naive import NAIVE_CASES, Answers, NaiveCase, ask, harm, silence
+from tests.support.naive import NAIVE_CASES, Answers, NaiveCase, ask, bad_advice, harm, silence
 from tests.support.servers import server_kinds
 from tests.support.stranger_galleries import stranger_gallery
 
@@ -37,7 +37,7 @@ def main() -> int:
                     TemporaryDirectory() as directory,
                 ):
                     answers = ask(gallery, case, Path(directory))
-                wrong = [*harm(case, answers), *silence(case, answers)]
+                wrong = [*harm(case, answers), *silence(case, answers), *bad_advice(case, answers)]
                 amiss += bool(wrong)
                 _print([_row(_cells(case, answers, wrong))])
         _print([""])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.naive import NAIVE_CASES, NaiveCase, ask, harm, silence
+from tests.support.naive import NAIVE_CASES, NaiveCase, ask, bad_advice, harm, silence
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, stranger_gallery
 
@@ -30,6 +30,12 @@ SILENT: dict[str, str] = {
     "tenants": f"nobody_crosses_studio_id; {_LEFT_OUT}; {_SERVED}",
 }
 """What is not said yet, and the finding that will say it."""
+_GOOD_ADVICE = ("deleted_on_purpose", "domain_ids", "existence_only", "tenants")
+_REMEDIES = "remedies leave what the app writes alone"
+ADVICE: dict[str, str] = dict.fromkeys(
+    (case.name for case in NAIVE_CASES if case.gallery not in _GOOD_ADVICE), _REMEDIES
+)
+"""Which cases get a remedy that would harm."""
 
 
 @pytest.mark.parametrize("case", NAIVE_CASES, ids=lambda case: case.name)
@@ -40,6 +46,7 @@ def test_names_alone_write_nothing_and_are_not_taken_without_a_word(
         answers = ask(gallery, case, tmp_path)
     _hold([*harm(case, answers)], HARMS.get(case.name))
     _hold([*silence(case, answers)], SILENT.get(case.name))
+    _hold([*bad_advice(case, answers)], ADVICE.get(case.name))
 
 
 def _hold(wrong: list[str], pending: str | None) -> None:

@@ -61,6 +61,8 @@ class NaiveCase:
     found: tuple[Expected, ...]
     told: tuple[str, ...] = ()
     """Columns by which rows are left out of what the app shows: each is named by a finding."""
+    never: tuple[str, ...] = ()
+    """Patterns of what would harm this app, in no remedy."""
     mode: Mode = Mode.HEAL
     role: str | None = None
     """Who connects: a role that may read the three tables and insert impressions; None: a
@@ -170,6 +172,19 @@ def silence(case: NaiveCase, answers: Answers) -> Iterator[str]:
         yield "a way past the breaker is told, although there is a suspicion"
 
 
+def bad_advice(case: NaiveCase, answers: Answers) -> Iterator[str]:
+    """Remedies that would harm the app."""
+    for one in answers.findings:
+        for pattern in (*_HARMFUL, *case.never):
+            if re.search(pattern, one["remedy"]):
+                yield f"the remedy of {one['code']} about {one['subject']} has {pattern}"
+
+
+_HARMFUL = (
+    r"ALTER COLUMN|ADD CONSTRAINT|NOT VALID|DELETE FROM|DROP (TABLE|COLUMN|INDEX|CONSTRAINT|RULE)",
+    r"\w+_id: \W*(gen_random_uuid|0|''|now)",
+)
+"""Changes, forbids or deletes what an app writes; a guess for a key."""
 _CODES = {
     # doctor, check, heal --dry-run, serve. A check that is refused could not be evaluated.
     Blocks.COUNTING: ((1, 3, 1, 1),),
@@ -198,8 +213,9 @@ NAIVE_CASES = (
     NaiveCase(
         "anonymous",
         Blocks.HEALING,
-        (Expected("glances", Blocks.HEALING, "pair_index"),),
+        (Expected("glances_once", Blocks.HEALING, "pair_index"),),
         told=("gone_at", "listed", "admitted", "stand_in"),
+        never=("CREATE UNIQUE INDEX",),
     ),
     NaiveCase(
         "composite_keys",
@@ -259,6 +275,7 @@ NAIVE_CASES = (
             Expected("seen_things", Blocks.HEALING, "pair_index"),
             Expected("wing_id", Blocks.HEALING, "column_without_default"),
         ),
+        never=("CREATE UNIQUE INDEX", "kind: "),
     ),
     # Sound but for what is told: as configured, it would be healed.
     NaiveCase("row_security", Blocks.NOTHING, (), told=("on_show",), mode=Mode.OBSERVE),
@@ -279,6 +296,7 @@ NAIVE_CASES = (
             Expected("dealings.people_no", code="unknown_users"),
         ),
         told=("withdrawn", "refused"),
+        never=("FOREIGN KEY",),
     ),
     NaiveCase(
         "subscriptions",
