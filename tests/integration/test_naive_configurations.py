@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.naive import NAIVE_CASES, NaiveCase, ask, bad_advice, harm, silence
+from tests.support.naive import NaiveCase, ask, bad_advice, harm, silence
+from tests.support.naive_cases import NAIVE_CASES
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, stranger_gallery
 
