@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from checks.doctor.findings import Blocks
-from tests.support.naive import NAIVE_CASES, Answers, NaiveCase, ask, harm, silence
+from tests.support.naive import Answers, NaiveCase, ask, bad_advice, harm, silence
+from tests.support.naive_cases import NAIVE_CASES
 from tests.support.servers import server_kinds
 from tests.support.stranger_galleries import stranger_gallery
 
@@ -37,7 +38,7 @@ def main() -> int:
                     TemporaryDirectory() as directory,
                 ):
                     answers = ask(gallery, case, Path(directory))
-                wrong = [*harm(case, answers), *silence(case, answers)]
+                wrong = [*harm(case, answers), *silence(case, answers), *bad_advice(case, answers)]
                 amiss += bool(wrong)
                 _print([_row(_cells(case, answers, wrong))])
         _print([""])
@@ -73,7 +74,8 @@ def _numbers(counts: Iterable[int]) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
 
 
 def _print(lines: list[str]) -> None:

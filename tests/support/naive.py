@@ -1,5 +1,4 @@
-"""What the product says and does where a stranger's gallery is configured by names alone, and what
-it has to say there."""
+"""What the product says and does where a stranger's gallery is configured by names alone."""
 
 from __future__ import annotations
 
@@ -61,6 +60,8 @@ class NaiveCase:
     found: tuple[Expected, ...]
     told: tuple[str, ...] = ()
     """Columns by which rows are left out of what the app shows: each is named by a finding."""
+    never: tuple[str, ...] = ()
+    """Patterns of what would harm this app, in no remedy."""
     mode: Mode = Mode.HEAL
     role: str | None = None
     """Who connects: a role that may read the three tables and insert impressions; None: a
@@ -156,17 +157,33 @@ def silence(case: NaiveCase, answers: Answers) -> Iterator[str]:
         yield f"exit codes {answers.codes}, expected one of {_CODES[case.blocks]}"
     if case.blocks is Blocks.COUNTING and (answers.counts or answers.served.counts):
         yield f"counted {answers.counts}, although counting is blocked"
-    if answers.counts not in (None, answers.oracle) and not case.expected:
-        yield f"counted {answers.counts} without a word, expected {answers.oracle}"
+    suspicions = [one["accepted_as"] for one in answers.findings if one["accepted_as"]]
+    if answers.counts not in (None, answers.oracle) and not suspicions:
+        yield f"counted {answers.counts} without a suspicion, expected {answers.oracle}"
     if case.blocks is Blocks.HEALING and not answers.served.refuses:
         yield f"serve: {answers.served.words}, expected that it counts and refuses to heal"
-    blocking = [one for one in answers.findings if one["blocks"] != Blocks.NOTHING.value]
     said = f"{answers.plan.words} {answers.plan.err}"
-    for one in blocking:
-        if " ".join(one["subject"].split()) not in said:
+    for one in answers.findings:
+        if one["blocks"] == answers.worst.value != "nothing" and one["subject"] not in said:
             yield f"heal --dry-run does not say {one['code']} about {one['subject']}"
+    reason = "" if answers.served.decision is None else answers.served.decision.reason
+    if suspicions and re.search("beyond-breaker|reset-breaker", f"{said} {reason}"):
+        yield "a way past the breaker is told, although there is a suspicion"
 
 
+def bad_advice(case: NaiveCase, answers: Answers) -> Iterator[str]:
+    """Remedies that would harm the app."""
+    for one in answers.findings:
+        for pattern in (*_HARMFUL, *case.never):
+            if re.search(pattern, one["remedy"]):
+                yield f"the remedy of {one['code']} about {one['subject']} has {pattern}"
+
+
+_HARMFUL = (
+    r"ALTER COLUMN|ADD CONSTRAINT|NOT VALID|DELETE FROM|DROP (TABLE|COLUMN|INDEX|CONSTRAINT|RULE)",
+    r"\w+_id: \W*(gen_random_uuid|0|''|now)",
+)
+"""Changes, forbids or deletes what an app writes; a guess for a key."""
 _CODES = {
     # doctor, check, heal --dry-run, serve. A check that is refused could not be evaluated.
     Blocks.COUNTING: ((1, 3, 1, 1),),
@@ -188,111 +205,3 @@ def _as_role(gallery: StrangerGallery, role: str) -> str:
         """
     )
     return gallery.url.replace("postgres@", f"{role}@", 1)
-
-
-# A column is named by a word of its own, so that nobody has to know how the finding is worded.
-NAIVE_CASES = (
-    NaiveCase(
-        "anonymous",
-        Blocks.HEALING,
-        (Expected("glances", Blocks.HEALING, "pair_index"),),
-        told=("gone_at", "listed", "admitted", "stand_in"),
-    ),
-    NaiveCase(
-        "composite_keys",
-        Blocks.COUNTING,
-        (
-            Expected("sheets.sheet_no", Blocks.COUNTING, "ids_not_unique"),
-            Expected("patrons.patron_no", Blocks.COUNTING, "ids_not_unique"),
-            Expected("visits.last_look", Blocks.COUNTING, "not_a_moment"),
-        ),
-    ),
-    NaiveCase(
-        "deleted_on_purpose",
-        Blocks.HEALING,
-        (
-            Expected("cleared_at", Blocks.HEALING, "nothing_viewed_before_cleared_at"),
-            Expected("seconds", Blocks.HEALING, "column_without_default"),
-            Expected("first_at", Blocks.HEALING, "column_without_default"),
-        ),
-        told=("on_show", "barred", "keeps_history"),
-    ),
-    NaiveCase(
-        "derived_value",
-        Blocks.HEALING,
-        (Expected("wing_id", Blocks.HEALING, "column_without_default"),),
-        told=("enabled",),
-    ),
-    NaiveCase(
-        "domain_ids",
-        Blocks.HEALING,
-        (Expected("sightings.code", Blocks.HEALING, "column_without_default"),),
-        told=("away", "gone"),
-    ),
-    NaiveCase(
-        "epoch",
-        Blocks.COUNTING,
-        (
-            Expected("pieces.made", Blocks.COUNTING, "not_a_moment"),
-            Expected("looks.looked", Blocks.COUNTING, "not_a_moment"),
-        ),
-    ),
-    NaiveCase(
-        "existence_only",
-        Blocks.COUNTING,
-        (Expected("ticks.viewed_at", Blocks.COUNTING, "column_missing"),),
-    ),
-    NaiveCase(
-        "framework_times",
-        Blocks.HEALING,
-        (Expected("updated_at", Blocks.HEALING, "column_without_default"),),
-        told=("barred", "admitted", "shown"),
-    ),
-    NaiveCase(
-        "polymorphic",
-        Blocks.HEALING,
-        (
-            Expected("kind", Blocks.HEALING),
-            Expected("seen_things", Blocks.HEALING, "pair_index"),
-            Expected("wing_id", Blocks.HEALING, "column_without_default"),
-        ),
-    ),
-    # Sound but for what is told: as configured, it would be healed.
-    NaiveCase("row_security", Blocks.NOTHING, (), told=("on_show",), mode=Mode.OBSERVE),
-    NaiveCase(
-        "row_security",
-        Blocks.COUNTING,
-        (
-            Expected("visitors", Blocks.COUNTING, "row_security"),
-            Expected("sightings", Blocks.COUNTING, "row_security"),
-        ),
-        role="gallery_stranger",
-    ),
-    NaiveCase(
-        "status_rows",
-        Blocks.HEALING,
-        (
-            Expected("seen_at", Blocks.HEALING),
-            Expected("dealings.people_no", code="unknown_users"),
-        ),
-        told=("withdrawn", "refused"),
-    ),
-    NaiveCase(
-        "subscriptions",
-        Blocks.HEALING,
-        (
-            Expected("seen", Blocks.HEALING),
-            Expected("pass_id", Blocks.HEALING, "column_without_default"),
-        ),
-        told=("barred",),
-    ),
-    NaiveCase(
-        "tenants",
-        Blocks.HEALING,
-        (
-            Expected("studio_id", Blocks.HEALING, "nobody_crosses_studio_id"),
-            Expected("openings", Blocks.HEALING, "pair_index_missing"),
-        ),
-        told=("left_at", "barred_at", "binned_at", "stored_at", "sketch"),
-    ),
-)

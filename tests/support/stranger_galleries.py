@@ -5,6 +5,8 @@ Each is loaded once into a server; tests work on clones of it.
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,8 +121,20 @@ def _template(server: PostgresServer, name: str) -> str:
     key = (server.socket_dir, name)
     if key not in _loaded:
         create_database(server, template, EMPTY)
-        # An age is counted back from now in days: not across a change of the clocks.
-        with psycopg.connect(server.conninfo(template), options="-c timezone=UTC") as connection:
-            connection.execute((FOLDER / f"{name}.sql").read_bytes())
+        _load(server, template, FOLDER / f"{name}.sql")
         _loaded.add(key)
     return template
+
+
+def _load(server: PostgresServer, database: str, script: Path) -> None:
+    """By psql, as the app would: a transaction a statement, so that no two moments are the same.
+
+    In UTC, because ages are counted back from now in days: not across a change of the clocks.
+    """
+    program = [str(server.bin_dir / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-o", os.devnull]
+    subprocess.run(
+        [*program, "-d", server.conninfo(database), "-f", str(script)],
+        check=True,
+        timeout=60,
+        env={**os.environ, "PGTZ": "UTC"},
+    )
