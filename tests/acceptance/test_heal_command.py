@@ -212,3 +212,27 @@ async def test_a_plan_that_uses_a_sequence_up_is_refused_beyond_the_breaker_too(
     assert "which has 3 left up to 2,147,483,647: more than half" in asked.sentence
     assert "which has 3 left" in user.sentence
     assert work.contents() == contents
+
+
+async def test_the_plan_says_what_looks_deleted_on_purpose(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    assert work.run("init").code == 0
+    user = work.affected_user()
+    work.rows(
+        "INSERT INTO conservator.tally_user (user_id, taken_at, impressions)"
+        " SELECT id, now() - interval '2 hours', 30 FROM users"
+    )
+    work.rows(
+        "INSERT INTO conservator.tally_user (user_id, taken_at, impressions)"
+        " VALUES (%(user)s, now() - interval '1 hour', 0)",
+        user=user,
+    )
+    shown, of_user, program = work.run_each(
+        "heal --dry-run", f"heal --dry-run --user {user}", "heal --dry-run --json"
+    )
+    [warning] = program.json["warnings"]
+    assert "30 of the 30 impressions of 1 users vanished at once" in warning
+    for one in (shown, of_user):
+        assert " ".join(warning.split()) in one.words
