@@ -154,7 +154,7 @@ def sequences_last(given: DoctorInput) -> Iterator[Finding]:
                     f" {given.facts.role}."
                 ),
                 consequence="Healing draws from it, and is refused while this is not known.",
-                remedy=_grant_on(given, one, "SELECT"),
+                statements=_grant_on(given, one, "SELECT"),
             )
         elif 2 * one.left < one.size:
             yield warning(

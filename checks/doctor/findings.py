@@ -109,8 +109,9 @@ class Examination:
 
     @property
     def suspicions(self) -> tuple[Finding, ...]:
-        """The findings that say that the counts can't mean what they say, and nobody answered."""
-        return tuple(one for one in self.findings if one.accepted_as is not None)
+        """The findings that say that the counts can't mean what they say, and nobody answered: they
+        block healing. What is only told can be accepted as well, and is none."""
+        return tuple(one for one in self.blocking() if one.accepted_as is not None)
 
     @property
     def suspicion_names(self) -> tuple[str, ...]:

@@ -112,11 +112,11 @@ def nothing_viewed_before(given: DoctorInput) -> Iterator[Finding]:
                     "Their history looks deleted on purpose at that moment. What they saw before"
                     " counts as legacy, and healing would write it back."
                 ),
-                remedy=(
-                    f"catalog.users: {{table: {users.schema}.{_view_name(users)}, created_at:"
-                    f" {_HISTORY}}}  # once the view below is there: older artworks are never"
-                    " legacy then"
-                ),
+                remedy="Over the view below, which comes first, older artworks are never legacy.",
+                settings={
+                    "catalog.users.table": f"{users.schema}.{_view_name(users)}",
+                    "catalog.users.created_at": _HISTORY,
+                },
                 statements="\n".join(
                     (
                         _view_with_history(given.spec, users, evidence.joined, users.columns[name]),

@@ -43,7 +43,7 @@ async def suspect(patient: Patient, galleries: Iterable[RandomGallery]) -> Suspe
         patient.run(gallery.statements)
         examination = await replace(patient, spec=gallery.spec).examine()
         patient.run(f"DROP SCHEMA {gallery.schema} CASCADE")
-        names = {finding.accepted_as: finding.problem for finding in examination.suspicions}
+        names = {one.accepted_as: one.problem for one in examination.findings if one.accepted_as}
         found.galleries += 1
         if names.keys() != gallery.suspected:
             wanted = sorted(gallery.suspected)

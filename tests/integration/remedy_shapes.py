@@ -500,6 +500,76 @@ RIGHTS = (
         proposed="no_sequence_usage",
         role=READER,
     ),
+    _shape(
+        "a role that may draw from a sequence, and not read it",
+        KEPT + _SCHEMA + "ALTER TABLE user_art_impressions ADD serial bigserial;"
+        f"GRANT SELECT ON users, art_sessions TO {READER};"
+        f"GRANT SELECT (user_id, artwork_id, viewed_at) ON user_art_impressions TO {READER};"
+        f"GRANT INSERT, DELETE ON user_art_impressions TO {READER};"
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {{schema}} TO {READER};",
+        UPSERT,
+        FORGET,
+        proposed="sequence_hidden",
+        role=READER,
+    ),
+    _shape(
+        "a role that row security hides the users from",
+        KEPT
+        + _SCHEMA
+        + f"GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
+        + "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
+        UPSERT,
+        FORGET,
+        LEAVE,
+        proposed="row_security",
+        role=READER,
+    ),
 )
 
-SHAPES = (*LOGS, *KEYS, *REFERENCES, *IDS, *MOMENTS, *WRITING, *NAMES, *RIGHTS)
+SUSPICIONS = (
+    _shape(
+        "rows that are no views, users and artworks that are not in use",
+        KEPT + "ALTER TABLE user_art_impressions ADD seen boolean;"
+        "UPDATE user_art_impressions SET seen = user_id = 'u1';"
+        "ALTER TABLE art_sessions ADD archived boolean NOT NULL DEFAULT false;"
+        "UPDATE art_sessions SET archived = id = 'a3';"
+        "ALTER TABLE users ADD deleted_at timestamptz;"
+        "UPDATE users SET deleted_at = '2026-05-01Z' WHERE id = 'u3';",
+        UPSERT,
+        "INSERT INTO user_art_impressions VALUES ('u2', 'a2', '2026-04-05Z', false)",
+        "UPDATE art_sessions SET archived = NOT archived",
+        "UPDATE users SET deleted_at = '2026-05-02Z' WHERE id = 'u2'",
+        LEAVE,
+        proposed="rows_not_in_use",
+        told="rows_not_views",
+    ),
+    _shape(
+        "a history that users may clear",
+        """
+        CREATE TABLE users (
+          id text PRIMARY KEY, joined_at timestamptz NOT NULL, cleared_at timestamptz
+        );
+        INSERT INTO users
+          SELECT 'u' || n, '2025-01-01Z', CASE WHEN n % 4 = 0 THEN timestamptz '2026-01-20Z' END
+          FROM generate_series(1, 20) AS n;
+        CREATE TABLE art_sessions (id text PRIMARY KEY, created_at timestamptz NOT NULL);
+        INSERT INTO art_sessions
+          SELECT 'a' || n, timestamptz '2026-01-01Z' + n * interval '1 day'
+          FROM generate_series(1, 40) AS n;
+        CREATE TABLE user_art_impressions (
+          user_id text, artwork_id text, viewed_at timestamptz, PRIMARY KEY (user_id, artwork_id)
+        );
+        INSERT INTO user_art_impressions SELECT u.id, a.id, a.created_at
+          FROM users AS u, art_sessions AS a
+          WHERE u.cleared_at IS NULL OR a.created_at > u.cleared_at;
+        """,
+        "INSERT INTO users VALUES ('u99', '2026-03-01Z', NULL)",
+        "INSERT INTO user_art_impressions VALUES ('u99', 'a1', '2026-03-02Z')",
+        "UPDATE users SET cleared_at = '2026-03-03Z' WHERE id = 'u99'",
+        "DELETE FROM user_art_impressions WHERE user_id = 'u99'",
+        LEAVE,
+        proposed="nothing_viewed_before",
+    ),
+)
+
+SHAPES = (*LOGS, *KEYS, *REFERENCES, *IDS, *MOMENTS, *WRITING, *NAMES, *RIGHTS, *SUSPICIONS)

@@ -155,7 +155,9 @@ async def test_a_key_that_is_made_of_parts_is_an_error(patient: Patient, declare
     refused = [one for one in examination.findings if one.code == "key_not_an_id"]
     assert [one.subject for one in refused] == ["users.id", "user_art_impressions.user_id"]
     assert {one.blocks for one in refused} == {Blocks.COUNTING}
-    assert "catalog.users.id: a column whose type is a number, uuid or text" in refused[0].remedy
+    assert (
+        "catalog.users.id name a column whose type is a number, uuid or text" in refused[0].remedy
+    )
     assert refused[0].statements == ""
 
 
