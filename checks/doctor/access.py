@@ -146,7 +146,7 @@ def sequences_last(given: DoctorInput) -> Iterator[Finding]:
     """A sequence that has run out fails the app's inserts, and nothing puts values back."""
     for one in given.evidence.sequences:
         if one.left is None:
-            yield warning(
+            yield healing_error(
                 "sequence_hidden",
                 one.quoted,
                 problem=(

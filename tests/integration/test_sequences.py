@@ -134,7 +134,7 @@ async def test_a_service_draws_from_what_init_granted_and_doctor_misses_what_it_
         patient = Patient(url, spec)
         finding = only(await patient.examine(role=SERVICE), "no_sequence_usage")
         assert finding.subject == '"apart"."Number one"'
-        patient.run(finding.remedy)
+        patient.run(finding.statements)
         assert "no_sequence_usage" not in codes(await patient.examine(role=SERVICE))
 
 

@@ -53,13 +53,6 @@ CLEARED = """
 """
 
 
-PENDING = {
-    "row_security-1": "a policy that shows every row is accepted",
-    "domain_ids-1": "our own tables take ids of a domain",
-}
-"""Recipes that don't work yet, and what they wait for."""
-
-
 @dataclass(frozen=True)
 class Recipe:
     """One recipe of the document."""
@@ -110,9 +103,7 @@ RECIPES = tuple(recipes())
 def marked() -> Iterator[object]:
     """The recipes as parameters; those that wait for something are marked with it."""
     for one in RECIPES:
-        reason = PENDING.get(one.name)
-        marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=False)]
-        yield pytest.param(one, id=one.name, marks=marks)
+        yield pytest.param(one, id=one.name)
 
 
 @dataclass(frozen=True)
@@ -213,8 +204,7 @@ def _refuses_to_heal(at: Applied, recipe: Recipe) -> None:
 def _is_served(at: Applied, recipe: Recipe) -> None:
     before = at.gallery.contents()
     served = serve(at.config)
-    if served.decision is None:
-        pytest.xfail("waits for: serve starts where counting is possible")
+    assert served.decision is not None
     assert served.counts == recipe.expected(at.gallery)
     assert not served.heals
     assert at.gallery.contents() == before
