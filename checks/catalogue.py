@@ -8,7 +8,7 @@ through PgBouncer in transaction mode. What the facts mean is for `doctor` to sa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -123,9 +123,9 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     """The facts as they are now; neither a missing table nor a missing privilege is an error."""
     (server,) = await _rows(connection, "catalogue_server", {})
     cluster = await read_cluster(connection) if server["citus"] else None
-    artworks, users, impressions = [
-        await _relation(connection, role, cluster) for role in spec.roles
-    ]
+    artworks, users, impressions = await _secured(
+        connection, [await _relation(connection, role, cluster) for role in spec.roles]
+    )
     return Facts(
         spec=spec,
         artworks=artworks,
@@ -158,7 +158,7 @@ async def _relation(
     keys = await _rows(connection, "catalogue_foreign_keys", oid)
     relation = Relation(
         configured=role.table,
-        row_security=await read_row_security(connection, [facts["oid"]]),
+        row_security=(),
         columns=MappingProxyType({column["name"]: Column(**column) for column in columns}),
         indexes=tuple(Index(**index) for index in indexes),
         foreign_keys=tuple(
@@ -167,6 +167,18 @@ async def _relation(
         **facts,
     )
     return relation if cluster is None else await _spread(connection, cluster, relation)
+
+
+async def _secured(
+    connection: AsyncConnection, relations: Sequence[Relation | None]
+) -> tuple[Relation | None, ...]:
+    """The relations with what row security hides of them, asked at once."""
+    oids = [one.oid for one in relations if one is not None]
+    found = await read_row_security(connection, oids) if oids else ()
+    return tuple(
+        one and replace(one, row_security=tuple(row for row in found if row.relation == one.oid))
+        for one in relations
+    )
 
 
 async def _spread(connection: AsyncConnection, cluster: Cluster, relation: Relation) -> Relation:

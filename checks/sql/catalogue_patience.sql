@@ -2,10 +2,13 @@
 SELECT pg_catalog.set_config(
     'statement_timeout',
     CASE
-        WHEN s.setting = '0' THEN %(milliseconds)s::bigint
-        ELSE LEAST(s.setting::bigint, %(milliseconds)s::bigint)
+        WHEN s.milliseconds = 0 THEN p.milliseconds
+        ELSE LEAST(s.milliseconds, p.milliseconds)
     END::text,
     true
 )
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'statement_timeout'
+FROM (SELECT %(milliseconds)s::bigint) AS p (milliseconds)
+CROSS JOIN (
+    -- pg_settings, which has the number, makes a row of every setting first.
+    SELECT (1000 * extract(epoch FROM current_setting('statement_timeout')::interval))::bigint
+) AS s (milliseconds)

@@ -1,24 +1,17 @@
-"""The command in a process of its own.
-
-Each is forked from a process that has loaded the program and has done nothing with it: a start
-takes a thirtieth of the time, and the process is as real, and dies as any other.
-"""
+"""The command in a process of its own, to be killed."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tests.support.commands import environment
+from tests.support.forks import fork, plain_environment
 from tests.support.waiting import wait_until
 
-_FORKS = multiprocessing.get_context("forkserver")
 PATIENCE_SECONDS = 60.0
 
 
@@ -60,11 +53,9 @@ class Victim:
 @contextmanager
 def victim(directory: Path, *arguments: str) -> Iterator[Victim]:
     """`conservator ARGUMENTS` in `directory`; it doesn't outlive the context."""
-    _FORKS.set_forkserver_preload(["monitor.cli", "monitor.cli.heal", "monitor.cli.runs"])
     output = directory / f"{len(list(directory.glob('*.said')))}.said"
     output.touch()
-    process = _FORKS.Process(target=_run, args=(directory, output, arguments), daemon=True)
-    process.start()
+    process = fork(directory, arguments, (Path(os.devnull), output, output), plain_environment())
     started = Victim(process, output)
     try:
         yield started
@@ -72,18 +63,3 @@ def victim(directory: Path, *arguments: str) -> Iterator[Victim]:
         started.send(signal.SIGKILL)
         process.join()
         process.close()
-
-
-def _run(directory: Path, output: Path, arguments: tuple[str, ...]) -> None:
-    """In the child: what the command's entry point does."""
-    with output.open("ab") as said:
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
-    cleaned = environment()
-    os.environ.clear()
-    os.environ.update(cleaned)
-    os.chdir(directory)
-    sys.argv = ["conservator", *arguments]
-    from monitor.cli.app import main
-
-    main()

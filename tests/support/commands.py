@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from monitor.demo.gallery import build_gallery
+from tests.support.forks import fork, plain_environment
 from tests.support.http import Client
 from tests.support.servers import EMBEDDED
 from tests.support.waiting import wait_until_sync
@@ -88,17 +89,18 @@ class Workplace:
 
     def run(self, *arguments: str, stdin: str = "") -> Done:
         """Run `conservator ARGUMENTS` to its end."""
-        ended = subprocess.run(
-            [COMMAND, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=self.directory,
-            env=environment(),
-        )
-        return Done(ended.returncode, ended.stdout, ended.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            asked, out, err = (Path(folder, name) for name in ("in", "out", "err"))
+            asked.write_text(stdin)
+            process = fork(self.directory, arguments, (asked, out, err), plain_environment())
+            process.join(120)
+            code = process.exitcode
+            if code is None:
+                process.kill()
+                process.join()
+            process.close()
+            assert code is not None, f"{arguments} did not end"
+            return Done(code, out.read_text(), err.read_text())
 
     def run_each(self, *commands: str) -> list[Done]:
         """Run several commands that don't disturb each other, two at a time; words by blanks."""
@@ -170,7 +172,7 @@ class Running:
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**environment(), **extra},
+                env={**plain_environment(), **extra},
             )
 
     @property
@@ -222,12 +224,6 @@ def running(directory: Path, *arguments: str, **extra: str) -> Iterator[Running]
         if process.process.poll() is None:
             process.process.kill()
             process.process.wait()
-
-
-def environment() -> dict[str, str]:
-    """Ours, without what would speak for the configuration or the terminal."""
-    ours = ("PG", "CONSERVATOR_", "DATABASE_URL", "COLUMNS", "FORCE_COLOR")
-    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
 
 async def gallery_at(url: str, directory: Path, **sections: Any) -> Workplace:
