@@ -85,8 +85,8 @@ ROUTES: tuple[Route, ...] = (
             202: Accepted,
         },
         errors=(
-            "unknown_user", "breaker_open", "healing_blocked", "held", "lease_lost", *_REFUSED,
-            *_NO_CENSUS,
+            "unknown_user", "breaker_open", "healing_blocked", "sequence_short", "held",
+            "lease_lost", *_REFUSED, *_NO_CENSUS,
         ),
         touches_database=True,
     ),

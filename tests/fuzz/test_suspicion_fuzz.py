@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.suspicions import Suspected, some_galleries, suspect
 from tests.integration.doctor_help import Patient
 
-HARMLESS, SUSPECT = 8, 2
+HARMLESS, SUSPECT = 5, 1
 
 
 async def _suspect(url: str) -> Suspected:

@@ -15,6 +15,9 @@ from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec
 from checks.statements import identifier, raw, render
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import APP
+from tests.support.commands import on_one_server
+
+pytestmark = on_one_server
 
 _EPOCH = "extract(epoch FROM t)"
 _HELD = [

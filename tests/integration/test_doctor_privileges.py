@@ -52,13 +52,14 @@ async def test_the_remedies_give_a_stranger_exactly_what_is_needed(stranger: Pat
         "no_select",
         "no_insert",
         "no_sequence_usage",
+        "sequence_hidden",
         "state_schema_missing",
     }
     assert examination.catalogue is not None
     granted = [
         finding.statements or finding.remedy
         for finding in examination.findings
-        if finding.code.startswith(("no_", "state_"))
+        if finding.code.startswith(("no_", "state_", "sequence_"))
     ]
     stranger.run(*granted)
     after = await stranger.examine(role=ROLE)

@@ -77,7 +77,7 @@ class Wire:
         try:
             wrote = False
             while data := await reader.read(1 << 16):
-                wrote = wrote or b"backfilled_impression" in data
+                wrote = wrote or b".batch (run_id" in data
                 cut = Cut.NEVER
                 if self._never_asked is not None and self._never_asked in data:
                     cut = Cut.BEFORE

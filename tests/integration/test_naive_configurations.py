@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import on_one_server
 from tests.support.naive import NaiveCase, ask, bad_advice, harm, silence
 from tests.support.naive_cases import NAIVE_CASES
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, stranger_gallery
+
+pytestmark = on_one_server
 
 
 @pytest.mark.parametrize("case", NAIVE_CASES, ids=lambda case: case.name)

@@ -19,8 +19,11 @@ from monitor.cli.setup import proposed_settings
 from monitor.config import Settings, parse_config
 from tests.integration.doctor_help import Patient
 from tests.integration.remedy_shapes import READER, SHAPES, Shape
+from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
+
+pytestmark = on_one_server
 
 RULES = Path(__file__).parents[2] / "checks"
 OURS = "its remedy is about our own role, schema or connection"

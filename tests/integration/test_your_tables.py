@@ -14,10 +14,13 @@ import pytest
 import yaml
 
 from tests.support.called import call, serve
+from tests.support.commands import on_one_server
 from tests.support.naive import STATES
 from tests.support.oracle import Counts
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, POOLS, StrangerGallery, stranger_gallery
+
+pytestmark = on_one_server
 
 DOCUMENT = Path(__file__).parents[2] / "docs/your-tables.md"
 MARKED = re.compile(r"<!-- tested: (.+?) -->\n((?:```(?:sql|yaml)\n.*?```\n)+)", re.DOTALL)
