@@ -13,9 +13,8 @@ from tests.support.naive_cases import NAIVE_CASES
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, stranger_gallery
 
-pytestmark = on_one_server
 
-
+@on_one_server
 @pytest.mark.parametrize("case", NAIVE_CASES, ids=lambda case: case.name)
 def test_names_alone_write_nothing_and_are_not_taken_without_a_word(
     server: PostgresServer, case: NaiveCase, tmp_path: Path

@@ -23,8 +23,6 @@ from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
 
-pytestmark = on_one_server
-
 RULES = Path(__file__).parents[2] / "checks"
 OURS = "its remedy is about our own role, schema or connection"
 TOLD = "it is told and mended in the configuration, by whoever knows the application"
@@ -136,6 +134,7 @@ def keyed(findings: tuple[Finding, ...]) -> set[tuple[str, str]]:
     return {(one.code, one.subject) for one in whole}
 
 
+@on_one_server
 async def test_a_remedy_changes_nothing_that_the_application_writes(stage: Stage) -> None:
     before = stage.play()
     examination = await stage.examine()

@@ -20,8 +20,6 @@ from tests.support.oracle import Counts
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import NAMES, POOLS, StrangerGallery, stranger_gallery
 
-pytestmark = on_one_server
-
 DOCUMENT = Path(__file__).parents[2] / "docs/your-tables.md"
 MARKED = re.compile(r"<!-- tested: (.+?) -->\n((?:```(?:sql|yaml)\n.*?```\n)+)", re.DOTALL)
 BLOCK = re.compile(r"```(sql|yaml)\n(.*?)```\n", re.DOTALL)
@@ -153,6 +151,7 @@ def _configure(path: Path, url: str, recipe: Recipe, mode: str) -> Path:
     return path
 
 
+@on_one_server
 @pytest.mark.parametrize("recipe", [*marked()])
 def test_a_recipe_counts_what_the_app_sees_and_heals_that_or_says_why_not(
     server: PostgresServer, recipe: Recipe, tmp_path: Path
