@@ -224,5 +224,5 @@ def _too_much(
         f"The plan draws {wanted:,} values from sequence {one.quoted} behind {where} ({one.type}),"
         f" which has {one.left:,} left up to {one.last:,}: more than half, and where it runs out,"
         " the application's own inserts fail. Let its owner make room there, or heal less:"
-        " catalog.users.where, healing.max_rows_per_run."
+        " catalog.users.where, or by hand with --max-rows."
     )

@@ -64,6 +64,8 @@ UNSEEN = _words(
     archived, trashed, binned, put away, snoozed, postponed, deferred, pending, queued, failed,
     expired, inactive, disabled, missed"""
 )
+_SEEN_BY = _words("impression, impressions, click, clicked, tap, tapped, open")
+"""Values of an event that nobody has who has not seen the artwork."""
 GONE = _words(
     """gone, delete, deleted, removed, archived, withdrawn, retired, hidden, barred, banned,
     blocked, suspended, closed, disabled, deactivated, inactive, left, away, binned, trashed,
@@ -81,11 +83,10 @@ _PROFILE = _words("private, public, visible, listed, unlisted")
 """Of a user, these are about who may see the profile."""
 _PRESENT = _words("open, normal, ok, current, new, featured") | THERE
 """Values that say that a row is in use; names they are not."""
-_STATES = _words(
-    "status, state, action, event, reaction, verb, interaction, activity, stage, phase, disposition"
-)
+_STATES = _words("status, state, action, event, verb, interaction, activity, stage, phase")
 _STANDING = _words("status, state, stage, phase, visibility, availability")
 _KINDS = _words("kind, type, entity, model")
+_NAMING = _words("id, kind, type, name, code")
 _ABOUT = _words(
     "entity, object, target, subject, item, content, resource, thing, model, kind, type"
 )
@@ -104,7 +105,11 @@ def tells_of_view(column: Column, table: str) -> Telling | None:
     sort = sort_of(column)
     if sort is not None and name in SEEN | UNSEEN:
         return Telling(column, Says.COUNTS if name in SEEN else Says.EXCLUDED, sort)
-    if words[-1:] == ("id",) and len(words) > 1 and words[-2] in _KINDS:
+    # `kind_id`; and an `event_type` tells events apart, and not what the row is about.
+    if len(words) > 1 and (
+        (words[-1] == "id" and words[-2] in _KINDS)
+        or (words[-1] in _NAMING and words[-2] in _STATES)
+    ):
         words = words[:-1]
     if not words or not _may_be_few(column):
         return None
@@ -139,7 +144,7 @@ def says_gone(value: str) -> bool:
 
 def says_seen(value: str) -> bool:
     """Whether a value is a word for having been shown."""
-    return _core(words_of(value), ()) in SEEN
+    return _core(words_of(value), ()) in SEEN | _SEEN_BY
 
 
 def is_use(values: Iterable[str]) -> bool:

@@ -56,6 +56,18 @@ class Crossing:
         enough = self.expected >= _ENOUGH_CROSSINGS
         return enough and self.crossing <= _HARDLY_ANY * self.expected
 
+    @property
+    def is_of_one_value(self) -> bool:
+        """None crosses, and too few of other values were recorded to expect any: a feature that the
+        first tenant has, or a tenant that is nearly everybody."""
+        few = self.expected < _ENOUGH_CROSSINGS
+        return few and self.crossing == 0 and self.impressions >= _ENOUGH_CROSSINGS
+
+    @property
+    def leaves_some_out(self) -> bool:
+        """There are artworks of another value than the audience's, which none of it has seen."""
+        return self.values is not None and self.values.across >= _ENOUGH_CROSSINGS
+
 
 _FEWEST_USERS, _ENOUGH_VIEWS, _HARDLY_VIEWED = 3, 30, 1 / 50
 

@@ -87,9 +87,11 @@ class _Questions:
         if isinstance(answer, Refusal):
             return answer
         crossing = Crossing(**answer[0]._mapping)
-        return (
-            replace(crossing, values=await self._values(both)) if crossing.hardly_any else crossing
-        )
+        # By name alone, one value may be chance; what both refer to is a group.
+        of_a_group = crossing.is_of_one_value and shared.referred is not None
+        if not crossing.hardly_any and not of_a_group:
+            return crossing
+        return replace(crossing, values=await self._values(both))
 
     async def _values(self, both: Fragments) -> SharedValues | None:
         clock = await self._ask("catalogue_now", {}, {})

@@ -46,7 +46,7 @@ def nobody_crosses(given: DoctorInput) -> Iterator[Finding]:
         )
         if isinstance(answer, Refusal):
             yield from _not_told(given, answer, name, subject, grave=shared.referred is not None)
-        elif answer.hardly_any:
+        elif answer.hardly_any or (answer.is_of_one_value and answer.leaves_some_out):
             yield healing_error(
                 "nobody_crosses",
                 subject,
@@ -77,6 +77,11 @@ def _shared(shared: SharedColumn, values: SharedValues | None) -> str:
 
 
 def _crossed(answer: Crossing, evidence: PairEvidence) -> str:
+    if answer.is_of_one_value:
+        return (
+            f"Of {answer.impressions:,} impressions{_looked_at(evidence)} none crosses from one"
+            " value to another, and hardly any are of another value than most."
+        )
     return (
         f"Of {answer.impressions:,} impressions{_looked_at(evidence)} {answer.crossing:,} cross"
         " from one value to another; if everybody were shown everything, about"

@@ -16,6 +16,8 @@ from checks.relations import Relation
 from checks.spec import TableRole
 
 _VALUES_SHOWN = 5
+_SOME_IDS = 3
+"""Fewer that are no artworks may be of some that were deleted."""
 _ESTIMATED = "By the statistics of ANALYZE: "
 _NO_WORD = re.compile(r"\W+")
 _NO_VIEW = (
@@ -141,7 +143,9 @@ def _one_of_each(given: DoctorInput, role: TableRole, relation: Relation) -> str
 def _not_views(tally: Tally) -> dict[str, str]:
     """The problem by the suspicion's name: of a moment, NULL and 0 are two."""
     if tally.rows is None:
-        return _unread(tally)
+        # One that can't be NULL could hold only what stands for never, and hardly ever does.
+        never = tally.telling.sort is Sort.MOMENT and tally.telling.column.not_null
+        return {} if never else _unread(tally)
     excluded = tally.excluding()
     apart = tally.telling.says is Says.COUNTS and tally.telling.sort is not Sort.FLAG
     groups = [{reading: rows} for reading, rows in excluded.items()] if apart else [excluded]
@@ -203,7 +207,7 @@ def _listed(tally: Tally, shown: Sequence[str]) -> str:
 
 def _lacks(kinds: Sequence[KindRows]) -> bool:
     """Some kind's ids are mostly no artworks."""
-    return any(one.artworks * 2 < one.ids for one in kinds)
+    return any(one.ids - one.artworks >= _SOME_IDS and one.artworks * 2 < one.ids for one in kinds)
 
 
 def _is_proven(given: DoctorInput, impressions: Relation) -> bool:

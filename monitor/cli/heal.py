@@ -65,7 +65,9 @@ def heal(
             rows = max_rows or session.settings.healing.max_rows_per_run
             plan = await _plan_audience(session, runtime, dry_run, rows, beyond_breaker, listing)
         if listing is not None and listing.is_printed:
-            return 0
+            for sentence in blocking_sentences(runtime.examination):
+                typer.echo(f"conservator: {sentence}", err=True)
+            return 1 if plan.blocked else 0
         return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)

@@ -73,7 +73,7 @@ def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = Fa
 async def _count(session: Session, before: Control) -> tuple[Census, str]:
     """The census, and what is suspected of it."""
     runtime = await session.runtime()
-    async with session.snapshot() as connection:
+    async with session.snapshot(rows=runtime.rows) as connection:
         census = await take_census(
             connection,
             runtime.catalogue,

@@ -116,8 +116,10 @@ class Planner:
             )
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
-            planned = min(census.legacy_untracked - waiting.pairs, max_rows)
-            await self._require_values(connection, planned)
+            backlog = census.legacy_untracked - waiting.pairs
+            # Scheduled runs follow each other until nothing is left.
+            wanted = backlog if owner.trigger is Trigger.SCHEDULE else min(backlog, max_rows)
+            await self._require_values(connection, wanted)
             recurring = 0
             if census.appeared:
                 recurring = await count_recurring(connection, self._statements, cutoffs, control)

@@ -18,7 +18,7 @@ from monitor.database import database_now, snapshot
 from monitor.healing.errors import HealRefusedError, LeaseLostError, RunHeldError
 from monitor.healing.executor import Executor, Progress
 from monitor.runtime import CurrentRuntime, Runtime, require_catalogue
-from monitor.state.runs import Backfilled, Run, RunState, Trigger
+from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class RunQueue:
         self._publish = publish
         self._refresh = refresh
         self._inbox: asyncio.Queue[tuple[Run, Executor]] = asyncio.Queue()
-        self._working: dict[int, Executor] = {}
+        self._working: dict[int, tuple[RunKind, Executor]] = {}
         self._beginning = 0
         self._users = asyncio.Semaphore(USERS_AT_ONCE)
         self._stopping = False
@@ -56,8 +56,15 @@ class RunQueue:
     def stop(self) -> None:
         """Finish the current batches, put the runs down, start nothing new."""
         self._stopping = True
-        for executor in self._working.values():
+        for _, executor in self._working.values():
             executor.stop()
+
+    def stop_healing(self) -> None:
+        """The tables forbid it now: runs that write are put down after the batch at hand; an undo
+        goes on."""
+        for kind, executor in self._working.values():
+            if kind is not RunKind.UNDO:
+                executor.stop()
 
     async def serve(self) -> None:
         """Work runs as they are handed over, for ever."""
@@ -122,7 +129,7 @@ class RunQueue:
             self._beginning -= 1
 
     def _register(self, run: Run, executor: Executor) -> None:
-        self._working[run.id] = executor
+        self._working[run.id] = run.kind, executor
         if self._stopping:
             executor.stop()
 

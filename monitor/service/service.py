@@ -142,6 +142,8 @@ class Service:
             holder = self._leadership.holder
             runtime = build(self._engine, self.settings, examination, catalogue, holder=holder)
         self._runtime.replace(runtime)
+        if runtime.blocked is not None:
+            self._run_queue.stop_healing()
         if before.counting_blocked and not runtime.counting_blocked:
             self._scheduler.wake(CENSUS)
 

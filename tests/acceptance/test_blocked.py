@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
 
 pytestmark = on_one_server
@@ -17,27 +15,13 @@ A_VIEW = """
 ALTER TABLE user_art_impressions RENAME TO views;
 CREATE VIEW user_art_impressions AS SELECT * FROM views
 """
-# Python imports this before the command: a rule that finds what no test database has.
-RULE = """
-from checks.doctor import rules
-from checks.doctor.findings import Blocks, Finding
-
-
-def nobody_crosses(_):
-    yield Finding(
-        code="nobody_crosses",
-        subject="users.studio_id",
-        problem="None of 12,686 impressions crosses studio_id, which 4 values share.",
-        consequence="Pairs that nobody could see may count as legacy.",
-        blocks=Blocks.HEALING,
-        accepted_as="nobody_crosses_studio_id",
-    )
-
-
-rules.RULES += (nobody_crosses,)
+SUSPICIOUS = """
+ALTER TABLE user_art_impressions ADD seen boolean NOT NULL DEFAULT true;
+UPDATE user_art_impressions SET seen = false
+WHERE artwork_id < (SELECT max(artwork_id) FROM user_art_impressions)
 """
-NUMBERS = "None of 12,686 impressions crosses studio_id"
-NAME = "nobody_crosses_studio_id"
+NUMBERS = " rows, seen is false in "
+NAME = "rows_not_seen"
 
 
 async def test_a_view_for_the_impressions_is_served_and_counted_and_never_healed(
@@ -100,18 +84,11 @@ async def test_a_dry_run_says_first_that_healing_is_impossible_and_plans_all_the
     assert work.contents() == contents
 
 
-def suspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sitecustomize.py").write_text(RULE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-
-async def test_nothing_offers_a_way_past_a_suspicion(
-    app_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_offers_a_way_past_a_suspicion(app_database_url: str, tmp_path: Path) -> None:
     # So much is legacy that the breaker opens, too.
     little = {"breaker": {"max_share": "1%"}}
     work = await gallery_at(app_database_url, tmp_path, healing=little)
-    suspect(tmp_path, monkeypatch)
+    work.rows(SUSPICIOUS)
     before = work.impressions()
     with work.started("serve") as service:
         client = service.client()
@@ -144,10 +121,10 @@ async def test_nothing_offers_a_way_past_a_suspicion(
 
 
 async def test_a_suspicion_that_somebody_has_accepted_is_told_no_more(
-    app_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path, catalog={"accept": [NAME]})
-    suspect(tmp_path, monkeypatch)
+    work.rows(SUSPICIOUS)
     checked, healed = work.run("check", "census"), work.run("heal", "--yes")
     assert NUMBERS not in checked.out
     assert healed.code == 0, healed

@@ -132,6 +132,11 @@ NOT_VIEWS = {
         "(CASE WHEN n < 4 THEN 'kept' ELSE 'seen' END)::deed",
         "last_action has 2 values: 'seen' (57 rows), 'kept' (3 rows).",
     ),
+    "values_in_event_type": (
+        "event_type text",
+        "CASE WHEN n > 3 THEN 'impression' ELSE 'queued' END",
+        "event_type has 2 values: 'impression' (57 rows), 'queued' (3 rows).",
+    ),
     "values_in_event": (
         "event smallint",
         "(n % 7)",

@@ -26,9 +26,7 @@ def fork(
 ) -> ForkServerProcess:
     """`conservator ARGUMENTS` in `directory`, started; what it reads, says, and complains."""
     _load_program()
-    process = _FORKS.Process(
-        target=_run, args=(directory, arguments, streams, dict(environment)), daemon=True
-    )
+    process = _FORKS.Process(target=_run, args=(directory, arguments, streams, dict(environment)))
     process.start()
     return process
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from checks.doctor.pair_evidence import Crossing, Named, ViewedBefore
+from checks.doctor.pair_evidence import Crossing, Named, SharedValues, ViewedBefore
 from checks.doctor.pair_probes import shared_columns
 from checks.relations import Catalogue, Column, Relation
 from checks.spec import ArtworksSpec, CatalogueSpec
@@ -122,3 +122,17 @@ def test_unknown_ids_are_suspected_where_many_are_in_no_table(
 ) -> None:
     named = Named(1000, 100, 800, 80, gone_impressions=impressions, gone_ids=ids)
     assert named.many_gone is suspected
+
+
+@pytest.mark.parametrize(
+    ("crossing", "across", "suspected"),
+    [(0, 400, True), (0, 0, False), (1, 400, False)],
+    ids=["others' artworks", "one value alone", "one crosses"],
+)
+def test_a_tenant_that_is_nearly_everybody_is_one_too(
+    crossing: int, across: int, suspected: bool
+) -> None:
+    values = SharedValues(values=2, largest=((40, 10),), pairs=800, across=across, aged=0)
+    answer = Crossing(impressions=300, crossing=crossing, expected=3.0, values=values)
+    assert (answer.is_of_one_value and answer.leaves_some_out) is suspected
+    assert not answer.hardly_any
