@@ -13,8 +13,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
-# One more than there are processors: every test waits for the database now and then.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# As many as there are processors.
+WORKERS ?= auto
 
 .PHONY: demo test lint unit chaos fuzz galleries plans bench bench-large lock clean packages
 

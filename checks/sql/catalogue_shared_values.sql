@@ -3,7 +3,9 @@
 WITH of_users AS MATERIALIZED (
     SELECT v.value, count(*) AS users
     FROM {audience} AS u
-    JOIN (SELECT {user_id} AS id, {users_column} AS value FROM {users}) AS v ON v.id = u.id
+    JOIN (
+        SELECT {user_id} AS id, {users_column} AS value FROM {users} WHERE {users_filter}
+    ) AS v ON v.id = u.id
     GROUP BY v.value
 ),
 of_artworks AS MATERIALIZED (
