@@ -43,6 +43,8 @@ class Crossing:
     impressions: int
     crossing: int
     """The user's value is another than the artwork's."""
+    elsewhere: int
+    """Of all impressions, also of values that one side alone has, those with another value."""
     expected: float
     """How many would cross if users and artworks met regardless of it: by how often each value
     comes among these impressions, so that neither a value that is rarely recorded nor artworks
@@ -61,7 +63,7 @@ class Crossing:
         """None crosses, and too few of other values were recorded to expect any: a feature that the
         first tenant has, or a tenant that is nearly everybody."""
         few = self.expected < _ENOUGH_CROSSINGS
-        return few and self.crossing == 0 and self.impressions >= _ENOUGH_CROSSINGS
+        return few and self.elsewhere == 0 and self.impressions >= _ENOUGH_CROSSINGS
 
     @property
     def leaves_some_out(self) -> bool:

@@ -50,6 +50,9 @@ total AS (
 SELECT
     t.impressions,
     t.crossing,
+    (
+        SELECT coalesce(sum(s.impressions), 0)::bigint FROM seen AS s WHERE s.of_user <> s.of_artwork
+    ) AS elsewhere,
     coalesce(t.impressions - g.products / nullif(t.impressions, 0), 0)::double precision AS expected
 FROM total AS t
 CROSS JOIN agreeing AS g

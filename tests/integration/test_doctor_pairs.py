@@ -122,6 +122,25 @@ async def test_a_stray_row_and_artworks_for_everybody_hide_nothing(patient: Pati
     assert " 5 cross from one value to another" in only(examination, "nobody_crosses").problem
 
 
+async def test_a_company_that_alone_has_readings_so_far_is_suspected(patient: Patient) -> None:
+    patient.run(
+        "CREATE SCHEMA first; CREATE TABLE first.readings AS SELECT r.* FROM companies.readings r"
+        " JOIN companies.people p ON p.id = r.person_id WHERE p.company_id = 1"
+    )
+    readings = replace(IN_COMPANIES.impressions, table="first.readings")
+    first = replace(patient, spec=replace(IN_COMPANIES, impressions=readings))
+    examination = await first.examine()
+    assert suspected(examination) == {"nobody_crosses_company_id"}
+    assert "none crosses" in only(examination, "nobody_crosses").problem
+    # One of them has been shown what another company holds.
+    patient.run(
+        "INSERT INTO first.readings (person_id, document_id, read_at)"
+        " SELECT min(p.id), min(d.id), now() FROM companies.people p, companies.documents d"
+        " WHERE p.company_id = 1 AND d.held_by = 2"
+    )
+    assert suspected(await first.examine()) == set()
+
+
 async def test_an_owner_or_a_person_answers_for_a_shared_column(patient: Patient) -> None:
     owned = replace(IN_COMPANIES, artworks=replace(IN_COMPANIES.artworks, owner="held_by"))
     assert suspected(await replace(patient, spec=owned).examine()) == set()

@@ -91,7 +91,7 @@ def test_what_the_catalogue_names_and_what_is_unique_on_both_sides_is_not_shared
 def test_hardly_any_is_a_twentieth_of_at_least_twenty(
     crossing: int, expected: float, suspected: bool
 ) -> None:
-    assert Crossing(10_000, crossing, expected).hardly_any is suspected
+    assert Crossing(10_000, crossing, crossing, expected).hardly_any is suspected
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,6 @@ def test_a_tenant_that_is_nearly_everybody_is_one_too(
     crossing: int, across: int, suspected: bool
 ) -> None:
     values = SharedValues(values=2, largest=((40, 10),), pairs=800, across=across, aged=0)
-    answer = Crossing(impressions=300, crossing=crossing, expected=3.0, values=values)
+    answer = Crossing(300, crossing, elsewhere=crossing, expected=3.0, values=values)
     assert (answer.is_of_one_value and answer.leaves_some_out) is suspected
     assert not answer.hardly_any
