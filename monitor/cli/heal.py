@@ -14,7 +14,7 @@ from rich.text import Text
 from checks.doctor.findings import Blocks
 from checks.doctor.vanished import CODE as DELETED_ON_PURPOSE
 from checks.errors import RefusedError
-from checks.pairs import take_user_census
+from checks.pairs import UserCensus, take_user_census
 from checks.sequences import shortage
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import console, number, print_table, print_text, record_fields, size
@@ -167,7 +167,6 @@ async def _plan_audience(
             **fields,
             **obstacles,
             "most_affected": look.most,
-            "warnings": _warnings(runtime),
             "refused": next(
                 iter(obstacles["blocked"]), short or (breaker.reason if breaker else None)
             ),
@@ -182,12 +181,14 @@ async def _plan_audience(
     )
 
 
-def _obstacles(runtime: Runtime) -> dict[str, tuple[str, ...]]:
-    """For programs: why the tables forbid healing, whatever a person says."""
+def _obstacles(runtime: Runtime) -> dict[str, Sequence[str]]:
+    """For programs: why the tables forbid healing, whatever a person says, and what a person should
+    know before."""
     examination = runtime.examination
     return {
         "blocked": blocking_sentences(examination),
         "suspicions": examination.suspicion_names,
+        "warnings": _warnings(runtime),
     }
 
 
@@ -210,13 +211,11 @@ async def _take_up(runtime: Runtime, active: Run, beyond_breaker: bool) -> Run:
     return claimed
 
 
-async def _plan_user(
-    session: Session,
-    runtime: Runtime,
-    user: str,
-    beyond_breaker: bool,
-    listing: PairFile | None,
-) -> RunPlan:
+async def _look_at_user(
+    session: Session, runtime: Runtime, user: str, listing: PairFile | None
+) -> tuple[UserCensus, int, str | None]:
+    """In one snapshot: the user's counts, the rows that a run would write, and why they would use
+    too much of a sequence up."""
     pools = session.settings.pools_spec()
     async with session.snapshot(rows=runtime.rows) as connection:
         cutoffs = await session.cutoffs(connection)
@@ -233,7 +232,17 @@ async def _plan_user(
                 connection, runtime.healing, cutoffs, user, rows=rows, quarantine=exists
             )
             await listing.write(pairs, expected=rows)
-        short = await shortage(connection, runtime.catalogue, rows)
+        return census, rows, await shortage(connection, runtime.catalogue, rows)
+
+
+async def _plan_user(
+    session: Session,
+    runtime: Runtime,
+    user: str,
+    beyond_breaker: bool,
+    listing: PairFile | None,
+) -> RunPlan:
+    census, rows, short = await _look_at_user(session, runtime, user, listing)
     obstacles = _obstacles(runtime)
 
     def show() -> None:
@@ -273,7 +282,7 @@ async def _plan_user(
     )
 
 
-def _show_blocked(blocked: tuple[str, ...]) -> None:
+def _show_blocked(blocked: Sequence[str]) -> None:
     """What a dry run says first: the rest is only what would be written otherwise."""
     if blocked:
         console.print("[bold red]Healing is impossible[/bold red] until this is mended:")

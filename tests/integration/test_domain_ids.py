@@ -28,7 +28,7 @@ from tests.support.healing import (
 )
 from tests.support.undoing import undo
 
-GALLERY = (Path(__file__).parent / "data" / "domain_ids.sql").read_text(encoding="utf-8")
+GALLERY = (Path(__file__).parents[1] / "galleries" / "domain_ids.sql").read_text(encoding="utf-8")
 GALLERY += """
 DELETE FROM sightings WHERE right(visitor, 4)::int BETWEEN 21 AND 90;
 DELETE FROM visitors WHERE right(code, 4)::int BETWEEN 21 AND 90;
