@@ -36,8 +36,7 @@ IMPLAUSIBLE = """
 SELECT count(*) FROM user_art_impressions AS seen
 JOIN art_sessions AS artwork ON artwork.id = seen.artwork_id
 JOIN users ON users.id = seen.user_id
-WHERE seen.viewed_at < artwork.created_at - interval '1 second'
-    OR seen.viewed_at < users.created_at - interval '1 second'
+WHERE seen.viewed_at < artwork.created_at OR seen.viewed_at < users.created_at
     OR seen.viewed_at > clock_timestamp() AT TIME ZONE 'UTC'
 """
 
