@@ -118,6 +118,7 @@ def _print_findings(examination: Examination, settings: Settings) -> None:
 def proposed_settings(examination: Examination, settings: Settings) -> dict[str, Any]:
     """Every setting that the findings propose, within the sections as they are configured."""
     proposed: dict[str, Any] = {}
+    said: set[str] = set()
     for finding in examination.findings:
         for path, value in finding.settings.items():
             section, *keys = path.split(".")
@@ -126,8 +127,13 @@ def proposed_settings(examination: Examination, settings: Settings) -> dict[str,
             for key in keys[:-1]:
                 place = place.setdefault(key, {})
             there = place.get(keys[-1])
-            merged = isinstance(there, Mapping) and isinstance(value, Mapping)
-            place[keys[-1]] = {**there, **value} if merged else value
+            if isinstance(there, Mapping) and isinstance(value, Mapping):
+                place[keys[-1]] = {**there, **value}
+            elif path in said and keys[-1] == "where" and there != value:
+                place[keys[-1]] = f"({there}) AND ({value})"  # of two findings
+            else:
+                place[keys[-1]] = value
+            said.add(path)
     return proposed
 
 
