@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
-from checks.errors import CatalogueError
-from checks.relations import Catalogue, Column, ForeignKey, Index, Kind, Relation, engine_of
+from checks.errors import CatalogueError, Refusal
+from checks.relations import (
+    Catalogue,
+    Column,
+    ForeignKey,
+    Index,
+    Kind,
+    Relation,
+    engine_of,
+    named_moment,
+)
 from checks.row_security import read_row_security
 from checks.sequences import named_sequences
 from checks.spec import CatalogueSpec, TableRole
-from checks.statements import template
+from checks.statements import identifier, operator_sql, render, template
 
 _KINDS = {
     "r": Kind.TABLE,
@@ -47,36 +58,45 @@ class Facts:
     """server_version_num, for example 150018."""
     role: str
     """current_user of the connection that read this."""
+    through: Relation | None = None
+    """What lists the pairs; None also where nothing is configured."""
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
-    """Column and sequence, for each that `impressions.defaults` draw from."""
+    """Column and sequence, for each that new impressions draw from by an expression."""
+    refused_moments: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting: why PostgreSQL refuses a moment that is an expression."""
 
     @property
     def catalogue(self) -> Catalogue | None:
         """The facts as a catalogue; None while a table or a needed column is missing."""
         if self.artworks is None or self.users is None or self.impressions is None:
             return None
-        if self.missing_columns:
+        if self.spec.through_role is not None and self.through is None:
+            return None
+        if self.missing_columns or self.refused_moments:
             return None
         return Catalogue(
             spec=self.spec,
             artworks=self.artworks,
             users=self.users,
             impressions=self.impressions,
+            through=self.through,
             server_version=self.server_version,
             role=self.role,
-            engine=engine_of(self.artworks, self.users, self.impressions),
+            engine=engine_of(*(relation for _, relation in self.found)),
             cluster=self.cluster,
             named_sequences=self.named_sequences,
         )
 
     @property
     def tables(self) -> tuple[tuple[TableRole, Relation | None], ...]:
-        """Artworks, users, impressions: what is configured, and what was found."""
-        return tuple(
-            zip(self.spec.roles, (self.artworks, self.users, self.impressions), strict=True)
-        )
+        """What is configured, and what was found: artworks, users, impressions, and what lists
+        the pairs where anything does."""
+        found = (self.artworks, self.users, self.impressions)
+        through = self.spec.through_role
+        listed = () if through is None else ((through, self.through),)
+        return (*zip(self.spec.roles, found, strict=True), *listed)
 
     @property
     def found(self) -> tuple[tuple[TableRole, Relation], ...]:
@@ -100,6 +120,11 @@ class Facts:
             return catalogue
         tables = [role.table for role, relation in self.tables if relation is None]
         missing = ", ".join([*tables, *self.missing_columns])
+        if not missing:
+            told = "; ".join(
+                f"{setting}: {one.message}" for setting, one in self.refused_moments.items()
+            )
+            raise CatalogueError(f"PostgreSQL refuses what the configuration says. {told}.")
         raise CatalogueError(
             f"The database does not have: {missing} (visible to role {self.role}). "
             "Say under `catalog:` what they are called; `conservator doctor` suggests names."
@@ -123,20 +148,28 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     """The facts as they are now; neither a missing table nor a missing privilege is an error."""
     (server,) = await _rows(connection, "catalogue_server", {})
     cluster = await read_cluster(connection) if server["citus"] else None
-    artworks, users, impressions = await _secured(
-        connection, [await _relation(connection, role, cluster) for role in spec.roles]
+    roles = (*spec.roles, *([] if spec.through_role is None else [spec.through_role]))
+    found = [await _relation(connection, role, cluster) for role in roles]
+    described = [
+        await _described(connection, role, relation)
+        for role, relation in zip(roles, found, strict=True)
+    ]
+    artworks, users, impressions, *through = await _secured(
+        connection, [relation for relation, _ in described]
     )
     return Facts(
         spec=spec,
         artworks=artworks,
         users=users,
         impressions=impressions,
+        through=through[0] if through else None,
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
         named_sequences=()
         if impressions is None
         else await named_sequences(connection, impressions, spec.impressions),
+        refused_moments={key: one for _, refused in described for key, one in refused.items()},
     )
 
 
@@ -167,6 +200,36 @@ async def _relation(
         **facts,
     )
     return relation if cluster is None else await _spread(connection, cluster, relation)
+
+
+async def _described(
+    connection: AsyncConnection, role: TableRole, relation: Relation | None
+) -> tuple[Relation | None, dict[str, Refusal]]:
+    """The relation with the types of its moments that are expressions, and why others are
+    refused."""
+    if relation is None or not role.moments:
+        return relation, {}
+    found: dict[str, Column] = {}
+    refused = {}
+    for key, moment in role.moments.items():
+        names = {"table": identifier(relation.schema, relation.name)}
+        asked = render("checks", "catalogue_moment", {**names, "moment": operator_sql(moment.sql)})
+        savepoint = await connection.begin_nested()
+        try:
+            result = await connection.exec_driver_sql(asked, {"none": 0})
+            type_oid = result.cursor.description[0][1]
+        except DBAPIError as error:
+            if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
+                raise
+            refused[role.setting(key)] = Refusal.of(error.orig)
+        else:
+            name = {"name": named_moment(role.key, key), "type": type_oid}
+            (facts,) = await _rows(connection, "catalogue_type", name)
+            found[key] = Column(**facts)
+        finally:
+            if savepoint.is_active:
+                await savepoint.rollback()
+    return replace(relation, moments=MappingProxyType(found)), refused
 
 
 async def _secured(

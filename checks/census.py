@@ -128,7 +128,7 @@ def _hindrance_to_totals(catalogue: Catalogue, pools: PoolsSpec) -> str | None:
         return "Citus refuses to probe for each artwork"
     if spec.artworks.where is not None:
         return "catalog.artworks.where leaves artworks out"
-    if not catalogue.artworks.columns[spec.artworks.created_at].not_null:
+    if not catalogue.created.not_null:
         return "an artwork may have no creation time"
     if not catalogue.impressions_belong_to_artworks:
         return "no validated foreign key ties impressions to artworks"

@@ -12,6 +12,24 @@ ConservatorError              a sentence for a person; never a traceback
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import psycopg
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """PostgreSQL's reason for refusing a statement."""
+
+    sqlstate: str
+    message: str
+
+    @classmethod
+    def of(cls, error: psycopg.Error) -> Refusal:
+        """What the driver was told, without a full stop."""
+        message = error.diag.message_primary or str(error)
+        return cls(error.sqlstate or "", message.rstrip("."))
+
 
 class ConservatorError(Exception):
     """Something went wrong that a person can mend: expected, found, what to do."""

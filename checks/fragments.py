@@ -1,7 +1,9 @@
 """The pieces that the statements are made of, for one catalogue: tables, filters, pairs, audience.
 
-Every `where` of the operator is applied inside a subselect over its own table alone, so that its
-column names can't become ambiguous in a join.
+Every expression of the operator over one table (`where`, `counts`, a moment as `{sql: …}`) is
+applied inside a subselect over that table alone, so that its column names can't become ambiguous in
+a join. A moment that is an expression is a further column there, `named_moment`; so statements name
+moments as columns, whatever they are. PostgreSQL flattens these subselects.
 
 A column without time zone is read in `catalog.timezone`. Where a clock was set back, it showed an
 hour twice and the column does not say which one is meant: PostgreSQL takes the later. A check that
@@ -10,14 +12,15 @@ accuses a row has to hold under both readings (`MomentColumn.first` and `last`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from psycopg import sql
 
 from checks.citus.forms import materializations, tracked_audience
-from checks.relations import Catalogue, Column, Engine, Relation
-from checks.spec import Audience, PoolsSpec
+from checks.relations import Catalogue, Column, Engine, Relation, named_moment
+from checks.spec import Audience, PoolsSpec, TableRole
 from checks.statements import Fragments, identifier, operator_sql, raw
 
 _NO_FILTER = raw("TRUE")
@@ -97,27 +100,80 @@ class MomentColumn:
 
 def created_column(catalogue: Catalogue) -> MomentColumn:
     """When an artwork was created."""
-    spec = catalogue.spec
-    return MomentColumn(catalogue.artworks.columns[spec.artworks.created_at], spec.timezone)
+    return MomentColumn(catalogue.created, catalogue.spec.timezone)
 
 
 def viewed_column(catalogue: Catalogue) -> MomentColumn:
-    """When an impression was viewed."""
-    spec = catalogue.spec
-    return MomentColumn(catalogue.impressions.columns[spec.impressions.viewed_at], spec.timezone)
+    """When an impression was viewed; where the table does not say, NULL for every row."""
+    viewed = catalogue.viewed
+    return MomentColumn(_UNKNOWN_MOMENT if viewed is None else viewed, catalogue.spec.timezone)
 
 
-def _filter(where: str | None) -> sql.Composable:
+_TIMESTAMPTZ = 1184  # pg_type.oid, the same everywhere
+_UNKNOWN_MOMENT = Column(
+    name=named_moment("impressions", "viewed_at"),
+    type="timestamp with time zone",
+    cast="timestamp with time zone",
+    not_null=False,
+    has_default=False,
+    category="D",
+    has_time_zone=True,
+    orderable=True,
+    oid=_TIMESTAMPTZ,
+    base_oid=_TIMESTAMPTZ,
+)
+
+
+def condition(text: str | None) -> sql.Composable:
+    """The operator's condition; TRUE where there is none."""
     # The line break keeps a trailing comment in the operator's SQL from swallowing the bracket.
-    return _NO_FILTER if where is None else sql.SQL("({}\n)").format(operator_sql(where))
+    return _NO_FILTER if text is None else sql.SQL("({}\n)").format(operator_sql(text))
+
+
+def rows_of(
+    role: TableRole,
+    relation: Relation,
+    *conditions: str | None,
+    sample: sql.Composable | None = None,
+) -> sql.Composable:
+    """The relation's rows that satisfy the operator's conditions, with every moment that is an
+    expression as a further column; the bare table where there is neither. `sample`: a TABLESAMPLE
+    clause.
+    """
+    moments = [
+        sql.SQL(", ({}\n) AS {}").format(
+            operator_sql(moment.sql), identifier(named_moment(role.key, key))
+        )
+        for key, moment in role.moments.items()
+    ]
+    if role.key == "impressions" and "viewed_at" not in {*role.columns, *role.moments}:
+        unknown = sql.SQL(", NULL::timestamptz AS {}").format(identifier(_UNKNOWN_MOMENT.name))
+        moments.append(unknown)
+    told = [condition(text) for text in conditions if text is not None]
+    if not moments and not told and sample is None:
+        return table(relation)
+    return sql.SQL("(SELECT {name}.*{moments} FROM {table} AS {name}{sample} WHERE {told})").format(
+        sample=sample or sql.SQL(""),
+        name=identifier(relation.name),
+        moments=sql.SQL("").join(moments),
+        table=table(relation),
+        told=sql.SQL(" AND ").join(told or [_NO_FILTER]),
+    )
+
+
+def impressions_of(catalogue: Catalogue, *, sample: sql.Composable | None = None) -> sql.Composable:
+    """The rows that count as impressions. `sample`: a TABLESAMPLE clause."""
+    role = catalogue.spec.roles[2]
+    return rows_of(role, catalogue.impressions, role.where, role.counts, sample=sample)
 
 
 def counted_artworks(
-    catalogue: Catalogue, condition: sql.Composable | None = None
+    catalogue: Catalogue, admitted: sql.Composable | None = None
 ) -> sql.Composable:
-    """The counted artworks (id, created_at, and owner_id where there is one) as a subselect.
+    """The counted artworks (id, created_at, owner_id where there is one, and same_0, same_1, … for
+    the columns in which pairs agree) as a subselect.
 
-    `condition` is about the table's own columns, and leaves out more than missing creation times.
+    `admitted` is about the table's own columns, and leaves out more than missing creation times.
     """
     spec = catalogue.spec.artworks
     owner = (
@@ -125,49 +181,55 @@ def counted_artworks(
         if spec.owner is None
         else sql.SQL(", {} AS owner_id").format(identifier(spec.owner))
     )
-    if condition is None:
-        condition = sql.SQL("{} IS NOT NULL").format(identifier(spec.created_at))
+    if admitted is None:
+        admitted = sql.SQL("{} IS NOT NULL").format(identifier(catalogue.created.name))
     return sql.SQL(
-        "(SELECT {id} AS id, {moment} AS created_at{owner}"
-        " FROM {table} WHERE {condition} AND {filter})"
+        "(SELECT {id} AS id, {moment} AS created_at{owner}{shared}"
+        " FROM {table} AS counted WHERE {admitted})"
     ).format(
         id=identifier(spec.id),
         moment=created_column(catalogue).moment(),
         owner=owner,
-        table=table(catalogue.artworks),
-        condition=condition,
-        filter=_filter(spec.where),
+        shared=_shared(one.artwork for one in catalogue.spec.pairs.same),
+        table=rows_of(catalogue.spec.roles[0], catalogue.artworks, spec.where),
+        admitted=admitted,
     )
+
+
+def _shared(columns: Iterable[str]) -> sql.Composable:
+    named = [
+        sql.SQL(", {} AS {}").format(identifier(column), identifier(f"same_{number}"))
+        for number, column in enumerate(columns)
+    ]
+    return sql.SQL("").join(named)
 
 
 def _counted_users(catalogue: Catalogue) -> sql.Composable:
-    spec = catalogue.spec.users
+    spec, joined = catalogue.spec.users, catalogue.joined
     created = (
         sql.SQL("NULL::timestamptz")
-        if spec.created_at is None
-        else MomentColumn(
-            catalogue.users.columns[spec.created_at], catalogue.spec.timezone
-        ).moment()
+        if joined is None
+        else MomentColumn(joined, catalogue.spec.timezone).moment()
     )
     return sql.SQL(
-        "(SELECT {id} AS id, {created} AS created_at FROM {table} WHERE {filter})"
+        "(SELECT {id} AS id, {created} AS created_at{shared} FROM {table} AS counted)"
     ).format(
         id=identifier(spec.id),
         created=created,
-        table=table(catalogue.users),
-        filter=_filter(spec.where),
+        shared=_shared(one.user for one in catalogue.spec.pairs.same),
+        table=rows_of(catalogue.spec.roles[1], catalogue.users, spec.where),
     )
 
 
 def _pairs(catalogue: Catalogue) -> sql.Composable:
     spec = catalogue.spec.impressions
     return sql.SQL(
-        "(SELECT {distinct}{user} AS user_id, {artwork} AS artwork_id FROM {table})"
+        "(SELECT {distinct}{user} AS user_id, {artwork} AS artwork_id FROM {table} AS counted)"
     ).format(
         distinct=raw("" if catalogue.pair_is_unique else "DISTINCT "),
         user=identifier(spec.user),
         artwork=identifier(spec.artwork),
-        table=table(catalogue.impressions),
+        table=impressions_of(catalogue),
     )
 
 
@@ -178,7 +240,7 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
     return sql.SQL(
         "EXISTS (SELECT 1 FROM {table} AS any_impression WHERE any_impression.{user} = {id})"
     ).format(
-        table=table(catalogue.impressions),
+        table=impressions_of(catalogue),
         user=identifier(catalogue.spec.impressions.user),
         id=raw(user_id),
     )
@@ -190,7 +252,7 @@ def _audience(
     """The audience (id, created_at) as a subselect."""
     if catalogue.engine is Engine.CITUS and pools.audience is Audience.TRACKED:
         user = identifier(catalogue.spec.impressions.user)
-        return tracked_audience(table(catalogue.impressions), user, counted_users)
+        return tracked_audience(impressions_of(catalogue), user, counted_users)
     return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
         counted_users, in_audience(catalogue, pools, "u.id")
     )
@@ -207,13 +269,16 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
     """Every fragment that the SELECTs of `checks/sql` may name."""
     spec = catalogue.spec
     counted_users = _counted_users(catalogue)
+    artworks, users, impressions = spec.roles
     return {
-        "artworks": table(catalogue.artworks),
-        "users": table(catalogue.users),
-        "impressions": table(catalogue.impressions),
+        "artworks": rows_of(artworks, catalogue.artworks),
+        "users": rows_of(users, catalogue.users),
+        "impressions": impressions_of(catalogue),
+        "impressions_there": rows_of(impressions, catalogue.impressions, impressions.where),
+        "impressions_table": table(catalogue.impressions),
         "user": identifier(spec.impressions.user),
         "artwork": identifier(spec.impressions.artwork),
-        "viewed_at": identifier(spec.impressions.viewed_at),
+        "viewed_at": identifier(viewed_column(catalogue).column.name),
         "impression_user_cast": raw(catalogue.impressions.columns[spec.impressions.user].cast),
         "impression_artwork_cast": raw(
             catalogue.impressions.columns[spec.impressions.artwork].cast
@@ -230,9 +295,9 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "is_legacy": _IS_LEGACY,
         "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
         "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
-        "artworks_filter": _filter(spec.artworks.where),
-        "users_filter": _filter(spec.users.where),
-        "artwork_created": identifier(spec.artworks.created_at),
+        "artworks_filter": condition(spec.artworks.where),
+        "users_filter": condition(spec.users.where),
+        "artwork_created": identifier(catalogue.created.name),
         "artwork_created_moment": created_column(catalogue).moment(),
         "artwork_id": identifier(spec.artworks.id),
         "user_id": identifier(spec.users.id),

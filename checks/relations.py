@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 from checks.citus.cluster import Cluster, Distribution
-from checks.spec import CatalogueSpec
+from checks.spec import CatalogueSpec, Moment, SqlMoment, TableRole
 
 
 class Kind(StrEnum):
@@ -72,6 +73,12 @@ class Column:
         under a domain, because that may admit no NULL and no '' for "none yet"."""
         type_name = self.type if self.oid == self.base_oid else self.cast
         return type_name if self.collation is None else f"{type_name} COLLATE {self.collation}"
+
+
+def named_moment(role: str, key: str) -> str:
+    """What a moment that is an expression is called in our statements, beside the table's own
+    columns: nobody else calls a column so."""
+    return f"catalog.{role}.{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,9 @@ class Relation:
     """Columns of the partition key, None for an expression; empty where not partitioned."""
     analysed: bool = True
     """ANALYZE has seen it: `estimated_rows` is an estimate and not just unknown."""
+    moments: Mapping[str, Column] = field(default_factory=lambda: MappingProxyType({}))
+    """The configured moments that are expressions, by their keys: the type of each, under the name
+    that it has in our statements (`named_moment`)."""
     distribution: Distribution | None = None
     """How Citus spreads it; None for a plain table. A spread one has no estimate of its rows here:
     the coordinator's statistics are those of an empty table."""
@@ -260,9 +270,23 @@ def engine_of(*relations: Relation) -> Engine:
     return Engine.CITUS if spread else Engine.POSTGRESQL
 
 
+def moment_column(relation: Relation, key: str, moment: Moment) -> Column | None:
+    """The column that holds the moment `key`, or the expression as one; None where it is not
+    there."""
+    if isinstance(moment, SqlMoment):
+        return relation.moments.get(key)
+    return relation.columns.get(moment)
+
+
+def _moment(relation: Relation, key: str, moment: Moment) -> Column:
+    column = moment_column(relation, key, moment)
+    assert column is not None, "a catalogue is made where nothing is missing"
+    return column
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The three relations together with what the operator said about them."""
+    """The relations together with what the operator said about them."""
 
     spec: CatalogueSpec
     artworks: Relation
@@ -272,12 +296,47 @@ class Catalogue:
     """server_version_num, for example 150018."""
     role: str
     """current_user of the connection that read this."""
+    through: Relation | None = None
+    """What lists the pairs, where anything does."""
     engine: Engine = Engine.POSTGRESQL
     """Which forms of the statements these tables need."""
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
     """Column and sequence, for each that `impressions.defaults` draw from."""
+
+    @property
+    def relations(self) -> tuple[tuple[TableRole, Relation], ...]:
+        """Every relation that the operator named, with what it is."""
+        found = (self.artworks, self.users, self.impressions)
+        through = self.spec.through_role
+        listed = () if through is None or self.through is None else ((through, self.through),)
+        return (*zip(self.spec.roles, found, strict=True), *listed)
+
+    @property
+    def created(self) -> Column:
+        """When an artwork was created."""
+        return _moment(self.artworks, "created_at", self.spec.artworks.created_at)
+
+    @property
+    def joined(self) -> Column | None:
+        """When a user was created; None where the operator does not say."""
+        moment = self.spec.users.created_at
+        return None if moment is None else _moment(self.users, "created_at", moment)
+
+    @property
+    def viewed(self) -> Column | None:
+        """When an impression was viewed; None where the table does not say."""
+        moment = self.spec.impressions.viewed_at
+        return None if moment is None else _moment(self.impressions, "viewed_at", moment)
+
+    @property
+    def since(self) -> Column | None:
+        """Since when a listed pair is one; None where the operator does not say."""
+        through = self.spec.pairs.through
+        if through is None or through.since is None or self.through is None:
+            return None
+        return _moment(self.through, "since", through.since)
 
     @property
     def pair_is_unique(self) -> bool:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import LEDGER
+from checks.fragments import viewed_column
 from checks.relations import Catalogue, Column
 from checks.statements import template
 
@@ -100,7 +101,8 @@ def originals(catalogue: Catalogue) -> Mapping[Original, Column]:
         Original.ARTWORK: catalogue.artworks.columns[spec.artworks.id],
         Original.IMPRESSION_USER: impressions[spec.impressions.user],
         Original.IMPRESSION_ARTWORK: impressions[spec.impressions.artwork],
-        Original.VIEWED_AT: impressions[spec.impressions.viewed_at],
+        # Where the table does not say when, the ledger has the moment of writing.
+        Original.VIEWED_AT: viewed_column(catalogue).column,
     }
 
 

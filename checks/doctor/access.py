@@ -41,7 +41,7 @@ def missing_tables(given: DoctorInput) -> Iterator[Finding]:
                 f"{given.evidence.surroundings.database}.{hint}"
             ),
             consequence="Nothing can be counted or healed without it.",
-            **_rename(f"catalog.{role.key}.table", meant),
+            **_rename(role.setting("table"), meant),
         )
 
 
@@ -63,27 +63,27 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
                     f"column {name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
                 ),
                 consequence="Nothing can be counted or healed without it.",
-                **_rename(f"catalog.{role.key}.{setting}", spelt_alike(name, relation.columns)),
+                **_rename(role.setting(setting), spelt_alike(name, relation.columns)),
             )
 
 
 def filters_run(given: DoctorInput) -> Iterator[Finding]:
     """A `where` that PostgreSQL refuses; a lack of table privileges is reported as just that."""
     for role, relation in given.facts.found:
-        setting = f"catalog.{role.key}.where"
-        refusal = given.evidence.filters.get(setting)
-        if refusal is None or (refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select):
-            continue
-        yield error(
-            "filter_refused",
-            setting,
-            problem=f"PostgreSQL refuses the filter {role.where!r}: {refusal.message}.",
-            consequence="Nothing can be counted or healed with it.",
-            remedy=(
-                f"Correct {setting}: an SQL condition over the columns of {relation.schema}."
-                f"{relation.name} alone."
-            ),
-        )
+        for setting, text in role.conditions.items():
+            refusal = given.evidence.filters.get(setting)
+            if refusal is None or (refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select):
+                continue
+            yield error(
+                "filter_refused",
+                setting,
+                problem=f"PostgreSQL refuses the filter {text!r}: {refusal.message}.",
+                consequence="Nothing can be counted or healed with it.",
+                remedy=(
+                    f"Correct {setting}: an SQL condition over the columns of {relation.schema}."
+                    f"{relation.name} alone."
+                ),
+            )
 
 
 def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def _own_columns(given: DoctorInput, impressions: Relation) -> set[str] | None:
     None where one can't be found: whatever must be given may be that one.
     """
     spec, found = given.spec.impressions, set[str]()
-    for name in (spec.user, spec.artwork, spec.viewed_at):
+    for name in spec.filled:
         there = name in impressions.columns
         names = (name,) if there else spelt_alike(name, impressions.columns)
         if len(names) != 1:
@@ -117,7 +117,7 @@ def _problem(given: DoctorInput, impressions: Relation, name: str, expression: s
         alike = similar(name, impressions.columns)
         hint = f" Similar columns: {', '.join(alike)}." if alike else ""
         return f"{impressions.schema}.{impressions.name} has no column {name}.{hint}"
-    if name in (spec.user, spec.artwork, spec.viewed_at):
+    if name in spec.filled:
         return f"Column {name} is filled with the impression itself."
     if column.generated:
         return f"Column {name} is GENERATED ALWAYS and takes no value."

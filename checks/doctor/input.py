@@ -16,6 +16,7 @@ from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
 from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
+from checks.errors import Refusal
 from checks.relations import Column, Kind, Relation
 from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
@@ -31,14 +32,6 @@ class Answer(StrEnum):
     NO = "no"
     UNKNOWN = "unknown"
     """Not asked, refused, or out of patience."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """PostgreSQL's reason for refusing a statement."""
-
-    sqlstate: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

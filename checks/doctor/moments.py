@@ -14,8 +14,9 @@ from sqlalchemy import Row
 
 from checks.doctor.ddl import quoted
 from checks.doctor.findings import Finding, error
-from checks.doctor.input import DoctorInput, HeldMoments, MomentForm, Refusal, moment_columns
+from checks.doctor.input import DoctorInput, HeldMoments, MomentForm, moment_columns
 from checks.doctor.time_zones import MOMENTS
+from checks.errors import Refusal
 from checks.fragments import table
 from checks.relations import Column, Relation
 from checks.statements import Fragments, identifier

@@ -19,7 +19,7 @@ from sqlalchemy import Row
 from checks.catalogue import Facts
 from checks.census import parameters
 from checks.doctor.advice import creation_columns
-from checks.doctor.input import PairEvidence, Refusal
+from checks.doctor.input import PairEvidence
 from checks.doctor.pair_evidence import (
     Crossing,
     Named,
@@ -28,10 +28,11 @@ from checks.doctor.pair_evidence import (
     ViewedBefore,
 )
 from checks.doctor.time_zones import MOMENTS
-from checks.fragments import MomentColumn, fragments, table
+from checks.errors import Refusal
+from checks.fragments import MomentColumn, fragments, impressions_of, table, viewed_column
 from checks.relations import Catalogue, Column, Kind, Relation
 from checks.spec import Cutoffs, PoolsSpec
-from checks.statements import Fragments, identifier, raw
+from checks.statements import Fragments, identifier
 
 Ask = Callable[[str, Fragments, Mapping[str, object]], Awaitable[Sequence[Row[Any]] | Refusal]]
 """Asks a statement of `checks/sql` in a savepoint, within the patience."""
@@ -60,7 +61,8 @@ class _Questions:
         self._catalogue = catalogue
         self._pools = pools
         self._sample = _sample(catalogue.impressions)
-        self._fragments = {**fragments(catalogue, pools), "sample": self._sample or raw("")}
+        looked_at = impressions_of(catalogue, sample=self._sample)
+        self._fragments = {**fragments(catalogue, pools), "impressions": looked_at}
 
     async def all(self) -> PairEvidence:
         joined, marks = _moments(self._catalogue)
@@ -72,7 +74,7 @@ class _Questions:
             viewed_before={
                 mark.name: await self._viewed_before(joined, mark)
                 for mark in marks
-                if joined is not None
+                if joined is not None and self._catalogue.viewed is not None
             },
             joined=joined,
             named=await self._named(),
@@ -111,8 +113,7 @@ class _Questions:
 
     async def _viewed_before(self, joined: Column, mark: Column) -> ViewedBefore | Refusal:
         catalogue = self._catalogue
-        zone, spec = catalogue.spec.timezone, catalogue.spec.impressions
-        viewed = MomentColumn(catalogue.impressions.columns[spec.viewed_at], zone)
+        zone, viewed = catalogue.spec.timezone, viewed_column(catalogue)
         more = {
             "joined": MomentColumn(joined, zone).moment(),
             "marked": MomentColumn(mark, zone).moment(),

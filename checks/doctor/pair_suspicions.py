@@ -10,7 +10,7 @@ from psycopg import sql
 
 from checks.doctor.ddl import quoted, table, view_with
 from checks.doctor.findings import Finding, advice, healing_error, warning
-from checks.doctor.input import DoctorInput, PairEvidence, Refusal
+from checks.doctor.input import DoctorInput, PairEvidence
 from checks.doctor.pair_evidence import (
     Crossing,
     Named,
@@ -18,6 +18,7 @@ from checks.doctor.pair_evidence import (
     SharedValues,
     ViewedBefore,
 )
+from checks.errors import Refusal
 from checks.fragments import MomentColumn
 from checks.relations import Column, Relation
 from checks.spec import CatalogueSpec

@@ -25,7 +25,6 @@ from checks.doctor.input import (
     Evidence,
     Growth,
     HeldMoments,
-    Refusal,
     Rows,
     Surroundings,
     Vanished,
@@ -38,8 +37,9 @@ from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
 from checks.doctor.vanished import LEAST
-from checks.fragments import MomentColumn, table
-from checks.relations import Relation
+from checks.errors import Refusal
+from checks.fragments import MomentColumn, rows_of, table
+from checks.relations import Relation, moment_column
 from checks.row_security import switch_off
 from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec
@@ -134,13 +134,13 @@ class ProbeSuite:
 
     async def _filters(self) -> dict[str, Refusal]:
         asked = {
-            f"catalog.{role.key}.where": {
+            setting: {
                 "table": table(relation),
                 "name": identifier(relation.name),
-                "filter": operator_sql(role.where),
+                "filter": operator_sql(text),
             }
             for role, relation in self._facts.found
-            if role.where is not None
+            for setting, text in role.conditions.items()
         }
         refused = await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
         return {**await self._hidden_elsewhere(asked), **refused}
@@ -288,13 +288,13 @@ class ProbeSuite:
         self, artworks: Relation, filters: Mapping[str, Refusal]
     ) -> int | None:
         spec = self._facts.spec
-        column = artworks.columns.get(spec.artworks.created_at)
+        column = moment_column(artworks, "created_at", spec.artworks.created_at)
         if column is None or column.cast not in MOMENTS:
             return None
         # Bound, because now() may be asked of several nodes, each with a clock of its own.
         (clock,) = await self._catalogue_rows("catalogue_now")
         fragments = {
-            "table": table(artworks),
+            "table": rows_of(spec.roles[0], artworks),
             "filter": _filter("artworks", spec.artworks.where, filters),
             "created_at": identifier(column.name),
             "now": MomentColumn(column, spec.timezone).stored("now"),
@@ -365,8 +365,7 @@ class ProbeSuite:
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
-            message = refused.orig.diag.message_primary or str(refused.orig)
-            return Refusal(refused.orig.sqlstate or "", message.rstrip("."))
+            return Refusal.of(refused.orig)
         finally:
             if savepoint.is_active:
                 await savepoint.rollback()

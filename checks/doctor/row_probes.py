@@ -226,7 +226,8 @@ def _unnamed(role: TableRole, relation: Relation, tellings: Sequence[Telling]) -
 def _is_spoken_of(role: TableRole, column: Column) -> bool:
     """The configuration says already what the column is about."""
     word = rf"(?<!\w){re.escape(column.name)}(?!\w)"
-    mentioned = role.where is not None and re.search(word, role.where, re.IGNORECASE) is not None
+    told = (*role.conditions.values(), *role.expressions.values())
+    mentioned = any(re.search(word, text, re.IGNORECASE) for text in told)
     return mentioned or column.name in role.read
 
 

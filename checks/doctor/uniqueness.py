@@ -243,7 +243,7 @@ _DUPLICATE_IDS = {
 def other_uniqueness(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A unique index that a second impression of the same user, artwork or moment violates."""
     spec = given.spec.impressions
-    pair, written = {spec.user, spec.artwork}, {spec.user, spec.artwork, spec.viewed_at}
+    pair, written = {spec.user, spec.artwork}, set(spec.filled)
     for index in impressions.indexes:
         named = set(index.columns)
         if not index.unique or not named <= written or pair <= named:

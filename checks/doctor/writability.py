@@ -101,7 +101,7 @@ def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterato
 def written_columns_are_writable(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A generated column among those that an impression is made of."""
     spec = given.spec.impressions
-    for name in dict.fromkeys((spec.user, spec.artwork, spec.viewed_at)):
+    for name in spec.filled:
         column = impressions.columns.get(name)
         if column is not None and column.generated:
             yield healing_error(

@@ -10,7 +10,13 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import LEDGER
-from checks.fragments import MomentColumn, created_column, fragments, table, viewed_column
+from checks.fragments import (
+    MomentColumn,
+    created_column,
+    fragments,
+    impressions_of,
+    viewed_column,
+)
 from checks.recording_rate.samples import WEEKS, Sample, SampleInterval
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
@@ -42,9 +48,12 @@ def statements(
 
 def hindrance(catalogue: Catalogue) -> str | None:
     """Why the rate can't be measured here, or None: a date says nothing about five minutes."""
-    name = catalogue.spec.impressions.viewed_at
-    if catalogue.impressions.columns[name].cast == "date":
-        return f"{catalogue.impressions.configured}.{name} is a date, without a time of day"
+    viewed = catalogue.viewed
+    if viewed is None:
+        return f"{catalogue.impressions.configured} does not say when an artwork was viewed"
+    if viewed.cast == "date":
+        name = f"{catalogue.impressions.configured}.{viewed.name}"
+        return f"{name} is a date, without a time of day"
     return None
 
 
@@ -141,12 +150,12 @@ def _synthetic(
     if state_schema is None:
         return sql.SQL(
             "(SELECT {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at"
-            " FROM {impressions} WHERE FALSE)"
+            " FROM {impressions} AS i WHERE FALSE)"
         ).format(
             user=identifier(spec.user),
             artwork=identifier(spec.artwork),
-            viewed_at=identifier(spec.viewed_at),
-            impressions=table(catalogue.impressions),
+            viewed_at=identifier(viewed.column.name),
+            impressions=impressions_of(catalogue),
         )
     return sql.SQL(
         "(SELECT b.user_id, b.artwork_id, b.viewed_at FROM {ledger} AS b"

@@ -4,7 +4,7 @@
 -- everybody often have one of their own.
 WITH seen AS MATERIALIZED (
     SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
-    FROM {impressions} AS i{sample}
+    FROM {impressions} AS i
     JOIN (
         SELECT {user_id} AS id, {users_column} AS value FROM {users} WHERE {users_filter}
     ) AS u ON u.id = i.{user}

@@ -3,7 +3,7 @@
 -- scan will do.
 WITH named AS {leaf} (
     SELECT i.{column} AS id, count(*) AS impressions
-    FROM {impressions} AS i{sample}
+    FROM {impressions} AS i
     WHERE i.{column} IS NOT NULL
     GROUP BY i.{column}
 ),

@@ -11,7 +11,7 @@ WITH people AS (
 ),
 seen AS MATERIALIZED (
     SELECT p.id, p.joined, p.marked, {viewed} AS viewed
-    FROM {impressions} AS i{sample}
+    FROM {impressions} AS i
     JOIN people AS p ON p.id = i.{user}
     WHERE p.joined IS NOT NULL AND {viewed} IS NOT NULL
 ),

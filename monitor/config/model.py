@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -15,7 +16,9 @@ from checks.spec import (
     Audience,
     CatalogueSpec,
     ImpressionsSpec,
+    PairsSpec,
     PoolsSpec,
+    ThroughSpec,
     UsersSpec,
 )
 from monitor.config.checks import Checks
@@ -32,11 +35,15 @@ from monitor.config.section import Section, validate
 from monitor.config.server import Export, Server
 from monitor.config.times import Moment, Zone, with_zone
 from monitor.config.types import (
+    Columns,
     Duration,
     Expressions,
     Interval,
     Maybe,
+    MomentSetting,
     Positive,
+    Shared,
+    Switch,
     Text,
     Timeout,
 )
@@ -86,8 +93,9 @@ class Artworks(Section):
     """Its name; may be schema-qualified."""
     id: Text = "id"
     """Its key."""
-    created_at: Text = "created_at"
-    """When the artwork was made. Rows where it is null don't count."""
+    created_at: MomentSetting = "created_at"
+    """When the artwork was made: a column, or {sql: …} over this table. Rows where it is null don't
+    count."""
     owner: Maybe[Text] = None
     """The column with the only user who is shown the artwork. null: everybody is shown it."""
     where: Maybe[Text] = None
@@ -101,8 +109,9 @@ class Users(Section):
     """Its name; may be schema-qualified."""
     id: Text = "id"
     """Its key."""
-    created_at: Maybe[Text] = None
-    """When the user joined. Set: artworks older than the user are truly unseen, never legacy."""
+    created_at: Maybe[MomentSetting] = None
+    """When the user joined: a column, or {sql: …} over this table. Set: artworks older than the
+    user are truly unseen, never legacy."""
     where: Maybe[Text] = None
     """SQL over this table alone that admits the users that count. null: all."""
 
@@ -116,16 +125,32 @@ class Impressions(Section):
     """The column with the user."""
     artwork: Text = "artwork_id"
     """The column with the artwork."""
-    viewed_at: Text = "viewed_at"
-    """When the artwork was shown."""
+    viewed_at: Maybe[MomentSetting] = "viewed_at"
+    """When the artwork was shown: a column, or {sql: …} over this table. null: the table does not
+    say."""
+    where: Maybe[Text] = None
+    """SQL over this table alone that admits the rows that are about these artworks; no other row
+    is read or written. null: all."""
+    counts: Maybe[Text] = None
+    """SQL over this table alone: which of these rows are impressions. null: all."""
+    set: Expressions = Field(default_factory=dict)
+    """Column to SQL expression: what brings a row that is there and does not count to count. It may
+    use viewed_at, artwork.COLUMN, "user".COLUMN and pair.COLUMN."""
     defaults: Expressions = Field(default_factory=dict)
-    """Column to SQL expression, for columns that are not null and have no default of their own."""
+    """Column to SQL expression, for columns of new rows that have no default of their own. It may
+    use the same."""
+    several: Switch = False
+    """Several rows a pair are normal here, as in a log of views: no unique index is asked for."""
+    key: Columns = ()
+    """The columns that tell rows apart. Empty: the primary key."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
         """The columns each play one part."""
         parts: dict[str, str] = {}
         for key in ("user", "artwork", "viewed_at"):
             column = getattr(self, key)
+            if not isinstance(column, str):
+                continue
             other = parts.setdefault(column, key)
             if other != key:
                 found = f"{repr_safe(column)}, which is {other} already"
@@ -135,6 +160,40 @@ class Impressions(Section):
             found = f"one for {parts[column]}, which the service fills itself"
             keys = (("defaults", column), parts[column])
             yield InvalidValueError("defaults for other columns", found, "remove it", *keys)
+        for column in (column for column in self.set if parts.get(column) in ("user", "artwork")):
+            found = f"one for {parts[column]}, which says whose the row is"
+            keys = (("set", column), parts[column])
+            yield InvalidValueError("expressions for other columns", found, "remove it", *keys)
+        if self.set and self.counts is None:
+            found = "set without counts, so that every row counts already"
+            remedy = "say in counts which rows count, or remove set"
+            yield InvalidValueError("counts", found, remedy, "set", "counts")
+
+
+class Through(Section):
+    """The table or view that lists who may be shown what."""
+
+    table: Text
+    """Its name; may be schema-qualified."""
+    user: Text = "user_id"
+    """The column with the user."""
+    artwork: Text = "artwork_id"
+    """The column with the artwork."""
+    since: Maybe[MomentSetting] = None
+    """Since when: a column, or {sql: …} over this table. Artworks created before it are truly
+    unseen by that user, never legacy."""
+    where: Maybe[Text] = None
+    """SQL over this table alone that admits the pairs that count. null: all."""
+
+
+class Pairs(Section):
+    """Who may be shown what; everybody everything where both are empty."""
+
+    same: Shared = ()
+    """Columns in which user and artwork agree: names, or {user: …, artwork: …}. NULL agrees with
+    nothing."""
+    through: Maybe[Through] = None
+    """The table or view that lists the pairs. null: none does."""
 
 
 class Catalog(Section):
@@ -146,6 +205,8 @@ class Catalog(Section):
     """The users table."""
     impressions: Impressions = Field(default_factory=Impressions)
     """The impressions table."""
+    pairs: Pairs = Field(default_factory=Pairs)
+    """Who may be shown what."""
     accept: tuple[Text, ...] = ()
     """Suspicions of `doctor` that a person has looked at and that are no fault, by their names."""
     timezone: Zone = "UTC"
@@ -201,8 +262,9 @@ class Settings(Section):
         # a batch that outlives the lease would lose its work to the next leader
         yield from self.out_of_order("healing.pace.batch_target", "lease")
         schema = self.database.state_schema
-        for group in ("artworks", "users", "impressions"):
-            table = getattr(self.catalog, group).table
+        for group in ("artworks", "users", "impressions", "pairs.through"):
+            named = attrgetter(group)(self.catalog)
+            table = "" if named is None else named.table
             if table.startswith((f"{schema}.", f'"{schema}".')):
                 found = f"{repr_safe(schema)}, which holds {table}"
                 remedy = "choose another: uninstall drops the schema"
@@ -220,15 +282,24 @@ class Settings(Section):
 
     def catalog_spec(self) -> CatalogueSpec:
         """The tables, in the words of `checks`."""
-        impressions = self.catalog.impressions.model_dump(exclude={"defaults"})
+        catalog = self.catalog
+        impressions, through = catalog.impressions, catalog.pairs.through
         return CatalogueSpec(
-            artworks=ArtworksSpec(**self.catalog.artworks.model_dump()),
-            users=UsersSpec(**self.catalog.users.model_dump()),
+            artworks=ArtworksSpec(**dict(catalog.artworks)),
+            users=UsersSpec(**dict(catalog.users)),
             impressions=ImpressionsSpec(
-                **impressions, defaults=MappingProxyType(dict(self.catalog.impressions.defaults))
+                **{
+                    **dict(impressions),
+                    "set": MappingProxyType(dict(impressions.set)),
+                    "defaults": MappingProxyType(dict(impressions.defaults)),
+                }
             ),
-            timezone=self.catalog.timezone,
-            accept=self.catalog.accept,
+            pairs=PairsSpec(
+                same=catalog.pairs.same,
+                through=None if through is None else ThroughSpec(**dict(through)),
+            ),
+            timezone=catalog.timezone,
+            accept=catalog.accept,
         )
 
     def pools_spec(self) -> PoolsSpec:

@@ -17,12 +17,15 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainSerializer,
+    PlainValidator,
     Strict,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
 
 from checks.judgement import Comparison, Threshold
+from checks.spec import Moment, SharedColumns, SqlMoment
 from monitor.config.errors import InvalidValueError, repr_safe
 from monitor.config.loader import retyped
 
@@ -156,6 +159,82 @@ Expressions = Named[_Sql]
 
 Arguments = Named[Annotated[Any, BeforeValidator(_retyped_throughout)]]
 """Any values, at any depth, handed on to somebody else's library."""
+
+
+def _one_or_several(value: object) -> object:
+    found = retyped(value)
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [value]
+
+
+Columns = Annotated[tuple[Text, ...], BeforeValidator(_one_or_several)]
+"""Columns, in order; one may stand alone."""
+
+
+def parse_moment(value: object) -> Moment:
+    """A column, or `{sql: …}`."""
+    if not isinstance(value, dict):
+        return parse_text(value)
+    if set(value) != {"sql"}:
+        remedy = 'write a column, or {sql: "…"}'
+        raise InvalidValueError("a column or an expression", "a group of other keys", remedy)
+    return SqlMoment(parse_text(value["sql"]))
+
+
+def _write_moment(moment: Moment) -> object:
+    return {"sql": moment.sql} if isinstance(moment, SqlMoment) else moment
+
+
+_TEXT_SCHEMA = {"type": "string", "minLength": 1}
+
+
+def _group_schema(*keys: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(keys, _TEXT_SCHEMA),
+        "required": list(keys),
+        "additionalProperties": False,
+    }
+
+
+MomentSetting = Annotated[
+    Moment,
+    PlainValidator(parse_moment),
+    PlainSerializer(_write_moment),
+    WithJsonSchema({"anyOf": [_TEXT_SCHEMA, _group_schema("sql")]}),
+]
+"""A moment of a row."""
+
+
+def parse_shared(value: object) -> SharedColumns:
+    """A column that both tables have, or `{user: …, artwork: …}`."""
+    if not isinstance(value, dict):
+        return SharedColumns(parse_text(value), parse_text(value))
+    if set(value) != {"user", "artwork"}:
+        remedy = "write a column that both tables have, or {user: …, artwork: …}"
+        raise InvalidValueError("the columns of both tables", "a group of other keys", remedy)
+    return SharedColumns(parse_text(value["user"]), parse_text(value["artwork"]))
+
+
+def _write_shared(shared: SharedColumns) -> dict[str, str]:
+    return {"user": shared.user, "artwork": shared.artwork}
+
+
+_SHARED_SCHEMA = {"anyOf": [_TEXT_SCHEMA, _group_schema("user", "artwork")]}
+Shared = Annotated[
+    tuple[
+        Annotated[
+            SharedColumns,
+            PlainValidator(parse_shared),
+            PlainSerializer(_write_shared),
+            WithJsonSchema(_SHARED_SCHEMA),
+        ],
+        ...,
+    ],
+    BeforeValidator(_one_or_several),
+]
+"""Columns in which both sides agree; one may stand alone."""
 
 
 # Durations, shares and sizes

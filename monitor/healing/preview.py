@@ -18,7 +18,7 @@ from checks.census import (
     take_census,
 )
 from checks.doctor.ddl import quoted, table
-from checks.fragments import MomentColumn, fragments
+from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
@@ -128,7 +128,7 @@ def row_bytes(catalogue: Catalogue, counted: int) -> float:
 async def _young_users(
     connection: AsyncConnection, catalogue: Catalogue, names: Fragments, census: Census
 ) -> int | None:
-    column = catalogue.users.columns.get(catalogue.spec.users.created_at or "created_at")
+    column = catalogue.joined or catalogue.users.columns.get("created_at")
     if column is None or column.category != "D":
         return None
     if census.oldest_legacy_created is None:
@@ -166,7 +166,7 @@ def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
 
     A date does not show that an artwork was viewed again on the same day.
     """
-    column = catalogue.impressions.columns[catalogue.spec.impressions.viewed_at]
+    column = viewed_column(catalogue).column
     proven = preview.touched > 0 and column.type != "date"
     return None if proven or preview.untouched == 0 else NO_TRACE
 

@@ -74,7 +74,7 @@ class HealingStatements:
 
     def _columns(self) -> sql.Composable:
         spec = self.state.catalogue.spec.impressions
-        names = (spec.user, spec.artwork, spec.viewed_at, *spec.defaults)
+        names = (*spec.filled, *spec.defaults)
         return sql.SQL(", ").join(identifier(name) for name in names)
 
     def _values(self) -> sql.Composable:
@@ -85,7 +85,11 @@ class HealingStatements:
             (
                 raw("m.user_id"),
                 raw("m.artwork_id"),
-                viewed_column(catalogue).stored("now"),
+                *(
+                    [viewed_column(catalogue).stored("now")]
+                    if isinstance(spec.viewed_at, str)
+                    else []
+                ),
                 *(sql.SQL("({}\n)").format(d) for d in defaults),
             )
         )
@@ -94,10 +98,9 @@ class HealingStatements:
         """Relation, column, type and collation of what batches compare and write: a wrong type in
         any other column of ours can't do more than fail."""
         catalogue, schema = self.state.catalogue, self.state.state_schema
-        tables = (catalogue.artworks, catalogue.users, catalogue.impressions)
         app = (
             (table(relation), column, column.oid, name)
-            for role, relation in zip(catalogue.spec.roles, tables, strict=True)
+            for role, relation in catalogue.relations
             for name, column in relation.columns.items()
             if name in role.read
         )

@@ -71,7 +71,7 @@ def _is_counted_for_sure(catalogue: Catalogue, side: str) -> bool:
         return spec.users.where is None and catalogue.impressions_belong_to_users
     return (
         spec.artworks.where is None
-        and catalogue.artworks.columns[spec.artworks.created_at].not_null
+        and catalogue.created.not_null
         and catalogue.impressions_belong_to_artworks
     )
 

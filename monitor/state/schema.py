@@ -231,17 +231,13 @@ async def service_row_security(
     connection: AsyncConnection, catalogue: Catalogue
 ) -> tuple[RowSecurity, ...]:
     """Where row security would apply to the roles that `grants` makes."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
-    return await read_row_security(connection, [one.oid for one in relations], SERVICE_ROLES)
+    relations = [relation.oid for _, relation in catalogue.relations]
+    return await read_row_security(connection, relations, SERVICE_ROLES)
 
 
 def _policies(catalogue: Catalogue, found: Sequence[RowSecurity]) -> str:
     """The policies without which the roles would not have every row; empty where they do."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
-    needs = {
-        one.oid: needed(role, one)
-        for role, one in zip(catalogue.spec.roles, relations, strict=True)
-    }
+    needs = {one.oid: needed(role, one) for role, one in catalogue.relations}
 
     def place(one: RowSecurity) -> tuple[str, str, bool]:
         return one.schema, one.name, one.by_owner_of_view
@@ -265,7 +261,7 @@ def _opening(
     catalogue: Catalogue, security: RowSecurity, lacking: Mapping[Command, Sequence[str]]
 ) -> str:
     """What opens one table to the roles, or a comment that says why no policy can."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    relations = [relation for _, relation in catalogue.relations]
     name = f"{security.schema}.{security.name}"
     if security.by_owner_of_view:
         view = next(one.configured for one in relations if one.oid == security.relation)

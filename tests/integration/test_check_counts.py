@@ -99,8 +99,9 @@ def impossible_times(
 ) -> dict[str, int]:
     """Each kind, counted row by row."""
     schema, spec = opened.schema, opened.catalogue.spec
-    views_column = opened.catalogue.impressions.columns[spec.impressions.viewed_at]
-    works_column = opened.catalogue.artworks.columns[spec.artworks.created_at]
+    views_column = opened.catalogue.viewed
+    assert views_column is not None
+    works_column = opened.catalogue.created
     shown = [p for p in gallery.pieces if not schema.pieces_filtered or p.note == SHOWN]
     created = {
         p.id: readings(works_column, spec.timezone, p.created)

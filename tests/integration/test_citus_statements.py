@@ -71,7 +71,7 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
     listed = {**names, "affected_users": affected_users(catalogue, names)}
     found["plan_exhausted"] = render("checks", "plan_exhausted", listed)
-    created = catalogue.artworks.columns[catalogue.spec.artworks.created_at]
+    created = catalogue.created
     found["plan_young_users"] = render(
         "checks",
         "plan_young_users",

@@ -201,7 +201,7 @@ async def assert_ledger_joins(app: App, runtime: Runtime, rows: int) -> None:
         table=sql.Identifier(relation.schema, relation.name),
         user=sql.Identifier(spec.user),
         artwork=sql.Identifier(spec.artwork),
-        viewed=sql.Identifier(spec.viewed_at),
+        viewed=sql.Identifier(str(spec.viewed_at)),
     )
     found = await (await app.connection.execute(statement)).fetchall()
     assert len(found) == rows
@@ -210,7 +210,7 @@ async def assert_ledger_joins(app: App, runtime: Runtime, rows: int) -> None:
     for (viewed_at,) in found:
         moment = viewed_at if viewed_at.tzinfo else viewed_at.replace(tzinfo=zone)
         assert min(abs(moment - batch) for batch in batches) <= timedelta(milliseconds=1)
-    columns = (spec.user, spec.artwork, spec.viewed_at)
+    columns = spec.filled
     types = [relation.columns[name].type for name in columns]
     ledger = await app.rows(
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"

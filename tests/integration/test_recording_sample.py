@@ -99,7 +99,7 @@ def ledger(catalogue: Catalogue, pairs: list[tuple[str, str]]) -> str:
         "ledger": sql.Identifier(LEDGER),
         "user": sql.Identifier(spec.user),
         "artwork": sql.Identifier(spec.artwork),
-        "viewed_at": sql.Identifier(spec.viewed_at),
+        "viewed_at": sql.Identifier(str(spec.viewed_at)),
         "impressions": sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
         "pairs": sql.SQL(", ").join(
             sql.SQL("({}, {})").format(sql.Literal(user), sql.Literal(artwork))

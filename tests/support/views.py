@@ -23,7 +23,8 @@ async def set_viewed(
     if not moments:
         return
     spec = catalogue.spec.impressions
-    column = catalogue.impressions.columns[spec.viewed_at]
+    column = catalogue.viewed
+    assert column is not None
     rows = [
         (user, artwork, stored_text(column, catalogue.spec.timezone, moment))
         for (user, artwork), moment in moments.items()
@@ -34,7 +35,7 @@ async def set_viewed(
         " WHERE t.{user}::text = given.person AND t.{artwork}::text = given.piece"
     ).format(
         table=sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
-        viewed=sql.Identifier(spec.viewed_at),
+        viewed=sql.Identifier(column.name),
         type=sql.SQL(column.cast),
         rows=sql.SQL(", ").join(
             sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows

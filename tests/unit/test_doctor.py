@@ -20,9 +20,9 @@ from checks.doctor.findings import (
     healing_error,
     in_yaml,
 )
-from checks.doctor.input import Answer, DoctorInput, Evidence, Refusal, Rows, Surroundings
+from checks.doctor.input import Answer, DoctorInput, Evidence, Rows, Surroundings
 from checks.doctor.rules import judge
-from checks.errors import CatalogueError
+from checks.errors import CatalogueError, Refusal
 from checks.relations import Column, ForeignKey, Index, Kind, Relation
 from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
 from monitor.config import parse_config
