@@ -28,6 +28,9 @@ _NO_FILTER = raw("TRUE")
 SKEW = timedelta(minutes=5)
 """How far the clocks of app servers and database may lie apart before a time counts as wrong."""
 
+DATE = "date"
+"""The type of a moment that is known to the day."""
+
 # Zones lie at most 27 hours apart, so no change of a zone's offset moves a clock by two days.
 _LONGEST_STEP = "interval '2 days'"
 
@@ -43,6 +46,8 @@ class MomentColumn:
 
     column: Column
     timezone: str
+    step: timedelta = timedelta(0)
+    """To what its values were cut down, apart from what the type says of that."""
 
     def moment(self, alias: str | None = None) -> sql.Composable:
         """The column as timestamptz. `alias` is the name that its table has in the statement."""
@@ -73,8 +78,9 @@ class MomentColumn:
 
     def last(self) -> sql.Composable:
         """The latest moment that the column's value may mean: for a date, the end of the day."""
-        if self.column.cast != "date":
-            return self.moment()
+        if self.column.cast != DATE:
+            step = sql.SQL("({} + {}::interval)").format(self.moment(), sql.Literal(self.step))
+            return step if self.step else self.moment()
         return sql.SQL("(({} + 1)::timestamp AT TIME ZONE {})").format(
             self._name, sql.Literal(self.timezone)
         )
@@ -272,7 +278,9 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
     artworks, users, impressions = spec.roles
     return {
         "artworks": rows_of(artworks, catalogue.artworks),
+        "artworks_there": rows_of(artworks, catalogue.artworks, artworks.where),
         "users": rows_of(users, catalogue.users),
+        "users_there": rows_of(users, catalogue.users, users.where),
         "impressions": impressions_of(catalogue),
         "impressions_there": rows_of(impressions, catalogue.impressions, impressions.where),
         "impressions_table": table(catalogue.impressions),

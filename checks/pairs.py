@@ -164,10 +164,8 @@ def _state(
     facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> tuple[PairState, tuple[str, ...]]:
     if facts.impressions:
-        viewed = _moment(facts.last_viewed)
-        return PairState.TRACKED, (
-            f"{facts.impressions} impression(s), the last viewed at {viewed}",
-        )
+        at = "unknown" if facts.last_viewed is None else f"at {_moment(facts.last_viewed)}"
+        return PairState.TRACKED, (f"{facts.impressions} impression(s), the last viewed {at}",)
     unseen, created = "no impression", f"created {_moment(facts.artwork_created)}"
     if facts.is_fresh:
         border = cutoffs.fresh_after.isoformat()

@@ -263,6 +263,17 @@ class Relation:
         keys = () if self.inherited_by else self.foreign_keys_to(target, column, target_column)
         return next((key for key in keys if key.validated), None)
 
+    def key_of(self, column: str) -> ForeignKey | None:
+        """A validated foreign key by which `column`, where it is not null, names what is there, in
+        whatever table: alone, or beside columns that are never null."""
+        if self.inherited_by:
+            return None
+        for key in self.foreign_keys:
+            others = [self.columns[name] for name in key.columns if name != column]
+            if key.validated and column in key.columns and all(one.not_null for one in others):
+                return key
+        return None
+
 
 def engine_of(*relations: Relation) -> Engine:
     """One table that Citus plans is enough: every statement joins it."""

@@ -58,6 +58,8 @@ class AppSchema:
     """Impressions by users that are not there are possible."""
     orphans: bool = False
     """Impressions of artworks that are not there are possible."""
+    orphans_shown: bool = True
+    """Users and artworks are tables: what is not there is gone."""
     nullable: bool = True
     """An artwork may lack its creation time."""
     aged: bool = False
