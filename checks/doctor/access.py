@@ -16,6 +16,7 @@ from checks.relations import Relation
 from checks.sequences import DrawnSequence
 from checks.spec import TableRole
 
+_VIEWED_AT = "catalog.impressions.viewed_at"
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
 _NO_PRIVILEGE = "42501"
@@ -228,7 +229,8 @@ def _likeness(left: str, right: str) -> float:
 def _rename(setting: str, meant: Sequence[str]) -> Mending:
     if len(meant) == 1:
         return {"settings": {setting: meant[0]}}
-    return {"remedy": f"Say under {setting} what it is called."}
+    unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
+    return {"remedy": f"Say under {setting} what it is called{unknown}."}
 
 
 def _configurable(name: str) -> str:

@@ -165,6 +165,8 @@ class Evidence:
     """By `KeyComparison.subject`, where a key was never validated: does one lead nowhere?"""
     held: Mapping[str, HeldMoments] = field(default_factory=dict)
     """By setting, where it names no moment: what the column holds."""
+    unreadable: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting: what an expression for a moment can't read of the rows."""
     random_key: str | None = None
     """The impressions' primary key, where its values are random uuids to which nothing refers."""
     rows: RowEvidence = field(default_factory=RowEvidence)
@@ -236,12 +238,19 @@ def about(find: Callable[[Facts], Relation | None]) -> Callable[[RelationRule], 
 
 
 def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
-    """The columns that hold a moment, each with its setting."""
+    """What holds a moment, each with its setting: columns, and expressions whose type is known."""
     for role, relation in facts.found:
-        for key in ("created_at", "viewed_at"):
-            column = relation.columns.get(role.columns.get(key) or "")
+        for key in ("created_at", "viewed_at", "since"):
+            column = relation.columns.get(role.columns.get(key) or "", relation.moments.get(key))
             if column is not None:
-                yield relation, f"catalog.{role.key}.{key}", column
+                yield relation, role.setting(key), column
+
+
+def moment_subject(relation: Relation, column: Column) -> str:
+    """What a finding about a moment is about: the column, or the setting of the expression."""
+    if column in relation.moments.values():
+        return column.name
+    return f"{relation.configured}.{column.name}"
 
 
 def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:

@@ -32,7 +32,7 @@ from checks.doctor.input import (
     key_comparisons,
     moment_columns,
 )
-from checks.doctor.moments import read_held_moments
+from checks.doctor.moments import read_held_moments, read_unreadable
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
@@ -96,6 +96,7 @@ class ProbeSuite:
             ids=await self._ids(filters),
             orphans=await self._orphans(),
             held=await self._held_moments(filters),
+            unreadable=await read_unreadable(self._ask, facts),
             random_key=await self._random_key(),
             rows=await RowProbes(
                 self._answers, facts, lambda role: _filter(role.key, role.where, filters)
@@ -298,6 +299,7 @@ class ProbeSuite:
             "filter": _filter("artworks", spec.artworks.where, filters),
             "created_at": identifier(column.name),
             "now": MomentColumn(column, spec.timezone).stored("now"),
+            "name": identifier(artworks.name),
         }
         asked = {"days": _GROWTH_DAYS, "now": clock.now}
         return await self._number("catalogue_recent_artworks", fragments, asked)

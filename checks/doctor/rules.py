@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     access.tables_are_readable,
     row_security.every_row_is_open,
     moments.moments_are_moments,
+    moments.expressions_run,
     references.keys_are_ids,
     references.keys_are_comparable,
     time_zones.timezone_is_known,
