@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
+from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import compose, raw, render, template
@@ -29,11 +30,11 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
     names = dict(fragments(catalogue, pools))
     names["distinct"] = raw("" if catalogue.pair_is_unique else "DISTINCT")
-    if catalogue.spec.users.created_at is None:
+    if catalogue.spec.users.created_at is None and catalogue.since is None:
         since = created_column(catalogue).not_long_before("pool_since")
         names["pool_artworks"] = counted_artworks(catalogue, since)
     else:
-        # For a young user, any artwork may belong to the pool.
+        # For a young user or a pair of late, any artwork may belong to the pool.
         names["pool_artworks"] = names["counted_artworks"]
     names["result"] = compose(template("checks", "pool_exhaustion_result"), names)
     name = _pool_statement(catalogue)
@@ -41,6 +42,8 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 
 
 def _pool_statement(catalogue: Catalogue) -> str:
+    if is_counted_by_pair(catalogue):
+        return "pool_exhaustion_by_pair"
     if catalogue.spec.artworks.owner is not None:
         return "pool_exhaustion_by_owner"
     if catalogue.spec.users.created_at is not None:
