@@ -18,7 +18,8 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from checks.citus.forms import materializations, tracked_audience
+from checks.citus.forms import materializations, shown_pairs, tracked_audience
+from checks.pair_fragments import pair_fragments
 from checks.relations import Catalogue, Column, Engine, Relation, named_moment
 from checks.spec import Audience, PoolsSpec, TableRole
 from checks.statements import Fragments, identifier, operator_sql, raw
@@ -255,13 +256,22 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
 def _audience(
     catalogue: Catalogue, pools: PoolsSpec, counted_users: sql.Composable
 ) -> sql.Composable:
-    """The audience (id, created_at) as a subselect."""
+    """The audience, with the columns of `counted_users`, as a subselect."""
     if catalogue.engine is Engine.CITUS and pools.audience is Audience.TRACKED:
         user = identifier(catalogue.spec.impressions.user)
         return tracked_audience(impressions_of(catalogue), user, counted_users)
-    return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+    return sql.SQL("(SELECT u.* FROM {} AS u WHERE {})").format(
         counted_users, in_audience(catalogue, pools, "u.id")
     )
+
+
+def _pairing(catalogue: Catalogue) -> Fragments:
+    role, through = catalogue.spec.through_role, catalogue.through
+    if role is None or through is None:
+        return pair_fragments(catalogue, None, None)
+    began = catalogue.since
+    since = None if began is None else MomentColumn(began, catalogue.spec.timezone).moment("l")
+    return pair_fragments(catalogue, rows_of(role, through, role.where), since)
 
 
 _IS_LEGACY = raw(
@@ -296,13 +306,19 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "counted_artworks": counted_artworks(catalogue),
         "counted_users": counted_users,
         "pairs": _pairs(catalogue),
+        "shown_pairs": shown_pairs(
+            catalogue.engine,
+            _pairs(catalogue),
+            impressions_of(catalogue),
+            identifier(spec.impressions.user),
+            identifier(spec.impressions.artwork),
+        ),
         "audience": _audience(catalogue, pools, counted_users),
         "everybody_counts": raw("TRUE" if pools.audience is Audience.ALL else "FALSE"),
         **materializations(catalogue.engine),
         "in_audience": in_audience(catalogue, pools, "u.id"),
         "is_legacy": _IS_LEGACY,
-        "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
-        "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
+        **_pairing(catalogue),
         "artworks_filter": condition(spec.artworks.where),
         "users_filter": condition(spec.users.where),
         "artwork_created": identifier(catalogue.created.name),

@@ -12,7 +12,6 @@ from checks.census import PACKAGE as CHECKS
 from checks.census import (
     AffectedUsers,
     Census,
-    affected_users,
     count_affected_users,
     parameters,
     take_census,
@@ -22,6 +21,7 @@ from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, render
+from checks.supply import exhausted_sql, pool_parameters
 from monitor.healing.statements import HealingStatements
 
 BARE_ROW_BYTES = 200
@@ -96,11 +96,10 @@ async def preview_heal(
     names = fragments(catalogue, pools)
     rows = min(census.legacy_untracked, max_rows)
     exhausted = 0
-    if rows and catalogue.spec.artworks.owner is None:
-        listed = {**names, "affected_users": affected_users(catalogue, names)}
+    if rows:
         result = await connection.exec_driver_sql(
-            render(CHECKS, "plan_exhausted", listed),
-            {**parameters(cutoffs), "minimum": minimum},
+            exhausted_sql(catalogue, pools),
+            {**parameters(cutoffs), **pool_parameters(cutoffs, minimum)},
         )
         exhausted = int(result.scalar_one())
     return HealPreview(

@@ -9,8 +9,8 @@ CROSS JOIN LATERAL (
     WHERE u.id = q.user_id
       AND a.id = q.artwork_id
       AND {is_legacy}
-      AND {not_before_user}
-      AND {is_owned}
+      AND {not_excused}
+      AND {is_paired}
       AND NOT EXISTS (
           SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
       )
