@@ -12,9 +12,10 @@ accuses a row has to hold under both readings (`MomentColumn.first` and `last`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from psycopg import sql
 
@@ -142,11 +143,15 @@ def rows_of(
     relation: Relation,
     *conditions: str | None,
     sample: sql.Composable | None = None,
+    besides: Mapping[str, sql.Composable] = MappingProxyType({}),
 ) -> sql.Composable:
     """The relation's rows that satisfy the operator's conditions, with every moment that is an
     expression as a further column; the bare table where there is neither. `sample`: a TABLESAMPLE
-    clause.
+    clause. `besides`: more columns, over the table under its own name.
     """
+    further = [
+        sql.SQL(", {} AS {}").format(column, identifier(name)) for name, column in besides.items()
+    ]
     moments = [
         sql.SQL(", ({}\n) AS {}").format(
             operator_sql(moment.sql), identifier(named_moment(role.key, key))
@@ -156,6 +161,7 @@ def rows_of(
     if role.key == "impressions" and "viewed_at" not in {*role.columns, *role.moments}:
         unknown = sql.SQL(", NULL::timestamptz AS {}").format(identifier(_UNKNOWN_MOMENT.name))
         moments.append(unknown)
+    moments += further
     told = [condition(text) for text in conditions if text is not None]
     if not moments and not told and sample is None:
         return table(relation)
@@ -172,6 +178,22 @@ def impressions_of(catalogue: Catalogue, *, sample: sql.Composable | None = None
     """The rows that count as impressions. `sample`: a TABLESAMPLE clause."""
     role = catalogue.spec.roles[2]
     return rows_of(role, catalogue.impressions, role.where, role.counts, sample=sample)
+
+
+def rows_in_the_way(catalogue: Catalogue) -> sql.Composable:
+    """The rows whose pair gets no impression of ours: those that count and, where nothing brings a
+    row to count, every one that is there."""
+    role = catalogue.spec.roles[2]
+    if catalogue.spec.impressions.leaves_alone:
+        return rows_of(role, catalogue.impressions, role.where)
+    return impressions_of(catalogue)
+
+
+def uncounted_rows(catalogue: Catalogue) -> sql.Composable:
+    """The rows that are there and do not count."""
+    role = catalogue.spec.roles[2]
+    uncounted = "FALSE" if role.counts is None else f"({role.counts}\n) IS NOT TRUE"
+    return rows_of(role, catalogue.impressions, role.where, uncounted)
 
 
 def counted_artworks(
@@ -294,6 +316,8 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "impressions": impressions_of(catalogue),
         "impressions_there": rows_of(impressions, catalogue.impressions, impressions.where),
         "impressions_table": table(catalogue.impressions),
+        "rows_in_the_way": rows_in_the_way(catalogue),
+        "uncounted_rows": uncounted_rows(catalogue),
         "user": identifier(spec.impressions.user),
         "artwork": identifier(spec.impressions.artwork),
         "viewed_at": identifier(viewed_column(catalogue).column.name),

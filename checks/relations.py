@@ -111,6 +111,15 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Arbiter:
+    """What ON CONFLICT names so that no pair is written twice."""
+
+    columns: tuple[str, ...]
+    predicate: str | None = None
+    """Of a partial index: PostgreSQL's own text."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignKey:
     """A foreign key of the relation. `target_oid` is the referenced table's."""
 
@@ -348,6 +357,20 @@ class Catalogue:
         if through is None or through.since is None or self.through is None:
             return None
         return _moment(self.through, "since", through.since)
+
+    @property
+    def arbiter(self) -> Arbiter | None:
+        """What keeps rows of ours from being there twice; None where nothing does."""
+        pair = (self.spec.impressions.user, self.spec.impressions.artwork)
+        return None if self.impressions.unique_on(*pair) is None else Arbiter(pair)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns that tell rows of the impressions apart; none where nothing does."""
+        if self.spec.impressions.key:
+            return self.spec.impressions.key
+        primary = (one.columns for one in self.impressions.indexes if one.primary)
+        return tuple(name for name in next(primary, ()) if name is not None)
 
     @property
     def pair_is_unique(self) -> bool:

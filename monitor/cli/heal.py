@@ -23,7 +23,7 @@ from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.pair_list import UserShare, list_pairs, list_pairs_of_user, most_affected
 from monitor.healing.preview import HealPreview, preview_heal
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.quarantine import count_left_alone, count_unwritable_of_user
 from monitor.runtime import Runtime, blocking_sentences
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
@@ -102,8 +102,7 @@ async def _look(
         cutoffs = await session.cutoffs(connection)
         found = await preview_heal(
             connection,
-            runtime.catalogue,
-            session.settings.pools_spec(),
+            runtime.healing,
             cutoffs,
             max_rows=max_rows,
             minimum=session.settings.checks.pool_exhaustion.minimum,
@@ -221,11 +220,12 @@ async def _look_at_user(
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
         exists = await session.has_schema(connection)
-        aside = 0
         if exists:
-            aside = await count_in_quarantine_of_user(
+            aside = await count_unwritable_of_user(
                 connection, runtime.healing, cutoffs, user, due_until=cutoffs.now
             )
+        else:
+            aside = await count_left_alone(connection, runtime.healing, cutoffs, user)
         rows = max(0, census.legacy_untracked - aside)
         if listing is not None:
             pairs = list_pairs_of_user(
@@ -316,8 +316,14 @@ def _show_preview(plan: HealPreview, most: Sequence[UserShare]) -> None:
         {"pairs": lambda pair: pair[0], "now": lambda pair: number(pair[1])},
         numbers=("now",),
     )
+    if plan.left_alone:
+        console.print(
+            f"Left alone: {number(plan.left_alone)} legacy-untracked pairs, whose row is there and"
+            " does not count: catalog.impressions.set would say what makes it count."
+        )
     if plan.rows == 0:
-        console.print("Nothing to heal: no pair is legacy-untracked.")
+        others = "other pair" if plan.left_alone else "pair"
+        console.print(f"Nothing to heal: no {others} is legacy-untracked.")
         return
     console.print(
         f"Plan: {number(plan.rows)} impressions for {number(plan.users.affected)} users and"

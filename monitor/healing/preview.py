@@ -19,9 +19,11 @@ from checks.census import (
 from checks.doctor.ddl import quoted, table
 from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue
-from checks.spec import Cutoffs, PoolsSpec
+from checks.spec import Cutoffs
 from checks.statements import Fragments, render
-from checks.supply import exhausted_sql, pool_parameters
+from checks.supply import exhausted_sql
+from checks.supply import pool_parameters
+from monitor.healing.quarantine import count_left_alone
 from monitor.healing.statements import HealingStatements
 
 BARE_ROW_BYTES = 200
@@ -39,6 +41,8 @@ class HealPreview:
     census: Census
     users: AffectedUsers
     rows: int
+    left_alone: int
+    """Legacy pairs whose row is there and does not count, and nothing brings it to count."""
     growth_bytes: int
     exhausted_users: int
     """Affected users that will have fewer unseen artworks than `minimum`."""
@@ -75,15 +79,16 @@ class Preflight:
 
 async def preview_heal(
     connection: AsyncConnection,
-    catalogue: Catalogue,
-    pools: PoolsSpec,
+    statements: HealingStatements,
     cutoffs: Cutoffs,
     *,
     max_rows: int,
     minimum: int,
     verified_until: datetime | None,
 ) -> HealPreview:
-    """Count what a run over the audience would write, and for whom it is the end of the pool."""
+    """Count what a run over the audience would write, and for whom it is the end of the pool.
+    Needs no table of ours."""
+    catalogue, pools = statements.state.catalogue, statements.state.pools
     census = await take_census(
         connection,
         catalogue,
@@ -94,7 +99,8 @@ async def preview_heal(
     )
     users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
     names = fragments(catalogue, pools)
-    rows = min(census.legacy_untracked, max_rows)
+    left_alone = await count_left_alone(connection, statements, cutoffs)
+    rows = min(census.legacy_untracked - left_alone, max_rows)
     exhausted = 0
     if rows:
         result = await connection.exec_driver_sql(
@@ -106,6 +112,7 @@ async def preview_heal(
         census=census,
         users=users,
         rows=rows,
+        left_alone=left_alone,
         growth_bytes=round(rows * row_bytes(catalogue, census.tracked)),
         exhausted_users=exhausted,
         minimum=minimum,
@@ -172,7 +179,7 @@ def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
 
 def _not_unique(catalogue: Catalogue) -> str | None:
     spec, impressions = catalogue.spec.impressions, catalogue.impressions
-    if impressions.unique_on(spec.user, spec.artwork) is not None:
+    if not spec.is_plain or catalogue.arbiter is not None:
         return None
     return (
         f"{impressions.configured} has no unique index on ({spec.user}, {spec.artwork}) any more,"

@@ -18,7 +18,7 @@ from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
-from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
+from monitor.healing.quarantine import Unwritable, count_unwritable
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
 from monitor.policy import breaker_store
@@ -142,12 +142,10 @@ class Reconciler:
         stuck_after = runtime.settings.healing.breaker.stuck_after
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
-        waiting = QuarantineCount()
+        waiting = Unwritable()
         if result.census is not None and not types_differ(runtime.examination):
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            waiting = await count_in_quarantine(
-                connection, runtime.healing, cutoffs, control.verified_until
-            )
+            waiting = await count_unwritable(connection, runtime.healing, cutoffs)
         return PolicyInput(
             censuses=tuple(self._census.newest),
             census_error=result.error,
@@ -163,7 +161,8 @@ class Reconciler:
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
-            quarantined=waiting.pairs,
+            quarantined=waiting.quarantined,
+            left_alone=waiting.left_alone,
             retry_at=waiting.retry_at,
         )
 

@@ -13,7 +13,7 @@ from checks.pairs import UserCensus
 from checks.spec import Cutoffs
 from monitor.commands import Commands, UserBackfill, WouldUndo
 from monitor.database import transaction
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.loop.run_queue import RunQueue
 from monitor.policy.breaker_store import BreakerReset, newest_share, reset
 from monitor.replicas.leadership import Leadership
@@ -83,7 +83,7 @@ class ServiceCommands(Commands):
         runtime = self._runtime.current
         cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(runtime.engine, rows=runtime.rows) as connection:
-            waiting = await count_in_quarantine_of_user(
+            waiting = await count_unwritable_of_user(
                 connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - waiting)

@@ -24,7 +24,14 @@ from checks.statements import Fragments, raw, render
 from monitor.state.following import follow_types, gathering_statement, ledger_name, missing_changes
 
 PACKAGE = "monitor.state"
-REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables")
+REVISIONS = (
+    "0001_first",
+    "0002_left_alone",
+    "0003_checks",
+    "0004_alerts",
+    "0005_fewer_tables",
+    "0006_whole_rows",
+)
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
 """The newest revision."""
@@ -301,6 +308,11 @@ def grants(
     ).format(**names)
     for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
         names[key] = sql.Identifier(relation.schema, relation.name)
+    columns = sql.SQL(", ").join(map(sql.Identifier, catalogue.spec.roles[2].updated))
+    updates = "GRANT UPDATE ({columns}) ON {impressions} TO {healer};\n"
+    names["updates"] = raw(updates if catalogue.spec.impressions.set else "").format(
+        columns=columns, **names
+    )
     return render(PACKAGE, "grants", names)
 
 

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
       AND {after_cursor}
       AND {not_quarantined}
       AND NOT EXISTS (
-          SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          SELECT 1 FROM {rows_in_the_way} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
       )
     {part}
 ) AS m

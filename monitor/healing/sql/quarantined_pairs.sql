@@ -12,7 +12,7 @@ CROSS JOIN LATERAL (
       AND {not_excused}
       AND {is_paired}
       AND NOT EXISTS (
-          SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          SELECT 1 FROM {rows_in_the_way} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
       )
     LIMIT 1
 ) AS pair

@@ -7,7 +7,7 @@ WITH examined AS MATERIALIZED (
         l.ctid AS place, l.run_id, l.user_id, l.artwork_id,
         NOT EXISTS (
             SELECT 1
-            FROM {impressions} AS i
+            FROM {impressions_table} AS i
             WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
             OFFSET 0
         ) AS gone
