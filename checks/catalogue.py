@@ -17,9 +17,11 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.arbiters import read_arbiter
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError, Refusal
 from checks.relations import (
+    Arbiter,
     Catalogue,
     Column,
     ForeignKey,
@@ -66,6 +68,8 @@ class Facts:
     """Column and sequence, for each that new impressions draw from by an expression."""
     refused_moments: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why PostgreSQL refuses a moment that is an expression."""
+    proven: Arbiter | None = None
+    """What makes pairs unique, beyond an index on exactly the pair."""
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -87,7 +91,14 @@ class Facts:
             engine=engine_of(*(relation for _, relation in self.found)),
             cluster=self.cluster,
             named_sequences=self.named_sequences,
+            proven=self.proven,
         )
+
+    @property
+    def arbiter(self) -> Arbiter | None:
+        """What ON CONFLICT can name, as `Catalogue.arbiter`."""
+        spec, found = self.spec.impressions, self.impressions
+        return None if found is None else found.arbiter_on(spec.user, spec.artwork) or self.proven
 
     @property
     def tables(self) -> tuple[tuple[TableRole, Relation | None], ...]:
@@ -170,6 +181,9 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         if impressions is None
         else await named_sequences(connection, impressions, spec.impressions),
         refused_moments={key: one for _, refused in described for key, one in refused.items()},
+        proven=None
+        if impressions is None
+        else await read_arbiter(connection, spec.impressions, impressions),
     )
 
 

@@ -98,6 +98,10 @@ class Index:
     """False for a deferrable constraint, which can't arbitrate ON CONFLICT."""
     constraint: str | None = None
     """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
+    predicate: str | None = None
+    """The WHERE clause, as PostgreSQL writes it out; None where there is none to name."""
+    predicate_columns: tuple[str, ...] = ()
+    """The columns in it."""
 
     @property
     def arbitrates(self) -> bool:
@@ -108,6 +112,18 @@ class Index:
     def serves_every_row(self) -> bool:
         """The planner may walk it in the order of its columns, and finds every row there."""
         return self.valid and not self.partial and self.method == "btree"
+
+
+@dataclass(frozen=True, slots=True)
+class Arbiter:
+    """What ON CONFLICT names: a unique index by which a pair has one impression that counts."""
+
+    columns: tuple[str, ...]
+    """User, artwork, and what is the same in every row that counts."""
+    predicate: str | None = None
+    """SQL over the table, of a partial index."""
+    index: str = ""
+    """Its name, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +239,11 @@ class Relation:
                 return index
         return None
 
+    def arbiter_on(self, *columns: str) -> Arbiter | None:
+        """The index that proves them unique, for ON CONFLICT."""
+        index = self.unique_on(*columns)
+        return None if index is None else Arbiter(columns, None, index.name)
+
     def key_beside(self, column: str) -> tuple[str, ...]:
         """The columns that make a row known only together with `column`: those beside it in the
         primary key, else in another unique index; none where it is unique by itself."""
@@ -304,6 +325,8 @@ class Catalogue:
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
     """Column and sequence, for each that `impressions.defaults` draw from."""
+    proven: Arbiter | None = None
+    """What `read_arbiter` found beyond an index on exactly the pair."""
 
     @property
     def relations(self) -> tuple[tuple[TableRole, Relation], ...]:
@@ -339,12 +362,19 @@ class Catalogue:
         return _moment(self.through, "since", through.since)
 
     @property
+    def arbiter(self) -> Arbiter | None:
+        """What ON CONFLICT can name; None where several impressions a pair are possible."""
+        spec = self.spec.impressions
+        return self.impressions.arbiter_on(spec.user, spec.artwork) or self.proven
+
+    @property
     def pair_is_unique(self) -> bool:
-        """A pair can have at most one impression: unique index, and neither column is nullable."""
+        """A pair can have at most one impression that counts: an arbiter, and neither column is
+        nullable."""
         spec = self.spec.impressions
         columns = self.impressions.columns
         return (
-            self.impressions.unique_on(spec.user, spec.artwork) is not None
+            self.arbiter is not None
             and columns[spec.user].not_null
             and columns[spec.artwork].not_null
         )

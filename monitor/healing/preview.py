@@ -173,7 +173,7 @@ def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
 
 def _not_unique(catalogue: Catalogue) -> str | None:
     spec, impressions = catalogue.spec.impressions, catalogue.impressions
-    if impressions.unique_on(spec.user, spec.artwork) is not None:
+    if catalogue.arbiter is not None or spec.several:
         return None
     return (
         f"{impressions.configured} has no unique index on ({spec.user}, {spec.artwork}) any more,"
