@@ -95,7 +95,8 @@ class _Prover:
 
     async def proves(self, claim: sql.Composable, value: sql.Composable = _NOTHING) -> bool:
         """Whether the planner sees that the claim is true of every row that counts."""
-        answer = await self._ask("catalogue_refuted", {"claim": claim, "value": value})
+        asked = {"claim": claim, "value": value}
+        answer = await self._ask("catalogue_refuted", asked, "EXPLAIN (FORMAT JSON, COSTS OFF) ")
         if not answer:
             return False
         plan = answer[0][0][0]["Plan"]
@@ -111,7 +112,7 @@ class _Prover:
         for (value,) in await self._ask("catalogue_one_value", {"column": identifier(column.name)}):
             yield operator_sql(sql.Literal(value).as_string(None))
 
-    async def _ask(self, statement: str, more: Fragments) -> list[Any]:
+    async def _ask(self, statement: str, more: Fragments, how: str = "") -> list[Any]:
         """The rows; none where PostgreSQL refuses, or does not answer in time."""
         premise = sql.SQL(" AND ").join(
             [condition(text) for text in (self.spec.where, self.spec.counts)]
@@ -120,9 +121,9 @@ class _Prover:
         savepoint = await self.connection.begin_nested()
         try:
             patience = {"milliseconds": _PATIENCE // timedelta(milliseconds=1)}
-            await self._run("catalogue_patience", {}, patience)
-            await self._run("catalogue_exclusion", {}, {})
-            return await self._run(statement, names, {"one": 1})
+            await self._run(render("checks", "catalogue_patience", {}), patience)
+            await self._run(render("checks", "catalogue_exclusion", {}), {})
+            return await self._run(how + render("checks", statement, names), {"one": 1})
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
@@ -131,8 +132,5 @@ class _Prover:
             if savepoint.is_active:
                 await savepoint.rollback()
 
-    async def _run(
-        self, statement: str, names: Fragments, values: Mapping[str, object]
-    ) -> list[Any]:
-        text = render("checks", statement, names)
+    async def _run(self, text: str, values: Mapping[str, object]) -> list[Any]:
         return list((await self.connection.exec_driver_sql(text, dict(values))).all())

@@ -35,6 +35,7 @@ from checks.row_security import read_row_security
 from checks.sequences import named_sequences
 from checks.spec import CatalogueSpec, TableRole
 from checks.statements import identifier, operator_sql, render, template
+from checks.views import ViewChain, seen_through
 
 _KINDS = {
     "r": Kind.TABLE,
@@ -190,11 +191,25 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
 async def _relation(
     connection: AsyncConnection, role: TableRole, cluster: Cluster | None
 ) -> Relation | None:
-    schema, name = parse_name(role.table)
+    found = await _named(connection, role, role.table, parse_name(role.table), cluster)
+    if found is None or found.kind is not Kind.VIEW or not role.written:
+        return found
+    return await _view(connection, role, found, cluster)
+
+
+async def _named(
+    connection: AsyncConnection,
+    role: TableRole,
+    configured: str,
+    name: tuple[str | None, str],
+    cluster: Cluster | None,
+) -> Relation | None:
+    """The relation of this schema and name, with what the role needs of it."""
+    asked = {"read": role.read, "written": role.written, "updated": role.updated}
     found = await _rows(
         connection,
         "catalogue_relation",
-        {"schema": schema, "name": name, "read": list(role.read), "written": list(role.written)},
+        {"schema": name[0], "name": name[1], **{key: list(one) for key, one in asked.items()}},
     )
     if not found:
         return None
@@ -204,7 +219,7 @@ async def _relation(
     indexes = await _rows(connection, "catalogue_indexes", oid)
     keys = await _rows(connection, "catalogue_foreign_keys", oid)
     relation = Relation(
-        configured=role.table,
+        configured=configured,
         row_security=(),
         columns=MappingProxyType({column["name"]: Column(**column) for column in columns}),
         indexes=tuple(Index(**index) for index in indexes),
@@ -214,6 +229,22 @@ async def _relation(
         **facts,
     )
     return relation if cluster is None else await _spread(connection, cluster, relation)
+
+
+async def _view(
+    connection: AsyncConnection, role: TableRole, view: Relation, cluster: Cluster | None
+) -> Relation:
+    """The view with what the table beneath it proves, where it shows the rows of one."""
+    chain, goes_on = ViewChain(role, view.oid), True
+    while goes_on:
+        asked = {"relation": chain.relation, "reader": chain.reader}
+        (level,) = await _rows(connection, "catalogue_view", asked)
+        goes_on = chain.descend(level)
+    found = replace(view, obstacles=tuple(chain.obstacles))
+    if chain.table is None:
+        return found
+    table = await _named(connection, role, view.configured, chain.table, cluster)
+    return found if table is None else seen_through(found, chain, table)
 
 
 async def _described(

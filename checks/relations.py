@@ -21,6 +21,9 @@ class Kind(StrEnum):
     FOREIGN_TABLE = "foreign table"
 
 
+TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
+
+
 class Command(StrEnum):
     """What policies of row security are for."""
 
@@ -176,8 +179,18 @@ class RowSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """The one table whose rows a view shows, each at most once."""
+
+    relation: Relation
+    """As it is, with its own names."""
+    columns: Mapping[str, str]
+    """Its column by the view's; those that the view computes are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
-    """One table as it really is."""
+    """One table as it really is. Of a view of one table, what that proves of the view's rows."""
 
     configured: str
     """The name in the configuration."""
@@ -202,6 +215,8 @@ class Relation:
     """pg_class.reltuples, summed over partitions; 0 where never analysed."""
     total_bytes: int
     """Table, TOAST and indexes, summed over partitions."""
+    can_update: bool = True
+    """UPDATE on every column that `impressions.set` names."""
     can_use_schema: bool = True
     """USAGE on the schema, without which no other privilege counts."""
     row_changing_triggers: tuple[str, ...] = ()
@@ -220,6 +235,25 @@ class Relation:
     distribution: Distribution | None = None
     """How Citus spreads it; None for a plain table. A spread one has no estimate of its rows here:
     the coordinator's statistics are those of an empty table."""
+
+    base: Base | None = None
+    """Of a view of one table."""
+    obstacles: tuple[str, ...] = ()
+    """Of a view, why nothing can be written through it: each completes "it …"."""
+
+    @property
+    def takes_writes(self) -> bool:
+        """A table, or a view through which PostgreSQL writes by itself."""
+        return self.kind in TABLES or (self.base is not None and not self.obstacles)
+
+    @property
+    def beneath(self) -> Relation:
+        """What holds the rows: the table beneath a view, or itself."""
+        return self if self.base is None else self.base.relation
+
+    def beneath_columns(self, *names: str) -> tuple[str, ...]:
+        """What these columns are called there."""
+        return names if self.base is None else tuple(self.base.columns.get(n, n) for n in names)
 
     def is_hashed_by(self, column: str) -> bool:
         """Whether Citus keeps it in hash shards by `column`."""

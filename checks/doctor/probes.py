@@ -247,7 +247,7 @@ class ProbeSuite:
         column = None if impressions is None else may_be_random(impressions)
         if impressions is None or column is None:
             return None
-        relation = {"relation": impressions.oid}
+        relation = {"relation": impressions.beneath.oid}
         if await self._catalogue_rows("catalogue_referenced", relation):
             return None
         fragments = {"table": table(impressions), "key": identifier(column.name)}

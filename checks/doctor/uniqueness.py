@@ -129,12 +129,13 @@ def _meaning(given: DoctorInput, index: Index, code: str) -> Mending | None:
 
 
 _PARTIAL = (
-    "The application may write the rows that it leaves out several times: that is normal then. If "
-    "only its own rows are impressions, say so instead, by catalog.impressions.where or counts: {}."
+    "It can be counted. The application may write the rows that it leaves out several times: that "
+    "is normal then. If only its own rows are impressions, say so instead, by "
+    "catalog.impressions.where or counts: {}."
 )
 _WIDER = (
-    "The application may write several rows of a pair: that is normal then. If only rows of one "
-    "{} are impressions, say so instead, by catalog.impressions.where."
+    "It can be counted. The application may write several rows of a pair: that is normal then. If "
+    "only rows of one {} are impressions, say so instead, by catalog.impressions.where."
 )
 
 

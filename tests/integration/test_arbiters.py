@@ -8,12 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from checks.catalogue import Facts
 from checks.spec import CatalogueSpec, ImpressionsSpec
 from tests.integration.doctor_help import Patient, codes, only
-from tests.support.app import conninfo
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
 
@@ -131,7 +129,7 @@ def taken(patient: Patient, facts: Facts) -> bool:
     arbiter = facts.arbiter
     assert arbiter is not None
     where = "" if arbiter.predicate is None else f"WHERE ({arbiter.predicate})"
-    with psycopg.connect(conninfo(make_url(patient.url))) as connection:
+    with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
         again = connection.execute(
             f"INSERT INTO looks SELECT * FROM looks"
             f" ON CONFLICT ({', '.join(arbiter.columns)}) {where} DO NOTHING".encode()

@@ -22,7 +22,7 @@ GRANT SELECT ON {state}.backfilled_impression TO {reader};
 -- Healing, for database.url: inserts impressions, and keeps its own tables. Who only wants to count
 -- (healing.mode: observe) leaves the first line out.
 GRANT INSERT ON {impressions} TO {healer};
-{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
+{updates}{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};
 {ledger_of_healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
