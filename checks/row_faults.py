@@ -71,14 +71,20 @@ def duplicates_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
 async def measure_duplicates(
     connection: AsyncConnection, catalogue: Catalogue, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> Measurement:
-    """Count the surplus impressions: one a pair is right. Skipped where an index refuses them."""
-    spec = catalogue.spec.impressions
-    index = catalogue.impressions.unique_on(spec.user, spec.artwork)
-    if index is not None:
+    """Count the surplus impressions: one a pair is right. Skipped where an index refuses them, and
+    where several are normal."""
+    arbiter = catalogue.arbiter
+    if arbiter is not None:
         return Measurement(
             value=None,
-            message=f"Impossible: the unique index {index.name} refuses duplicates.",
-            skipped=index.name,
+            message=f"Impossible: the unique index {arbiter.index} refuses duplicates.",
+            skipped=arbiter.index,
+        )
+    if catalogue.spec.impressions.several:
+        return Measurement(
+            value=None,
+            message="Several impressions a pair are normal here (catalog.impressions.several).",
+            skipped="catalog.impressions.several",
         )
     asked = duplicates_sql(catalogue, pools)[DUPLICATES]
     found = await _rows(connection, asked, cutoffs)

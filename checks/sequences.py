@@ -115,16 +115,17 @@ async def read_sequences(
 ) -> tuple[DrawnSequence, ...]:
     """What new impressions draw from, with `named` by `impressions.defaults`, as things are now."""
     *_, role = spec.roles
-    if not named and not _may_draw(impressions, role.written):
+    beneath, written = impressions.beneath, impressions.beneath_columns(*role.written)
+    if not named and not _may_draw(beneath, written):
         return ()
     values = {
-        "relation": impressions.oid,
-        "written": list(role.written),
-        "columns": [column for column, _ in named],
+        "relation": beneath.oid,
+        "written": list(written),
+        "columns": list(impressions.beneath_columns(*(column for column, _ in named))),
         "sequences": [sequence for _, sequence in named],
     }
     rows = await connection.exec_driver_sql(render(PACKAGE, "catalogue_sequences", {}), values)
-    return tuple([await _sequence(connection, impressions, row) for row in rows.all()])
+    return tuple([await _sequence(connection, beneath, row) for row in rows.all()])
 
 
 def _may_draw(impressions: Relation, written: tuple[str, ...]) -> bool:

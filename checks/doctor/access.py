@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from checks.catalogue import parse_name
 from checks.doctor.ddl import columns, quoted, table
 from checks.doctor.findings import TABLE_MISSING, Finding, Mending, error, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput
+from checks.doctor.input import DoctorInput
 from checks.relations import Relation
 from checks.sequences import DrawnSequence
 from checks.spec import TableRole
@@ -103,9 +103,9 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
 
 
 def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
-    """INSERT on the columns that are written, and the sequences behind their neighbours."""
+    """INSERT on the columns that are written, UPDATE on those of `set`, and DELETE."""
     for role, relation in given.facts.found:
-        if not role.written or relation.kind not in TABLES:
+        if not role.written or not relation.takes_writes:
             continue
         if not relation.can_insert:
             names = [name for name in role.written if name in relation.columns]
@@ -115,6 +115,15 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
                 problem=f"Role {given.facts.role} may not insert {', '.join(names)}.",
                 consequence="Nothing can be backfilled.",
                 statements=_grant(given, relation, f"INSERT {columns(*names)}"),
+            )
+        if not relation.can_update:
+            names = [name for name in role.updated if name in relation.columns]
+            yield healing_error(
+                "no_update",
+                relation.configured,
+                problem=f"Role {given.facts.role} may not update {', '.join(names)}.",
+                consequence="No row that is there can be brought to count.",
+                statements=_grant(given, relation, f"UPDATE {columns(*names)}"),
             )
         if not relation.can_delete:
             yield warning(

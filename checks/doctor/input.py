@@ -17,12 +17,10 @@ from checks.doctor.findings import Finding
 from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
 from checks.errors import Refusal
-from checks.relations import Column, Kind, Relation
+from checks.relations import Column, Relation
 from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.state_columns import StateColumn
-
-TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
 
 
 class Answer(StrEnum):
@@ -283,6 +281,6 @@ def impressions_with_pair(facts: Facts) -> Relation | None:
 
 
 def impressions_table(facts: Facts) -> Relation | None:
-    """The impressions, if they are a table, and not a view, with both columns of the pair."""
+    """The impressions, if rows can be written there, with both columns of the pair."""
     found = impressions_with_pair(facts)
-    return found if found is not None and found.kind in TABLES else None
+    return found if found is not None and found.takes_writes else None

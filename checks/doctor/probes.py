@@ -173,8 +173,11 @@ class ProbeSuite:
 
     async def _duplicate_pairs(self) -> Answer:
         impressions, spec = impressions_table(self._facts), self._facts.spec.impressions
-        if impressions is None:
+        if impressions is None or (spec.several and self._facts.arbiter is None):
             return Answer.UNKNOWN
+        if self._facts.arbiter is not None:
+            return Answer.NO
+        # In any row: a new index would be on those, too, that don't count.
         return await self._duplicates(impressions, (spec.user, spec.artwork), _TRUE)
 
     async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
@@ -245,7 +248,7 @@ class ProbeSuite:
         column = None if impressions is None else may_be_random(impressions)
         if impressions is None or column is None:
             return None
-        relation = {"relation": impressions.oid}
+        relation = {"relation": impressions.beneath.oid}
         if await self._catalogue_rows("catalogue_referenced", relation):
             return None
         fragments = {"table": table(impressions), "key": identifier(column.name)}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from checks.doctor.ddl import comment, create_policies, quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput
+from checks.doctor.input import DoctorInput
 from checks.relations import Command, Relation, RowSecurity
 from checks.spec import TableRole
 
@@ -42,7 +42,7 @@ def every_row_is_open(given: DoctorInput) -> Iterator[Finding]:
 
 def needed(role: TableRole, relation: Relation) -> tuple[Command, ...]:
     """What the service does with the rows of the relation."""
-    writes = bool(role.written) and relation.kind in TABLES
+    writes = bool(role.written) and relation.takes_writes
     return tuple(Command) if writes else (Command.SELECT,)
 
 

@@ -157,7 +157,8 @@ async def preview_undo(
 async def preflight(connection: AsyncConnection, statements: HealingStatements) -> Preflight:
     """Ask the catalogue as it is now: a grant given a moment ago counts."""
     catalogue = statements.state.catalogue
-    values = {"impressions": catalogue.impressions.oid}
+    impressions = catalogue.impressions
+    values = {"named": impressions.oid, "impressions": impressions.beneath.oid}
     row = (await statements.run(connection, "undo_preflight", values)).one()
     refusal = (
         _not_unique(catalogue)

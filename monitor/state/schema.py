@@ -303,6 +303,7 @@ def grants(
         ),
         "sequences": raw(_grants_on(sequences, {r.schema for r in relations})),
     }
+    names["updates"] = raw(_grant_of_updates(catalogue))
     names["ledger_of_healer"] = raw(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
     ).format(**names)
@@ -314,6 +315,20 @@ def grants(
         columns=columns, **names
     )
     return render(PACKAGE, "grants", names)
+
+
+def _grant_of_updates(catalogue: Catalogue) -> str:
+    """What bringing a row to count needs, and putting back what it had: the columns of `set`."""
+    updated = [sql.Identifier(name) for name in catalogue.spec.impressions.set]
+    if not updated:
+        return ""
+    relation = catalogue.impressions
+    grant = sql.SQL("GRANT UPDATE ({columns}) ON {table} TO {healer};\n").format(
+        columns=sql.SQL(", ").join(updated),
+        table=sql.Identifier(relation.schema, relation.name),
+        healer=sql.Identifier(HEALER),
+    )
+    return grant.as_string(None)
 
 
 def _grants_on(sequences: Sequence[DrawnSequence], schemas: Collection[str]) -> str:
