@@ -157,7 +157,7 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     artworks, users, impressions, *through = await _secured(
         connection, [relation for relation, _ in described]
     )
-    return Facts(
+    facts = Facts(
         spec=spec,
         artworks=artworks,
         users=users,
@@ -166,11 +166,12 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
-        named_sequences=()
-        if impressions is None
-        else await named_sequences(connection, impressions, spec.impressions),
         refused_moments={key: one for _, refused in described for key, one in refused.items()},
     )
+    catalogue = facts.catalogue
+    if catalogue is None:
+        return facts
+    return replace(facts, named_sequences=await named_sequences(connection, catalogue))
 
 
 async def _relation(

@@ -156,8 +156,9 @@ class Evidence:
     """By `KeyComparison.subject`: why the two columns can't be compared."""
     filters: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why the operator's filter doesn't run."""
-    defaults: Mapping[str, Refusal] = field(default_factory=dict)
-    """By column of the impressions: why the operator's expression doesn't fill it."""
+    values: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting, of `set` and `defaults`: why the operator's expression doesn't fill its
+    column."""
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""

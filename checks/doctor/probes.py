@@ -39,6 +39,7 @@ from checks.doctor.time_zones import MOMENTS
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, rows_of, table
+from checks.made_rows import NO_MOMENT, fits_column, no_pair
 from checks.relations import Relation, moment_column
 from checks.row_security import switch_off
 from checks.sequences import DrawnSequence, read_sequences
@@ -91,7 +92,7 @@ class ProbeSuite:
             relations=tuple((row.schema, row.name) for row in relations),
             comparisons=await self._comparisons(),
             filters=filters,
-            defaults=await self._defaults(),
+            values=await self._values(),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
@@ -160,13 +161,19 @@ class ProbeSuite:
             if refusal.sqlstate == _NO_PRIVILEGE
         }
 
-    async def _defaults(self) -> dict[str, Refusal]:
-        impressions = self._facts.impressions
-        columns = {} if impressions is None else impressions.columns
+    async def _values(self) -> dict[str, Refusal]:
+        catalogue = self._facts.catalogue
+        if catalogue is None:
+            return {}
+        spec = catalogue.spec.impressions
         asked = {
-            name: {"expression": operator_sql(expression), "type": raw(columns[name].cast)}
-            for name, expression in self._facts.spec.impressions.defaults.items()
-            if name in columns
+            f"catalog.impressions.{key}.{name}": {
+                "fits": fits_column(catalogue, name, expression),
+                "pair": no_pair(catalogue, [expression]),
+            }
+            for key, values in (("set", spec.set), ("defaults", spec.defaults))
+            for name, expression in values.items()
+            if name in catalogue.impressions.columns
         }
         return await self._refusals("catalogue_default", asked)
 
@@ -349,7 +356,7 @@ class ProbeSuite:
         """
         refused = {}
         for subject, fragments in asked.items():
-            answer = await self._ask(statement, fragments, {"none": 0})
+            answer = await self._ask(statement, fragments, {"none": 0, "now": NO_MOMENT})
             if isinstance(answer, Refusal) and answer.sqlstate not in but:
                 refused[subject] = answer
         return refused
