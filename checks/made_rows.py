@@ -72,9 +72,9 @@ def no_pair(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
     )
 
 
-def mentions(text: str, alias: str) -> bool:
-    """Whether an expression may read that row. Where it doesn't, a join is for nothing."""
-    return re.search(rf"\b{alias}\b", text, re.IGNORECASE) is not None
+def mentions(text: str, name: str) -> bool:
+    """Whether SQL may name it: too often costs nothing but a join or a question."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _parts(catalogue: Catalogue, column: str, expression: str) -> dict[str, sql.Composable]:

@@ -23,6 +23,8 @@ from checks.spec import CatalogueSpec, PoolsSpec
 from checks.state_columns import StateColumn
 
 TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
+WITH_IDS = frozenset({"artworks", "users"})
+"""The roles whose rows have ids of their own."""
 
 
 class Answer(StrEnum):
@@ -252,6 +254,8 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         (facts.impressions, spec.impressions.user, users, spec.users.id),
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
+        *((users, one.user, artworks, one.artwork) for one in spec.pairs.same),
+        *_listed(facts),
     )
     for left, left_name, right, right_name in joins:
         if left is None or right is None or left_name is None:
@@ -259,6 +263,13 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         if left_name in left.columns and right_name in right.columns:
             columns = left.columns[left_name], right.columns[right_name]
             yield KeyComparison(left, columns[0], right, columns[1])
+
+
+def _listed(facts: Facts) -> Iterator[tuple[Relation | None, str, Relation | None, str]]:
+    spec, listed = facts.spec, facts.spec.pairs.through
+    if listed is not None:
+        yield facts.through, listed.user, facts.users, spec.users.id
+        yield facts.through, listed.artwork, facts.artworks, spec.artworks.id
 
 
 def any_impressions(facts: Facts) -> Relation | None:
