@@ -19,13 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError, Refusal
+from checks.read_elsewhere import read_elsewhere
 from checks.relations import (
     Catalogue,
     Column,
     ForeignKey,
     Index,
     Kind,
+    OtherRelation,
     Relation,
+    RowSecurity,
     engine_of,
     named_moment,
 )
@@ -64,6 +67,8 @@ class Facts:
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
     """Column and sequence, for each that new impressions draw from by an expression."""
+    read_elsewhere: tuple[OtherRelation, ...] = ()
+    """What else the operator's SQL reads."""
     refused_moments: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why PostgreSQL refuses a moment that is an expression."""
 
@@ -87,6 +92,7 @@ class Facts:
             engine=engine_of(*(relation for _, relation in self.found)),
             cluster=self.cluster,
             named_sequences=self.named_sequences,
+            read_elsewhere=self.read_elsewhere,
         )
 
     @property
@@ -102,6 +108,13 @@ class Facts:
     def found(self) -> tuple[tuple[TableRole, Relation], ...]:
         """The tables that exist."""
         return tuple((role, relation) for role, relation in self.tables if relation is not None)
+
+    @property
+    def row_security(self) -> tuple[RowSecurity, ...]:
+        """Where row security applies to the connected role, in whatever is read."""
+        named = [security for _, one in self.found for security in one.row_security]
+        elsewhere = [security for one in self.read_elsewhere for security in one.row_security]
+        return (*named, *elsewhere)
 
     @property
     def missing_columns(self) -> tuple[str, ...]:
@@ -168,6 +181,8 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         cluster=cluster,
         refused_moments={key: one for _, refused in described for key, one in refused.items()},
     )
+    elsewhere = await read_elsewhere(connection, facts.found, facts.catalogue)
+    facts = replace(facts, read_elsewhere=elsewhere)
     catalogue = facts.catalogue
     if catalogue is None:
         return facts

@@ -42,7 +42,6 @@ from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
 from checks.made_rows import NO_MOMENT, fits_column, no_pair
 from checks.relations import Relation, moment_column
-from checks.row_security import switch_off
 from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec, TableRole
 from checks.state_columns import read_state_columns
@@ -144,36 +143,18 @@ class ProbeSuite:
             for role, relation in self._facts.found
             for setting, text in role.conditions.items()
         }
-        refused = await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
-        return {**await self._hidden_elsewhere(asked), **refused}
-
-    async def _hidden_elsewhere(self, asked: Mapping[str, Fragments]) -> dict[str, Refusal]:
-        """The filters that read another table with row security. Where the role is above that of
-        its three tables it is off already, and no filter that does runs."""
-        if not any(relation.row_security for _, relation in self._facts.found):
-            return {}
-        savepoint = await self._connection.begin_nested()
-        await switch_off(self._connection)
-        refused = await self._refusals("catalogue_filter_elsewhere", asked)
-        await savepoint.rollback()
-        return {
-            subject: refusal
-            for subject, refusal in refused.items()
-            if refusal.sqlstate == _NO_PRIVILEGE
-        }
+        return await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
 
     async def _values(self) -> dict[str, Refusal]:
         catalogue = self._facts.catalogue
         if catalogue is None:
             return {}
-        spec = catalogue.spec.impressions
         asked = {
-            f"catalog.impressions.{key}.{name}": {
+            setting: {
                 "fits": fits_column(catalogue, name, expression),
                 "pair": no_pair(catalogue, [expression]),
             }
-            for key, values in (("set", spec.set), ("defaults", spec.defaults))
-            for name, expression in values.items()
+            for setting, (name, expression) in catalogue.spec.impressions.expressions.items()
             if name in catalogue.impressions.columns
         }
         return await self._refusals("catalogue_default", asked)
