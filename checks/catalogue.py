@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.arbiters import read_arbiter
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError, Refusal
+from checks.read_elsewhere import read_elsewhere
 from checks.relations import (
     Arbiter,
     Catalogue,
@@ -27,7 +28,9 @@ from checks.relations import (
     ForeignKey,
     Index,
     Kind,
+    OtherRelation,
     Relation,
+    RowSecurity,
     engine_of,
     named_moment,
 )
@@ -67,6 +70,8 @@ class Facts:
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
     """Column and sequence, for each that new impressions draw from by an expression."""
+    read_elsewhere: tuple[OtherRelation, ...] = ()
+    """What else the operator's SQL reads."""
     refused_moments: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why PostgreSQL refuses a moment that is an expression."""
     proven: Arbiter | None = None
@@ -93,6 +98,7 @@ class Facts:
             cluster=self.cluster,
             named_sequences=self.named_sequences,
             proven=self.proven,
+            read_elsewhere=self.read_elsewhere,
         )
 
     @property
@@ -114,6 +120,13 @@ class Facts:
     def found(self) -> tuple[tuple[TableRole, Relation], ...]:
         """The tables that exist."""
         return tuple((role, relation) for role, relation in self.tables if relation is not None)
+
+    @property
+    def row_security(self) -> tuple[RowSecurity, ...]:
+        """Where row security applies to the connected role, in whatever is read."""
+        named = [security for _, one in self.found for security in one.row_security]
+        elsewhere = [security for one in self.read_elsewhere for security in one.row_security]
+        return (*named, *elsewhere)
 
     @property
     def missing_columns(self) -> tuple[str, ...]:
@@ -169,7 +182,7 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     artworks, users, impressions, *through = await _secured(
         connection, [relation for relation, _ in described]
     )
-    return Facts(
+    facts = Facts(
         spec=spec,
         artworks=artworks,
         users=users,
@@ -178,14 +191,17 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
-        named_sequences=()
-        if impressions is None
-        else await named_sequences(connection, impressions, spec.impressions),
         refused_moments={key: one for _, refused in described for key, one in refused.items()},
         proven=None
         if impressions is None
         else await read_arbiter(connection, spec.impressions, impressions),
     )
+    elsewhere = await read_elsewhere(connection, facts.found, facts.catalogue)
+    facts = replace(facts, read_elsewhere=elsewhere)
+    catalogue = facts.catalogue
+    if catalogue is None:
+        return facts
+    return replace(facts, named_sequences=await named_sequences(connection, catalogue))
 
 
 async def _relation(

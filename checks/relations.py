@@ -330,6 +330,22 @@ class Relation:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRelation:
+    """A relation beside those configured that the operator's SQL reads."""
+
+    oid: int
+    schema: str
+    name: str
+    can_use_schema: bool
+    can_select: bool
+    """SELECT on all of it."""
+    settings: tuple[str, ...] = ()
+    """Those whose SQL names it."""
+    row_security: tuple[RowSecurity, ...] = ()
+    """Where row security applies to the connected role."""
+
+
 def engine_of(*relations: Relation) -> Engine:
     """One table that Citus plans is enough: every statement joins it."""
     spread = any(relation.distribution is not None for relation in relations)
@@ -369,7 +385,9 @@ class Catalogue:
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
-    """Column and sequence, for each that `impressions.defaults` draw from."""
+    """Column and sequence, for each that new impressions draw from by an expression."""
+    read_elsewhere: tuple[OtherRelation, ...] = ()
+    """What else the operator's SQL reads."""
     proven: Arbiter | None = None
     """What `read_arbiter` found beyond an index on exactly the pair."""
 

@@ -80,6 +80,15 @@ class ImpressionsSpec:
         return (self.user, self.artwork, *viewed)
 
     @property
+    def expressions(self) -> Mapping[str, tuple[str, str]]:
+        """Column and SQL expression by their settings, of `set` and `defaults`."""
+        return {
+            f"catalog.impressions.{key}.{column}": (column, text)
+            for key, values in (("set", self.set), ("defaults", self.defaults))
+            for column, text in values.items()
+        }
+
+    @property
     def values(self) -> Mapping[str, str]:
         """Column to SQL expression, for a new row: `defaults`, overruled by `set`."""
         return MappingProxyType({**self.defaults, **self.set})

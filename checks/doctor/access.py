@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from checks.catalogue import parse_name
-from checks.doctor.ddl import columns, quoted, table
+from checks.doctor.ddl import columns, quoted
 from checks.doctor.findings import TABLE_MISSING, Finding, Mending, error, healing_error, warning
 from checks.doctor.input import DoctorInput
-from checks.relations import Relation
+from checks.relations import OtherRelation, Relation
 from checks.sequences import DrawnSequence
 from checks.spec import TableRole
 
 _VIEWED_AT = "catalog.impressions.viewed_at"
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
-_NO_PRIVILEGE = "42501"
+NO_PRIVILEGE = "42501"
 
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
@@ -73,7 +73,8 @@ def filters_run(given: DoctorInput) -> Iterator[Finding]:
     for role, relation in given.facts.found:
         for setting, text in role.conditions.items():
             refusal = given.evidence.filters.get(setting)
-            if refusal is None or (refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select):
+            lacking = not relation.can_select or is_lacking(given, setting)
+            if refusal is None or (refusal.sqlstate == NO_PRIVILEGE and lacking):
                 continue
             yield error(
                 "filter_refused",
@@ -100,6 +101,30 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
             consequence="Nothing can be counted or healed.",
             statements=_grant(given, relation, _reading(role, names)),
         )
+
+
+def others_are_readable(given: DoctorInput) -> Iterator[Finding]:
+    """SELECT on what else the operator's SQL reads."""
+    values = given.spec.impressions.expressions
+    for one in given.facts.read_elsewhere:
+        if one.can_select and one.can_use_schema:
+            continue
+        only_written = all(setting in values for setting in one.settings)
+        yield (healing_error if only_written else error)(
+            "no_select_elsewhere",
+            f"{one.schema}.{one.name}",
+            problem=f"{' and '.join(one.settings)}: role {given.facts.role} may not read it.",
+            consequence="Nothing can be healed." if only_written else "Nothing can be counted.",
+            statements=_grant(given, one, "SELECT"),
+        )
+
+
+def is_lacking(given: DoctorInput, setting: str) -> bool:
+    """Whether a privilege is named already that the setting lacks."""
+    return any(
+        setting in one.settings and not (one.can_select and one.can_use_schema)
+        for one in given.facts.read_elsewhere
+    )
 
 
 def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
@@ -256,9 +281,9 @@ def _grant_on(given: DoctorInput, one: DrawnSequence, privilege: str) -> str:
     return f"GRANT {privilege} ON SEQUENCE {one.quoted} TO {quoted(given.facts.role)};"
 
 
-def _grant(given: DoctorInput, relation: Relation, privilege: str) -> str:
+def _grant(given: DoctorInput, relation: Relation | OtherRelation, privilege: str) -> str:
     role = quoted(given.facts.role)
-    grant = f"GRANT {privilege} ON {table(relation)} TO {role};"
+    grant = f"GRANT {privilege} ON {quoted(relation.schema, relation.name)} TO {role};"
     if relation.can_use_schema:
         return grant
     return f"GRANT USAGE ON SCHEMA {quoted(relation.schema)} TO {role};\n{grant}"

@@ -22,6 +22,9 @@ from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.state_columns import StateColumn
 
+WITH_IDS = frozenset({"artworks", "users"})
+"""The roles whose rows have ids of their own."""
+
 
 class Answer(StrEnum):
     """What a probe found out about rows."""
@@ -154,8 +157,9 @@ class Evidence:
     """By `KeyComparison.subject`: why the two columns can't be compared."""
     filters: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why the operator's filter doesn't run."""
-    defaults: Mapping[str, Refusal] = field(default_factory=dict)
-    """By column of the impressions: why the operator's expression doesn't fill it."""
+    values: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting, of `set` and `defaults`: why the operator's expression doesn't fill its
+    column."""
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
@@ -258,6 +262,8 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         (facts.impressions, spec.impressions.user, users, spec.users.id),
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
+        *((users, one.user, artworks, one.artwork) for one in spec.pairs.same),
+        *_listed(facts),
     )
     for left, left_name, right, right_name in joins:
         if left is None or right is None or left_name is None:
@@ -265,6 +271,13 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         if left_name in left.columns and right_name in right.columns:
             columns = left.columns[left_name], right.columns[right_name]
             yield KeyComparison(left, columns[0], right, columns[1])
+
+
+def _listed(facts: Facts) -> Iterator[tuple[Relation | None, str, Relation | None, str]]:
+    spec, listed = facts.spec, facts.spec.pairs.through
+    if listed is not None:
+        yield facts.through, listed.user, facts.users, spec.users.id
+        yield facts.through, listed.artwork, facts.artworks, spec.artworks.id
 
 
 def any_impressions(facts: Facts) -> Relation | None:

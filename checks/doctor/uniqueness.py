@@ -16,6 +16,7 @@ from checks.doctor.ddl import (
 )
 from checks.doctor.findings import Finding, Mending, error, healing_error, in_yaml, warning
 from checks.doctor.input import (
+    WITH_IDS,
     Answer,
     DoctorInput,
     Rows,
@@ -212,7 +213,7 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     """An id that is there twice is counted twice; one that is null can't be healed."""
     for role, relation in given.facts.found:
         name = role.ids[0]
-        if role.key == "impressions" or name not in relation.columns:
+        if role.key not in WITH_IDS or name not in relation.columns:
             continue
         if is_part_of_key(given, role, relation):
             continue

@@ -21,8 +21,7 @@ from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
 from checks.statements import Fragments, render
-from checks.supply import exhausted_sql
-from checks.supply import pool_parameters
+from checks.supply import exhausted_sql, pool_parameters
 from monitor.healing.quarantine import count_left_alone
 from monitor.healing.statements import HealingStatements
 

@@ -238,13 +238,15 @@ async def service_row_security(
     connection: AsyncConnection, catalogue: Catalogue
 ) -> tuple[RowSecurity, ...]:
     """Where row security would apply to the roles that `grants` makes."""
-    relations = [relation.oid for _, relation in catalogue.relations]
+    relations = [one.oid for _, one in catalogue.relations]
+    relations += [one.oid for one in catalogue.read_elsewhere]
     return await read_row_security(connection, relations, SERVICE_ROLES)
 
 
 def _policies(catalogue: Catalogue, found: Sequence[RowSecurity]) -> str:
     """The policies without which the roles would not have every row; empty where they do."""
-    needs = {one.oid: needed(role, one) for role, one in catalogue.relations}
+    elsewhere = {one.oid: (Command.SELECT,) for one in catalogue.read_elsewhere}
+    needs = {**elsewhere, **{one.oid: needed(role, one) for role, one in catalogue.relations}}
 
     def place(one: RowSecurity) -> tuple[str, str, bool]:
         return one.schema, one.name, one.by_owner_of_view
@@ -268,10 +270,13 @@ def _opening(
     catalogue: Catalogue, security: RowSecurity, lacking: Mapping[Command, Sequence[str]]
 ) -> str:
     """What opens one table to the roles, or a comment that says why no policy can."""
-    relations = [relation for _, relation in catalogue.relations]
+    names = {
+        **{one.oid: f"{one.schema}.{one.name}" for one in catalogue.read_elsewhere},
+        **{one.oid: one.configured for _, one in catalogue.relations},
+    }
     name = f"{security.schema}.{security.name}"
     if security.by_owner_of_view:
-        view = next(one.configured for one in relations if one.oid == security.relation)
+        view = names[security.relation]
         return comment(f"{view} reads {name} as {security.role}. {view_remedy(view)}")
     if security.restrictive:
         policies = ", ".join(security.restrictive)
@@ -290,7 +295,9 @@ def grants(
 ) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
     where `row_security` would hide rows from them."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    read = [(one.schema, one.name) for _, one in catalogue.relations]
+    read += [(one.schema, one.name) for one in catalogue.read_elsewhere]
+    schemas = {schema for schema, _ in read}
     names: dict[str, sql.Composable] = {
         "state": sql.Identifier(state_schema),
         "reader": sql.Identifier(READER),
@@ -298,22 +305,15 @@ def grants(
         "reader_name": sql.Literal(READER),
         "healer_name": sql.Literal(HEALER),
         "policies": raw(_policies(catalogue, row_security)),
-        "schemas": sql.SQL(", ").join(
-            sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
-        ),
-        "sequences": raw(_grants_on(sequences, {r.schema for r in relations})),
+        "schemas": sql.SQL(", ").join(sql.Identifier(schema) for schema in sorted(schemas)),
+        "sequences": raw(_grants_on(sequences, schemas)),
+        "readable": sql.SQL(", ").join(sql.Identifier(*name) for name in dict.fromkeys(read)),
+        "impressions": sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
     }
     names["updates"] = raw(_grant_of_updates(catalogue))
     names["ledger_of_healer"] = raw(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
     ).format(**names)
-    for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
-        names[key] = sql.Identifier(relation.schema, relation.name)
-    columns = sql.SQL(", ").join(map(sql.Identifier, catalogue.spec.roles[2].updated))
-    updates = "GRANT UPDATE ({columns}) ON {impressions} TO {healer};\n"
-    names["updates"] = raw(updates if catalogue.spec.impressions.set else "").format(
-        columns=columns, **names
-    )
     return render(PACKAGE, "grants", names)
 
 

@@ -77,7 +77,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
-    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
+    "catalogue_listed_before": (
+        "it is asked only where pairs are listed and users have moments of their own, ends at the"
+        " first row, and is bounded by catalogue_patience"
+    ),
+    "catalogue_locked": _SERVER,
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"

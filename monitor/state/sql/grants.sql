@@ -10,10 +10,11 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- Reading, for database.read_url and `conservator check`: three tables and nothing else. Queries of
--- your own (checks.sql, healing.pace.wait_while) may need more.
+-- Reading, for database.read_url and `conservator check`: what the configuration names and its SQL
+-- reads, and nothing else. Functions in it, and queries of your own (checks.sql,
+-- healing.pace.wait_while), may need more.
 GRANT USAGE ON SCHEMA {schemas} TO {reader}, {healer};
-GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader}, {healer};
+GRANT SELECT ON {readable} TO {reader}, {healer};
 -- … and the list of what the service itself wrote: without it no synthetic view is told from a real
 -- one, by `recording_rate` or by an analyst.
 GRANT USAGE ON SCHEMA {state} TO {reader};
