@@ -24,7 +24,10 @@ from checks.statements import Fragments, raw, render
 from monitor.state.following import follow_types, gathering_statement, ledger_name, missing_changes
 
 PACKAGE = "monitor.state"
-REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables")
+REVISIONS = (
+    *("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables"),
+    "0007_catalogue",
+)
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
 """The newest revision."""

@@ -16,6 +16,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(
         ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables"), _DDL
     ),
+    "0007_catalogue": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(
         ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
