@@ -44,6 +44,14 @@ class RowGuard:
     may_switch_off: bool = True
     """Where the proof shows that the role is above it, it is switched off as well."""
 
+    def joined(self, other: RowGuard) -> RowGuard:
+        """The guard of a transaction that does what both are for."""
+        return RowGuard(
+            tuple(dict.fromkeys((*self.relations, *other.relations))),
+            off=self.off and other.off,
+            may_switch_off=self.may_switch_off and other.may_switch_off,
+        )
+
     @property
     def elsewhere(self) -> RowGuard:
         """The same on another server, to which another role may be connected."""

@@ -221,7 +221,12 @@ async def begin_run(
 ) -> int:
     """Insert a run in its owner's name; its number. Raises ActiveRunError where one is active."""
     actor = Actor.UNDO_PLANNER if kind is RunKind.UNDO else Actor.PLANNER
-    owned = {"trigger": owner.trigger.value, "holder": owner.holder, "lease": owner.lease}
+    owned = {
+        "trigger": owner.trigger.value,
+        "holder": owner.holder,
+        "lease": owner.lease,
+        "catalogue": state.kept.as_json(),
+    }
     try:
         return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})
     except IntegrityError as error:

@@ -62,8 +62,11 @@ class Part(StrEnum):
 class HealingStatements:
     """Renders the statements of `monitor/healing/sql`, each form once; parameters unbound."""
 
-    def __init__(self, state: StateStatements) -> None:
+    def __init__(self, state: StateStatements, *, followed: bool = True) -> None:
+        """`followed`: our own tables follow the types of this catalogue, which is the present
+        one; else the caller has seen that they compare with its own."""
         self.state = state
+        self._followed = followed
         self._rendered: dict[tuple[object, ...], str] = {}
 
     @cached_property
@@ -104,7 +107,7 @@ class HealingStatements:
         ours = (
             (identifier(schema, relation), wanted[original], wanted[original].base_oid, name)
             for (relation, name), original in FOLLOWERS.items()
-            if relation in (LEDGER, "work")
+            if self._followed and relation in (LEDGER, "work")
         )
         return sql.SQL(", ").join(
             sql.SQL("({}, {}, {}, {})").format(

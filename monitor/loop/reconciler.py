@@ -19,6 +19,7 @@ from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.quarantine import Unwritable, count_unwritable
+from monitor.healing.settings_changed import end_others
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
 from monitor.policy import breaker_store
@@ -78,6 +79,7 @@ class Reconciler:
         tally = await self._tally(result)
         rows = None if result.census is None else runtime.rows
         async with runtime.transaction(rows=rows) as connection:
+            await end_others(connection, runtime.state)
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)

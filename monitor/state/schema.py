@@ -31,6 +31,7 @@ REVISIONS = (
     "0004_alerts",
     "0005_fewer_tables",
     "0006_whole_rows",
+    "0007_catalogue",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

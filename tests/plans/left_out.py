@@ -24,6 +24,7 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         _DDL,
     ),
+    "0007_catalogue": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(
         ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
