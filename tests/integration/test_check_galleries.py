@@ -38,6 +38,10 @@ SELECT count(*) FROM (
     HAVING count(*) FILTER (WHERE NOT seen AND created > now() - interval '7 days') < 50
 ) AS one
 """
+_LEDGER = """
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = 'conservator.backfilled_impression'::regclass AND attname = 'viewed_at'
+"""
 EPOCH_MS = "floor(extract(epoch FROM now()) * 1000)::bigint"
 
 
@@ -170,6 +174,10 @@ def test_faults_are_counted_as_by_hand(server: PostgresServer, case: Case, tmp_p
             pairs = f"SELECT * FROM ({oracle(gallery)}) AS every WHERE {case.only}"
             [(exhausted,)] = gallery.rows(EXHAUSTED.format(pairs=pairs))
             assert found["pool_exhaustion"]["value"] == exhausted
+        assert call(config, "init").code == 0
+        assert gallery.rows(_LEDGER) == [("timestamp with time zone",)]
+        told = {one["code"] for one in call(config, "doctor", "--json").json["findings"]}
+        assert "growth" in told
         assert found["recording_rate"]["outcome"] in {"pass", "skipped"}
         outcomes = {one["outcome"] for one in found.values()}
         assert done.code == (1 if "fail" in outcomes else 2 if "warn" in outcomes else 0)
