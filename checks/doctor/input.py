@@ -247,11 +247,18 @@ def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
 def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
     """The joins that every count is made of, as far as their columns exist."""
     spec, artworks, users = facts.spec, facts.artworks, facts.users
+    through = spec.pairs.through
     joins = (
         (facts.impressions, spec.impressions.user, users, spec.users.id),
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
+        *((users, one.user, artworks, one.artwork) for one in spec.pairs.same),
     )
+    if through is not None:
+        joins += (
+            (facts.through, through.user, users, spec.users.id),
+            (facts.through, through.artwork, artworks, spec.artworks.id),
+        )
     for left, left_name, right, right_name in joins:
         if left is None or right is None or left_name is None:
             continue
