@@ -181,7 +181,8 @@ class RowProbes:
 
     async def _is_mixed(self, role: TableRole, relation: Relation) -> bool:
         """Whether an id that is unique among the rows that the filter admits comes back outside,
-        and the impressions are of several of the columns that tell these rows apart."""
+        and the impressions that exist for us are of several of the columns that tell these rows
+        apart."""
         impressions, (id_, *_) = self._facts.impressions, role.ids
         beside = relation.key_beside(id_)
         if role.where is None or not beside or impressions is None:
@@ -192,7 +193,12 @@ class RowProbes:
         if not await self._ask("catalogue_duplicates", asked, {}):
             return False
         rest = sql.SQL(", ").join([identifier(name) for name in beside])
-        differing = {"table": table(impressions), "columns": rest}
+        *_, written = self._facts.spec.roles
+        differing = {
+            "table": table(impressions),
+            "columns": rest,
+            "filter": self._admitted(written),
+        }
         return len(await self._ask("key_rest", differing, {}) or ()) > 1
 
 

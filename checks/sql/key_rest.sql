@@ -1,4 +1,6 @@
--- Do the rows differ in the columns that belong to a key? Two rows if they do.
+-- Do the rows that are admitted differ in the columns that belong to a key? Two rows if they do.
 SELECT DISTINCT {columns}
 FROM {table}
+WHERE ({filter}
+)
 LIMIT 2
