@@ -336,3 +336,63 @@ def _claims_hold(patient: Patient, not_null: tuple[str, ...]) -> None:
             asked = psycopg.sql.SQL("SELECT count(*) FROM seen WHERE {} IS NULL")
             found = connection.execute(asked.format(psycopg.sql.Identifier(name))).fetchone()
             assert found == (0,)
+
+
+@pytest.fixture
+def kept(patient: Patient) -> Iterator[Patient]:
+    """A view that somebody without rights owns, asked about by a role that may use it only."""
+    patient.run(
+        "DO $$ BEGIN IF to_regrole('view_owner') IS NULL THEN CREATE ROLE view_owner; END IF;"
+        " IF to_regrole('view_user') IS NULL THEN CREATE ROLE view_user; END IF; END $$",
+        f"CREATE VIEW seen AS SELECT {_PLAIN}, note, house, id FROM looks WHERE house = 1",
+        "ALTER VIEW seen OWNER TO view_owner",
+        "GRANT SELECT ON looks, users, art_sessions TO view_owner",
+        "GRANT SELECT ON users, art_sessions, seen TO view_user",
+        "GRANT INSERT, DELETE ON seen TO view_user",
+    )
+    impressions = ImpressionsSpec(table="seen", set={"note": "'seen'"})
+    yield replace(patient, spec=replace(CatalogueSpec(), impressions=impressions))
+    patient.run("DROP VIEW seen", "DROP OWNED BY view_owner, view_user")
+
+
+async def test_the_rights_are_those_on_the_view_and_its_owners_on_the_table(kept: Patient) -> None:
+    told = only(await kept.examine(role="view_user"), "impressions_not_a_table").problem
+    assert "needs INSERT, DELETE, UPDATE on public.looks for role view_owner" in told
+    kept.run("GRANT INSERT, DELETE, UPDATE ON looks TO view_owner")
+    examination = await kept.examine(role="view_user")
+    lacking = only(examination, "no_update")
+    assert lacking.statements == 'GRANT UPDATE ("note") ON "public"."seen" TO "view_user";'
+    kept.run(lacking.statements)
+    after = await kept.examine(role="view_user")
+    assert not {"no_update", "no_insert", "no_delete", "impressions_not_a_table"} & codes(after)
+    # What a hidden or shown serial draws from is the inserting role's own business.
+    kept.run(only(after, "no_sequence_usage").statements)
+    assert "no_sequence_usage" not in codes(await kept.examine(role="view_user"))
+    _writes_as(kept, "view_user")
+
+
+async def test_a_view_that_reads_as_whoever_asks_needs_the_tables_rights(kept: Patient) -> None:
+    kept.run(
+        "GRANT INSERT, DELETE, UPDATE ON looks TO view_owner",
+        "ALTER VIEW seen SET (security_invoker)",
+        "GRANT SELECT ON looks TO view_user",
+    )
+    told = only(await kept.examine(role="view_user"), "impressions_not_a_table").problem
+    assert "needs INSERT, DELETE, UPDATE on public.looks for role view_user" in told
+    kept.run(
+        "GRANT INSERT, DELETE, UPDATE ON looks TO view_user",
+        "GRANT UPDATE ON seen TO view_user",
+        "GRANT USAGE ON SEQUENCE looks_id_seq TO view_user",
+    )
+    assert "impressions_not_a_table" not in codes(await kept.examine(role="view_user"))
+    _writes_as(kept, "view_user")
+
+
+def _writes_as(patient: Patient, role: str) -> None:
+    with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
+        connection.execute(f"SET ROLE {role}".encode())
+        connection.execute(b"INSERT INTO seen (user_id, artwork_id) VALUES (3, 5)")
+        connection.execute(b"UPDATE seen SET note = 'seen' WHERE user_id = 3")
+        gone = connection.execute(b"DELETE FROM seen WHERE user_id = 3")
+        assert gone.rowcount == 1
+        connection.rollback()
