@@ -47,6 +47,8 @@ class Selected:
     """Its oid."""
     columns: Mapping[int, int]
     """The relation's column, by the view's, both as numbers; computed ones are left out."""
+    filtering: frozenset[int]
+    """The relation's columns that its WHERE reads."""
 
 
 def read_selected(stored: str) -> Selected | str:
@@ -65,7 +67,11 @@ def read_selected(stored: str) -> Selected | str:
         source = _field(query, ":rtable")[number - 1]
         if _field(source, ":rtekind") != "0" or _field(source, ":tablesample") != _NOTHING:
             return "does not read a table"
-        return Selected(int(_field(source, ":relid")), dict(_plain_columns(query, number)))
+        return Selected(
+            int(_field(source, ":relid")),
+            dict(_plain_columns(query, number)),
+            frozenset(_read(_field(_field(query, ":jointree"), ":quals"), number, 0)),
+        )
     except (ValueError, IndexError, TypeError):
         return "has a query that can't be read"
 
@@ -78,6 +84,19 @@ def _plain_columns(query: Node, source: int) -> Iterator[tuple[int, int]]:
         number = int(_field(shown, ":varattno"))
         if number > 0:  # others are of the system, or the whole row
             yield int(_field(entry, ":resno")), number
+
+
+def _read(node: Node | str, source: int, depth: int) -> Iterator[int]:
+    """The source's columns in an expression, also in subselects, `depth` of which are around it."""
+    if isinstance(node, str) or not node:
+        return
+    if node[0] == "VAR":
+        if int(_field(node, ":varlevelsup")) == depth and int(_field(node, ":varno")) == source:
+            yield int(_field(node, ":varattno"))
+        return
+    inside = depth + (node[0] == "QUERY")
+    for part in node:
+        yield from _read(part, source, inside)
 
 
 def _nested(stored: str) -> Node:
@@ -115,8 +134,11 @@ class ViewChain:
     """Its column by the view's."""
     defaults: dict[str, str] = field(default_factory=dict)
     """By its column: the default of a view above it, which comes before its own."""
+    filtering: frozenset[str | None] = frozenset()
+    """Its columns that a WHERE reads; None for what a view computes."""
     _numbers: dict[str, int] | None = None
     _defaults: dict[int, str] = field(default_factory=dict)
+    _filtering: frozenset[int | None] = frozenset()
 
     def descend(self, level: Mapping[str, Any]) -> bool:
         """Takes in the row of `relation`; False at the end."""
@@ -129,6 +151,7 @@ class ViewChain:
             self.table = level["schema"], level["name"]
             self.columns = {name: names[number] for name, number in self._numbers.items()}
             self.defaults = {names[number]: text for number, text in self._defaults.items()}
+            self.filtering = frozenset(names.get(n) if n else None for n in self._filtering)
             return False
         selected = read_selected(level["selected"])
         if isinstance(selected, str):
@@ -148,6 +171,8 @@ class ViewChain:
             name: below[number] for name, number in self._numbers.items() if number in below
         }
         self._defaults = {below[n]: text for n, text in defaults.items() if n in below}
+        above = {None if n is None else below.get(n) for n in self._filtering}
+        self._filtering = frozenset({*above, *selected.filtering})
         self.relation = selected.relation
 
 
@@ -175,7 +200,7 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
     }
     return replace(
         view,
-        base=Base(table, MappingProxyType(chain.columns)),
+        base=Base(table, MappingProxyType(chain.columns), chain.filtering),
         obstacles=(*view.obstacles, *_obstacles(view, chain, table)),
         columns=MappingProxyType(columns),
         indexes=tuple(_indexes(table, shown)),

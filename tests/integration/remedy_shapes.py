@@ -388,6 +388,14 @@ WRITING = (
         catalog={"impressions": {"table": "seen"}},
     ),
     _shape(
+        "a view of the rows that count",
+        KEPT
+        + "CREATE VIEW seen AS SELECT * FROM user_art_impressions WHERE viewed_at IS NOT NULL;",
+        UPSERT,
+        told="view_hides_pairs",
+        catalog={"impressions": {"table": "seen"}},
+    ),
+    _shape(
         "a view that computes",
         KEPT + "CREATE VIEW seen AS SELECT lower(user_id) AS user_id, artwork_id, viewed_at"
         " FROM user_art_impressions;",

@@ -62,6 +62,8 @@ class Shape:
     """Columns beside the pair; None where no index does it."""
     where: str | None = None
     set: dict[str, str] = field(default_factory=dict)
+    hides: str | None = None
+    """By what it leaves out rows that are in the index of the pairs."""
 
 
 SHAPES = (
@@ -138,6 +140,22 @@ SHAPES = (
         "ALTER VIEW below ALTER reason SET DEFAULT 'none';"
         "CREATE VIEW seen AS SELECT artwork_id, viewed_at, user_id FROM below",
         arbiter=(),
+    ),
+    Shape(
+        "a part of a pair's rows",
+        f"CREATE VIEW seen AS SELECT {_PLAIN}, house FROM looks WHERE house = 1"
+        " AND (note IS NULL OR note > 'a')",
+        arbiter=("house",),
+        hides="note",
+    ),
+    Shape(
+        "a part beneath",
+        f"CREATE VIEW below AS SELECT {_PLAIN}, note || '' AS n, house, id FROM looks"
+        " WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = looks.id AND u.id < 0);"
+        "CREATE VIEW seen AS SELECT artwork_id, house, viewed_at, user_id FROM below"
+        " WHERE house = 1 AND n IS NULL",
+        arbiter=("house",),
+        hides="a computed column, id",
     ),
     Shape(
         "hidden NOT NULL",
@@ -306,6 +324,9 @@ async def test_what_is_said_of_a_view_is_what_postgresql_does(
         assert "impressions_not_a_table" not in codes(examination)
     else:
         assert shape.obstacle in only(examination, "impressions_not_a_table").problem
+    hides = [one for one in examination.findings if one.code == "view_hides_pairs"]
+    assert bool(hides) is (shape.hides is not None)
+    assert not hides or f"by {shape.hides}, and" in hides[0].problem
     if shape.arbiter is None:
         assert catalogue.arbiter is None
     else:
