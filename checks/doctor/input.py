@@ -258,7 +258,6 @@ def moment_subject(relation: Relation, column: Column) -> str:
 def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
     """The joins that every count is made of, as far as their columns exist."""
     spec, artworks, users = facts.spec, facts.artworks, facts.users
-    through = spec.pairs.through
     joins = (
         (facts.impressions, spec.impressions.user, users, spec.users.id),
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
