@@ -14,6 +14,7 @@ from functools import wraps
 from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
+from checks.doctor.own_values import OwnValue
 from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
 from checks.errors import Refusal
@@ -161,6 +162,8 @@ class Evidence:
     values: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting, of `set` and `defaults`: why the operator's expression doesn't fill its
     column."""
+    own_values: Mapping[str, tuple[OwnValue, ...]] = field(default_factory=dict)
+    """By column of the impressions that must be given: what of the pair's rows may be its value."""
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""

@@ -34,6 +34,7 @@ from checks.doctor.input import (
     moment_columns,
 )
 from checks.doctor.moments import read_held_moments
+from checks.doctor.own_values import read_own_values
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
@@ -93,6 +94,7 @@ class ProbeSuite:
             comparisons=await self._comparisons(),
             filters=filters,
             values=await self._values(),
+            own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
