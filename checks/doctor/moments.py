@@ -12,13 +12,14 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import Row
 
-from checks.doctor.ddl import quoted
-from checks.doctor.findings import Finding, error
+from checks.doctor.findings import Finding, Mending, error
 from checks.doctor.input import DoctorInput, HeldMoments, MomentForm, moment_columns
+from checks.doctor.own_values import plain
 from checks.doctor.time_zones import MOMENTS
 from checks.errors import Refusal
 from checks.fragments import table
 from checks.relations import Column, Relation
+from checks.spec import CatalogueSpec
 from checks.statements import Fragments, identifier
 
 Ask = Callable[[str, Fragments], Awaitable[Sequence[Row[Any]] | Refusal]]
@@ -53,6 +54,13 @@ _TYPES = {
     MomentForm.LOCAL: "timestamp",
     MomentForm.ZONED: "timestamptz",
 }
+_TEXTS = {
+    MomentForm.DIGITS: "YYYYMMDD",
+    MomentForm.DATE: "YYYY-MM-DD",
+    MomentForm.LOCAL: "YYYY-MM-DD HH24:MI:SS",
+    MomentForm.ZONED: 'YYYY-MM-DD"T"HH24:MI:SS"Z"',
+}
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _NUMBER, _ZERO = "number", "zero"
 """The names in the SQL files for texts that are numbers, and for 0."""
 
@@ -71,7 +79,7 @@ def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
                 f"timestamptz.{_told(held)}"
             ),
             consequence="Ages can't be computed, so nothing can be counted or healed.",
-            remedy=_by_view(given, relation, setting, column, held),
+            **_by_expression(given, setting, column, held),
         )
 
 
@@ -87,36 +95,53 @@ def _told(held: HeldMoments | None) -> str:
     return f" It seems to hold {words}: {held.values:,} values{newest}.{zeros}{others}"
 
 
-def _by_view(
-    given: DoctorInput, relation: Relation, setting: str, column: Column, held: HeldMoments | None
-) -> str:
-    _, role, key = setting.split(".")
+def _by_expression(
+    given: DoctorInput, setting: str, column: Column, held: HeldMoments | None
+) -> Mending:
     if held is None or held.form is None:
-        return f"Name a column that holds a moment under {setting}, or a view that makes one of it."
-    note = (
-        " Through a view impressions can be counted, and not healed."
-        if role == "impressions"
-        else ""
-    )
-    return (
-        f"Let catalog.{role}.table name a view of {relation.schema}.{relation.name} that has "
-        f"{moment_expression(column, held)} as {key}.{note}"
-    )
+        return {
+            "remedy": f"Name a column that holds a moment under {setting}, or say there {{sql: …}},"
+            " an expression that makes one."
+        }
+    settings: dict[str, Any] = {setting: {"sql": moment_expression(column, held)}}
+    if setting == "catalog.impressions.viewed_at":
+        value = stored_value(given.spec, column, held)
+        settings["catalog.impressions.defaults"] = {column.name: value}
+    return {"settings": settings}
 
 
 def moment_expression(column: Column, held: HeldMoments) -> str:
     """The column's values as a moment, in SQL."""
     assert held.form is not None
-    name, form = quoted(column.name), held.form
+    name, form = plain(column.name), held.form
     if form in _TYPES:
         return f"{name}::{_TYPES[form]}"
     if form is MomentForm.DIGITS:
         return f"to_date({name}::text, 'YYYYMMDD')"
     number = f"{name}::numeric" if column.category == "S" else name
+    if held.zeros:
+        number = f"nullif({number}, 0)"  # which stands for never
     if form in _FRACTIONS:
         return f"to_timestamp({number} / {_FRACTIONS[form]}.0)"
     seconds = _MULTIPLES[form]
     return f"to_timestamp({number})" if seconds == 1 else f"to_timestamp({number} * {seconds}.0)"
+
+
+def stored_value(spec: CatalogueSpec, column: Column, held: HeldMoments) -> str:
+    """The moment that is written, in the form that the column holds."""
+    assert held.form is not None
+    viewed = spec.impressions.viewed_at
+    # Where another column holds the moment, viewed_at may have no zone.
+    moment = "viewed_at" if not isinstance(viewed, str) or viewed == column.name else "now()"
+    if held.form in _TEXTS:
+        zone = "UTC" if held.form is MomentForm.ZONED else spec.timezone
+        local = f"timezone({sql.Literal(zone).as_string(None)}, {moment})"
+        return f"to_char({local}, '{_TEXTS[held.form]}')"
+    epoch = f"extract(epoch FROM {moment})"
+    factor, divisor = _FRACTIONS.get(held.form, 1), _MULTIPLES.get(held.form, 1)
+    number = f"{epoch} * {factor}" if factor > 1 else epoch
+    number = f"{epoch} / {divisor}" if divisor > 1 else number
+    return f"floor({number})" if column.cast not in _INTEGERS else f"floor({number})::{column.cast}"
 
 
 async def read_held_moments(

@@ -55,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     citus.others_join_everywhere,
     defaults.required_columns_are_filled,
     values.values_fit_columns,
+    values.made_rows_count,
     writability.written_columns_are_writable,
     writability.no_rules,
     access.impressions_are_insertable,

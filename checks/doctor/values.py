@@ -10,7 +10,8 @@ from psycopg import sql
 
 from checks.doctor.access import NO_PRIVILEGE, is_lacking, similar
 from checks.doctor.findings import Finding, Mending, healing_error
-from checks.doctor.input import DoctorInput, about, any_impressions
+from checks.doctor.input import TABLES, DoctorInput, about, any_impressions
+from checks.doctor.made_rows import NEW
 from checks.doctor.time_zones import DATE, WITHOUT_ZONE, is_local_time
 from checks.made_rows import ARTWORK, PAIR, USER, mentions
 from checks.relations import Column, Relation
@@ -157,3 +158,46 @@ def moment_value(given: DoctorInput, column: Column) -> str:
     own = None if facts.impressions is None else facts.impressions.columns.get(viewed)
     alike = own is not None and (own.name == column.name or own.cast == column.cast)
     return "viewed_at" if alike else in_zone("now()", column, zone)
+
+
+@about(any_impressions)
+def made_rows_count(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """What healing writes becomes tracked."""
+    spec, evidence = given.spec.impressions, given.evidence
+    if evidence.values or any(f"catalog.impressions.{k}" in evidence.filters for k in _CONDITIONS):
+        return  # which is told already
+    for setting, made in evidence.made_rows.items():
+        new = setting == NEW
+        what = "A new row, as defaults and set make it," if new else "A row that set changes"
+        if isinstance(made, str):
+            yield healing_error(
+                "made_rows_untold",
+                setting,
+                problem=f"{what} may or may not count, which could not be told: {made}.",
+                consequence=_FOR_EVER,
+                remedy="Say under catalog.impressions.defaults what the column gets.",
+                accepted_as="made_rows_untold" if impressions.kind in TABLES else None,
+            )
+            continue
+        fails = {"where": made.outside, "counts": made.uncounted}
+        told = [
+            f"catalog.impressions.{key} ({getattr(spec, key)}) is not true"
+            f" {'of it' if made.made == 1 else f'in {rows:,} of {made.made:,} pairs tried'}"
+            for key, rows in fails.items()
+            if rows
+        ]
+        if told:
+            yield healing_error(
+                "made_rows_do_not_count",
+                setting,
+                problem=f"{what} would not count: {'; '.join(told)}.",
+                consequence=_FOR_EVER,
+                remedy=(
+                    "Let defaults and set give the columns what where and counts ask for; or, if"
+                    " set can't, leave it out: rows that are there are told and left alone then."
+                ),
+            )
+
+
+_CONDITIONS = ("where", "counts")
+_FOR_EVER = "If it doesn't, its pair stays legacy whatever is written: healing has no end."

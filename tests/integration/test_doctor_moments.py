@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,9 +11,10 @@ import pytest
 
 from checks.doctor.findings import Blocks
 from checks.doctor.input import MomentForm
-from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec
+from checks.made_rows import value_of
+from checks.spec import SqlMoment
 from checks.statements import identifier, raw, render
-from tests.integration.doctor_help import Patient, codes, only
+from tests.integration.doctor_help import Patient, mended, only
 from tests.integration.doctor_schemas import APP
 from tests.support.commands import on_one_server
 
@@ -66,11 +67,11 @@ async def test_what_a_column_holds_is_told_with_an_expression_that_reads_it(
     assert "20 values, the newest of 2026-03-04" in finding.problem
     assert not finding.statements
 
-    expression = re.search(r" that has (.+) as created_at\.", finding.remedy)
-    assert expression is not None, finding.remedy
-    patient.run(f"CREATE VIEW pieces AS SELECT id, {expression[1]} AS created_at FROM art_sessions")
-    by_view = replace(patient, spec=CatalogueSpec(artworks=ArtworksSpec(table="pieces")))
-    assert (await by_view.examine()).blocking() == ()
+    assert finding.settings.keys() == {"catalog.artworks.created_at"}
+    expression = finding.settings["catalog.artworks.created_at"]["sql"]
+    patient.run(f"CREATE VIEW pieces AS SELECT id, {expression} AS created_at FROM art_sessions")
+    by_expression = replace(patient, spec=mended(patient.spec, finding))
+    assert (await by_expression.examine()).blocking() == ()
     [[most]] = read(
         patient,
         "SELECT max(greatest(t - p.created_at, p.created_at - t)) <= interval"
@@ -110,25 +111,39 @@ async def test_what_can_not_be_told_is_not_guessed(
     assert not finding.settings
 
 
-async def test_impressions_read_through_a_view_are_said_to_be_counted_only(
-    patient: Patient,
+@pytest.mark.parametrize(("declared", "written", "told", "dropped"), _HELD)
+async def test_what_is_written_is_read_as_the_moment_of_writing(
+    patient: Patient, declared: str, written: str, told: str, dropped: str
 ) -> None:
+    looks = f"SELECT 'u', n::text, {written} FROM truth"
     patient.run(
         APP,
-        "ALTER TABLE user_art_impressions ALTER viewed_at DROP DEFAULT,"
-        " ALTER viewed_at TYPE bigint USING 0",
+        "CREATE TABLE truth AS SELECT n, t FROM generate_series(0, 19) AS n,"
+        " LATERAL (SELECT now() - n * interval '30 hours') AS one (t)",
+        "INSERT INTO users (id) VALUES ('u')",
+        "INSERT INTO art_sessions (id) SELECT n::text FROM truth",
+        "ALTER TABLE user_art_impressions DROP COLUMN viewed_at,"
+        f" ADD COLUMN viewed_at {declared} NOT NULL",
+        f"INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at) {looks}",
     )
     finding = only(await patient.examine(), "not_a_moment")
-    assert "Name a column that holds a moment" in finding.remedy
-    patient.run("INSERT INTO users (id) VALUES ('u')", "INSERT INTO art_sessions (id) VALUES ('a')")
-    patient.run(
-        "INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)"
-        " VALUES ('u', 'a', 1772600767891)"
-    )
-    finding = only(await patient.examine(), "not_a_moment")
-    assert "can be counted, and not healed" in finding.remedy
-    spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at="bridge_at"))
-    assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
+    assert told in finding.problem
+    spec = mended(patient.spec, finding)
+    after = await replace(patient, spec=spec).examine()
+    assert after.blocking() == ()
+    catalogue = after.catalogue
+    assert catalogue is not None
+    value = value_of(catalogue, "viewed_at", spec.impressions.defaults["viewed_at"])
+    assert isinstance(spec.impressions.viewed_at, SqlMoment)
+    read_back = spec.impressions.viewed_at.sql
+    with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
+        moment = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
+        asked = f"SELECT {read_back} FROM (SELECT {value.as_string(None)} AS viewed_at) AS i"
+        [[found]] = connection.execute(asked.encode(), {"now": moment}).fetchall()
+    if not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day, tzinfo=UTC)
+    lost = moment - (found if found.tzinfo else found.replace(tzinfo=UTC))
+    assert timedelta(0) <= lost < timedelta(days=1)
 
 
 def test_every_day_from_1990_to_2099_is_known_in_every_unit(patient: Patient) -> None:

@@ -81,7 +81,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where pairs are listed and users have moments of their own, ends at the"
         " first row, and is bounded by catalogue_patience"
     ),
-    "catalogue_locked": _SERVER,
+    **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
+    "catalogue_made_rows": (
+        "it is asked only where conditions say which impressions count, makes a thousand rows at"
+        " most, and is bounded by catalogue_patience"
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
