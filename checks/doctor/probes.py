@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import Facts
 from checks.citus.cluster import read_ledger
+from checks.doctor.column_words import Says
 from checks.doctor.defaults import may_be_random
 from checks.doctor.input import (
     WITH_IDS,
@@ -33,9 +34,12 @@ from checks.doctor.input import (
     key_comparisons,
     moment_columns,
 )
+from checks.doctor.made_rows import read_made_rows
 from checks.doctor.moments import read_held_moments, read_unreadable
+from checks.doctor.own_values import read_own_values
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
+from checks.doctor.row_tallies import Reading, RowEvidence
 from checks.doctor.time_zones import MOMENTS
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
@@ -85,6 +89,7 @@ class ProbeSuite:
         (around,) = await self._catalogue_rows(
             "catalogue_surroundings", {"state_schema": self._state_schema}
         )
+        rows = await RowProbes(self._answers, facts, lambda role: _filter(role, filters)).gather()
         missing = len(facts.found) < len(facts.tables)
         relations = await self._catalogue_rows("catalogue_relations") if missing else ()
         return Evidence(
@@ -93,15 +98,15 @@ class ProbeSuite:
             comparisons=await self._comparisons(),
             filters=filters,
             values=await self._values(),
+            made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
+            own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
-            held=await self._held_moments(filters),
+            held=await self._held_moments(filters, rows),
             unreadable=await read_unreadable(self._ask, facts),
             random_key=await self._random_key(),
-            rows=await RowProbes(
-                self._answers, facts, lambda role: _filter(role, filters)
-            ).gather(),
+            rows=rows,
             sequences=await self._sequences(),
             vanished=await self._vanished(),
             clocks=clocks,
@@ -221,8 +226,18 @@ class ProbeSuite:
                 answers[comparison.subject] = await found
         return answers
 
-    async def _held_moments(self, filters: Mapping[str, Refusal]) -> dict[str, HeldMoments]:
+    async def _held_moments(
+        self, filters: Mapping[str, Refusal], rows: RowEvidence
+    ) -> dict[str, HeldMoments]:
         held = {}
+        impressions = self._facts.impressions
+        for tally in rows.of("impressions", *Says):
+            # A column that by its numbers may hold moments, under the path that a setting has.
+            if impressions is not None and Reading.EPOCH in (tally.rows or {}):
+                column, where = tally.telling.column, _filter(self._facts.spec.roles[2], filters)
+                found = await read_held_moments(self._ask, impressions, column, where)
+                if found is not None:
+                    held[f"catalog.impressions.{column.name}"] = found
         for relation, setting, column in moment_columns(self._facts):
             if column.cast not in MOMENTS:
                 role = next(role for role, one in self._facts.found if one is relation)
@@ -348,13 +363,26 @@ class ProbeSuite:
                 refused[subject] = answer
         return refused
 
+    async def _ask_read_only(
+        self, statement: str, fragments: Fragments, parameters: Parameters
+    ) -> Answers | Refusal:
+        """The same of expressions that PostgreSQL evaluates: none may write anything."""
+        return await self._ask(statement, fragments, parameters, read_only=True)
+
     async def _ask(
-        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
+        self,
+        statement: str,
+        fragments: Fragments,
+        parameters: Parameters = _NO_VALUES,
+        *,
+        read_only: bool = False,
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
         try:
             await self._be_patient()
+            if read_only:
+                await self._connection.exec_driver_sql(render("checks", "catalogue_read_only", {}))
             return await self._run(render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):

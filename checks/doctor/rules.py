@@ -20,6 +20,7 @@ from checks.doctor import (
     state_types,
     time_zones,
     uniqueness,
+    values,
     vanished,
     writability,
 )
@@ -55,7 +56,8 @@ RULES: tuple[Rule, ...] = (
     citus.ledger_lies_beside_the_impressions,
     citus.others_join_everywhere,
     defaults.required_columns_are_filled,
-    defaults.defaults_fill_columns,
+    values.values_fit_columns,
+    values.made_rows_count,
     writability.written_columns_are_writable,
     writability.no_rules,
     access.impressions_are_insertable,

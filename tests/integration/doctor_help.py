@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from checks.catalogue import Facts, read_catalogue
 from checks.doctor.findings import Examination, Finding, Severity
 from checks.doctor.rules import examine
-from checks.spec import CatalogueSpec, PoolsSpec
+from checks.spec import CatalogueSpec, PoolsSpec, SharedColumns, SqlMoment
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,22 @@ class Patient:
                 return await read_catalogue(connection, self.spec)
         finally:
             await engine.dispose()
+
+
+def mended(spec: CatalogueSpec, finding: Finding) -> CatalogueSpec:
+    """The configuration with the settings that the finding proposes."""
+    for path, proposed in finding.settings.items():
+        _, section, key = path.split(".")
+        part = getattr(spec, section)
+        value = proposed
+        if key == "same":
+            value = tuple(SharedColumns(**one) for one in proposed)
+        elif key in ("set", "defaults"):
+            value = {**getattr(part, key), **proposed}
+        elif isinstance(proposed, dict):
+            value = SqlMoment(**proposed)
+        spec = replace(spec, **{section: replace(part, **{key: value})})
+    return spec
 
 
 def codes(examination: Examination, *severities: Severity) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from checks.doctor.findings import Blocks
 from checks.doctor.input import MomentForm
+from checks.made_rows import value_of
 from checks.spec import (
     ArtworksSpec,
     CatalogueSpec,
@@ -19,7 +21,7 @@ from checks.spec import (
     ThroughSpec,
 )
 from checks.statements import identifier, raw, render
-from tests.integration.doctor_help import Patient, codes, only
+from tests.integration.doctor_help import Patient, codes, mended, only
 from tests.integration.doctor_schemas import APP
 from tests.support.commands import on_one_server
 
@@ -116,6 +118,41 @@ async def test_what_can_not_be_told_is_not_guessed(
     assert bool(finding.settings) is (told is not None and "newest" in told)
 
 
+@pytest.mark.parametrize(("declared", "written", "told", "dropped"), _HELD)
+async def test_what_is_written_is_read_as_the_moment_of_writing(
+    patient: Patient, declared: str, written: str, told: str, dropped: str
+) -> None:
+    looks = f"SELECT 'u', n::text, {written} FROM truth"
+    patient.run(
+        APP,
+        "CREATE TABLE truth AS SELECT n, t FROM generate_series(0, 19) AS n,"
+        " LATERAL (SELECT now() - n * interval '30 hours') AS one (t)",
+        "INSERT INTO users (id) VALUES ('u')",
+        "INSERT INTO art_sessions (id) SELECT n::text FROM truth",
+        "ALTER TABLE user_art_impressions DROP COLUMN viewed_at,"
+        f" ADD COLUMN viewed_at {declared} NOT NULL",
+        f"INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at) {looks}",
+    )
+    finding = only(await patient.examine(), "not_a_moment")
+    assert told in finding.problem
+    spec = mended(patient.spec, finding)
+    after = await replace(patient, spec=spec).examine()
+    assert after.blocking() == ()
+    catalogue = after.catalogue
+    assert catalogue is not None
+    value = value_of(catalogue, "viewed_at", spec.impressions.defaults["viewed_at"])
+    assert isinstance(spec.impressions.viewed_at, SqlMoment)
+    read_back = spec.impressions.viewed_at.sql
+    with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
+        moment = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
+        asked = f"SELECT {read_back} FROM (SELECT {value.as_string(None)} AS viewed_at) AS i"
+        [[found]] = connection.execute(asked.encode(), {"now": moment}).fetchall()
+    if not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day, tzinfo=UTC)
+    lost = moment - (found if found.tzinfo else found.replace(tzinfo=UTC))
+    assert timedelta(0) <= lost < timedelta(days=1)
+
+
 async def test_impressions_of_no_known_time_may_have_none(patient: Patient) -> None:
     patient.run(
         APP,
@@ -130,8 +167,8 @@ async def test_impressions_of_no_known_time_may_have_none(patient: Patient) -> N
         " VALUES ('u', 'a', 1772600767891)"
     )
     finding = only(await patient.examine(), "not_a_moment")
-    moment = SqlMoment('to_timestamp("viewed_at" / 1000.0)')
-    assert finding.settings == {"catalog.impressions.viewed_at": {"sql": moment.sql}}
+    moment = SqlMoment("to_timestamp(viewed_at / 1000.0)")
+    assert finding.settings["catalog.impressions.viewed_at"] == {"sql": moment.sql}
     spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=moment))
     assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
     spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=None))

@@ -74,15 +74,27 @@ LEFT_OUT: Mapping[str, str] = {
         " catalogue_patience",
     ),
     **dict.fromkeys(
-        ("catalogue_crossing", "catalogue_shared_values", "catalogue_viewed_before"),
+        (
+            "catalogue_crossing",
+            "catalogue_shared_values",
+            "catalogue_viewed_before",
+        ),
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
+    ),
+    "catalogue_own_value": (
+        "it is asked only of a column that must be given and is not, reads a part of the"
+        " impressions, and is bounded by catalogue_patience"
     ),
     "catalogue_listed_before": (
         "it is asked only where pairs are listed and users have moments of their own, ends at the"
         " first row, and is bounded by catalogue_patience"
     ),
-    "catalogue_locked": _SERVER,
+    **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
+    "catalogue_made_rows": (
+        "it is asked only where conditions say which impressions count, makes a thousand rows at"
+        " most, and is bounded by catalogue_patience"
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
