@@ -153,12 +153,13 @@ async def test_an_unfinished_run_ends_and_is_undone_by_its_own_settings(
                 await killed(app)
             await app.run("CREATE TABLE written AS SELECT i.* FROM user_art_impressions AS i")
         async with make_runtime(app_database_url, **{**SLOW, **change.config}) as after:
-            assert await after.resume(old.id) is None
+            if name in {"table", "defaults"}:  # else the plan ends it
+                assert await after.resume(old.id) is None
+                assert await both_ways(app, "user_art_impressions", "written") == []
+            new = await healed_by_hand(after)
             state, outcome, work = await run_row(app, old.id)
             assert (state, work) == ("partial", 0)
             assert f"other settings ({', '.join(change.settings)});" in outcome
-            assert await both_ways(app, "user_art_impressions", "written") == []
-            new = await healed_by_hand(after)
             assert (new.state, new.legacy_after) == (RunState.SUCCEEDED, 0)
             assert new.inserted == NEW.get(name, 12)
             await app.run("CREATE TABLE healed AS TABLE user_art_impressions")
