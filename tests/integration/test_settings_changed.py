@@ -539,3 +539,22 @@ async def test_a_follower_of_other_settings_leaves_the_leader_s_run_alone(
             " FROM conservator.run ORDER BY id"
         )
         assert runs[0] == ("user_art_impressions", "succeeded", 16)
+
+
+async def test_an_undo_whose_table_is_gone_ends_and_says_so(app_database_url: str) -> None:
+    async with gallery(app_database_url) as app:
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+            owner = before.run_owner(Trigger.API)
+            planned = await before.undo_planner.plan(owner, healed.id, reason="a test")
+            assert planned is not None
+            await heal_until(before, planned.run, batches=1)
+        await app.run("DROP TABLE user_art_impressions")
+        async with running(await service(app_database_url, LOOKS)):
+
+            async def has_ended() -> bool:
+                return (await run_row(app, planned.run.id))[0] == "failed"
+
+            await wait_until(has_ended)
+        outcome = (await run_row(app, planned.run.id))[1]
+        assert outcome.startswith(f"Run {healed.id} wrote to user_art_impressions, which is not")
