@@ -34,6 +34,9 @@ class ServerKind:
         """A server of this kind with the tests' settings and `more`, not yet started."""
         settings: dict[str, Setting] = {
             "wal_level": "logical",
+            # A replica that is behind while the next database is made, which is a checkpoint, still
+            # finds what it lacks: it has no slot.
+            "wal_keep_size": "128MB",
             "max_prepared_transactions": 0,
             "timezone": self.timezone,
             "synchronous_commit": True,  # a test that kills the server finds what was committed
