@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.support.databases import EMPTY, cloned
+from tests.support.healing import prepared
 from tests.support.open_schema import OpenSchema, open_schema
 from tests.support.postgres import PostgresServer
 from tests.support.schema_matrix import APP_SCHEMAS
@@ -17,6 +18,12 @@ def shared_url(server: PostgresServer) -> Iterator[str]:
     """A database for tests that make tables in schemas of their own and roll back all else."""
     with cloned(server, EMPTY) as made:
         yield made
+
+
+@pytest.fixture
+async def service_url(app_database_url: str) -> str:
+    """The URL of the test's database for a service, whose owner has prepared it."""
+    return await prepared(app_database_url)
 
 
 @pytest.fixture(params=APP_SCHEMAS, ids=lambda schema: schema.name)

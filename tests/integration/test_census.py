@@ -24,7 +24,7 @@ from tests.support.open_schema import OpenSchema
 from tests.support.oracle import ExpectedCensus, anti_join, expected_census
 
 
-@examples(30)
+@examples(15)
 @given(data=st.data())
 async def test_every_exact_form_equals_the_plain_anti_join(
     opened: OpenSchema, data: st.DataObject

@@ -20,6 +20,7 @@ from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healing import make_runtime, plan, wait_until_waiting, waited, waiting_for
 from tests.support.ledger_audit import assert_records_agree
@@ -55,6 +56,7 @@ async def waiting_run(
             await asyncio.wait_for(task, PATIENCE)
 
 
+@on_one_server
 @pytest.mark.parametrize("pool_size", [1, 5])
 async def test_a_run_waits_while_the_operators_sql_says_so(
     app_database_url: str, pool_size: int
@@ -77,6 +79,7 @@ async def test_a_run_waits_while_the_operators_sql_says_so(
         await assert_records_agree(app)
 
 
+@on_one_server
 async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -90,6 +93,7 @@ async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
         assert await waiting_for(app) == ""
 
 
+@on_one_server
 async def test_a_breaker_that_opens_ends_a_wait(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -103,6 +107,7 @@ async def test_a_breaker_that_opens_ends_a_wait(app_database_url: str) -> None:
         assert ended.run.outcome == "The breaker is open: Half is gone."
 
 
+@on_one_server
 async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -119,6 +124,7 @@ async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str
         assert not task.done()
 
 
+@on_one_server
 async def test_a_stop_ends_a_wait_and_keeps_what_was_waited(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         async with waiting_run(app_database_url, app) as (_, task):
@@ -129,6 +135,7 @@ async def test_a_stop_ends_a_wait_and_keeps_what_was_waited(app_database_url: st
         assert (await waited(app, "wait_while"))[0] == pytest.approx(ended.run.waiting_seconds)
 
 
+@on_one_server
 async def test_a_run_that_was_taken_over_while_it_waited_stops(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         with pytest.raises(LeaseLostError):
@@ -162,6 +169,7 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
                 await assert_records_agree(app)
 
 
+@on_one_server
 async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         await app.plant(users=2, artworks=10)

@@ -14,7 +14,7 @@ from tests.support.open_schema import OpenSchema
 from tests.support.oracle import ExpectedCensus, expected_census
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data())
 async def test_users_and_pairs_tell_what_the_census_has_counted(
     opened: OpenSchema, data: st.DataObject

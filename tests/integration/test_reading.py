@@ -113,7 +113,7 @@ async def test_a_replica_that_stands_still_is_left_and_read_again_once_it_is_lev
                 assert why.startswith(f"{LEFT} stale: the replica is ")
                 assert "did not catch up in time (healing.pace.max_replica_lag: 1 s)" in why
                 assert "its replay is paused" in why
-                # The server goes on writing WAL of its own, so that the next one is told another lag.
+                # The server goes on writing WAL of its own: the next one is told another lag.
                 in_recovery, why = await answer(server, IN_RECOVERY)
                 assert in_recovery is False
             assert [log["event"] for log in logs] == ["replica_left"]

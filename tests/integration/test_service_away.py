@@ -16,6 +16,7 @@ from checks.errors import CatalogueError, DatabaseUnavailableError
 from monitor.demo.gallery import SCHEMA
 from monitor.service.service import Service
 from tests.support.app import App, app_on, conninfo
+from tests.support.commands import on_one_server
 from tests.support.healing import make_settings, service_settings
 from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.postgres import PostgresServer
@@ -160,6 +161,7 @@ async def somebody_waits(app: App) -> bool:
     return bool(await app.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 
 
+@on_one_server
 @pytest.mark.parametrize("ends", [True, False], ids=["a lock that ends", "a lock for ever"])
 async def test_a_stop_waits_for_the_batch_at_hand_and_never_longer_than_ten_seconds(
     ends: bool, app_database_url: str

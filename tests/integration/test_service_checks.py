@@ -15,9 +15,12 @@ from exporters.prometheus import create_registry
 from monitor.service.service import Service
 from monitor.status import CheckResult
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.healing import service_settings
 from tests.support.services import running
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 BUILT_IN = (
     "census",

@@ -34,7 +34,9 @@ ADMIN_TOKEN = "admin-token-of-the-acceptance-tests"
 STATE = "conservator"
 
 on_one_server = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
-"""What is shown is the command; the integration tests show that its SQL runs on every server."""
+"""For tests whose subject is the program above the database: a command, a page, a service at work,
+what it waits for, logs or publishes. Tests of SQL run on every server: statements, catalogue,
+locks, plans, errors."""
 
 Config = dict[str, Any]
 
