@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from monitor.deadlines import USER_PATIENCE_SECONDS
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.throttle.signals import gather_signals
@@ -170,7 +169,10 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
 
 
 @on_one_server
-async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database_url: str) -> None:
+async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.healing.pauses.USER_PATIENCE_SECONDS", 1.0)
     async with app_on(app_database_url) as app:
         await app.plant(users=2, artworks=10)
         pace = {"wait_while": "SELECT true"}
@@ -183,7 +185,7 @@ async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database
             ended = await asyncio.wait_for(working, PATIENCE)
         assert ended.run.state is RunState.HELD
         assert ended.run.outcome.endswith(f" s: {SENTENCE}")
-        assert ended.run.waiting_seconds >= USER_PATIENCE_SECONDS
+        assert ended.run.waiting_seconds >= 1.0
 
 
 async def test_the_operators_sql_can_not_write(app_engine: AsyncEngine) -> None:
