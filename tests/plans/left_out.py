@@ -96,6 +96,14 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where conditions say which impressions count, makes a thousand rows at"
         " most, and is bounded by catalogue_patience"
     ),
+    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
+    "catalogue_type": _ONCE,
+    "catalogue_moment": "it is asked for no row, and only where a moment is an expression",
+    **dict.fromkeys(
+        ("catalogue_moment_values", "viewed_step"),
+        "it is asked only where a moment is an expression: of all rows, bounded by"
+        " catalogue_patience; or up to the first one that is told to the second",
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
