@@ -32,10 +32,11 @@ from checks.doctor.input import (
     key_comparisons,
     moment_columns,
 )
-from checks.doctor.moments import read_held_moments, read_unreadable
+from checks.doctor.moments import read_held_moments
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
+from checks.doctor.unreadable_moments import read_unreadable
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, rows_of, table
@@ -96,7 +97,6 @@ class ProbeSuite:
             ids=await self._ids(filters),
             orphans=await self._orphans(),
             held=await self._held_moments(filters),
-            unreadable=await read_unreadable(self._ask, facts),
             random_key=await self._random_key(),
             rows=await RowProbes(
                 self._answers, facts, lambda role: _filter(role.key, role.where, filters)
@@ -111,6 +111,7 @@ class ProbeSuite:
             else await read_ledger(self._connection, self._state_schema),
             pairs=await ask_about_pairs(self._ask, facts, self._pools),
             state_columns=await read_state_columns(self._connection, self._state_schema),
+            unreadable=await read_unreadable(self._ask, facts),
         )
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:

@@ -20,6 +20,7 @@ from checks.doctor import (
     state_types,
     time_zones,
     uniqueness,
+    unreadable_moments,
     vanished,
     writability,
 )
@@ -36,7 +37,7 @@ RULES: tuple[Rule, ...] = (
     access.tables_are_readable,
     row_security.every_row_is_open,
     moments.moments_are_moments,
-    moments.expressions_run,
+    unreadable_moments.expressions_run,
     references.keys_are_ids,
     references.keys_are_comparable,
     time_zones.timezone_is_known,
