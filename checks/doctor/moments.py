@@ -13,7 +13,6 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import Row
 
-from checks.catalogue import Facts
 from checks.doctor.findings import Finding, Mending, error
 from checks.doctor.input import (
     DoctorInput,
@@ -25,7 +24,7 @@ from checks.doctor.input import (
 from checks.doctor.own_values import plain
 from checks.doctor.time_zones import MOMENTS
 from checks.errors import Refusal
-from checks.fragments import rows_of, table
+from checks.fragments import table
 from checks.relations import Column, Relation
 from checks.spec import CatalogueSpec
 from checks.statements import Fragments, identifier
@@ -70,10 +69,6 @@ _PATTERNS = {
 }
 """Texts of each form, where that is not a number."""
 _VIEWED_AT = "catalog.impressions.viewed_at"
-_NO_AGES = "Ages can't be computed, so nothing can be counted or healed."
-_NO_PRIVILEGE = "42501"
-_DATA_EXCEPTION = "22"
-"""The class of the SQLSTATEs that say that a value is not what was expected."""
 _TEXTS = {
     MomentForm.DIGITS: "YYYYMMDD",
     MomentForm.DATE: "YYYY-MM-DD",
@@ -100,35 +95,8 @@ def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
                 f"{what} of type {column.type}; expected date, timestamp or"
                 f" timestamptz.{_told(held)}"
             ),
-            consequence=_NO_AGES,
+            consequence="Ages can't be computed, so nothing can be counted or healed.",
             **_by_expression(given, setting, column, held),
-        )
-
-
-def expressions_run(given: DoctorInput) -> Iterator[Finding]:
-    """An expression for a moment that PostgreSQL refuses, as it stands or for some row."""
-    texts = {
-        setting: (text, relation)
-        for role, relation in given.facts.found
-        for setting, text in role.expressions.items()
-    }
-    refused = given.facts.refused_moments
-    for setting, refusal in {**given.evidence.unreadable, **refused}.items():
-        text, relation = texts[setting]
-        if refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select:
-            continue  # a finding of its own
-        where = "" if setting in refused else f" for a row of {relation.configured}"
-        yield error(
-            "moment_refused",
-            setting,
-            problem=f"PostgreSQL refuses the expression {text!r}{where}: {refusal.message}.",
-            consequence=_NO_AGES,
-            remedy=(
-                f"Correct {setting}: an SQL expression over the columns of {relation.schema}."
-                f"{relation.name} alone."
-                if setting in refused
-                else f"Let {setting} be NULL for such rows: CASE WHEN … THEN … END."
-            ),
         )
 
 
@@ -186,19 +154,6 @@ def _moment_of(name: str, form: MomentForm, *, is_text: bool, zeros: bool) -> st
         return f"to_timestamp({number} / {_FRACTIONS[form]}.0)"
     seconds = _MULTIPLES[form]
     return f"to_timestamp({number})" if seconds == 1 else f"to_timestamp({number} * {seconds}.0)"
-
-
-async def read_unreadable(ask: Ask, facts: Facts) -> dict[str, Refusal]:
-    """Of the expressions that PostgreSQL takes as they stand, those that fail for a row."""
-    found = {}
-    for role, relation in facts.found:
-        rows = rows_of(role, relation, role.where, role.counts)
-        for key, column in relation.moments.items():
-            names = {"moment": identifier("r", column.name), "rows": rows}
-            answer = await ask("catalogue_moment_values", names)
-            if isinstance(answer, Refusal) and answer.sqlstate.startswith(_DATA_EXCEPTION):
-                found[role.setting(key)] = answer
-    return found
 
 
 def stored_value(spec: CatalogueSpec, column: Column, held: HeldMoments) -> str:

@@ -35,12 +35,13 @@ from checks.doctor.input import (
     moment_columns,
 )
 from checks.doctor.made_rows import read_made_rows
-from checks.doctor.moments import read_held_moments, read_unreadable
+from checks.doctor.moments import read_held_moments
 from checks.doctor.own_values import read_own_values
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.row_tallies import Reading, RowEvidence
 from checks.doctor.time_zones import MOMENTS
+from checks.doctor.unreadable_moments import read_unreadable
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table

@@ -67,6 +67,13 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
+    "catalogue_type": _ONCE,
+    "catalogue_moment": "it is asked for no row, and only where a moment is an expression",
+    **dict.fromkeys(
+        ("catalogue_moment_values", "viewed_step"),
+        "it is asked only where a moment is an expression: of all rows, bounded by"
+        " catalogue_patience; or up to the first one that is told to the second",
+    ),
     **dict.fromkeys(("catalogue_numbers", "catalogue_texts"), _ODD),
     **dict.fromkeys(("catalogue_orphans", "catalogue_random_keys", "catalogue_referenced"), _ODD),
     **dict.fromkeys(
@@ -97,13 +104,6 @@ LEFT_OUT: Mapping[str, str] = {
         " most, and is bounded by catalogue_patience"
     ),
     "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
-    "catalogue_type": _ONCE,
-    "catalogue_moment": "it is asked for no row, and only where a moment is an expression",
-    **dict.fromkeys(
-        ("catalogue_moment_values", "viewed_step"),
-        "it is asked only where a moment is an expression: of all rows, bounded by"
-        " catalogue_patience; or up to the first one that is told to the second",
-    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
