@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     uniqueness.views_hide_no_pair,
     uniqueness.other_uniqueness,
     citus.impressions_are_spread_by_user,
+    citus.rows_are_known_by_their_pair,
     citus.ledger_lies_beside_the_impressions,
     citus.others_join_everywhere,
     defaults.required_columns_are_filled,

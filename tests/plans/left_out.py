@@ -10,6 +10,10 @@ _SMALL = "it reads and writes a few rows of the service's own tables, whatever t
 _SERVER = "it reads the server's own state, and no table"
 _ONCE = "it reads the catalogue alone"
 _ODD = "it is asked only of tables that lack something, and is bounded by catalogue_patience"
+_SHAPES = (
+    "the sample gallery's impressions need only the plain form; tests/integration/test_any_shape.py"
+    " looks at its plan"
+)
 _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
@@ -49,6 +53,10 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         _PART,
     ),
+    **dict.fromkeys(("batch_bring", "undo_give_back", "left_alone", "left_alone_by_user"), _SHAPES),
+    **dict.fromkeys(("batch_insert_any_shape", "batch_read_back_any_shape"), _SHAPES),
+    **dict.fromkeys(("undo_batch_any_shape", "undo_left_any_shape"), _SHAPES),
+    **dict.fromkeys(("undo_survey_any_shape", "left_alone_count"), _SHAPES),
     **dict.fromkeys(("control_wake", "validation_keep", "validations_read"), _SMALL),
     **dict.fromkeys(("control_breaker_open", "control_share_fallen"), _SMALL),
     # A lease is renewed where a run takes its time, which is not the program's to say.
