@@ -10,9 +10,10 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.catalogue import Facts, read_catalogue
+from checks.census import take_census
 from checks.doctor.findings import Examination, Finding, Severity
 from checks.doctor.rules import examine
-from checks.spec import CatalogueSpec, PoolsSpec, SharedColumns, SqlMoment
+from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec, SharedColumns, SqlMoment
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ class Patient:
                 timeout = await connection.exec_driver_sql("SHOW statement_timeout")
                 assert timeout.scalar() == "0"
                 return found
+        finally:
+            await engine.dispose()
+
+    async def census(self) -> tuple[int, int, int, int]:
+        """What is counted, as the superuser."""
+        engine = create_async_engine(self.url, poolclass=NullPool)
+        try:
+            async with engine.connect() as connection:
+                catalogue = (await read_catalogue(connection, self.spec)).require()
+                now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+                cutoffs = Cutoffs.at(now, self.pools)
+                return (await take_census(connection, catalogue, self.pools, cutoffs)).counts
         finally:
             await engine.dispose()
 
