@@ -60,10 +60,11 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
                 f"{relation.configured}.{name}",
                 problem=(
                     f"{relation.kind.value.capitalize()} {relation.schema}.{relation.name} has no "
-                    f"column {name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
+                    f"column {name} ({role.setting(setting)})."
+                    f" {'Similar' if alike else 'Its'} columns: {there or 'none'}."
                 ),
                 consequence="Nothing can be counted or healed without it.",
-                **_rename(role.setting(setting), spelt_alike(name, relation.columns)),
+                **_rename_column(given, role.setting(setting), relation, name),
             )
 
 
@@ -254,6 +255,35 @@ def _rename(setting: str, meant: Sequence[str]) -> Mending:
     if len(meant) == 1:
         return {"settings": {setting: meant[0]}}
     return {"remedy": f"Say under {setting} what it is called."}
+
+
+def _rename_column(
+    given: DoctorInput, setting: str, relation: Relation, name: str
+) -> Mending:
+    """`pairs.same` and `key` are lists: proposed whole, or not at all."""
+    if "[" not in setting and setting != "catalog.impressions.viewed_at":
+        return _rename(setting, spelt_alike(name, relation.columns))
+    meant = spelt_alike(name, relation.columns)
+    if setting == "catalog.impressions.viewed_at":
+        hint = "" if meant else " null, where the table does not say when."
+        mending = _rename(setting, meant)
+        return {**mending, "remedy": f"{mending['remedy']}{hint}"} if hint else mending
+    return _rename_in_list(given, setting, meant)
+
+
+def _rename_in_list(given: DoctorInput, setting: str, meant: Sequence[str]) -> Mending:
+    path, _, rest = setting.partition("[")
+    number, _, side = rest.partition("]")
+    place = int(number)
+    if len(meant) != 1:
+        return _rename(setting, meant)
+    if path.endswith(".key"):
+        names = list(given.spec.impressions.key)
+        names[place] = meant[0]
+        return {"settings": {path: names}}
+    same = [{"user": one.user, "artwork": one.artwork} for one in given.spec.pairs.same]
+    same[place][side.removeprefix(".")] = meant[0]
+    return {"settings": {path: same}}
 
 
 def _configurable(name: str) -> str:
