@@ -19,6 +19,7 @@ from checks.spec import TableRole
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
 NO_PRIVILEGE = "42501"
+_VIEWED_AT = "catalog.impressions.viewed_at"
 
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
@@ -64,7 +65,7 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
                     f" {'Similar' if alike else 'Its'} columns: {there or 'none'}."
                 ),
                 consequence="Nothing can be counted or healed without it.",
-                **_rename_column(given, role.setting(setting), relation, name),
+                **_rename_column(given, role.setting(setting), spelt_alike(name, relation.columns)),
             )
 
 
@@ -257,32 +258,19 @@ def _rename(setting: str, meant: Sequence[str]) -> Mending:
     return {"remedy": f"Say under {setting} what it is called."}
 
 
-def _rename_column(
-    given: DoctorInput, setting: str, relation: Relation, name: str
-) -> Mending:
-    """`pairs.same` and `key` are lists: proposed whole, or not at all."""
-    if "[" not in setting and setting != "catalog.impressions.viewed_at":
-        return _rename(setting, spelt_alike(name, relation.columns))
-    meant = spelt_alike(name, relation.columns)
-    if setting == "catalog.impressions.viewed_at":
-        hint = "" if meant else " null, where the table does not say when."
-        mending = _rename(setting, meant)
-        return {**mending, "remedy": f"{mending['remedy']}{hint}"} if hint else mending
-    return _rename_in_list(given, setting, meant)
-
-
-def _rename_in_list(given: DoctorInput, setting: str, meant: Sequence[str]) -> Mending:
-    path, _, rest = setting.partition("[")
-    number, _, side = rest.partition("]")
-    place = int(number)
-    if len(meant) != 1:
+def _rename_column(given: DoctorInput, setting: str, meant: Sequence[str]) -> Mending:
+    """`pairs.same` and `key` are lists, and proposed whole."""
+    path, _, place = setting.partition("[")
+    if setting == _VIEWED_AT and not meant:
+        return {"remedy": f"Say under {setting} what it is called, or null where none says when."}
+    if len(meant) != 1 or not place:
         return _rename(setting, meant)
-    if path.endswith(".key"):
-        names = list(given.spec.impressions.key)
-        names[place] = meant[0]
-        return {"settings": {path: names}}
+    number, _, side = place.partition("]")
+    if not side:
+        key = list(given.spec.impressions.key)
+        return {"settings": {path: [*key[: int(number)], *meant, *key[int(number) + 1 :]]}}
     same = [{"user": one.user, "artwork": one.artwork} for one in given.spec.pairs.same]
-    same[place][side.removeprefix(".")] = meant[0]
+    same[int(number)][side.removeprefix(".")] = meant[0]
     return {"settings": {path: same}}
 
 

@@ -558,6 +558,16 @@ SUSPICIONS = (
         told="rows_not_views",
     ),
     _shape(
+        "pairs that a table lists",
+        KEPT + "CREATE TABLE shelves (user_id text, artwork_id text);"
+        "INSERT INTO shelves SELECT u.id, a.id FROM users AS u, art_sessions AS a;",
+        UPSERT,
+        "INSERT INTO shelves VALUES ('u1', 'a1'), ('u1', 'a1'), (NULL, NULL)",
+        "DELETE FROM shelves WHERE user_id = 'u1'",
+        proposed="through_index_missing",
+        catalog={"pairs": {"through": {"table": "shelves"}}},
+    ),
+    _shape(
         "tenants that never see each other's",
         """
         CREATE TABLE tenants (id int PRIMARY KEY);

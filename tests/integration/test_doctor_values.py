@@ -266,6 +266,15 @@ async def test_a_relation_that_only_an_expression_reads_is_granted_by_name(
         )
 
 
+async def test_a_key_that_several_rows_have_is_no_key(patient: Patient) -> None:
+    finding = only(await saying(patient, key=("kind", "wing")).examine(), "key_not_unique")
+    assert finding.problem == "Some rows have the same kind, wing."
+    assert finding.blocks is Blocks.HEALING
+    for key, where in ((("person", "print"), None), (("wing",), "id = 1"), (("nowhere",), None)):
+        said = saying(patient, key=key, where=where)
+        assert "key_not_unique" not in {one.code for one in (await said.examine()).findings}
+
+
 def patient_value(patient: Patient, query: str) -> object:
     with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
         return connection.execute(query.encode()).fetchall()
