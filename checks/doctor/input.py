@@ -167,6 +167,8 @@ class Evidence:
     own_values: Mapping[str, tuple[OwnValue, ...]] = field(default_factory=dict)
     """By column of the impressions that must be given: what of the pair's rows may be its value."""
     duplicate_pairs: Answer = Answer.UNKNOWN
+    duplicate_keys: Answer = Answer.UNKNOWN
+    """Whether rows have the columns of `impressions.key` in common; only where it is set."""
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
     orphans: Mapping[str, Answer] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from checks.doctor.ddl import quoted, table
-from checks.doctor.findings import Finding, advice, healing_error, warning
+from checks.doctor.findings import Finding, Mending, advice, healing_error, warning
 from checks.doctor.input import DoctorInput, PairEvidence
 from checks.doctor.own_values import plain
 from checks.doctor.pair_evidence import (
@@ -55,15 +55,25 @@ def nobody_crosses(given: DoctorInput) -> Iterator[Finding]:
                     f"{_lost_pairs(answer.values)}Healing would write that users have seen"
                     " artworks that belong to others."
                 ),
-                settings={"catalog.pairs.same": _agreeing(given.spec, shared)},
+                **_pairs(given.spec, shared, answer),
                 accepted_as=name,
             )
 
 
-def _agreeing(spec: CatalogueSpec, shared: SharedColumn) -> list[dict[str, str]]:
-    """`pairs.same` with one more."""
+def _pairs(spec: CatalogueSpec, shared: SharedColumn, answer: Crossing) -> Mending:
+    """`pairs.same` with one more, where nothing is for everybody."""
+    if not answer.says_all:
+        beside = answer.unvalued + answer.elsewhere - answer.crossing
+        return {
+            "remedy": (
+                f"{beside:,} impressions are of other values, or of none: of artworks for"
+                " everybody, perhaps. Let catalog.pairs.through name a view of who may be shown"
+                " what; catalog.pairs.same would leave these out."
+            )
+        }
     there = [{"user": one.user, "artwork": one.artwork} for one in spec.pairs.same]
-    return [*there, {"user": shared.of_users.name, "artwork": shared.of_artworks.name}]
+    one_more = {"user": shared.of_users.name, "artwork": shared.of_artworks.name}
+    return {"settings": {"catalog.pairs.same": [*there, one_more]}}
 
 
 def _shared(shared: SharedColumn, values: SharedValues | None) -> str:

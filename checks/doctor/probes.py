@@ -7,6 +7,7 @@ poisons nothing, and the bound on its time ends with the savepoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,7 @@ class ProbeSuite:
             made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
             own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
+            duplicate_keys=await self._duplicate_keys(filters),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
             held=await self._held_moments(filters, rows),
@@ -174,6 +176,14 @@ class ProbeSuite:
             return Answer.NO
         # In any row: a new index would be on those, too, that don't count.
         return await self._duplicates(impressions, (spec.user, spec.artwork), _TRUE)
+
+    async def _duplicate_keys(self, filters: Mapping[str, Refusal]) -> Answer:
+        impressions, spec = self._facts.impressions, self._facts.spec
+        key = spec.impressions.key
+        if impressions is None or not key or not impressions.columns.keys() >= set(key):
+            return Answer.UNKNOWN
+        there = replace(spec.roles[2], counts=None)
+        return await self._duplicates(impressions, key, _filter(there, filters))
 
     async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
         answers = {}
