@@ -128,9 +128,7 @@ async def test_a_failover_that_leaves_us_on_a_read_only_server(app_database_url:
         await app.run(_THROW_OUT)
         with capture_logs() as events:
             task = working(runtime, run)
-            await wait_until(
-                lambda: any(e.get("sqlstate") == "25006" for e in events), deadline_seconds=30
-            )
+            await wait_until(lambda: any(e.get("sqlstate") == "25006" for e in events))
             async with await psycopg.AsyncConnection.connect(
                 app.connection.info.dsn,
                 autocommit=True,

@@ -25,7 +25,7 @@ from monitor.demo.gallery import build_gallery
 from tests.support.forks import Forked, fork, plain_environment
 from tests.support.http import Client
 from tests.support.servers import EMBEDDED
-from tests.support.waiting import wait_until_sync
+from tests.support.waiting import PATIENCE, wait_until_sync
 
 COMMAND = Path(sys.executable).parent / "conservator"
 PASSWORD = "brushstroke-and-varnish"
@@ -199,10 +199,10 @@ class Running:
 
     def client(self, token: str | None = ADMIN_TOKEN) -> Client:
         """A client of its HTTP side, once it listens."""
-        self.until(lambda: bool(self.events("listening")), 30.0)
+        self.until(lambda: bool(self.events("listening")))
         return Client(self.events("listening")[0]["address"], token)
 
-    def until(self, condition: Callable[[], bool], deadline_seconds: float = 20.0) -> None:
+    def until(self, condition: Callable[[], bool], deadline_seconds: float = PATIENCE) -> None:
         """Wait for a condition; fail with what was said when the process ends before it holds."""
 
         def held() -> bool:

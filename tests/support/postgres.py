@@ -31,7 +31,7 @@ SUPERUSER = "postgres"
 _OUR_SETTINGS = "conservator.conf"
 _PREFIX = "conservator-test-"
 _POLL = 0.01  # seconds between looks at something that is about to happen
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _THROWAWAY: Mapping[str, Setting] = {
     "fsync": False,
     "full_page_writes": False,
