@@ -555,6 +555,25 @@ RIGHTS = (
         role=READER,
     ),
     _shape(
+        "a role that row security lets update nothing",
+        KEPT
+        + _SCHEMA
+        + f"GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
+        + "ALTER TABLE user_art_impressions ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY r ON user_art_impressions FOR SELECT TO {READER} USING (true);"
+        f"CREATE POLICY a ON user_art_impressions FOR INSERT TO {READER} WITH CHECK (true);"
+        f"CREATE POLICY w ON user_art_impressions FOR UPDATE TO {READER} USING (true)"
+        " WITH CHECK (viewed_at IS NULL);"
+        f"CREATE POLICY d ON user_art_impressions FOR DELETE TO {READER} USING (true);",
+        UPSERT,
+        FORGET,
+        told="row_security",
+        catalog={
+            "impressions": {"counts": "viewed_at IS NOT NULL", "set": {"viewed_at": "viewed_at"}}
+        },
+        role=READER,
+    ),
+    _shape(
         "a role that row security hides the users from",
         KEPT
         + _SCHEMA

@@ -37,7 +37,10 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("work_list", "plan_work"), _PART),
     **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
     "plan_pairs": "it selects what `batch_insert` does",
-    "catalogue_expression": "it is explained and never run",
+    **dict.fromkeys(("catalogue_expression", "catalogue_refuted"), "it is explained and never run"),
+    "catalogue_exclusion": _SERVER,
+    "catalogue_view": _ONCE,
+    "catalogue_one_value": _ODD,
     **dict.fromkeys(("catalogue_sequences", "catalogue_sequence_start"), _ONCE),
     "catalogue_farthest": (
         "it is asked where a sequence can't be read, ends at one row of the index that numbered"
