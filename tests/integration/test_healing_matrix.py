@@ -147,7 +147,11 @@ def configured(spec: CatalogueSpec) -> dict[str, Any]:
     return {
         "artworks": {f.name: getattr(spec.artworks, f.name) for f in fields(spec.artworks)},
         "users": {f.name: getattr(spec.users, f.name) for f in fields(spec.users)},
-        "impressions": {**impressions, "defaults": dict(spec.impressions.defaults)},
+        "impressions": {
+            **impressions,
+            "set": dict(spec.impressions.set),
+            "defaults": dict(spec.impressions.defaults),
+        },
         "pairs": {
             "same": [{"user": one.user, "artwork": one.artwork} for one in spec.pairs.same],
             "through": None if through is None else asdict(through),
