@@ -32,7 +32,6 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
-    "plan_exhausted": "it is the end of a form of `pool_exhaustion`, with which it is executed",
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),
     **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
