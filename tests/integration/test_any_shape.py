@@ -250,8 +250,12 @@ async def test_a_failure_at_the_commit_is_that_of_its_batch_and_loses_nothing(
 ) -> None:
     with stranger_gallery(server, "derived_value") as gallery:
         document = documents("derived_value")[0]
-        wrong = {"wing_id": "CASE WHEN artwork.id % 100 = 0 THEN -1 ELSE artwork.wing_id END"}
-        document["impressions"]["defaults"] = wrong
+        ((artwork,),) = gallery.rows(
+            "SELECT a FROM (" + gallery.pairs + ") AS p WHERE NOT seen"
+            " AND created < now() - interval '7 days' GROUP BY a ORDER BY count(*), a LIMIT 1"
+        )
+        wrong = f"CASE WHEN artwork.id = {artwork} THEN -1 ELSE artwork.wing_id END"
+        document["impressions"]["defaults"] = {"wing_id": wrong}
         async with shape_runtime(gallery.url, catalog=document, pools=POOLS) as runtime:
             legacy = gallery.counts()[3]
             ended = await heal(runtime)
