@@ -167,8 +167,7 @@ async def test_undo_leaves_what_the_app_has_touched_in_any_column(gallery: Stran
 async def test_rows_that_are_there_and_do_not_count_are_left_alone_without_set(
     gallery: StrangerGallery,
 ) -> None:
-    config = {"catalog": catalog(set=None), "healing": {"mode": "heal"}}
-    async with shape_runtime(gallery.url, **config) as runtime:
+    async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
         first = await heal(runtime)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 4 * 7 - 2)
         assert first.census is not None and first.census.legacy_untracked == 2
@@ -212,8 +211,8 @@ async def test_two_runs_write_each_pair_once_where_no_index_would_keep_them_apar
         "INSERT INTO works SELECT n, now() - interval '30 days', 'w'"
         " FROM generate_series(100, 400) AS n"
     )
-    config = {"catalog": CATALOG, "healing": {"pace": {"max_batch": 20}}}
-    async with shape_runtime(gallery.url, **config) as runtime:
+    pace = {"pace": {"max_batch": 20}}
+    async with shape_runtime(gallery.url, catalog=CATALOG, healing=pace) as runtime:
         owner = runtime.run_owner(Trigger.COMMAND)
         whole = await plan(runtime)
         runs = [

@@ -150,7 +150,8 @@ def assert_brought_to_count(change: Change, shape: Shape) -> None:
 
 
 def assert_taken_back(history: list[Change], at: int) -> None:
-    """What the service did to this row last is reversed, and nobody touched it in between."""
-    undo, ours = history[at], history[at - 1] if at else None
-    assert ours is not None and ours.ours, history
-    assert (undo.before, undo.after) == (ours.after, ours.before), history
+    """What the service did to this row last is reversed, and it was as that had left it: untouched,
+    or changed back again."""
+    undo, ours = history[at], [one for one in history[:at] if one.ours]
+    assert ours, history
+    assert (undo.before, undo.after) == (ours[-1].after, ours[-1].before), history
