@@ -30,7 +30,7 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
     **dict.fromkeys(("state_schema_missing", "state_schema_unusable"), OURS),
     **dict.fromkeys(("server_is_standby", "transactions_read_only", "citus_worker"), OURS),
     "citus_ledger_apart": OURS,
-    **dict.fromkeys(("citus_not_by_user", "citus_not_spread"), TOLD),
+    **dict.fromkeys(("citus_not_by_user", "citus_not_spread", "citus_rows_of_any_shape"), TOLD),
     **dict.fromkeys(("citus_travels", "citus_key_without_user", "citus_approximate"), TOLD),
     **dict.fromkeys(("filter_refused", "timezone_unknown", "default_unusable"), TOLD),
     **dict.fromkeys(

@@ -68,12 +68,16 @@ class StrangerGallery:
     def counts(self, only: str = "true") -> Counts:
         """Tracked, fresh, storage, legacy_untracked as the app itself sees them; `only`: of the
         pairs `(u, a, created, seen)` for which this SQL condition holds."""
-        pairs = (FOLDER / f"{self.name}.pairs.sql").read_text()
-        chosen = f"SELECT * FROM ({pairs}) AS every WHERE {only}"
+        chosen = f"SELECT * FROM ({self.pairs}) AS every WHERE {only}"
         [(tracked, fresh, storage, legacy)] = self.rows(
             _COUNTS.format(fresh_for=FRESH_FOR, pairs=chosen)
         )
         return tracked, fresh, storage, legacy
+
+    @property
+    def pairs(self) -> str:
+        """The SELECT of the pairs `(u, a, created, seen)`."""
+        return (FOLDER / f"{self.name}.pairs.sql").read_text()
 
     def contents(self) -> dict[str, str]:
         """A digest of every table of the app: the same as long as the rows are."""
