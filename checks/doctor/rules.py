@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     references.impressions_have_keys,
     pair_suspicions.nobody_crosses,
     pair_suspicions.nothing_viewed_before,
+    pair_suspicions.somebody_saw_each,
     pair_suspicions.unknown_ids,
     vanished.deleted_on_purpose,
     citus.keys_would_spread,

@@ -73,6 +73,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
+    "catalogue_never_seen": "it is asked by doctor, and is bounded by catalogue_patience",
+    "catalogue_older_views": (
+        "it is asked only where users have a creation time that is not configured, reads a part of"
+        " the impressions, and is bounded by catalogue_patience"
+    ),
     "catalogue_own_value": (
         "it is asked only of a column that must be given and is not, reads a part of the"
         " impressions, and is bounded by catalogue_patience"
