@@ -120,6 +120,17 @@ def find_orphans(relation: Relation, name: str, target: Relation, target_name: s
     )
 
 
+def among(name: str, key: str, table_name: str, condition: str) -> str:
+    """A condition: `name` is the key of one of the table's rows for which `condition` holds."""
+    return _filled(
+        "{name} IN (SELECT {key} FROM {table} WHERE {condition})",
+        name=raw(name),
+        key=raw(key),
+        table=raw(table_name),
+        condition=raw(condition),
+    )
+
+
 def show_triggers(relation: Relation) -> str:
     """The definitions of the relation's triggers."""
     return _filled(

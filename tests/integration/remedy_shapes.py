@@ -605,6 +605,17 @@ SUSPICIONS = (
         told="rows_not_views",
     ),
     _shape(
+        "users who are a part of the people, some of whom have left",
+        KEPT + "CREATE TABLE people (id text PRIMARY KEY, closed boolean NOT NULL);"
+        "INSERT INTO people SELECT id, id = 'u3' FROM users;"
+        "ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES people;",
+        UPSERT,
+        "UPDATE people SET closed = NOT closed",
+        "INSERT INTO people VALUES ('u9', false)",
+        LEAVE,
+        proposed="parents_not_in_use",
+    ),
+    _shape(
         "pairs that a table lists",
         KEPT + "CREATE TABLE shelves (user_id text, artwork_id text);"
         "INSERT INTO shelves SELECT u.id, a.id FROM users AS u, art_sessions AS a;",

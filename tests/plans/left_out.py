@@ -100,6 +100,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
+    "catalogue_never_seen": "it is asked by doctor, and is bounded by catalogue_patience",
+    "catalogue_older_views": (
+        "it is asked only where users have a creation time that is not configured, reads a part of"
+        " the impressions, and is bounded by catalogue_patience"
+    ),
     "catalogue_own_value": (
         "it is asked only of a column that must be given and is not, reads a part of the"
         " impressions, and is bounded by catalogue_patience"
@@ -109,6 +114,7 @@ LEFT_OUT: Mapping[str, str] = {
         " first row, and is bounded by catalogue_patience"
     ),
     **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
+    "catalogue_value_type": "it is asked for no row",
     "catalogue_made_rows": (
         "it is asked only where conditions say which impressions count, makes a thousand rows at"
         " most, and is bounded by catalogue_patience"
