@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     uniqueness.key_tells_rows_apart,
     uniqueness.pair_is_unique,
     uniqueness.views_hide_no_pair,
+    uniqueness.filters_hide_no_pair,
     uniqueness.other_uniqueness,
     citus.impressions_are_spread_by_user,
     citus.rows_are_known_by_their_pair,

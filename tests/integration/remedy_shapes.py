@@ -396,6 +396,13 @@ WRITING = (
         catalog={"impressions": {"table": "seen"}},
     ),
     _shape(
+        "a filter that leaves out rows of the pair's index",
+        KEPT,
+        UPSERT,
+        told="where_hides_pairs",
+        catalog={"impressions": {"where": "viewed_at IS NOT NULL"}},
+    ),
+    _shape(
         "a view that computes",
         KEPT + "CREATE VIEW seen AS SELECT lower(user_id) AS user_id, artwork_id, viewed_at"
         " FROM user_art_impressions;",

@@ -32,9 +32,16 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
     "citus_ledger_apart": OURS,
     **dict.fromkeys(("citus_not_by_user", "citus_not_spread", "citus_rows_of_any_shape"), TOLD),
     **dict.fromkeys(("citus_travels", "citus_key_without_user", "citus_approximate"), TOLD),
-    **dict.fromkeys(("filter_refused", "timezone_unknown", "default_unusable"), TOLD),
+    **dict.fromkeys(("filter_refused", "moment_refused", "timezone_unknown"), TOLD),
     **dict.fromkeys(
-        ("set_unusable", "made_rows_do_not_count", "made_rows_untold", "key_not_unique"), TOLD
+        (
+            "default_unusable",
+            "set_unusable",
+            "made_rows_do_not_count",
+            "made_rows_untold",
+            "key_not_unique",
+        ),
+        TOLD,
     ),
     **dict.fromkeys(("growth", "column_generated", "key_not_an_id"), TOLD),
     **dict.fromkeys(("key_collations_differ", "suspicion_untold", "artworks_nobody_saw"), TOLD),
