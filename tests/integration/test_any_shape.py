@@ -10,10 +10,13 @@ import pytest
 
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.any_shape import shape_runtime
-from tests.support.healing import heal, plan
+from tests.support.app import app_on
+from tests.support.healing import heal, plan, working
+from tests.support.pair_lists import listed, listed_of
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, stranger_gallery
 from tests.support.undoing import undo
+from tests.support.waiting import wait_until
 
 GALLERIES = (
     ("status_rows", 0, 1157),
@@ -134,11 +137,11 @@ async def test_of_several_rows_the_newest_is_brought_to_count_and_none_out_of_sc
         " FROM looks WHERE note IS NULL"
     )
     assert made == [(4 * 7 - 2, 4 * 7 - 2)]
-    listed = gallery.rows(
+    ledger = gallery.rows(
         "SELECT user_id, artwork_id, replaced, written ->> 'note' FROM"
         " conservator.backfilled_impression WHERE replaced IS NOT NULL ORDER BY 1"
     )
-    assert listed == [(1, 2, {"seen": None}, "newer"), (2, 3, {"seen": None}, "unread")]
+    assert ledger == [(1, 2, {"seen": None}, "newer"), (2, 3, {"seen": None}, "unread")]
     assert gallery.rows(
         "SELECT count(*) FROM looks JOIN conservator.backfilled_impression AS b"
         " ON (b.user_id, b.artwork_id, b.viewed_at) = (person, work, seen)"
@@ -263,3 +266,58 @@ async def test_a_failure_at_the_commit_is_that_of_its_batch_and_loses_nothing(
         assert ended.run.inserted == legacy - aside
         assert gallery.rows(_LISTED) == [(legacy - aside, 0)]
         assert gallery.counts()[3] == aside
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [("seen = '2020-01-01Z'", "2020"), ("note = 'mine'", None)],
+    ids=["marked", "touched"],
+)
+async def test_a_row_that_the_app_is_changing_is_not_overwritten(
+    gallery: StrangerGallery, change: str, kept: str | None
+) -> None:
+    slow = {"lock_timeout": "30s"}
+    async with (
+        app_on(gallery.url) as app,
+        app_on(gallery.url) as watcher,
+        shape_runtime(gallery.url, catalog=CATALOG, database=slow) as runtime,
+    ):
+
+        async def somebody_waits() -> bool:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            return bool(await watcher.value(waiting))
+
+        run = await plan(runtime)
+        await app.run("BEGIN")
+        await app.run(f"UPDATE looks SET {change} WHERE person = 2 AND work = 3")
+        healing = working(runtime, run)
+        await wait_until(somebody_waits)
+        await app.run("COMMIT")
+        ended = (await healing).run
+        ((seen, note),) = await app.rows(
+            "SELECT extract(year FROM seen)::text, note FROM looks WHERE person = 2 AND work = 3"
+        )
+        ledger = await app.rows(
+            "SELECT written ->> 'note' FROM conservator.backfilled_impression"
+            " WHERE user_id = 2 AND artwork_id = 3"
+        )
+    assert ended.state is RunState.SUCCEEDED
+    if kept is not None:
+        assert (seen, ledger) == (kept, [])
+    else:
+        assert (note, ledger) == ("mine", [("mine",)])
+
+
+async def test_a_list_of_pairs_is_what_a_run_writes(gallery: StrangerGallery) -> None:
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        pairs = await listed(runtime, max_rows=1000)
+        await heal(runtime)
+    written = gallery.rows(
+        "SELECT user_id::text, artwork_id::text FROM conservator.backfilled_impression"
+        " ORDER BY 1, 2"
+    )
+    assert sorted((one.user_id, one.artwork_id) for one in pairs) == written
+    async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
+        gallery.run("UPDATE looks SET seen = NULL WHERE note IS NULL AND person = 1")
+        assert await listed(runtime, max_rows=1000) == []
+        assert await listed_of(runtime, "1") == []
