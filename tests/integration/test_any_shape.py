@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from monitor.healing.preview import preview_heal
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.any_shape import shape_runtime
 from tests.support.app import app_on
 from tests.support.healing import heal, plan, working
-from tests.support.pair_lists import listed, listed_of
+from tests.support.pair_lists import asked, listed, listed_of
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, stranger_gallery
 from tests.support.undoing import undo
@@ -171,6 +172,16 @@ async def test_rows_that_are_there_and_do_not_count_are_left_alone_without_set(
     gallery: StrangerGallery,
 ) -> None:
     async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
+        async with asked(runtime) as (connection, cutoffs):
+            seen = await preview_heal(
+                connection,
+                runtime.healing,
+                cutoffs,
+                max_rows=1000,
+                minimum=5,
+                verified_until=None,
+            )
+        assert (seen.rows, seen.left_alone, seen.census.legacy_untracked) == (4 * 7 - 2, 2, 4 * 7)
         first = await heal(runtime)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 4 * 7 - 2)
         assert first.census is not None and first.census.legacy_untracked == 2
@@ -321,3 +332,47 @@ async def test_a_list_of_pairs_is_what_a_run_writes(gallery: StrangerGallery) ->
         gallery.run("UPDATE looks SET seen = NULL WHERE note IS NULL AND person = 1")
         assert await listed(runtime, max_rows=1000) == []
         assert await listed_of(runtime, "1") == []
+
+
+async def test_a_row_that_may_not_be_brought_to_count_goes_into_quarantine_and_gets_out(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(
+        "ALTER TABLE looks ADD CONSTRAINT never CHECK (NOT (person = 2 AND work = 3)"
+        " OR seen IS NULL)"
+    )
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        first = (await heal(runtime)).run
+        assert (first.state, first.inserted, first.quarantined) == (RunState.PARTIAL, 4 * 7 - 1, 1)
+        aside = "SELECT user_id, artwork_id FROM conservator.quarantine"
+        assert gallery.rows(aside) == [(2, 3)]
+        gallery.run("ALTER TABLE looks DROP CONSTRAINT never")
+        second = (await heal(runtime)).run
+        assert (second.state, second.inserted) == (RunState.SUCCEEDED, 1)
+    assert gallery.rows(aside) == []
+    assert gallery.rows(
+        "SELECT run_id, replaced FROM conservator.backfilled_impression"
+        " WHERE (user_id, artwork_id) = (2, 3)"
+    ) == [(second.id, {"seen": None})]
+
+
+async def test_values_may_come_from_the_row_that_lists_the_pair(gallery: StrangerGallery) -> None:
+    gallery.run(
+        "CREATE TABLE passes (holder int, piece int, pass text, since timestamptz);"
+        " INSERT INTO passes SELECT p.id, w.id, name || p.id || '/' || w.id, now() - age"
+        " FROM people AS p CROSS JOIN works AS w"
+        " CROSS JOIN (VALUES ('late ', interval '40 days'), ('early ', interval '50 days'))"
+        " AS listed (name, age)"
+    )
+    through = {"table": "passes", "user": "holder", "artwork": "piece", "since": "since"}
+    document = {
+        **catalog(defaults={"wing": "pair.pass", "note": "'new'"}),
+        "pairs": {"through": through},
+    }
+    async with shape_runtime(gallery.url, catalog=document) as runtime:
+        ended = (await heal(runtime)).run
+    assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 4 * 7)
+    assert gallery.rows(
+        "SELECT count(*), bool_and(wing = 'early ' || person || '/' || work) FROM looks"
+        " WHERE note = 'new'"
+    ) == [(4 * 7 - 2, True)]
