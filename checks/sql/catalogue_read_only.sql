@@ -1,2 +1,2 @@
 -- For the rest of the savepoint: a function that would write, or advance a sequence, is refused.
-SET LOCAL transaction_read_only = on
+SELECT pg_catalog.set_config('transaction_read_only', 'on', true)
