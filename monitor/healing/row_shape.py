@@ -154,7 +154,7 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     spec = catalogue.spec.impressions
     if not spec.set:
         empty = ("brought", "and_brought", "given_back", "and_given_back")
-        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("missing")}
+        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("cte_missing")}
     columns = [(identifier(name), name, text) for name, text in spec.set.items()]
     more = {
         **names,
@@ -175,12 +175,12 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     return {
         **more,
         "brought": compose(template(PACKAGE, "batch_bring"), more),
-        "and_brought": raw("\n    UNION ALL\n    SELECT * FROM brought"),
+        "and_brought": raw("\n    UNION ALL\n    SELECT * FROM cte_brought"),
         "given_back": compose(template(PACKAGE, "undo_give_back"), more),
-        "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM given_back"),
+        "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM cte_given_back"),
         "nothing_there": raw(
-            "(\n        SELECT m.user_id, m.artwork_id FROM missing AS m\n        EXCEPT"
-            "\n        SELECT p.user_id, p.artwork_id FROM present AS p\n    )"
+            "(\n        SELECT m.user_id, m.artwork_id FROM cte_missing AS m\n        EXCEPT"
+            "\n        SELECT p.user_id, p.artwork_id FROM cte_present AS p\n    )"
         ),
     }
 
