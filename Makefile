@@ -4,7 +4,7 @@
 # make chaos   faults at every statement of a run; takes some minutes
 # make plans   every statement's plan on nine million pairs; takes some minutes
 # make fuzz    inputs by the thousand: API, configuration, webhook, galleries; takes some minutes
-# make galleries   what names alone come to on databases of other shapes, as a table; a minute
+# make galleries   databases of other shapes, by names alone and configured right; some minutes
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
 
