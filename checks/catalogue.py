@@ -17,15 +17,20 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.arbiters import read_arbiter
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError, Refusal
+from checks.read_elsewhere import read_elsewhere
 from checks.relations import (
+    Arbiter,
     Catalogue,
     Column,
     ForeignKey,
     Index,
     Kind,
+    OtherRelation,
     Relation,
+    RowSecurity,
     engine_of,
     named_moment,
 )
@@ -33,6 +38,7 @@ from checks.row_security import read_row_security
 from checks.sequences import named_sequences
 from checks.spec import CatalogueSpec, TableRole
 from checks.statements import identifier, operator_sql, render, template
+from checks.views import ViewChain, seen_through
 
 _KINDS = {
     "r": Kind.TABLE,
@@ -64,8 +70,12 @@ class Facts:
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
     """Column and sequence, for each that new impressions draw from by an expression."""
+    read_elsewhere: tuple[OtherRelation, ...] = ()
+    """What else the operator's SQL reads."""
     refused_moments: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why PostgreSQL refuses a moment that is an expression."""
+    proven: Arbiter | None = None
+    """What makes pairs unique, beyond an index on exactly the pair."""
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -87,7 +97,15 @@ class Facts:
             engine=engine_of(*(relation for _, relation in self.found)),
             cluster=self.cluster,
             named_sequences=self.named_sequences,
+            proven=self.proven,
+            read_elsewhere=self.read_elsewhere,
         )
+
+    @property
+    def arbiter(self) -> Arbiter | None:
+        """What ON CONFLICT can name, as `Catalogue.arbiter`."""
+        spec, found = self.spec.impressions, self.impressions
+        return None if found is None else found.arbiter_on(spec.user, spec.artwork) or self.proven
 
     @property
     def tables(self) -> tuple[tuple[TableRole, Relation | None], ...]:
@@ -102,6 +120,13 @@ class Facts:
     def found(self) -> tuple[tuple[TableRole, Relation], ...]:
         """The tables that exist."""
         return tuple((role, relation) for role, relation in self.tables if relation is not None)
+
+    @property
+    def row_security(self) -> tuple[RowSecurity, ...]:
+        """Where row security applies to the connected role, in whatever is read."""
+        named = [security for _, one in self.found for security in one.row_security]
+        elsewhere = [security for one in self.read_elsewhere for security in one.row_security]
+        return (*named, *elsewhere)
 
     @property
     def missing_columns(self) -> tuple[str, ...]:
@@ -157,7 +182,7 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     artworks, users, impressions, *through = await _secured(
         connection, [relation for relation, _ in described]
     )
-    return Facts(
+    facts = Facts(
         spec=spec,
         artworks=artworks,
         users=users,
@@ -166,21 +191,41 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
         server_version=server["server_version"],
         role=server["role"],
         cluster=cluster,
-        named_sequences=()
-        if impressions is None
-        else await named_sequences(connection, impressions, spec.impressions),
         refused_moments={key: one for _, refused in described for key, one in refused.items()},
+        proven=None
+        if impressions is None
+        else await read_arbiter(connection, spec.impressions, impressions),
     )
+    elsewhere = await read_elsewhere(connection, facts.found, facts.catalogue)
+    facts = replace(facts, read_elsewhere=elsewhere)
+    catalogue = facts.catalogue
+    if catalogue is None:
+        return facts
+    return replace(facts, named_sequences=await named_sequences(connection, catalogue))
 
 
 async def _relation(
     connection: AsyncConnection, role: TableRole, cluster: Cluster | None
 ) -> Relation | None:
-    schema, name = parse_name(role.table)
+    found = await _named(connection, role, role.table, parse_name(role.table), cluster)
+    if found is None or found.kind is not Kind.VIEW or not role.written:
+        return found
+    return await _view(connection, role, found, cluster)
+
+
+async def _named(
+    connection: AsyncConnection,
+    role: TableRole,
+    configured: str,
+    name: tuple[str | None, str],
+    cluster: Cluster | None,
+) -> Relation | None:
+    """The relation of this schema and name, with what the role needs of it."""
+    asked = {"read": role.read, "written": role.written, "updated": role.updated}
     found = await _rows(
         connection,
         "catalogue_relation",
-        {"schema": schema, "name": name, "read": list(role.read), "written": list(role.written)},
+        {"schema": name[0], "name": name[1], **{key: list(one) for key, one in asked.items()}},
     )
     if not found:
         return None
@@ -190,7 +235,7 @@ async def _relation(
     indexes = await _rows(connection, "catalogue_indexes", oid)
     keys = await _rows(connection, "catalogue_foreign_keys", oid)
     relation = Relation(
-        configured=role.table,
+        configured=configured,
         row_security=(),
         columns=MappingProxyType({column["name"]: Column(**column) for column in columns}),
         indexes=tuple(Index(**index) for index in indexes),
@@ -200,6 +245,22 @@ async def _relation(
         **facts,
     )
     return relation if cluster is None else await _spread(connection, cluster, relation)
+
+
+async def _view(
+    connection: AsyncConnection, role: TableRole, view: Relation, cluster: Cluster | None
+) -> Relation:
+    """The view with what the table beneath it proves, where it shows the rows of one."""
+    chain, goes_on = ViewChain(role, view.oid), True
+    while goes_on:
+        asked = {"relation": chain.relation, "reader": chain.reader}
+        (level,) = await _rows(connection, "catalogue_view", asked)
+        goes_on = chain.descend(level)
+    found = replace(view, obstacles=tuple(chain.obstacles))
+    if chain.table is None:
+        return found
+    table = await _named(connection, role, view.configured, chain.table, cluster)
+    return found if table is None else seen_through(found, chain, table)
 
 
 async def _described(

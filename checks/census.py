@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import fragments
+from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue, Engine
-from checks.spec import Cutoffs, PoolsSpec
+from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, render, template
 
 PACKAGE = "checks"
@@ -32,9 +33,10 @@ class CensusForm(StrEnum):
     BY_ARTWORK_JOINED = "census_by_artwork_joined"
     BY_USER_AGE = "census_by_user_age"
     BY_OWNER = "census_by_owner"
+    BY_PAIR = "census_by_pair"
 
 
-_WITHOUT_OWNER = tuple(form for form in CensusForm if form is not CensusForm.BY_OWNER)
+_BY_COUNTING = tuple(CensusForm)[: tuple(CensusForm).index(CensusForm.BY_OWNER)]
 """Each of these is exact wherever one before it is."""
 
 
@@ -104,10 +106,16 @@ def none_affected(census: Census) -> AffectedUsers:
 def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str]:
     """The cheapest exact form for this catalogue, and why it is that one."""
     spec = catalogue.spec
+    if spec.pairs.through is not None:
+        return CensusForm.BY_PAIR, "catalog.pairs.through lists the pairs"
+    if is_counted_by_pair(catalogue):
+        return CensusForm.BY_PAIR, "columns of catalog.pairs.same are of different types"
     if spec.artworks.owner is not None:
         return CensusForm.BY_OWNER, "artworks pair with their owner only"
     if spec.users.created_at is not None:
         return CensusForm.BY_USER_AGE, "pairs are judged by the user's creation time too"
+    if spec.pairs.same:
+        return CensusForm.BY_ARTWORK_JOINED, "user and artwork agree in catalog.pairs.same"
     if spec.users.where is not None:
         return CensusForm.BY_ARTWORK_JOINED, "catalog.users.where leaves users out"
     if not catalogue.pair_is_unique:
@@ -142,9 +150,9 @@ def _hindrance_to_totals(catalogue: Catalogue, pools: PoolsSpec) -> str | None:
 def exact_forms(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, ...]:
     """Every form that is exact for this catalogue, cheapest first."""
     form, _ = choose_form(catalogue, pools)
-    if form is CensusForm.BY_OWNER:
-        return (form,)
-    return _WITHOUT_OWNER[_WITHOUT_OWNER.index(form) :]
+    by_counting = _BY_COUNTING[_BY_COUNTING.index(form) :] if form in _BY_COUNTING else (form,)
+    paired = catalogue.spec.pairs != PairsSpec() and form is not CensusForm.BY_PAIR
+    return (*by_counting, CensusForm.BY_PAIR) if paired else by_counting
 
 
 def census_sql(form: CensusForm, names: Fragments, engine: Engine = Engine.POSTGRESQL) -> str:
@@ -155,6 +163,8 @@ def census_sql(form: CensusForm, names: Fragments, engine: Engine = Engine.POSTG
 
 def affected_users_name(catalogue: Catalogue) -> str:
     """The statement that lists affected users on this catalogue."""
+    if is_counted_by_pair(catalogue):
+        return "affected_users_by_pair"
     if catalogue.spec.artworks.owner is not None:
         return "affected_users_by_owner"
     if catalogue.spec.users.created_at is not None:

@@ -12,13 +12,15 @@ accuses a row has to hold under both readings (`MomentColumn.first` and `last`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from psycopg import sql
 
-from checks.citus.forms import materializations, tracked_audience
+from checks.citus.forms import materializations, shown_pairs, tracked_audience
+from checks.pair_fragments import pair_fragments
 from checks.relations import Catalogue, Column, Engine, Relation, named_moment
 from checks.spec import Audience, PoolsSpec, TableRole
 from checks.statements import Fragments, identifier, operator_sql, raw
@@ -27,6 +29,9 @@ _NO_FILTER = raw("TRUE")
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of app servers and database may lie apart before a time counts as wrong."""
+
+DATE = "date"
+"""The type of a moment that is known to the day."""
 
 # Zones lie at most 27 hours apart, so no change of a zone's offset moves a clock by two days.
 _LONGEST_STEP = "interval '2 days'"
@@ -43,6 +48,8 @@ class MomentColumn:
 
     column: Column
     timezone: str
+    step: timedelta = timedelta(0)
+    """To what its values were cut down, apart from what the type says of that."""
 
     def moment(self, alias: str | None = None) -> sql.Composable:
         """The column as timestamptz. `alias` is the name that its table has in the statement."""
@@ -73,8 +80,9 @@ class MomentColumn:
 
     def last(self) -> sql.Composable:
         """The latest moment that the column's value may mean: for a date, the end of the day."""
-        if self.column.cast != "date":
-            return self.moment()
+        if self.column.cast != DATE:
+            step = sql.SQL("({} + {}::interval)").format(self.moment(), sql.Literal(self.step))
+            return step if self.step else self.moment()
         return sql.SQL("(({} + 1)::timestamp AT TIME ZONE {})").format(
             self._name, sql.Literal(self.timezone)
         )
@@ -135,11 +143,15 @@ def rows_of(
     relation: Relation,
     *conditions: str | None,
     sample: sql.Composable | None = None,
+    besides: Mapping[str, sql.Composable] = MappingProxyType({}),
 ) -> sql.Composable:
     """The relation's rows that satisfy the operator's conditions, with every moment that is an
     expression as a further column; the bare table where there is neither. `sample`: a TABLESAMPLE
-    clause.
+    clause. `besides`: more columns, over the table under its own name.
     """
+    further = [
+        sql.SQL(", {} AS {}").format(column, identifier(name)) for name, column in besides.items()
+    ]
     moments = [
         sql.SQL(", ({}\n) AS {}").format(
             operator_sql(moment.sql), identifier(named_moment(role.key, key))
@@ -149,6 +161,7 @@ def rows_of(
     if role.key == "impressions" and "viewed_at" not in {*role.columns, *role.moments}:
         unknown = sql.SQL(", NULL::timestamptz AS {}").format(identifier(_UNKNOWN_MOMENT.name))
         moments.append(unknown)
+    moments += further
     told = [condition(text) for text in conditions if text is not None]
     if not moments and not told and sample is None:
         return table(relation)
@@ -165,6 +178,22 @@ def impressions_of(catalogue: Catalogue, *, sample: sql.Composable | None = None
     """The rows that count as impressions. `sample`: a TABLESAMPLE clause."""
     role = catalogue.spec.roles[2]
     return rows_of(role, catalogue.impressions, role.where, role.counts, sample=sample)
+
+
+def rows_in_the_way(catalogue: Catalogue) -> sql.Composable:
+    """The rows whose pair gets no impression of ours: those that count and, where nothing brings a
+    row to count, every one that is there."""
+    role = catalogue.spec.roles[2]
+    if catalogue.spec.impressions.leaves_alone:
+        return rows_of(role, catalogue.impressions, role.where)
+    return impressions_of(catalogue)
+
+
+def uncounted_rows(catalogue: Catalogue) -> sql.Composable:
+    """The rows that are there and do not count."""
+    role = catalogue.spec.roles[2]
+    uncounted = "FALSE" if role.counts is None else f"({role.counts}\n) IS NOT TRUE"
+    return rows_of(role, catalogue.impressions, role.where, uncounted)
 
 
 def counted_artworks(
@@ -249,13 +278,22 @@ def in_audience(catalogue: Catalogue, pools: PoolsSpec, user_id: str) -> sql.Com
 def _audience(
     catalogue: Catalogue, pools: PoolsSpec, counted_users: sql.Composable
 ) -> sql.Composable:
-    """The audience (id, created_at) as a subselect."""
+    """The audience, with the columns of `counted_users`, as a subselect."""
     if catalogue.engine is Engine.CITUS and pools.audience is Audience.TRACKED:
         user = identifier(catalogue.spec.impressions.user)
         return tracked_audience(impressions_of(catalogue), user, counted_users)
-    return sql.SQL("(SELECT u.id, u.created_at FROM {} AS u WHERE {})").format(
+    return sql.SQL("(SELECT u.* FROM {} AS u WHERE {})").format(
         counted_users, in_audience(catalogue, pools, "u.id")
     )
+
+
+def _pairing(catalogue: Catalogue) -> Fragments:
+    role, through = catalogue.spec.through_role, catalogue.through
+    if role is None or through is None:
+        return pair_fragments(catalogue, None, None)
+    began = catalogue.since
+    since = None if began is None else MomentColumn(began, catalogue.spec.timezone).moment("l")
+    return pair_fragments(catalogue, rows_of(role, through, role.where), since)
 
 
 _IS_LEGACY = raw(
@@ -272,10 +310,14 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
     artworks, users, impressions = spec.roles
     return {
         "artworks": rows_of(artworks, catalogue.artworks),
+        "artworks_there": rows_of(artworks, catalogue.artworks, artworks.where),
         "users": rows_of(users, catalogue.users),
+        "users_there": rows_of(users, catalogue.users, users.where),
         "impressions": impressions_of(catalogue),
         "impressions_there": rows_of(impressions, catalogue.impressions, impressions.where),
         "impressions_table": table(catalogue.impressions),
+        "rows_in_the_way": rows_in_the_way(catalogue),
+        "uncounted_rows": uncounted_rows(catalogue),
         "user": identifier(spec.impressions.user),
         "artwork": identifier(spec.impressions.artwork),
         "viewed_at": identifier(viewed_column(catalogue).column.name),
@@ -288,13 +330,19 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "counted_artworks": counted_artworks(catalogue),
         "counted_users": counted_users,
         "pairs": _pairs(catalogue),
+        "shown_pairs": shown_pairs(
+            catalogue.engine,
+            _pairs(catalogue),
+            impressions_of(catalogue),
+            identifier(spec.impressions.user),
+            identifier(spec.impressions.artwork),
+        ),
         "audience": _audience(catalogue, pools, counted_users),
         "everybody_counts": raw("TRUE" if pools.audience is Audience.ALL else "FALSE"),
         **materializations(catalogue.engine),
         "in_audience": in_audience(catalogue, pools, "u.id"),
         "is_legacy": _IS_LEGACY,
-        "is_owned": raw("TRUE" if spec.artworks.owner is None else "a.owner_id = u.id"),
-        "not_before_user": raw("coalesce(u.created_at <= a.created_at, TRUE)"),
+        **_pairing(catalogue),
         "artworks_filter": condition(spec.artworks.where),
         "users_filter": condition(spec.users.where),
         "artwork_created": identifier(catalogue.created.name),

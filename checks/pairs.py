@@ -15,7 +15,7 @@ from checks.census import PACKAGE, parameters
 from checks.errors import UnknownUserError
 from checks.fragments import fragments
 from checks.relations import Catalogue
-from checks.spec import Cutoffs, PoolsSpec
+from checks.spec import Cutoffs, PoolsSpec, SharedColumns
 from checks.statements import render
 
 
@@ -80,6 +80,17 @@ async def take_user_census(
 
 
 @dataclass(frozen=True, slots=True)
+class SharedValues:
+    """Two columns in which the user and the artwork of a pair agree, and what is in them."""
+
+    columns: SharedColumns
+    of_user: str | None
+    of_artwork: str | None
+    agree: bool | None
+    """None where either is NULL, which agrees with nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class PairFacts:
     """What the database says about one pair."""
 
@@ -90,6 +101,7 @@ class PairFacts:
     artwork_created: float | None
     user_created: float | None
     belongs: bool | None
+    """The artwork is the user's own, where it pairs with its owner only."""
     in_audience: bool | None
     impressions: int
     last_viewed: float | None
@@ -98,6 +110,15 @@ class PairFacts:
     is_old: bool | None
     is_aged: bool | None
     artwork_before_user: bool | None
+    shared: tuple[SharedValues, ...] = ()
+    """One for each entry of catalog.pairs.same; empty where the artwork or the user is not counted."""
+    through: str | None = None
+    """The configured name of what lists the pairs."""
+    listed: int = 1
+    """How often it does so with this one; 1 where nothing lists pairs."""
+    listed_since: float | None = None
+    """Unix seconds; the least where it is listed more than once."""
+    artwork_before_since: bool | None = None
 
 
 async def read_pair(
@@ -117,7 +138,15 @@ async def read_pair(
         raise UnknownUserError(
             f"{user_id!r} or {artwork_id!r} is no id of the type that the tables use."
         )
-    return PairFacts(**found)
+    spec, facts = catalogue.spec.pairs, dict(found)
+    values = facts.pop("shared_values") or ()
+    return PairFacts(
+        **facts,
+        shared=tuple(
+            SharedValues(columns, *one) for columns, one in zip(spec.same, values, strict=False)
+        ),
+        through=None if spec.through is None else spec.through.table,
+    )
 
 
 async def _ask(
@@ -164,10 +193,8 @@ def _state(
     facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs
 ) -> tuple[PairState, tuple[str, ...]]:
     if facts.impressions:
-        viewed = _moment(facts.last_viewed)
-        return PairState.TRACKED, (
-            f"{facts.impressions} impression(s), the last viewed at {viewed}",
-        )
+        at = "unknown" if facts.last_viewed is None else f"at {_moment(facts.last_viewed)}"
+        return PairState.TRACKED, (f"{facts.impressions} impression(s), the last viewed {at}",)
     unseen, created = "no impression", f"created {_moment(facts.artwork_created)}"
     if facts.is_fresh:
         border = cutoffs.fresh_after.isoformat()
@@ -185,9 +212,15 @@ def _state(
     if facts.artwork_before_user:
         older = f"older than the user, who was created {born}: truly unseen"
         return PairState.STORAGE, (unseen, aged, older)
-    if facts.user_created is None:
-        return PairState.LEGACY_UNTRACKED, (unseen, aged)
-    return PairState.LEGACY_UNTRACKED, (unseen, aged, f"not older than the user, created {born}")
+    since = f"{_moment(facts.listed_since)}, since when {facts.through} lists the pair"
+    if facts.artwork_before_since:
+        return PairState.STORAGE, (unseen, aged, f"created before {since}: truly unseen")
+    reasons = [unseen, aged]
+    if facts.user_created is not None:
+        reasons.append(f"not older than the user, created {born}")
+    if facts.listed_since is not None:
+        reasons.append(f"not created before {since}")
+    return PairState.LEGACY_UNTRACKED, tuple(reasons)
 
 
 def _why_no_pair(facts: PairFacts) -> str | None:
@@ -203,4 +236,21 @@ def _why_no_pair(facts: PairFacts) -> str | None:
         )
     if not facts.belongs:
         return "the artwork belongs to another user, and pairs with its owner only"
+    differing = [one for one in facts.shared if not one.agree]
+    if differing:
+        return "; ".join(map(_difference, differing))
+    if not facts.listed:
+        return f"catalog.pairs.through: {facts.through} does not list this pair"
     return None
+
+
+def _difference(values: SharedValues) -> str:
+    columns = values.columns
+    mine, its = (
+        "NULL, which agrees with nothing" if value is None else repr(value)
+        for value in (values.of_user, values.of_artwork)
+    )
+    return (
+        f"catalog.pairs.same: the user's {columns.user} is {mine},"
+        f" the artwork's {columns.artwork} is {its}, and the two of a pair are equal"
+    )

@@ -21,6 +21,9 @@ class Kind(StrEnum):
     FOREIGN_TABLE = "foreign table"
 
 
+TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
+
+
 class Command(StrEnum):
     """What policies of row security are for."""
 
@@ -98,6 +101,10 @@ class Index:
     """False for a deferrable constraint, which can't arbitrate ON CONFLICT."""
     constraint: str | None = None
     """The constraint that owns the index: it is dropped with that, not by DROP INDEX."""
+    predicate: str | None = None
+    """The WHERE clause, as PostgreSQL writes it out; None where there is none to name."""
+    predicate_columns: tuple[str, ...] = ()
+    """The columns in it."""
 
     @property
     def arbitrates(self) -> bool:
@@ -108,6 +115,18 @@ class Index:
     def serves_every_row(self) -> bool:
         """The planner may walk it in the order of its columns, and finds every row there."""
         return self.valid and not self.partial and self.method == "btree"
+
+
+@dataclass(frozen=True, slots=True)
+class Arbiter:
+    """What ON CONFLICT names: a unique index by which a pair has one impression that counts."""
+
+    columns: tuple[str, ...]
+    """User, artwork, and what is the same in every row that counts."""
+    predicate: str | None = None
+    """SQL over the table, of a partial index."""
+    index: str = ""
+    """Its name, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +179,18 @@ class RowSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """The one table whose rows a view shows, each at most once."""
+
+    relation: Relation
+    """As it is, with its own names."""
+    columns: Mapping[str, str]
+    """Its column by the view's; those that the view computes are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
-    """One table as it really is."""
+    """One table as it really is. Of a view of one table, what that proves of the view's rows."""
 
     configured: str
     """The name in the configuration."""
@@ -186,6 +215,8 @@ class Relation:
     """pg_class.reltuples, summed over partitions; 0 where never analysed."""
     total_bytes: int
     """Table, TOAST and indexes, summed over partitions."""
+    can_update: bool = True
+    """UPDATE on every column that `impressions.set` names."""
     can_use_schema: bool = True
     """USAGE on the schema, without which no other privilege counts."""
     row_changing_triggers: tuple[str, ...] = ()
@@ -205,6 +236,25 @@ class Relation:
     """How Citus spreads it; None for a plain table. A spread one has no estimate of its rows here:
     the coordinator's statistics are those of an empty table."""
 
+    base: Base | None = None
+    """Of a view of one table."""
+    obstacles: tuple[str, ...] = ()
+    """Of a view, why nothing can be written through it: each completes "it …"."""
+
+    @property
+    def takes_writes(self) -> bool:
+        """A table, or a view through which PostgreSQL writes by itself."""
+        return self.kind in TABLES or (self.base is not None and not self.obstacles)
+
+    @property
+    def beneath(self) -> Relation:
+        """What holds the rows: the table beneath a view, or itself."""
+        return self if self.base is None else self.base.relation
+
+    def beneath_columns(self, *names: str) -> tuple[str, ...]:
+        """What these columns are called there."""
+        return names if self.base is None else tuple(self.base.columns.get(n, n) for n in names)
+
     def is_hashed_by(self, column: str) -> bool:
         """Whether Citus keeps it in hash shards by `column`."""
         return self.distribution is not None and self.distribution.is_hash_by(column)
@@ -222,6 +272,11 @@ class Relation:
             if fits and index.arbitrates:
                 return index
         return None
+
+    def arbiter_on(self, *columns: str) -> Arbiter | None:
+        """The index that proves them unique, for ON CONFLICT."""
+        index = self.unique_on(*columns)
+        return None if index is None else Arbiter(columns, None, index.name)
 
     def key_beside(self, column: str) -> tuple[str, ...]:
         """The columns that make a row known only together with `column`: those beside it in the
@@ -263,6 +318,33 @@ class Relation:
         keys = () if self.inherited_by else self.foreign_keys_to(target, column, target_column)
         return next((key for key in keys if key.validated), None)
 
+    def key_of(self, column: str) -> ForeignKey | None:
+        """A validated foreign key by which `column`, where it is not null, names what is there, in
+        whatever table: alone, or beside columns that are never null."""
+        if self.inherited_by:
+            return None
+        for key in self.foreign_keys:
+            others = [self.columns[name] for name in key.columns if name != column]
+            if key.validated and column in key.columns and all(one.not_null for one in others):
+                return key
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRelation:
+    """A relation beside those configured that the operator's SQL reads."""
+
+    oid: int
+    schema: str
+    name: str
+    can_use_schema: bool
+    can_select: bool
+    """SELECT on all of it."""
+    settings: tuple[str, ...] = ()
+    """Those whose SQL names it."""
+    row_security: tuple[RowSecurity, ...] = ()
+    """Where row security applies to the connected role."""
+
 
 def engine_of(*relations: Relation) -> Engine:
     """One table that Citus plans is enough: every statement joins it."""
@@ -303,7 +385,11 @@ class Catalogue:
     cluster: Cluster | None = None
     """The Citus extension; None where it is not installed."""
     named_sequences: tuple[tuple[str, str], ...] = ()
-    """Column and sequence, for each that `impressions.defaults` draw from."""
+    """Column and sequence, for each that new impressions draw from by an expression."""
+    read_elsewhere: tuple[OtherRelation, ...] = ()
+    """What else the operator's SQL reads."""
+    proven: Arbiter | None = None
+    """What `read_arbiter` found beyond an index on exactly the pair."""
 
     @property
     def relations(self) -> tuple[tuple[TableRole, Relation], ...]:
@@ -339,12 +425,27 @@ class Catalogue:
         return _moment(self.through, "since", through.since)
 
     @property
+    def arbiter(self) -> Arbiter | None:
+        """What ON CONFLICT can name; None where several impressions a pair are possible."""
+        spec = self.spec.impressions
+        return self.impressions.arbiter_on(spec.user, spec.artwork) or self.proven
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns that tell rows of the impressions apart; none where nothing does."""
+        if self.spec.impressions.key:
+            return self.spec.impressions.key
+        primary = (one.columns for one in self.impressions.indexes if one.primary)
+        return tuple(name for name in next(primary, ()) if name is not None)
+
+    @property
     def pair_is_unique(self) -> bool:
-        """A pair can have at most one impression: unique index, and neither column is nullable."""
+        """A pair can have at most one impression that counts: an arbiter, and neither column is
+        nullable."""
         spec = self.spec.impressions
         columns = self.impressions.columns
         return (
-            self.impressions.unique_on(spec.user, spec.artwork) is not None
+            self.arbiter is not None
             and columns[spec.user].not_null
             and columns[spec.artwork].not_null
         )

@@ -44,6 +44,14 @@ class RowGuard:
     may_switch_off: bool = True
     """Where the proof shows that the role is above it, it is switched off as well."""
 
+    def joined(self, other: RowGuard) -> RowGuard:
+        """The guard of a transaction that does what both are for."""
+        return RowGuard(
+            tuple(dict.fromkeys((*self.relations, *other.relations))),
+            off=self.off and other.off,
+            may_switch_off=self.may_switch_off and other.may_switch_off,
+        )
+
     @property
     def elsewhere(self) -> RowGuard:
         """The same on another server, to which another role may be connected."""
@@ -51,12 +59,14 @@ class RowGuard:
 
 
 def guard_of(catalogue: Catalogue, *, writes: bool = False) -> RowGuard:
-    """The guard of transactions over the catalogue's tables.
+    """The guard of transactions over the catalogue's tables, and whatever else is read there.
 
     Those that write never switch row security off where a trigger of the app hears of each row: it
     may use tables of its own, whose policies are none of our business.
     """
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    listed = () if catalogue.through is None else (catalogue.through,)
+    tables = (catalogue.artworks, catalogue.users, catalogue.impressions, *listed)
+    relations = (*tables, *catalogue.read_elsewhere)
     above = not any(relation.row_security for relation in relations)
     quiet = not (writes and catalogue.impressions.insert_triggers)
     oids = tuple(relation.oid for relation in relations)

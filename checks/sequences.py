@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import table
+from checks.made_rows import NO_MOMENT, no_pair, value_of
 from checks.relations import Catalogue, Relation
-from checks.spec import CatalogueSpec, ImpressionsSpec
-from checks.statements import Fragments, identifier, operator_sql, render
+from checks.spec import CatalogueSpec
+from checks.statements import Fragments, identifier, render
 
 PACKAGE = "checks"
 MOST_OF_IT = 2
@@ -72,25 +73,32 @@ class DrawnSequence:
 
 
 async def named_sequences(
-    connection: AsyncConnection, impressions: Relation, spec: ImpressionsSpec
+    connection: AsyncConnection, catalogue: Catalogue
 ) -> tuple[tuple[str, str], ...]:
-    """The sequences that `impressions.defaults` name: by column, as PostgreSQL finds and writes
-    them. A name that only a function's body holds is not seen.
+    """The sequences that the expressions for new rows name: by column, as PostgreSQL finds and
+    writes them. A name that only a function's body holds is not seen.
 
     The expressions are explained, not run. One that PostgreSQL refuses names none.
     """
     found: list[tuple[str, str]] = []
-    for column, expression in spec.defaults.items():
+    for column, expression in catalogue.spec.impressions.values.items():
         # A constant draws nothing and costs no question.
-        if "(" in expression and column in impressions.columns:
-            plan = await _explained(connection, expression)
+        if "(" in expression and column in catalogue.impressions.columns:
+            plan = await _explained(connection, catalogue, column, expression)
             found += [(column, name.replace("''", "'")) for name in _DRAWN.findall(plan)]
     return tuple(found)
 
 
-async def _explained(connection: AsyncConnection, expression: str) -> str:
-    text = render(PACKAGE, "catalogue_expression", {"expression": operator_sql(expression)})
-    lines = await _tried(connection, f"EXPLAIN (VERBOSE, COSTS OFF) {text}", {"none": 0})
+async def _explained(
+    connection: AsyncConnection, catalogue: Catalogue, column: str, expression: str
+) -> str:
+    names = {
+        "value": value_of(catalogue, column, expression),
+        "pair": no_pair(catalogue, [expression]),
+    }
+    text = render(PACKAGE, "catalogue_expression", names)
+    asked = {"none": 0, "now": NO_MOMENT}
+    lines = await _tried(connection, f"EXPLAIN (VERBOSE, COSTS OFF) {text}", asked)
     return "" if lines is None else "\n".join(lines.scalars())
 
 
@@ -115,16 +123,17 @@ async def read_sequences(
 ) -> tuple[DrawnSequence, ...]:
     """What new impressions draw from, with `named` by `impressions.defaults`, as things are now."""
     *_, role = spec.roles
-    if not named and not _may_draw(impressions, role.written):
+    beneath, written = impressions.beneath, impressions.beneath_columns(*role.written)
+    if not named and not _may_draw(beneath, written):
         return ()
     values = {
-        "relation": impressions.oid,
-        "written": list(role.written),
-        "columns": [column for column, _ in named],
+        "relation": beneath.oid,
+        "written": list(written),
+        "columns": list(impressions.beneath_columns(*(column for column, _ in named))),
         "sequences": [sequence for _, sequence in named],
     }
     rows = await connection.exec_driver_sql(render(PACKAGE, "catalogue_sequences", {}), values)
-    return tuple([await _sequence(connection, impressions, row) for row in rows.all()])
+    return tuple([await _sequence(connection, beneath, row) for row in rows.all()])
 
 
 def _may_draw(impressions: Relation, written: tuple[str, ...]) -> bool:

@@ -80,9 +80,30 @@ class ImpressionsSpec:
         return (self.user, self.artwork, *viewed)
 
     @property
+    def expressions(self) -> Mapping[str, tuple[str, str]]:
+        """Column and SQL expression by their settings, of `set` and `defaults`."""
+        return {
+            f"catalog.impressions.{key}.{column}": (column, text)
+            for key, values in (("set", self.set), ("defaults", self.defaults))
+            for column, text in values.items()
+        }
+
+    @property
     def values(self) -> Mapping[str, str]:
         """Column to SQL expression, for a new row: `defaults`, overruled by `set`."""
         return MappingProxyType({**self.defaults, **self.set})
+
+    @property
+    def is_plain(self) -> bool:
+        """A row is there or it is not, once a pair, and a column says when: what was written is
+        known by the pair and that moment. False: by the whole row."""
+        shaped = self.where is not None or self.counts is not None or self.several or self.set
+        return isinstance(self.viewed_at, str) and not shaped
+
+    @property
+    def leaves_alone(self) -> bool:
+        """Nothing brings a row to count that is there and does not: its pair is not written."""
+        return self.counts is not None and not self.set
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ FOLLOWERS: Mapping[tuple[str, str], Original] = {
     ("tally_user", "user_id"): Original.USER,
 }
 """(table, column) in the state schema -> what it follows."""
+_INTEGERS, _TEXTS = frozenset({20, 21, 23}), frozenset({25, 1043})
+"""pg_type.oid of int8, int2, int4; of text and varchar: the same everywhere."""
 CURSORS = frozenset(
     {
         ("run", "artwork_cursor"),
@@ -125,6 +127,15 @@ def differences(catalogue: Catalogue, found: tuple[StateColumn, ...]) -> tuple[D
     wanted = originals(catalogue)
     compared = (Difference(ours, wanted[FOLLOWERS[ours.key]]) for ours in found)
     return tuple(one for one in compared if not _fits(one.ours, one.original))
+
+
+def keeps_values(one: Difference) -> bool:
+    """Whether both types compare with each other, and every value stays what it is."""
+    ours, original = one.ours, one.original
+    if (ours.oid, ours.collation) == (original.base_oid, original.collation):
+        return True
+    both = {ours.oid, original.base_oid}
+    return both <= _INTEGERS or (both <= _TEXTS and ours.collation == original.collation)
 
 
 def _fits(ours: StateColumn, original: Column) -> bool:

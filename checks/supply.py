@@ -15,9 +15,11 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.census import affected_users
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
+from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import compose, raw, render, template
@@ -27,20 +29,32 @@ SUPPLY = "artwork_supply"
 
 def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
+    return {_pool_statement(catalogue): _over_pools(catalogue, pools, "pool_exhaustion_result")}
+
+
+def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
+    """How many users of a plan have less than `minimum` in their pool; binds what
+    `pool_exhaustion` and the census bind."""
+    return _over_pools(catalogue, pools, "plan_exhausted")
+
+
+def _over_pools(catalogue: Catalogue, pools: PoolsSpec, end: str) -> str:
     names = dict(fragments(catalogue, pools))
     names["distinct"] = raw("" if catalogue.pair_is_unique else "DISTINCT")
-    if catalogue.spec.users.created_at is None:
+    if catalogue.spec.users.created_at is None and catalogue.since is None:
         since = created_column(catalogue).not_long_before("pool_since")
         names["pool_artworks"] = counted_artworks(catalogue, since)
     else:
-        # For a young user, any artwork may belong to the pool.
+        # For a young user or a pair of late, any artwork may belong to the pool.
         names["pool_artworks"] = names["counted_artworks"]
-    names["result"] = compose(template("checks", "pool_exhaustion_result"), names)
-    name = _pool_statement(catalogue)
-    return {name: render("checks", form_of(catalogue.engine, name), names)}
+    names["affected_users"] = affected_users(catalogue, names)
+    names["result"] = compose(template("checks", end), names)
+    return render("checks", form_of(catalogue.engine, _pool_statement(catalogue)), names)
 
 
 def _pool_statement(catalogue: Catalogue) -> str:
+    if is_counted_by_pair(catalogue):
+        return "pool_exhaustion_by_pair"
     if catalogue.spec.artworks.owner is not None:
         return "pool_exhaustion_by_owner"
     if catalogue.spec.users.created_at is not None:

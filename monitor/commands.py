@@ -71,6 +71,10 @@ class Commands(Protocol):
     async def run(self, run_id: int) -> Run | None:
         """One run."""
 
+    def other_settings(self, run: Run) -> tuple[str, ...]:
+        """The settings of what is counted or written in which the present ones differ from those
+        that the run was planned under, by their paths."""
+
     async def waits(self, run_id: int) -> Mapping[str, float]:
         """Seconds that a run waited, by reason, the longest first."""
 

@@ -34,6 +34,13 @@ _OTHER_TYPES = (
 )
 
 
+_DATA_EXCEPTION = "22"
+_UNREADABLE = (
+    " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
+    " which."
+)
+
+
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
     """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
     engine = create_async_engine(
@@ -245,6 +252,7 @@ def translate(error: BaseException) -> ConservatorError:
             " the grants that are needed."
         )
     hint = _OTHER_TYPES if state in _TYPE_STATES else ""
+    hint = _UNREADABLE if (state or "").startswith(_DATA_EXCEPTION) else hint
     return StatementError(f"The database refused a statement ({state}): {message}.{hint}")
 
 

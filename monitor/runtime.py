@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.census import Census, choose_form
@@ -21,6 +22,7 @@ from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.heal_strategy import HealStrategy
 from monitor.healing.planner import Planned, Planner, RunOwner
+from monitor.healing.settings_changed import end_others
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.healing.throttle.prometheus import PromqlQuery
 from monitor.healing.throttle.signals import gather_signals
@@ -33,10 +35,12 @@ from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision, catalogue_refusal
 from monitor.policy.inputs import PolicySettings
 from monitor.state.control import Control, read_control
-from monitor.state.runs import Backfilled, Run, RunKind, Trigger
+from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.state.statements import StateStatements
-from monitor.state.transitions import claim
+from monitor.state.transitions import claim, finish_run
 from monitor.status import process_name
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Runtime:
     planner: Planner
     undo_planner: UndoPlanner
     holder: str
+    counting: HealingStatements | None = None
+    """Of the present catalogue, where this one is that of a run that is taken back."""
 
     @property
     def rows(self) -> RowGuard:
@@ -73,11 +79,13 @@ class Runtime:
         return RunOwner(self.holder, self.settings.lease, trigger)
 
     async def resume(self, run_id: int, *, beyond_breaker: bool = False) -> Run | None:
-        """Claim a run that nobody holds; None when another process was first.
+        """Claim a run that nobody holds; None when another process was first, or when the run was
+        planned under other settings of what is counted or written: it is ended then.
 
         `beyond_breaker`: a person sends it on although the breaker is open.
         """
         async with self.transaction() as connection:
+            await end_others(connection, self.state)
             return await claim(
                 connection,
                 self.state,
@@ -86,6 +94,20 @@ class Runtime:
                 lease=self.settings.lease,
                 beyond_breaker=beyond_breaker,
             )
+
+    async def give_up(self, run: Run, why: str) -> None:
+        """End a run that this process holds and has no tools to work."""
+        async with self.transaction() as connection:
+            await finish_run(
+                connection,
+                self.state,
+                run,
+                RunState.FAILED,
+                why,
+                remaining=None,
+                legacy_after=None,
+            )
+        log.warning("run_failed", run_id=run.id, error=why)
 
     @property
     def counting_blocked(self) -> bool:
@@ -116,6 +138,7 @@ class Runtime:
         `blocked`. Raises ActiveRunError, PausedError, HealRefusedError.
         """
         self._refuse_when_blocked()
+        await self.end_others()
         try:
             return await self.planner.plan_audience(
                 self.run_owner(trigger),
@@ -139,6 +162,7 @@ class Runtime:
     ) -> Run | Backfilled | None:
         """A run for one user, as `Planner.plan_user` makes it, unless healing is `blocked`."""
         self._refuse_when_blocked()
+        await self.end_others()
         return await self.planner.plan_user(
             self.run_owner(trigger),
             user_id,
@@ -151,6 +175,11 @@ class Runtime:
         refusal = self.blocked
         if refusal is not None:
             raise HealRefusedError(refusal)
+
+    async def end_others(self) -> None:
+        """End runs that nobody works on and that were planned under other settings."""
+        async with self.transaction() as connection:
+            await end_others(connection, self.state)
 
     async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
@@ -168,9 +197,11 @@ class Runtime:
             window=settings.healing.window if window else None,
             timezone=settings.catalog.timezone,
         )
+        counting = self.counting or self.healing
+        undo = UndoStrategy(context, healing_context(self.engine, settings, counting))
         return Executor(
             context,
-            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: UndoStrategy(context)},
+            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
             make_throttler(self.engine, settings),
             pace=pace_settings(settings),
             on_progress=on_progress,

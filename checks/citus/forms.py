@@ -46,16 +46,36 @@ def materializations(engine: Engine) -> Fragments:
 def tracked_audience(
     impressions: sql.Composable, user: sql.Composable, counted_users: sql.Composable
 ) -> sql.Composable:
-    """The users with an impression (id, created_at) as a subselect.
+    """The users with an impression, with the columns of `counted_users`, as a subselect.
 
     Citus refuses to look for each user whether there is an impression somewhere: here it is a join
     with everybody who is named by one.
     """
     return sql.SQL(
         "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
-        " SELECT u.id, u.created_at FROM {counted_users} AS u"
+        " SELECT u.* FROM {counted_users} AS u"
         " JOIN named ON named.user_id = u.id)"
     ).format(user=user, impressions=impressions, counted_users=counted_users)
+
+
+def shown_pairs(
+    engine: Engine,
+    pairs: sql.Composable,
+    impressions: sql.Composable,
+    user: sql.Composable,
+    artwork: sql.Composable,
+) -> sql.Composable:
+    """The SELECT of the pairs (user_id, artwork_id) with an impression, each once, of those in the
+    CTE `pair`; on PostgreSQL of all, because they are joined with `pair` in any case.
+
+    On Citus which of them were shown is found where the impressions are.
+    """
+    if engine is not Engine.CITUS:
+        return sql.SQL("SELECT p.user_id, p.artwork_id FROM {} AS p").format(pairs)
+    return sql.SQL(
+        "SELECT DISTINCT i.{user} AS user_id, i.{artwork} AS artwork_id FROM {impressions} AS i"
+        " JOIN pair AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}"
+    ).format(impressions=impressions, user=user, artwork=artwork)
 
 
 def on_citus(catalogue: Catalogue) -> Catalogue:

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from checks.catalogue import parse_name
-from checks.doctor.ddl import columns, quoted, table
+from checks.doctor.ddl import columns, quoted
 from checks.doctor.findings import TABLE_MISSING, Finding, Mending, error, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput
-from checks.relations import Relation
+from checks.doctor.input import DoctorInput
+from checks.relations import OtherRelation, Relation
 from checks.sequences import DrawnSequence
 from checks.spec import TableRole
 
+_VIEWED_AT = "catalog.impressions.viewed_at"
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
-_NO_PRIVILEGE = "42501"
+NO_PRIVILEGE = "42501"
 
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
@@ -72,7 +73,8 @@ def filters_run(given: DoctorInput) -> Iterator[Finding]:
     for role, relation in given.facts.found:
         for setting, text in role.conditions.items():
             refusal = given.evidence.filters.get(setting)
-            if refusal is None or (refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select):
+            lacking = not relation.can_select or is_lacking(given, setting)
+            if refusal is None or (refusal.sqlstate == NO_PRIVILEGE and lacking):
                 continue
             yield error(
                 "filter_refused",
@@ -101,10 +103,34 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
+def others_are_readable(given: DoctorInput) -> Iterator[Finding]:
+    """SELECT on what else the operator's SQL reads."""
+    values = given.spec.impressions.expressions
+    for one in given.facts.read_elsewhere:
+        if one.can_select and one.can_use_schema:
+            continue
+        only_written = all(setting in values for setting in one.settings)
+        yield (healing_error if only_written else error)(
+            "no_select_elsewhere",
+            f"{one.schema}.{one.name}",
+            problem=f"{' and '.join(one.settings)}: role {given.facts.role} may not read it.",
+            consequence="Nothing can be healed." if only_written else "Nothing can be counted.",
+            statements=_grant(given, one, "SELECT"),
+        )
+
+
+def is_lacking(given: DoctorInput, setting: str) -> bool:
+    """Whether a privilege is named already that the setting lacks."""
+    return any(
+        setting in one.settings and not (one.can_select and one.can_use_schema)
+        for one in given.facts.read_elsewhere
+    )
+
+
 def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
-    """INSERT on the columns that are written, and the sequences behind their neighbours."""
+    """INSERT on the columns that are written, UPDATE on those of `set`, and DELETE."""
     for role, relation in given.facts.found:
-        if not role.written or relation.kind not in TABLES:
+        if not role.written or not relation.takes_writes:
             continue
         if not relation.can_insert:
             names = [name for name in role.written if name in relation.columns]
@@ -114,6 +140,15 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
                 problem=f"Role {given.facts.role} may not insert {', '.join(names)}.",
                 consequence="Nothing can be backfilled.",
                 statements=_grant(given, relation, f"INSERT {columns(*names)}"),
+            )
+        if not relation.can_update:
+            names = [name for name in role.updated if name in relation.columns]
+            yield healing_error(
+                "no_update",
+                relation.configured,
+                problem=f"Role {given.facts.role} may not update {', '.join(names)}.",
+                consequence="No row that is there can be brought to count.",
+                statements=_grant(given, relation, f"UPDATE {columns(*names)}"),
             )
         if not relation.can_delete:
             yield warning(
@@ -228,7 +263,8 @@ def _likeness(left: str, right: str) -> float:
 def _rename(setting: str, meant: Sequence[str]) -> Mending:
     if len(meant) == 1:
         return {"settings": {setting: meant[0]}}
-    return {"remedy": f"Say under {setting} what it is called."}
+    unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
+    return {"remedy": f"Say under {setting} what it is called{unknown}."}
 
 
 def _configurable(name: str) -> str:
@@ -245,9 +281,9 @@ def _grant_on(given: DoctorInput, one: DrawnSequence, privilege: str) -> str:
     return f"GRANT {privilege} ON SEQUENCE {one.quoted} TO {quoted(given.facts.role)};"
 
 
-def _grant(given: DoctorInput, relation: Relation, privilege: str) -> str:
+def _grant(given: DoctorInput, relation: Relation | OtherRelation, privilege: str) -> str:
     role = quoted(given.facts.role)
-    grant = f"GRANT {privilege} ON {table(relation)} TO {role};"
+    grant = f"GRANT {privilege} ON {quoted(relation.schema, relation.name)} TO {role};"
     if relation.can_use_schema:
         return grant
     return f"GRANT USAGE ON SCHEMA {quoted(relation.schema)} TO {role};\n{grant}"

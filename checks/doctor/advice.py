@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from checks.doctor.access import bare_name
 from checks.doctor.ddl import create_index, table
 from checks.doctor.findings import Finding, advice
-from checks.doctor.input import TABLES, DoctorInput, Growth, about, impressions_table
+from checks.doctor.input import DoctorInput, Growth, about, impressions_table
 from checks.doctor.time_zones import MOMENTS
-from checks.relations import Column, Kind, Relation
+from checks.relations import TABLES, Column, Kind, Relation
 from checks.spec import Audience
 
 _USER_CREATED = frozenset(

@@ -34,11 +34,12 @@ def columns(*names: str) -> str:
 
 def index_of(relation: Relation, name: str) -> str:
     """An index, which lives in its table's schema."""
-    return quoted(relation.schema, name)
+    return quoted(relation.beneath.schema, name)
 
 
 def create_index(relation: Relation, *names: str, unique: bool = False) -> str:
     """CREATE INDEX without blocking writers; in pieces where the table is partitioned."""
+    relation, names = relation.beneath, relation.beneath_columns(*names)
     what = "UNIQUE INDEX" if unique else "INDEX"
     name = _index_name(relation, names, "key" if unique else "idx")
     if relation.kind is not Kind.PARTITIONED:
@@ -142,7 +143,7 @@ def show_triggers(relation: Relation) -> str:
     return _filled(
         "SELECT pg_get_triggerdef(oid) FROM pg_trigger "
         "WHERE tgrelid = {table}::regclass AND NOT tgisinternal;",
-        table=sql.Literal(table(relation)),
+        table=sql.Literal(table(relation.beneath)),
     )
 
 

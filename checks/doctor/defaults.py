@@ -121,7 +121,7 @@ def _problem(given: DoctorInput, impressions: Relation, name: str, expression: s
         return f"Column {name} is filled with the impression itself."
     if column.generated:
         return f"Column {name} is GENERATED ALWAYS and takes no value."
-    refusal = given.evidence.defaults.get(name)
+    refusal = given.evidence.values.get(f"{_SETTING}.{name}")
     if refusal is None:
         return None
     return (

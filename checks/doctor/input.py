@@ -17,12 +17,13 @@ from checks.doctor.findings import Finding
 from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
 from checks.errors import Refusal
-from checks.relations import Column, Kind, Relation
+from checks.relations import Column, Relation
 from checks.sequences import DrawnSequence
 from checks.spec import CatalogueSpec, PoolsSpec
 from checks.state_columns import StateColumn
 
-TABLES = frozenset({Kind.TABLE, Kind.PARTITIONED})
+WITH_IDS = frozenset({"artworks", "users"})
+"""The roles whose rows have ids of their own."""
 
 
 class Answer(StrEnum):
@@ -156,8 +157,9 @@ class Evidence:
     """By `KeyComparison.subject`: why the two columns can't be compared."""
     filters: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting: why the operator's filter doesn't run."""
-    defaults: Mapping[str, Refusal] = field(default_factory=dict)
-    """By column of the impressions: why the operator's expression doesn't fill it."""
+    values: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting, of `set` and `defaults`: why the operator's expression doesn't fill its
+    column."""
     duplicate_pairs: Answer = Answer.UNKNOWN
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
@@ -165,6 +167,8 @@ class Evidence:
     """By `KeyComparison.subject`, where a key was never validated: does one lead nowhere?"""
     held: Mapping[str, HeldMoments] = field(default_factory=dict)
     """By setting, where it names no moment: what the column holds."""
+    unreadable: Mapping[str, Refusal] = field(default_factory=dict)
+    """By setting: what an expression for a moment can't read of the rows."""
     random_key: str | None = None
     """The impressions' primary key, where its values are random uuids to which nothing refers."""
     rows: RowEvidence = field(default_factory=RowEvidence)
@@ -236,12 +240,19 @@ def about(find: Callable[[Facts], Relation | None]) -> Callable[[RelationRule], 
 
 
 def moment_columns(facts: Facts) -> Iterator[tuple[Relation, str, Column]]:
-    """The columns that hold a moment, each with its setting."""
+    """What holds a moment, each with its setting: columns, and expressions whose type is known."""
     for role, relation in facts.found:
-        for key in ("created_at", "viewed_at"):
-            column = relation.columns.get(role.columns.get(key) or "")
+        for key in ("created_at", "viewed_at", "since"):
+            column = relation.columns.get(role.columns.get(key) or "", relation.moments.get(key))
             if column is not None:
-                yield relation, f"catalog.{role.key}.{key}", column
+                yield relation, role.setting(key), column
+
+
+def moment_subject(relation: Relation, column: Column) -> str:
+    """What a finding about a moment is about: the column, or the setting of the expression."""
+    if column in relation.moments.values():
+        return column.name
+    return f"{relation.configured}.{column.name}"
 
 
 def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
@@ -251,6 +262,8 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         (facts.impressions, spec.impressions.user, users, spec.users.id),
         (facts.impressions, spec.impressions.artwork, artworks, spec.artworks.id),
         (artworks, spec.artworks.owner, users, spec.users.id),
+        *((users, one.user, artworks, one.artwork) for one in spec.pairs.same),
+        *_listed(facts),
     )
     for left, left_name, right, right_name in joins:
         if left is None or right is None or left_name is None:
@@ -258,6 +271,13 @@ def key_comparisons(facts: Facts) -> Iterator[KeyComparison]:
         if left_name in left.columns and right_name in right.columns:
             columns = left.columns[left_name], right.columns[right_name]
             yield KeyComparison(left, columns[0], right, columns[1])
+
+
+def _listed(facts: Facts) -> Iterator[tuple[Relation | None, str, Relation | None, str]]:
+    spec, listed = facts.spec, facts.spec.pairs.through
+    if listed is not None:
+        yield facts.through, listed.user, facts.users, spec.users.id
+        yield facts.through, listed.artwork, facts.artworks, spec.artworks.id
 
 
 def any_impressions(facts: Facts) -> Relation | None:
@@ -274,6 +294,6 @@ def impressions_with_pair(facts: Facts) -> Relation | None:
 
 
 def impressions_table(facts: Facts) -> Relation | None:
-    """The impressions, if they are a table, and not a view, with both columns of the pair."""
+    """The impressions, if rows can be written there, with both columns of the pair."""
     found = impressions_with_pair(facts)
-    return found if found is not None and found.kind in TABLES else None
+    return found if found is not None and found.takes_writes else None

@@ -12,12 +12,19 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import Row
 
+from checks.catalogue import Facts
 from checks.doctor.ddl import quoted
-from checks.doctor.findings import Finding, error
-from checks.doctor.input import DoctorInput, HeldMoments, MomentForm, moment_columns
+from checks.doctor.findings import Finding, Mending, error
+from checks.doctor.input import (
+    DoctorInput,
+    HeldMoments,
+    MomentForm,
+    moment_columns,
+    moment_subject,
+)
 from checks.doctor.time_zones import MOMENTS
 from checks.errors import Refusal
-from checks.fragments import table
+from checks.fragments import rows_of, table
 from checks.relations import Column, Relation
 from checks.statements import Fragments, identifier
 
@@ -53,6 +60,18 @@ _TYPES = {
     MomentForm.LOCAL: "timestamp",
     MomentForm.ZONED: "timestamptz",
 }
+_PATTERNS = {
+    MomentForm.DATE: r"^\d{4}-\d\d-\d\d$",
+    MomentForm.LOCAL: r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*$",
+    MomentForm.ZONED: r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]* ?(Z|[+-]\d\d(:?\d\d)?)$",
+    MomentForm.DIGITS: r"^\d{8}$",
+}
+"""Texts of each form, where that is not a number."""
+_VIEWED_AT = "catalog.impressions.viewed_at"
+_NO_AGES = "Ages can't be computed, so nothing can be counted or healed."
+_NO_PRIVILEGE = "42501"
+_DATA_EXCEPTION = "22"
+"""The class of the SQLSTATEs that say that a value is not what was expected."""
 _NUMBER, _ZERO = "number", "zero"
 """The names in the SQL files for texts that are numbers, and for 0."""
 
@@ -63,15 +82,44 @@ def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
         if column.cast in MOMENTS:
             continue
         held = given.evidence.held.get(setting)
+        is_expression = column in relation.moments.values()
+        what = "The expression is" if is_expression else f"{setting} names a column"
         yield error(
             "not_a_moment",
-            f"{relation.configured}.{column.name}",
+            moment_subject(relation, column),
             problem=(
-                f"{setting} names a column of type {column.type}; expected date, timestamp or "
-                f"timestamptz.{_told(held)}"
+                f"{what} of type {column.type}; expected date, timestamp or"
+                f" timestamptz.{_told(held)}"
             ),
-            consequence="Ages can't be computed, so nothing can be counted or healed.",
-            remedy=_by_view(given, relation, setting, column, held),
+            consequence=_NO_AGES,
+            **_reading(setting, column, held),
+        )
+
+
+def expressions_run(given: DoctorInput) -> Iterator[Finding]:
+    """An expression for a moment that PostgreSQL refuses, as it stands or for some row."""
+    texts = {
+        setting: (text, relation)
+        for role, relation in given.facts.found
+        for setting, text in role.expressions.items()
+    }
+    refused = given.facts.refused_moments
+    for setting, refusal in {**given.evidence.unreadable, **refused}.items():
+        text, relation = texts[setting]
+        if refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select:
+            continue  # a finding of its own
+        where = "" if setting in refused else f" for a row of {relation.configured}"
+        yield error(
+            "moment_refused",
+            setting,
+            problem=f"PostgreSQL refuses the expression {text!r}{where}: {refusal.message}.",
+            consequence=_NO_AGES,
+            remedy=(
+                f"Correct {setting}: an SQL expression over the columns of {relation.schema}."
+                f"{relation.name} alone."
+                if setting in refused
+                else f"Let {setting} be NULL for such rows: CASE WHEN … THEN … END."
+            ),
         )
 
 
@@ -87,36 +135,55 @@ def _told(held: HeldMoments | None) -> str:
     return f" It seems to hold {words}: {held.values:,} values{newest}.{zeros}{others}"
 
 
-def _by_view(
-    given: DoctorInput, relation: Relation, setting: str, column: Column, held: HeldMoments | None
-) -> str:
-    _, role, key = setting.split(".")
-    if held is None or held.form is None:
-        return f"Name a column that holds a moment under {setting}, or a view that makes one of it."
-    note = (
-        " Through a view impressions can be counted, and not healed."
-        if role == "impressions"
-        else ""
-    )
-    return (
-        f"Let catalog.{role}.table name a view of {relation.schema}.{relation.name} that has "
-        f"{moment_expression(column, held)} as {key}.{note}"
-    )
+def _reading(setting: str, column: Column, held: HeldMoments | None) -> Mending:
+    if held is not None and held.form is not None:
+        return {"settings": {setting: {"sql": moment_expression(column, held)}}}
+    unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
+    return {
+        "remedy": (
+            f"Let {setting} name a column that holds a moment, or be an expression that makes one"
+            f" ({{sql: …}}){unknown}."
+        )
+    }
 
 
 def moment_expression(column: Column, held: HeldMoments) -> str:
-    """The column's values as a moment, in SQL."""
+    """The column's values as a moment, in SQL; NULL for what is 0 or of another form."""
     assert held.form is not None
     name, form = quoted(column.name), held.form
+    is_text = column.category == "S"
+    moment = _moment_of(name, form, is_text=is_text, zeros=held.zeros > 0)
+    if not (is_text and held.others):
+        return moment
+    pattern = _PATTERNS.get(form, r"^\d+(\.\d+)?$")
+    return f"CASE WHEN {name} ~ '{pattern}' THEN {moment} END"
+
+
+def _moment_of(name: str, form: MomentForm, *, is_text: bool, zeros: bool) -> str:
     if form in _TYPES:
         return f"{name}::{_TYPES[form]}"
     if form is MomentForm.DIGITS:
-        return f"to_date({name}::text, 'YYYYMMDD')"
-    number = f"{name}::numeric" if column.category == "S" else name
+        digits = f"nullif({name}::text, '0')" if zeros else f"{name}::text"
+        return f"to_date({digits}, 'YYYYMMDD')"
+    number = f"{name}::numeric" if is_text else name
+    number = f"nullif({number}, 0)" if zeros else number
     if form in _FRACTIONS:
         return f"to_timestamp({number} / {_FRACTIONS[form]}.0)"
     seconds = _MULTIPLES[form]
     return f"to_timestamp({number})" if seconds == 1 else f"to_timestamp({number} * {seconds}.0)"
+
+
+async def read_unreadable(ask: Ask, facts: Facts) -> dict[str, Refusal]:
+    """Of the expressions that PostgreSQL takes as they stand, those that fail for a row."""
+    found = {}
+    for role, relation in facts.found:
+        rows = rows_of(role, relation, role.where, role.counts)
+        for key, column in relation.moments.items():
+            names = {"moment": identifier("r", column.name), "rows": rows}
+            answer = await ask("catalogue_moment_values", names)
+            if isinstance(answer, Refusal) and answer.sqlstate.startswith(_DATA_EXCEPTION):
+                found[role.setting(key)] = answer
+    return found
 
 
 async def read_held_moments(
@@ -125,6 +192,8 @@ async def read_held_moments(
     """What the column's values are as moments; None where that could not be asked."""
     where = {"table": table(relation), "filter": admitted}
     name = identifier(column.name)
+    if column in relation.moments.values():
+        return None
     if column.category == "N":
         return _judged(await ask("catalogue_numbers", {**where, "number": name}))
     if column.category != "S":

@@ -29,7 +29,15 @@ from checks.doctor.pair_evidence import (
 )
 from checks.doctor.time_zones import MOMENTS
 from checks.errors import Refusal
-from checks.fragments import MomentColumn, fragments, impressions_of, table, viewed_column
+from checks.fragments import (
+    MomentColumn,
+    fragments,
+    impressions_of,
+    rows_of,
+    table,
+    viewed_column,
+)
+from checks.made_rows import mentions
 from checks.relations import Catalogue, Column, Kind, Relation
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, identifier
@@ -74,7 +82,9 @@ class _Questions:
             viewed_before={
                 mark.name: await self._viewed_before(joined, mark)
                 for mark in marks
-                if joined is not None and self._catalogue.viewed is not None
+                if joined is not None
+                and self._catalogue.viewed is not None
+                and not await self._is_listed_apart(mark)
             },
             joined=joined,
             named=await self._named(),
@@ -122,6 +132,23 @@ class _Questions:
         asked = {"gap": _LATE}
         answer = await self._ask("catalogue_viewed_before", {**self._fragments, **more}, asked)
         return answer if isinstance(answer, Refusal) else ViewedBefore(**answer[0]._mapping)
+
+    async def _is_listed_apart(self, mark: Column) -> bool:
+        """Whether `pairs.through` leaves out whatever is older than the moment and not seen since:
+        then nothing of it can be written back."""
+        catalogue, spec = self._catalogue, self._catalogue.spec.pairs.through
+        role, through = catalogue.spec.through_role, catalogue.through
+        if spec is None or role is None or through is None:
+            return False
+        more = {
+            "listed": rows_of(role, through, role.where),
+            "listed_user": identifier(spec.user),
+            "listed_artwork": identifier(spec.artwork),
+            "marked": MomentColumn(mark, catalogue.spec.timezone).moment(),
+            "impressions_counted": impressions_of(catalogue),
+        }
+        answer = await self._ask("catalogue_listed_before", {**self._fragments, **more}, {})
+        return not isinstance(answer, Refusal) and not answer
 
     async def _named(self) -> dict[str, Named]:
         catalogue = self._catalogue
@@ -212,7 +239,12 @@ def _moments(catalogue: Catalogue) -> tuple[Column | None, tuple[Column, ...]]:
     came = [column for column in moments if column.name == catalogue.spec.users.created_at]
     came += [column for column in moments if column in named]
     came += everybodys if len(everybodys) == 1 else []
-    marks = (column for column in moments if not column.not_null and column not in came)
+    told = " ".join(catalogue.spec.roles[1].expressions.values())
+    marks = (
+        column
+        for column in moments
+        if not (column.not_null or column in came or mentions(told, column.name))
+    )
     return next(iter(came), None), tuple(marks)
 
 

@@ -20,6 +20,7 @@ from checks.catalogue import Facts
 from checks.citus.cluster import read_ledger
 from checks.doctor.defaults import may_be_random
 from checks.doctor.input import (
+    WITH_IDS,
     Answer,
     Clock,
     Evidence,
@@ -32,17 +33,17 @@ from checks.doctor.input import (
     key_comparisons,
     moment_columns,
 )
-from checks.doctor.moments import read_held_moments
+from checks.doctor.moments import read_held_moments, read_unreadable
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
 from checks.doctor.time_zones import MOMENTS
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
-from checks.fragments import MomentColumn, rows_of, table
+from checks.fragments import MomentColumn, condition, rows_of, table
+from checks.made_rows import NO_MOMENT, fits_column, no_pair
 from checks.relations import Relation, moment_column
-from checks.row_security import switch_off
 from checks.sequences import DrawnSequence, read_sequences
-from checks.spec import PoolsSpec
+from checks.spec import PoolsSpec, TableRole
 from checks.state_columns import read_state_columns
 from checks.statements import Fragments, identifier, operator_sql, raw, render
 
@@ -91,14 +92,15 @@ class ProbeSuite:
             relations=tuple((row.schema, row.name) for row in relations),
             comparisons=await self._comparisons(),
             filters=filters,
-            defaults=await self._defaults(),
+            values=await self._values(),
             duplicate_pairs=await self._duplicate_pairs(),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
             held=await self._held_moments(filters),
+            unreadable=await read_unreadable(self._ask, facts),
             random_key=await self._random_key(),
             rows=await RowProbes(
-                self._answers, facts, lambda role: _filter(role.key, role.where, filters)
+                self._answers, facts, lambda role: _filter(role, filters)
             ).gather(),
             sequences=await self._sequences(),
             vanished=await self._vanished(),
@@ -142,47 +144,38 @@ class ProbeSuite:
             for role, relation in self._facts.found
             for setting, text in role.conditions.items()
         }
-        refused = await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
-        return {**await self._hidden_elsewhere(asked), **refused}
+        return await self._refusals("catalogue_filter", asked, but=_OUT_OF_TIME)
 
-    async def _hidden_elsewhere(self, asked: Mapping[str, Fragments]) -> dict[str, Refusal]:
-        """The filters that read another table with row security. Where the role is above that of
-        its three tables it is off already, and no filter that does runs."""
-        if not any(relation.row_security for _, relation in self._facts.found):
+    async def _values(self) -> dict[str, Refusal]:
+        catalogue = self._facts.catalogue
+        if catalogue is None:
             return {}
-        savepoint = await self._connection.begin_nested()
-        await switch_off(self._connection)
-        refused = await self._refusals("catalogue_filter_elsewhere", asked)
-        await savepoint.rollback()
-        return {
-            subject: refusal
-            for subject, refusal in refused.items()
-            if refusal.sqlstate == _NO_PRIVILEGE
-        }
-
-    async def _defaults(self) -> dict[str, Refusal]:
-        impressions = self._facts.impressions
-        columns = {} if impressions is None else impressions.columns
         asked = {
-            name: {"expression": operator_sql(expression), "type": raw(columns[name].cast)}
-            for name, expression in self._facts.spec.impressions.defaults.items()
-            if name in columns
+            setting: {
+                "fits": fits_column(catalogue, name, expression),
+                "pair": no_pair(catalogue, [expression]),
+            }
+            for setting, (name, expression) in catalogue.spec.impressions.expressions.items()
+            if name in catalogue.impressions.columns
         }
         return await self._refusals("catalogue_default", asked)
 
     async def _duplicate_pairs(self) -> Answer:
         impressions, spec = impressions_table(self._facts), self._facts.spec.impressions
-        if impressions is None:
+        if impressions is None or (spec.several and self._facts.arbiter is None):
             return Answer.UNKNOWN
+        if self._facts.arbiter is not None:
+            return Answer.NO
+        # In any row: a new index would be on those, too, that don't count.
         return await self._duplicates(impressions, (spec.user, spec.artwork), _TRUE)
 
     async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
         answers = {}
         for role, relation in self._facts.found:
             key = role.ids[0]
-            if role.key == "impressions" or key not in relation.columns:
+            if role.key not in WITH_IDS or key not in relation.columns:
                 continue
-            admitted = _filter(role.key, role.where, filters)
+            admitted = _filter(role, filters)
             duplicates = await self._duplicates(relation, (key,), admitted)
             nulls = Answer.NO
             if not relation.columns[key].not_null or relation.inherited_by:
@@ -233,7 +226,7 @@ class ProbeSuite:
         for relation, setting, column in moment_columns(self._facts):
             if column.cast not in MOMENTS:
                 role = next(role for role, one in self._facts.found if one is relation)
-                admitted = _filter(role.key, role.where, filters)
+                admitted = _filter(role, filters)
                 found = await read_held_moments(self._ask, relation, column, admitted)
                 if found is not None:
                     held[setting] = found
@@ -244,7 +237,7 @@ class ProbeSuite:
         column = None if impressions is None else may_be_random(impressions)
         if impressions is None or column is None:
             return None
-        relation = {"relation": impressions.oid}
+        relation = {"relation": impressions.beneath.oid}
         if await self._catalogue_rows("catalogue_referenced", relation):
             return None
         fragments = {"table": table(impressions), "key": identifier(column.name)}
@@ -277,7 +270,7 @@ class ProbeSuite:
         if facts.artworks is None or facts.users is None:
             return None
         artworks = await self._recent_artworks(facts.artworks, filters)
-        admitted = _filter("users", facts.spec.users.where, filters)
+        admitted = _filter(facts.spec.roles[1], filters)
         fragments = {"table": table(facts.users), "filter": admitted}
         users = await self._number("catalogue_users_counted", fragments)
         if artworks is None or users is None:
@@ -295,9 +288,10 @@ class ProbeSuite:
         (clock,) = await self._catalogue_rows("catalogue_now")
         fragments = {
             "table": rows_of(spec.roles[0], artworks),
-            "filter": _filter("artworks", spec.artworks.where, filters),
+            "filter": _filter(spec.roles[0], filters),
             "created_at": identifier(column.name),
             "now": MomentColumn(column, spec.timezone).stored("now"),
+            "name": identifier(artworks.name),
         }
         asked = {"days": _GROWTH_DAYS, "now": clock.now}
         return await self._number("catalogue_recent_artworks", fragments, asked)
@@ -349,7 +343,7 @@ class ProbeSuite:
         """
         refused = {}
         for subject, fragments in asked.items():
-            answer = await self._ask(statement, fragments, {"none": 0})
+            answer = await self._ask(statement, fragments, {"none": 0, "now": NO_MOMENT})
             if isinstance(answer, Refusal) and answer.sqlstate not in but:
                 refused[subject] = answer
         return refused
@@ -381,8 +375,7 @@ class ProbeSuite:
         return (await self._connection.exec_driver_sql(text, dict(parameters))).all()
 
 
-def _filter(key: str, where: str | None, refused: Mapping[str, Refusal]) -> sql.Composable:
-    """The operator's filter, unless PostgreSQL refuses it, which is a finding already."""
-    if where is None or f"catalog.{key}.where" in refused:
-        return _TRUE
-    return operator_sql(where)
+def _filter(role: TableRole, refused: Mapping[str, Refusal]) -> sql.Composable:
+    """The operator's conditions, but those that PostgreSQL refuses, which are findings already."""
+    told = [condition(text) for key, text in role.conditions.items() if key not in refused]
+    return sql.SQL(" AND ").join(told or [_TRUE])

@@ -8,7 +8,6 @@ from functools import partial
 from checks.doctor.ddl import find_orphans, quoted, table
 from checks.doctor.findings import Finding, advice, error, warning
 from checks.doctor.input import (
-    TABLES,
     Answer,
     DoctorInput,
     KeyComparison,
@@ -16,7 +15,7 @@ from checks.doctor.input import (
     impressions_table,
     key_comparisons,
 )
-from checks.relations import Column, ForeignKey, Relation
+from checks.relations import TABLES, Column, ForeignKey, Relation
 
 _DOCUMENTS = frozenset({"jsonb", "tsvector", "tsquery"})
 _MADE_OF_PARTS = frozenset("ACR")

@@ -7,7 +7,6 @@ not count. What can't be read in time is estimated from the statistics, and else
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -27,8 +26,10 @@ from checks.doctor.column_words import (
     tells_of_view,
 )
 from checks.doctor.ddl import quoted
+from checks.doctor.input import WITH_IDS
 from checks.doctor.row_tallies import EPOCH_FROM, KindRows, RowEvidence, Statistics, Tally
-from checks.fragments import table
+from checks.fragments import rows_of, table
+from checks.made_rows import mentions
 from checks.relations import Column, Relation, engine_of
 from checks.spec import TableRole
 from checks.statements import Fragments, identifier, raw
@@ -192,32 +193,37 @@ class RowProbes:
         if not await self._ask("catalogue_duplicates", asked, {}):
             return False
         rest = sql.SQL(", ").join([identifier(name) for name in beside])
-        differing = {"table": table(impressions), "columns": rest}
+        there = rows_of(self._facts.spec.roles[2], impressions, self._facts.spec.impressions.where)
+        differing = {"table": there, "columns": rest}
         return len(await self._ask("key_rest", differing, {}) or ()) > 1
 
 
 def _tellings(role: TableRole, relation: Relation) -> Iterator[Telling]:
     """The columns that by their names tell whether a row counts."""
     viewed_at = role.columns.get("viewed_at")
+    if role.key not in {*WITH_IDS, "impressions"}:
+        return
     for column in relation.columns.values():
+        telling = None
         if column.name == viewed_at:
-            if (sort := sort_of(column)) in (Sort.MOMENT, Sort.NUMBER):
-                yield Telling(column, Says.COUNTS, sort)
+            sort = sort_of(column)
+            if sort in (Sort.MOMENT, Sort.NUMBER) and not _is_told(role, column):
+                telling = Telling(column, Says.COUNTS, sort)
         elif not _is_spoken_of(role, column):
             telling = (
                 tells_of_view(column, relation.name)
                 if role.key == "impressions"
                 else tells_of_use(column, relation.name, of_users=role.key == "users")
             )
-            if telling is not None:
-                yield telling
+        if telling is not None:
+            yield telling
 
 
 def _unnamed(role: TableRole, relation: Relation, tellings: Sequence[Telling]) -> Iterator[Column]:
     """The other columns of artworks or users whose values may tell."""
     named = {one.column.name for one in tellings}
     for column in relation.columns.values():
-        if role.key == "impressions" or column.category not in "SE" or column.name in named:
+        if role.key not in WITH_IDS or column.category not in "SE" or column.name in named:
             continue
         if not _is_spoken_of(role, column):
             yield column
@@ -225,10 +231,13 @@ def _unnamed(role: TableRole, relation: Relation, tellings: Sequence[Telling]) -
 
 def _is_spoken_of(role: TableRole, column: Column) -> bool:
     """The configuration says already what the column is about."""
-    word = rf"(?<!\w){re.escape(column.name)}(?!\w)"
     told = (*role.conditions.values(), *role.expressions.values())
-    mentioned = any(re.search(word, text, re.IGNORECASE) for text in told)
-    return mentioned or column.name in role.read
+    return column.name in role.read or any(mentions(text, column.name) for text in told)
+
+
+def _is_told(role: TableRole, column: Column) -> bool:
+    """A condition says which rows count by it."""
+    return any(mentions(text, column.name) for text in role.conditions.values())
 
 
 def _is_use(known: Statistics) -> bool:

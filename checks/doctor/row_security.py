@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from checks.doctor.ddl import comment, create_policies, quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput
+from checks.doctor.input import DoctorInput
 from checks.relations import Command, Relation, RowSecurity
 from checks.spec import TableRole
 
@@ -30,29 +30,38 @@ _WORST = (
 def every_row_is_open(given: DoctorInput) -> Iterator[Finding]:
     """All rows are seen, and of the impressions any can be written and taken back."""
     told = set()
-    for role, relation in given.facts.found:
-        for security in relation.row_security:
-            missing = [one for one in needed(role, relation) if one not in security.open_for]
-            # Two views may read the same table.
-            same = (security.schema, security.name, security.role, *missing)
-            if missing and same not in told:
-                told.add(same)
-                yield _finding(relation, security, missing)
+    reads = [
+        (relation.configured, security, needed(role, relation))
+        for role, relation in given.facts.found
+        for security in relation.row_security
+    ]
+    reads += [
+        (f"{one.schema}.{one.name}", security, (Command.SELECT,))
+        for one in given.facts.read_elsewhere
+        for security in one.row_security
+    ]
+    for name, security, commands in reads:
+        missing = [one for one in commands if one not in security.open_for]
+        # Two views may read the same table.
+        same = (security.schema, security.name, security.role, *missing)
+        if missing and same not in told:
+            told.add(same)
+            yield _finding(name, security, missing)
 
 
 def needed(role: TableRole, relation: Relation) -> tuple[Command, ...]:
     """What the service does with the rows of the relation."""
-    writes = bool(role.written) and relation.kind in TABLES
+    writes = bool(role.written) and relation.takes_writes
     return tuple(Command) if writes else (Command.SELECT,)
 
 
-def _finding(relation: Relation, security: RowSecurity, missing: list[Command]) -> Finding:
+def _finding(name: str, security: RowSecurity, missing: list[Command]) -> Finding:
     make, consequence = next((make, says) for one, make, says in _WORST if one in missing)
-    remedy, statements = _mending(relation, security, missing)
+    remedy, statements = _mending(name, security, missing)
     may = ", ".join(_MAY[one] for one in missing)
     finding: Finding = make(
         "row_security",
-        relation.configured,
+        name,
         problem=(
             f"Row security applies to role {security.role} in {security.schema}.{security.name},"
             f" and it is not certain that the role may {may} every row."
@@ -64,11 +73,11 @@ def _finding(relation: Relation, security: RowSecurity, missing: list[Command]) 
     return finding
 
 
-def _mending(relation: Relation, security: RowSecurity, missing: list[Command]) -> tuple[str, str]:
+def _mending(name: str, security: RowSecurity, missing: list[Command]) -> tuple[str, str]:
     """The remedy, and the statements for the app's tables."""
     role = quoted(security.viewer)
     if security.by_owner_of_view:
-        return view_remedy(relation.configured), ""
+        return view_remedy(name), ""
     if security.named and not security.service_roles:
         return (
             f"Connect as a role of the service's own: {security.viewer} owns the table, or policies"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from checks.doctor.column_words import Says, Sort, is_about_entities, names, says_seen, words_of
 from checks.doctor.ddl import create_view, quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
-from checks.doctor.input import Answer, DoctorInput, Rows, about, any_impressions
+from checks.doctor.input import WITH_IDS, Answer, DoctorInput, Rows, about, any_impressions
 from checks.doctor.row_tallies import KindRows, Reading, Tally, kept, literal
 from checks.relations import Relation
 from checks.spec import TableRole
@@ -118,7 +118,7 @@ def ids_are_whole_keys(given: DoctorInput) -> Iterator[Finding]:
 
 def is_part_of_key(given: DoctorInput, role: TableRole, relation: Relation) -> bool:
     """Whether the same id is that of several rows, which another column of the key tells apart."""
-    if role.key == "impressions" or not relation.key_beside(role.ids[0]):
+    if role.key not in WITH_IDS or not relation.key_beside(role.ids[0]):
         return False
     rows = given.evidence.ids.get(role.key, Rows())
     return rows.duplicates is Answer.YES or role.key in given.evidence.rows.mixed

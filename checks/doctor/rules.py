@@ -34,8 +34,10 @@ RULES: tuple[Rule, ...] = (
     access.missing_columns,
     citus.connected_to_the_coordinator,
     access.tables_are_readable,
+    access.others_are_readable,
     row_security.every_row_is_open,
     moments.moments_are_moments,
+    moments.expressions_run,
     references.keys_are_ids,
     references.keys_are_comparable,
     time_zones.timezone_is_known,
@@ -109,7 +111,7 @@ async def examine(
     each question that reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
-    if not any(relation.row_security for _, relation in facts.found):
+    if not facts.row_security:
         # The operator's filters may read other tables, and must not be hidden rows there either.
         await switch_off(connection)
     evidence = await ProbeSuite(connection, facts, pools, state_schema, patience).gather()

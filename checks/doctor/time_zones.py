@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from checks.doctor.findings import Finding, advice, error, warning
-from checks.doctor.input import DoctorInput, moment_columns
+from checks.doctor.input import DoctorInput, moment_columns, moment_subject
 from checks.relations import Column
 
 DATE = "date"
@@ -40,16 +40,16 @@ def zoneless_moments(given: DoctorInput) -> Iterator[Finding]:
         if column.cast == WITHOUT_ZONE:
             yield advice(
                 "moment_without_zone",
-                f"{relation.configured}.{column.name}",
-                problem=f"The column has no time zone; it is read in {zone}.",
+                moment_subject(relation, column),
+                problem=f"It has no time zone; it is read in {zone}.",
                 consequence=f"If the app writes it in another zone, ages are off ({setting}).",
                 remedy="Let catalog.timezone be the zone in which the app writes.",
             )
         elif column.cast == DATE:
             yield advice(
                 "moment_is_date",
-                f"{relation.configured}.{column.name}",
-                problem=f"The column holds a day; it is read as that day's midnight in {zone}.",
+                moment_subject(relation, column),
+                problem=f"It is a day, and read as that day's midnight in {zone}.",
                 consequence=f"Ages are exact to a day only ({setting}).",
                 remedy="Name a column that holds the moment, if there is one.",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from checks.doctor.ddl import (
@@ -14,8 +14,9 @@ from checks.doctor.ddl import (
     listed,
     quoted,
 )
-from checks.doctor.findings import Finding, Mending, error, healing_error, warning
+from checks.doctor.findings import Finding, Mending, error, healing_error, in_yaml, warning
 from checks.doctor.input import (
+    WITH_IDS,
     Answer,
     DoctorInput,
     Rows,
@@ -41,31 +42,26 @@ _FLAWS = {
     "pair_index_expression": "is on an expression and not on the columns themselves",
     "pair_index_wider": "has more columns, so a pair may be there several times",
 }
-_MEANT = {
-    "pair_index_deferrable": (
-        "Whether it may be checked at once, the application's owner decides: the application may "
-        "rely on pairs that are there twice until COMMIT."
-    ),
-    "pair_index_partial": (
-        "The application may write the rows that it leaves out several times: a unique index on "
-        "all rows would refuse them."
-    ),
-    "pair_index_wider": (
-        "The application may write several rows of a pair: a unique index on the pair alone would "
-        "refuse them."
-    ),
-}
-"""Why no other index is proposed: the one that is there says what the application may write."""
+_SEVERAL: Mapping[str, bool] = {"catalog.impressions.several": True}
+"""Proposed where what is there says that the application may write several rows of a pair."""
+_DEFERRABLE = (
+    "Whether it may be checked at once, the application's owner decides: the application may "
+    "rely on pairs that are there twice until COMMIT."
+)
 
 
 @about(impressions_table)
 def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """ON CONFLICT (user, artwork) needs a unique index: valid, immediate, whole, on plain columns.
+    """ON CONFLICT needs a unique index of every row that counts: valid, immediate, on plain
+    columns, of which those beside the pair are the same in every such row.
 
     A deferrable one is an error even beside a good one: PostgreSQL infers both as arbiters, and
-    refuses.
+    refuses. Nothing is asked for where several rows a pair are normal.
     """
     user, artwork = given.spec.impressions.user, given.spec.impressions.artwork
+    proven = given.facts.arbiter is not None
+    if given.spec.impressions.several and not proven:
+        return
     if impressions.inherited_by:
         yield _pair_error(
             "pair_index_inherited",
@@ -77,14 +73,14 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
             remedy="It can be counted. Healing needs a table that nothing inherits from.",
         )
         return
-    proven = impressions.unique_on(user, artwork) is not None
     suspects = [
         (index, code)
         for index in impressions.indexes
         if (code := _flaw(index, frozenset((user, artwork)))) is not None
     ]
-    meant = next((_MEANT[code] for _, code in suspects if code in _MEANT), None)
-    for index, code in suspects:
+    meanings = [_meaning(given, index, code) for index, code in suspects]
+    meant = next((one for one in meanings if one is not None), None)
+    for (index, code), own in zip(suspects, meanings, strict=True):
         if proven and code != "pair_index_deferrable":
             continue
         unfinished = index if code == "pair_index_invalid" else None
@@ -92,7 +88,7 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
             code,
             index_of(impressions, index.name),
             problem=f"Unique index {index.name} on {listed(index)} {_FLAWS[code]}.",
-            **_mending(given, impressions, _MEANT.get(code, meant), unfinished),
+            **_mending(given, impressions, own or meant, unfinished),
         )
     if not proven and not suspects:
         yield _pair_error(
@@ -119,10 +115,35 @@ def _flaw(index: Index, pair: frozenset[str]) -> str | None:
     return "pair_index_wider" if pair < named else None
 
 
+def _meaning(given: DoctorInput, index: Index, code: str) -> Mending | None:
+    """What the index says of the rows that the application may write; None where it says nothing
+    that speaks against another one."""
+    if code == "pair_index_deferrable":
+        return {"remedy": f"It can be counted. {_DEFERRABLE}"}
+    if code == "pair_index_partial":
+        return {"remedy": _PARTIAL.format(index.predicate or "<its WHERE>"), "settings": _SEVERAL}
+    if code == "pair_index_wider":
+        pair = given.spec.impressions.user, given.spec.impressions.artwork
+        others = ", ".join(name or "an expression" for name in index.columns if name not in pair)
+        return {"remedy": _WIDER.format(others), "settings": _SEVERAL}
+    return None
+
+
+_PARTIAL = (
+    "It can be counted. The application may write the rows that it leaves out several times: that "
+    "is normal then. If only its own rows are impressions, say so instead, by "
+    "catalog.impressions.where or counts: {}."
+)
+_WIDER = (
+    "It can be counted. The application may write several rows of a pair: that is normal then. If "
+    "only rows of one {} are impressions, say so instead, by catalog.impressions.where."
+)
+
+
 def _mending(
     given: DoctorInput,
     impressions: Relation,
-    meant: str | None = None,
+    meant: Mending | None = None,
     unfinished: Index | None = None,
 ) -> Mending:
     """A unique index forbids: it is proposed only where nothing that is there speaks against it.
@@ -139,32 +160,38 @@ def _mending(
     if outside:
         return {
             "remedy": (
-                f"It can be counted. PostgreSQL wants the partition key ({', '.join(outside)}) in "
-                "every unique index of the table, so none can promise one row a pair."
-            )
+                f"PostgreSQL wants the partition key ({', '.join(outside)}) in every unique index "
+                "of the table, so none can promise one row a pair."
+            ),
+            "settings": _SEVERAL,
         }
     if meant is not None:
-        return {"remedy": f"It can be counted. {meant}"}
+        return meant
     list_them = f"To list them: {find_duplicates(impressions, spec.user, spec.artwork)}"
-    match given.evidence.duplicate_pairs:
-        case Answer.YES:
-            return {
-                "remedy": f"Some pairs are there several times now, as in a log of views; a unique "
-                f"index would refuse that, and healing needs one. {list_them}"
-            }
-        case Answer.UNKNOWN:
-            return {
-                "remedy": "Whether pairs are there several times could not be told in time; if so, "
-                f"a unique index would refuse what the application writes. {list_them}"
-            }
-        case Answer.NO:
-            return {"remedy": _FORBIDS, "statements": _create(given, impressions, unfinished)}
+    answer = given.evidence.duplicate_pairs
+    if answer is Answer.YES:
+        return {
+            "remedy": f"Some pairs are there several times now, as in a log of views. {list_them}",
+            "settings": _SEVERAL,
+        }
+    if answer is Answer.UNKNOWN:
+        return {
+            "remedy": "Whether pairs are there several times could not be told in time; where they "
+            f"may be, say so: {in_yaml(_SEVERAL)}. {list_them}"
+        }
+    if impressions.kind is Kind.VIEW:
+        return {"remedy": _NO_PROMISE, "settings": _SEVERAL}
+    return {"remedy": _FORBIDS, "statements": _create(given, impressions, unfinished)}
 
 
+_NO_PROMISE = (
+    "No pair is there twice now, but no index of the table beneath the view promises that of the "
+    "rows that the view shows."
+)
 _FORBIDS = (
     "No pair is there twice now. The index will refuse a second row of a pair: an application that "
-    "writes a row for every view would stop working. Should its creation fail, drop what it "
-    "leaves, which refuses such rows already."
+    "writes a row for every view would stop working: there, say catalog.impressions.several: true "
+    "instead. Should its creation fail, drop what it leaves, which refuses such rows already."
 )
 
 
@@ -186,7 +213,7 @@ def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     """An id that is there twice is counted twice; one that is null can't be healed."""
     for role, relation in given.facts.found:
         name = role.ids[0]
-        if role.key == "impressions" or name not in relation.columns:
+        if role.key not in WITH_IDS or name not in relation.columns:
             continue
         if is_part_of_key(given, role, relation):
             continue

@@ -6,24 +6,26 @@ from collections.abc import Iterator
 
 from checks.doctor.ddl import quoted, show_triggers
 from checks.doctor.findings import Finding, healing_error, warning
-from checks.doctor.input import TABLES, DoctorInput, about, any_impressions
+from checks.doctor.input import DoctorInput, about, any_impressions
 from checks.relations import Relation
 
 
 @about(any_impressions)
 def impressions_are_a_table(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """A view or a foreign table will do for reading only."""
-    if impressions.kind in TABLES:
+    """A view through which PostgreSQL can't write, or a foreign table, will do for reading only."""
+    if impressions.takes_writes:
         return
+    name = f"{impressions.schema}.{impressions.name}"
+    why = f" that {'; it '.join(impressions.obstacles)}" if impressions.obstacles else ""
     yield healing_error(
         "impressions_not_a_table",
         impressions.configured,
-        problem=f"{impressions.schema}.{impressions.name} is a {impressions.kind.value}.",
-        consequence=(
-            "It can be counted, but nothing can be backfilled: ON CONFLICT needs a unique index, "
-            "and only a table has one."
+        problem=f"{name} is a {impressions.kind.value}{why}.",
+        consequence="It can be counted, but nothing can be backfilled there.",
+        remedy=(
+            "Name a table, or a view that shows rows of one table, with all columns that an insert "
+            "must fill, as they are."
         ),
-        remedy="Name the table beneath it, if it has the same columns.",
     )
 
 
@@ -54,7 +56,7 @@ def server_takes_writes(given: DoctorInput) -> Iterator[Finding]:
 @about(any_impressions)
 def no_rules(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """ON CONFLICT is refused by a table with INSERT or UPDATE rules."""
-    if impressions.kind not in TABLES or not impressions.write_rules:
+    if not impressions.takes_writes or not impressions.write_rules:
         return
     yield healing_error(
         "write_rules",

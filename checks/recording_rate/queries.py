@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks import moment_steps
 from checks.citus.cluster import LEDGER
 from checks.fragments import (
+    DATE,
     MomentColumn,
     created_column,
     fragments,
@@ -30,6 +32,7 @@ SEED_WEEKS = WEEKS + 1
 SEED_LEAST = timedelta(minutes=5)
 """The shortest interval that is read back: 18,000 of them in these weeks, however often the check
 runs. Rates are compared, so that seeds may be longer than samples."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLING = timedelta(seconds=5)
 """Transactions that began before the end of an interval may commit a little after it: so long they
 get."""
@@ -50,21 +53,55 @@ def hindrance(catalogue: Catalogue) -> str | None:
     """Why the rate can't be measured here, or None: a date says nothing about five minutes."""
     viewed = catalogue.viewed
     if viewed is None:
-        return f"{catalogue.impressions.configured} does not say when an artwork was viewed"
-    if viewed.cast == "date":
-        name = f"{catalogue.impressions.configured}.{viewed.name}"
-        return f"{name} is a date, without a time of day"
+        return (
+            f"{catalogue.impressions.configured} does not say when an artwork was viewed"
+            " (catalog.impressions.viewed_at is null)"
+        )
+    if viewed.cast == DATE:
+        return f"{_name(catalogue)} is a date, without a time of day"
     return None
 
 
-async def visible_until(connection: AsyncConnection, texts: Mapping[str, str]) -> datetime | None:
+def too_coarse(catalogue: Catalogue, step: timedelta, every: timedelta) -> str | None:
+    """Why intervals of `every` can't be told apart by moments that were cut down to `step`."""
+    if step <= every:
+        return None
+    known = _STEP_WORDS[step]
+    return f"{_name(catalogue)} is known to the {known}, and the check's interval is shorter"
+
+
+_STEP_WORDS = {
+    timedelta(minutes=1): "minute",
+    timedelta(minutes=5): "five minutes",
+    timedelta(hours=1): "hour",
+    timedelta(days=1): "day",
+}
+
+
+def _name(catalogue: Catalogue) -> str:
+    """What says when an artwork was viewed: the column, or the setting of the expression."""
+    moment = catalogue.spec.impressions.viewed_at
+    if isinstance(moment, str):
+        return f"{catalogue.impressions.configured}.{moment}"
+    return "catalog.impressions.viewed_at"
+
+
+async def visible_until(
+    connection: AsyncConnection, texts: Mapping[str, str], step: timedelta = moment_steps.NONE
+) -> datetime | None:
     """The end of the next interval: what was viewed before is there to be counted.
+
+    Where moments were cut down to whole `step`s, it is one of these: what is written in the rest of
+    a step counts as viewed at its start.
 
     None on a replica that has not replayed anything yet. Must be the transaction's first
     statement, and the sample be counted in the same transaction.
     """
     until: datetime | None = (await connection.exec_driver_sql(texts[CLOCK])).scalar_one()
-    return None if until is None else until.astimezone(UTC) - SETTLING
+    if until is None:
+        return None
+    settled = until.astimezone(UTC) - SETTLING
+    return settled - (settled - _EPOCH) % step if step else settled
 
 
 async def take_sample(

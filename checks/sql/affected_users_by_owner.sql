@@ -1,7 +1,7 @@
 -- The same where an artwork pairs with its owner only.
 SELECT u.id AS user_id, count(*) AS legacy
 FROM {counted_artworks} AS a
-JOIN {audience} AS u ON u.id = a.owner_id
+JOIN {audience} AS u ON {belongs}
 WHERE {is_legacy}
   AND coalesce(u.created_at <= a.created_at, TRUE)
   AND NOT EXISTS (

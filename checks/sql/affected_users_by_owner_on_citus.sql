@@ -1,14 +1,14 @@
 -- The same on Citus: which of the owned artworks were shown is found where the impressions are.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 legacy_artwork AS MATERIALIZED (
-    SELECT a.id, a.owner_id, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
+    SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
 owned AS MATERIALIZED (
     SELECT a.id, u.id AS user_id
     FROM legacy_artwork AS a
-    JOIN people AS u ON u.id = a.owner_id
+    JOIN people AS u ON {belongs}
     WHERE coalesce(u.created_at <= a.created_at, TRUE)
 ),
 shown AS MATERIALIZED (

@@ -1,33 +1,38 @@
 -- The same where users have a creation time: only artworks not older than the user can be legacy.
 -- Their number comes from one sorted pass over both timelines; ties count (not "before").
 WITH legacy_artwork AS {inline} (
-    SELECT a.id, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
+    SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
 people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 everybody AS {leaf} (
-    SELECT u.id, u.created_at FROM {counted_users} AS u
+    SELECT u.* FROM {counted_users} AS u
 ),
 timeline AS {leaf} (
     SELECT
         t.user_id,
         count(t.artwork) OVER (
+            {in_group}
             ORDER BY t.created_at DESC
             GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS artworks
     FROM (
-        SELECT u.id AS user_id, NULL::int AS artwork, coalesce(u.created_at, '-infinity') AS created_at
+        SELECT
+            u.id AS user_id,
+            NULL::int AS artwork,
+            coalesce(u.created_at, '-infinity') AS created_at{u_group}
         FROM people AS u
+        WHERE {u_has_group}
         UNION ALL
-        SELECT NULL, 1, a.created_at FROM legacy_artwork AS a
+        SELECT NULL, 1, a.created_at{a_group} FROM legacy_artwork AS a
     ) AS t
 ),
 seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM {pairs} AS p
     JOIN everybody AS u ON u.id = p.user_id
-    JOIN legacy_artwork AS a ON a.id = p.artwork_id
+    JOIN legacy_artwork AS a ON a.id = p.artwork_id AND {agrees}
     WHERE coalesce(u.created_at, '-infinity') <= a.created_at
     GROUP BY p.user_id
 )

@@ -4,10 +4,9 @@
 SELECT a.artwork_id, extract(epoch FROM a.created_at)::float8 AS created_at
 FROM (
     SELECT {artwork_id}::text AS artwork_id, {artwork_created_moment} AS created_at
-    FROM {artworks}
+    FROM {artworks_there} AS counted
     WHERE {may_be_created_by_now}
       AND {artwork_created_moment} <= %(future)s
-      AND {artworks_filter}
-    ORDER BY {artworks}.{artwork_created} DESC
+    ORDER BY counted.{artwork_created} DESC
     LIMIT 1
 ) AS a

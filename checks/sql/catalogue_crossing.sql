@@ -6,10 +6,10 @@ WITH seen AS MATERIALIZED (
     SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
     FROM {impressions} AS i
     JOIN (
-        SELECT {user_id} AS id, {users_column} AS value FROM {users} WHERE {users_filter}
+        SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
     ) AS u ON u.id = i.{user}
     JOIN (
-        SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks} WHERE {artworks_filter}
+        SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks_there} AS named
     ) AS a ON a.id = i.{artwork}
     WHERE u.value IS NOT NULL AND a.value IS NOT NULL
     GROUP BY u.value, a.value

@@ -1,7 +1,6 @@
--- Does the operator's expression yield one value that fits the column? WHERE refuses aggregates
--- and set-returning functions, with which an insert would write too many rows, and no FROM means
--- that it can't lean on a column.
+-- Does the operator's expression yield one value that fits the column? It may read what it may where
+-- rows are written, and WHERE refuses aggregates and set-returning functions.
 SELECT 1
-WHERE (({expression}
-)::{type}) IS NOT NULL
+FROM {pair}
+WHERE {fits}
 LIMIT %(none)s

@@ -7,6 +7,16 @@ SELECT
     x.indisprimary AS "primary",
     x.indisvalid AND x.indisready AND x.indislive AS valid,
     x.indpred IS NOT NULL AS partial,
+    pg_catalog.pg_get_expr(x.indpred, x.indrelid) AS predicate,
+    -- The predicate's own columns, as its stored form numbers them.
+    ARRAY(
+        SELECT a.attname::text
+        FROM pg_catalog.regexp_matches(x.indpred::text, ':varattno (\d+)', 'g') AS v (number)
+        JOIN pg_catalog.pg_attribute AS a
+            ON a.attrelid = x.indrelid AND a.attnum = v.number[1]::smallint
+        GROUP BY a.attname
+        ORDER BY 1
+    ) AS predicate_columns,
     x.indimmediate AS immediate,
     con.conname::text AS "constraint",
     ARRAY(

@@ -46,6 +46,11 @@ SELECT
         WHERE needed.attname = ANY(%(written)s::text[])
     ), true) AS can_insert,
     usage.granted AND pg_catalog.has_table_privilege(root.oid, 'DELETE') AS can_delete,
+    usage.granted AND COALESCE((
+        SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'UPDATE'))
+        FROM needed
+        WHERE needed.attname = ANY(%(updated)s::text[])
+    ), true) AS can_update,
     -- Triggers that fire for ordinary writers; clones on partitions repeat their parent.
     ARRAY(
         SELECT DISTINCT t.tgname::text

@@ -4,7 +4,7 @@ WITH of_users AS MATERIALIZED (
     SELECT v.value, count(*) AS users
     FROM {audience} AS u
     JOIN (
-        SELECT {user_id} AS id, {users_column} AS value FROM {users} WHERE {users_filter}
+        SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
     ) AS v ON v.id = u.id
     GROUP BY v.value
 ),
@@ -12,8 +12,8 @@ of_artworks AS MATERIALIZED (
     SELECT a.value, count(*) AS artworks, count(*) FILTER (WHERE {is_legacy}) AS aged
     FROM (
         SELECT {artworks_column} AS value, {artwork_created_moment} AS created_at
-        FROM {artworks}
-        WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
+        FROM {artworks_there} AS named
+        WHERE {artwork_created} IS NOT NULL
     ) AS a
     GROUP BY a.value
 ),

@@ -6,8 +6,7 @@
 -- shorter than `gap` are left out: many a moment (confirmed, invited) belongs to joining itself.
 WITH people AS (
     SELECT {user_id} AS id, {joined} AS joined, {marked} AS marked
-    FROM {users}
-    WHERE {users_filter}
+    FROM {users_there} AS named
 ),
 seen AS MATERIALIZED (
     SELECT p.id, p.joined, p.marked, {viewed} AS viewed

@@ -1,7 +1,7 @@
 -- The census where an artwork pairs with its owner only: one row an artwork whose owner is in the
 -- audience, and one index probe each. Nothing is read of impressions by others.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 audience AS (
     SELECT count(*) AS size FROM people
@@ -14,7 +14,7 @@ owned AS (
             SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
         ) AS seen
     FROM {counted_artworks} AS a
-    JOIN people AS u ON u.id = a.owner_id
+    JOIN people AS u ON {belongs}
 ),
 artwork AS (
     SELECT

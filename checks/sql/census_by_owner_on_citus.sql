@@ -1,18 +1,18 @@
 -- census_by_owner for Citus: one inner join finds which of the owned artworks were shown to their
 -- owner, on the nodes that have the impressions, and the rest is reckoned with the result.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 audience AS MATERIALIZED (
     SELECT count(*) AS size FROM people
 ),
 counted AS MATERIALIZED (
-    SELECT a.id, a.owner_id, a.created_at FROM {counted_artworks} AS a
+    SELECT a.* FROM {counted_artworks} AS a
 ),
 owned AS MATERIALIZED (
     SELECT a.id, u.id AS user_id, a.created_at, u.created_at AS user_created_at
     FROM counted AS a
-    JOIN people AS u ON u.id = a.owner_id
+    JOIN people AS u ON {belongs}
 ),
 shown AS MATERIALIZED (
     SELECT DISTINCT i.{user} AS user_id, i.{artwork} AS artwork_id

@@ -3,28 +3,34 @@
 -- (GROUPS excludes ties: created in the same microsecond is not "before"), and those of them that
 -- have seen it nonetheless are taken off. A user without a creation time counts as always there.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 audience AS (
     SELECT count(*) AS size FROM people
 ),
+crowd AS (
+    SELECT count(*) AS users{u_group} FROM people AS u {by_u_group}
+),
 everybody AS {leaf} (
-    SELECT u.id, u.created_at FROM {counted_users} AS u
+    SELECT u.* FROM {counted_users} AS u
 ),
 counted AS {inline} (
-    SELECT a.id, a.created_at FROM {counted_artworks} AS a
+    SELECT a.* FROM {counted_artworks} AS a
 ),
 timeline AS {leaf} (
     SELECT
         t.artwork_id,
         count(t.user_id) OVER (
+            {in_group}
             ORDER BY t.created_at DESC
             GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS later_users
     FROM (
-        SELECT a.id AS artwork_id, NULL AS user_id, a.created_at FROM counted AS a
+        SELECT a.id AS artwork_id, NULL AS user_id, a.created_at{a_group} FROM counted AS a
         UNION ALL
-        SELECT NULL, u.id::text, u.created_at FROM people AS u WHERE u.created_at IS NOT NULL
+        SELECT NULL, u.id::text, u.created_at{u_group}
+        FROM people AS u
+        WHERE u.created_at IS NOT NULL AND {u_has_group}
     ) AS t
 ),
 later AS {leaf} (
@@ -37,17 +43,17 @@ shown AS {leaf} (
         count(*) FILTER (WHERE u.created_at > a.created_at) AS later_users
     FROM {pairs} AS p
     JOIN everybody AS u ON u.id = p.user_id
-    JOIN counted AS a ON a.id = p.artwork_id
+    JOIN counted AS a ON a.id = p.artwork_id AND {agrees}
     GROUP BY p.artwork_id
 ),
 artwork AS {leaf} (
     SELECT
         a.created_at,
-        audience.size AS pairs,
+        coalesce(crowd.users, 0) AS pairs,
         coalesce(shown.users, 0) AS tracked,
         later.later_users - coalesce(shown.later_users, 0) AS excused
     FROM counted AS a
-    CROSS JOIN audience
+    LEFT JOIN crowd ON {crowd_agrees}
     JOIN later ON later.artwork_id = a.id
     LEFT JOIN shown ON shown.artwork_id = a.id
 )

@@ -3,7 +3,7 @@ WITH artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE a.id = %(artwork_id)s::{artwork_cast}
 ),
 person AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast}
+    SELECT u.* FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast}
 ),
 artworks AS MATERIALIZED (
     SELECT count(*) AS n FROM {artworks} AS a WHERE a.{artwork_id} = %(artwork_id)s::{artwork_cast}
@@ -21,6 +21,9 @@ viewed AS MATERIALIZED (
     SELECT count(*) AS n, extract(epoch FROM max({viewed_moment}))::float8 AS last
     FROM {impressions} AS i
     WHERE i.{user} = %(user_id)s::{user_cast} AND i.{artwork} = %(artwork_id)s::{artwork_cast}
+),
+listed AS MATERIALIZED (
+    {listing_of_pair}
 ),
 the_artwork AS MATERIALIZED (
     SELECT
@@ -42,9 +45,12 @@ the_person AS MATERIALIZED (
 both_sides AS MATERIALIZED (
     SELECT
         bool_or({is_owned}) AS belongs,
-        bool_or(u.created_at > a.created_at) AS artwork_before_user
+        (array_agg({shared_values}))[1] AS shared_values,
+        bool_or(u.created_at > a.created_at) AS artwork_before_user,
+        bool_or(listed.since > a.created_at) AS artwork_before_since
     FROM artwork AS a
     CROSS JOIN person AS u
+    CROSS JOIN listed
 )
 SELECT
     artworks.n AS artwork_rows,
@@ -54,16 +60,21 @@ SELECT
     the_artwork.created AS artwork_created,
     the_person.created AS user_created,
     both_sides.belongs,
+    both_sides.shared_values,
+    listed.n AS listed,
+    extract(epoch FROM nullif(listed.since, '-infinity'))::float8 AS listed_since,
     the_person.in_audience,
     viewed.n AS impressions,
     viewed.last AS last_viewed,
     the_artwork.is_fresh,
     the_artwork.is_old,
     the_artwork.is_aged,
-    both_sides.artwork_before_user
+    both_sides.artwork_before_user,
+    both_sides.artwork_before_since
 FROM artworks
 CROSS JOIN users
 CROSS JOIN the_artwork
 CROSS JOIN the_person
 CROSS JOIN both_sides
+CROSS JOIN listed
 CROSS JOIN viewed

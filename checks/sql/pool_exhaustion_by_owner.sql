@@ -1,7 +1,7 @@
 -- The same where an artwork pairs with its owner only: one index probe an artwork of the pool. A
 -- user who owns none has nothing left.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 owned AS (
     SELECT
@@ -10,7 +10,7 @@ owned AS (
             SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
         ) AS seen
     FROM {pool_artworks} AS a
-    JOIN people AS u ON u.id = a.owner_id
+    JOIN people AS u ON {belongs}
     WHERE NOT {is_legacy} OR a.created_at < u.created_at
 ),
 pool AS (

@@ -1,14 +1,14 @@
 -- The same on Citus: which artworks of the pools were shown is found where the impressions are.
 WITH people AS MATERIALIZED (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 counted AS MATERIALIZED (
-    SELECT a.id, a.owner_id, a.created_at FROM {pool_artworks} AS a
+    SELECT a.* FROM {pool_artworks} AS a
 ),
 owned AS MATERIALIZED (
     SELECT a.id, u.id AS user_id
     FROM counted AS a
-    JOIN people AS u ON u.id = a.owner_id
+    JOIN people AS u ON {belongs}
     WHERE NOT {is_legacy} OR a.created_at < u.created_at
 ),
 shown AS MATERIALIZED (

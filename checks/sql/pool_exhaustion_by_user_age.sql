@@ -2,22 +2,23 @@
 -- Their number comes from one sorted pass over both timelines (GROUPS excludes ties: created in
 -- the same microsecond is not "before"); a user without a creation time was always there.
 WITH counted AS {inline} (
-    SELECT a.id, a.created_at FROM {counted_artworks} AS a
+    SELECT a.* FROM {counted_artworks} AS a
 ),
 people AS {leaf} (
-    SELECT u.id, u.created_at FROM {audience} AS u
+    SELECT u.* FROM {audience} AS u
 ),
 everybody AS {leaf} (
-    SELECT u.id, u.created_at FROM {counted_users} AS u
+    SELECT u.* FROM {counted_users} AS u
 ),
-young AS {leaf} (
-    SELECT count(*) AS artworks FROM counted AS a WHERE NOT {is_legacy}
+total AS {leaf} (
+    SELECT count(*) AS artworks{a_group} FROM counted AS a WHERE NOT {is_legacy} {by_a_group}
 ),
 timeline AS {leaf} (
     SELECT
         t.user_id,
-        t.is_user,
+        t.is_user{t_group},
         count(t.artwork) OVER (
+            {in_group}
             ORDER BY t.created_at
             GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS earlier_artworks
@@ -26,10 +27,12 @@ timeline AS {leaf} (
             u.id AS user_id,
             TRUE AS is_user,
             NULL::int AS artwork,
-            coalesce(u.created_at, '-infinity') AS created_at
+            coalesce(u.created_at, '-infinity') AS created_at{u_group}
         FROM people AS u
         UNION ALL
-        SELECT NULL, FALSE, 1, a.created_at FROM counted AS a WHERE {is_legacy}
+        SELECT NULL, FALSE, 1, a.created_at{a_group}
+        FROM counted AS a
+        WHERE {is_legacy} AND {a_has_group}
     ) AS t
 ),
 seen AS {leaf} (
@@ -38,19 +41,19 @@ seen AS {leaf} (
         SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id
         FROM {impressions} AS i
         JOIN counted AS a ON a.id = i.{artwork}
-        JOIN everybody AS u ON u.id = i.{user}
+        JOIN everybody AS u ON u.id = i.{user} AND {agrees}
         WHERE NOT {is_legacy} OR a.created_at < u.created_at
     ) AS s
     GROUP BY s.user_id
 ),
 member AS {leaf} (
     SELECT
-        t.user_id,
-        young.artworks + t.earlier_artworks AS pool,
+        u.user_id,
+        coalesce(total.artworks, 0) + u.earlier_artworks AS pool,
         coalesce(seen.artworks, 0) AS seen
-    FROM timeline AS t
-    CROSS JOIN young
-    LEFT JOIN seen ON seen.user_id = t.user_id
-    WHERE t.is_user
+    FROM timeline AS u
+    LEFT JOIN total ON {total_agrees}
+    LEFT JOIN seen ON seen.user_id = u.user_id
+    WHERE u.is_user
 )
 {result}

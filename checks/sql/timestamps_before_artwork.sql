@@ -6,8 +6,8 @@ WITH dated AS {leaf} (
         {artwork_id} AS id,
         {artwork_created_moment} AS created_at,
         {first_created} - %(skew)s::interval AS possible_from
-    FROM {artworks}
-    WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
+    FROM {artworks_there} AS a
+    WHERE {artwork_created} IS NOT NULL
 ),
 faults AS {leaf} (
     SELECT a.id, a.created_at, min(v.viewed_at) AS viewed_at, count(*) AS impressions
@@ -18,7 +18,7 @@ faults AS {leaf} (
             {viewed_moment} AS viewed_at,
             {first_viewed} AS at_earliest,
             {last_viewed} AS at_latest
-        FROM {impressions}
+        FROM {impressions} AS i
     ) AS v ON v.artwork_id = a.id
     WHERE v.at_latest < a.possible_from AND v.at_earliest <= %(future)s
     GROUP BY a.id, a.created_at

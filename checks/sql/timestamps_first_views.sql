@@ -4,8 +4,8 @@
 -- out in spring.
 WITH dated AS {leaf} (
     SELECT {artwork_id} AS id, {first_created} - %(skew)s::interval AS possible_from
-    FROM {artworks}
-    WHERE {artwork_created} IS NOT NULL AND {artworks_filter}
+    FROM {artworks_there} AS a
+    WHERE {artwork_created} IS NOT NULL
 ),
 earliest AS {leaf} (
     SELECT first.artwork_id, {last_viewed} AS viewed_at

@@ -4,8 +4,8 @@ WITH found AS {leaf} (
         {artwork_id}::text AS artwork_id,
         {artwork_created_moment} AS created_at,
         {first_created} AS at_earliest
-    FROM {artworks}
-    WHERE {may_be_created_in_future} AND {artworks_filter}
+    FROM {artworks_there} AS a
+    WHERE {may_be_created_in_future}
 )
 SELECT
     a.artwork_id,

@@ -6,7 +6,7 @@ WITH found AS {leaf} (
         {artwork}::text AS artwork_id,
         {viewed_moment} AS viewed_at,
         {first_viewed} AS at_earliest
-    FROM {impressions}
+    FROM {impressions} AS i
     WHERE {may_be_viewed_in_future}
 )
 SELECT

@@ -1,6 +1,6 @@
 -- The four counts of one user, in the audience or not. No row where there is no such user.
-WITH one AS {leaf} (
-    SELECT u.id, u.created_at FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast}
+WITH people AS MATERIALIZED (
+    SELECT u.* FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast}
 ),
 seen AS MATERIALIZED (
     SELECT DISTINCT i.{artwork} AS artwork_id
@@ -13,14 +13,16 @@ history AS MATERIALIZED (
 counted AS {leaf} (
     SELECT a.* FROM {counted_artworks} AS a
 ),
+pair AS {leaf} (
+    SELECT a.id AS artwork_id, {judged}
+    FROM {candidates}
+    WHERE {belongs} AND {listed_to_user}
+    {each_once}
+),
 artwork AS {leaf} (
-    SELECT
-        a.created_at,
-        seen.artwork_id IS NOT NULL AS tracked,
-        coalesce(u.created_at > a.created_at, FALSE) AS excused
-    FROM one AS u
-    JOIN counted AS a ON {is_owned}
-    LEFT JOIN seen ON seen.artwork_id = a.id
+    SELECT p.created_at, seen.artwork_id IS NOT NULL AS tracked, p.excused
+    FROM pair AS p
+    LEFT JOIN seen ON seen.artwork_id = p.artwork_id
 ),
 counts AS {leaf} (
     SELECT
@@ -37,6 +39,6 @@ counts AS {leaf} (
 SELECT
     {everybody_counts} OR history.artworks > 0 AS in_audience,
     counts.tracked, counts.fresh, counts.storage, counts.legacy_untracked
-FROM one
+FROM people
 CROSS JOIN history
 CROSS JOIN counts

@@ -85,6 +85,9 @@ class WaitedRun(RunAnswer):
 
     waits: dict[str, Number] = Field(default_factory=dict)
     """Seconds waited, by reason, the longest first."""
+    other_settings: tuple[str, ...] = ()
+    """The settings of what is counted or written, by their paths, that are configured otherwise by
+    now; an undo goes by the run's own."""
 
 
 class RunList(Answer):
@@ -166,7 +169,9 @@ async def get_run(call: Call[BatchesPage, NoBody]) -> Reply:
     What it did, what it waited for, what it put aside; its batches page by page.
     """
     shown = await read_run(call)
-    waited = WaitedRun.model_validate(shown.run).model_copy(update={"waits": dict(shown.waits)})
+    waited = WaitedRun.model_validate(shown.run).model_copy(
+        update={"waits": dict(shown.waits), "other_settings": shown.other_settings}
+    )
     answer = RunInFull.model_validate(
         {
             "run": waited,
@@ -213,6 +218,7 @@ async def read_run(call: Call[BatchesPage, NoBody]) -> RunShown:
         quarantine=await commands.quarantine(asked.run_id),
         batches=shown,
         following=shown[-1].number if len(batches) > asked.limit else None,
+        other_settings=commands.other_settings(run),
     )
 
 

@@ -44,6 +44,8 @@ class RunShown:
     batches: tuple[BatchRow, ...]
     following: int | None
     """The `after` of the next page of batches."""
+    other_settings: tuple[str, ...] = ()
+    """What is configured otherwise by now."""
 
 
 @dataclass(frozen=True, slots=True)

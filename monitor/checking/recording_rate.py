@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.judgement import Measurement, Thresholds, at_least
+from checks.moment_steps import NONE, step_sql, viewed_step
 from checks.recording_rate.assessment import Assessment, Limits, assess, to_measurement
 from checks.recording_rate.queries import (
     Seeds,
@@ -28,6 +29,7 @@ from checks.recording_rate.queries import (
     read_seeds,
     statements,
     take_sample,
+    too_coarse,
     visible_until,
 )
 from checks.recording_rate.samples import (
@@ -78,11 +80,15 @@ class RecordingRateCheck:
     async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Take a sample and judge it; with `confirm`, keep it."""
         runtime = self.runtime.current
+        step = NONE
         why_not = hindrance(runtime.catalogue)
+        if why_not is None:
+            step = await self._viewed_step(runtime, timeout)
+            why_not = too_coarse(runtime.catalogue, step, self._every)
         if why_not is not None:
             message = f"The rate can't be measured: {why_not}."
             return (Measurement(value=None, message=message, skipped=why_not),)
-        taken, why = await self._take(runtime, timeout)
+        taken, why = await self._take(runtime, timeout, step)
         if taken is None:
             message = "The replica that is read has not replayed anything yet."
             return (with_source_note(Measurement(value=0.0, message=message), why),)
@@ -97,7 +103,21 @@ class RecordingRateCheck:
                 await confirm(connection)
         return (with_source_note(to_measurement(assessment), why),)
 
-    async def _take(self, runtime: Runtime, timeout: timedelta) -> tuple[_Taken | None, str]:
+    async def _viewed_step(self, runtime: Runtime, timeout: timedelta) -> timedelta:
+        """To what the moments of viewing were cut down, where only the rows can tell."""
+        catalogue, pools = runtime.catalogue, runtime.settings.pools_spec()
+        if not step_sql(catalogue, pools):
+            return NONE
+
+        async def ask(connection: AsyncConnection, _: datetime) -> timedelta:
+            return await viewed_step(connection, catalogue, pools)
+
+        step, _ = await self.router.read(ask, timeout=timeout, rows=runtime.rows)
+        return step
+
+    async def _take(
+        self, runtime: Runtime, timeout: timedelta, step: timedelta
+    ) -> tuple[_Taken | None, str]:
         """A sample from where the newest kept one ends; None where nothing can be read yet."""
         ledger, newest = None, None
         async with snapshot(self.engine, timeout=timeout) as connection:
@@ -108,7 +128,7 @@ class RecordingRateCheck:
         every = self._every
 
         async def take(connection: AsyncConnection, _: datetime) -> _Taken | None:
-            until = await visible_until(connection, texts)
+            until = await visible_until(connection, texts, step)
             if until is None:
                 return None
             interval = next_interval(newest, until, every)

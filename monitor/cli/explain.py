@@ -11,7 +11,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from checks import custom_sql, row_faults, supply
+from checks import custom_sql, moment_steps, row_faults, supply
 from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
@@ -32,6 +32,7 @@ from monitor.state.runs import RunKind
 BUILTIN_SQL = (
     row_faults.duplicates_sql,
     row_faults.orphans_sql,
+    moment_steps.step_sql,
     row_faults.timestamps_sql,
     supply.pool_sql,
     supply.supply_sql,

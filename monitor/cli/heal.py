@@ -14,6 +14,7 @@ from rich.text import Text
 from checks.doctor.findings import Blocks
 from checks.doctor.vanished import CODE as DELETED_ON_PURPOSE
 from checks.errors import RefusedError
+from checks.kept_catalogue import other_settings
 from checks.pairs import UserCensus, take_user_census
 from checks.sequences import shortage
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
@@ -23,7 +24,8 @@ from monitor.cli.session import AsJson, Session, Yes, run_session
 from monitor.healing.errors import active_sentence, paused_sentence
 from monitor.healing.pair_list import UserShare, list_pairs, list_pairs_of_user, most_affected
 from monitor.healing.preview import HealPreview, preview_heal
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.quarantine import count_left_alone, count_unwritable_of_user
+from monitor.healing.settings_changed import has_other_settings
 from monitor.runtime import Runtime, blocking_sentences
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
@@ -80,6 +82,9 @@ class _Look:
     has_schema: bool
     control: Control
     active: Run | None
+    """The run that `heal` goes on with, or waits for."""
+    other: Run | None
+    """The one that it ends and plans anew, because the settings have changed."""
     found: HealPreview
     most: Sequence[UserShare]
     """The users with the most rows."""
@@ -90,20 +95,21 @@ class _Look:
 async def _look(
     session: Session, runtime: Runtime, max_rows: int, listing: PairFile | None
 ) -> _Look:
-    control, active = Control(), None
+    control, active, other = Control(), None, None
     async with session.snapshot(rows=runtime.rows) as connection:
         exists = await session.has_schema(connection)
         if exists:
             control = await read_control(connection, runtime.state)
             active = await active_run(connection, runtime.state)
+        if active is not None and active.claimable and has_other_settings(active, runtime.state):
+            active, other = None, active
         if listing is not None and active is not None:
             # What `heal` would go on with are pairs of a plan that is older than this snapshot.
             raise RefusedError(active_sentence(active))
         cutoffs = await session.cutoffs(connection)
         found = await preview_heal(
             connection,
-            runtime.catalogue,
-            session.settings.pools_spec(),
+            runtime.healing,
             cutoffs,
             max_rows=max_rows,
             minimum=session.settings.checks.pool_exhaustion.minimum,
@@ -116,7 +122,7 @@ async def _look(
             pairs = list_pairs(connection, runtime.healing, cutoffs, max_rows=max_rows)
             await listing.write(pairs, expected=found.rows)
         short = await shortage(connection, runtime.catalogue, found.rows)
-    return _Look(exists, control, active, found, most, short)
+    return _Look(exists, control, active, other, found, most, short)
 
 
 async def _plan_audience(
@@ -139,6 +145,7 @@ async def _plan_audience(
 
     def show() -> None:
         _show_blocked(obstacles["blocked"])
+        _show_other(look.other, runtime)
         _show_preview(found, look.most)
         _show_warnings(runtime, short, listing)
         if breaker is not None and (dry_run or beyond_breaker):
@@ -148,6 +155,8 @@ async def _plan_audience(
     async def start() -> StartedRun | None:
         if active is not None:
             return StartedRun(await _take_up(runtime, active, beyond_breaker), resumed=True)
+        if look.other is not None:
+            await runtime.end_others()
         if found.rows == 0:
             return None
         await ensure_schema(runtime.engine, runtime.state)
@@ -221,11 +230,12 @@ async def _look_at_user(
         cutoffs = await session.cutoffs(connection)
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
         exists = await session.has_schema(connection)
-        aside = 0
         if exists:
-            aside = await count_in_quarantine_of_user(
+            aside = await count_unwritable_of_user(
                 connection, runtime.healing, cutoffs, user, due_until=cutoffs.now
             )
+        else:
+            aside = await count_left_alone(connection, runtime.healing, cutoffs, user)
         rows = max(0, census.legacy_untracked - aside)
         if listing is not None:
             pairs = list_pairs_of_user(
@@ -282,6 +292,18 @@ async def _plan_user(
     )
 
 
+def _show_other(other: Run | None, runtime: Runtime) -> None:
+    """What becomes of a run that nobody works on."""
+    if other is not None:
+        settings = other_settings(other.catalogue, runtime.state.kept)
+        print_text(
+            f"Run {other.id} was put down at {other.inserted:,} of {other.planned_rows:,} rows and"
+            f" planned under other settings ({', '.join(settings)}): it is ended, and this plan"
+            " takes its place.",
+            "yellow",
+        )
+
+
 def _show_blocked(blocked: Sequence[str]) -> None:
     """What a dry run says first: the rest is only what would be written otherwise."""
     if blocked:
@@ -316,8 +338,14 @@ def _show_preview(plan: HealPreview, most: Sequence[UserShare]) -> None:
         {"pairs": lambda pair: pair[0], "now": lambda pair: number(pair[1])},
         numbers=("now",),
     )
+    if plan.left_alone:
+        console.print(
+            f"Left alone: {number(plan.left_alone)} legacy-untracked pairs, whose row is there and"
+            " does not count: catalog.impressions.set would say what makes it count."
+        )
     if plan.rows == 0:
-        console.print("Nothing to heal: no pair is legacy-untracked.")
+        others = "other pair" if plan.left_alone else "pair"
+        console.print(f"Nothing to heal: no {others} is legacy-untracked.")
         return
     console.print(
         f"Plan: {number(plan.rows)} impressions for {number(plan.users.affected)} users and"

@@ -11,6 +11,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
+from checks.kept_catalogue import KeptCatalogue, other_settings
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
     console,
@@ -21,9 +22,10 @@ from monitor.cli.output import (
     print_table,
     print_text,
 )
-from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
+from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session, settings_of
 from monitor.healing.errors import paused_sentence
 from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
+from monitor.run_tools import tools_to_undo
 from monitor.runtime import Runtime
 from monitor.state.control import read_control
 from monitor.state.runs import (
@@ -53,6 +55,8 @@ class RunInFull:
     quarantine: tuple[QuarantinedPair, ...]
     """Some of the pairs that it was the last to try in vain."""
     batches: tuple[BatchRow, ...]
+    other_settings: tuple[str, ...]
+    """What is counted or written otherwise by now, by the paths of the settings."""
 
 
 def runs(
@@ -63,7 +67,9 @@ def runs(
 ) -> None:
     """List heal runs, newest first; or one run with its batches."""
     if run is not None:
-        single = run_on_state(context, partial(_read_run, run_id=run))
+        settings = settings_of(context)
+        present = KeptCatalogue.of(settings.catalog_spec(), settings.pools_spec().audience)
+        single = run_on_state(context, partial(_read_run, run_id=run, present=present))
         print_result(single, lambda: _print_run(single), as_json=as_json)
     else:
         found = run_on_state(context, partial(list_runs, limit=limit))
@@ -71,7 +77,7 @@ def runs(
 
 
 async def _read_run(
-    connection: AsyncConnection, state: SchemaStatements, *, run_id: int
+    connection: AsyncConnection, state: SchemaStatements, *, run_id: int, present: KeptCatalogue
 ) -> RunInFull:
     found = await get_run(connection, state, run_id)
     if found is None:
@@ -81,6 +87,7 @@ async def _read_run(
         waits=await list_waits(connection, state, run_id),
         quarantine=await list_quarantined(connection, state, run_id=run_id),
         batches=await list_batches(connection, state, run_id, limit=MAX_BATCHES),
+        other_settings=other_settings(found.catalogue, present),
     )
 
 
@@ -88,6 +95,8 @@ def _print_run(single: RunInFull) -> None:
     """What it waits for, where its time went, and its batches."""
     run = single.run
     _print_runs((run,))
+    if single.other_settings:
+        print_text(f"Configured otherwise by now: {', '.join(single.other_settings)}.")
     if run.waiting_for:
         print_text(f"Waiting now: {run.waiting_for}")
     waited = [f"{reason} {duration(seconds)}" for reason, seconds in single.waits.items()]
@@ -159,8 +168,9 @@ def undo(
     async def work(session: Session) -> int:
         await session.state()
         runtime = await session.runtime()
-        plan = await _plan_undo(session, runtime, run)
-        return await carry_out(plan, session, runtime, dry_run=dry_run, yes=yes, as_json=as_json)
+        tools = await tools_to_undo(runtime, run)
+        plan = await _plan_undo(session, tools, run)
+        return await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)
 

@@ -32,7 +32,7 @@ from monitor.config import Settings, describe, json_schema
 from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
-from monitor.state.following import missing_changes
+from monitor.state.following import missing_changes, require_findable
 from monitor.state.runs import active_run
 
 _HEADINGS = {
@@ -174,6 +174,8 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
         changes = await missing_changes(connection, catalogue, name)
+        if changes and found == schema.CURRENT:
+            await require_findable(connection, catalogue, name)
         sequences = await schema.impression_sequences(connection, catalogue)
         row_security = await schema.service_row_security(connection, catalogue)
     script = schema.script(catalogue, name, found, changes)

@@ -63,6 +63,11 @@ class TriggersInterfereError(StatementError):
     """The app's triggers made something else of a batch than was inserted: it is taken back."""
 
 
+class RowsDoNotCountError(StatementError):
+    """What a batch wrote is no impression by the configuration's own words: it is taken back, or it
+    would be written for ever."""
+
+
 class RunHeld(Exception):  # noqa: N818 - not a failure: how a batch tells the executor to stop
     """The run is to be put down where it is: paused, outside the window, or told to stop."""
 

@@ -14,9 +14,14 @@ from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.relations import Catalogue
 from monitor.config.types import MaintenanceWindow
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
-from monitor.healing.errors import TriggersInterfereError, breaker_sentence
+from monitor.healing.errors import (
+    RowsDoNotCountError,
+    TriggersInterfereError,
+    breaker_sentence,
+)
 from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
 from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext, Part
@@ -111,6 +116,7 @@ class HealStrategy:
             "until": part.until,
             "users": list(part.ids),
             "limit": part.limit if part.splits else None,
+            "most": part.limit,
             "artwork_cursor": start.artwork_cursor,
             "now": start.now,
             "due_until": run.started_at,
@@ -159,14 +165,26 @@ class HealStrategy:
         return bool(batch.start.triggers) and impressions.distribution is None
 
     async def _read_back(self, batch: OpenBatch, row: Row[Any]) -> None:
-        """See, before the batch is committed, that what it inserted is what is there, and what the
-        ledger lists. Raises TriggersInterfereError."""
-        if not self._sets_off_triggers(batch) or not row.missing:
+        """See, before the batch is committed, that what it wrote is what is there, what the ledger
+        lists and, where the configuration makes the row, what counts. Raises
+        TriggersInterfereError, RowsDoNotCountError."""
+        triggered = self._sets_off_triggers(batch)
+        plain = self._state.catalogue.spec.impressions.is_plain
+        if not row.missing or not (triggered or not plain):
             return
-        # Those that wait for the commit fire now, and may speak up as they would have then.
-        await batch.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         asked = {"run_id": batch.run.id, "users": row.users, "artworks": row.artworks}
+        if triggered:
+            # Those that wait for the commit fire now, and may speak up as they would have then.
+            await batch.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        if not plain:
+            asked["listed"] = row.listed
         found = (await self._statements.run(batch.connection, "batch_read_back", asked)).one()
+        if triggered:
+            self._refuse_interference(batch, row, found)
+        if not plain and found.uncounted:
+            raise RowsDoNotCountError(_not_counting(self._state.catalogue, found.uncounted))
+
+    def _refuse_interference(self, batch: OpenBatch, row: Row[Any], found: Row[Any]) -> None:
         counted = (
             (found.vanished, "are not there"),
             (found.changed, "have another time of viewing than the ledger"),
@@ -219,3 +237,16 @@ class HealStrategy:
             "backfilled_user_set",
             {"user_id": str(run.subject), "run_id": run.id, "inserted": current.inserted},
         )
+
+
+def _not_counting(catalogue: Catalogue, rows: int) -> str:
+    """Why rows of ours are no impressions, in the words of the configuration."""
+    spec, conditions = catalogue.spec.impressions, catalogue.spec.roles[2].conditions
+    told = ", ".join(f"{setting} ({text})" for setting, text in conditions.items())
+    made = "defaults and set make" if spec.set else "defaults make"
+    return (
+        f"{rows} of the rows that catalog.impressions.{made} in {catalogue.impressions.configured}"
+        f" are no impressions by {told or 'what is read back'}, and would be written again in every"
+        " run. Nothing of this batch is kept: say there what a row needs to be admitted and to"
+        " count."
+    )

@@ -22,7 +22,7 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
-from monitor.healing.quarantine import count_in_quarantine, count_in_quarantine_of_user
+from monitor.healing.quarantine import count_unwritable, count_unwritable_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
@@ -111,9 +111,7 @@ class Planner:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
                 await self._statements.run(connection, "quarantine_retry_all")
-            waiting = await count_in_quarantine(
-                connection, self._statements, cutoffs, control.verified_until
-            )
+            waiting = await count_unwritable(connection, self._statements, cutoffs)
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
             backlog = census.legacy_untracked - waiting.pairs
@@ -164,7 +162,7 @@ class Planner:
             done = await read_backfilled(connection, self._state, user_id)
             if done is not None and not force:
                 return done
-            waiting = await count_in_quarantine_of_user(
+            waiting = await count_unwritable_of_user(
                 connection, self._statements, cutoffs, user_id, due_until=cutoffs.now
             )
             found = census.legacy_untracked - waiting
@@ -223,7 +221,12 @@ async def begin_run(
 ) -> int:
     """Insert a run in its owner's name; its number. Raises ActiveRunError where one is active."""
     actor = Actor.UNDO_PLANNER if kind is RunKind.UNDO else Actor.PLANNER
-    owned = {"trigger": owner.trigger.value, "holder": owner.holder, "lease": owner.lease}
+    owned = {
+        "trigger": owner.trigger.value,
+        "holder": owner.holder,
+        "lease": owner.lease,
+        "catalogue": state.kept.as_json(),
+    }
     try:
         return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})
     except IntegrityError as error:

@@ -12,7 +12,6 @@ from checks.census import PACKAGE as CHECKS
 from checks.census import (
     AffectedUsers,
     Census,
-    affected_users,
     count_affected_users,
     parameters,
     take_census,
@@ -20,8 +19,10 @@ from checks.census import (
 from checks.doctor.ddl import quoted, table
 from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue
-from checks.spec import Cutoffs, PoolsSpec
+from checks.spec import Cutoffs
 from checks.statements import Fragments, render
+from checks.supply import exhausted_sql, pool_parameters
+from monitor.healing.quarantine import count_left_alone
 from monitor.healing.statements import HealingStatements
 
 BARE_ROW_BYTES = 200
@@ -39,6 +40,8 @@ class HealPreview:
     census: Census
     users: AffectedUsers
     rows: int
+    left_alone: int
+    """Legacy pairs whose row is there and does not count, and nothing brings it to count."""
     growth_bytes: int
     exhausted_users: int
     """Affected users that will have fewer unseen artworks than `minimum`."""
@@ -75,15 +78,16 @@ class Preflight:
 
 async def preview_heal(
     connection: AsyncConnection,
-    catalogue: Catalogue,
-    pools: PoolsSpec,
+    statements: HealingStatements,
     cutoffs: Cutoffs,
     *,
     max_rows: int,
     minimum: int,
     verified_until: datetime | None,
 ) -> HealPreview:
-    """Count what a run over the audience would write, and for whom it is the end of the pool."""
+    """Count what a run over the audience would write, and for whom it is the end of the pool.
+    Needs no table of ours."""
+    catalogue, pools = statements.state.catalogue, statements.state.pools
     census = await take_census(
         connection,
         catalogue,
@@ -94,19 +98,20 @@ async def preview_heal(
     )
     users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
     names = fragments(catalogue, pools)
-    rows = min(census.legacy_untracked, max_rows)
+    left_alone = await count_left_alone(connection, statements, cutoffs)
+    rows = min(census.legacy_untracked - left_alone, max_rows)
     exhausted = 0
-    if rows and catalogue.spec.artworks.owner is None:
-        listed = {**names, "affected_users": affected_users(catalogue, names)}
+    if rows:
         result = await connection.exec_driver_sql(
-            render(CHECKS, "plan_exhausted", listed),
-            {**parameters(cutoffs), "minimum": minimum},
+            exhausted_sql(catalogue, pools),
+            {**parameters(cutoffs), **pool_parameters(cutoffs, minimum)},
         )
         exhausted = int(result.scalar_one())
     return HealPreview(
         census=census,
         users=users,
         rows=rows,
+        left_alone=left_alone,
         growth_bytes=round(rows * row_bytes(catalogue, census.tracked)),
         exhausted_users=exhausted,
         minimum=minimum,
@@ -151,7 +156,8 @@ async def preview_undo(
 async def preflight(connection: AsyncConnection, statements: HealingStatements) -> Preflight:
     """Ask the catalogue as it is now: a grant given a moment ago counts."""
     catalogue = statements.state.catalogue
-    values = {"impressions": catalogue.impressions.oid}
+    impressions = catalogue.impressions
+    values = {"named": impressions.oid, "impressions": impressions.beneath.oid}
     row = (await statements.run(connection, "undo_preflight", values)).one()
     refusal = (
         _not_unique(catalogue)
@@ -173,7 +179,7 @@ def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
 
 def _not_unique(catalogue: Catalogue) -> str | None:
     spec, impressions = catalogue.spec.impressions, catalogue.impressions
-    if impressions.unique_on(spec.user, spec.artwork) is not None:
+    if not spec.is_plain or catalogue.arbiter is not None:
         return None
     return (
         f"{impressions.configured} has no unique index on ({spec.user}, {spec.artwork}) any more,"

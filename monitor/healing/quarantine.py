@@ -1,5 +1,6 @@
-"""Pairs that the database refuses: how they get into quarantine, how many there are, and how they
-get out again."""
+"""Pairs that no run writes. Those that the database refuses: how they get into quarantine, how many
+there are, and how they get out again. And those that are left alone: their row is there, does not
+count, and nothing is configured that brings it to count."""
 
 from __future__ import annotations
 
@@ -27,14 +28,19 @@ one more, and it is the table that refuses."""
 
 
 @dataclass(frozen=True, slots=True)
-class QuarantineCount:
-    """Legacy pairs of the audience that wait in quarantine, and are not due to be tried again."""
+class Unwritable:
+    """Legacy pairs of the audience that a run would not write."""
 
-    pairs: int = 0
-    appeared: int = 0
-    """Those behind the last verified cutoff."""
+    quarantined: int = 0
+    """They wait in quarantine, and are not due to be tried again."""
     retry_at: datetime | None = None
-    """When the first of them is tried again."""
+    """When the first of these is tried again."""
+    left_alone: int = 0
+
+    @property
+    def pairs(self) -> int:
+        """All of them."""
+        return self.quarantined + self.left_alone
 
 
 async def put_in_quarantine(
@@ -58,19 +64,17 @@ async def put_in_quarantine(
         )
 
 
-async def count_in_quarantine(
-    connection: AsyncConnection,
-    statements: HealingStatements,
-    cutoffs: Cutoffs,
-    verified_until: datetime | None,
-) -> QuarantineCount:
-    """What an automatic run leaves alone of the legacy pairs that a census counts."""
-    values = {**parameters(cutoffs, verified_until), "due_until": cutoffs.now}
+async def count_unwritable(
+    connection: AsyncConnection, statements: HealingStatements, cutoffs: Cutoffs
+) -> Unwritable:
+    """What an automatic run leaves out of the legacy pairs that a census counts."""
+    values = {**parameters(cutoffs), "due_until": cutoffs.now}
     row = (await statements.run(connection, "quarantine_count", values)).one()
-    return QuarantineCount(int(row.pairs), int(row.appeared), row.retry_at)
+    left_alone = await count_left_alone(connection, statements, cutoffs)
+    return Unwritable(int(row.pairs), row.retry_at, left_alone)
 
 
-async def count_in_quarantine_of_user(
+async def count_unwritable_of_user(
     connection: AsyncConnection,
     statements: HealingStatements,
     cutoffs: Cutoffs,
@@ -78,9 +82,26 @@ async def count_in_quarantine_of_user(
     *,
     due_until: datetime,
 ) -> int:
-    """The same for one user, in the audience or not: pairs to be tried again after `due_until`."""
+    """The same for one user, in the audience or not: pairs to be tried again after `due_until`,
+    and those that are left alone."""
     values = {**parameters(cutoffs), "due_until": due_until, "user_id": user_id}
-    return int((await statements.run(connection, "quarantine_of_user", values)).scalar_one())
+    waiting = (await statements.run(connection, "quarantine_of_user", values)).scalar_one()
+    return int(waiting) + await count_left_alone(connection, statements, cutoffs, user_id)
+
+
+async def count_left_alone(
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    cutoffs: Cutoffs,
+    user_id: str | None = None,
+) -> int:
+    """The legacy pairs that are left alone: of the audience, or of one user. Needs no table of
+    ours."""
+    if not statements.state.catalogue.spec.impressions.leaves_alone:
+        return 0
+    text = statements.left_alone(of_user=user_id is not None)
+    values = {**parameters(cutoffs), "user_id": user_id}
+    return int((await connection.exec_driver_sql(text, values)).scalar_one())
 
 
 async def prune_quarantine(

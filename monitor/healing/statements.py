@@ -16,18 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.census import Census, affected_users, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
-from checks.fragments import table, viewed_column
+from checks.fragments import table
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of
 from checks.spec import Audience, Cutoffs
 from checks.state_columns import FOLLOWERS, originals
-from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
+from checks.statements import Fragments, compose, identifier, raw, render, template
 from monitor.database import database_now
+from monitor.healing.row_shape import PACKAGE, row_fragments
 from monitor.state.control import read_control
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
-
-PACKAGE = "monitor.healing"
 
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 _NOTHING_ASIDE = "SELECT NULL::{user_cast} AS user_id, 0::bigint AS pairs WHERE FALSE"
@@ -36,6 +35,17 @@ _BEHIND_UNDO_CURSOR = (
     " %(artwork_cursor)s::{artwork_cast}::{impression_artwork_cast})"
 )
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
+
+
+ANY_SHAPE: Mapping[str, str] = {
+    "batch_insert": "batch_insert_any_shape",
+    "batch_read_back": "batch_read_back_any_shape",
+    "undo_batch": "undo_batch_any_shape",
+    "undo_left": "undo_left_any_shape",
+    "undo_survey": "undo_survey_any_shape",
+}
+"""The forms of the statements where pair and time of viewing do not tell a row: they know it by all
+that stands in it."""
 
 
 class Part(StrEnum):
@@ -52,8 +62,11 @@ class Part(StrEnum):
 class HealingStatements:
     """Renders the statements of `monitor/healing/sql`, each form once; parameters unbound."""
 
-    def __init__(self, state: StateStatements) -> None:
+    def __init__(self, state: StateStatements, *, followed: bool = True) -> None:
+        """`followed`: our own tables follow the types of this catalogue, which is the present
+        one; else the caller has seen that they compare with its own."""
         self.state = state
+        self._followed = followed
         self._rendered: dict[tuple[object, ...], str] = {}
 
     @cached_property
@@ -61,38 +74,24 @@ class HealingStatements:
         """Everything that healing statements may name, for a run over the audience."""
         names = dict(self.state.fragments)
         names["affected_users"] = affected_users(self.state.catalogue, names)
-        names["columns"] = self._columns()
-        names["values"] = self._values()
+        names |= row_fragments(self.state.catalogue)
         names["types_read"] = self._types_read()
         names["types_as_read"] = compose(template(PACKAGE, "types_as_read"), names)
         for name in ("quarantined_pairs", "quarantined_by_user"):
             form = form_of(self.state.catalogue.engine, name)
             names[name] = compose(template(PACKAGE, form), names)
+        names |= self._unwritable(names)
         names["work"] = raw("{state}.work").format(**names)
         names["work_list"] = compose(template(PACKAGE, "work_list"), names)
         return names
 
-    def _columns(self) -> sql.Composable:
-        spec = self.state.catalogue.spec.impressions
-        names = (*spec.filled, *spec.defaults)
-        return sql.SQL(", ").join(identifier(name) for name in names)
-
-    def _values(self) -> sql.Composable:
-        catalogue = self.state.catalogue
-        spec = catalogue.spec.impressions
-        defaults = (operator_sql(expression) for expression in spec.defaults.values())
-        return sql.SQL(", ").join(
-            (
-                raw("m.user_id"),
-                raw("m.artwork_id"),
-                *(
-                    [viewed_column(catalogue).stored("now")]
-                    if isinstance(spec.viewed_at, str)
-                    else []
-                ),
-                *(sql.SQL("({}\n)").format(d) for d in defaults),
-            )
-        )
+    def _unwritable(self, names: Fragments) -> Fragments:
+        """Of each user, the pairs that no run writes: put aside, or left alone."""
+        if not self.state.catalogue.spec.impressions.leaves_alone:
+            return {"unwritable_by_user": names["quarantined_by_user"]}
+        found = {**names, "left_alone": compose(template(PACKAGE, "left_alone"), names)}
+        by_user = compose(template(PACKAGE, "left_alone_by_user"), found)
+        return {**found, "unwritable_by_user": by_user}
 
     def _types_read(self) -> sql.Composable:
         """Relation, column, type and collation of what batches compare and write: a wrong type in
@@ -108,7 +107,7 @@ class HealingStatements:
         ours = (
             (identifier(schema, relation), wanted[original], wanted[original].base_oid, name)
             for (relation, name), original in FOLLOWERS.items()
-            if relation in (LEDGER, "work")
+            if self._followed and relation in (LEDGER, "work")
         )
         return sql.SQL(", ").join(
             sql.SQL("({}, {}, {}, {})").format(
@@ -155,6 +154,7 @@ class HealingStatements:
     def _by_hand(self) -> Fragments:
         names = dict(self.fragments)
         names["quarantined_by_user"] = raw(_NOTHING_ASIDE).format(**names)
+        names |= self._unwritable(names)
         names["work_list"] = compose(template(PACKAGE, "work_list"), names)
         return names
 
@@ -177,12 +177,26 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
+    def left_alone(self, *, of_user: bool) -> str:
+        """How many legacy pairs are left alone: of one user, in the audience or not, or of the
+        audience. Needs none of our tables."""
+        return self._render("left_alone_count", (of_user,), lambda: self._whose(of_user))
+
+    def _whose(self, of_user: bool) -> Fragments:
+        if not of_user:
+            return {**self.fragments, "whose": raw("TRUE")}
+        names = {**self.fragments, "in_audience": raw("TRUE")}
+        one = raw("l.user_id = %(user_id)s::{user_cast}").format(**names)
+        return {**names, **self._unwritable(names), "whose": one}
+
     def _render(
         self, name: str, variant: tuple[object, ...], names: Callable[[], Fragments]
     ) -> str:
         key = (name, *variant)
         if key not in self._rendered:
             form = form_of(self.state.catalogue.engine, name)
+            if not self.state.catalogue.spec.impressions.is_plain:
+                form = ANY_SHAPE.get(name, form)
             self._rendered[key] = render(PACKAGE, form, names())
         return self._rendered[key]
 

@@ -19,7 +19,7 @@ from monitor.healing.statements import HealingContext
 from monitor.state import control
 from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, get_run
 from monitor.state.statements import StateStatements
-from monitor.state.transitions import claim, close_run
+from monitor.state.transitions import Actor, claim, close_run
 
 NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
 
@@ -115,9 +115,9 @@ class UndoPlanner:
         return bool(left.something)
 
     async def _close(self, connection: AsyncConnection, undone: Run) -> None:
-        if not await close_run(connection, self._state, undone.id):
+        outcome = "Ended where it stood, to be taken back."
+        if not await close_run(connection, self._state, undone.id, Actor.UNDO_PLANNER, outcome):
             raise ActiveRunError(_still_active(undone))
-        await self._state.run(connection, "work_delete", {"run_id": undone.id})
 
     async def _insert(
         self, connection: AsyncConnection, owner: RunOwner, run_id: int, reason: str

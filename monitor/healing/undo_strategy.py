@@ -34,8 +34,11 @@ class UndoStrategy:
     runs_counter: str | None = None
     cursor_statement = "undo_advance"
 
-    def __init__(self, context: HealingContext) -> None:
+    def __init__(self, context: HealingContext, present: HealingContext) -> None:
+        """`context` has the catalogue of the run that is taken back, `present` the one by which
+        is counted."""
         self._context = context
+        self._present = present
         self._statements = context.statements
         self._state = context.state
         self._refused = 0
@@ -92,16 +95,15 @@ class UndoStrategy:
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk again as long as a pass changes anything; then compare the ledger with what is."""
         context = self._context
-        async with snapshot(
-            context.engine, timeout=context.timeout, rows=context.rows
-        ) as connection:
+        rows = context.rows.joined(self._present.rows)
+        async with snapshot(context.engine, timeout=context.timeout, rows=rows) as connection:
             current = await get_run(connection, self._state, run.id) or run
             most = PASSES_ON_CITUS if context.on_citus else PASSES
             # `position` counts what this pass changed.
             if current.position and current.pass_ < most:
                 return None
             left = await preview_undo(connection, self._statements, run.undoes or 0)
-            census = await context.count_audience(connection)
+            census = await self._present.count_audience(connection)
         return RunEnd(
             RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
             undo_outcome(current, left, self._refusal),

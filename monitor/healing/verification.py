@@ -13,7 +13,7 @@ from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
 from checks.spec import Cutoffs
 from monitor.database import snapshot
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import RunEnd
 from monitor.state.runs import Run, RunKind, RunState, first_refusal, get_run
@@ -99,7 +99,7 @@ async def _left_of_user(context: HealingContext, connection: AsyncConnection, ru
         left = await take_user_census(connection, state.catalogue, state.pools, frozen, user)
     except UnknownUserError:
         return 0
-    waiting = await count_in_quarantine_of_user(
+    waiting = await count_unwritable_of_user(
         connection, context.statements, frozen, user, due_until=run.started_at
     )
     return left.legacy_untracked - waiting

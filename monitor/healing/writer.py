@@ -128,7 +128,7 @@ class BatchWriter:
         )
 
     async def _begin(self, connection: AsyncConnection, run: Run) -> BatchStart:
-        impressions = self._context.state.catalogue.impressions.oid
+        impressions = self._context.state.catalogue.impressions.beneath.oid
         values = {"run_id": run.id, "token": run.token, "impressions": impressions}
         result = await self._context.statements.run(connection, "batch_begin", values)
         row = result.one_or_none()

@@ -18,7 +18,8 @@ from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
-from monitor.healing.quarantine import QuarantineCount, count_in_quarantine
+from monitor.healing.quarantine import Unwritable, count_unwritable
+from monitor.healing.settings_changed import end_others
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
 from monitor.policy import breaker_store
@@ -78,6 +79,7 @@ class Reconciler:
         tally = await self._tally(result)
         rows = None if result.census is None else runtime.rows
         async with runtime.transaction(rows=rows) as connection:
+            await end_others(connection, runtime.state)
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)
@@ -142,12 +144,10 @@ class Reconciler:
         stuck_after = runtime.settings.healing.breaker.stuck_after
         control = await read_control(connection, runtime.state)
         cutoffs = Cutoffs.at(now, runtime.settings.pools_spec())
-        waiting = QuarantineCount()
+        waiting = Unwritable()
         if result.census is not None and not types_differ(runtime.examination):
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            waiting = await count_in_quarantine(
-                connection, runtime.healing, cutoffs, control.verified_until
-            )
+            waiting = await count_unwritable(connection, runtime.healing, cutoffs)
         return PolicyInput(
             censuses=tuple(self._census.newest),
             census_error=result.error,
@@ -163,7 +163,8 @@ class Reconciler:
             loss=None if tally is None else tally.loss,
             tally_error=None if tally is None else tally.error,
             recurring=0 if tally is None else tally.recurring,
-            quarantined=waiting.pairs,
+            quarantined=waiting.quarantined,
+            left_alone=waiting.left_alone,
             retry_at=waiting.retry_at,
         )
 

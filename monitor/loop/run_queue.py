@@ -15,8 +15,14 @@ from checks.pairs import UserCensus, take_user_census
 from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
 from monitor.database import database_now, snapshot
-from monitor.healing.errors import HealRefusedError, LeaseLostError, RunHeldError
+from monitor.healing.errors import (
+    HealRefusedError,
+    LeaseLostError,
+    NotUndoableError,
+    RunHeldError,
+)
 from monitor.healing.executor import Executor, Progress
+from monitor.run_tools import tools_to_undo, tools_to_work
 from monitor.runtime import CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.status import StatusBoard
@@ -85,7 +91,7 @@ class RunQueue:
             if planned.run is None:
                 self._publish(planned.census)
                 return None
-            self._enqueue(planned.run)
+            self._enqueue(planned.run, runtime)
             return planned.run
 
     async def undo(self, run_id: int, trigger: Trigger, reason: str) -> Run | None:
@@ -95,13 +101,11 @@ class RunQueue:
         Raises UnknownRunError, ActiveRunError, PausedError, NotUndoableError.
         """
         with self._starting():
-            runtime = self._runtime.current
-            planned = await runtime.undo_planner.plan(
-                runtime.run_owner(trigger), run_id, reason=reason
-            )
+            tools = await tools_to_undo(self._runtime.current, run_id)
+            planned = await tools.undo_planner.plan(tools.run_owner(trigger), run_id, reason=reason)
             if planned is None:
                 return None
-            self._enqueue(planned.run)
+            self._enqueue(planned.run, tools)
             return planned.run
 
     async def resume(self, run: Run) -> bool:
@@ -109,13 +113,19 @@ class RunQueue:
         if run.id in self._working:
             return False
         with self._starting():
-            claimed = await self._runtime.current.resume(run.id)
+            runtime = self._runtime.current
+            claimed = await runtime.resume(run.id)
             if claimed is None:
+                return False
+            try:
+                tools = await tools_to_work(runtime, claimed)
+            except NotUndoableError as error:
+                await runtime.give_up(claimed, str(error))
                 return False
             log.info(
                 "run_taken_up", run_id=claimed.id, token=claimed.token, inserted=claimed.inserted
             )
-            self._enqueue(claimed)
+            self._enqueue(claimed, tools)
             return True
 
     @contextmanager
@@ -133,8 +143,8 @@ class RunQueue:
         if self._stopping:
             executor.stop()
 
-    def _enqueue(self, run: Run) -> None:
-        executor = self._runtime.current.executor(self._progress)
+    def _enqueue(self, run: Run, tools: Runtime) -> None:
+        executor = tools.executor(self._progress)
         self._register(run, executor)
         self._board.update(active_run=run)
         self._inbox.put_nowait((run, executor))

@@ -116,6 +116,9 @@ class PolicyInput:
     """Legacy pairs that can't be written, and are not due to be tried again: nobody's work."""
     retry_at: datetime | None = None
     """When the first of them is tried again."""
+    left_alone: int = 0
+    """Legacy pairs whose row is there and does not count, and nothing brings it to count: nobody's
+    work either."""
 
     @property
     def counted(self) -> bool:
@@ -123,13 +126,15 @@ class PolicyInput:
         return self.census_error is None and bool(self.censuses)
 
     @property
-    def in_quarantine(self) -> str:
-        """What a sentence about legacy pairs adds; empty where none is put aside."""
-        return f", {self.quarantined} of them in quarantine" if self.quarantined else ""
+    def not_written(self) -> str:
+        """What a sentence about legacy pairs adds; empty where a run would write them all."""
+        aside = f", {self.quarantined} of them in quarantine" if self.quarantined else ""
+        alone = f", {self.left_alone} of them left alone" if self.left_alone else ""
+        return aside + alone
 
     def to_heal(self, census: Census) -> int:
         """The legacy pairs of a census that a run would try to write."""
-        return max(0, census.legacy_untracked - self.quarantined)
+        return max(0, census.legacy_untracked - self.quarantined - self.left_alone)
 
 
 def loss_between(artworks: Side, users: Side, undone: int, since: datetime) -> Loss:

@@ -44,7 +44,7 @@ def _decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
             Verdict.HEAL,
             Code.THRESHOLD,
             f"{inputs.censuses[0].legacy_untracked} legacy-untracked pairs"
-            f"{inputs.in_quarantine}, threshold"
+            f"{inputs.not_written}, threshold"
             f" {settings.threshold}.{recurring_sentence(inputs)}",
         )
     )
@@ -149,6 +149,13 @@ def _nothing_to_do(inputs: PolicyInput, settings: PolicySettings) -> Decision | 
     to_heal = inputs.to_heal(inputs.censuses[0])
     if legacy == 0:
         return Decision(Verdict.CLEAR, Code.CLEAN, "No legacy-untracked pairs.")
+    if to_heal == 0 and inputs.left_alone:
+        return Decision(
+            Verdict.CLEAR,
+            Code.CLEAN,
+            f"{legacy} legacy-untracked pairs{inputs.not_written}: their row is there and does not"
+            " count, and catalog.impressions.set says of no column what would make it count.",
+        )
     if to_heal == 0:
         when = "" if inputs.retry_at is None else f" at {inputs.retry_at:%Y-%m-%d %H:%M %Z}"
         return Decision(
@@ -160,7 +167,7 @@ def _nothing_to_do(inputs: PolicyInput, settings: PolicySettings) -> Decision | 
         return Decision(
             Verdict.CLEAR,
             Code.CLEAN,
-            f"{legacy} legacy-untracked pairs{inputs.in_quarantine}, below the threshold of"
+            f"{legacy} legacy-untracked pairs{inputs.not_written}, below the threshold of"
             f" {settings.threshold}.",
         )
     return None

@@ -14,6 +14,7 @@ from monitor.database import database_now
 from monitor.deadlines import SWEEP_SECONDS
 from monitor.healing.quarantine import prune_quarantine
 from monitor.runtime import Runtime
+from monitor.state.elsewhere import impressions_elsewhere, users_elsewhere
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +30,12 @@ async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
     `confirm` is called last in every transaction, and raises where this process may not write.
     """
     async with runtime.transaction(rows=runtime.rows) as connection:
+        state = runtime.state
+        elsewhere = await users_elsewhere(connection, state.catalogue, state.state_schema)
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
-        erased = await runtime.state.run(connection, "erased_users")
-        await runtime.state.run(connection, "forget_users", {"erased": list(erased.scalars())})
+        erased = await state.run(connection, "erased_users", {"elsewhere": elsewhere})
+        names = {"erased": list(erased.scalars()), "elsewhere": elsewhere}
+        await state.run(connection, "forget_users", names)
         cutoffs = Cutoffs.at(await database_now(connection), runtime.settings.pools_spec())
         await prune_quarantine(connection, runtime.healing, cutoffs)
         await confirm(connection)
@@ -67,9 +71,9 @@ async def _step(runtime: Runtime, confirm: Confirm, rows: int) -> tuple[bool, in
     state = runtime.state
     async with runtime.transaction(rows=runtime.rows) as connection:
         place = (await state.run(connection, "ledger_place")).one()
-        found = (
-            await state.run(connection, "ledger_sweep", {**place._mapping, "limit": rows})
-        ).one()
+        elsewhere = await impressions_elsewhere(connection, state.catalogue, state.state_schema)
+        asked = {**place._mapping, "limit": rows, "elsewhere": elsewhere}
+        found = (await state.run(connection, "ledger_sweep", asked)).one()
         more = found.examined >= rows
         start = {"run_id": 0, "user_id": None, "artwork_id": None}
         reached = {name: getattr(found, name) for name in start}

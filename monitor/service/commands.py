@@ -9,15 +9,18 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.kept_catalogue import other_settings
 from checks.pairs import UserCensus
 from checks.spec import Cutoffs
 from monitor.commands import Commands, UserBackfill, WouldUndo
 from monitor.database import transaction
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.preview import UndoPreview
+from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.loop.run_queue import RunQueue
 from monitor.policy.breaker_store import BreakerReset, newest_share, reset
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
+from monitor.run_tools import tools_to_undo
 from monitor.runtime import CurrentRuntime
 from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
@@ -83,7 +86,7 @@ class ServiceCommands(Commands):
         runtime = self._runtime.current
         cutoffs = Cutoffs.at(census.as_of, runtime.settings.pools_spec())
         async with transaction(runtime.engine, rows=runtime.rows) as connection:
-            waiting = await count_in_quarantine_of_user(
+            waiting = await count_unwritable_of_user(
                 connection, runtime.healing, cutoffs, user_id, due_until=census.as_of
             )
         return max(0, census.legacy_untracked - waiting)
@@ -108,9 +111,15 @@ class ServiceCommands(Commands):
         return None if run is None else run.id
 
     async def would_undo(self, run_id: int) -> WouldUndo:
-        preview = partial(self._runtime.current.undo_planner.preview, run_id)
-        found = await self._readers.ask(("would_undo", run_id), preview)
+        found = await self._readers.ask(("would_undo", run_id), partial(self._preview, run_id))
         return WouldUndo(found.untouched, found.touched, found.gone)
+
+    async def _preview(self, run_id: int) -> UndoPreview:
+        tools = await tools_to_undo(self._runtime.current, run_id)
+        return await tools.undo_planner.preview(run_id)
+
+    def other_settings(self, run: run_rows.Run) -> tuple[str, ...]:
+        return other_settings(run.catalogue, self._runtime.current.state.kept)
 
     async def runs(self, *, limit: int, before: int | None) -> tuple[run_rows.Run, ...]:
         return await self._read(run_rows.list_runs, limit=limit, before=before)

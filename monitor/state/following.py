@@ -12,10 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.cluster import LEDGER, read_ledger
 from checks.errors import CatalogueError
 from checks.relations import Catalogue
-from checks.state_columns import CURSORS, Difference, differences, read_state_columns
+from checks.state_columns import (
+    CURSORS,
+    Difference,
+    differences,
+    keeps_values,
+    read_state_columns,
+)
 from checks.statements import raw
 from monitor.database import set_local, sqlstate, translate
 from monitor.deadlines import REWRITE_LOCK_TIMEOUT, REWRITE_TIMEOUT
+from monitor.state.elsewhere import impressions_elsewhere, lists_any
 
 _MOMENT, _NUMBER = "D", "N"
 """pg_type.typcategory."""
@@ -48,10 +55,11 @@ async def follow_types(
 ) -> bool:
     """Change what is to be changed, in the caller's transaction; True when something was.
 
-    Raises CatalogueError where a value does not convert.
+    Raises CatalogueError where a value does not convert, or would not be found again.
     """
     changes = await missing_changes(connection, catalogue, state_schema)
     if changes:
+        await require_findable(connection, catalogue, state_schema)
         await set_local(
             connection,
             statement_timeout=f"{REWRITE_TIMEOUT.total_seconds():.0f}s",
@@ -66,6 +74,24 @@ async def follow_types(
                 raise
             raise CatalogueError(_refusal(state_schema, error)) from error
     return bool(changes)
+
+
+async def require_findable(
+    connection: AsyncConnection, catalogue: Catalogue, state_schema: str
+) -> None:
+    """Raises CatalogueError where the ledger lists rows of another table than the present one, and
+    following the present one's types would change what it says of them."""
+    differing = differences(catalogue, await read_state_columns(connection, state_schema))
+    if all(one.ours.table != LEDGER or keeps_values(one) for one in differing):
+        return
+    elsewhere = await impressions_elsewhere(connection, catalogue, state_schema)
+    if elsewhere and await lists_any(connection, state_schema, elsewhere):
+        raise CatalogueError(
+            "The service's own tables can't follow the types of the application's: the ledger still"
+            " lists impressions of a table that was configured before, which could not be found"
+            " again. Take those runs back (`conservator runs`), or name another"
+            f" database.state_schema, and {state_schema} stays as a record."
+        )
 
 
 def gathering_statement(state_schema: str) -> str:

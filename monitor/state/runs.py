@@ -130,6 +130,9 @@ class Run:
     """Planned pairs that had appeared behind the last verified cutoff."""
     waiting_for: str
     """What it waits for right now, in words; empty while it writes."""
+    catalogue: Mapping[str, object] | None = None
+    """The settings by which it counts and writes (`checks.kept_catalogue`), as they were when it
+    was planned; None for a run from before they were kept."""
 
     @property
     def active(self) -> bool:

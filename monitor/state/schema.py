@@ -24,7 +24,15 @@ from checks.statements import Fragments, raw, render
 from monitor.state.following import follow_types, gathering_statement, ledger_name, missing_changes
 
 PACKAGE = "monitor.state"
-REVISIONS = ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables")
+REVISIONS = (
+    "0001_first",
+    "0002_left_alone",
+    "0003_checks",
+    "0004_alerts",
+    "0005_fewer_tables",
+    "0006_whole_rows",
+    "0007_catalogue",
+)
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
 """The newest revision."""
@@ -231,13 +239,15 @@ async def service_row_security(
     connection: AsyncConnection, catalogue: Catalogue
 ) -> tuple[RowSecurity, ...]:
     """Where row security would apply to the roles that `grants` makes."""
-    relations = [relation.oid for _, relation in catalogue.relations]
+    relations = [one.oid for _, one in catalogue.relations]
+    relations += [one.oid for one in catalogue.read_elsewhere]
     return await read_row_security(connection, relations, SERVICE_ROLES)
 
 
 def _policies(catalogue: Catalogue, found: Sequence[RowSecurity]) -> str:
     """The policies without which the roles would not have every row; empty where they do."""
-    needs = {one.oid: needed(role, one) for role, one in catalogue.relations}
+    elsewhere = {one.oid: (Command.SELECT,) for one in catalogue.read_elsewhere}
+    needs = {**elsewhere, **{one.oid: needed(role, one) for role, one in catalogue.relations}}
 
     def place(one: RowSecurity) -> tuple[str, str, bool]:
         return one.schema, one.name, one.by_owner_of_view
@@ -261,10 +271,13 @@ def _opening(
     catalogue: Catalogue, security: RowSecurity, lacking: Mapping[Command, Sequence[str]]
 ) -> str:
     """What opens one table to the roles, or a comment that says why no policy can."""
-    relations = [relation for _, relation in catalogue.relations]
+    names = {
+        **{one.oid: f"{one.schema}.{one.name}" for one in catalogue.read_elsewhere},
+        **{one.oid: one.configured for _, one in catalogue.relations},
+    }
     name = f"{security.schema}.{security.name}"
     if security.by_owner_of_view:
-        view = next(one.configured for one in relations if one.oid == security.relation)
+        view = names[security.relation]
         return comment(f"{view} reads {name} as {security.role}. {view_remedy(view)}")
     if security.restrictive:
         policies = ", ".join(security.restrictive)
@@ -283,7 +296,9 @@ def grants(
 ) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
     where `row_security` would hide rows from them."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    read = [(one.schema, one.name) for _, one in catalogue.relations]
+    read += [(one.schema, one.name) for one in catalogue.read_elsewhere]
+    schemas = {schema for schema, _ in read}
     names: dict[str, sql.Composable] = {
         "state": sql.Identifier(state_schema),
         "reader": sql.Identifier(READER),
@@ -291,17 +306,30 @@ def grants(
         "reader_name": sql.Literal(READER),
         "healer_name": sql.Literal(HEALER),
         "policies": raw(_policies(catalogue, row_security)),
-        "schemas": sql.SQL(", ").join(
-            sql.Identifier(schema) for schema in sorted({r.schema for r in relations})
-        ),
-        "sequences": raw(_grants_on(sequences, {r.schema for r in relations})),
+        "schemas": sql.SQL(", ").join(sql.Identifier(schema) for schema in sorted(schemas)),
+        "sequences": raw(_grants_on(sequences, schemas)),
+        "readable": sql.SQL(", ").join(sql.Identifier(*name) for name in dict.fromkeys(read)),
+        "impressions": sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
     }
+    names["updates"] = raw(_grant_of_updates(catalogue))
     names["ledger_of_healer"] = raw(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
     ).format(**names)
-    for key, relation in zip(("artworks", "users", "impressions"), relations, strict=True):
-        names[key] = sql.Identifier(relation.schema, relation.name)
     return render(PACKAGE, "grants", names)
+
+
+def _grant_of_updates(catalogue: Catalogue) -> str:
+    """What bringing a row to count needs, and putting back what it had: the columns of `set`."""
+    updated = [sql.Identifier(name) for name in catalogue.spec.impressions.set]
+    if not updated:
+        return ""
+    relation = catalogue.impressions
+    grant = sql.SQL("GRANT UPDATE ({columns}) ON {table} TO {healer};\n").format(
+        columns=sql.SQL(", ").join(updated),
+        table=sql.Identifier(relation.schema, relation.name),
+        healer=sql.Identifier(HEALER),
+    )
+    return grant.as_string(None)
 
 
 def _grants_on(sequences: Sequence[DrawnSequence], schemas: Collection[str]) -> str:

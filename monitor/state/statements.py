@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
 from checks.fragments import fragments
+from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
@@ -80,6 +81,11 @@ class StateStatements(SchemaStatements):
         super().__init__(state_schema)
         self.catalogue = catalogue
         self.pools = pools
+
+    @property
+    def kept(self) -> KeptCatalogue:
+        """What a run keeps that is planned now."""
+        return KeptCatalogue.of(self.catalogue.spec, self.pools.audience)
 
     def text(self, name: str) -> str:
         """The statement `name` in its form for the engine, parameters unbound."""

@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.state.runs import ACTIVE, Run, RunState, make_run
-from monitor.state.statements import SchemaStatements
+from monitor.state.statements import SchemaStatements, StateStatements
 
 
 class Actor(StrEnum):
@@ -29,7 +29,8 @@ class Actor(StrEnum):
     HOLDER = "holder"
     """Its token stands in the row. An expired lease alone takes nothing from it."""
     SUCCESSOR = "successor"
-    """Takes over what nobody holds, with a new token."""
+    """Takes over what nobody holds, with a new token, or ends it, where its own settings of what is
+    counted or written are others than the run's."""
     CLEANER = "cleaner"
     """Ends per-user runs whose process is gone: hourly, or before the same user's next one."""
 
@@ -60,6 +61,8 @@ TRANSITIONS = (
     Transition(_R, RunState.SUCCEEDED, Actor.HOLDER, "Nothing of its plan is left."),
     Transition(_R, _P, Actor.HOLDER, "Something is left after its last pass, or in quarantine."),
     Transition(_R, _F, Actor.HOLDER, "An error that trying again does not mend."),
+    Transition(_H, _P, Actor.SUCCESSOR, "It was planned under other settings."),
+    Transition(_R, _P, Actor.SUCCESSOR, "The same; its process is gone.", lease_over=True),
     Transition(_H, _P, Actor.UNDO_PLANNER, "Nobody works on it, and it is to be taken back."),
     Transition(_R, _P, Actor.UNDO_PLANNER, "The same; its process is gone.", lease_over=True),
     Transition(_H, _F, Actor.CLEANER, "Nobody takes up a per-user run.", lease_over=True),
@@ -73,6 +76,7 @@ STATEMENTS: Mapping[tuple[Actor, RunState], str] = {
     (Actor.HOLDER, RunState.SUCCEEDED): "run_finish",
     (Actor.HOLDER, RunState.PARTIAL): "run_finish",
     (Actor.HOLDER, RunState.FAILED): "run_finish",
+    (Actor.SUCCESSOR, RunState.PARTIAL): "run_close",
     (Actor.UNDO_PLANNER, RunState.PARTIAL): "run_close",
     (Actor.CLEANER, RunState.FAILED): "run_abandon",
 }
@@ -104,7 +108,7 @@ async def insert_run(
 
 async def claim(
     connection: AsyncConnection,
-    statements: SchemaStatements,
+    statements: StateStatements,
     run_id: int,
     *,
     holder: str,
@@ -113,9 +117,16 @@ async def claim(
 ) -> Run | None:
     """Take over a run whose lease is free; None when another process was first.
 
-    `beyond_breaker`: from here on it goes on although the breaker is open.
+    `beyond_breaker`: from here on it goes on although the breaker is open. What settings the run
+    was planned under is for the caller to compare.
     """
-    values = {"run_id": run_id, "holder": holder, "lease": lease, "beyond_breaker": beyond_breaker}
+    values = {
+        "run_id": run_id,
+        "holder": holder,
+        "lease": lease,
+        "beyond_breaker": beyond_breaker,
+        "catalogue": statements.kept.as_json(),
+    }
     result = await _change(connection, statements, Actor.SUCCESSOR, RunState.RUNNING, values)
     row = result.one_or_none()
     return None if row is None else make_run(**row._mapping)
@@ -156,11 +167,21 @@ async def finish_run(
     return (await _change(connection, statements, Actor.HOLDER, state, values)).rowcount == 1
 
 
-async def close_run(connection: AsyncConnection, statements: SchemaStatements, run_id: int) -> bool:
-    """End a run that nobody works on, because it is to be taken back; False when somebody does."""
-    values = {"run_id": run_id}
-    closed = await _change(connection, statements, Actor.UNDO_PLANNER, RunState.PARTIAL, values)
-    return closed.rowcount == 1
+async def close_run(
+    connection: AsyncConnection,
+    statements: SchemaStatements,
+    run_id: int,
+    actor: Actor,
+    outcome: str,
+) -> bool:
+    """End a run that nobody works on where it stands, and let its work list go; False when
+    somebody does."""
+    values = {"run_id": run_id, "outcome": outcome}
+    closed = await _change(connection, statements, actor, RunState.PARTIAL, values)
+    if closed.rowcount != 1:
+        return False
+    await statements.run(connection, "work_delete", {"run_id": run_id})
+    return True
 
 
 async def abandon_user_runs(

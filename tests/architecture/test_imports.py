@@ -29,6 +29,7 @@ FLOORS = (
     "monitor.healing",
     "monitor.status",
     "monitor.runtime",
+    "monitor.run_tools",
     "monitor.commands",
     "monitor.replicas",
     "monitor.checking",

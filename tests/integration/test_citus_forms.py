@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Cutoffs
 from monitor.database import database_now, snapshot, transaction
-from monitor.healing.quarantine import count_in_quarantine
+from monitor.healing.quarantine import count_unwritable
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.state import history
 from monitor.state.runs import RunState
@@ -114,7 +114,7 @@ async def test_pairs_that_are_refused_are_put_aside(app_database_url: str) -> No
         assert set(await quarantined(app)) == set(THREE) == await missing(app)
         async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
             cutoffs = Cutoffs.at(await database_now(connection), runtime.state.pools)
-            aside = await count_in_quarantine(connection, runtime.healing, cutoffs, None)
+            aside = await count_unwritable(connection, runtime.healing, cutoffs)
         assert aside.pairs == 3
         user = THREE[0][0]
         await app.run("DELETE FROM users WHERE id = %(user)s", user=user)

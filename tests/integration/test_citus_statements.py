@@ -69,8 +69,7 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     }
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
-    listed = {**names, "affected_users": affected_users(catalogue, names)}
-    found["plan_exhausted"] = render("checks", "plan_exhausted", listed)
+    found["plan_exhausted"] = supply.exhausted_sql(catalogue, pools)
     created = catalogue.created
     found["plan_young_users"] = render(
         "checks",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from checks.doctor.findings import Blocks
 from checks.doctor.input import MomentForm
-from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec
+from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, SqlMoment
 from checks.statements import identifier, raw, render
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import APP
@@ -66,11 +65,10 @@ async def test_what_a_column_holds_is_told_with_an_expression_that_reads_it(
     assert "20 values, the newest of 2026-03-04" in finding.problem
     assert not finding.statements
 
-    expression = re.search(r" that has (.+) as created_at\.", finding.remedy)
-    assert expression is not None, finding.remedy
-    patient.run(f"CREATE VIEW pieces AS SELECT id, {expression[1]} AS created_at FROM art_sessions")
-    by_view = replace(patient, spec=CatalogueSpec(artworks=ArtworksSpec(table="pieces")))
-    assert (await by_view.examine()).blocking() == ()
+    moment = SqlMoment(finding.settings["catalog.artworks.created_at"]["sql"])
+    by_expression = replace(patient, spec=CatalogueSpec(artworks=ArtworksSpec(created_at=moment)))
+    assert (await by_expression.examine()).blocking() == ()
+    patient.run(f"CREATE VIEW pieces AS SELECT id, {moment.sql} AS created_at FROM art_sessions")
     [[most]] = read(
         patient,
         "SELECT max(greatest(t - p.created_at, p.created_at - t)) <= interval"
@@ -107,27 +105,28 @@ async def test_what_can_not_be_told_is_not_guessed(
     assert ("since 1970" in finding.problem) is (told is not None and "newest" in told)
     assert "March" not in finding.mending + finding.problem
     assert not finding.statements
-    assert not finding.settings
+    assert bool(finding.settings) is (told is not None and "newest" in told)
 
 
-async def test_impressions_read_through_a_view_are_said_to_be_counted_only(
-    patient: Patient,
-) -> None:
+async def test_impressions_of_no_known_time_may_have_none(patient: Patient) -> None:
     patient.run(
         APP,
         "ALTER TABLE user_art_impressions ALTER viewed_at DROP DEFAULT,"
         " ALTER viewed_at TYPE bigint USING 0",
     )
     finding = only(await patient.examine(), "not_a_moment")
-    assert "Name a column that holds a moment" in finding.remedy
+    assert "or null where the table does not say" in finding.remedy
     patient.run("INSERT INTO users (id) VALUES ('u')", "INSERT INTO art_sessions (id) VALUES ('a')")
     patient.run(
         "INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)"
         " VALUES ('u', 'a', 1772600767891)"
     )
     finding = only(await patient.examine(), "not_a_moment")
-    assert "can be counted, and not healed" in finding.remedy
-    spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at="bridge_at"))
+    moment = SqlMoment('to_timestamp("viewed_at" / 1000.0)')
+    assert finding.settings == {"catalog.impressions.viewed_at": {"sql": moment.sql}}
+    spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=moment))
+    assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
+    spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=None))
     assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
 
 

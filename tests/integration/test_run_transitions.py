@@ -40,13 +40,21 @@ def ending(state: RunState) -> Change:
     )
 
 
+def closing(actor: Actor) -> Change:
+    return lambda connection, runtime, run: close_run(
+        connection, runtime.state, run.id, actor, "other settings"
+    )
+
+
 CHANGES: Mapping[Edge, Change] = {
     **{(Actor.HOLDER, state): ending(state) for state in ENDS},
     (Actor.HOLDER, RunState.HELD): lambda c, w, run: hold_run(c, w.state, run, "held"),
     (Actor.SUCCESSOR, RunState.RUNNING): lambda c, w, run: claim(
         c, w.state, run.id, holder="another", lease=LEASE
     ),
-    (Actor.UNDO_PLANNER, RunState.PARTIAL): lambda c, w, run: close_run(c, w.state, run.id),
+    **{
+        (actor, RunState.PARTIAL): closing(actor) for actor in (Actor.SUCCESSOR, Actor.UNDO_PLANNER)
+    },
     (Actor.CLEANER, RunState.FAILED): lambda c, w, _: abandon_user_runs(c, w.state),
 }
 """How each actor asks for each state."""

@@ -14,8 +14,17 @@ _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested
 
 LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(
-        ("0001_first", "0002_left_alone", "0003_checks", "0004_alerts", "0005_fewer_tables"), _DDL
+        (
+            "0001_first",
+            "0002_left_alone",
+            "0003_checks",
+            "0004_alerts",
+            "0005_fewer_tables",
+            "0006_whole_rows",
+        ),
+        _DDL,
     ),
+    "0007_catalogue": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(
         ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
@@ -69,7 +78,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
-    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
+    "catalogue_listed_before": (
+        "it is asked only where pairs are listed and users have moments of their own, ends at the"
+        " first row, and is bounded by catalogue_patience"
+    ),
+    "catalogue_locked": _SERVER,
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"

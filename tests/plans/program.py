@@ -208,11 +208,9 @@ class Program:
     async def _preview(self, runtime: Runtime) -> None:
         """The numbers before a person agrees."""
         async with _asked(runtime) as (connection, cutoffs):
-            pools = runtime.settings.pools_spec()
             await preview_heal(
                 connection,
-                runtime.catalogue,
-                pools,
+                runtime.healing,
                 cutoffs,
                 max_rows=UNLIMITED,
                 minimum=20,

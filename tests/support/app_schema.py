@@ -33,9 +33,10 @@ class Stored(Enum):
 class AppSchema:
     """One kind of gallery.
 
-    `fill_*` insert from `given`, whose columns are text: people (id, created, note), pieces
-    (id, created, owner, note), views (person, piece, viewed). The rows that count are
-    `people` (id, created_at), `pieces` (id, created_at, owner_id), `views` (user_id, artwork_id),
+    `fill_*` insert from `given`, whose columns are text: people (id, created, note, team, wing),
+    pieces (id, created, owner, note, team, wing), views (person, piece, viewed), listings (person,
+    piece, since, note). The rows that count are `people` (id, created_at), `pieces` (id,
+    created_at, owner_id), `views` (user_id, artwork_id), `listings` (user_id, artwork_id, since),
     every id as text and every moment as timestamptz.
     """
 
@@ -58,13 +59,34 @@ class AppSchema:
     """Impressions by users that are not there are possible."""
     orphans: bool = False
     """Impressions of artworks that are not there are possible."""
+    orphans_shown: bool = True
+    """Users and artworks are tables: what is not there is gone."""
     nullable: bool = True
     """An artwork may lack its creation time."""
     aged: bool = False
     """Users have a creation time that decides."""
     owned: bool = False
+    agreeing: str = "TRUE"
+    """By hand and in plain SQL, in which columns `people` m and `pieces` a agree."""
+    shared: tuple[str, ...] = ()
+    """The same columns: `team`, `wing`."""
+    fill_listings: str = ""
+    """Empty where nothing lists the pairs."""
+    listings: str = (
+        "SELECT NULL::text AS user_id, NULL::text AS artwork_id, NULL::timestamptz AS since"
+        " WHERE FALSE"
+    )
+    listed_once: bool = False
+    """The list refuses to name a pair twice, or NULL."""
+    listed_since: bool = False
+    """The moment of each listing decides, too."""
     people_filtered: bool = False
     pieces_filtered: bool = False
+
+    @property
+    def listed(self) -> bool:
+        """Something lists the pairs."""
+        return bool(self.fill_listings)
 
     def text(self, moment: int | None) -> str | None:
         """`moment`, in microseconds since 1970, as it is inserted."""

@@ -37,6 +37,8 @@ class Person:
     id: int
     created: int | None = None
     note: str | None = SHOWN
+    team: str | None = None
+    wing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Piece:
     id: int
     created: int | None
     owner: int | None = None
+    note: str | None = SHOWN
+    team: str | None = None
+    wing: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A row of what lists the pairs."""
+
+    person: int | None
+    piece: int | None
+    since: int | None = None
     note: str | None = SHOWN
 
 
@@ -59,6 +73,7 @@ class Gallery:
     people: tuple[Person, ...] = ()
     pieces: tuple[Piece, ...] = ()
     views: tuple[tuple[int | None, int | None], ...] = ()
+    listings: tuple[Listing, ...] = ()
 
 
 def micros(moment: datetime) -> int:
@@ -77,7 +92,12 @@ def galleries(draw: st.DrawFn, schema: AppSchema) -> Gallery:
     usual = _around(now)
     lifetimes = st.sampled_from([usual, usual, usual, corners, st.none()])
     people = tuple(
-        Person(number, draw(draw(lifetimes)) if schema.aged else None, draw(notes))
+        Person(
+            number,
+            draw(draw(lifetimes)) if schema.aged else None,
+            draw(notes),
+            *draw(_groups(schema)),
+        )
         for number in range(draw(st.sampled_from([0, 1, 2, 4, 6, 6])))
     )
     pieces = []
@@ -88,7 +108,7 @@ def galleries(draw: st.DrawFn, schema: AppSchema) -> Gallery:
         times = st.sampled_from(births).flatmap(_nearly) if births else usual
         lapse = st.none() if schema.nullable else corners
         created = draw(draw(st.sampled_from([times, times, times, corners, corners, lapse])))
-        pieces.append(Piece(number, created, owner, draw(notes)))
+        pieces.append(Piece(number, created, owner, draw(notes), *draw(_groups(schema))))
     never_came = st.sampled_from([False, False, True])
     viewers = [person.id for person in people if not draw(never_came)]
     return Gallery(
@@ -98,6 +118,7 @@ def galleries(draw: st.DrawFn, schema: AppSchema) -> Gallery:
         people=people,
         pieces=tuple(pieces),
         views=tuple(draw(_views(schema, viewers, pieces))),
+        listings=tuple(draw(_listings(schema, people, pieces, corners))),
     )
 
 
@@ -158,6 +179,42 @@ def _births(people: tuple[Person, ...], owner: int | None) -> list[int]:
 def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
     known = [person.id for person in people]
     return st.sampled_from([*known, *known, NOBODY[0], None])
+
+
+def _groups(schema: AppSchema) -> st.SearchStrategy[tuple[str | None, str | None]]:
+    some = st.sampled_from(["1", "1", "2", None])
+    return st.tuples(*(some if one in schema.shared else st.none() for one in ("team", "wing")))
+
+
+@st.composite
+def _listings(
+    draw: st.DrawFn,
+    schema: AppSchema,
+    people: tuple[Person, ...],
+    pieces: list[Piece],
+    corners: st.SearchStrategy[int],
+) -> list[Listing]:
+    """Most of the pairs, some of them again, and some that are none."""
+    if not schema.listed or not people or not pieces:
+        return []
+    every = [(person.id, piece.id) for person in people for piece in pieces]
+    named: list[tuple[int | None, int | None]] = [
+        pair for pair in every if draw(st.sampled_from([True, True, True, False]))
+    ]
+    named += draw(st.lists(st.sampled_from([(NOBODY[0], 0), (0, NOBODY[1])]), unique=True))
+    if not schema.listed_once:
+        named += draw(st.lists(st.sampled_from([*every, (None, 0), (0, None)]), max_size=8))
+    created = {piece.id: piece.created for piece in pieces}
+    notes = st.sampled_from([SHOWN, SHOWN, SHOWN, HIDDEN, None])
+    found = []
+    for person, piece in named:
+        since = None
+        if schema.listed_since:
+            made = created.get(-1 if piece is None else piece)
+            near = corners if made is None or abs(made) == INFINITY else _nearly(made)
+            since = draw(draw(st.sampled_from([near, near, near, corners, st.none()])))
+        found.append(Listing(person, piece, since, draw(notes)))
+    return found
 
 
 def _views(

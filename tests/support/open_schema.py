@@ -67,16 +67,23 @@ async def run(connection: AsyncConnection, statements: str) -> None:
 
 def _fill(gallery: Gallery, schema: AppSchema) -> list[str]:
     viewed = schema.text(micros(gallery.now))
-    people = [(schema.key(p.id), schema.text(p.created), p.note) for p in gallery.people]
+    people = [
+        (schema.key(p.id), schema.text(p.created), p.note, p.team, p.wing) for p in gallery.people
+    ]
     pieces = [
-        (schema.key(p.id), schema.text(p.created), _key(schema, p.owner), p.note)
+        (schema.key(p.id), schema.text(p.created), _key(schema, p.owner), p.note, p.team, p.wing)
         for p in gallery.pieces
+    ]
+    listings = [
+        (_key(schema, one.person), _key(schema, one.piece), schema.text(one.since), one.note)
+        for one in gallery.listings
     ]
     views = [(_key(schema, person), _key(schema, piece), viewed) for person, piece in gallery.views]
     filled = [
-        _insert(schema.fill_people, ("id", "created", "note"), people),
-        _insert(schema.fill_pieces, ("id", "created", "owner", "note"), pieces),
+        _insert(schema.fill_people, ("id", "created", "note", "team", "wing"), people),
+        _insert(schema.fill_pieces, ("id", "created", "owner", "note", "team", "wing"), pieces),
         _insert(schema.fill_views, ("person", "piece", "viewed"), views),
+        _insert(schema.fill_listings, ("person", "piece", "since", "note"), listings),
     ]
     return [statement for statement in filled if statement] or ["SELECT"]
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.spec import Audience
 from tests.support.app_schema import INFINITY, MICROSECOND, AppSchema
-from tests.support.galleries import SHOWN, Gallery, Person, Piece, micros
+from tests.support.galleries import SHOWN, Gallery, Listing, Person, Piece, micros
 
 Counts = tuple[int, int, int, int]
 """Tracked, fresh, storage, legacy_untracked."""
@@ -48,7 +48,12 @@ def expected_census(gallery: Gallery, schema: AppSchema) -> ExpectedCensus:
         (person.id, piece.id): _state(person, piece, gallery, schema)
         for person in people
         for piece in pieces
-        if not schema.owned or piece.owner == person.id
+        if (not schema.owned or piece.owner == person.id)
+        and all(
+            getattr(person, name) is not None and getattr(person, name) == getattr(piece, name)
+            for name in schema.shared
+        )
+        and (not schema.listed or _listings(person, piece, gallery))
     }
     counted = {pair: state for pair, state in states.items() if member[pair[0]]}
     legacy = [pair for pair, state in counted.items() if state == "legacy_untracked"]
@@ -94,7 +99,19 @@ def _state(person: Person, piece: Piece, gallery: Gallery, schema: AppSchema) ->
     came = schema.kept(person.created) if schema.aged else None
     if came is not None and created < came:
         return "storage"
+    if schema.listed_since:
+        listed = [schema.kept(one.since) for one in _listings(person, piece, gallery)]
+        if all(since is not None and created < since for since in listed):
+            return "storage"
     return "legacy_untracked"
+
+
+def _listings(person: Person, piece: Piece, gallery: Gallery) -> list[Listing]:
+    return [
+        one
+        for one in gallery.listings
+        if (one.person, one.piece) == (person.id, piece.id) and one.note == SHOWN
+    ]
 
 
 def _counts(states: Iterable[str]) -> Counts:
@@ -113,8 +130,12 @@ _ANTI_JOIN = """
 WITH person AS ({people}),
 piece AS ({pieces}),
 shown AS ({views}),
+listing AS (
+    SELECT user_id, artwork_id, min(coalesce(since, '-infinity')) AS since FROM ({listings}) AS l
+    GROUP BY user_id, artwork_id
+),
 member AS (
-    SELECT p.id, p.created_at,
+    SELECT p.*,
         %(everybody)s OR EXISTS (SELECT FROM shown AS s WHERE s.user_id = p.id) AS counted
     FROM person AS p
 ),
@@ -126,13 +147,16 @@ pair AS (
             WHEN a.created_at + make_interval(secs => %(legacy_after)s) > %(now)s THEN 'storage'
             WHEN a.created_at >= %(before)s::timestamptz THEN 'storage'
             WHEN a.created_at < m.created_at THEN 'storage'
+            WHEN a.created_at < l.since THEN 'storage'
             ELSE 'legacy_untracked'
         END AS state
     FROM member AS m
     CROSS JOIN piece AS a
     LEFT JOIN (SELECT DISTINCT user_id, artwork_id FROM shown) AS s
         ON s.user_id = m.id AND s.artwork_id = a.id
-    WHERE NOT %(owned)s OR a.owner_id = m.id
+    LEFT JOIN listing AS l ON l.user_id = m.id AND l.artwork_id = a.id
+    WHERE (NOT %(owned)s OR a.owner_id = m.id) AND ({agreeing})
+        AND (NOT %(listed)s OR l.user_id IS NOT NULL)
 )
 SELECT
     count(*) FILTER (WHERE counted AND state = 'tracked') AS tracked,
@@ -164,13 +188,20 @@ async def anti_join(
     """Every user with every artwork, anti-joined to the impressions, on the server that holds the
     gallery: slow on real tables, and simple enough to be believed."""
     pools = gallery.pools
-    parts = {"people": schema.people, "pieces": schema.pieces, "views": schema.views}
+    parts = {
+        "people": schema.people,
+        "pieces": schema.pieces,
+        "views": schema.views,
+        "listings": schema.listings,
+        "agreeing": schema.agreeing,
+    }
     statement = _ANTI_JOIN.format(**{name: sql.replace("%", "%%") for name, sql in parts.items()})
     result = await connection.exec_driver_sql(
         statement,
         {
             "everybody": pools.audience is Audience.ALL,
             "owned": schema.owned,
+            "listed": schema.listed,
             "now": gallery.now,
             "fresh_for": pools.fresh_for.total_seconds(),
             "legacy_after": pools.legacy_after.total_seconds(),

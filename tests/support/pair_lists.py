@@ -12,7 +12,7 @@ from checks.pairs import take_user_census
 from checks.spec import Cutoffs
 from monitor.database import database_now, snapshot
 from monitor.healing.pair_list import PlannedPair, list_pairs, list_pairs_of_user, most_affected
-from monitor.healing.quarantine import count_in_quarantine_of_user
+from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.runtime import Runtime
 from tests.support.healing import UNLIMITED
 
@@ -41,7 +41,7 @@ async def listed_of(runtime: Runtime, user: str) -> list[PlannedPair]:
     async with asked(runtime) as (connection, cutoffs):
         pools = runtime.settings.pools_spec()
         census = await take_user_census(connection, runtime.catalogue, pools, cutoffs, user)
-        aside = await count_in_quarantine_of_user(
+        aside = await count_unwritable_of_user(
             connection, runtime.healing, cutoffs, user, due_until=cutoffs.now
         )
         slices = list_pairs_of_user(

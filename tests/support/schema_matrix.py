@@ -106,6 +106,7 @@ CREATE VIEW user_art_impressions AS
     strict=False,
     strangers=True,
     orphans=True,
+    orphans_shown=False,
     aged=True,
 )
 

@@ -1,5 +1,6 @@
 -- Opens a batch: the run's row is locked, and must still be ours and running. The clock is read
--- here once and bound into what follows. Nobody writes while paused.
+-- here once and bound into what follows. Nobody writes while paused. Where no index keeps two runs
+-- from writing a pair each, the switches' row is locked, too: one batch at a time.
 SELECT
     r.position, r.artwork_cursor, r.user_cursor, r.inserted, r.batches,
     c.paused, c.paused_reason,
@@ -21,10 +22,10 @@ SELECT
         )
           AND NOT t.tgisinternal
           AND t.tgenabled IN ('O', 'A')
-          AND (t.tgtype & 4) <> 0 -- TRIGGER_TYPE_INSERT
+          AND (t.tgtype & {fires}) <> 0 -- 4: TRIGGER_TYPE_INSERT, 16: TRIGGER_TYPE_UPDATE
         ORDER BY 1
     ) AS triggers
 FROM {state}.run AS r
 CROSS JOIN {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'
-FOR UPDATE OF r
+FOR UPDATE OF {locked}

@@ -8,7 +8,7 @@ WITH missing AS MATERIALIZED (
 written AS (
     INSERT INTO {impressions} ({columns})
     SELECT {values}
-    FROM missing AS m
+    FROM missing AS m{sources}
     ORDER BY m.artwork_id, m.user_id
     ON CONFLICT ({user}, {artwork}) DO NOTHING
     RETURNING {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at

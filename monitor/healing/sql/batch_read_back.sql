@@ -19,7 +19,7 @@ SELECT
     ) AS unlisted
 FROM unnest(%(users)s::text[], %(artworks)s::text[]) AS p (user_id, artwork_id)
 LEFT JOIN LATERAL (
-    SELECT TRUE AS is_there, i.{viewed_at} AS viewed_at, i.xmin AS written_by
+    SELECT TRUE AS is_there, i.{viewed_at} AS viewed_at, {written_by} AS written_by
     FROM {impressions} AS i
     WHERE i.{user} = p.user_id::{user_cast} AND i.{artwork} = p.artwork_id::{artwork_cast}
     LIMIT 1

@@ -12,12 +12,12 @@ JOIN {counted_users} AS u ON u.id = w.user_id
 CROSS JOIN LATERAL (
     SELECT a.id, row_number() OVER ({cursor_order}) AS rank
     FROM legacy_artwork AS a
-    WHERE {not_before_user}
-      AND {is_owned}
+    WHERE {not_excused}
+      AND {is_paired}
       AND {after_cursor}
       AND {not_quarantined}
       AND NOT EXISTS (
-          SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          SELECT 1 FROM {rows_in_the_way} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
       )
     {part}
 ) AS m

@@ -7,12 +7,18 @@ WITH planned AS MATERIALIZED (
     WHERE w.run_id = %(run_id)s AND w.position > %(position)s AND w.position <= %(until)s
 ),
 people AS MATERIALIZED (
-    SELECT u.id, u.created_at
+    SELECT u.*
     FROM {counted_users} AS u
     WHERE u.id = ANY (%(users)s::text[]::{user_cast}[])
 ),
-legacy_artwork AS MATERIALIZED (
+counted AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy} AND {after_cursor}
+),
+pair AS MATERIALIZED (
+    SELECT u.id AS user_id, a.id AS artwork_id, {judged}
+    FROM {candidates}
+    WHERE {belongs} AND {listed_to_users}
+    {each_once}
 ),
 seen AS MATERIALIZED (
     SELECT i.{user} AS user_id, i.{artwork} AS artwork_id
@@ -27,20 +33,18 @@ aside AS MATERIALIZED (
 ),
 unseen AS MATERIALIZED (
     SELECT
-        u.id AS user_id,
-        a.id AS artwork_id,
+        p.user_id,
+        p.artwork_id,
         w.planned,
-        row_number() OVER (PARTITION BY u.id ORDER BY a.id) AS rank
+        row_number() OVER (PARTITION BY p.user_id ORDER BY p.artwork_id) AS rank
     FROM planned AS w
-    JOIN people AS u ON u.id = w.user_id
-    LEFT JOIN named ON named.user_id = u.id
-    CROSS JOIN legacy_artwork AS a
-    LEFT JOIN seen AS s ON s.user_id = u.id AND s.artwork_id = a.id
-    LEFT JOIN aside AS q ON q.user_id = u.id AND q.artwork_id = a.id
+    JOIN pair AS p ON p.user_id = w.user_id
+    LEFT JOIN named ON named.user_id = p.user_id
+    LEFT JOIN seen AS s ON s.user_id = p.user_id AND s.artwork_id = p.artwork_id
+    LEFT JOIN aside AS q ON q.user_id = p.user_id AND q.artwork_id = p.artwork_id
     WHERE s.user_id IS NULL
       AND q.user_id IS NULL
-      AND {not_before_user}
-      AND {is_owned}
+      AND NOT p.excused
       AND ({everybody_counts} OR named.user_id IS NOT NULL)
 )
 SELECT w.user_id, w.artwork_id FROM unseen AS w WHERE w.rank <= {user_limit}

@@ -11,4 +11,4 @@ WITH enrolled AS {leaf} (
 SELECT coalesce(sum(greatest(affected.legacy - coalesce(aside.pairs, 0), 0)), 0)::bigint AS pairs
 FROM ({affected_users}) AS affected
 JOIN enrolled ON enrolled.user_id = affected.user_id AND enrolled.impressions > 0
-LEFT JOIN ({quarantined_by_user}) AS aside ON aside.user_id = affected.user_id
+LEFT JOIN ({unwritable_by_user}) AS aside ON aside.user_id = affected.user_id

@@ -1,9 +1,5 @@
--- Legacy pairs of the audience that are put aside, how many of them are behind the last verified
--- cutoff, and when the first is tried again.
-SELECT
-    count(*) AS pairs,
-    count(*) FILTER (WHERE p.created_at <= %(verified_until)s) AS appeared,
-    min(p.retry_at) AS retry_at
+-- Legacy pairs of the audience that are put aside, and when the first is tried again.
+SELECT count(*) AS pairs, min(p.retry_at) AS retry_at
 FROM (
     {quarantined_pairs}
 ) AS p

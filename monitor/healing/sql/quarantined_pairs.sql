@@ -9,10 +9,10 @@ CROSS JOIN LATERAL (
     WHERE u.id = q.user_id
       AND a.id = q.artwork_id
       AND {is_legacy}
-      AND {not_before_user}
-      AND {is_owned}
+      AND {not_excused}
+      AND {is_paired}
       AND NOT EXISTS (
-          SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          SELECT 1 FROM {rows_in_the_way} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
       )
     LIMIT 1
 ) AS pair

@@ -2,7 +2,7 @@
 -- them, which foreign keys would delete or change rows of the app along with them, and which
 -- triggers of the app hear of it.
 SELECT
-    coalesce(has_table_privilege(%(impressions)s::oid, 'DELETE'), TRUE) AS may_delete,
+    coalesce(has_table_privilege(%(named)s::oid, 'DELETE'), TRUE) AS may_delete,
     ARRAY(
         SELECT c.conname || ' of ' || c.conrelid::regclass
         FROM pg_constraint AS c

@@ -9,4 +9,4 @@ SELECT
     ), 0)::bigint AS remaining
 FROM planned AS w
 JOIN ({affected_users}) AS affected ON affected.user_id = w.user_id
-LEFT JOIN ({quarantined_by_user}) AS aside ON aside.user_id = w.user_id
+LEFT JOIN ({unwritable_by_user}) AS aside ON aside.user_id = w.user_id

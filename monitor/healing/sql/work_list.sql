@@ -16,7 +16,7 @@ FROM (
     FROM (
         SELECT affected.user_id, affected.legacy - coalesce(aside.pairs, 0) AS legacy
         FROM ({affected_users}) AS affected
-        LEFT JOIN ({quarantined_by_user}) AS aside ON aside.user_id = affected.user_id
+        LEFT JOIN ({unwritable_by_user}) AS aside ON aside.user_id = affected.user_id
         WHERE affected.legacy > coalesce(aside.pairs, 0)
     ) AS writable
 ) AS listed

@@ -3,10 +3,12 @@
 WITH flags AS (
     DELETE FROM {state}.backfilled_user AS b
     WHERE b.user_id = ANY (%(erased)s::text[]::{user_cast}[])
+      AND b.run_id <> ALL (%(elsewhere)s::bigint[])
 ),
 listed AS (
     DELETE FROM {state}.work AS w
     WHERE w.user_id = ANY (%(erased)s::text[]::{user_cast}[])
+      AND w.run_id <> ALL (%(elsewhere)s::bigint[])
 )
 UPDATE {state}.run AS r
 SET user_cursor = NULL, artwork_cursor = NULL,
@@ -14,7 +16,7 @@ SET user_cursor = NULL, artwork_cursor = NULL,
         WHEN coalesce(r.subject = ANY (%(erased)s::text[]::{user_cast}[]), FALSE) THEN NULL
         ELSE r.subject
     END
-WHERE r.state NOT IN ('running', 'held')
+WHERE r.state NOT IN ('running', 'held') AND r.id <> ALL (%(elsewhere)s::bigint[])
   AND (
       r.user_cursor IS NOT NULL
       OR r.artwork_cursor IS NOT NULL

@@ -10,10 +10,11 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- Reading, for database.read_url and `conservator check`: three tables and nothing else. Queries of
--- your own (checks.sql, healing.pace.wait_while) may need more.
+-- Reading, for database.read_url and `conservator check`: what the configuration names and its SQL
+-- reads, and nothing else. Functions in it, and queries of your own (checks.sql,
+-- healing.pace.wait_while), may need more.
 GRANT USAGE ON SCHEMA {schemas} TO {reader}, {healer};
-GRANT SELECT ON {artworks}, {users}, {impressions} TO {reader}, {healer};
+GRANT SELECT ON {readable} TO {reader}, {healer};
 -- … and the list of what the service itself wrote: without it no synthetic view is told from a real
 -- one, by `recording_rate` or by an analyst.
 GRANT USAGE ON SCHEMA {state} TO {reader};
@@ -22,7 +23,7 @@ GRANT SELECT ON {state}.backfilled_impression TO {reader};
 -- Healing, for database.url: inserts impressions, and keeps its own tables. Who only wants to count
 -- (healing.mode: observe) leaves the first line out.
 GRANT INSERT ON {impressions} TO {healer};
-{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
+{updates}{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};
 {ledger_of_healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs

@@ -1,13 +1,15 @@
 -- One step of the sweep: the next rows of the ledger in the order of its key, without those whose
 -- impression is gone, as when the app erased a user. One probe a row (OFFSET keeps it from becoming
 -- a join), and the rows are deleted where they were found, so that a step costs the same however
--- long the ledger is. Runs under way, and what an undo is taking back, are theirs alone.
+-- long the ledger is. Runs under way, and what an undo is taking back, are theirs alone; what
+-- `elsewhere` wrote lies in another table. Whether a row is one that counts is not asked: as long as
+-- it is there, an undo may find it.
 WITH examined AS MATERIALIZED (
     SELECT
         l.ctid AS place, l.run_id, l.user_id, l.artwork_id,
         NOT EXISTS (
             SELECT 1
-            FROM {impressions} AS i
+            FROM {impressions_table} AS i
             WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
             OFFSET 0
         ) AS gone
@@ -24,6 +26,7 @@ forgotten AS (
         SELECT e.place
         FROM examined AS e
         WHERE e.gone
+          AND e.run_id <> ALL (%(elsewhere)s::bigint[])
           AND NOT EXISTS (
               SELECT 1
               FROM {state}.run AS r

@@ -1,5 +1,5 @@
 -- ledger_sweep for Citus: ledger and impressions are joined shard by shard, and rows are deleted by
--- their key.
+-- their key. What the runs `elsewhere` wrote lies in another table.
 WITH busy AS MATERIALIZED (
     SELECT r.id, r.undoes FROM {state}.run AS r WHERE r.state IN ('running', 'held')
 ),
@@ -14,7 +14,7 @@ place AS MATERIALIZED (
 ),
 present AS MATERIALIZED (
     SELECT p.run_id, p.user_id, p.artwork_id
-    FROM {impressions} AS i
+    FROM {impressions_table} AS i
     JOIN place AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}
 ),
 gone AS MATERIALIZED (
@@ -23,7 +23,7 @@ gone AS MATERIALIZED (
     LEFT JOIN present AS i
         ON i.run_id = p.run_id AND i.user_id = p.user_id AND i.artwork_id = p.artwork_id
     LEFT JOIN busy AS b ON p.run_id IN (b.id, b.undoes)
-    WHERE i.run_id IS NULL AND b.id IS NULL
+    WHERE i.run_id IS NULL AND b.id IS NULL AND p.run_id <> ALL (%(elsewhere)s::bigint[])
 ),
 forgotten AS (
     DELETE FROM {state}.backfilled_impression AS l

@@ -3,7 +3,9 @@
 UPDATE {state}.run AS r
 SET state = 'running', holder = %(holder)s, token = r.token + 1, lease_until = now() + %(lease)s,
     outcome = '', waiting_for = '',
-    beyond_breaker = r.beyond_breaker OR %(beyond_breaker)s
+    beyond_breaker = r.beyond_breaker OR %(beyond_breaker)s,
+    -- From before runs kept their settings: it has those under which it goes on.
+    catalogue = coalesce(r.catalogue, %(catalogue)s::jsonb)
 WHERE r.id = %(run_id)s
   AND r.state IN ('running', 'held')
   AND (r.state = 'held' OR r.lease_until <= now())

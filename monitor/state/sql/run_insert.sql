@@ -1,10 +1,11 @@
 -- A new run under its first lease. A second active one breaks a unique index (23505).
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
-    legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring
+    legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring,
+    catalogue
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
     %(legacy_until)s, %(created_before)s, %(subject)s::{user_cast}, %(legacy_before)s,
-    %(beyond_breaker)s, %(recurring)s
+    %(beyond_breaker)s, %(recurring)s, %(catalogue)s::jsonb
 )
 RETURNING id

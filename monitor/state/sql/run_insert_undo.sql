@@ -1,12 +1,14 @@
--- A new undo under its first lease: all that the run's ledger lists. The run may be forgotten
--- already (`history`), its ledger never is. A second active run breaks a unique index (23505).
+-- A new undo under its first lease: all that the run's ledger lists, by the settings that the run
+-- was planned under. The run may be forgotten already (`history`), its ledger never is. A second
+-- active run breaks a unique index (23505).
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
-    legacy_until, created_before, subject, undoes, planned_users, planned_rows
+    legacy_until, created_before, subject, undoes, planned_users, planned_rows, catalogue
 )
 SELECT
     'undo', %(trigger)s, 'running', %(reason)s, %(holder)s, clock_timestamp() + %(lease)s, now(),
-    coalesce(r.legacy_until, now()), r.created_before, r.subject, %(undoes)s, %(users)s, %(rows)s
+    coalesce(r.legacy_until, now()), r.created_before, r.subject, %(undoes)s, %(users)s, %(rows)s,
+    coalesce(r.catalogue, %(catalogue)s::jsonb)
 FROM (SELECT) AS one
 LEFT JOIN {state}.run AS r ON r.id = %(undoes)s
 RETURNING id

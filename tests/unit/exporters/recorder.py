@@ -85,6 +85,9 @@ class Recorder:
         self._note("run", run_id)
         return next((run for run in self.found_runs if run.id == run_id), None)
 
+    def other_settings(self, run: Run) -> tuple[str, ...]:
+        return () if run.catalogue is None else ("catalog.impressions.where",)
+
     async def waits(self, run_id: int) -> Mapping[str, float]:
         self._note("waits", run_id)
         return self.found_waits

@@ -1,0 +1,92 @@
+"""Which other tables the operator's SQL reads: the role needs SELECT there, and every row.
+
+PostgreSQL tells: it locks what it parses, before it asks for any privilege. What only the body of a
+function reads is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from psycopg import sql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.fragments import table
+from checks.made_rows import mentions, no_pair, value_of
+from checks.relations import Catalogue, OtherRelation, Relation
+from checks.row_security import read_row_security
+from checks.spec import TableRole
+from checks.statements import identifier, operator_sql, render, template
+
+_MAY_READ = re.compile(r"\b(select|table)\b", re.IGNORECASE)
+_BOUND = re.compile(r"(?<!%)%\(\w+\)s")
+_NAME = sql.Identifier("conservator_reads").as_string(None)
+
+
+async def read_elsewhere(
+    connection: AsyncConnection,
+    tables: Sequence[tuple[TableRole, Relation]],
+    catalogue: Catalogue | None,
+) -> tuple[OtherRelation, ...]:
+    """The relations beside the tables configured, each with the settings that read it. Without a
+    catalogue, those that expressions for new rows read are not told."""
+    configured = {relation.oid for _, relation in tables}
+    found: dict[int, OtherRelation] = {}
+    for setting, text, statement in (*_of_tables(tables), *_of_values(catalogue)):
+        if not _MAY_READ.search(text):
+            continue
+        for other in await _locked(connection, statement):
+            if other.oid not in configured and mentions(text, other.name.replace('"', '""')):
+                known = found.setdefault(other.oid, other)
+                found[other.oid] = replace(known, settings=(*known.settings, setting))
+    secured = await read_row_security(connection, list(found)) if found else ()
+    return tuple(
+        replace(one, row_security=tuple(row for row in secured if row.relation == one.oid))
+        for one in found.values()
+    )
+
+
+def _of_tables(tables: Sequence[tuple[TableRole, Relation]]) -> Iterator[tuple[str, str, str]]:
+    """Setting, the operator's text, and a statement that has it where it belongs."""
+    for role, relation in tables:
+        names = {"table": table(relation), "name": identifier(relation.name)}
+        for setting, text in role.conditions.items():
+            names = {**names, "filter": operator_sql(text)}
+            yield setting, text, render("checks", "catalogue_filter", names)
+        for setting, text in role.expressions.items():
+            names = {**names, "moment": operator_sql(text)}
+            yield setting, text, render("checks", "catalogue_moment", names)
+
+
+def _of_values(catalogue: Catalogue | None) -> Iterator[tuple[str, str, str]]:
+    if catalogue is None:
+        return
+    columns = catalogue.impressions.columns
+    for setting, (name, text) in catalogue.spec.impressions.expressions.items():
+        if name in columns:
+            value = {"value": value_of(catalogue, name, text), "pair": no_pair(catalogue, [text])}
+            yield setting, text, render("checks", "catalogue_expression", value)
+
+
+async def _locked(connection: AsyncConnection, statement: str) -> list[OtherRelation]:
+    """What the statement names; nothing where PostgreSQL refuses it."""
+    savepoint = await connection.begin_nested()
+    try:
+        # A utility statement takes no parameters. It is parsed, and neither run nor kept.
+        text = _BOUND.sub("NULL", statement)
+        await connection.exec_driver_sql(f"PREPARE {_NAME} AS {text}", {})
+        rows = await connection.exec_driver_sql(template("checks", "catalogue_locked"))
+        found = [OtherRelation(**row) for row in rows.mappings()]
+        await connection.exec_driver_sql(f"DEALLOCATE {_NAME}")
+    except DBAPIError as refused:
+        if refused.connection_invalidated:
+            raise
+        return []
+    else:
+        return found
+    finally:
+        if savepoint.is_active:
+            await savepoint.rollback()

@@ -1,0 +1,265 @@
+"""How a row of the impressions is made, brought to count, told from others and recognised: the
+pieces of the statements that write and take back.
+
+In the plain form (`ImpressionsSpec.is_plain`) a pair has one row and a time of viewing, and is
+known by both. In every other, rows are known by their place while a statement runs (by their whole
+content where a view has no places), and by their whole content in the ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from checks.fragments import MomentColumn, rows_of, table, viewed_column
+from checks.relations import Catalogue, Kind
+from checks.spec import SqlMoment
+from checks.statements import Fragments, compose, identifier, operator_sql, raw, template
+
+PACKAGE = "monitor.healing"
+
+_CONTENT = "catalog.row"
+_SYSTEM_COLUMNS = {"tableoid": "part", "ctid": "place", "xmin": "version"}
+# What an expression may name; nothing else is joined, or computed anew, for it.
+_MOMENT = re.compile(r"\bviewed_at\b", re.IGNORECASE)
+_ROWS = {
+    name: re.compile(rf'(?<![\w$."])(?:{spelt})\s*\.', re.IGNORECASE)
+    for name, spelt in {
+        "artwork": 'artwork|"artwork"',
+        "user": '"user"',
+        "pair": 'pair|"pair"',
+    }.items()
+}
+# Savepoints have numbers of their own, above the transaction's.
+_OURS = """CASE
+            WHEN age(i.{xmin}) <= 0
+            THEN pg_xact_status(
+                (pg_current_xact_id()::text::bigint - age(i.{xmin}))::text::xid8
+            ) = 'in progress'
+        END"""
+
+
+def row_fragments(catalogue: Catalogue) -> Fragments:
+    """What the statements name that write impressions or take them back."""
+    spec = catalogue.spec.impressions
+    names: dict[str, sql.Composable] = {
+        "impressions_table": table(catalogue.impressions),
+        "user": identifier(spec.user),
+        "artwork": identifier(spec.artwork),
+        "columns": _list(identifier(name) for name in _written(catalogue)),
+        "values": _list(_written(catalogue).values()),
+        "sources": _sources(catalogue, spec.values.values()),
+        "written_by": raw("NULL::xid" if _is_view(catalogue) else "i.xmin"),
+        "fires": raw("20" if spec.set else "4"),
+        "locked": raw("r" if spec.is_plain or catalogue.arbiter is not None else "r, c"),
+        "unless_there": _unless_there(catalogue),
+        **_moments(catalogue),
+        **_recognising(catalogue),
+    }
+    return {**names, **_bringing(catalogue, names)}
+
+
+def _list(parts: Iterable[sql.Composable]) -> sql.Composable:
+    return sql.SQL(", ").join(parts)
+
+
+def _is_view(catalogue: Catalogue) -> bool:
+    return catalogue.impressions.kind is Kind.VIEW
+
+
+def _written(catalogue: Catalogue) -> dict[str, sql.Composable]:
+    """Each column of a new row with its value; what `set` says of the moment is preferred."""
+    spec = catalogue.spec.impressions
+    made: dict[str, sql.Composable] = {
+        spec.user: raw("m.user_id"),
+        spec.artwork: raw("m.artwork_id"),
+    }
+    if isinstance(spec.viewed_at, str):
+        made[spec.viewed_at] = viewed_column(catalogue).stored("now")
+    return {**made, **{name: _value(catalogue, text) for name, text in spec.values.items()}}
+
+
+def _value(catalogue: Catalogue, text: str) -> sql.Composable:
+    """The operator's expression for one pair `m`. What names the pair's rows or its moment is a
+    subselect of its own, in which `viewed_at` is found first; it refers to the pair, or PostgreSQL
+    would compute it once for all rows."""
+    expression = operator_sql(text)
+    if not (_MOMENT.search(text) or any(name.search(text) for name in _ROWS.values())):
+        return sql.SQL("({}\n)").format(expression)
+    return sql.SQL(
+        "(SELECT ({expression}\n) FROM (SELECT {now} AS viewed_at) AS moment"
+        " WHERE m.user_id IS NOT NULL)"
+    ).format(expression=expression, now=_now(catalogue))
+
+
+def _now(catalogue: Catalogue) -> sql.Composable:
+    """The moment that is written, as expressions find it: of the column's own type and zone."""
+    if isinstance(catalogue.spec.impressions.viewed_at, str):
+        return _converted(viewed_column(catalogue))
+    return raw("%(now)s::timestamptz")
+
+
+def _converted(moment: MomentColumn) -> sql.Composable:
+    if moment.column.has_time_zone:
+        return moment.stored("now")
+    return sql.SQL("{}::{}").format(moment.stored("now"), raw(moment.column.cast))
+
+
+def _sources(catalogue: Catalogue, texts: Iterable[str]) -> sql.Composable:
+    """The rows of the pair `m` that the expressions name, each table once."""
+    whole = "\n".join(texts)
+    artworks, users, _ = catalogue.spec.roles
+    parts: list[sql.Composable] = [
+        sql.SQL("\n    JOIN {} AS {} ON {} = {}").format(
+            rows_of(role, relation, role.where), identifier(name), identifier(name, id_), raw(of)
+        )
+        for name, role, relation, id_, of in (
+            ("artwork", artworks, catalogue.artworks, catalogue.spec.artworks.id, "m.artwork_id"),
+            ("user", users, catalogue.users, catalogue.spec.users.id, "m.user_id"),
+        )
+        if _ROWS[name].search(whole)
+    ]
+    if _ROWS["pair"].search(whole):
+        parts.append(_listed_pair(catalogue))
+    return sql.SQL("").join(parts)
+
+
+def _listed_pair(catalogue: Catalogue) -> sql.Composable:
+    """The one row of `pairs.through` that stands for the pair `m`: always the same one, and of the
+    earliest where it says since when."""
+    role, through = catalogue.spec.through_role, catalogue.spec.pairs.through
+    if role is None or through is None or catalogue.through is None:
+        return raw("")
+    order: list[sql.Composable] = [raw("to_jsonb(t.*)")]
+    if catalogue.since is not None:
+        order.insert(0, raw("t.{} NULLS FIRST").format(identifier(catalogue.since.name)))
+    return sql.SQL(
+        "\n    CROSS JOIN LATERAL (SELECT t.* FROM {rows} AS t WHERE t.{user} = m.user_id"
+        " AND t.{artwork} = m.artwork_id ORDER BY {order} LIMIT 1) AS pair"
+    ).format(
+        rows=rows_of(role, catalogue.through, role.where),
+        user=identifier(through.user),
+        artwork=identifier(through.artwork),
+        order=_list(order),
+    )
+
+
+def _unless_there(catalogue: Catalogue) -> sql.Composable:
+    arbiter = catalogue.arbiter
+    if arbiter is None:
+        return raw("")
+    where = "" if arbiter.predicate is None else f" WHERE {arbiter.predicate.replace('%', '%%')}"
+    return sql.SQL("ON CONFLICT ({}){} DO NOTHING").format(
+        _list(identifier(name) for name in arbiter.columns), raw(where)
+    )
+
+
+def _moments(catalogue: Catalogue) -> Fragments:
+    """What the ledger has as the row's time of viewing: the catalogue's, over the row as it was
+    written; the moment of writing where there is none."""
+    viewed_at, column = catalogue.spec.impressions.viewed_at, viewed_column(catalogue)
+    if viewed_at is None:
+        return {"stamp": raw("NULL::timestamptz"), "moment": raw("%(now)s::timestamptz")}
+    if isinstance(viewed_at, SqlMoment):
+        read = "(SELECT ({}\n) FROM jsonb_populate_record(NULL::{}, w.written) AS {})"
+        row = table(catalogue.impressions), identifier(catalogue.impressions.name)
+        stamp, found = "NULL::timestamptz", raw(read).format(operator_sql(viewed_at.sql), *row)
+    else:
+        stamp, found = "i.{}", raw("w.viewed_at").format()
+    moment = sql.SQL("coalesce({}, {})").format(found, _converted(column))
+    return {"stamp": raw(stamp).format(identifier(column.column.name)), "moment": moment}
+
+
+def _recognising(catalogue: Catalogue) -> Fragments:
+    """How rows are told from each other in a statement, and known again as a run wrote them."""
+    spec, role = catalogue.spec.impressions, catalogue.spec.roles[2]
+    name, is_view = identifier(catalogue.impressions.name), _is_view(catalogue)
+    content = raw("to_jsonb({}.*)").format(name)
+    places = {} if is_view else _SYSTEM_COLUMNS
+    besides = {f"catalog.{column}": raw("{}.{}").format(name, raw(column)) for column in places}
+    by_moment = "FALSE"
+    if isinstance(spec.viewed_at, str):
+        by_moment = f"i.{identifier(spec.viewed_at).as_string(None)} = b.viewed_at"
+    return {
+        "rows_there": rows_of(
+            role, catalogue.impressions, role.where, besides={**besides, _CONTENT: content}
+        ),
+        "row_content": identifier(_CONTENT),
+        "place": _list(
+            raw("i.{} AS {}").format(identifier(there), raw(here))
+            for there, here in (
+                [(_CONTENT, "content")]
+                if is_view
+                else [(f"catalog.{column}", kept) for column, kept in places.items()]
+            )
+        ),
+        "place_of_row": raw(
+            "to_jsonb(i.*) AS content"
+            if is_view
+            else ", ".join(f"i.{column} AS {kept}" for column, kept in places.items())
+        ),
+        # A row that somebody changes meanwhile has another version, wherever it lies.
+        "same_row": raw(
+            "i.{user} = m.user_id AND i.{artwork} = m.artwork_id AND to_jsonb(i.*) = m.content"
+            if is_view
+            else " AND ".join(f"i.{column} = m.{kept}" for column, kept in places.items())
+        ).format(user=identifier(spec.user), artwork=identifier(spec.artwork)),
+        # Rows of a view that are alike could only be changed together.
+        "the_one": raw("p.alike = 1" if is_view else "p.number = 1"),
+        "ours": raw("FALSE") if is_view else raw(_OURS).format(xmin=identifier("catalog.xmin")),
+        "as_written": raw(
+            "CASE WHEN b.written IS NULL THEN {} ELSE to_jsonb(i.*)"
+            " = to_jsonb(jsonb_populate_record(i.*, b.written)) END"
+        ).format(raw(by_moment)),
+    }
+
+
+def _newest_first(catalogue: Catalogue) -> sql.Composable:
+    """The newest row of a pair, else the one with the highest key."""
+    viewed = identifier(viewed_column(catalogue).column.name)
+    last = [_CONTENT] if _is_view(catalogue) else ["catalog.tableoid", "catalog.ctid"]
+    ties = [raw("i.{} DESC").format(identifier(name)) for name in (catalogue.row_key or last)]
+    return _list([raw("i.{} DESC NULLS LAST").format(viewed), *ties])
+
+
+def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
+    """What brings rows to count, and gives them their old values back; empty without `set`."""
+    spec = catalogue.spec.impressions
+    if not spec.set:
+        empty = ("brought", "and_brought", "given_back", "and_given_back")
+        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("TRUE")}
+    columns = [(identifier(name), name, text) for name, text in spec.set.items()]
+    more = {
+        **names,
+        "sources_of_set": _sources(catalogue, spec.set.values()),
+        "newest_first": _newest_first(catalogue),
+        "changes": _list(
+            sql.SQL("{} = {}").format(column, _value(catalogue, text))
+            for column, _, text in columns
+        ),
+        "replaced": raw("jsonb_build_object({})").format(
+            _list(raw("{}, i.{}").format(_literal(name), column) for column, name, _ in columns)
+        ),
+        "old_values": _list(
+            raw("{0} = (jsonb_populate_record(i.*, m.replaced)).{0}").format(column)
+            for column, _, _ in columns
+        ),
+    }
+    return {
+        **more,
+        "brought": compose(template(PACKAGE, "batch_bring"), more),
+        "and_brought": raw("\n    UNION ALL\n    SELECT * FROM brought"),
+        "given_back": compose(template(PACKAGE, "undo_give_back"), more),
+        "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM given_back"),
+        "nothing_there": raw(
+            "NOT EXISTS (\n        SELECT 1 FROM present AS p"
+            " WHERE p.user_id = m.user_id AND p.artwork_id = m.artwork_id\n    )"
+        ),
+    }
+
+
+def _literal(text: str) -> sql.SQL:
+    """A quoted text whose percent signs are no parameters."""
+    return raw(sql.Literal(text).as_string(None).replace("%", "%%"))

@@ -1,0 +1,38 @@
+"""Ends runs that nobody works on and that were planned under other settings."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.kept_catalogue import other_settings
+from monitor.state.runs import Run, make_run
+from monitor.state.statements import StateStatements
+from monitor.state.transitions import Actor, close_run
+
+log = structlog.get_logger(__name__)
+
+
+def has_other_settings(run: Run, state: StateStatements) -> bool:
+    """Whether going on with the run under the present settings would be another run."""
+    return run.undoes is None and bool(other_settings(run.catalogue, state.kept))
+
+
+async def end_others(connection: AsyncConnection, state: StateStatements) -> None:
+    """End every run of heal, unattended and planned under settings of what is counted or written
+    that are not the present ones; what is missing is planned anew. An undo keeps its own."""
+    for run in await state.list(connection, "run_unattended", make_run):
+        settings = other_settings(run.catalogue, state.kept)
+        if not settings:
+            continue
+        outcome = outcome_sentence(settings)
+        if await close_run(connection, state, run.id, Actor.SUCCESSOR, outcome):
+            log.info("run_ended_by_settings", run_id=run.id, settings=settings)
+
+
+def outcome_sentence(settings: tuple[str, ...]) -> str:
+    """Why such a run goes on no more."""
+    return (
+        f"Ended where it stood: it was planned under other settings ({', '.join(settings)}); what"
+        " is missing now is planned anew."
+    )

@@ -1,0 +1,47 @@
+-- batch_insert where rows have a scope, a status, several a pair or no time: rows that are there and
+-- do not count are brought to count by what `set` says, one a pair, and new ones are made only where
+-- there is none. The ledger keeps each row as it was written and what was replaced. Users and
+-- artworks are all pairs that were asked for, `listed` says which of them were written.
+WITH missing AS MATERIALIZED (
+    {missing_pairs}
+){brought},
+added AS (
+    INSERT INTO {impressions_table} AS i ({columns})
+    SELECT {values}
+    FROM missing AS m{sources}
+    WHERE {nothing_there}
+    ORDER BY m.artwork_id, m.user_id
+    {unless_there}
+    RETURNING
+        i.{user} AS user_id, i.{artwork} AS artwork_id, {stamp} AS viewed_at,
+        NULL::jsonb AS replaced, to_jsonb(i.*) AS written
+),
+written AS (
+    SELECT * FROM added{and_brought}
+),
+listed AS (
+    INSERT INTO {state}.backfilled_impression (
+        run_id, user_id, artwork_id, viewed_at, replaced, written
+    )
+    SELECT %(run_id)s::bigint, w.user_id, w.artwork_id, {moment}, w.replaced, w.written
+    FROM written AS w
+    ORDER BY w.user_id, w.artwork_id
+    -- A pair that this run wrote before, and that has been lost or taken back by the app since.
+    ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE
+    SET viewed_at = excluded.viewed_at, replaced = excluded.replaced, written = excluded.written
+    RETURNING user_id, artwork_id
+){cured}
+SELECT done.inserted, found.*, last.artwork_id AS last_artwork
+FROM (SELECT count(*) AS inserted FROM listed) AS done
+CROSS JOIN (
+    SELECT
+        count(*) AS missing,
+        array_agg(m.user_id::text) AS users,
+        array_agg(m.artwork_id::text) AS artworks,
+        array_agg(l.user_id IS NOT NULL) AS listed
+    FROM missing AS m
+    LEFT JOIN listed AS l ON l.user_id = m.user_id AND l.artwork_id = m.artwork_id
+) AS found
+LEFT JOIN (
+    SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1
+) AS last ON TRUE

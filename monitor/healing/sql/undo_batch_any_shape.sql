@@ -1,0 +1,58 @@
+-- undo_batch where a time of viewing alone does not tell a row: the next rows of a run's ledger, and
+-- of each pair the row that is still as the run wrote it, in all of its columns; of several alike
+-- one. A new row goes, one that was there gets back what was replaced. One that the app has touched
+-- since stays, and stays listed, also where it is changed at this moment: it is another row then.
+-- Nothing is asked about where and counts: what was written by another configuration goes as well.
+WITH listed AS MATERIALIZED (
+    SELECT b.user_id, b.artwork_id, b.viewed_at, b.replaced, b.written
+    FROM {state}.backfilled_impression AS b
+    WHERE b.run_id = %(undoes)s AND {behind_cursor}
+    ORDER BY b.user_id, b.artwork_id
+    LIMIT %(limit)s
+),
+present AS MATERIALIZED (
+    SELECT b.user_id, b.artwork_id, b.replaced, {as_written} AS untouched, {place_of_row}
+    FROM (SELECT * FROM listed ORDER BY artwork_id, user_id) AS b
+    JOIN {impressions_table} AS i ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id
+),
+untouched AS MATERIALIZED (
+    SELECT p.*
+    FROM (
+        SELECT
+            p.*,
+            row_number() OVER (PARTITION BY p.artwork_id, p.user_id) AS number,
+            count(*) OVER (PARTITION BY p.artwork_id, p.user_id) AS alike
+        FROM present AS p
+        WHERE p.untouched
+    ) AS p
+    WHERE {the_one}
+),
+deleted AS (
+    DELETE FROM {impressions_table} AS i
+    USING untouched AS m
+    WHERE m.replaced IS NULL AND {same_row}
+    RETURNING m.user_id, m.artwork_id
+){given_back},
+taken AS (
+    SELECT * FROM deleted{and_given_back}
+),
+gone AS (
+    SELECT l.user_id, l.artwork_id
+    FROM listed AS l
+    WHERE NOT EXISTS (
+        SELECT 1 FROM present AS p WHERE p.user_id = l.user_id AND p.artwork_id = l.artwork_id
+    )
+),
+cleared AS (
+    DELETE FROM {state}.backfilled_impression AS b
+    USING (SELECT * FROM taken UNION ALL SELECT * FROM gone) AS x
+    WHERE b.run_id = %(undoes)s AND b.user_id = x.user_id AND b.artwork_id = x.artwork_id
+    RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM taken) AS taken,
+    (SELECT count(*) FROM cleared) AS cleared,
+    (SELECT count(DISTINCT l.user_id) FROM listed AS l) AS users,
+    last.user_id AS last_user,
+    last.artwork_id AS last_artwork
+FROM (SELECT * FROM listed ORDER BY user_id DESC, artwork_id DESC LIMIT 1) AS last

@@ -1,0 +1,110 @@
+"""The tools to take a run back: by the settings under which it wrote, not by the present ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks.catalogue import Facts, read_catalogue
+from checks.citus.cluster import LEDGER
+from checks.kept_catalogue import KeptCatalogue
+from checks.relations import Catalogue
+from checks.state_columns import (
+    FOLLOWERS,
+    Difference,
+    keeps_values,
+    originals,
+    read_state_columns,
+)
+from monitor.database import snapshot
+from monitor.healing.errors import NotUndoableError
+from monitor.healing.planner import Planner
+from monitor.healing.statements import HealingStatements
+from monitor.healing.undo_planner import UndoPlanner
+from monitor.runtime import Runtime, healing_context
+from monitor.state.runs import Run, active_run, get_run
+from monitor.state.statements import StateStatements
+
+_NEWER = (
+    "Run {} was planned by a newer version of conservator, with settings that this one does not"
+    " know: that version can take it back."
+)
+
+
+async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
+    """The tools to take the run `run_id` back, or to go on with that.
+
+    Raises NotUndoableError where what it wrote to is not there any more.
+    """
+    async with present.transaction() as connection:
+        active = await active_run(connection, present.state)
+        begun = active is not None and active.undoes == run_id
+        run = active if begun else await get_run(connection, present.state, run_id)
+    return present if run is None else await _tools_by(present, run)
+
+
+async def tools_to_work(present: Runtime, run: Run) -> Runtime:
+    """The tools to work a run that this process holds. Raises NotUndoableError."""
+    return present if run.undoes is None else await _tools_by(present, run)
+
+
+async def _tools_by(present: Runtime, run: Run) -> Runtime:
+    """The present tools wherever the same statements find what the run wrote."""
+    if run.catalogue is None:
+        return present
+    kept = KeptCatalogue.read(run.catalogue)
+    number = run.undoes or run.id
+    if kept is None:
+        raise NotUndoableError(_NEWER.format(number))
+    if kept.writes_like(present.state.kept):
+        return present
+    catalogue = await _read(present, kept, number)
+    settings, schema = present.settings, present.state.state_schema
+    state = StateStatements(catalogue, settings.pools_spec(), schema)
+    healing = HealingStatements(state, followed=False)
+    context = healing_context(present.engine, settings, healing)
+    return replace(
+        present,
+        catalogue=catalogue,
+        state=state,
+        healing=healing,
+        planner=Planner(context),
+        undo_planner=UndoPlanner(context),
+        counting=present.healing,
+    )
+
+
+async def _read(present: Runtime, kept: KeptCatalogue, run_id: int) -> Catalogue:
+    """What the run wrote to, as it is now. Raises NotUndoableError."""
+    # An undo needs the impressions alone: where the other tables went too, today's do.
+    impressions_alone = replace(
+        present.catalogue.spec, impressions=kept.spec.impressions, timezone=kept.spec.timezone
+    )
+    timeout = present.settings.database.statement_timeout
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        facts = await read_catalogue(connection, kept.spec)
+        if facts.catalogue is None:
+            facts = await read_catalogue(connection, impressions_alone)
+        if facts.catalogue is None:
+            raise NotUndoableError(_gone(facts, run_id))
+        found = await read_state_columns(connection, present.state.state_schema)
+    wanted = originals(facts.catalogue)
+    ledger = [
+        Difference(ours, wanted[FOLLOWERS[ours.key]]) for ours in found if ours.table == LEDGER
+    ]
+    if not all(keeps_values(one) for one in ledger):
+        raise NotUndoableError(
+            f"Run {run_id} wrote to {kept.spec.impressions.table}, whose ids or moments have other"
+            " types than the service's own tables by now, so that its rows can't be told from"
+            " others."
+        )
+    return facts.catalogue
+
+
+def _gone(facts: Facts, run_id: int) -> str:
+    table = facts.spec.impressions.table
+    if facts.impressions is None:
+        what = f"{table}, which is not there any more, or not visible to role {facts.role}"
+    else:
+        lacking = ", ".join([*facts.missing_columns, *facts.refused_moments])
+        what = f"{table} as it was configured then, and that can't be read any more: {lacking}"
+    return f"Run {run_id} wrote to {what}: nothing of it can be taken back."

@@ -1,0 +1,5 @@
+-- The seventh revision: a run keeps the settings by which it counts and writes.
+ALTER TABLE {state}.run
+    -- As checks/kept_catalogue.py writes them; an undo has those of the run that it takes back.
+    -- Null: the run is older, and has the present ones.
+    ADD COLUMN catalogue jsonb
