@@ -5,8 +5,8 @@ FROM {uncounted_rows} AS i
 JOIN {counted_users} AS u ON u.id = i.{user}
 JOIN {counted_artworks} AS a ON a.id = i.{artwork}
 WHERE {is_legacy}
-  AND {not_before_user}
-  AND {is_owned}
+  AND {not_excused}
+  AND {is_paired}
   AND {in_audience}
   AND NOT EXISTS (
       SELECT 1 FROM {impressions} AS c WHERE c.{user} = i.{user} AND c.{artwork} = i.{artwork}
