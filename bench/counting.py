@@ -87,7 +87,7 @@ class Counting:
         """The single statement of every form that is exact here."""
         names = fragments(self.catalogue, self.pools)
         return {
-            f"{form.value} alone": self._statement(census_sql(form, names))
+            f"{form.value} alone": self.statement(census_sql(form, names))
             for form in exact_forms(self.catalogue, self.pools)
         }
 
@@ -116,7 +116,9 @@ class Counting:
                     samples[name].append(seconds)
         return samples
 
-    def _statement(self, text: str) -> Contender:
+    def statement(self, text: str) -> Contender:
+        """One statement that finds one row."""
+
         async def count(connection: AsyncConnection, cutoffs: Cutoffs) -> float:
             started = time.perf_counter()
             (await connection.exec_driver_sql(text, parameters(cutoffs))).one()
@@ -139,9 +141,11 @@ def naive(cutoffs: Cutoffs) -> dict[str, datetime]:
 
 
 @asynccontextmanager
-async def counting(server: PostgresServer, database: str) -> AsyncIterator[Counting]:
-    """By default settings, over one connection."""
-    settings = settings_for(server.url(database))
+async def counting(
+    server: PostgresServer, database: str, more: str = ""
+) -> AsyncIterator[Counting]:
+    """By default settings and `more` lines of YAML, over one connection."""
+    settings = settings_for(server.url(database), more)
     engine = create_engine(server.url(database), pool_size=1)
     try:
         catalogue = require_catalogue(await inspect_catalogue(engine, settings), Blocks.COUNTING)

@@ -14,6 +14,7 @@ from checks.relations import Catalogue, Column
 from checks.statements import Fragments, identifier, raw
 
 _TRUE = raw("TRUE")
+_BEGAN = "coalesce({}, '-infinity')"
 
 # pg_type.oid of types whose values are equal in one of them exactly if they are in the other.
 _INTEGERS = frozenset({20, 21, 23})
@@ -60,12 +61,12 @@ def pair_fragments(
 ) -> Fragments:
     """The pieces, from the rows that list the pairs and, of such a row `l`, since when it does."""
     spec = catalogue.spec
-    owned = [] if spec.artworks.owner is None else [raw("a.owner_id = u.id")]
-    belongs = _all(*owned, _agree(catalogue, "u", "a"))
+    owned = _TRUE if spec.artworks.owner is None else raw("a.owner_id = u.id")
+    belongs = _all(owned, _agree(catalogue, "u", "a"))
     younger = raw("coalesce(u.created_at <= a.created_at, TRUE)")
-    excused = [raw("coalesce(u.created_at > a.created_at, FALSE)")]
-    pieces = {
-        "is_owned": _all(*owned),
+    excused: list[sql.Composable] = [raw("coalesce(u.created_at > a.created_at, FALSE)")]
+    pieces: dict[str, sql.Composable] = {
+        "is_owned": owned,
         "belongs": belongs,
         "is_paired": belongs,
         "not_excused": younger,
@@ -90,18 +91,18 @@ def pair_fragments(
         )
         pieces["is_paired"] = _all(belongs, listed.format(**pair, since=raw("")))
         pieces["candidates"] = raw(
-            "{rows} AS l JOIN people AS u ON u.id = l.{user} JOIN counted AS a ON a.id = l.{artwork}"
+            "{rows} AS l JOIN people AS u ON u.id = l.{user}"
+            " JOIN counted AS a ON a.id = l.{artwork}"
         ).format(**pair)
         pieces["listed_to_user"] = raw("l.{user} = %(user_id)s::{user_cast}").format(**pair)
         pieces["listed_to_users"] = raw("l.{user} = ANY (%(users)s::text[]::{user_cast}[])").format(
             **pair
         )
-        begun = raw("NULL::timestamptz" if since is None else "coalesce({}, '-infinity')")
         pieces["listing_of_pair"] = raw(
-            "SELECT count(*) AS n, min({begun}) AS since FROM {rows} AS l"
+            "SELECT count(*) AS n, min({since}) AS since FROM {rows} AS l"
             " WHERE l.{user} = %(user_id)s::{user_cast}"
             " AND l.{artwork} = %(artwork_id)s::{artwork_cast}"
-        ).format(**pair, begun=begun if since is None else begun.format(since))
+        ).format(**pair, since=raw("NULL::timestamptz" if since is None else _BEGAN).format(since))
         if since is not None:
             begun = raw(" AND coalesce({} <= a.created_at, TRUE)").format(since)
             pieces["not_excused"] = _all(younger, listed.format(**pair, since=begun))

@@ -111,7 +111,7 @@ class PairFacts:
     is_aged: bool | None
     artwork_before_user: bool | None
     shared: tuple[SharedValues, ...] = ()
-    """One for each entry of catalog.pairs.same; empty where the artwork or the user is not counted."""
+    """One for each entry of catalog.pairs.same; empty where artwork or user is not counted."""
     through: str | None = None
     """The configured name of what lists the pairs."""
     listed: int = 1

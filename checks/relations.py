@@ -186,6 +186,8 @@ class Base:
     """As it is, with its own names."""
     columns: Mapping[str, str]
     """Its column by the view's; those that the view computes are left out."""
+    filtering: frozenset[str | None] = frozenset()
+    """Its columns by which rows are shown or not; None for what can't be named."""
 
 
 @dataclass(frozen=True, slots=True)

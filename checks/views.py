@@ -47,6 +47,8 @@ class Selected:
     """Its oid."""
     columns: Mapping[int, int]
     """The relation's column, by the view's, both as numbers; computed ones are left out."""
+    filtering: frozenset[int]
+    """The relation's columns that its WHERE reads."""
 
 
 def read_selected(stored: str) -> Selected | str:
@@ -65,7 +67,11 @@ def read_selected(stored: str) -> Selected | str:
         source = _field(query, ":rtable")[number - 1]
         if _field(source, ":rtekind") != "0" or _field(source, ":tablesample") != _NOTHING:
             return "does not read a table"
-        return Selected(int(_field(source, ":relid")), dict(_plain_columns(query, number)))
+        return Selected(
+            int(_field(source, ":relid")),
+            dict(_plain_columns(query, number)),
+            frozenset(_read(_field(_field(query, ":jointree"), ":quals"), number, 0)),
+        )
     except (ValueError, IndexError, TypeError):
         return "has a query that can't be read"
 
@@ -78,6 +84,19 @@ def _plain_columns(query: Node, source: int) -> Iterator[tuple[int, int]]:
         number = int(_field(shown, ":varattno"))
         if number > 0:  # others are of the system, or the whole row
             yield int(_field(entry, ":resno")), number
+
+
+def _read(node: Node | str, source: int, depth: int) -> Iterator[int]:
+    """The source's columns in an expression, also in subselects, `depth` of which are around it."""
+    if isinstance(node, str) or not node:
+        return
+    if node[0] == "VAR":
+        if int(_field(node, ":varlevelsup")) == depth and int(_field(node, ":varno")) == source:
+            yield int(_field(node, ":varattno"))
+        return
+    inside = depth + (node[0] == "QUERY")
+    for part in node:
+        yield from _read(part, source, inside)
 
 
 def _nested(stored: str) -> Node:
@@ -114,8 +133,12 @@ class ViewChain:
     columns: dict[str, str] = field(default_factory=dict)
     """Its column by the view's."""
     defaults: dict[str, str] = field(default_factory=dict)
-    """By the view's column: the default of a view beneath."""
+    """By its column: the default of a view above it, which comes before its own."""
+    filtering: frozenset[str | None] = frozenset()
+    """Its columns that a WHERE reads; None for what a view computes."""
     _numbers: dict[str, int] | None = None
+    _defaults: dict[int, str] = field(default_factory=dict)
+    _filtering: frozenset[int | None] = frozenset()
 
     def descend(self, level: Mapping[str, Any]) -> bool:
         """Takes in the row of `relation`; False at the end."""
@@ -127,23 +150,30 @@ class ViewChain:
         if level["kind"] != "v":
             self.table = level["schema"], level["name"]
             self.columns = {name: names[number] for name, number in self._numbers.items()}
+            self.defaults = {names[number]: text for number, text in self._defaults.items()}
+            self.filtering = frozenset(names.get(n) if n else None for n in self._filtering)
             return False
-        for name, number in self._numbers.items():
-            if str(number) in level["defaults"]:
-                self.defaults.setdefault(name, level["defaults"][str(number)])
         selected = read_selected(level["selected"])
         if isinstance(selected, str):
             self.obstacles.append(selected)
             return False
-        self._numbers = {
-            name: selected.columns[number]
-            for name, number in self._numbers.items()
-            if number in selected.columns
-        }
-        self.relation = selected.relation
+        of_views = {int(number): text for number, text in level["defaults"].items()}
+        self._follow(selected, {**of_views, **self._defaults})
         if not level["by_invoker"]:
             self.reader = level["owner"]
         return True
+
+    def _follow(self, selected: Selected, defaults: Mapping[int, str]) -> None:
+        """Goes on to the relation that is selected from, with its columns' numbers."""
+        assert self._numbers is not None
+        below = selected.columns
+        self._numbers = {
+            name: below[number] for name, number in self._numbers.items() if number in below
+        }
+        self._defaults = {below[n]: text for n, text in defaults.items() if n in below}
+        above = {None if n is None else below.get(n) for n in self._filtering}
+        self._filtering = frozenset({*above, *selected.filtering})
+        self.relation = selected.relation
 
 
 def _forbidden(level: Mapping[str, Any], role: TableRole, *, beneath: bool) -> Iterator[str]:
@@ -165,14 +195,12 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
     for name, of_table in chain.columns.items():
         shown.setdefault(of_table, name)
     columns = {
-        name: _column(
-            column, chain.defaults.get(name), table.columns.get(chain.columns.get(name, ""))
-        )
+        name: _column(column, chain, table) if name in chain.columns else column
         for name, column in view.columns.items()
     }
     return replace(
         view,
-        base=Base(table, MappingProxyType(chain.columns)),
+        base=Base(table, MappingProxyType(chain.columns), chain.filtering),
         obstacles=(*view.obstacles, *_obstacles(view, chain, table)),
         columns=MappingProxyType(columns),
         indexes=tuple(_indexes(table, shown)),
@@ -189,11 +217,10 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
     )
 
 
-def _column(shown: Column, default: str | None, of_table: Column | None) -> Column:
-    """A view's own default comes before the table's, and one of a view above before the others."""
-    if of_table is None:
-        return shown
-    own = shown.default or default
+def _column(shown: Column, chain: ViewChain, table: Relation) -> Column:
+    """A column that is the table's."""
+    of_table = table.columns[chain.columns[shown.name]]
+    own = chain.defaults.get(of_table.name)
     return replace(
         shown,
         not_null=of_table.not_null,
@@ -236,7 +263,7 @@ def _obstacles(view: Relation, chain: ViewChain, table: Relation) -> Iterator[st
         yield f"reads {name}, a {table.kind.value}"
     if table.distribution is not None:
         yield f"reads {name}, which Citus spreads"
-    shown = {*chain.columns.values()}
-    hidden = [one.name for one in table.columns.values() if one.required and one.name not in shown]
+    filled = {*chain.columns.values(), *chain.defaults}
+    hidden = [one.name for one in table.columns.values() if one.required and one.name not in filled]
     if hidden:
         yield f"hides {', '.join(hidden)} of {name}, which may not be null and has no default"

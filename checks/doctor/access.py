@@ -141,7 +141,7 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
                 consequence="Nothing can be backfilled.",
                 statements=_grant(given, relation, f"INSERT {columns(*names)}"),
             )
-        if not relation.can_update:
+        if role.updated and not relation.can_update:
             names = [name for name in role.updated if name in relation.columns]
             yield healing_error(
                 "no_update",

@@ -6,6 +6,7 @@ Nothing is ever done to such a column: the application writes numbers or texts t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -205,7 +206,9 @@ async def read_held_moments(
     if forms.get(_NUMBER, 0) < _ENOUGH * sum(forms.values()):
         return _judged(texts)
     number = sql.SQL(r"CASE WHEN {name}::text ~ '^\d+(\.\d+)?$' THEN {name}::text::numeric END")
-    return _judged(await ask("catalogue_numbers", {**where, "number": number.format(name=name)}))
+    held = _judged(await ask("catalogue_numbers", {**where, "number": number.format(name=name)}))
+    others = sum(forms.values()) - forms.get(_NUMBER, 0)
+    return None if held is None else replace(held, others=held.others + others)
 
 
 def _judged(answer: Sequence[Row[Any]] | Refusal) -> HeldMoments | None:

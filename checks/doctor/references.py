@@ -58,6 +58,9 @@ def _is_id(column: Column) -> bool:
     return column.orderable and not (column.cast in _DOCUMENTS or column.category in _MADE_OF_PARTS)
 
 
+_NO_MATCH = "Rows can't be matched by it, so nothing can be counted or healed."
+
+
 def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
     """text = uuid has no operator; integer = bigint has one, but is rarely meant."""
     for comparison in key_comparisons(given.facts):
@@ -70,9 +73,7 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
                     "PostgreSQL compares by neither of two collations: "
                     f"{comparison.left_column.collation} and {comparison.right_column.collation}."
                 ),
-                consequence=(
-                    "Impressions can't be matched with it, so nothing can be counted or healed."
-                ),
+                consequence=_NO_MATCH,
                 remedy=(
                     "-- both columns need the same collation; a view of the "
                     f"{comparison.right.kind.value} with another COLLATE will do for counting"
@@ -83,12 +84,10 @@ def keys_are_comparable(given: DoctorInput) -> Iterator[Finding]:
                 "keys_not_comparable",
                 comparison.subject,
                 problem=f"PostgreSQL can't compare {_types(comparison)}: {refusal.message}.",
-                consequence=(
-                    "Impressions can't be matched with it, so nothing can be counted or healed."
-                ),
+                consequence=_NO_MATCH,
                 remedy=_cast(comparison),
             )
-        elif _differ(comparison):
+        elif _differ(comparison) and _is_written(given, comparison):
             yield warning(
                 "key_types_differ",
                 comparison.subject,
@@ -226,6 +225,11 @@ def _differ(comparison: KeyComparison) -> bool:
     if left.cast != right.cast:
         return not {left.cast, right.cast} <= _STRINGS or _limited(left.type)
     return _limited(left.type) and left.type != right.type
+
+
+def _is_written(given: DoctorInput, comparison: KeyComparison) -> bool:
+    """Ids of the one are put into the other, or belong to the same rows as such ids."""
+    return comparison.left in (given.facts.impressions, given.facts.artworks)
 
 
 def _limited(type_name: str) -> bool:

@@ -182,7 +182,8 @@ class RowProbes:
 
     async def _is_mixed(self, role: TableRole, relation: Relation) -> bool:
         """Whether an id that is unique among the rows that the filter admits comes back outside,
-        and the impressions are of several of the columns that tell these rows apart."""
+        and the impressions that exist for us are of several of the columns that tell these rows
+        apart."""
         impressions, (id_, *_) = self._facts.impressions, role.ids
         beside = relation.key_beside(id_)
         if role.where is None or not beside or impressions is None:

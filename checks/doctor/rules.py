@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     writability.server_takes_writes,
     writability.impressions_are_a_table,
     uniqueness.pair_is_unique,
+    uniqueness.views_hide_no_pair,
     uniqueness.other_uniqueness,
     citus.impressions_are_spread_by_user,
     citus.ledger_lies_beside_the_impressions,

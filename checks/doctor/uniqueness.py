@@ -99,6 +99,36 @@ def pair_is_unique(given: DoctorInput, impressions: Relation) -> Iterator[Findin
         )
 
 
+@about(impressions_table)
+def views_hide_no_pair(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """A row that a view leaves out may have the pair's place in the unique index."""
+    arbiter, base = given.facts.arbiter, impressions.base
+    if arbiter is None or base is None:
+        return
+    others = base.filtering - {*impressions.beneath_columns(*arbiter.columns)}
+    if not others:
+        return
+    told = ", ".join(sorted(name or "a computed column" for name in others))
+    name = f"{base.relation.schema}.{base.relation.name}"
+    yield healing_error(
+        "view_hides_pairs",
+        impressions.configured,
+        problem=(
+            f"It leaves out rows of {name} by {told}, and unique index {arbiter.index} holds those "
+            "as well."
+        ),
+        consequence=(
+            "A pair whose row is left out is counted as missing, and can't be written a second "
+            "time: it would be tried for ever."
+        ),
+        remedy=(
+            f"It can be counted. To heal, name {name} itself: say by catalog.impressions.counts "
+            "what the view says by its WHERE, and by catalog.impressions.set what makes such a row "
+            "count."
+        ),
+    )
+
+
 def _flaw(index: Index, pair: frozenset[str]) -> str | None:
     """Why an index that looks like the wanted one is not it; None when it doesn't look so."""
     named = frozenset(index.columns)

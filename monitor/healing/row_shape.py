@@ -229,7 +229,7 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     spec = catalogue.spec.impressions
     if not spec.set:
         empty = ("brought", "and_brought", "given_back", "and_given_back")
-        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("TRUE")}
+        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("missing")}
     columns = [(identifier(name), name, text) for name, text in spec.set.items()]
     more = {
         **names,
@@ -254,8 +254,8 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
         "given_back": compose(template(PACKAGE, "undo_give_back"), more),
         "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM given_back"),
         "nothing_there": raw(
-            "NOT EXISTS (\n        SELECT 1 FROM present AS p"
-            " WHERE p.user_id = m.user_id AND p.artwork_id = m.artwork_id\n    )"
+            "(\n        SELECT m.user_id, m.artwork_id FROM missing AS m\n        EXCEPT"
+            "\n        SELECT p.user_id, p.artwork_id FROM present AS p\n    )"
         ),
     }
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.databases import EMPTY, cloned
 from tests.support.open_schema import OpenSchema, open_schema
-from tests.support.paired_schemas import PAIRED_SCHEMAS
 from tests.support.postgres import PostgresServer
 from tests.support.schema_matrix import APP_SCHEMAS
 
@@ -20,7 +19,7 @@ def shared_url(server: PostgresServer) -> Iterator[str]:
         yield made
 
 
-@pytest.fixture(params=(*APP_SCHEMAS, *PAIRED_SCHEMAS), ids=lambda schema: schema.name)
+@pytest.fixture(params=APP_SCHEMAS, ids=lambda schema: schema.name)
 async def opened(request: pytest.FixtureRequest, shared_url: str) -> AsyncIterator[OpenSchema]:
     """Each app schema in turn; a test that names others by parametrize gets those."""
     async with open_schema(shared_url, request.param) as made:

@@ -384,6 +384,22 @@ WRITING = (
         "views of everything",
         KEPT + "CREATE VIEW seen AS SELECT * FROM user_art_impressions;",
         UPSERT,
+        proposed="artwork_index_missing",
+        catalog={"impressions": {"table": "seen"}},
+    ),
+    _shape(
+        "a view of the rows that count",
+        KEPT
+        + "CREATE VIEW seen AS SELECT * FROM user_art_impressions WHERE viewed_at IS NOT NULL;",
+        UPSERT,
+        told="view_hides_pairs",
+        catalog={"impressions": {"table": "seen"}},
+    ),
+    _shape(
+        "a view that computes",
+        KEPT + "CREATE VIEW seen AS SELECT lower(user_id) AS user_id, artwork_id, viewed_at"
+        " FROM user_art_impressions;",
+        UPSERT,
         told="impressions_not_a_table",
         catalog={"impressions": {"table": "seen"}},
     ),
@@ -490,6 +506,18 @@ RIGHTS = (
         FORGET,
         LEAVE,
         proposed="no_select no_insert no_delete",
+        role=READER,
+    ),
+    _shape(
+        "a role that may not update",
+        KEPT + _SCHEMA + f"GRANT SELECT ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
+        f"GRANT INSERT, DELETE ON user_art_impressions TO {READER};",
+        UPSERT,
+        FORGET,
+        proposed="no_update",
+        catalog={
+            "impressions": {"counts": "viewed_at IS NOT NULL", "set": {"viewed_at": "viewed_at"}}
+        },
         role=READER,
     ),
     _shape(

@@ -22,8 +22,10 @@ from tests.support.galleries import galleries
 from tests.support.generated import examples
 from tests.support.open_schema import OpenSchema
 from tests.support.oracle import ExpectedCensus, anti_join, expected_census
+from tests.support.paired_schemas import in_every_schema
 
 
+@in_every_schema
 @examples(30)
 @given(data=st.data())
 async def test_every_exact_form_equals_the_plain_anti_join(
@@ -53,6 +55,7 @@ async def test_every_exact_form_equals_the_plain_anti_join(
             )
 
 
+@in_every_schema
 async def test_the_catalogue_proves_exactly_the_forms_that_are_exact(opened: OpenSchema) -> None:
     pools = PoolsSpec()
     assert exact_forms(opened.catalogue, pools) == opened.schema.forms

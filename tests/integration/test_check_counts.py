@@ -20,6 +20,7 @@ from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
 from tests.support.generated import examples
 from tests.support.open_schema import OpenSchema
 from tests.support.oracle import ExpectedCensus, expected_census
+from tests.support.paired_schemas import in_every_schema
 from tests.support.views import readings, set_viewed
 
 Pair = tuple[int, int]
@@ -128,6 +129,7 @@ def impossible_times(
     }
 
 
+@in_every_schema
 @examples(25)
 @given(data=st.data())
 async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(

@@ -16,7 +16,15 @@ from checks import row_faults, supply
 from checks.catalogue import read_catalogue
 from checks.judgement import Measurement
 from checks.relations import Catalogue
-from checks.spec import ArtworksSpec, CatalogueSpec, Cutoffs, PoolsSpec, UsersSpec
+from checks.spec import (
+    ArtworksSpec,
+    CatalogueSpec,
+    Cutoffs,
+    ImpressionsSpec,
+    PoolsSpec,
+    SqlMoment,
+    UsersSpec,
+)
 from tests.support.databases import APP, cloned
 from tests.support.open_schema import run
 from tests.support.postgres import PostgresServer
@@ -63,6 +71,8 @@ class Case:
 
 _BY_USER = ("user_art_impressions_user_id_idx", "user_art_impressions_unique_user_artwork")
 _BY_ARTWORK = ("user_art_impressions_artwork_id_idx", "user_art_impressions_unique_user_artwork")
+_OF_CREATION = "to_timestamp(extract(epoch FROM created_at))"
+_OF_VIEWING = "to_timestamp(extract(epoch FROM viewed_at))"
 _BY_CREATION = ("art_sessions_created_at_idx",)
 
 
@@ -129,6 +139,22 @@ CASES = (
         "supply",
         lambda c, catalogue, b: supply.measure_supply(c, catalogue, POOLS, b),
         indexes=(_BY_CREATION,),
+    ),
+    Case(
+        "supply, an index on an expression",
+        lambda c, catalogue, b: supply.measure_supply(c, catalogue, POOLS, b),
+        indexes=(("moments",),),
+        change=f"CREATE INDEX moments ON art_sessions ({_OF_CREATION}); ANALYZE art_sessions",
+        spec=CatalogueSpec(artworks=ArtworksSpec(created_at=SqlMoment(_OF_CREATION))),
+    ),
+    Case(
+        "timestamps, an index on an expression",
+        lambda c, catalogue, b: row_faults.measure_timestamps(c, catalogue, POOLS, b),
+        indexes=(("moments",), _BY_CREATION),
+        change=f"CREATE INDEX moments ON user_art_impressions ({_OF_VIEWING});"
+        " ANALYZE user_art_impressions",
+        spec=CatalogueSpec(impressions=ImpressionsSpec(viewed_at=SqlMoment(_OF_VIEWING))),
+        scans=("art_sessions", "user_art_impressions"),
     ),
 )
 

@@ -35,6 +35,7 @@ from tests.support.citus_grammar import (
 )
 from tests.support.databases import EMPTY, cloned
 from tests.support.open_schema import open_schema
+from tests.support.paired_schemas import SAME_AGED, SAME_OWNED, THROUGH, THROUGH_ALL
 from tests.support.postgres import PostgresServer
 from tests.support.schema_matrix import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
 from tests.support.servers import EMBEDDED
@@ -113,7 +114,7 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
 
 def refused(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, set[str]]:
     spread = {LEDGER, catalogue.impressions.name}
-    others = {catalogue.users.name, catalogue.artworks.name}
+    others = {relation.name for _, relation in catalogue.relations} - spread
     judged = {
         name: faults(text, spread=spread, others=others)
         for name, text in every_statement(catalogue, pools).items()
@@ -125,7 +126,12 @@ def refused(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, set[str]]:
 @pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
 @pytest.mark.parametrize("audience", Audience)
 @pytest.mark.parametrize(
-    "schema", [APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED], ids=lambda schema: schema.name
+    "schema",
+    [
+        *(APP, OWNED, OWNED_AGED, AGED, LOOSE, USERS_FILTERED),
+        *(SAME_AGED, SAME_OWNED, THROUGH, THROUGH_ALL),
+    ],
+    ids=lambda schema: schema.name,
 )
 async def test_nothing_that_goes_to_citus_has_a_shape_that_it_refuses(
     url: str, schema: AppSchema, audience: Audience

@@ -200,11 +200,11 @@ async def test_a_filter_can_not_smuggle_in_a_second_statement(patient: Patient) 
     assert examination.catalogue is not None
 
 
-async def test_views_can_be_counted_but_impressions_must_be_a_table(patient: Patient) -> None:
+async def test_views_can_be_counted_but_impressions_must_be_of_one_table(patient: Patient) -> None:
     patient.run(
         APP,
         "CREATE VIEW active_users AS SELECT * FROM users WHERE is_active",
-        "CREATE VIEW seen AS SELECT * FROM user_art_impressions",
+        "CREATE VIEW seen AS SELECT DISTINCT * FROM user_art_impressions",
     )
     spec = CatalogueSpec(
         users=UsersSpec(table="active_users"), impressions=ImpressionsSpec(table="seen")

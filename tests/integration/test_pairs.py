@@ -12,8 +12,10 @@ from tests.support.galleries import NOBODY, Gallery, galleries
 from tests.support.generated import examples
 from tests.support.open_schema import OpenSchema
 from tests.support.oracle import ExpectedCensus, expected_census
+from tests.support.paired_schemas import in_every_schema
 
 
+@in_every_schema
 @examples(15)
 @given(data=st.data())
 async def test_users_and_pairs_tell_what_the_census_has_counted(

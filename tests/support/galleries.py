@@ -182,7 +182,7 @@ def _owners(people: tuple[Person, ...]) -> st.SearchStrategy[int | None]:
 
 
 def _groups(schema: AppSchema) -> st.SearchStrategy[tuple[str | None, str | None]]:
-    some = st.sampled_from(["1", "1", "2", None])
+    some = st.sampled_from(["1", "1", "2", None, None])
     return st.tuples(*(some if one in schema.shared else st.none() for one in ("team", "wing")))
 
 

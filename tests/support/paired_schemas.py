@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from checks.census import CensusForm
 from checks.spec import (
     ArtworksSpec,
@@ -16,7 +18,7 @@ from checks.spec import (
     UsersSpec,
 )
 from tests.support.app_schema import AppSchema, Stored
-from tests.support.schema_matrix import ON_SHOW
+from tests.support.schema_matrix import APP_SCHEMAS, ON_SHOW
 
 _TEAM = SharedColumns("team", "teamId")
 _WING = SharedColumns("wing", "wing")
@@ -70,15 +72,14 @@ _BOTH = (
 )
 SAME_AGED = replace(
     SAME,
-    name="teams and wings, users' age, loose and filtered",
+    name="teams and wings, users' age, loose",
     spec=CatalogueSpec(
-        artworks=ArtworksSpec(where=ON_SHOW),
-        users=UsersSpec(created_at="created_at", where=ON_SHOW),
+        users=UsersSpec(created_at="created_at"),
         pairs=PairsSpec(same=(_TEAM, _WING)),
     ),
     tables=_USERS + _ARTWORKS + _LOOSE,
-    people=f"{_AGED} WHERE {_SHOWN}",
-    pieces=f"{_BOTH} AND {_SHOWN}",
+    people=_AGED,
+    pieces=_BOTH,
     forms=(CensusForm.BY_USER_AGE, CensusForm.BY_PAIR),
     agreeing="m.team = a.team AND m.wing = a.wing",
     shared=("team", "wing"),
@@ -86,8 +87,6 @@ SAME_AGED = replace(
     strangers=True,
     orphans=True,
     aged=True,
-    people_filtered=True,
-    pieces_filtered=True,
 )
 SAME_MIXED = replace(
     SAME,
@@ -213,7 +212,11 @@ THROUGH_AGED = replace(
     pieces_filtered=False,
 )
 
-PAIRED_SCHEMAS = (
+PAIRED = (
     *(SAME, SAME_AGED, SAME_MIXED, SAME_OWNED),
     *(THROUGH, THROUGH_SINCE, THROUGH_AGED, THROUGH_ALL),
 )
+in_every_schema = pytest.mark.parametrize(
+    "opened", (*APP_SCHEMAS, *PAIRED), ids=lambda schema: schema.name, indirect=True
+)
+"""Gives a test these as well, as `opened`."""

@@ -1,15 +1,15 @@
 -- batch_insert where rows have a scope, a status, several a pair or no time: rows that are there and
 -- do not count are brought to count by what `set` says, one a pair, and new ones are made only where
 -- there is none. The ledger keeps each row as it was written and what was replaced. Users and
--- artworks are all pairs that were asked for, `listed` says which of them were written.
+-- artworks are all pairs that were asked for, `listed` says which of them were written. No join of two
+-- results of its own: of their sizes the planner knows nothing.
 WITH missing AS MATERIALIZED (
     {missing_pairs}
 ){brought},
 added AS (
     INSERT INTO {impressions_table} AS i ({columns})
     SELECT {values}
-    FROM missing AS m{sources}
-    WHERE {nothing_there}
+    FROM {nothing_there} AS m{sources}
     ORDER BY m.artwork_id, m.user_id
     {unless_there}
     RETURNING
@@ -36,11 +36,18 @@ FROM (SELECT count(*) AS inserted FROM listed) AS done
 CROSS JOIN (
     SELECT
         count(*) AS missing,
-        array_agg(m.user_id::text) AS users,
-        array_agg(m.artwork_id::text) AS artworks,
-        array_agg(l.user_id IS NOT NULL) AS listed
-    FROM missing AS m
-    LEFT JOIN listed AS l ON l.user_id = m.user_id AND l.artwork_id = m.artwork_id
+        array_agg(p.user_id::text) AS users,
+        array_agg(p.artwork_id::text) AS artworks,
+        array_agg(p.is_listed) AS listed
+    FROM (
+        SELECT a.user_id, a.artwork_id, bool_or(a.is_listed) AS is_listed
+        FROM (
+            SELECT m.user_id, m.artwork_id, FALSE AS is_listed FROM missing AS m
+            UNION ALL
+            SELECT l.user_id, l.artwork_id, TRUE FROM listed AS l
+        ) AS a
+        GROUP BY a.user_id, a.artwork_id
+    ) AS p
 ) AS found
 LEFT JOIN (
     SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1

@@ -4,14 +4,14 @@
 -- since stays, and stays listed, also where it is changed at this moment: it is another row then.
 -- Nothing is asked about where and counts: what was written by another configuration goes as well.
 WITH listed AS MATERIALIZED (
-    SELECT b.user_id, b.artwork_id, b.viewed_at, b.replaced, b.written
+    SELECT b.ctid AS entry, b.user_id, b.artwork_id, b.viewed_at, b.replaced, b.written
     FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
     LIMIT %(limit)s
 ),
 present AS MATERIALIZED (
-    SELECT b.user_id, b.artwork_id, b.replaced, {as_written} AS untouched, {place_of_row}
+    SELECT b.entry, b.user_id, b.artwork_id, b.replaced, {as_written} AS untouched, {place_of_row}
     FROM (SELECT * FROM listed ORDER BY artwork_id, user_id) AS b
     JOIN {impressions_table} AS i ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id
 ),
@@ -20,8 +20,8 @@ untouched AS MATERIALIZED (
     FROM (
         SELECT
             p.*,
-            row_number() OVER (PARTITION BY p.artwork_id, p.user_id) AS number,
-            count(*) OVER (PARTITION BY p.artwork_id, p.user_id) AS alike
+            row_number() OVER (PARTITION BY p.entry) AS number,
+            count(*) OVER (PARTITION BY p.entry) AS alike
         FROM present AS p
         WHERE p.untouched
     ) AS p
@@ -31,22 +31,20 @@ deleted AS (
     DELETE FROM {impressions_table} AS i
     USING untouched AS m
     WHERE m.replaced IS NULL AND {same_row}
-    RETURNING m.user_id, m.artwork_id
+    RETURNING m.entry
 ){given_back},
 taken AS (
     SELECT * FROM deleted{and_given_back}
 ),
 gone AS (
-    SELECT l.user_id, l.artwork_id
-    FROM listed AS l
-    WHERE NOT EXISTS (
-        SELECT 1 FROM present AS p WHERE p.user_id = l.user_id AND p.artwork_id = l.artwork_id
-    )
+    SELECT l.entry FROM listed AS l
+    EXCEPT
+    SELECT p.entry FROM present AS p
 ),
 cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
-    USING (SELECT * FROM taken UNION ALL SELECT * FROM gone) AS x
-    WHERE b.run_id = %(undoes)s AND b.user_id = x.user_id AND b.artwork_id = x.artwork_id
+    -- Where they were found: of the sizes of its own results the planner knows nothing.
+    WHERE b.ctid = ANY (ARRAY(SELECT t.entry FROM taken AS t UNION ALL SELECT g.entry FROM gone AS g))
     RETURNING 1
 )
 SELECT

@@ -5,5 +5,5 @@ given_back AS (
     SET {old_values}
     FROM untouched AS m
     WHERE m.replaced IS NOT NULL AND {same_row}
-    RETURNING m.user_id, m.artwork_id
+    RETURNING m.entry
 )
