@@ -35,6 +35,7 @@ chaos: $(VENV)/.dev packages
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: $(VENV)/.dev
+	EXAMPLES=10 $(BIN)/python -m pytest --numprocesses $(WORKERS) -m generated tests/integration
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 galleries: $(VENV)/.dev

@@ -116,10 +116,11 @@ class Counting:
                     samples[name].append(seconds)
         return samples
 
-    def statement(self, text: str) -> Contender:
-        """One statement that finds one row."""
+    def statement(self, text: str, before: str = "SELECT") -> Contender:
+        """One statement that finds one row, without what it takes to execute `before`."""
 
         async def count(connection: AsyncConnection, cutoffs: Cutoffs) -> float:
+            await connection.exec_driver_sql(before)
             started = time.perf_counter()
             (await connection.exec_driver_sql(text, parameters(cutoffs))).one()
             return time.perf_counter() - started

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from checks.citus.forms import materializations, shown_pairs, tracked_audience
 from checks.pair_fragments import pair_fragments
-from checks.relations import Catalogue, Column, Engine, Relation, named_moment
+from checks.relations import Catalogue, Column, Engine, Kind, Relation, named_moment
 from checks.spec import Audience, PoolsSpec, TableRole
 from checks.statements import Fragments, identifier, operator_sql, raw
 
@@ -194,6 +194,19 @@ def uncounted_rows(catalogue: Catalogue) -> sql.Composable:
     role = catalogue.spec.roles[2]
     uncounted = "FALSE" if role.counts is None else f"({role.counts}\n) IS NOT TRUE"
     return rows_of(role, catalogue.impressions, role.where, uncounted)
+
+
+_LOOKED_AT = 100_000
+_WHOLE = 2 * _LOOKED_AT  # up to here all are looked at
+_SAMPLED = frozenset({Kind.TABLE, Kind.PARTITIONED, Kind.MATERIALIZED_VIEW})
+
+
+def sample_of(relation: Relation) -> sql.Composable | None:
+    """A part of the blocks, always the same ones; None where all rows are looked at."""
+    if relation.kind not in _SAMPLED or relation.estimated_rows <= _WHOLE:
+        return None
+    percent = 100 * _LOOKED_AT / relation.estimated_rows
+    return sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (0)").format(sql.Literal(percent))
 
 
 def counted_artworks(

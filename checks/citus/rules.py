@@ -9,7 +9,7 @@ from checks.citus.cluster import LEDGER, Distribution, DistributionMethod
 from checks.doctor.ddl import columns, index_of, quoted, table
 from checks.doctor.findings import Finding, advice, error, healing_error, warning
 from checks.doctor.input import DoctorInput, about, impressions_with_pair
-from checks.relations import Index, Relation
+from checks.relations import Engine, Index, Relation, engine_of
 from checks.spec import TableRole
 
 _ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
@@ -74,6 +74,32 @@ def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) ->
             ),
             remedy=f"It can be counted. Healing needs hash shards by {user}. {_MOVE}",
         )
+
+
+@about(impressions_with_pair)
+def rows_are_known_by_their_pair(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """What writes and takes back rows of any other shape has no form that Citus takes."""
+    spec = given.spec.impressions
+    spread = engine_of(*(relation for _, relation in given.facts.found)) is Engine.CITUS
+    if not spread or spec.is_plain:
+        return
+    shaping = {
+        "where": spec.where is not None,
+        "counts": spec.counts is not None,
+        "several": spec.several,
+        "viewed_at": not isinstance(spec.viewed_at, str),
+    }
+    keys = ", ".join(f"catalog.impressions.{key}" for key, is_set in shaping.items() if is_set)
+    yield healing_error(
+        "citus_rows_of_any_shape",
+        impressions.configured,
+        problem=f"Citus plans its statements, and pair and time do not tell its rows: {keys}.",
+        consequence=(
+            "It can be counted. Healing and undo would have to look rows up by their whole content "
+            "in statements that Citus does not take."
+        ),
+        remedy="Heal where one row a pair with a column for its time is all that there is.",
+    )
 
 
 @about(_spread_by_user)

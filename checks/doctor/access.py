@@ -20,6 +20,7 @@ _VIEWED_AT = "catalog.impressions.viewed_at"
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
 NO_PRIVILEGE = "42501"
+_VIEWED_AT = "catalog.impressions.viewed_at"
 
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
@@ -61,10 +62,11 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
                 f"{relation.configured}.{name}",
                 problem=(
                     f"{relation.kind.value.capitalize()} {relation.schema}.{relation.name} has no "
-                    f"column {name}. {'Similar' if alike else 'Its'} columns: {there or 'none'}."
+                    f"column {name} ({role.setting(setting)})."
+                    f" {'Similar' if alike else 'Its'} columns: {there or 'none'}."
                 ),
                 consequence="Nothing can be counted or healed without it.",
-                **_rename(role.setting(setting), spelt_alike(name, relation.columns)),
+                **_rename_column(given, role.setting(setting), spelt_alike(name, relation.columns)),
             )
 
 
@@ -265,6 +267,22 @@ def _rename(setting: str, meant: Sequence[str]) -> Mending:
         return {"settings": {setting: meant[0]}}
     unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
     return {"remedy": f"Say under {setting} what it is called{unknown}."}
+
+
+def _rename_column(given: DoctorInput, setting: str, meant: Sequence[str]) -> Mending:
+    """`pairs.same` and `key` are lists, and proposed whole."""
+    path, _, place = setting.partition("[")
+    if setting == _VIEWED_AT and not meant:
+        return {"remedy": f"Say under {setting} what it is called, or null where none says when."}
+    if len(meant) != 1 or not place:
+        return _rename(setting, meant)
+    number, _, side = place.partition("]")
+    if not side:
+        key = list(given.spec.impressions.key)
+        return {"settings": {path: [*key[: int(number)], *meant, *key[int(number) + 1 :]]}}
+    same = [{"user": one.user, "artwork": one.artwork} for one in given.spec.pairs.same]
+    same[int(number)][side.removeprefix(".")] = meant[0]
+    return {"settings": {path: same}}
 
 
 def _configurable(name: str) -> str:

@@ -53,6 +53,23 @@ def indexes_serve_the_counts(given: DoctorInput, impressions: Relation) -> Itera
         )
 
 
+def pairs_are_indexed(given: DoctorInput) -> Iterator[Finding]:
+    """One user's pairs, where a table lists them."""
+    through, spec = given.facts.through, given.spec.pairs.through
+    if through is None or spec is None or through.kind not in TABLES:
+        return
+    if not {spec.user, spec.artwork} <= through.columns.keys():
+        return
+    if through.index_leading_with(spec.user) is None:
+        yield advice(
+            "through_index_missing",
+            through.configured,
+            problem=f"No index begins with {spec.user}.",
+            consequence="Counting or healing one user reads the pairs of all.",
+            statements=create_index(through, spec.user, spec.artwork),
+        )
+
+
 def tables_are_analysed(given: DoctorInput) -> Iterator[Finding]:
     """Without statistics the planner guesses, and so do the plan's estimates."""
     for _, relation in given.facts.found:

@@ -92,6 +92,8 @@ _ABOUT = _words(
 )
 _BEFORE = _words("is, was, has, been, are, soft, account, row, record, entry")
 _AFTER = _words("at, on, date, time, ts, timestamp, flag, since, utc, ms")
+_WRITTEN = _words("created, inserted, updated, modified, changed, made, added, recorded, noted")
+_FIRST_AND_LAST = _words("first, last, latest")
 _ROUND_A_LOOK = _words("first, last, latest, times, num, count")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _RUN_TOGETHER = re.compile(r"(?:is|has|was)?(.+?)(?:at|on|date|time)?")
@@ -151,6 +153,17 @@ def is_use(values: Iterable[str]) -> bool:
     """Whether every value is a word for being in use or gone, some for the latter."""
     words = [_core(words_of(value), ()) for value in values]
     return any(word in GONE for word in words) and all(word in GONE | _PRESENT for word in words)
+
+
+def says_written(name: str) -> bool:
+    """Whether a moment is when its row was made or changed: `created_at`, `first_seen`."""
+    words = words_of(name)
+    while len(words) > 1 and words[-1] in _AFTER:
+        words = words[:-1]
+    if len(words) > 1 and words[0] in _FIRST_AND_LAST:
+        words = words[1:]
+    core = " ".join(words)
+    return core in _WRITTEN or core in _FIRST_AND_LAST or core in SEEN
 
 
 def words_of(name: str) -> tuple[str, ...]:

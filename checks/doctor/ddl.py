@@ -117,27 +117,6 @@ def find_orphans(relation: Relation, name: str, target: Relation, target_name: s
     )
 
 
-def create_view(relation: Relation, suffix: str, condition: str) -> tuple[str, str]:
-    """A view of some of the rows: its name, and the statement."""
-    room = _NAME_BYTES - len(suffix) - 1
-    stem = relation.name.encode()[:room].decode(errors="ignore")
-    name = sql.Identifier(relation.schema, f"{stem}_{suffix}")
-    text = "CREATE VIEW {name} AS SELECT * FROM {table} WHERE {condition};"
-    filled = _filled(text, name=name, table=_name(relation), condition=raw(condition))
-    return name.as_string(None), filled
-
-
-def view_with(relation: Relation, name: str, column: str, expression: sql.Composable) -> str:
-    """A view of the relation, in its schema, with one column more."""
-    return _filled(
-        "CREATE VIEW {view} AS SELECT *, {expression} AS {column} FROM {table};",
-        view=sql.Identifier(relation.schema, name),
-        expression=expression,
-        column=sql.Identifier(column),
-        table=_name(relation),
-    )
-
-
 def show_triggers(relation: Relation) -> str:
     """The definitions of the relation's triggers."""
     return _filled(

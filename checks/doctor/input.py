@@ -14,6 +14,8 @@ from functools import wraps
 from checks.catalogue import Facts
 from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
+from checks.doctor.made_rows import Made
+from checks.doctor.own_values import OwnValue
 from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
 from checks.doctor.row_tallies import RowEvidence
 from checks.errors import Refusal
@@ -160,7 +162,13 @@ class Evidence:
     values: Mapping[str, Refusal] = field(default_factory=dict)
     """By setting, of `set` and `defaults`: why the operator's expression doesn't fill its
     column."""
+    made_rows: Mapping[str, Made | str] = field(default_factory=dict)
+    """By setting: how the rows that it makes are judged, or why that can't be told."""
+    own_values: Mapping[str, tuple[OwnValue, ...]] = field(default_factory=dict)
+    """By column of the impressions that must be given: what of the pair's rows may be its value."""
     duplicate_pairs: Answer = Answer.UNKNOWN
+    duplicate_keys: Answer = Answer.UNKNOWN
+    """Whether rows have the columns of `impressions.key` in common; only where it is set."""
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue proves nothing."""
     orphans: Mapping[str, Answer] = field(default_factory=dict)

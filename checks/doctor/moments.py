@@ -13,8 +13,6 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import Row
 
-from checks.catalogue import Facts
-from checks.doctor.ddl import quoted
 from checks.doctor.findings import Finding, Mending, error
 from checks.doctor.input import (
     DoctorInput,
@@ -23,10 +21,12 @@ from checks.doctor.input import (
     moment_columns,
     moment_subject,
 )
+from checks.doctor.own_values import plain
 from checks.doctor.time_zones import MOMENTS
 from checks.errors import Refusal
-from checks.fragments import rows_of, table
+from checks.fragments import table
 from checks.relations import Column, Relation
+from checks.spec import CatalogueSpec
 from checks.statements import Fragments, identifier
 
 Ask = Callable[[str, Fragments], Awaitable[Sequence[Row[Any]] | Refusal]]
@@ -69,10 +69,13 @@ _PATTERNS = {
 }
 """Texts of each form, where that is not a number."""
 _VIEWED_AT = "catalog.impressions.viewed_at"
-_NO_AGES = "Ages can't be computed, so nothing can be counted or healed."
-_NO_PRIVILEGE = "42501"
-_DATA_EXCEPTION = "22"
-"""The class of the SQLSTATEs that say that a value is not what was expected."""
+_TEXTS = {
+    MomentForm.DIGITS: "YYYYMMDD",
+    MomentForm.DATE: "YYYY-MM-DD",
+    MomentForm.LOCAL: "YYYY-MM-DD HH24:MI:SS",
+    MomentForm.ZONED: 'YYYY-MM-DD"T"HH24:MI:SS"Z"',
+}
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _NUMBER, _ZERO = "number", "zero"
 """The names in the SQL files for texts that are numbers, and for 0."""
 
@@ -92,35 +95,8 @@ def moments_are_moments(given: DoctorInput) -> Iterator[Finding]:
                 f"{what} of type {column.type}; expected date, timestamp or"
                 f" timestamptz.{_told(held)}"
             ),
-            consequence=_NO_AGES,
-            **_reading(setting, column, held),
-        )
-
-
-def expressions_run(given: DoctorInput) -> Iterator[Finding]:
-    """An expression for a moment that PostgreSQL refuses, as it stands or for some row."""
-    texts = {
-        setting: (text, relation)
-        for role, relation in given.facts.found
-        for setting, text in role.expressions.items()
-    }
-    refused = given.facts.refused_moments
-    for setting, refusal in {**given.evidence.unreadable, **refused}.items():
-        text, relation = texts[setting]
-        if refusal.sqlstate == _NO_PRIVILEGE and not relation.can_select:
-            continue  # a finding of its own
-        where = "" if setting in refused else f" for a row of {relation.configured}"
-        yield error(
-            "moment_refused",
-            setting,
-            problem=f"PostgreSQL refuses the expression {text!r}{where}: {refusal.message}.",
-            consequence=_NO_AGES,
-            remedy=(
-                f"Correct {setting}: an SQL expression over the columns of {relation.schema}."
-                f"{relation.name} alone."
-                if setting in refused
-                else f"Let {setting} be NULL for such rows: CASE WHEN … THEN … END."
-            ),
+            consequence="Ages can't be computed, so nothing can be counted or healed.",
+            **_by_expression(given, setting, column, held),
         )
 
 
@@ -136,22 +112,28 @@ def _told(held: HeldMoments | None) -> str:
     return f" It seems to hold {words}: {held.values:,} values{newest}.{zeros}{others}"
 
 
-def _reading(setting: str, column: Column, held: HeldMoments | None) -> Mending:
-    if held is not None and held.form is not None:
-        return {"settings": {setting: {"sql": moment_expression(column, held)}}}
-    unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
-    return {
-        "remedy": (
-            f"Let {setting} name a column that holds a moment, or be an expression that makes one"
-            f" ({{sql: …}}){unknown}."
-        )
-    }
+def _by_expression(
+    given: DoctorInput, setting: str, column: Column, held: HeldMoments | None
+) -> Mending:
+    if held is None or held.form is None:
+        unknown = ", or null where the table does not say" if setting == _VIEWED_AT else ""
+        return {
+            "remedy": (
+                f"Let {setting} name a column that holds a moment, or be an expression that makes"
+                f" one ({{sql: …}}){unknown}."
+            )
+        }
+    settings: dict[str, Any] = {setting: {"sql": moment_expression(column, held)}}
+    if setting == _VIEWED_AT:
+        value = stored_value(given.spec, column, held)
+        settings["catalog.impressions.defaults"] = {column.name: value}
+    return {"settings": settings}
 
 
 def moment_expression(column: Column, held: HeldMoments) -> str:
     """The column's values as a moment, in SQL; NULL for what is 0 or of another form."""
     assert held.form is not None
-    name, form = quoted(column.name), held.form
+    name, form = plain(column.name), held.form
     is_text = column.category == "S"
     moment = _moment_of(name, form, is_text=is_text, zeros=held.zeros > 0)
     if not (is_text and held.others):
@@ -174,17 +156,21 @@ def _moment_of(name: str, form: MomentForm, *, is_text: bool, zeros: bool) -> st
     return f"to_timestamp({number})" if seconds == 1 else f"to_timestamp({number} * {seconds}.0)"
 
 
-async def read_unreadable(ask: Ask, facts: Facts) -> dict[str, Refusal]:
-    """Of the expressions that PostgreSQL takes as they stand, those that fail for a row."""
-    found = {}
-    for role, relation in facts.found:
-        rows = rows_of(role, relation, role.where, role.counts)
-        for key, column in relation.moments.items():
-            names = {"moment": identifier("r", column.name), "rows": rows}
-            answer = await ask("catalogue_moment_values", names)
-            if isinstance(answer, Refusal) and answer.sqlstate.startswith(_DATA_EXCEPTION):
-                found[role.setting(key)] = answer
-    return found
+def stored_value(spec: CatalogueSpec, column: Column, held: HeldMoments) -> str:
+    """The moment that is written, in the form that the column holds."""
+    assert held.form is not None
+    viewed = spec.impressions.viewed_at
+    # Where another column holds the moment, viewed_at may have no zone.
+    moment = "viewed_at" if not isinstance(viewed, str) or viewed == column.name else "now()"
+    if held.form in _TEXTS:
+        zone = "UTC" if held.form is MomentForm.ZONED else spec.timezone
+        local = f"timezone({sql.Literal(zone).as_string(None)}, {moment})"
+        return f"to_char({local}, '{_TEXTS[held.form]}')"
+    epoch = f"extract(epoch FROM {moment})"
+    factor, divisor = _FRACTIONS.get(held.form, 1), _MULTIPLES.get(held.form, 1)
+    number = f"{epoch} * {factor}" if factor > 1 else epoch
+    number = f"{epoch} / {divisor}" if divisor > 1 else number
+    return f"floor({number})" if column.cast not in _INTEGERS else f"floor({number})::{column.cast}"
 
 
 async def read_held_moments(

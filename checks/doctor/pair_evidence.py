@@ -49,8 +49,15 @@ class Crossing:
     """How many would cross if users and artworks met regardless of it: by how often each value
     comes among these impressions, so that neither a value that is rarely recorded nor artworks
     that nobody is shown make a difference."""
+    unvalued: int = 0
+    """Of all impressions, those where one side has no value."""
     values: SharedValues | None = None
     """Asked only where hardly any cross."""
+
+    @property
+    def says_all(self) -> bool:
+        """There is nothing for everybody: whatever was seen, but strays, is of the same value."""
+        return self.unvalued == 0 and self.elsewhere == self.crossing
 
     @property
     def hardly_any(self) -> bool:

@@ -13,7 +13,6 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
-from psycopg import sql
 from sqlalchemy import Row
 
 from checks.catalogue import Facts
@@ -34,20 +33,18 @@ from checks.fragments import (
     fragments,
     impressions_of,
     rows_of,
+    sample_of,
     table,
     viewed_column,
 )
 from checks.made_rows import mentions
-from checks.relations import Catalogue, Column, Kind, Relation
+from checks.relations import Catalogue, Column, Relation
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, identifier
 
 Ask = Callable[[str, Fragments, Mapping[str, object]], Awaitable[Sequence[Row[Any]] | Refusal]]
 """Asks a statement of `checks/sql` in a savepoint, within the patience."""
 
-_LOOKED_AT = 100_000
-_WHOLE = 2 * _LOOKED_AT  # up to here all are looked at
-_SAMPLED = frozenset({Kind.TABLE, Kind.PARTITIONED, Kind.MATERIALIZED_VIEW})
 _VALUES = frozenset("NSBEU")  # pg_type.typcategory: numbers, strings, booleans, enums, uuid …
 _NO_VALUES = frozenset({"jsonb", "bytea", "tsvector"})
 _LARGEST = 3
@@ -68,7 +65,7 @@ class _Questions:
         self._ask = ask
         self._catalogue = catalogue
         self._pools = pools
-        self._sample = _sample(catalogue.impressions)
+        self._sample = sample_of(catalogue.impressions)
         looked_at = impressions_of(catalogue, sample=self._sample)
         self._fragments = {**fragments(catalogue, pools), "impressions": looked_at}
 
@@ -246,11 +243,3 @@ def _moments(catalogue: Catalogue) -> tuple[Column | None, tuple[Column, ...]]:
         if not (column.not_null or column in came or mentions(told, column.name))
     )
     return next(iter(came), None), tuple(marks)
-
-
-def _sample(impressions: Relation) -> sql.Composable | None:
-    """A part of the blocks, always the same ones; None where all rows are looked at."""
-    if impressions.kind not in _SAMPLED or impressions.estimated_rows <= _WHOLE:
-        return None
-    percent = 100 * _LOOKED_AT / impressions.estimated_rows
-    return sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (0)").format(sql.Literal(percent))

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from psycopg import sql
-
-from checks.doctor.ddl import quoted, table, view_with
-from checks.doctor.findings import Finding, advice, healing_error, warning
+from checks.doctor.ddl import quoted, table
+from checks.doctor.findings import Finding, Mending, advice, healing_error, warning
 from checks.doctor.input import DoctorInput, PairEvidence
+from checks.doctor.own_values import plain
 from checks.doctor.pair_evidence import (
     Crossing,
     Named,
@@ -56,13 +55,25 @@ def nobody_crosses(given: DoctorInput) -> Iterator[Finding]:
                     f"{_lost_pairs(answer.values)}Healing would write that users have seen"
                     " artworks that belong to others."
                 ),
-                remedy=(
-                    f"-- count each {shared.of_users.name} by itself: views of users and artworks,"
-                    " or `where` for both, in a configuration of its own with its own"
-                    " database.state_schema (docs/your-tables.md)"
-                ),
+                **_pairs(given.spec, shared, answer),
                 accepted_as=name,
             )
+
+
+def _pairs(spec: CatalogueSpec, shared: SharedColumn, answer: Crossing) -> Mending:
+    """`pairs.same` with one more, where nothing is for everybody."""
+    if not answer.says_all:
+        beside = answer.unvalued + answer.elsewhere - answer.crossing
+        return {
+            "remedy": (
+                f"{beside:,} impressions are of other values, or of none: of artworks for"
+                " everybody, perhaps. Let catalog.pairs.through name a view of who may be shown"
+                " what; catalog.pairs.same would leave these out."
+            )
+        }
+    there = [{"user": one.user, "artwork": one.artwork} for one in spec.pairs.same]
+    one_more = {"user": shared.of_users.name, "artwork": shared.of_artworks.name}
+    return {"settings": {"catalog.pairs.same": [*there, one_more]}}
 
 
 def _shared(shared: SharedColumn, values: SharedValues | None) -> str:
@@ -109,7 +120,6 @@ def nothing_viewed_before(given: DoctorInput) -> Iterator[Finding]:
         if isinstance(answer, Refusal):
             yield from _not_told(given, answer, accepted_as, subject, grave=False)
         elif answer.hardly_any:
-            grant = f"GRANT SELECT ON {quoted(users.schema, _view_name(users))} TO"
             yield healing_error(
                 "nothing_viewed_before",
                 subject,
@@ -118,22 +128,14 @@ def nothing_viewed_before(given: DoctorInput) -> Iterator[Finding]:
                     "Their history looks deleted on purpose at that moment. What they saw before"
                     " counts as legacy, and healing would write it back."
                 ),
-                remedy="Over the view below, which comes first, older artworks are never legacy.",
+                remedy="Artworks older than that are never legacy then.",
                 settings={
-                    "catalog.users.table": f"{users.schema}.{_view_name(users)}",
-                    "catalog.users.created_at": _HISTORY,
+                    "catalog.users.created_at": {
+                        "sql": _later(given.spec, evidence.joined, users.columns[name])
+                    }
                 },
-                statements="\n".join(
-                    (
-                        _view_with_history(given.spec, users, evidence.joined, users.columns[name]),
-                        f"{grant} {quoted(given.facts.role)};",
-                    )
-                ),
                 accepted_as=accepted_as,
             )
-
-
-_HISTORY = "history_since"
 
 
 def _nothing_viewed(answer: ViewedBefore, joined: Column, evidence: PairEvidence) -> str:
@@ -146,20 +148,15 @@ def _nothing_viewed(answer: ViewedBefore, joined: Column, evidence: PairEvidence
     )
 
 
-def _view_name(users: Relation) -> str:
-    return f"{users.name}_with_history"
-
-
-def _view_with_history(spec: CatalogueSpec, users: Relation, joined: Column, mark: Column) -> str:
-    """A view of the users with the later of both moments; the second is NULL for many."""
+def _later(spec: CatalogueSpec, joined: Column, mark: Column) -> str:
+    """The later of both moments; the second is NULL for many."""
     both = [
-        MomentColumn(column, spec.timezone).moment()
-        if joined.cast != mark.cast
-        else sql.Identifier(column.name)
+        plain(column.name)
+        if joined.cast == mark.cast
+        else MomentColumn(column, spec.timezone).moment().as_string(None).replace("%%", "%")
         for column in (joined, mark)
     ]
-    later = sql.SQL("greatest({})").format(sql.SQL(", ").join(both))
-    return view_with(users, _view_name(users), _HISTORY, later).replace("%%", "%")
+    return f"greatest({', '.join(both)})"
 
 
 def unknown_ids(given: DoctorInput) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ poisons nothing, and the bound on its time ends with the savepoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import Facts
 from checks.citus.cluster import read_ledger
+from checks.doctor.column_words import Says
 from checks.doctor.defaults import may_be_random
 from checks.doctor.input import (
     WITH_IDS,
@@ -33,10 +35,14 @@ from checks.doctor.input import (
     key_comparisons,
     moment_columns,
 )
-from checks.doctor.moments import read_held_moments, read_unreadable
+from checks.doctor.made_rows import read_made_rows
+from checks.doctor.moments import read_held_moments
+from checks.doctor.own_values import read_own_values
 from checks.doctor.pair_probes import ask_about_pairs
 from checks.doctor.row_probes import RowProbes
+from checks.doctor.row_tallies import Reading, RowEvidence
 from checks.doctor.time_zones import MOMENTS
+from checks.doctor.unreadable_moments import read_unreadable
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
@@ -85,6 +91,7 @@ class ProbeSuite:
         (around,) = await self._catalogue_rows(
             "catalogue_surroundings", {"state_schema": self._state_schema}
         )
+        rows = await RowProbes(self._answers, facts, lambda role: _filter(role, filters)).gather()
         missing = len(facts.found) < len(facts.tables)
         relations = await self._catalogue_rows("catalogue_relations") if missing else ()
         return Evidence(
@@ -93,15 +100,16 @@ class ProbeSuite:
             comparisons=await self._comparisons(),
             filters=filters,
             values=await self._values(),
+            made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
+            own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
+            duplicate_keys=await self._duplicate_keys(filters),
             ids=await self._ids(filters),
             orphans=await self._orphans(),
-            held=await self._held_moments(filters),
+            held=await self._held_moments(filters, rows),
             unreadable=await read_unreadable(self._ask, facts),
             random_key=await self._random_key(),
-            rows=await RowProbes(
-                self._answers, facts, lambda role: _filter(role, filters)
-            ).gather(),
+            rows=rows,
             sequences=await self._sequences(),
             vanished=await self._vanished(),
             clocks=clocks,
@@ -169,6 +177,14 @@ class ProbeSuite:
         # In any row: a new index would be on those, too, that don't count.
         return await self._duplicates(impressions, (spec.user, spec.artwork), _TRUE)
 
+    async def _duplicate_keys(self, filters: Mapping[str, Refusal]) -> Answer:
+        impressions, spec = self._facts.impressions, self._facts.spec
+        key = spec.impressions.key
+        if impressions is None or not key or not impressions.columns.keys() >= set(key):
+            return Answer.UNKNOWN
+        there = replace(spec.roles[2], counts=None)
+        return await self._duplicates(impressions, key, _filter(there, filters))
+
     async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
         answers = {}
         for role, relation in self._facts.found:
@@ -221,8 +237,18 @@ class ProbeSuite:
                 answers[comparison.subject] = await found
         return answers
 
-    async def _held_moments(self, filters: Mapping[str, Refusal]) -> dict[str, HeldMoments]:
+    async def _held_moments(
+        self, filters: Mapping[str, Refusal], rows: RowEvidence
+    ) -> dict[str, HeldMoments]:
         held = {}
+        impressions = self._facts.impressions
+        for tally in rows.of("impressions", *Says):
+            # A column that by its numbers may hold moments, under the path that a setting has.
+            if impressions is not None and Reading.EPOCH in (tally.rows or {}):
+                column, where = tally.telling.column, _filter(self._facts.spec.roles[2], filters)
+                found = await read_held_moments(self._ask, impressions, column, where)
+                if found is not None:
+                    held[f"catalog.impressions.{column.name}"] = found
         for relation, setting, column in moment_columns(self._facts):
             if column.cast not in MOMENTS:
                 role = next(role for role, one in self._facts.found if one is relation)
@@ -348,13 +374,26 @@ class ProbeSuite:
                 refused[subject] = answer
         return refused
 
+    async def _ask_read_only(
+        self, statement: str, fragments: Fragments, parameters: Parameters
+    ) -> Answers | Refusal:
+        """The same of expressions that PostgreSQL evaluates: none may write anything."""
+        return await self._ask(statement, fragments, parameters, read_only=True)
+
     async def _ask(
-        self, statement: str, fragments: Fragments, parameters: Parameters = _NO_VALUES
+        self,
+        statement: str,
+        fragments: Fragments,
+        parameters: Parameters = _NO_VALUES,
+        *,
+        read_only: bool = False,
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
         try:
             await self._be_patient()
+            if read_only:
+                await self._connection.exec_driver_sql(render("checks", "catalogue_read_only", {}))
             return await self._run(render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):

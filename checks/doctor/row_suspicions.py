@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from checks.doctor.column_words import Says, Sort, is_about_entities, names, says_seen, words_of
-from checks.doctor.ddl import create_view, quoted
+from checks.doctor.column_words import Says, Sort, is_about_entities, says_seen, words_of
+from checks.doctor.counting_rows import also, counting
+from checks.doctor.ddl import quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
 from checks.doctor.input import WITH_IDS, Answer, DoctorInput, Rows, about, any_impressions
 from checks.doctor.row_tallies import KindRows, Reading, Tally, kept, literal
@@ -65,7 +66,7 @@ def rows_are_views(given: DoctorInput, impressions: Relation) -> Iterator[Findin
                 f"{impressions.configured}.{tally.name}",
                 problem=f"{'' if tally.exact else _ESTIMATED}{problem}",
                 consequence=consequence,
-                remedy=_view(given, impressions, tally),
+                **counting(given, tally),
                 accepted_as=name,
             )
 
@@ -125,8 +126,7 @@ def is_part_of_key(given: DoctorInput, role: TableRole, relation: Relation) -> b
 
 
 def _one_of_each(given: DoctorInput, role: TableRole, relation: Relation) -> str:
-    """A configuration for each value of the key's other columns, over views where there is no
-    filter."""
+    """A configuration for each value of the key's other columns."""
     beside, impressions = relation.key_beside(role.ids[0]), given.facts.impressions
     one = " AND ".join(f"{quoted(name)} = <one of them>" for name in beside)
     lines = [
@@ -135,8 +135,8 @@ def _one_of_each(given: DoctorInput, role: TableRole, relation: Relation) -> str
         f"catalog.{role.key}.where: {one}",
     ]
     if impressions is not None and impressions.columns.keys() >= set(beside):
-        name, create = create_view(impressions, "of_one", one)
-        lines += [f"catalog.impressions.table: '{name}'", create]
+        lines.append(f"catalog.impressions.where: {one}")
+        lines += [f"catalog.impressions.defaults.{name}: <that one>" for name in beside]
     return "\n".join(lines)
 
 
@@ -251,38 +251,6 @@ def _most(rows: Mapping[str | None, int]) -> list[tuple[str | None, int]]:
     return Counter(rows).most_common(_VALUES_SHOWN)
 
 
-def _view(given: DoctorInput, impressions: Relation, tally: Tally) -> str:
-    """A view over the impressions that count, by every column that says which these are."""
-    conditions = [
-        condition
-        for one in given.evidence.rows.of("impressions", *Says)
-        if (condition := _shown(given, one)) is not None
-    ]
-    if _shown(given, tally) is None:
-        conditions.append(f"{tally.quoted} = <what says that it was seen>")
-    name, create = create_view(impressions, "that_count", " AND ".join(conditions))
-    return (
-        "-- if they are no views: over a view the others can be counted, though not yet healed "
-        f"(docs/your-tables.md)\n{create}\ncatalog.impressions.table: '{name}'"
-    )
-
-
-def _shown(given: DoctorInput, tally: Tally) -> str | None:
-    """The condition for the rows that are views; None where it takes a person to say it."""
-    if tally.telling.sort is not Sort.VALUE:
-        return kept(tally) if tally.rows is None or tally.excluding() else None
-    values = [value for value in tally.rows or {} if value is not None]
-    kind = tally.telling.says is Says.KIND
-    table_name = given.spec.artworks.table
-    seen = [one for one in values if (names(one, table_name) if kind else says_seen(one))]
-    if len(seen) == 1:
-        return f"{tally.quoted} = {literal(*seen)}"
-    return f"{tally.quoted} IN ({', '.join(literal(one) for one in seen)})" if seen else None
-
-
 def _where(role: TableRole, told: Sequence[Tally]) -> str:
     """The filter that is there, and one that leaves out what is not in use."""
-    # The line break keeps a trailing comment in the operator's SQL from swallowing the bracket.
-    line = "\n" if role.where is not None and "--" in role.where else ""
-    there = [] if role.where is None else [f"({role.where}{line})"]
-    return " AND ".join([*there, *(kept(one) for one in told)])
+    return also(role.where, *(kept(one) for one in told))

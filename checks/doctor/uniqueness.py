@@ -239,6 +239,24 @@ def _create(given: DoctorInput, impressions: Relation, unfinished: Index | None)
     return f"REINDEX INDEX CONCURRENTLY {index_of(impressions, unfinished.name)};"
 
 
+@about(impressions_with_pair)
+def key_tells_rows_apart(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """Columns of `impressions.key` that several rows have in common."""
+    key = given.spec.impressions.key
+    if given.evidence.duplicate_keys is not Answer.YES:
+        return
+    yield healing_error(
+        "key_not_unique",
+        "catalog.impressions.key",
+        problem=f"Some rows have the same {', '.join(key)}.",
+        consequence="Healing and undo could change another row than the one that is meant.",
+        remedy=(
+            "Name columns that tell all rows apart, or none: then a row is known by its primary"
+            f" key or its whole content. To list them: {find_duplicates(impressions, *key)}"
+        ),
+    )
+
+
 def ids_are_unique(given: DoctorInput) -> Iterator[Finding]:
     """An id that is there twice is counted twice; one that is null can't be healed."""
     for role, relation in given.facts.found:

@@ -1,5 +1,5 @@
 -- The same where something lists the pairs: each legacy one of them that has no impression.
-WITH people AS MATERIALIZED (
+WITH people AS {inline} (
     SELECT u.* FROM {audience} AS u
 ),
 counted AS {inline} (

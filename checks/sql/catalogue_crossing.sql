@@ -1,7 +1,7 @@
 -- How many impressions cross: the user's value of a column that both have is not the artwork's.
 -- Beside it, how many would if they met regardless of it: by the shares of the values on either
 -- side of these very impressions. Values that only one side has are left out: artworks for
--- everybody often have one of their own.
+-- everybody often have one of their own, or none.
 WITH seen AS MATERIALIZED (
     SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
     FROM {impressions} AS i
@@ -11,7 +11,6 @@ WITH seen AS MATERIALIZED (
     JOIN (
         SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks_there} AS named
     ) AS a ON a.id = i.{artwork}
-    WHERE u.value IS NOT NULL AND a.value IS NOT NULL
     GROUP BY u.value, a.value
 ),
 on_both_sides AS MATERIALIZED (
@@ -53,6 +52,11 @@ SELECT
     (
         SELECT coalesce(sum(s.impressions), 0)::bigint FROM seen AS s WHERE s.of_user <> s.of_artwork
     ) AS elsewhere,
+    (
+        SELECT coalesce(sum(s.impressions), 0)::bigint
+        FROM seen AS s
+        WHERE s.of_user IS NULL OR s.of_artwork IS NULL
+    ) AS unvalued,
     coalesce(t.impressions - g.products / nullif(t.impressions, 0), 0)::double precision AS expected
 FROM total AS t
 CROSS JOIN agreeing AS g

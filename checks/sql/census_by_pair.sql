@@ -1,7 +1,7 @@
 -- The census that looks at every pair, where something lists them: one pass over the list, hashed
 -- with artworks and audience, and with the impressions. Right for everything that can be
 -- configured: without a list, every user of the audience is joined with every artwork.
-WITH people AS MATERIALIZED (
+WITH people AS {inline} (
     SELECT u.* FROM {audience} AS u
 ),
 audience AS {leaf} (

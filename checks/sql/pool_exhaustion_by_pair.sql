@@ -1,6 +1,6 @@
 -- The same where something lists the pairs: those of the young artworks, and of older ones that are
 -- never legacy for this user. A user without any has nothing left.
-WITH people AS MATERIALIZED (
+WITH people AS {inline} (
     SELECT u.* FROM {audience} AS u
 ),
 counted AS {inline} (

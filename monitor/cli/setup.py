@@ -129,10 +129,12 @@ def proposed_settings(examination: Examination, settings: Settings) -> dict[str,
             there = place.get(keys[-1])
             if isinstance(there, Mapping) and isinstance(value, Mapping):
                 place[keys[-1]] = {**there, **value}
+            elif path in said and isinstance(there, list) and isinstance(value, list):
+                place[keys[-1]] = [*there, *(one for one in value if one not in there)]
             elif path in said and keys[-1] == "where" and there != value:
                 place[keys[-1]] = f"({there}) AND ({value})"  # of two findings
-            else:
-                place[keys[-1]] = value
+            elif path not in said:
+                place[keys[-1]] = value  # of the worst that is found
             said.add(path)
     return proposed
 

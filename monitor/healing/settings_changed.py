@@ -18,9 +18,11 @@ def has_other_settings(run: Run, state: StateStatements) -> bool:
     return run.undoes is None and bool(other_settings(run.catalogue, state.kept))
 
 
-async def end_others(connection: AsyncConnection, state: StateStatements) -> None:
+async def end_others(connection: AsyncConnection, state: StateStatements) -> bool:
     """End every run of heal, unattended and planned under settings of what is counted or written
-    that are not the present ones; what is missing is planned anew. An undo keeps its own."""
+    that are not the present ones; what is missing is planned anew. An undo keeps its own. True
+    where there was one."""
+    ended = False
     for run in await state.list(connection, "run_unattended", make_run):
         settings = other_settings(run.catalogue, state.kept)
         if not settings:
@@ -28,6 +30,8 @@ async def end_others(connection: AsyncConnection, state: StateStatements) -> Non
         outcome = outcome_sentence(settings)
         if await close_run(connection, state, run.id, Actor.SUCCESSOR, outcome):
             log.info("run_ended_by_settings", run_id=run.id, settings=settings)
+            ended = True
+    return ended
 
 
 def outcome_sentence(settings: tuple[str, ...]) -> str:

@@ -76,10 +76,12 @@ class Reconciler:
     async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput]:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
+        async with runtime.transaction() as connection:
+            if await end_others(connection, runtime.state):
+                await self._leadership.confirm(connection)
         tally = await self._tally(result)
         rows = None if result.census is None else runtime.rows
         async with runtime.transaction(rows=rows) as connection:
-            await end_others(connection, runtime.state)
             inputs = await self._look(connection, runtime, result, tally)
             decision = decide(inputs, settings)
             control = await self._update_breaker(connection, inputs, settings)

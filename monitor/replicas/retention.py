@@ -33,7 +33,7 @@ async def forget_erased(runtime: Runtime, confirm: Confirm) -> None:
         state = runtime.state
         elsewhere = await users_elsewhere(connection, state.catalogue, state.state_schema)
         # In two steps, because Citus takes no statement that changes ours and asks the nodes.
-        erased = await state.run(connection, "erased_users", {"elsewhere": elsewhere})
+        erased = await state.run(connection, "erased_users")
         names = {"erased": list(erased.scalars()), "elsewhere": elsewhere}
         await state.run(connection, "forget_users", names)
         cutoffs = Cutoffs.at(await database_now(connection), runtime.settings.pools_spec())

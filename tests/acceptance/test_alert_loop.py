@@ -18,7 +18,7 @@ from tests.support.prometheus import free_port
 from tests.support.waiting import wait_until_sync
 
 ALERT_TOKEN = "alert-token-of-the-acceptance-tests"
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 LOST = """
 DELETE FROM user_art_impressions AS i USING art_sessions AS a

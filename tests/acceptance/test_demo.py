@@ -15,7 +15,7 @@ from tests.support.child import command_line
 from tests.support.commands import Running, running
 from tests.support.http import Client
 from tests.support.servers import EMBEDDED
-from tests.support.waiting import wait_until_sync
+from tests.support.waiting import PATIENCE, wait_until_sync
 
 pytestmark = pytest.mark.skipif(EMBEDDED.missing is not None, reason=str(EMBEDDED.missing))
 
@@ -50,7 +50,7 @@ def processes_in(place: Path) -> list[str]:
 
 def client_of(process: Running) -> Client:
     """A client of the demo's service, once it has said where it is."""
-    process.until(lambda: "psql  " in process.out, 40.0)
+    process.until(lambda: "psql  " in process.out, PATIENCE)
     [address] = re.findall(r"status page +(\S+)", process.out)
     return Client(address)
 
@@ -66,7 +66,7 @@ def test_the_demo_ends_by_itself_and_leaves_nothing(place: Path, tmp_path: Path)
         legacy = legacy_of(process)
         process.until(lambda: (legacy() or 0) > 0)
         assert processes_in(place)
-        done = process.ended(within=60)
+        done = process.ended(within=PATIENCE)
     assert done.code == 0, done
     assert GOODBYE.search(done.words)
     assert "Nothing is left behind." in done.out
@@ -79,9 +79,9 @@ def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
     kept.mkdir()
     with demo(place, tmp_path, "--keep", str(kept)) as process:
         legacy = legacy_of(process)
-        process.until(lambda: (legacy() or 0) > 0, 40.0)
-        process.until(lambda: legacy() == 0, 60.0)
-        first = process.stop(signal.SIGTERM, within=20)
+        process.until(lambda: (legacy() or 0) > 0, PATIENCE)
+        process.until(lambda: legacy() == 0, PATIENCE)
+        first = process.stop(signal.SIGTERM, within=PATIENCE)
     goodbye = GOODBYE.search(first.words)
     assert goodbye is not None, first
     planted, _, written = (int(number.replace(",", "")) for number in goodbye.groups())
@@ -89,7 +89,7 @@ def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
     with demo(place, tmp_path, "--keep", str(kept)) as process:
         legacy = legacy_of(process)
         process.until(lambda: legacy() is not None)
-        second = process.stop(signal.SIGINT, within=20)
+        second = process.stop(signal.SIGINT, within=PATIENCE)
     assert (first.code, second.code) == (0, 0)
     assert "Making a gallery" in first.out
     assert "Making a gallery" not in second.out
@@ -98,7 +98,7 @@ def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
 
 def test_sigterm_before_it_has_begun_leaves_nothing(place: Path, tmp_path: Path) -> None:
     with demo(place, tmp_path) as process:
-        process.until(lambda: "Making a gallery" in process.out, 40.0)
-        done = process.stop(signal.SIGTERM, within=20)
+        process.until(lambda: "Making a gallery" in process.out, PATIENCE)
+        done = process.stop(signal.SIGTERM, within=PATIENCE)
     assert done.code == 0, done
     assert "Nothing is left behind." in done.out

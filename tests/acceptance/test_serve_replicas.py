@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until_sync
 pytestmark = on_one_server
 
 LEASE = 2.0
-PATIENCE = 40.0
+PATIENCE = 60.0
 SLOWLY: dict[str, Any] = {"cooldown": "0s", "pace": {"max_batch": 20, "duty": "20%"}}
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 WRITTEN = "conservator_heal_impressions_total"

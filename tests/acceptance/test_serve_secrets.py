@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.support.commands import PASSWORD, Running, gallery_at, on_one_server
+from tests.support.commands import PASSWORD, Running, gallery_at, on_one_server, running
 from tests.support.http import Client
 
 pytestmark = on_one_server
@@ -65,7 +65,7 @@ async def test_no_secret_is_told_in_answers_logs_metrics_or_the_process_title(
     work = await gallery_at(
         app_database_url, tmp_path, server=TOKENS, healing={"pace": {"promql": promql}}
     )
-    with work.started("serve") as service:
+    with running(tmp_path, "serve") as service:
         admin = service.client(TOKENS["admin_token"])
         # The first run waits for Prometheus, which is not there, and says so.
         service.until(lambda: "promql" in admin.get("api/runs").text, 30)

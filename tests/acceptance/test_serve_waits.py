@@ -11,7 +11,7 @@ from tests.support.commands import gallery_at
 from tests.support.postgres import PostgresServer
 
 UP = "conservator_database_up"
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 async def test_serve_waits_for_its_database_and_comes_back_to_it(

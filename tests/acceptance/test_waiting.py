@@ -12,7 +12,7 @@ pytestmark = on_one_server
 
 WAITING = {"healing": {"mode": "observe", "pace": {"wait_while": "SELECT busy FROM traffic"}}}
 SENTENCE = "The SQL of healing.pace.wait_while returns true."
-_PATIENCE = 30.0  # seconds
+_PATIENCE = 60.0  # seconds
 
 
 async def busy_at(url: str, directory: Path) -> Workplace:

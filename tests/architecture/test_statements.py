@@ -13,7 +13,9 @@ PACKAGES = ("checks", "monitor", "exporters")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.sql"))
 WRITERS = (ROOT / "monitor/healing/sql", ROOT / "monitor/demo/sql")
 """Healing writes impressions; the demo plays the app."""
-USER_DATA = r"(\{(impressions|artworks|users)\}|\b(user_art_impressions|art_sessions|users)\b)"
+USER_DATA = (
+    r"(\{(impressions(_table)?|artworks|users)\}|\b(user_art_impressions|art_sessions|users)\b)"
+)
 WRITES_USER_DATA = re.compile(
     rf"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO)\s+(ONLY\s+)?{USER_DATA}",
     re.IGNORECASE,
@@ -50,9 +52,13 @@ def test_user_data_are_written_in_one_folder_only() -> None:
     assert [name_of(path) for path in writers if path.parent not in WRITERS] == []
     healing = [path for path in writers if path.parent == WRITERS[0]]
     assert [path.name for path in healing] == [
+        "batch_bring.sql",
         "batch_insert.sql",
+        "batch_insert_any_shape.sql",
         "undo_batch.sql",
+        "undo_batch_any_shape.sql",
         "undo_batch_on_citus.sql",
+        "undo_give_back.sql",
     ]
 
 

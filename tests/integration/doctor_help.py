@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
@@ -10,9 +10,10 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.catalogue import Facts, read_catalogue
+from checks.census import take_census
 from checks.doctor.findings import Examination, Finding, Severity
 from checks.doctor.rules import examine
-from checks.spec import CatalogueSpec, PoolsSpec
+from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec, SharedColumns, SqlMoment
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ class Patient:
         finally:
             await engine.dispose()
 
+    async def census(self) -> tuple[int, int, int, int]:
+        """What is counted, as the superuser."""
+        engine = create_async_engine(self.url, poolclass=NullPool)
+        try:
+            async with engine.connect() as connection:
+                catalogue = (await read_catalogue(connection, self.spec)).require()
+                now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+                cutoffs = Cutoffs.at(now, self.pools)
+                return (await take_census(connection, catalogue, self.pools, cutoffs)).counts
+        finally:
+            await engine.dispose()
+
     async def facts(self) -> Facts:
         """What `read_catalogue` says, as the superuser."""
         engine = create_async_engine(self.url, poolclass=NullPool)
@@ -60,6 +73,22 @@ class Patient:
                 return await read_catalogue(connection, self.spec)
         finally:
             await engine.dispose()
+
+
+def mended(spec: CatalogueSpec, finding: Finding) -> CatalogueSpec:
+    """The configuration with the settings that the finding proposes."""
+    for path, proposed in finding.settings.items():
+        _, section, key = path.split(".")
+        part = getattr(spec, section)
+        value = proposed
+        if key == "same":
+            value = tuple(SharedColumns(**one) for one in proposed)
+        elif key in ("set", "defaults"):
+            value = {**getattr(part, key), **proposed}
+        elif isinstance(proposed, dict):
+            value = SqlMoment(**proposed)
+        spec = replace(spec, **{section: replace(part, **{key: value})})
+    return spec
 
 
 def codes(examination: Examination, *severities: Severity) -> set[str]:

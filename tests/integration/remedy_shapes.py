@@ -521,6 +521,19 @@ RIGHTS = (
         role=READER,
     ),
     _shape(
+        "a role that may not read what a filter reads",
+        KEPT
+        + _SCHEMA
+        + f"GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
+        + "CREATE TABLE members (id text); INSERT INTO members VALUES ('u1'), ('u2');",
+        UPSERT,
+        FORGET,
+        "DELETE FROM members WHERE id = 'u1'",
+        proposed="no_select_elsewhere",
+        catalog={"users": {"where": "id IN (SELECT id FROM members)"}},
+        role=READER,
+    ),
+    _shape(
         "a role that may not draw from a sequence",
         KEPT + _SCHEMA + _NO_SEQUENCE,
         UPSERT,
@@ -571,6 +584,40 @@ SUSPICIONS = (
         LEAVE,
         proposed="rows_not_in_use",
         told="rows_not_views",
+    ),
+    _shape(
+        "pairs that a table lists",
+        KEPT + "CREATE TABLE shelves (user_id text, artwork_id text);"
+        "INSERT INTO shelves SELECT u.id, a.id FROM users AS u, art_sessions AS a;",
+        UPSERT,
+        "INSERT INTO shelves VALUES ('u1', 'a1'), ('u1', 'a1'), (NULL, NULL)",
+        "DELETE FROM shelves WHERE user_id = 'u1'",
+        proposed="through_index_missing",
+        catalog={"pairs": {"through": {"table": "shelves"}}},
+    ),
+    _shape(
+        "tenants that never see each other's",
+        """
+        CREATE TABLE tenants (id int PRIMARY KEY);
+        INSERT INTO tenants VALUES (1), (2);
+        CREATE TABLE users (id text PRIMARY KEY, tenant_id int REFERENCES tenants);
+        INSERT INTO users SELECT 'u' || n, 1 + n % 2 FROM generate_series(1, 20) AS n;
+        CREATE TABLE art_sessions (
+          id text PRIMARY KEY, created_at timestamptz NOT NULL, tenant_id int REFERENCES tenants
+        );
+        INSERT INTO art_sessions SELECT 'a' || n, '2026-01-01Z', 1 + n % 2
+          FROM generate_series(1, 20) AS n;
+        CREATE TABLE user_art_impressions (
+          user_id text, artwork_id text, viewed_at timestamptz, PRIMARY KEY (user_id, artwork_id)
+        );
+        INSERT INTO user_art_impressions SELECT u.id, a.id, '2026-02-01Z'
+          FROM users AS u JOIN art_sessions AS a USING (tenant_id);
+        """,
+        "INSERT INTO users VALUES ('u99', 2), ('u98', NULL)",
+        "INSERT INTO user_art_impressions VALUES ('u99', 'a1', '2026-03-02Z')",
+        "UPDATE users SET tenant_id = 1 WHERE id = 'u99'",
+        LEAVE,
+        proposed="nobody_crosses",
     ),
     _shape(
         "a history that users may clear",

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 
 import psycopg
 import pytest
+import yaml
 
 from checks.catalogue import Facts
-from checks.spec import CatalogueSpec, ImpressionsSpec
+from checks.spec import CatalogueSpec, ImpressionsSpec, PairsSpec
+from monitor.config.model import parse_config
 from tests.integration.doctor_help import Patient, codes, only
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
+from tests.support.stranger_galleries import POOLS, documents, stranger_gallery
 
 _TABLES = """
 CREATE TYPE kind AS ENUM ('print', 'film');
@@ -150,7 +153,6 @@ async def test_an_index_that_makes_rows_that_count_unique_arbitrates(
     assert (facts.arbiter.predicate is not None) is case.partial
     assert facts.require().pair_is_unique
     assert taken(patient, facts)
-    assert not {code for code in codes(await one.examine()) if code.startswith("pair_index")}
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.index} {case.where}")
@@ -234,3 +236,42 @@ async def test_the_proposal_is_a_setting_which_mends_it(
     assert finding.settings == {"catalog.impressions.several": True}
     after = await described(patient, case, several=True).examine()
     assert not {one for one in codes(after) if one.startswith("pair_index")}
+
+
+GALLERIES = (
+    # Through a view with the venue in its key, by where, and where ids are computed.
+    ("composite_keys", 0, ("patron_no", "sheet_no", "venue_id"), True),
+    ("composite_keys", 1, ("patron_no", "sheet_no", "venue_id"), True),
+    ("composite_keys", 2, None, False),
+    ("anonymous", 0, None, True),
+    ("anonymous", 1, None, True),
+    ("status_rows", 0, ("people_no", "work_no"), True),
+    ("tenants", 0, None, True),
+)
+_ABOUT_WRITING = "pair_index", "impressions_not", "view_", "other_unique", "ids_not_unique"
+
+
+@pytest.mark.parametrize(("name", "number", "columns", "writes"), GALLERIES)
+async def test_galleries_are_written_to_as_their_keys_allow(
+    server: PostgresServer, name: str, number: int, columns: tuple[str, ...] | None, writes: bool
+) -> None:
+    with stranger_gallery(server, name) as gallery:
+        if name == "status_rows":
+            gallery.run(
+                "CREATE UNIQUE INDEX ON dealings (people_no, work_no) WHERE seen_at IS NOT NULL"
+            )
+        document = {"database": {"url": gallery.url}, "catalog": documents(name)[number]}
+        text = yaml.safe_dump({**document, "pools": POOLS})
+        settings = parse_config(text, {}, source="config.yaml", base_dir=None)
+        patient = Patient(gallery.url, settings.catalog_spec(), settings.pools_spec())
+        examination = await patient.examine()
+        assert examination.catalogue is not None
+        found = examination.catalogue.arbiter
+        assert (None if found is None else found.columns) == columns
+        told = {one for one in codes(examination) if one.startswith(_ABOUT_WRITING)}
+        assert told == (set() if writes else {"impressions_not_a_table"})
+        if not writes:
+            assert "computes patron, sheet" in only(examination, *told).problem
+        if settings.catalog_spec().pairs == PairsSpec():
+            only_venue = "u LIKE '1/%'" if name == "composite_keys" else "true"
+            assert await patient.census() == gallery.counts(only_venue)

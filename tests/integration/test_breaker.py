@@ -14,10 +14,13 @@ from monitor.service.service import Service
 from monitor.state.control import Control, mark_breaker_open
 from monitor.state.runs import Trigger
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.healing import heal_until, make_runtime, plan, working
 from tests.support.ledger_audit import assert_records_agree, counter
 from tests.support.services import decided, has_censuses, is_clean, service_on
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 CAREFUL = {"max_share": "50%", "max_tracked_drop": "10%", "stuck_after": 3}
 SEE_ALL = """

@@ -26,7 +26,7 @@ from tests.support.paired_schemas import in_every_schema
 
 
 @in_every_schema
-@examples(30)
+@examples(15)
 @given(data=st.data())
 async def test_every_exact_form_equals_the_plain_anti_join(
     opened: OpenSchema, data: st.DataObject

@@ -29,7 +29,7 @@ DAY = timedelta(days=1) // MICROSECOND
 HOUR = DAY // 24
 
 
-@examples(25)
+@examples(12)
 @given(data=st.data())
 async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
     opened: OpenSchema, data: st.DataObject
@@ -63,7 +63,7 @@ async def test_duplicates_and_orphans_are_counted_as_in_plain_python(
         assert not opened.schema.orphans_shown or not any(lost)
 
 
-@examples(25)
+@examples(12)
 @given(data=st.data())
 async def test_impossible_times_are_counted_as_in_plain_python(
     opened: OpenSchema, data: st.DataObject
@@ -130,7 +130,7 @@ def impossible_times(
 
 
 @in_every_schema
-@examples(25)
+@examples(12)
 @given(data=st.data())
 async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
     opened: OpenSchema, data: st.DataObject
@@ -170,7 +170,7 @@ def seen_share(gallery: Gallery, schema: AppSchema, reckoning: ExpectedCensus) -
     return seen / len(pool) if pool else None
 
 
-@examples(25)
+@examples(12)
 @given(data=st.data())
 async def test_the_supply_is_as_old_as_the_newest_artwork(
     opened: OpenSchema, data: st.DataObject

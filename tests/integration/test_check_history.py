@@ -58,14 +58,14 @@ def changes(outcomes: list[Outcome]) -> list[tuple[str | None, str]]:
     return found
 
 
-@examples(25)
+@examples(10)
 @given(parts=st.lists(st.lists(OUTCOMES, min_size=1, max_size=6), min_size=1, max_size=4))
 async def test_transitions_are_the_changes_and_the_newest_says_since_when(
-    app_database_url: str, parts: list[list[Outcome]]
+    app_database_url: str, service_url: str, parts: list[list[Outcome]]
 ) -> None:
     """`parts`: what is written together, by whichever process leads at the time."""
     outcomes = [outcome for part in parts for outcome in part]
-    async with app_on(app_database_url) as app, make_runtime(app_database_url) as runtime:
+    async with app_on(app_database_url) as app, make_runtime(service_url) as runtime:
         await app.run(
             "TRUNCATE conservator.check_result, conservator.check_transition,"
             " conservator.check_status"

@@ -12,7 +12,10 @@ from monitor.checking.registry import CheckRegistry
 from monitor.runtime import CurrentRuntime, Runtime
 from tests.support.app import App, app_on
 from tests.support.check_registry import registry_of
+from tests.support.commands import on_one_server
 from tests.support.healing import heal, make_runtime
+
+pytestmark = on_one_server
 
 BY_TOTAL, BY_ARTWORK = CensusForm.BY_TOTAL, CensusForm.BY_ARTWORK
 

@@ -104,32 +104,50 @@ async def test_a_key_is_proposed_only_where_all_are_random_and_nothing_refers_to
     assert finding.settings == wanted
 
 
+_SEEN_WINGS = (
+    "INSERT INTO wings VALUES (1), (2); INSERT INTO users (id) VALUES ('u');"
+    " INSERT INTO art_sessions (id) SELECT g::text FROM generate_series(1, 40) AS g;"
+    " UPDATE art_sessions SET {own} = 1 + id::int % 2;"
+    " INSERT INTO user_art_impressions (id, user_id, artwork_id, wing_id)"
+    " SELECT 'i' || id, 'u', id, {seen} FROM art_sessions"
+)
+_DIFFERS = _SEEN_WINGS.format(own="n", seen="1 + id::int / 3 % 2")
+
+
 @pytest.mark.parametrize(
-    ("owners", "column", "told"),
+    ("owners", "references", "rows", "proposed"),
     [
-        ("wing_id int REFERENCES wings", "wing_id", "as artwork.wing_id does"),
-        ("wing int REFERENCES wings", "wing_id", "as artwork.wing does"),
+        ("wing_id int REFERENCES wings", "REFERENCES wings", "", "artwork.wing_id"),
+        ("wing int REFERENCES wings", "REFERENCES wings", "", "artwork.wing"),
+        ("x int REFERENCES wings, ADD y int REFERENCES wings", "REFERENCES wings", "", None),
         (
-            "x int REFERENCES wings, ADD y int REFERENCES wings",
-            "wing_id",
-            "no value can be guessed",
+            'x int REFERENCES wings, ADD "Y" int REFERENCES wings',
+            "REFERENCES wings",
+            _SEEN_WINGS.format(own='"Y"', seen='"Y"'),
+            'artwork."Y"',
         ),
-        ("n int", "wing_id", "no value can be guessed"),
+        ("n int REFERENCES wings", "REFERENCES wings", _DIFFERS, None),
+        ("n int", "REFERENCES wings", "", None),
+        ("wing_id int", "", "", None),
+        ("wing_id int", "", _SEEN_WINGS.format(own="wing_id", seen="wing_id"), "artwork.wing_id"),
+        ("wing_id text", "", _SEEN_WINGS.format(own="wing_id", seen="1"), None),
     ],
 )
-async def test_a_value_that_is_the_artworks_own_is_told_and_not_guessed(
-    patient: Patient, owners: str, column: str, told: str
+async def test_a_value_that_is_the_artworks_own_is_proposed_where_keys_or_rows_say_so(
+    patient: Patient, owners: str, references: str, rows: str, proposed: str | None
 ) -> None:
     patient.run(
         APP,
         "CREATE TABLE wings (id int PRIMARY KEY)",
         f"ALTER TABLE art_sessions ADD {owners}",
-        f"ALTER TABLE user_art_impressions ADD {column} int NOT NULL REFERENCES wings",
+        f"ALTER TABLE user_art_impressions ADD wing_id int NOT NULL {references}",
+        rows or "SELECT 1",
     )
     finding = only(await patient.examine(), "column_without_default")
-    assert told in finding.remedy
     assert finding.blocks is Blocks.HEALING
-    assert not finding.settings
+    wanted = {} if proposed is None else {"catalog.impressions.defaults": {"wing_id": proposed}}
+    assert finding.settings == wanted
+    assert proposed or "say it under" in finding.remedy
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -10,22 +11,20 @@ import pytest
 
 from checks.doctor.findings import Blocks
 from checks.doctor.input import MomentForm
+from checks.made_rows import value_of
 from checks.spec import (
     ArtworksSpec,
     CatalogueSpec,
     ImpressionsSpec,
-    PairsSpec,
     SqlMoment,
-    ThroughSpec,
 )
 from checks.statements import identifier, raw, render
-from tests.integration.doctor_help import Patient, codes, only
+from tests.integration.doctor_help import Patient, codes, mended, only
 from tests.integration.doctor_schemas import APP
 from tests.support.commands import on_one_server
 
 pytestmark = on_one_server
 
-_CREATED = "catalog.artworks.created_at"
 _EPOCH = "extract(epoch FROM t)"
 _HELD = [
     ("bigint", f"floor({_EPOCH} * 1000000000)", "nanoseconds since 1970", "1 microsecond"),
@@ -116,6 +115,41 @@ async def test_what_can_not_be_told_is_not_guessed(
     assert bool(finding.settings) is (told is not None and "newest" in told)
 
 
+@pytest.mark.parametrize(("declared", "written", "told", "dropped"), _HELD)
+async def test_what_is_written_is_read_as_the_moment_of_writing(
+    patient: Patient, declared: str, written: str, told: str, dropped: str
+) -> None:
+    looks = f"SELECT 'u', n::text, {written} FROM truth"
+    patient.run(
+        APP,
+        "CREATE TABLE truth AS SELECT n, t FROM generate_series(0, 19) AS n,"
+        " LATERAL (SELECT now() - n * interval '30 hours') AS one (t)",
+        "INSERT INTO users (id) VALUES ('u')",
+        "INSERT INTO art_sessions (id) SELECT n::text FROM truth",
+        "ALTER TABLE user_art_impressions DROP COLUMN viewed_at,"
+        f" ADD COLUMN viewed_at {declared} NOT NULL",
+        f"INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at) {looks}",
+    )
+    finding = only(await patient.examine(), "not_a_moment")
+    assert told in finding.problem
+    spec = mended(patient.spec, finding)
+    after = await replace(patient, spec=spec).examine()
+    assert after.blocking() == ()
+    catalogue = after.catalogue
+    assert catalogue is not None
+    value = value_of(catalogue, "viewed_at", spec.impressions.defaults["viewed_at"])
+    assert isinstance(spec.impressions.viewed_at, SqlMoment)
+    read_back = spec.impressions.viewed_at.sql
+    with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
+        moment = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
+        asked = f"SELECT {read_back} FROM (SELECT {value.as_string(None)} AS viewed_at) AS i"
+        [[found]] = connection.execute(asked.encode(), {"now": moment}).fetchall()
+    if not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day, tzinfo=UTC)
+    lost = moment - (found if found.tzinfo else found.replace(tzinfo=UTC))
+    assert timedelta(0) <= lost < timedelta(days=1)
+
+
 async def test_impressions_of_no_known_time_may_have_none(patient: Patient) -> None:
     patient.run(
         APP,
@@ -130,64 +164,12 @@ async def test_impressions_of_no_known_time_may_have_none(patient: Patient) -> N
         " VALUES ('u', 'a', 1772600767891)"
     )
     finding = only(await patient.examine(), "not_a_moment")
-    moment = SqlMoment('to_timestamp("viewed_at" / 1000.0)')
-    assert finding.settings == {"catalog.impressions.viewed_at": {"sql": moment.sql}}
+    moment = SqlMoment("to_timestamp(viewed_at / 1000.0)")
+    assert finding.settings["catalog.impressions.viewed_at"] == {"sql": moment.sql}
     spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=moment))
     assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
     spec = CatalogueSpec(impressions=ImpressionsSpec(viewed_at=None))
     assert "not_a_moment" not in codes(await replace(patient, spec=spec).examine())
-
-
-async def test_what_an_expression_makes_is_told_as_of_a_column(patient: Patient) -> None:
-    patient.run(
-        APP,
-        "ALTER TABLE art_sessions ALTER created_at DROP DEFAULT,"
-        " ALTER created_at TYPE text USING '2026-03-04 05:06'",
-        "CREATE TABLE passes (user_id text, artwork_id text, given text)",
-    )
-    expressions = {
-        "created_at::timestamp": ("moment_without_zone", Blocks.NOTHING),
-        "created_at::date": ("moment_is_date", Blocks.NOTHING),
-        "created_at || '!'": ("not_a_moment", Blocks.COUNTING),
-        "created::date": ("moment_refused", Blocks.COUNTING),
-    }
-    for expression, (code, blocks) in expressions.items():
-        artworks = ArtworksSpec(created_at=SqlMoment(expression))
-        examined = await replace(patient, spec=CatalogueSpec(artworks=artworks)).examine()
-        [finding] = [one for one in examined.findings if one.subject == _CREATED]
-        assert (finding.code, finding.blocks) == (code, blocks)
-    since = ThroughSpec("passes", since=SqlMoment("given::date + 'x'"))
-    pairs = PairsSpec(through=since)
-    spec = CatalogueSpec(ArtworksSpec(created_at=SqlMoment("created_at::date")), pairs=pairs)
-    refused = only(await replace(patient, spec=spec).examine(), "moment_refused")
-    assert refused.subject == "catalog.pairs.through.since"
-
-
-async def test_texts_of_several_forms_are_read_as_far_as_they_are_moments(
-    patient: Patient,
-) -> None:
-    patient.run(APP, "ALTER TABLE art_sessions DROP COLUMN created_at, ADD COLUMN created_at text")
-    many = "SELECT {} FROM generate_series(1, 19) AS n"
-    forms = {
-        many.format("(1772600767 + n)::text"): "'soon'",
-        many.format("'2026-03-' || to_char(n, 'FM00')"): "'March'",
-        many.format("'2026-03-' || to_char(n, 'FM00') || ' 05:06:07.89'"): "''",
-        many.format("'2026-03-' || to_char(n, 'FM00') || 'T05:06Z'"): "'05:06Z'",
-        many.format("'202603' || to_char(n, 'FM00')"): "'0'",
-    }
-    for values, other in forms.items():
-        patient.run(
-            "TRUNCATE art_sessions CASCADE",
-            f"INSERT INTO art_sessions (created_at) {values} UNION ALL SELECT {other}",
-        )
-        found = only(await patient.examine(), "not_a_moment")
-        moment = SqlMoment(found.settings[_CREATED]["sql"])
-        by_expression = CatalogueSpec(artworks=ArtworksSpec(created_at=moment))
-        assert not (await replace(patient, spec=by_expression).examine()).blocking()
-        [[read_as_moments, rows]] = read(
-            patient, f"SELECT count({moment.sql}), count(*) FROM art_sessions"
-        )
-        assert (read_as_moments, rows) == (19, 20), moment.sql
 
 
 def test_every_day_from_1990_to_2099_is_known_in_every_unit(patient: Patient) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from checks.doctor.findings import Blocks, Examination, Severity
 from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, UsersSpec
-from tests.integration.doctor_help import Patient, codes, only
+from tests.integration.doctor_help import Patient, codes, mended, only
 from tests.integration.doctor_pair_schemas import CLEARED, COMPANIES, GUESTS, TENANTS
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
@@ -76,9 +76,11 @@ async def test_two_companies_that_never_read_each_others_documents(patient: Pati
     assert " 0 cross from one value to another" in finding.problem
     # 18 % of the pairs, which no breaker would stop.
     assert "5,400 of 30,000 pairs lie across, " in finding.consequence
-    assert finding.settings == {}
+    same = [{"user": "company_id", "artwork": "held_by"}]
+    assert finding.settings == {"catalog.pairs.same": same}
     assert finding.statements == ""
-    assert "pairs.same" not in finding.mending
+    agreeing = replace(patient, spec=mended(IN_COMPANIES, finding))
+    assert suspected(await agreeing.examine()) == set()
     assert examination.blocking(Blocks.COUNTING) == ()
 
 
@@ -119,7 +121,11 @@ async def test_a_stray_row_and_artworks_for_everybody_hide_nothing(patient: Pati
     patient.run("ALTER TABLE strays.works RENAME held_by TO company_id")
     examination = await replace(patient, spec=spec).examine()
     assert suspected(examination) == {"nobody_crosses_company_id"}
-    assert " 5 cross from one value to another" in only(examination, "nobody_crosses").problem
+    finding = only(examination, "nobody_crosses")
+    assert " 5 cross from one value to another" in finding.problem
+    # What is for everybody would be nobody's by pairs.same.
+    assert not finding.settings
+    assert "10,000 impressions are of other values, or of none" in finding.remedy
 
 
 async def test_a_company_that_alone_has_readings_so_far_is_suspected(patient: Patient) -> None:
@@ -207,25 +213,16 @@ async def test_a_history_that_was_cleared_is_suspected_and_nothing_else(patient:
     assert suspected(await replace(patient, spec=accepted).examine()) == set()
 
 
-async def test_the_view_of_those_who_cleared_their_history_ends_the_suspicion(
+async def test_the_age_of_those_who_cleared_their_history_ends_the_suspicion(
     patient: Patient,
 ) -> None:
-    statements = only(
-        await replace(patient, spec=OF_THE_CLEARED).examine(), "nothing_viewed_before"
-    ).statements
-    patient.run(*statements.splitlines())
-    try:
-        users = UsersSpec("cleared.visitors_with_history", created_at="history_since")
-        mended = replace(patient, spec=replace(OF_THE_CLEARED, users=users))
-        assert suspected(await mended.examine()) == set()
-        # The application goes on as before.
-        patient.run(
-            "INSERT INTO cleared.visitors (id, joined_at) VALUES (500, now())",
-            "UPDATE cleared.visitors SET cleared_at = now() WHERE id = 500",
-            "DELETE FROM cleared.visitors WHERE id = 500",
-        )
-    finally:
-        patient.run("DROP VIEW cleared.visitors_with_history")
+    finding = only(await replace(patient, spec=OF_THE_CLEARED).examine(), "nothing_viewed_before")
+    assert finding.settings == {
+        "catalog.users.created_at": {"sql": "greatest(joined_at, cleared_at)"}
+    }
+    after = await replace(patient, spec=mended(OF_THE_CLEARED, finding)).examine()
+    assert suspected(after) == set()
+    assert after.blocking(Blocks.COUNTING) == ()
 
 
 async def test_moments_of_different_types_are_compared_in_the_catalogues_zone(
@@ -238,8 +235,9 @@ async def test_moments_of_different_types_are_compared_in_the_catalogues_zone(
     try:
         asked = replace(patient, spec=replace(OF_THE_CLEARED, timezone="Asia/Tokyo"))
         finding = only(await asked.examine(), "nothing_viewed_before")
-        assert "AT TIME ZONE 'Asia/Tokyo'" in finding.statements
-        patient.run(finding.statements, "DROP VIEW cleared.visitors_with_history")
+        assert "AT TIME ZONE 'Asia/Tokyo'" in finding.settings["catalog.users.created_at"]["sql"]
+        after = await replace(patient, spec=mended(asked.spec, finding)).examine()
+        assert after.blocking(Blocks.COUNTING) == ()
     finally:
         patient.run(
             "ALTER TABLE cleared.visitors ALTER cleared_at TYPE timestamptz"

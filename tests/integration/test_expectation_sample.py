@@ -8,6 +8,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.judgement import Outcome
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.demo.gallery import build_gallery
 from monitor.demo.settings import demo_settings
 from tests.integration.test_expectation_types import Results, results_of
@@ -63,26 +64,29 @@ async def gallery(url: str) -> None:
         app.execute(BARE.encode())
 
 
-async def found_at(url: str) -> Results:
-    return await results_of(demo_settings(url, port=0, token="of-the-suites-of-this-test"))
+async def found_at(url: str, worker: WorkerPool) -> Results:
+    settings = demo_settings(url, port=0, token="of-the-suites-of-this-test")
+    return await results_of(settings, worker)
 
 
-async def test_an_intact_gallery_meets_all_of_them(app_database_url: str) -> None:
+async def test_an_intact_gallery_meets_all_of_them(
+    app_database_url: str, suites_worker: WorkerPool
+) -> None:
     await gallery(app_database_url)
-    found = await found_at(app_database_url)
+    found = await found_at(app_database_url, suites_worker)
     assert set(found) == {"artworks", "impressions", *FAULTS}
     assert {name: one.message for name, one in found.items() if one.outcome != "pass"} == {}
 
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_is_found_by_its_expectation_and_no_other(
-    app_database_url: str, name: str
+    app_database_url: str, suites_worker: WorkerPool, name: str
 ) -> None:
     await gallery(app_database_url)
     plant, outcome = FAULTS[name]
     with psycopg.connect(conninfo(app_database_url), autocommit=True) as app:
         app.execute(plant.encode())
-    found = await found_at(app_database_url)
+    found = await found_at(app_database_url, suites_worker)
     suite = name.partition(".")[0]
     wrong = {one: result.outcome for one, result in found.items() if result.outcome != "pass"}
     assert wrong == {suite: outcome, name: outcome}

@@ -35,10 +35,9 @@ def config(url: str, *suites: Mapping[str, object]) -> Settings:
     return parse_config(json.dumps(document), {}, source="config.yaml", base_dir=None)
 
 
-async def results_of(settings: Settings) -> Results:
+async def results_of(settings: Settings, worker: WorkerPool) -> Results:
     """Every suite once, as `check` runs it."""
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
-    worker = WorkerPool()
     try:
         await require_known_expectations(settings, worker)
         found: dict[str, Measurement] = {}
@@ -49,7 +48,6 @@ async def results_of(settings: Settings) -> Results:
             found |= dict(zip(check.rows, ran, strict=True))
         return found
     finally:
-        await worker.close()
         await engine.dispose()
 
 
@@ -62,7 +60,7 @@ def url(server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def judged(url: str) -> tuple[list[Measurement], list[Measurement]]:
+def judged(url: str, suites_worker: WorkerPool) -> tuple[list[Measurement], list[Measurement]]:
     """Every case once met and once unmet, in two suites."""
     met = {
         "name": "met",
@@ -75,7 +73,7 @@ def judged(url: str) -> tuple[list[Measurement], list[Measurement]]:
         "expectations": [{"type": case.type, "kwargs": case.unmet} for case in CASES],
     }
     settings = config(url, met, unmet)
-    results = asyncio.run(results_of(settings))
+    results = asyncio.run(results_of(settings, suites_worker))
     first, second = (
         [results[name] for name in expectation_names(suite)]
         for suite in settings.checks.expectations
@@ -98,7 +96,7 @@ def test_a_type_passes_where_it_is_met_and_fails_where_it_is_not(
     assert "hidden" not in unmet.message
 
 
-def test_severity_decides_what_an_unmet_expectation_is(url: str) -> None:
+def test_severity_decides_what_an_unmet_expectation_is(url: str, suites_worker: WorkerPool) -> None:
     def too_high(severity: str) -> dict[str, object]:
         kwargs = {"column": "n", "max_value": 15}
         type_ = "expect_column_values_to_be_between"
@@ -113,7 +111,7 @@ def test_severity_decides_what_an_unmet_expectation_is(url: str) -> None:
         suite("mild", "warning", "info"),
         suite("noted", "info"),
     )
-    results = asyncio.run(results_of(settings))
+    results = asyncio.run(results_of(settings, suites_worker))
     part = "all.column_values_to_be_between.n"
     assert [results[name].outcome for name in (part, f"{part}.2", f"{part}.3")] == [
         Outcome.FAIL,
@@ -132,7 +130,9 @@ def test_severity_decides_what_an_unmet_expectation_is(url: str) -> None:
     assert noted.message == "5 rows are not as expected (noted only)."
 
 
-def test_a_qualified_and_quoted_table_sees_the_other_tables_too(url: str) -> None:
+def test_a_qualified_and_quoted_table_sees_the_other_tables_too(
+    url: str, suites_worker: WorkerPool
+) -> None:
     with psycopg.connect(conninfo(url), autocommit=True) as connection:
         connection.execute(
             b'CREATE SCHEMA "Odd"; CREATE TABLE "Odd"."My Items" AS TABLE items;'
@@ -150,17 +150,19 @@ def test_a_qualified_and_quoted_table_sees_the_other_tables_too(url: str) -> Non
             {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}},
         ],
     }
-    results = asyncio.run(results_of(config(url, suite)))
+    results = asyncio.run(results_of(config(url, suite), suites_worker))
     between = results["odd.column_values_to_be_between.n"]
     rows = results["odd.unexpected_rows_expectation"]
     assert between.evidence == ({"id": "16"}, {"id": "20"})
     assert (rows.value, rows.message) == (7, "7 rows are not as expected.")
 
 
-def test_a_table_that_is_not_there_is_an_error_of_the_suite_and_its_rows(url: str) -> None:
+def test_a_table_that_is_not_there_is_an_error_of_the_suite_and_its_rows(
+    url: str, suites_worker: WorkerPool
+) -> None:
     one = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 1}}
     suite = {"name": "gone", "table": "nowhere", "expectations": [one]}
-    results = asyncio.run(results_of(config(url, suite)))
+    results = asyncio.run(results_of(config(url, suite), suites_worker))
     assert {name: found.outcome for name, found in results.items()} == {
         "gone": Outcome.ERROR,
         "gone.table_row_count_to_equal": Outcome.ERROR,

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import psutil
 import pytest
@@ -53,10 +52,8 @@ asyncio.run(serve())
 
 
 @pytest.fixture
-async def worker() -> AsyncIterator[WorkerPool]:
-    made = WorkerPool()
-    yield made
-    await made.close()
+def worker(suites_worker: WorkerPool) -> WorkerPool:
+    return suites_worker
 
 
 def suite(table: str, *expectations: Expectation) -> ExpectationsCheck:

@@ -13,7 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError
 from monitor.demo.gallery import Gallery, Visitors, build_gallery
+from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 # Each state counted as the contract words it, pair by pair.
 PAIRS = """

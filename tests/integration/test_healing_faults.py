@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,12 +40,7 @@ async def ten_pairs(url: str, **database: str) -> AsyncIterator[tuple[App, App, 
 
 
 async def waits_for_the_app(app: App) -> bool:
-    return bool(
-        await app.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'conservator'"
-            " AND wait_event = 'transactionid' AND datname = current_database()"
-        )
-    )
+    return await waits(app, "conservator", "transactionid")
 
 
 async def assert_healed(app: App, ended: RunResult, rows: int) -> None:
@@ -54,18 +50,44 @@ async def assert_healed(app: App, ended: RunResult, rows: int) -> None:
     await assert_ledger_is_there(app)
 
 
+# A batch stops at its fifth row, with four of them written, while the app keeps it there.
+_AT_THE_FIFTH = """
+CREATE FUNCTION wait_at_the_fifth() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.artwork_id = 'old0005' THEN PERFORM pg_advisory_xact_lock_shared(5); END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wait_at_the_fifth BEFORE INSERT ON user_art_impressions
+    FOR EACH ROW EXECUTE FUNCTION wait_at_the_fifth();
+"""
+
+
+async def waits(app: App, name: str, event: str) -> bool:
+    return bool(
+        await app.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %(name)s"
+            " AND wait_event = %(event)s AND datname = current_database()",
+            name=name,
+            event=event,
+        )
+    )
+
+
 async def test_a_deadlock_with_the_app(app_database_url: str) -> None:
-    async with app_on(app_database_url) as owner:
-        await owner.run(_SET_DATABASE.format("deadlock_timeout", "''4s''"))
     async with ten_pairs(app_database_url, lock_timeout="60s") as (app, visitor, runtime):
+        await app.run(_AT_THE_FIFTH)
+        await app.run("SELECT pg_advisory_lock(5)")
+        # Who closes the circle looks for one, after a second: that is us, as the app never looks.
         await visitor.run("SET deadlock_timeout = '60s'")
         with capture_logs() as events:
             async with visitor.connection.transaction():
                 await visitor.run(_VIEW, artwork="old0010")
                 task = working(runtime, await plan(runtime))
-                await wait_until(lambda: waits_for_the_app(app))
-                # We wait for the app's tenth, and it for our first: ours is the shorter patience.
-                await visitor.run(_VIEW + " ON CONFLICT DO NOTHING", artwork="old0001")
+                await wait_until(lambda: waits(app, "conservator", "advisory"))
+                ours = _VIEW + " ON CONFLICT DO NOTHING"
+                viewing = asyncio.create_task(visitor.run(ours, artwork="old0001"))
+                await wait_until(lambda: waits(app, "app", "transactionid"))
+                await app.run("SELECT pg_advisory_unlock(5)")
+                await viewing
             ended = await task
         assert [e["sqlstate"] for e in events if e["event"] == "batch_retried"] == ["40P01"]
         await assert_healed(app, ended, 8)
@@ -106,9 +128,7 @@ async def test_a_failover_that_leaves_us_on_a_read_only_server(app_database_url:
         await app.run(_THROW_OUT)
         with capture_logs() as events:
             task = working(runtime, run)
-            await wait_until(
-                lambda: any(e.get("sqlstate") == "25006" for e in events), deadline_seconds=30
-            )
+            await wait_until(lambda: any(e.get("sqlstate") == "25006" for e in events))
             async with await psycopg.AsyncConnection.connect(
                 app.connection.info.dsn,
                 autocommit=True,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.app import App, app_on
+from tests.support.forks import Forked, fork, plain_environment
 from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
 from tests.support.ledger_audit import (
     assert_exactly_healed,
@@ -18,7 +18,6 @@ from tests.support.ledger_audit import (
 )
 from tests.support.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "database": {"lock_timeout": "30s"},
     "healing": {"pace": {"max_batch": 10}, "breaker": {"max_share": "100%"}},
@@ -27,30 +26,29 @@ SETTINGS = {
 
 
 @contextmanager
-def healing(config: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def healing(config: Path, *options: str) -> Iterator[Forked]:
     """`conservator heal` in a process of its own, which does not outlive the context."""
-    command = [sys.executable, "-m", "monitor.cli", "-c", str(config), "heal", "--yes", *options]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    streams = (Path(os.devnull), said(config), said(config))
+    process = fork(config.parent, ("heal", "--yes", *options), streams, plain_environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def said(config: Path) -> Path:
+    """What all of its processes have said."""
+    return config.with_name("said")
 
 
 async def finish(config: Path, app: App, *options: str) -> str:
     """Start again once the dead process's lease has run out, and wait for the end."""
     await wait_until(lambda: lease_has_run_out(app))
+    said(config).unlink()
     with healing(config, *options) as process:
         await wait_until(lambda: process.poll() is not None)
-        assert process.stdout is not None
-        output = process.stdout.read().decode()
-        assert process.returncode == 0, output
+        output = said(config).read_text()
+        assert process.poll() == 0, output
         return output
 
 

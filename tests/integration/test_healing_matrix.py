@@ -22,7 +22,7 @@ from monitor.state.runs import Run, RunState
 from tests.support.app import App, app_on
 from tests.support.app_schema import AppSchema
 from tests.support.galleries import HIDDEN, SHOWN, Gallery, micros
-from tests.support.healing import make_runtime, plan, working
+from tests.support.healing import make_runtime, plan, prepared, working
 from tests.support.healing_schemas import HEALED, REFUSED, WARNED, WARNINGS, Refused
 from tests.support.oracle import ExpectedCensus, anti_join
 from tests.support.pair_lists import listed
@@ -58,13 +58,14 @@ async def test_what_is_counted_is_what_is_healed_and_what_is_taken_back(
         now = await app.value("SELECT now()")
         await app.run(schema.tables)
         await fill(app, schema, now)
+        url = await prepared(database_url, catalog=catalog)
         done: list[Healed] = []
         for pools in (
             {},
             {"audience": "all", "legacy_created_before": (now - 9 * DAY).isoformat()},
             {"audience": "all"},
         ):
-            async with make_runtime(database_url, catalog=catalog, pools=pools) as runtime:
+            async with make_runtime(url, catalog=catalog, pools=pools) as runtime:
                 codes = {finding.code for finding in runtime.examination.findings}
                 assert codes & WARNINGS == WARNED.get(schema.name, frozenset())
                 done.append(await heal_and_compare(app, runtime, schema, pools))
@@ -72,7 +73,7 @@ async def test_what_is_counted_is_what_is_healed_and_what_is_taken_back(
                 await assert_ledger_joins(app, runtime, rows)
         assert rows > 3
         for healed in reversed(done):
-            async with make_runtime(database_url, catalog=catalog, pools=healed.pools) as runtime:
+            async with make_runtime(url, catalog=catalog, pools=healed.pools) as runtime:
                 await undo_and_compare(app, runtime, schema, healed)
         assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 0
 

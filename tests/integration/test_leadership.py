@@ -263,7 +263,7 @@ STEPS = st.lists(
 )
 
 
-@examples(40)
+@examples(20)
 @given(steps=STEPS)
 def test_any_sequence_of_attempts_releases_and_waits_agrees_with_a_model(
     app_database_url: str, steps: list[Step]

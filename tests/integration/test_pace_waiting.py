@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from monitor.deadlines import USER_PATIENCE_SECONDS
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.throttle.signals import gather_signals
@@ -20,6 +19,7 @@ from monitor.runtime import Runtime
 from monitor.state.control import pause
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.databases import APP, cloned, create_app_template
 from tests.support.healing import make_runtime, plan, wait_until_waiting, waited, waiting_for
 from tests.support.ledger_audit import assert_records_agree
@@ -55,6 +55,7 @@ async def waiting_run(
             await asyncio.wait_for(task, PATIENCE)
 
 
+@on_one_server
 @pytest.mark.parametrize("pool_size", [1, 5])
 async def test_a_run_waits_while_the_operators_sql_says_so(
     app_database_url: str, pool_size: int
@@ -77,6 +78,7 @@ async def test_a_run_waits_while_the_operators_sql_says_so(
         await assert_records_agree(app)
 
 
+@on_one_server
 async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -90,6 +92,7 @@ async def test_a_pause_ends_a_wait(app_database_url: str) -> None:
         assert await waiting_for(app) == ""
 
 
+@on_one_server
 async def test_a_breaker_that_opens_ends_a_wait(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -103,6 +106,7 @@ async def test_a_breaker_that_opens_ends_a_wait(app_database_url: str) -> None:
         assert ended.run.outcome == "The breaker is open: Half is gone."
 
 
+@on_one_server
 async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -119,6 +123,7 @@ async def test_a_run_that_goes_beyond_the_breaker_waits_on(app_database_url: str
         assert not task.done()
 
 
+@on_one_server
 async def test_a_stop_ends_a_wait_and_keeps_what_was_waited(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         async with waiting_run(app_database_url, app) as (_, task):
@@ -129,6 +134,7 @@ async def test_a_stop_ends_a_wait_and_keeps_what_was_waited(app_database_url: st
         assert (await waited(app, "wait_while"))[0] == pytest.approx(ended.run.waiting_seconds)
 
 
+@on_one_server
 async def test_a_run_that_was_taken_over_while_it_waited_stops(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         with pytest.raises(LeaseLostError):
@@ -162,7 +168,11 @@ async def test_a_run_that_waits_survives_a_restart_of_the_database(
                 await assert_records_agree(app)
 
 
-async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database_url: str) -> None:
+@on_one_server
+async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.healing.pauses.USER_PATIENCE_SECONDS", 1.0)
     async with app_on(app_database_url) as app:
         await app.plant(users=2, artworks=10)
         pace = {"wait_while": "SELECT true"}
@@ -175,7 +185,7 @@ async def test_a_person_who_waits_for_one_user_is_not_kept_for_long(app_database
             ended = await asyncio.wait_for(working, PATIENCE)
         assert ended.run.state is RunState.HELD
         assert ended.run.outcome.endswith(f" s: {SENTENCE}")
-        assert ended.run.waiting_seconds >= USER_PATIENCE_SECONDS
+        assert ended.run.waiting_seconds >= 1.0
 
 
 async def test_the_operators_sql_can_not_write(app_engine: AsyncEngine) -> None:

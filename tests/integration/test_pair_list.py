@@ -109,7 +109,7 @@ async def healed(runtime: Runtime, *, max_rows: int) -> Run | None:
     return ended.run
 
 
-@examples(15)
+@examples(10)
 @given(
     data=st.data(),
     max_rows=st.sampled_from((1, 2, 5, 13, 30, UNLIMITED)),
@@ -133,7 +133,7 @@ async def test_what_is_listed_is_what_a_run_of_the_same_moment_writes(
     assert run is None or run.inserted == len(found) > 0
 
 
-@examples(10)
+@examples(6)
 @given(data=st.data(), user=st.integers(1, USERS), slice_size=st.sampled_from((1, 3, 10_000)))
 async def test_what_is_listed_for_one_user_is_what_that_users_run_writes(
     scene: Scene, data: st.DataObject, user: int, slice_size: int

@@ -16,7 +16,7 @@ from tests.support.paired_schemas import in_every_schema
 
 
 @in_every_schema
-@examples(15)
+@examples(10)
 @given(data=st.data())
 async def test_users_and_pairs_tell_what_the_census_has_counted(
     opened: OpenSchema, data: st.DataObject

@@ -7,10 +7,13 @@ from typing import Any
 from monitor.commands import UserBackfill
 from monitor.policy.decision import Code
 from tests.support.app import app_on
+from tests.support.commands import on_one_server
 from tests.support.ledger_audit import assert_records_agree
 from tests.support.poison import RAISED, a_day_passes, missing, quarantined
 from tests.support.services import service_on
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 # In batches as large as a service makes them.
 HEALS: dict[str, Any] = {"lease": "2s", "pace": {"duty": "100%"}}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from checks.judgement import Outcome
 from tests.integration.test_service_checks import gallery, shown, watching
+from tests.support.commands import on_one_server
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 
 async def test_the_service_keeps_samples_and_shows_the_check(app_database_url: str) -> None:

@@ -128,7 +128,7 @@ async def opened(request: pytest.FixtureRequest, shared_url: str) -> AsyncIterat
         yield made
 
 
-@examples(30)
+@examples(15)
 @given(given_views=st.lists(views, max_size=16))
 async def test_a_sample_holds_the_real_impressions_of_its_window(
     opened: OpenSchema, given_views: list[View]

@@ -33,8 +33,11 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
     **dict.fromkeys(("citus_not_by_user", "citus_not_spread"), TOLD),
     **dict.fromkeys(("citus_travels", "citus_key_without_user", "citus_approximate"), TOLD),
     **dict.fromkeys(("filter_refused", "timezone_unknown", "default_unusable"), TOLD),
+    **dict.fromkeys(
+        ("set_unusable", "made_rows_do_not_count", "made_rows_untold", "key_not_unique"), TOLD
+    ),
     **dict.fromkeys(("growth", "column_generated", "key_not_an_id"), TOLD),
-    **dict.fromkeys(("key_collations_differ", "nobody_crosses", "suspicion_untold"), TOLD),
+    **dict.fromkeys(("key_collations_differ", "suspicion_untold"), TOLD),
     **dict.fromkeys(("deleted_on_purpose", "sequence_runs_out", "unknown_"), TOLD),
     "state_types_differ": OURS,
 }

@@ -450,6 +450,37 @@ async def test_the_script_of_init_prints_the_policies_that_its_roles_lack(patien
     ]
 
 
+async def test_what_lists_the_pairs_and_what_a_filter_reads_is_opened_and_guarded_too(
+    patient: Patient,
+) -> None:
+    tables = ("cards", "shelves")
+    patient.run(
+        "CREATE TABLE cards AS SELECT id FROM visitors",
+        "CREATE TABLE shelves AS SELECT v.id AS visitor_id, a.id AS artwork_id"
+        " FROM visitors AS v, artworks AS a",
+        *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in tables),
+    )
+    catalog = {
+        **CATALOG,
+        "users": {"table": "visitors", "where": "id IN (SELECT id FROM cards)"},
+        "pairs": {"through": {"table": "shelves", "user": "visitor_id", "artwork": "artwork_id"}},
+    }
+    async with make_runtime(patient.url, catalog=catalog) as runtime, app_on(patient.url) as app:
+        roles = "conservator_healer,conservator_reader"
+        opened = [row for row in await _policies(patient) if row[0] in tables]
+        assert opened == [(table, "conservator_select", "r", roles) for table in tables]
+        async with snapshot(runtime.engine, timeout=TIMEOUT, rows=runtime.rows) as connection:
+            for table in tables:
+                count = await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")
+                assert count.scalar_one() > 0
+        for table in tables:
+            await app.run(f"ALTER POLICY conservator_select ON {table} USING (false)")
+            with pytest.raises(StatementError, match=f"{HIDDEN} of public.{table}"):
+                async with snapshot(runtime.engine, timeout=TIMEOUT, rows=runtime.rows):
+                    pass
+            await app.run(f"ALTER POLICY conservator_select ON {table} USING (true)")
+
+
 async def test_the_script_says_where_no_policy_helps(patient: Patient) -> None:
     patient.run(
         "CREATE VIEW people AS SELECT * FROM visitors",

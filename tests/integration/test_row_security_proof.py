@@ -173,7 +173,7 @@ def attempt(connection: psycopg.Connection[tuple[object, ...]], *statements: str
 ALL_ROWS = 9
 
 
-@examples(150)
+@examples(60)
 @given(made=situations)
 def test_what_is_accepted_is_what_the_role_sees(
     connection: psycopg.Connection[tuple[object, ...]], made: Situation
@@ -191,7 +191,7 @@ def test_what_is_accepted_is_what_the_role_sees(
         assert unhidden == ("check_enable_rls" if found else ALL_ROWS)
 
 
-@examples(80)
+@examples(40)
 @given(made=situations.filter(lambda one: not one.views))
 def test_what_may_be_written_is_what_the_role_writes(
     connection: psycopg.Connection[tuple[object, ...]], made: Situation

@@ -193,7 +193,7 @@ async def inserted(app: App, most: int) -> int:
     return most
 
 
-@examples(40)
+@examples(20)
 @given(small=numbers())
 async def test_what_is_left_is_what_can_still_be_inserted(database: str, small: Numbers) -> None:
     async with app_on(database) as app:

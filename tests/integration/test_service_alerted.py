@@ -13,9 +13,12 @@ from monitor.runtime import CurrentRuntime
 from monitor.service.service import Service
 from tests.integration.test_service_replicas import censuses, more_censuses, two
 from tests.support.app import app_on
+from tests.support.commands import on_one_server
 from tests.support.healing import service_settings
 from tests.support.services import running, sees
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 WOKEN_AT = "SELECT woken_at FROM conservator.control"
 

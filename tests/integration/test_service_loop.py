@@ -6,6 +6,7 @@ import pytest
 
 from monitor.policy.decision import Code, Verdict
 from tests.support.app import app_on
+from tests.support.commands import on_one_server
 from tests.support.ledger_audit import (
     assert_exactly_healed,
     assert_only_legacy_inserted,
@@ -16,6 +17,8 @@ from tests.support.ledger_audit import (
 from tests.support.services import codes, decided, has_censuses, is_clean, service_on
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
+
+pytestmark = on_one_server
 
 
 async def test_planted_pairs_are_found_healed_verified_and_published(

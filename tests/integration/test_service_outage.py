@@ -15,6 +15,7 @@ from checks.errors import DatabaseUnavailableError, RefusedError
 from monitor.demo.gallery import SCHEMA
 from monitor.service.service import Service
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.ledger_audit import (
     assert_exactly_healed,
     assert_records_agree,
@@ -73,6 +74,7 @@ async def test_a_database_that_dies_in_the_middle_of_a_run_is_healed_when_it_is_
             await assert_exactly_healed(app)
 
 
+@on_one_server
 async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_it(
     app_database_url: str,
 ) -> None:
@@ -101,6 +103,7 @@ async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_
         await assert_exactly_healed(app)
 
 
+@on_one_server
 async def test_a_stop_while_a_run_is_being_planned_holds_it_before_its_first_batch(
     app_database_url: str,
 ) -> None:
@@ -130,6 +133,7 @@ async def somebody_waits_for_a_lock(app: App) -> bool:
     return bool(found)
 
 
+@on_one_server
 async def test_a_pause_from_elsewhere_holds_the_services_run_and_a_resume_ends_it(
     app_database_url: str,
 ) -> None:
@@ -159,6 +163,7 @@ async def was_decided(app: App, code: str) -> bool:
     return bool(found >= 2)
 
 
+@on_one_server
 async def test_two_services_on_one_database_share_the_work_and_double_nothing(
     app_database_url: str,
 ) -> None:

@@ -10,10 +10,13 @@ from monitor.checking.replica import LEFT
 from monitor.service.service import Service
 from tests.integration.test_service_checks import gallery, shown, watching
 from tests.support.app import app_on
+from tests.support.commands import on_one_server
 from tests.support.healing import service_settings
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 WHERE = {"name": "on_replica", "query": "SELECT pg_is_in_recovery()::int", "every": "1s"}
 OLD = (

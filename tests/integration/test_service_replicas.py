@@ -13,12 +13,15 @@ from exporters.current import current_census, current_users
 from exporters.prometheus import create_registry
 from monitor.service.service import Service
 from tests.support.app import App, app_on
+from tests.support.commands import on_one_server
 from tests.support.ledger_audit import (
     assert_exactly_healed,
     start_audit,
 )
 from tests.support.services import is_clean, sees, service_on
 from tests.support.waiting import wait_until
+
+pytestmark = on_one_server
 
 LEASE = 1.0
 OWN = {

@@ -73,7 +73,7 @@ def acts(scene: Scene, *some: Act) -> tuple[Act, ...]:
     return some if not scene.proved else tuple(a for a in some if not a.startswith("turn"))
 
 
-@examples(20)
+@examples(12)
 @given(data=st.data())
 async def test_a_tallied_loss_is_what_the_history_says_and_never_more_than_was_lost(
     scene: Scene, data: st.DataObject
@@ -87,7 +87,7 @@ async def test_a_tallied_loss_is_what_the_history_says_and_never_more_than_was_l
         assert loss.lost <= len(really_lost(until))
 
 
-@examples(20)
+@examples(12)
 @given(data=st.data())
 async def test_where_nobody_leaves_and_nothing_is_viewed_again_the_loss_is_exact(
     scene: Scene, data: st.DataObject
@@ -97,7 +97,7 @@ async def test_where_nobody_leaves_and_nothing_is_viewed_again_the_loss_is_exact
     assert (losses[-1].lost, losses[-1].expected) == (gone, len(moments[0].pairs))
 
 
-@examples(20)
+@examples(12)
 @given(data=st.data())
 async def test_views_deletions_archiving_and_undo_are_never_a_loss(
     scene: Scene, data: st.DataObject

@@ -62,15 +62,15 @@ cases = st.builds(
 )
 
 
-@examples(25)
+@examples(12)
 @given(case=cases)
 async def test_exactly_the_untouched_rows_go_and_all_others_stay_as_they_are(
-    app_database_url: str, case: Case
+    app_database_url: str, service_url: str, case: Case
 ) -> None:
     pace = {"pace": {"max_batch": case.max_batch}}
     async with (
         app_on(app_database_url) as app,
-        make_runtime(app_database_url, healing=pace) as runtime,
+        make_runtime(service_url, healing=pace) as runtime,
     ):
         await app.run(_EMPTY)
         await app.plant(users=case.users, artworks=case.artworks)

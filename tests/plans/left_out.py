@@ -10,6 +10,10 @@ _SMALL = "it reads and writes a few rows of the service's own tables, whatever t
 _SERVER = "it reads the server's own state, and no table"
 _ONCE = "it reads the catalogue alone"
 _ODD = "it is asked only of tables that lack something, and is bounded by catalogue_patience"
+_SHAPES = (
+    "the sample gallery's impressions need only the plain form; tests/integration/test_any_shape.py"
+    " looks at its plan"
+)
 _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
@@ -26,9 +30,9 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     "0007_catalogue": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
-    **dict.fromkeys(
-        ("affected_users", "affected_users_by_owner", "affected_users_by_user_age"), _PART
-    ),
+    **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
+    **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
+    "plan_exhausted": "it is the end of a form of `pool_exhaustion`, with which it is executed",
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),
     **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
@@ -49,12 +53,17 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         _PART,
     ),
+    **dict.fromkeys(("batch_bring", "undo_give_back", "left_alone", "left_alone_by_user"), _SHAPES),
+    **dict.fromkeys(("batch_insert_any_shape", "batch_read_back_any_shape"), _SHAPES),
+    **dict.fromkeys(("undo_batch_any_shape", "undo_left_any_shape"), _SHAPES),
+    **dict.fromkeys(("undo_survey_any_shape", "left_alone_count"), _SHAPES),
     **dict.fromkeys(("control_wake", "validation_keep", "validations_read"), _SMALL),
     **dict.fromkeys(("control_breaker_open", "control_share_fallen"), _SMALL),
     # A lease is renewed where a run takes its time, which is not the program's to say.
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
     "run_close": _SMALL,
+    "ledger_of_runs": "it is asked only where types follow another table, a probe a run",
     # Asked of a batch that takes longer than a tenth of a second.
     "blocked_by": _SERVER,
     **dict.fromkeys(("primary_position", "replica_position"), _SERVER),
@@ -66,6 +75,13 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
+    "catalogue_type": _ONCE,
+    "catalogue_moment": "it is asked for no row, and only where a moment is an expression",
+    **dict.fromkeys(
+        ("catalogue_moment_values", "viewed_step"),
+        "it is asked only where a moment is an expression: of all rows, bounded by"
+        " catalogue_patience; or up to the first one that is told to the second",
+    ),
     **dict.fromkeys(("catalogue_numbers", "catalogue_texts"), _ODD),
     **dict.fromkeys(("catalogue_orphans", "catalogue_random_keys", "catalogue_referenced"), _ODD),
     **dict.fromkeys(
@@ -74,15 +90,28 @@ LEFT_OUT: Mapping[str, str] = {
         " catalogue_patience",
     ),
     **dict.fromkeys(
-        ("catalogue_crossing", "catalogue_shared_values", "catalogue_viewed_before"),
+        (
+            "catalogue_crossing",
+            "catalogue_shared_values",
+            "catalogue_viewed_before",
+        ),
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
+    ),
+    "catalogue_own_value": (
+        "it is asked only of a column that must be given and is not, reads a part of the"
+        " impressions, and is bounded by catalogue_patience"
     ),
     "catalogue_listed_before": (
         "it is asked only where pairs are listed and users have moments of their own, ends at the"
         " first row, and is bounded by catalogue_patience"
     ),
-    "catalogue_locked": _SERVER,
+    **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
+    "catalogue_made_rows": (
+        "it is asked only where conditions say which impressions count, makes a thousand rows at"
+        " most, and is bounded by catalogue_patience"
+    ),
+    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"

@@ -1,8 +1,8 @@
 """Everything that the product does with the app's tables and its ledger, once each.
 
 In acts, one a catalogue: the app as it is; artworks that pair with their owner; users with a
-creation time; users and artworks of which only some count; the app without its constraints, so that
-nothing is proved and nothing skipped.
+creation time; users and artworks of which only some count; pairs that agree in a column; pairs that
+a table lists; the app without its constraints, so that nothing is proved and nothing skipped.
 """
 
 from __future__ import annotations
@@ -57,6 +57,19 @@ _OWNED = """
 UPDATE art_sessions AS a SET user_id = u.id FROM (
     SELECT id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS size FROM users
 ) AS u WHERE u.n = abs(hashtext(a.id)::bigint) % u.size + 1;
+"""
+_TEAMS = """
+ALTER TABLE users ADD COLUMN team int;
+ALTER TABLE art_sessions ADD COLUMN team int;
+UPDATE users SET team = abs(hashtext(id)) % 3;
+UPDATE art_sessions SET team = abs(hashtext(id)) % 3;
+"""
+_LIST = """
+CREATE TABLE visible AS
+SELECT u.id AS user_id, a.id AS artwork_id, a.created_at AS since
+FROM users AS u CROSS JOIN art_sessions AS a;
+ALTER TABLE visible ADD PRIMARY KEY (user_id, artwork_id);
+GRANT SELECT ON visible TO PUBLIC;
 """
 _OWN = {"name": "own", "query": "SELECT count(*) FROM users WHERE NOT is_active"}
 _SETTLE = "VACUUM (ANALYZE)"
@@ -126,6 +139,14 @@ class Program:
                     artworks={"where": "pool_status = 'active'"},
                     impressions={"defaults": {"version": "1"}},
                 )
+            await _run(app, _TEAMS)
+            async with self._act("teams", app):
+                await self._form(pairs={"same": ["team"]})
+            async with self._act("teams and user age", app):
+                await self._form(pairs={"same": ["team"]}, users={"created_at": "created_at"})
+            await _run(app, _LIST)
+            async with self._act("list", app):
+                await self._form(pairs={"through": {"table": "visible", "since": "since"}})
             await _run(app, _LOOSE)
             async with self._act("loose", app):
                 await self._check_all()

@@ -1,4 +1,4 @@
-"""Tools for tables of any shape, whatever doctor thinks of them: what it says is tested elsewhere."""
+"""Tools for tables of any shape, whatever doctor thinks of them: that is tested elsewhere."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Visit:
 
     async def shows(self, selector: str, words: str) -> None:
         """Wait until the element holds the words."""
-        await self.page.locator(selector).filter(has_text=words).first.wait_for(timeout=20_000)
+        await self.page.locator(selector).filter(has_text=words).first.wait_for(timeout=60_000)
 
     async def text(self, selector: str) -> str:
         """What a reader sees of an element."""

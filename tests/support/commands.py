@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from monitor.demo.gallery import build_gallery
-from tests.support.forks import fork, plain_environment
+from tests.support.forks import Forked, fork, plain_environment
 from tests.support.http import Client
 from tests.support.servers import EMBEDDED
-from tests.support.waiting import wait_until_sync
+from tests.support.waiting import PATIENCE, wait_until_sync
 
 COMMAND = Path(sys.executable).parent / "conservator"
 PASSWORD = "brushstroke-and-varnish"
@@ -33,7 +34,9 @@ ADMIN_TOKEN = "admin-token-of-the-acceptance-tests"
 STATE = "conservator"
 
 on_one_server = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
-"""What is shown is the command; the integration tests show that its SQL runs on every server."""
+"""For tests whose subject is the program above the database: a command, a page, a service at work,
+what it waits for, logs or publishes. Tests of SQL run on every server: statements, catalogue,
+locks, plans, errors."""
 
 Config = dict[str, Any]
 
@@ -93,13 +96,10 @@ class Workplace:
             asked, out, err = (Path(folder, name) for name in ("in", "out", "err"))
             asked.write_text(stdin)
             process = fork(self.directory, arguments, (asked, out, err), plain_environment())
-            process.join(120)
-            code = process.exitcode
-            if code is None:
+            try:
+                code = process.wait(120)
+            finally:
                 process.kill()
-                process.join()
-            process.close()
-            assert code is not None, f"{arguments} did not end"
             return Done(code, out.read_text(), err.read_text())
 
     def run_each(self, *commands: str) -> list[Done]:
@@ -110,8 +110,11 @@ class Workplace:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[Running]:
         """`conservator ARGUMENTS` in the background, killed at the end if it still runs."""
-        with running(self.directory, *arguments) as process:
-            yield process
+        streams = Streams.new(self.directory)
+        files = (Path(os.devnull), streams.out, streams.err)
+        process = fork(self.directory, arguments, files, plain_environment())
+        with watched(Running(process, streams)) as begun:
+            yield begun
 
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement, which is committed."""
@@ -159,21 +162,29 @@ GROUP BY u.id ORDER BY count(*) DESC, u.id LIMIT 1
 """
 
 
-class Running:
-    """A command in the background. Its output goes to files, so that it never waits for us."""
+@dataclass(frozen=True)
+class Streams:
+    """The files that a command's output goes to, so that it never waits for us."""
 
-    def __init__(self, directory: Path, arguments: tuple[str, ...], **extra: str) -> None:
+    out: Path
+    err: Path
+
+    @staticmethod
+    def new(directory: Path) -> Streams:
+        """Files of its own in the directory, empty."""
         number = len(list(directory.glob("*.err")))
-        self._out, self._err = directory / f"{number}.out", directory / f"{number}.err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [COMMAND, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=directory,
-                env={**plain_environment(), **extra},
-            )
+        made = Streams(directory / f"{number}.out", directory / f"{number}.err")
+        made.out.touch()
+        made.err.touch()
+        return made
+
+
+class Running:
+    """A command in the background."""
+
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, streams: Streams) -> None:
+        self.process = process
+        self._out, self._err = streams.out, streams.err
 
     @property
     def out(self) -> str:
@@ -188,10 +199,10 @@ class Running:
 
     def client(self, token: str | None = ADMIN_TOKEN) -> Client:
         """A client of its HTTP side, once it listens."""
-        self.until(lambda: bool(self.events("listening")), 30.0)
+        self.until(lambda: bool(self.events("listening")))
         return Client(self.events("listening")[0]["address"], token)
 
-    def until(self, condition: Callable[[], bool], deadline_seconds: float = 20.0) -> None:
+    def until(self, condition: Callable[[], bool], deadline_seconds: float = PATIENCE) -> None:
         """Wait for a condition; fail with what was said when the process ends before it holds."""
 
         def held() -> bool:
@@ -216,14 +227,31 @@ class Running:
 
 @contextmanager
 def running(directory: Path, *arguments: str, **extra: str) -> Iterator[Running]:
-    """`conservator ARGUMENTS` in the background; `extra` goes to its environment."""
-    process = Running(directory, arguments, **extra)
+    """`conservator ARGUMENTS` in the background, by its entry point and with an interpreter of its
+    own; `extra` goes to its environment."""
+    streams = Streams.new(directory)
+    with streams.out.open("wb") as out, streams.err.open("wb") as err:
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=directory,
+            env={**plain_environment(), **extra},
+        )
+    with watched(Running(process, streams)) as begun:
+        yield begun
+
+
+@contextmanager
+def watched(begun: Running) -> Iterator[Running]:
+    """A command that does not outlive the context."""
     try:
-        yield process
+        yield begun
     finally:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
+        if begun.process.poll() is None:
+            begun.process.kill()
+            begun.process.wait()
 
 
 async def gallery_at(url: str, directory: Path, **sections: Any) -> Workplace:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -18,17 +20,47 @@ _FORKS = multiprocessing.get_context("forkserver")
 _COMMANDS = ("check", "docs", "explain", "heal", "runs", "serving", "setup", "switches")
 
 
+class Forked:
+    """What `fork` has started, to be asked and told as what subprocess.Popen has started."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+        assert process.pid is not None
+        self.pid = process.pid
+
+    def poll(self) -> int | None:
+        """How it ended, a signal as a negative number; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended, as soon as it has; TimeoutExpired when that takes longer."""
+        self._process.join(timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired("conservator", timeout or 0.0)
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Harmless when it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
 def fork(
     directory: Path,
     arguments: tuple[str, ...],
     streams: tuple[Path, Path, Path],
     environment: Mapping[str, str],
-) -> ForkServerProcess:
+) -> Forked:
     """`conservator ARGUMENTS` in `directory`, started; what it reads, says, and complains."""
     _load_program()
     process = _FORKS.Process(target=_run, args=(directory, arguments, streams, dict(environment)))
     process.start()
-    return process
+    return Forked(process)
 
 
 @cache
@@ -37,6 +69,8 @@ def _load_program() -> None:
     _FORKS.set_forkserver_preload([f"monitor.cli.{name}" for name in ("app", *_COMMANDS)])
     ours = dict(os.environ)
     _replace_environment(plain_environment())
+    for name in ("COLUMNS", "LINES"):
+        os.unsetenv(name)  # readline, which pytest loads, sets them behind the back of os.environ
     try:
         forkserver.ensure_running()
     finally:

@@ -204,6 +204,13 @@ async def prepare_state(url: str) -> None:
         pass
 
 
+async def prepared(url: str, **config: object) -> str:
+    """The URL for the least-privileged role, once the owner has done its part: no runtime on it
+    has that done again."""
+    await prepare_for_service(make_settings(url, **config))
+    return as_service(url)
+
+
 async def heal_at(url: str) -> None:
     """A whole run, where no command is under test that heals."""
     async with make_runtime(url) as runtime:

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from prometheus_client.parser import text_string_to_metric_families
 
 _OPENER = build_opener(ProxyHandler({}))
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)

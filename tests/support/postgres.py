@@ -31,7 +31,7 @@ SUPERUSER = "postgres"
 _OUR_SETTINGS = "conservator.conf"
 _PREFIX = "conservator-test-"
 _POLL = 0.01  # seconds between looks at something that is about to happen
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _THROWAWAY: Mapping[str, Setting] = {
     "fsync": False,
     "full_page_writes": False,
@@ -44,9 +44,10 @@ _THROWAWAY: Mapping[str, Setting] = {
 class PrivateDirectory:
     """A fresh directory, mode 700, of the server's account, locked as long as we live."""
 
-    def __init__(self, account: Account) -> None:
-        """Creates it, and deletes those whose process was killed."""
-        base = Path(tempfile.gettempdir())
+    def __init__(self, account: Account, base: Path | None = None) -> None:
+        """Creates it in `base`, the directory for temporary files by default, and deletes those
+        there whose process was killed."""
+        base = base or Path(tempfile.gettempdir())
         remove_stale(base)
         made = Path(tempfile.mkdtemp(prefix="new-", dir=base))
         self._lock = _open_locked(made)
@@ -74,13 +75,16 @@ class PostgresServer:
         shared_buffers: str = "64MB",
         max_connections: int = 50,
         settings: Mapping[str, Setting] | None = None,
+        base: Path | None = None,
     ) -> None:
         """Nothing is started yet.
 
         bin_dir: where `postgres` and `initdb` are; the embedded ones by default.
+        base: where its directory is made; among the temporary files by default.
         settings: anything else for postgresql.conf, preferred to our own.
         """
         self._wanted_bin_dir = bin_dir
+        self.base = base
         self._settings: dict[str, Setting] = {
             **_THROWAWAY,
             "shared_buffers": shared_buffers,
@@ -151,7 +155,7 @@ class PostgresServer:
             return
         try:
             self._account = server_account()
-            self._directory = PrivateDirectory(self._account)
+            self._directory = PrivateDirectory(self._account, self.base)
             self._bin_dir = self._wanted_bin_dir or find_programs(self._account, self.socket_dir)
             self._create_data()
             self._launch()

@@ -17,6 +17,7 @@ class Replica(PostgresServer):
     def __init__(self, primary: PostgresServer, name: str) -> None:
         super().__init__(
             primary.bin_dir,
+            base=primary.base,
             max_connections=60,
             settings={
                 # What the walreceiver calls itself, where nothing else is said.

@@ -9,13 +9,13 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from checks.doctor.findings import Blocks
+from checks.catalogue import read_catalogue
 from checks.row_security import HEALER
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
-from monitor.runtime import build, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.schema import grants, impression_sequences, service_row_security
+from monitor.state.statements import StateStatements
 from tests.support.app import App, conninfo
 
 OWNER = "postgres"
@@ -57,19 +57,18 @@ def make_service_role(url: str, *groups: str) -> None:
 
 async def prepare_for_service(settings: Settings) -> None:
     """What an owner does before the service starts: makes the state schema, runs the grants."""
+    schema, timeout = settings.database.state_schema, settings.database.statement_timeout
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
-        examination = await inspect_catalogue(engine, settings)
-        catalogue = require_catalogue(examination, Blocks.COUNTING)
-        runtime = build(engine, settings, examination, catalogue)
-        await ensure_schema(engine, runtime.state)
-        timeout = settings.database.statement_timeout
+        # Not the whole examination: the service makes that itself, as the role that it is.
         async with snapshot(engine, timeout=timeout) as connection:
+            catalogue = (await read_catalogue(connection, settings.catalog_spec())).require()
             sequences = await impression_sequences(connection, catalogue)
             row_security = await service_row_security(connection, catalogue)
+        await ensure_schema(engine, StateStatements(catalogue, settings.pools_spec(), schema))
     finally:
         await engine.dispose()
-    script = grants(catalogue, settings.database.state_schema, sequences, row_security)
+    script = grants(catalogue, schema, sequences, row_security)
     # Nothing at start-up that PgBouncer refuses.
     dsn = conninfo(settings.database.sqlalchemy_url)
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 _POLL = 0.01  # seconds
-PATIENCE = 30.0  # seconds; the computer may be busy
+PATIENCE = 60.0  # seconds; the computer may be busy
 
 
 async def wait_until(

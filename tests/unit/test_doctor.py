@@ -24,7 +24,15 @@ from checks.doctor.input import Answer, DoctorInput, Evidence, Rows, Surrounding
 from checks.doctor.rules import judge
 from checks.errors import CatalogueError, Refusal
 from checks.relations import Column, ForeignKey, Index, Kind, Relation
-from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
+from checks.spec import (
+    ArtworksSpec,
+    CatalogueSpec,
+    ImpressionsSpec,
+    PairsSpec,
+    PoolsSpec,
+    SharedColumns,
+    UsersSpec,
+)
 from monitor.config import parse_config
 
 AROUND = Surroundings(
@@ -369,3 +377,19 @@ def test_rows_without_an_id_are_left_out_besides_those_that_were(
     evidence = Evidence(surroundings=AROUND, ids={"users": Rows(nulls=Answer.YES)})
     (finding,) = judged(facts, evidence).findings
     assert finding.settings == {"catalog.users.where": expected}
+
+
+def test_a_column_of_a_list_is_named_by_its_place_and_the_list_proposed_whole() -> None:
+    users = replace(USERS, columns={**USERS.columns, "teamId": column("teamId")})
+    spec = CatalogueSpec(
+        pairs=PairsSpec(same=(SharedColumns("id", "id"), SharedColumns("team_id", "id"))),
+        impressions=ImpressionsSpec(key=("id", "userid")),
+    )
+    found = judged(replace(FACTS, users=users, spec=spec)).findings
+    missing = {one.subject: one for one in found if one.code == "column_missing"}
+    assert "(catalog.pairs.same[1].user)" in missing["users.team_id"].problem
+    same = [{"user": "id", "artwork": "id"}, {"user": "teamId", "artwork": "id"}]
+    assert missing["users.team_id"].settings == {"catalog.pairs.same": same}
+    key = missing["user_art_impressions.userid"]
+    assert "(catalog.impressions.key[1])" in key.problem
+    assert key.settings == {"catalog.impressions.key": ["id", "user_id"]}

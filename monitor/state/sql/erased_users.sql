@@ -1,14 +1,10 @@
--- Users that our own tables still name and that the app has erased. Those whom the runs `elsewhere`
--- name are users of another table.
+-- Users that our own tables still name and that the app has erased.
 WITH known AS MATERIALIZED (
     SELECT b.user_id FROM {state}.backfilled_user AS b
-    WHERE b.run_id <> ALL (%(elsewhere)s::bigint[])
     UNION
     SELECT w.user_id FROM {state}.work AS w
-    WHERE w.run_id <> ALL (%(elsewhere)s::bigint[])
     UNION
-    SELECT r.subject FROM {state}.run AS r
-    WHERE r.subject IS NOT NULL AND r.id <> ALL (%(elsewhere)s::bigint[])
+    SELECT r.subject FROM {state}.run AS r WHERE r.subject IS NOT NULL
 ),
 there AS {leaf} (
     SELECT u.{user_id} AS id

@@ -1,4 +1,5 @@
 -- What our own tables still say of users that the app has erased; the tallies forget by themselves.
+-- Those whom the runs `elsewhere` name are users of another table, where nobody has looked.
 -- An ended run needs its cursors no more, and they name users, too.
 WITH flags AS (
     DELETE FROM {state}.backfilled_user AS b

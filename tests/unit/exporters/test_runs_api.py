@@ -73,6 +73,21 @@ async def test_a_run_says_what_it_waits_for_and_where_its_time_went(served: Serv
     assert [run["waiting_for"] for run in answer["runs"]] == [None]
 
 
+async def test_a_run_says_what_is_configured_otherwise_by_now(served: Served) -> None:
+    for catalogue, settings in (({}, ["catalog.impressions.where"]), (None, [])):
+        served.commands.found_runs = (a_run(catalogue=catalogue),)
+        _, answer = await get(served, "/api/runs/12")
+        shown = answer["run"]
+        assert isinstance(shown, dict)
+        assert shown["other_settings"] == settings
+        assert "catalogue" not in shown
+        async with served.client.get("/runs/12", headers=ADMIN) as response:
+            page = await response.text()
+        assert ("Configured otherwise by now</dt><dd>catalog.impressions.where" in page) == bool(
+            settings
+        )
+
+
 async def test_a_run_tells_some_of_the_pairs_that_it_put_aside(served: Served) -> None:
     pair = QuarantinedPair("u1", "a1", 12, "23514: no", 2, NOON, NOON, NOON)
     served.commands.found_runs = (a_run(quarantined=1),)

@@ -1,0 +1,262 @@
+"""Healing and undo of rows with a scope, a status, several a pair or no time: exactly the legacy
+pairs are written, nothing else differs, and undo gives the table back as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from monitor.state.runs import Run, RunState, Trigger
+from tests.support.any_shape import shape_runtime
+from tests.support.healing import heal, plan
+from tests.support.postgres import PostgresServer
+from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, stranger_gallery
+from tests.support.undoing import undo
+
+GALLERIES = (
+    ("status_rows", 0, 1157),
+    ("epoch", 0, 594),
+    ("anonymous", 0, 0),
+    ("existence_only", 0, 0),
+    ("derived_value", 0, 0),
+    ("framework_times", 0, 0),
+    ("domain_ids", 0, 0),
+    ("composite_keys", 0, 51),
+    ("composite_keys", 1, 51),
+)
+"""Gallery, document, and how many of its legacy pairs have a row that is brought to count."""
+_ONE_VENUE = "u LIKE '1/%'"
+_LISTED = "SELECT count(*), count(replaced) FROM conservator.backfilled_impression"
+
+
+def _without(document: dict[str, Any]) -> str:
+    """The rows' content without what `set` may replace."""
+    columns = ", ".join(f"'{name}'" for name in document["impressions"].get("set", {}))
+    return f"to_jsonb(t.*) - ARRAY[{columns}]::text[]"
+
+
+def _differing(gallery: StrangerGallery, table: str, content: str = "t.*") -> tuple[int, int]:
+    """Rows that were there and are not; rows that are there and were not."""
+    was, now = f"SELECT {content} FROM kept.was AS t", f"SELECT {content} FROM {table} AS t"
+    ((gone, added),) = gallery.rows(
+        f"SELECT (SELECT count(*) FROM ({was} EXCEPT ALL {now}) AS x),"
+        f" (SELECT count(*) FROM ({now} EXCEPT ALL {was}) AS x)"
+    )
+    return gone, added
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "brought"), GALLERIES, ids=[f"{name}-{n}" for name, n, _ in GALLERIES]
+)
+async def test_legacy_pairs_are_written_and_nothing_else_and_undo_restores_the_table(
+    server: PostgresServer, name: str, number: int, brought: int
+) -> None:
+    document = documents(name)[number]
+    table, only = document["impressions"]["table"], "true"
+    if name == "composite_keys":
+        only = _ONE_VENUE
+    with stranger_gallery(server, name) as gallery:
+        gallery.run(f"CREATE SCHEMA kept; CREATE TABLE kept.was AS SELECT * FROM {table}")
+        before, contents = gallery.counts(only), gallery.contents()
+        async with shape_runtime(gallery.url, catalog=document, pools=POOLS) as runtime:
+            healed = await heal(runtime)
+            tracked, fresh, storage, legacy = before
+            assert healed.run.state is RunState.SUCCEEDED, healed.run.outcome
+            assert gallery.counts(only) == (tracked + legacy, fresh, storage, 0)
+            assert gallery.rows(_LISTED) == [(legacy, brought)]
+            assert _differing(gallery, table) == (brought, legacy)
+            assert _differing(gallery, table, _without(document)) == (0, legacy - brought)
+            undone = await undo(runtime, healed.run.id)
+        assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, legacy)
+        assert gallery.contents() == contents
+        assert gallery.rows(_LISTED) == [(0, 0)]
+
+
+SCHEMA = """
+CREATE TABLE people (id int PRIMARY KEY, since timestamptz DEFAULT now(), wing text);
+CREATE TABLE works (id int PRIMARY KEY, made timestamptz NOT NULL, wing text NOT NULL);
+CREATE TABLE looks (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, person int NOT NULL, work int NOT NULL,
+    seen timestamptz, wing text, note text, kind text NOT NULL DEFAULT 'work'
+);
+CREATE INDEX ON looks (person, work);
+INSERT INTO people SELECT n, now(), 'p' || n FROM generate_series(1, 5) AS n;
+INSERT INTO works SELECT n, now() - interval '30 days', 'w' || n FROM generate_series(1, 8) AS n;
+INSERT INTO works VALUES (9, now(), 'w9'), (10, now() - interval '1 day', 'w10');
+INSERT INTO looks (person, work, seen, note)
+SELECT n, 1, now(), 'seen' FROM generate_series(1, 4) AS n;
+INSERT INTO looks (person, work, note) VALUES (1, 2, 'older'), (1, 2, 'newer'), (2, 3, 'unread');
+INSERT INTO looks (person, work, note, kind) VALUES (3, 4, 'of a film', 'film');
+"""
+CATALOG: dict[str, Any] = {
+    "artworks": {"table": "works", "id": "id", "created_at": "made"},
+    "users": {"table": "people", "id": "id"},
+    "impressions": {
+        "table": "looks",
+        "user": "person",
+        "artwork": "work",
+        "viewed_at": "seen",
+        "where": "kind = 'work'",
+        "counts": "seen IS NOT NULL",
+        "set": {"seen": "viewed_at"},
+        "defaults": {"wing": "artwork.wing || ' ' || \"user\".wing || viewed_at::text"},
+        "several": True,
+    },
+}
+
+
+def catalog(**changes: object) -> dict[str, Any]:
+    """The same with other settings of the impressions; None takes one out."""
+    settings = {**CATALOG["impressions"], **changes}
+    kept = {name: value for name, value in settings.items() if value is not None}
+    return {**CATALOG, "impressions": kept}
+
+
+@pytest.fixture
+def gallery(database_url: str) -> StrangerGallery:
+    made = StrangerGallery("looks", database_url)
+    made.run(SCHEMA)
+    return made
+
+
+async def test_of_several_rows_the_newest_is_brought_to_count_and_none_out_of_scope(
+    gallery: StrangerGallery,
+) -> None:
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        ended = await heal(runtime)
+    assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 4 * 7)
+    rows = gallery.rows("SELECT note, seen IS NOT NULL FROM looks WHERE note <> 'seen' ORDER BY 1")
+    assert rows == [("newer", True), ("of a film", False), ("older", False), ("unread", True)]
+    made = gallery.rows(
+        "SELECT count(*), count(*) FILTER (WHERE wing = 'w' || work || ' p' || person || seen)"
+        " FROM looks WHERE note IS NULL"
+    )
+    assert made == [(4 * 7 - 2, 4 * 7 - 2)]
+    listed = gallery.rows(
+        "SELECT user_id, artwork_id, replaced, written ->> 'note' FROM"
+        " conservator.backfilled_impression WHERE replaced IS NOT NULL ORDER BY 1"
+    )
+    assert listed == [(1, 2, {"seen": None}, "newer"), (2, 3, {"seen": None}, "unread")]
+    assert gallery.rows(
+        "SELECT count(*) FROM looks JOIN conservator.backfilled_impression AS b"
+        " ON (b.user_id, b.artwork_id, b.viewed_at) = (person, work, seen)"
+    ) == [(4 * 7,)]
+
+
+async def test_undo_leaves_what_the_app_has_touched_in_any_column(gallery: StrangerGallery) -> None:
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        healed = await heal(runtime)
+        gallery.run("UPDATE looks SET note = 'liked' WHERE person = 1 AND work IN (2, 3)")
+        gallery.run("UPDATE looks SET seen = NULL WHERE person = 2 AND work = 3")
+        gallery.run("DELETE FROM looks WHERE person = 4 AND work = 5")
+        undone = await undo(runtime, healed.run.id)
+    assert undone.run.state is RunState.SUCCEEDED
+    assert undone.run.inserted == 4 * 7 - 4, undone.run.outcome
+    assert "3 were viewed again since and stay, 1 were gone already" in undone.run.outcome
+    assert gallery.rows(
+        "SELECT person, work, seen IS NULL FROM looks WHERE note = 'liked' ORDER BY 2, 3"
+    ) == [
+        (1, 2, False),
+        (1, 2, True),
+        (1, 3, False),
+    ]
+
+
+async def test_rows_that_are_there_and_do_not_count_are_left_alone_without_set(
+    gallery: StrangerGallery,
+) -> None:
+    config: dict[str, Any] = {"catalog": catalog(set=None), "healing": {"mode": "heal"}}
+    async with shape_runtime(gallery.url, **config) as runtime:
+        first = await heal(runtime)
+        assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 4 * 7 - 2)
+        assert first.census is not None and first.census.legacy_untracked == 2
+        again = await runtime.planner.plan_audience(
+            runtime.run_owner(Trigger.COMMAND), reason="", max_rows=10, guard=lambda *_: None
+        )
+        assert again.run is None
+        assert (
+            await runtime.planner.plan_user(
+                runtime.run_owner(Trigger.COMMAND), "1", reason="", force=True
+            )
+            is None
+        )
+    assert gallery.rows("SELECT count(*) FROM looks WHERE seen IS NULL") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"defaults": {"kind": "'film'"}}, {"set": {"note": "'read'"}}],
+    ids=["out of scope", "does not count"],
+)
+async def test_rows_that_would_not_count_are_not_kept_and_the_run_fails(
+    gallery: StrangerGallery, changes: dict[str, object]
+) -> None:
+    before = gallery.contents()
+    async with shape_runtime(gallery.url, catalog=catalog(**changes)) as runtime:
+        ended = await heal(runtime)
+    assert ended.run.state is RunState.FAILED
+    assert (
+        "catalog.impressions.defaults and set make in looks are no impressions by"
+        in ended.run.outcome
+    )
+    assert gallery.contents() == before
+    assert gallery.rows(_LISTED) == [(0, 0)]
+
+
+async def test_two_runs_write_each_pair_once_where_no_index_would_keep_them_apart(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(
+        "INSERT INTO works SELECT n, now() - interval '30 days', 'w'"
+        " FROM generate_series(100, 400) AS n"
+    )
+    config: dict[str, Any] = {"catalog": CATALOG, "healing": {"pace": {"max_batch": 20}}}
+    async with shape_runtime(gallery.url, **config) as runtime:
+        owner = runtime.run_owner(Trigger.COMMAND)
+        whole = await plan(runtime)
+        runs = [
+            await runtime.planner.plan_user(owner, str(user), reason="", force=True)
+            for user in (1, 2, 3, 4)
+        ]
+        ended = await asyncio.gather(
+            *(
+                runtime.executor(lambda _: None).work(run)
+                for run in (whole, *runs)
+                if isinstance(run, Run)
+            )
+        )
+    assert {one.run.state for one in ended} == {RunState.SUCCEEDED}
+    twice = (
+        "SELECT person, work FROM looks WHERE seen IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"
+    )
+    assert gallery.rows(twice) == []
+    written = gallery.rows(
+        "SELECT count(*) FROM looks WHERE seen IS NOT NULL AND note IS DISTINCT FROM 'seen'"
+    )
+    assert gallery.rows("SELECT count(*) FROM conservator.backfilled_impression") == written
+
+
+async def test_the_service_role_may_bring_rows_to_count(gallery: StrangerGallery) -> None:
+    async with shape_runtime(gallery.url, least_privileged=True, catalog=CATALOG) as runtime:
+        healed = await heal(runtime)
+        assert healed.run.state is RunState.SUCCEEDED, healed.run.outcome
+        assert (await undo(runtime, healed.run.id)).run.inserted == 4 * 7
+
+
+async def test_a_failure_at_the_commit_is_that_of_its_batch_and_loses_nothing(
+    server: PostgresServer,
+) -> None:
+    with stranger_gallery(server, "derived_value") as gallery:
+        document = documents("derived_value")[0]
+        wrong = {"wing_id": "CASE WHEN artwork.id % 100 = 0 THEN -1 ELSE artwork.wing_id END"}
+        document["impressions"]["defaults"] = wrong
+        async with shape_runtime(gallery.url, catalog=document, pools=POOLS) as runtime:
+            legacy = gallery.counts()[3]
+            ended = await heal(runtime)
+        aside = ended.run.quarantined
+        assert (ended.run.state, aside > 0) == (RunState.PARTIAL, True)
+        assert ended.run.inserted == legacy - aside
+        assert gallery.rows(_LISTED) == [(legacy - aside, 0)]
+        assert gallery.counts()[3] == aside
