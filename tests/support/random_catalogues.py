@@ -5,12 +5,12 @@ says what is right for each: written here, in plain SQL, from the choices alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
 from psycopg import sql
 
 from checks.spec import Audience, PoolsSpec
@@ -68,14 +68,14 @@ class Shape:
         return f"CREATE UNIQUE INDEX ON marks {self.unique}" if self.unique else "SELECT"
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """What rows are about. An index on the pair alone leaves no room for two of a pair."""
+        return ("print",) if self.unique == "(person, piece)" else ("print", "print", "film")
+
+    @property
     def is_set(self) -> bool:
         """Rows that are there are brought to count."""
         return bool(self.catalog["impressions"]["set"])
-
-    @property
-    def strict(self) -> bool:
-        """A pair has one row at most, of those that `where` admits."""
-        return bool(self.unique)
 
 
 @dataclass(frozen=True)
@@ -110,46 +110,33 @@ def _insert(table: str, row: Mapping[str, Any]) -> str:
 # Configurations
 
 
-@st.composite
-def shapes(draw: st.DrawFn, now: datetime) -> Shape:
+def random_shape(chance: Random, now: datetime) -> Shape:
     """Any combination of the words."""
-    pick = lambda *of: draw(st.sampled_from(of))  # noqa: E731
-    made, made_set = pick(
-        ("made", "made"),
-        (_FROM_US.format("made_us"), {"sql": _FROM_US.format("made_us")}),
-        ("made_wall AT TIME ZONE 'UTC'", "made_wall"),
-    )
-    joined, joined_set = pick(
-        ("NULL::timestamptz", None),
-        ("joined", "joined"),
-        ("greatest(joined, cleared)", {"sql": "greatest(joined, cleared)"}),
-        (_FROM_US.format("joined_us"), {"sql": _FROM_US.format("joined_us")}),
-    )
-    people, people_where = pick(_ALL, ("note = 'on'", "note = 'on'"))
-    pieces, pieces_where = pick(_ALL, ("note = 'on'", "note = 'on'"))
-    same = pick((), (), ("team",), ("club",), ("team", "club"))
-    owner = pick(None, None, "owner")
+    pick = chance.choice
+    made, made_set = pick(_MADE)
+    joined, joined_set = pick(_JOINED)
+    people, people_where = pick(_NOTES)
+    pieces, pieces_where = pick(_NOTES)
+    same = pick([(), (), (), ("team",), ("club",), ("team", "club")])
+    owner = pick([None, None, None, None, "owner"])
     agree = [_AGREE[name] for name in same] + (["a.owner = p.id"] if owner else [])
-    listed, through = draw(_throughs())
-    impressions, where, counts, unique = draw(_impressions())
-    catalog = {
-        "artworks": {
-            "table": "pieces",
-            "created_at": made_set,
-            "owner": owner,
-            "where": pieces_where,
-        },
-        "users": {"table": "people", "created_at": joined_set, "where": people_where},
-        "impressions": impressions,
-        "pairs": {"same": [_SAME[name] for name in same], "through": through},
-    }
-    before = pick(None, None, now - timedelta(days=9))
-    audience = pick(*Audience)
-    pools = PoolsSpec(audience=audience, legacy_created_before=before)
+    listed, through = _random_through(chance)
+    impressions, where, counts, unique = _random_impressions(chance)
+    before = pick([None, None, now - timedelta(days=9)])
     return Shape(
-        catalog=catalog,
+        catalog={
+            "artworks": {
+                "table": "pieces",
+                "created_at": made_set,
+                "owner": owner,
+                "where": pieces_where,
+            },
+            "users": {"table": "people", "created_at": joined_set, "where": people_where},
+            "impressions": impressions,
+            "pairs": {"same": [_SAME[name] for name in same], "through": through},
+        },
         unique=unique,
-        pools=pools,
+        pools=PoolsSpec(audience=pick([*Audience]), legacy_created_before=before),
         made=made,
         joined=joined,
         people=people,
@@ -161,56 +148,67 @@ def shapes(draw: st.DrawFn, now: datetime) -> Shape:
     )
 
 
+_NOTES = [_ALL, _ALL, ("note = 'on'", "note = 'on'")]
+_MADE: list[tuple[str, object]] = [
+    ("made", "made"),
+    (_FROM_US.format("made_us"), {"sql": _FROM_US.format("made_us")}),
+    ("made_wall AT TIME ZONE 'UTC'", "made_wall"),
+]
+_JOINED: list[tuple[str, object]] = [
+    ("NULL::timestamptz", None),
+    ("NULL::timestamptz", None),
+    ("joined", "joined"),
+    ("greatest(joined, cleared)", {"sql": "greatest(joined, cleared)"}),
+    (_FROM_US.format("joined_us"), {"sql": _FROM_US.format("joined_us")}),
+]
+_SINCE: list[tuple[str, object]] = [
+    ("NULL::timestamptz", None),
+    ("since", "since"),
+    (_FROM_US.format("since_us"), {"sql": _FROM_US.format("since_us")}),
+]
 _AGREE = {"team": "p.team = a.team", "club": 'p.club = a."Club"'}
 _SAME: Mapping[str, object] = {"team": "team", "club": {"user": "club", "artwork": "Club"}}
 
 
-@st.composite
-def _throughs(draw: st.DrawFn) -> tuple[str, dict[str, Any] | None]:
-    if draw(st.booleans()):
+def _random_through(chance: Random) -> tuple[str, dict[str, Any] | None]:
+    if chance.random() < 0.5:
         return "", None
-    since, since_set = draw(
-        st.sampled_from(
-            [
-                ("NULL::timestamptz", None),
-                ("since", "since"),
-                (_FROM_US.format("since_us"), {"sql": _FROM_US.format("since_us")}),
-            ]
-        )
-    )
-    ok, where = draw(st.sampled_from([_ALL, ("ok", "ok")]))
+    since, since_set = chance.choice(_SINCE)
+    ok, where = chance.choice([_ALL, ("ok", "ok")])
     listed = f"SELECT person, piece, {since} AS since FROM shown WHERE {ok}"
     through = {"table": "shown", "user": "person", "artwork": "piece"}
     return listed, {**through, "since": since_set, "where": where}
 
 
-@st.composite
-def _impressions(draw: st.DrawFn) -> tuple[dict[str, Any], str, str, str]:
+_COUNTS: list[tuple[str, str | None, dict[str, str]]] = [
+    (*_ALL, {}),
+    ("seen", "seen", {"seen": "true"}),
+    ("looked IS NOT NULL", "looked IS NOT NULL", {"looked": "viewed_at"}),
+    ("looked_us > 0", "looked_us > 0", {"looked_us": _TO_US}),
+]
+"""What counts, and what brings a row to it."""
+
+
+def _random_impressions(chance: Random) -> tuple[dict[str, Any], str, str, str]:
     """The setting, `where`, `counts`, and the unique index."""
-    pick = lambda *of: draw(st.sampled_from(of))  # noqa: E731
-    viewed = pick("looked", {"sql": _FROM_US.format("looked_us")}, None)
-    where, where_set = pick(_ALL, ("kind = 'print'", "kind = 'print'"))
-    counts, counts_set, made_to_count = pick(
-        (*_ALL, {}),
-        ("seen", "seen", {"seen": "true"}),
-        ("looked IS NOT NULL", "looked IS NOT NULL", {"looked": "viewed_at"}),
-        ("looked_us > 0", "looked_us > 0", {"looked_us": _TO_US}),
-    )
-    sets = draw(st.booleans()) and counts_set is not None
-    if sets and draw(st.booleans()):
-        made_to_count = {**made_to_count, "wing": "artwork.wing"}
+    viewed: Any = chance.choice(["looked", {"sql": _FROM_US.format("looked_us")}, None])
+    where, where_set = chance.choice([_ALL, ("kind = 'print'", "kind = 'print'")])
+    counts, counts_set, to_count = chance.choice(_COUNTS)
+    sets = counts_set is not None and chance.random() < 0.7
+    if sets and chance.random() < 0.5:
+        to_count = {**to_count, "wing": "artwork.wing"}
     defaults: dict[str, str] = {"kind": "'print'"}
-    if draw(st.booleans()):
+    if chance.random() < 0.5:
         defaults["wing"] = "artwork.wing"
     if isinstance(viewed, dict):
         defaults["looked_us"] = _TO_US
     if not sets:
         # What the service fills itself needs no default.
-        defaults |= {k: v for k, v in made_to_count.items() if k != viewed}
+        defaults |= {k: v for k, v in to_count.items() if k != viewed}
     unique = ["", "(person, piece)"]
     if where_set is not None:
         unique += ["(kind, person, piece)", "(person, piece) WHERE kind = 'print'"]
-    index = pick(*unique)
+    index = chance.choice(unique)
     impressions = {
         "table": "marks",
         "user": "person",
@@ -218,7 +216,7 @@ def _impressions(draw: st.DrawFn) -> tuple[dict[str, Any], str, str, str]:
         "viewed_at": viewed,
         "where": where_set,
         "counts": counts_set,
-        "set": made_to_count if sets else {},
+        "set": to_count if sets else {},
         "defaults": defaults,
         "several": not index,
     }
@@ -228,72 +226,74 @@ def _impressions(draw: st.DrawFn) -> tuple[dict[str, Any], str, str, str]:
 # Rows
 
 
-@st.composite
-def rows_of(draw: st.DrawFn, shape: Shape, now: datetime) -> Rows:
+def random_rows(chance: Random, shape: Shape, now: datetime) -> Rows:
     """Up to five people and six pieces, dense at the borders of the shape's pools."""
-    corners = [
-        now - shape.pools.fresh_for,
-        now - shape.pools.legacy_after,
-        now - timedelta(days=30),
-    ]
-    if shape.pools.legacy_created_before is not None:
-        corners.append(shape.pools.legacy_created_before)
-    near = st.sampled_from(
-        [one + n * _MICROSECOND for one in corners for n in (-1, 0, 1)] + [now - timedelta(days=8)]
-    )
-    some, notes = st.integers(1, 2), st.sampled_from(["on", "on", "on", "off", None])
-    moments = st.one_of(near, near, near, st.none())
-    teams, clubs = st.one_of(some, some, st.none()), st.sampled_from(["x", "x", "y", None])
-    ids = st.integers(1, PEOPLE), st.integers(1, PIECES)
-    people, pieces = [], []
-    for number in range(1, draw(st.integers(0, PEOPLE)) + 1):
-        joined = draw(moments)
-        row = {"id": number, "joined": joined, "joined_us": _us(joined), "cleared": draw(moments)}
-        people.append({**row, "team": draw(teams), "club": draw(clubs), "note": draw(notes)})
-    for number in range(1, draw(st.integers(0, PIECES)) + 1):
-        made = draw(moments)
+    moments = _moments(shape, now)
+    pick = chance.choice
+    people, pieces, shown = [], [], []
+    for number in range(1, pick([PEOPLE] * 6 + [2, 0]) + 1):
+        joined = pick(moments)
+        row = {"id": number, "joined": joined, "joined_us": _us(joined), "cleared": pick(moments)}
+        people.append({**row, "team": pick(_TEAMS), "club": pick(_CLUBS), "note": pick(_ON)})
+    for number in range(1, pick([PIECES] * 6 + [2, 0]) + 1):
+        made = pick(moments)
         wall = None if made is None else made.replace(tzinfo=None)
         row = {"id": number, "made": made, "made_us": _us(made), "made_wall": wall, "wing": number}
-        more = {"team": draw(teams), "Club": draw(clubs), "note": draw(notes)}
-        pieces.append({**row, **more, "owner": draw(st.one_of(ids[0], st.none()))})
-    nullable = st.one_of(ids[0], ids[0], ids[0], st.none()), st.one_of(ids[1], ids[1], st.none())
-    marks = draw(st.lists(_mark(nullable, now), max_size=12, unique_by=_same_mark(shape)))
-    shown = []
-    for person, piece in draw(st.lists(st.tuples(*ids), max_size=14)) if shape.listed else ():
-        since = draw(moments)
-        row = {"person": person, "piece": piece, "since": since, "since_us": _us(since)}
-        shown.append(
-            {**row, "ok": draw(st.sampled_from([True, True, True, False, None])), "door": 1}
-        )
-    return Rows(tuple(people), tuple(pieces), tuple(marks), tuple(shown))
+        more = {"team": pick(_TEAMS), "Club": pick(_CLUBS), "note": pick(_ON)}
+        pieces.append({**row, **more, "owner": pick([*range(1, PEOPLE + 1), None])})
+    key = _same_mark(shape)
+    marks = {
+        key(row): row for row in (_mark(chance, shape, now) for _ in range(pick([0, 8, 14, 20])))
+    }
+    for _ in range(pick([0, 10, 20, 30]) if shape.listed else 0):
+        since, pair = pick(moments), _pair(chance)
+        row = {**pair, "since": since, "since_us": _us(since)}
+        shown.append({**row, "ok": pick([True, True, True, False, None])})
+    return Rows(tuple(people), tuple(pieces), tuple(marks.values()), tuple(shown))
 
 
-def _mark(
-    ids: tuple[st.SearchStrategy[int | None], st.SearchStrategy[int | None]], now: datetime
-) -> st.SearchStrategy[Mapping[str, Any]]:
-    looked = st.sampled_from([now - timedelta(days=2), now - timedelta(hours=3), None])
-    return st.fixed_dictionaries(
-        {
-            "person": ids[0],
-            "piece": ids[1],
-            "kind": st.sampled_from(["print", "print", "film"]),
-            "seen": st.sampled_from([True, True, False, None]),
-            "looked": looked,
-            "looked_us": st.one_of(looked.map(_us), st.just(0)),
-            "wing": st.sampled_from([None, 7]),
-            "stars": st.sampled_from([None, 3]),
-        }
-    )
+_TEAMS, _CLUBS = [1, 1, 1, 2, None], ["x", "x", "x", "y", None]
+_ON = ["on", "on", "on", "on", "off", None]
 
 
-def _same_mark(shape: Shape) -> Any:
+def _moments(shape: Shape, now: datetime) -> list[datetime | None]:
+    """As many usual ones as borders."""
+    pools = shape.pools
+    corners = [now - pools.fresh_for, now - pools.legacy_after, now - timedelta(days=30)]
+    if pools.legacy_created_before is not None:
+        corners.append(pools.legacy_created_before)
+    near = [corner + n * _MICROSECOND for corner in corners for n in (-1, 0, 1)]
+    return [*near, *[now - timedelta(days=30)] * len(near), None, None]
+
+
+def _pair(chance: Random) -> dict[str, int]:
+    return {"person": chance.randint(1, PEOPLE), "piece": chance.randint(1, PIECES)}
+
+
+def _mark(chance: Random, shape: Shape, now: datetime) -> Mapping[str, Any]:
+    pick = chance.choice
+    looked = pick([now - timedelta(days=2), now - timedelta(hours=3), None])
+    pair: dict[str, int | None] = {**_pair(chance)}
+    if chance.random() < 0.1:
+        pair[pick(["person", "piece"])] = pick([None, 99])
+    return {
+        **pair,
+        "kind": pick(shape.kinds),
+        "seen": pick([True, True, False, None]),
+        "looked": looked,
+        "looked_us": pick([_us(looked), _us(looked), 0]),
+        "wing": pick([None, 7]),
+        "stars": pick([None, 3]),
+    }
+
+
+def _same_mark(shape: Shape) -> Callable[[Mapping[str, Any]], object]:
     """What the unique index forbids twice; NULLs it does not."""
 
     def key(row: Mapping[str, Any]) -> object:
         pair = row["person"], row["piece"]
-        if not shape.strict or None in pair:
-            return id(row)
-        if "WHERE" in shape.unique and row["kind"] != "print":
+        elsewhere = "WHERE" in shape.unique and row["kind"] != "print"
+        if not shape.unique or None in pair or elsewhere:
             return id(row)
         return (*pair, row["kind"]) if "kind," in shape.unique else pair
 
