@@ -23,6 +23,7 @@ NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 """Bound as `now` where expressions are not evaluated."""
 
 _VALUE = "(SELECT ({expression}\n)::{type} FROM {moment})"
+_BARE = "(SELECT ({expression}\n) FROM {moment})"
 # In WHERE, PostgreSQL refuses aggregates, window functions and functions that return sets.
 _FITS = "EXISTS (SELECT FROM {moment} WHERE (({expression}\n)::{type}) IS NOT NULL)"
 
@@ -31,6 +32,11 @@ def value_of(catalogue: Catalogue, column: str, expression: str) -> sql.Composab
     """The expression as a value of the column's type, where FROM has `value_sources`. The moment
     that is written is bound as `now`."""
     return compose(_VALUE, _parts(catalogue, column, expression))
+
+
+def bare_value(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
+    """The same in the type that it has by itself: for who asks, and not for who writes."""
+    return compose(_BARE, _parts(catalogue, column, expression))
 
 
 def fits_column(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:

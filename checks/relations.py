@@ -29,6 +29,7 @@ class Command(StrEnum):
 
     SELECT = "SELECT"
     INSERT = "INSERT"
+    UPDATE = "UPDATE"
     DELETE = "DELETE"
 
 

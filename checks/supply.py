@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import affected_users
@@ -22,34 +23,42 @@ from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
 from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
-from checks.statements import compose, raw, render, template
+from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
 
 
+_OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM member AS m"
+
+
 def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
-    return {_pool_statement(catalogue): _over_pools(catalogue, pools, "pool_exhaustion_result")}
+    names = fragments(catalogue, pools)
+    end = compose(template("checks", "pool_exhaustion_result"), names)
+    return {_pool_statement(catalogue): _pools(catalogue, names, end).as_string(None)}
 
 
 def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
     """How many users of a plan have less than `minimum` in their pool; binds what
     `pool_exhaustion` and the census bind."""
-    return _over_pools(catalogue, pools, "plan_exhausted")
+    names = fragments(catalogue, pools)
+    parts = {
+        "pools": _pools(catalogue, names, raw(_OF_EACH)),
+        "affected_users": affected_users(catalogue, names),
+    }
+    return render("checks", "plan_exhausted", parts)
 
 
-def _over_pools(catalogue: Catalogue, pools: PoolsSpec, end: str) -> str:
-    names = dict(fragments(catalogue, pools))
-    names["distinct"] = raw("" if catalogue.pair_is_unique else "DISTINCT")
+def _pools(catalogue: Catalogue, names: Fragments, end: sql.Composable) -> sql.Composed:
     if catalogue.spec.users.created_at is None and catalogue.since is None:
         since = created_column(catalogue).not_long_before("pool_since")
-        names["pool_artworks"] = counted_artworks(catalogue, since)
+        artworks: sql.Composable = counted_artworks(catalogue, since)
     else:
         # For a young user or a pair of late, any artwork may belong to the pool.
-        names["pool_artworks"] = names["counted_artworks"]
-    names["affected_users"] = affected_users(catalogue, names)
-    names["result"] = compose(template("checks", end), names)
-    return render("checks", form_of(catalogue.engine, _pool_statement(catalogue)), names)
+        artworks = names["counted_artworks"]
+    distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
+    form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
+    return compose(form, {**names, "distinct": distinct, "pool_artworks": artworks, "result": end})
 
 
 def _pool_statement(catalogue: Catalogue) -> str:

@@ -13,6 +13,7 @@ _NAME_BYTES = 63  # NAMEDATALEN - 1
 _POLICY_CLAUSES = {
     Command.SELECT: "USING (true)",
     Command.INSERT: "WITH CHECK (true)",
+    Command.UPDATE: "USING (true) WITH CHECK (true)",
     Command.DELETE: "USING (true)",
 }
 
@@ -56,7 +57,9 @@ def create_policies(security: RowSecurity, lacking: Mapping[Command, Sequence[st
     where they lack all of it."""
     on, taken = quoted(security.schema, security.name), set(security.policies)
     roles = {command: sorted(names, reverse=True) for command, names in lacking.items() if names}
-    everything = roles.keys() == set(Command) and set().union(*roles.values()) == set(
+    # UPDATE is lacking only where anything is updated, and what is for all commands is for it, too.
+    needed = set(Command) - {Command.UPDATE}
+    everything = roles.keys() >= needed and set().union(*roles.values()) == set(
         roles[Command.SELECT]
     )
     if everything:
@@ -114,6 +117,17 @@ def find_orphans(relation: Relation, name: str, target: Relation, target_name: s
         key=sql.Identifier(name),
         target=_name(target),
         id=sql.Identifier(target_name),
+    )
+
+
+def among(name: str, key: str, table_name: str, condition: str) -> str:
+    """A condition: `name` is the key of one of the table's rows for which `condition` holds."""
+    return _filled(
+        "{name} IN (SELECT {key} FROM {table} WHERE {condition})",
+        name=raw(name),
+        key=raw(key),
+        table=raw(table_name),
+        condition=raw(condition),
     )
 
 

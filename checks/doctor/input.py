@@ -16,7 +16,14 @@ from checks.citus.cluster import Ledger
 from checks.doctor.findings import Finding
 from checks.doctor.made_rows import Made
 from checks.doctor.own_values import OwnValue
-from checks.doctor.pair_evidence import Crossing, Named, SharedColumn, ViewedBefore
+from checks.doctor.pair_evidence import (
+    Crossing,
+    Named,
+    NeverSeen,
+    OlderViews,
+    SharedColumn,
+    ViewedBefore,
+)
 from checks.doctor.row_tallies import RowEvidence
 from checks.errors import Refusal
 from checks.relations import Column, Relation
@@ -124,6 +131,10 @@ class PairEvidence:
     """By column of the users."""
     joined: Column | None = None
     """When a user came, in the users table."""
+    never_seen: NeverSeen | None = None
+    """Only where everybody may see everything, and there was an answer in time."""
+    older_views: OlderViews | None = None
+    """By the first column that says when a user came, where none is configured."""
     named: Mapping[str, Named] = field(default_factory=dict)
     """By role, `artworks` or `users`; only where the catalogue does not prove all ids known."""
 

@@ -104,7 +104,40 @@ class ViewedBefore:
         return enough and usual and self.viewed <= _HARDLY_VIEWED * self.expected
 
 
+_FEWEST_VIEWERS, _FEWEST_ARTWORKS = 30, 5
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSeen:
+    """Artworks that nobody has seen, among others that most of the audience has."""
+
+    artworks: int
+    """Old enough for legacy."""
+    users: int | None
+    """With an impression."""
+    never_seen: int
+    """Of the artworks, hung between two that half of these users have seen at least."""
+
+    @property
+    def many(self) -> bool:
+        """Too many for chance, or for what is lost at a time."""
+        return (self.users or 0) >= _FEWEST_VIEWERS and self.never_seen >= _FEWEST_ARTWORKS
+
+
 _MANY = 1 / 20
+
+
+@dataclass(frozen=True, slots=True)
+class OlderViews:
+    """What was seen of artworks that are older than the user."""
+
+    impressions: int
+    older: int
+
+    @property
+    def many(self) -> bool:
+        """The app shows them: that they are older does not make them unseen."""
+        return self.older > _MANY * self.impressions
 
 
 @dataclass(frozen=True, slots=True)

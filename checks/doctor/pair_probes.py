@@ -22,6 +22,8 @@ from checks.doctor.input import PairEvidence
 from checks.doctor.pair_evidence import (
     Crossing,
     Named,
+    NeverSeen,
+    OlderViews,
     SharedColumn,
     SharedValues,
     ViewedBefore,
@@ -84,6 +86,8 @@ class _Questions:
                 and not await self._is_listed_apart(mark)
             },
             joined=joined,
+            never_seen=await self._never_seen(),
+            older_views=await self._older_views(),
             named=await self._named(),
         )
 
@@ -129,6 +133,28 @@ class _Questions:
         asked = {"gap": _LATE}
         answer = await self._ask("catalogue_viewed_before", {**self._fragments, **more}, asked)
         return answer if isinstance(answer, Refusal) else ViewedBefore(**answer[0]._mapping)
+
+    async def _never_seen(self) -> NeverSeen | None:
+        """Asked of all impressions: a part of them leaves artworks out that somebody has seen."""
+        spec = self._catalogue.spec
+        paired = spec.pairs.same or spec.pairs.through or spec.artworks.owner
+        clock = await self._ask("catalogue_now", {}, {})
+        if paired or isinstance(clock, Refusal):
+            return None
+        asked = parameters(Cutoffs.at(clock[0].now, self._pools))
+        names = {**self._fragments, "impressions": impressions_of(self._catalogue)}
+        answer = await self._ask("catalogue_never_seen", names, asked)
+        return None if isinstance(answer, Refusal) else NeverSeen(**answer[0]._mapping)
+
+    async def _older_views(self) -> OlderViews | None:
+        catalogue = self._catalogue
+        if catalogue.spec.users.created_at is not None:
+            return None
+        for column in creation_columns(catalogue.users)[:1]:
+            joined = {"joined": MomentColumn(column, catalogue.spec.timezone).moment()}
+            answer = await self._ask("catalogue_older_views", {**self._fragments, **joined}, {})
+            return None if isinstance(answer, Refusal) else OlderViews(**answer[0]._mapping)
+        return None
 
     async def _is_listed_apart(self, mark: Column) -> bool:
         """Whether `pairs.through` leaves out whatever is older than the moment and not seen since:

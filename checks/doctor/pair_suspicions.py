@@ -159,6 +159,31 @@ def _later(spec: CatalogueSpec, joined: Column, mark: Column) -> str:
     return f"greatest({', '.join(both)})"
 
 
+def somebody_saw_each(given: DoctorInput) -> Iterator[Finding]:
+    """Artworks that the app shows to nobody, for a reason that another table knows."""
+    artworks, seen = given.facts.artworks, given.evidence.pairs.never_seen
+    if artworks is None or seen is None or not seen.many:
+        return
+    yield healing_error(
+        "artworks_nobody_saw",
+        artworks.configured,
+        problem=(
+            f"{seen.never_seen:,} of {seen.artworks:,} artworks old enough for legacy were seen by"
+            f" nobody, though each hung between two that half of {seen.users:,} users have seen:"
+            " no outage leaves such gaps."
+        ),
+        consequence=(
+            "The app probably shows them to nobody. Healing would write that everybody has seen"
+            " them."
+        ),
+        remedy=(
+            "Leave them out by catalog.artworks.where, or over a view, should another table say"
+            " which artworks are shown."
+        ),
+        accepted_as="artworks_nobody_saw",
+    )
+
+
 def unknown_ids(given: DoctorInput) -> Iterator[Finding]:
     """Impressions of people who are no users here, or of things that are no artworks here.
 

@@ -6,6 +6,7 @@ poisons nothing, and the bound on its time ends with the savepoint.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -46,7 +47,7 @@ from checks.doctor.unreadable_moments import read_unreadable
 from checks.doctor.vanished import LEAST
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
-from checks.made_rows import NO_MOMENT, fits_column, no_pair
+from checks.made_rows import NO_MOMENT, bare_value, fits_column, no_pair
 from checks.relations import Relation, moment_column
 from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec, TableRole
@@ -60,6 +61,8 @@ _UNKNOWN_ZONE = "22023"  # invalid_parameter_value
 _NOT_TOGETHER = "0A000"  # feature_not_supported: Citus joins no tables that don't lie together
 _NO_PRIVILEGE = "42501"  # insufficient_privilege: for the privilege rules to say
 _OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_available
+_MISMATCH = "42804"  # datatype_mismatch
+_UNTYPED = re.compile(r"\s*\(*\s*(NULL|E?'([^']|'')*')\s*\)*\s*", re.IGNORECASE)
 _NO_VALUES: Parameters = {}
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
@@ -158,15 +161,28 @@ class ProbeSuite:
         catalogue = self._facts.catalogue
         if catalogue is None:
             return {}
-        asked = {
-            setting: {
-                "fits": fits_column(catalogue, name, expression),
-                "pair": no_pair(catalogue, [expression]),
-            }
+        said = {
+            setting: (name, expression)
             for setting, (name, expression) in catalogue.spec.impressions.expressions.items()
             if name in catalogue.impressions.columns
         }
-        return await self._refusals("catalogue_default", asked)
+        asked = {
+            setting: {
+                "fits": fits_column(catalogue, name, expression),
+                "bare_value": bare_value(catalogue, name, expression),
+                "pair": no_pair(catalogue, [expression]),
+            }
+            for setting, (name, expression) in said.items()
+        }
+        refused = await self._refusals("catalogue_default", asked)
+        for setting, (name, expression) in said.items():
+            # A text that stands alone is of the column's type, whatever that is.
+            if setting not in refused and not _UNTYPED.fullmatch(expression):
+                target = {"target": catalogue.impressions.columns[name].base_oid, "now": NO_MOMENT}
+                rows = await self._answers("catalogue_value_type", asked[setting], target)
+                if rows and not rows[0].fits:
+                    refused[setting] = Refusal(_MISMATCH, f"it is of type {rows[0].type}")
+        return refused
 
     async def _duplicate_pairs(self) -> Answer:
         impressions, spec = impressions_table(self._facts), self._facts.spec.impressions

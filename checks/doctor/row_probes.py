@@ -8,7 +8,7 @@ not count. What can't be read in time is estimated from the statistics, and else
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from psycopg import sql
@@ -27,7 +27,15 @@ from checks.doctor.column_words import (
 )
 from checks.doctor.ddl import quoted
 from checks.doctor.input import WITH_IDS
-from checks.doctor.row_tallies import EPOCH_FROM, KindRows, RowEvidence, Statistics, Tally
+from checks.doctor.own_values import plain
+from checks.doctor.row_tallies import (
+    EPOCH_FROM,
+    KindRows,
+    Parent,
+    RowEvidence,
+    Statistics,
+    Tally,
+)
 from checks.fragments import rows_of, table
 from checks.made_rows import mentions
 from checks.relations import Column, Relation, engine_of
@@ -77,7 +85,38 @@ class RowProbes:
             if one.telling.says is Says.KIND and one.rows is not None and len(one.rows) > 1
         }
         mixed = {role.key for role, relation in found if await self._is_mixed(role, relation)}
-        return RowEvidence(tallies, kinds, frozenset(mixed))
+        parents = {
+            role.key: [one async for one in self._parents(role, relation)]
+            for role, relation in found
+            if role.key in WITH_IDS
+        }
+        return RowEvidence(tallies, kinds, parents, frozenset(mixed))
+
+    async def _parents(self, role: TableRole, relation: Relation) -> AsyncIterator[Parent]:
+        """What tables whose rows the ids are say of them, unless the filter speaks of the table."""
+        configured = {one.oid for _, one in self._facts.found}
+        for key in relation.foreign_keys:
+            name = key.target.rpartition(".")[2]
+            told = any(mentions(text, name) for text in role.conditions.values())
+            if key.columns != role.ids or key.target_oid in configured or told:
+                continue
+            rows = await self._ask("catalogue_columns", {}, {"relation": key.target_oid}) or ()
+            columns = [Column(**row._mapping) for row in rows]
+            tellings = [
+                telling
+                for column in columns
+                if (telling := tells_of_use(column, name, of_users=role.key == "users"))
+                and telling.sort is not Sort.VALUE
+            ]
+            ours = sql.SQL("{} IN (SELECT {} FROM {} WHERE {})").format(
+                identifier(key.target_columns[0]),
+                identifier(key.columns[0]),
+                table(relation),
+                self._admitted(role),
+            )
+            counted = await self._count(raw(key.target), ours, tellings) or {}
+            tallies = [Tally(one, plain(one.column.name), rows) for one, rows in counted.items()]
+            yield Parent(key.target, plain(key.target_columns[0]), tallies)
 
     async def _tallies(self, role: TableRole, relation: Relation) -> tuple[Tally, ...]:
         tellings = list(_tellings(role, relation))
@@ -92,7 +131,7 @@ class RowProbes:
             if column.name in known and _is_use(known[column.name])
         ]
         tellings = [one for one in tellings if _is_open(one, relation, known.get(one.column.name))]
-        counted = await self._count(role, relation, tellings)
+        counted = await self._count(table(relation), self._admitted(role), tellings)
         if counted is not None:
             return tuple(
                 Tally(one, quotes[one.column.name], dict(sorted(rows.items(), key=_most_first)))
@@ -131,14 +170,14 @@ class RowProbes:
         return {name: quoted(name) for name in names} | {r.name: r.quoted for r in rows}, known
 
     async def _count(
-        self, role: TableRole, relation: Relation, tellings: Sequence[Telling]
+        self, named: sql.Composable, admitted: sql.Composable, tellings: Sequence[Telling]
     ) -> dict[Telling, Counter[str | None]] | None:
         """How many rows say what; once more without the columns of many values, should there be
         too many combinations; None where it could not be told."""
         for _ in range(2):
             if not tellings:
                 return {}
-            rows = await self._readings(role, relation, tellings)
+            rows = await self._readings(named, admitted, tellings)
             if rows is None:
                 return None
             counted: dict[Telling, Counter[str | None]] = {one: Counter() for one in tellings}
@@ -153,13 +192,13 @@ class RowProbes:
         return None
 
     async def _readings(
-        self, role: TableRole, relation: Relation, tellings: Sequence[Telling]
+        self, named: sql.Composable, admitted: sql.Composable, tellings: Sequence[Telling]
     ) -> Sequence[Row[Any]] | None:
         fragments = {
             "readings": sql.SQL(", ").join([_reading(one) for one in tellings]),
             "positions": raw(", ".join(str(2 + place) for place in range(len(tellings)))),
-            "table": table(relation),
-            "filter": self._admitted(role),
+            "table": named,
+            "filter": admitted,
         }
         return await self._ask("row_readings", fragments, {"groups": _GROUPS})
 

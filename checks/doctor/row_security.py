@@ -14,7 +14,12 @@ from checks.doctor.input import DoctorInput
 from checks.relations import Command, Relation, RowSecurity
 from checks.spec import TableRole
 
-_MAY = {Command.SELECT: "see", Command.INSERT: "insert", Command.DELETE: "delete"}
+_MAY = {
+    Command.SELECT: "see",
+    Command.INSERT: "insert",
+    Command.UPDATE: "update",
+    Command.DELETE: "delete",
+}
 _WORST = (
     (
         Command.SELECT,
@@ -23,6 +28,7 @@ _WORST = (
         " would look missing.",
     ),
     (Command.INSERT, healing_error, "Every insert of a backfill would fail."),
+    (Command.UPDATE, healing_error, "Not every row that is there can be brought to count."),
     (Command.DELETE, warning, "Backfills work, but `undo` can't take them back."),
 )
 
@@ -52,7 +58,9 @@ def every_row_is_open(given: DoctorInput) -> Iterator[Finding]:
 def needed(role: TableRole, relation: Relation) -> tuple[Command, ...]:
     """What the service does with the rows of the relation."""
     writes = bool(role.written) and relation.takes_writes
-    return tuple(Command) if writes else (Command.SELECT,)
+    if not writes:
+        return (Command.SELECT,)
+    return tuple(one for one in Command if one is not Command.UPDATE or role.updated)
 
 
 def _finding(name: str, security: RowSecurity, missing: list[Command]) -> Finding:

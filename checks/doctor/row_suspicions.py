@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from checks.doctor.column_words import Says, Sort, is_about_entities, says_seen, words_of
 from checks.doctor.counting_rows import also, counting
-from checks.doctor.ddl import quoted
+from checks.doctor.ddl import among, quoted
 from checks.doctor.findings import Finding, error, healing_error, warning
 from checks.doctor.input import WITH_IDS, Answer, DoctorInput, Rows, about, any_impressions
+from checks.doctor.own_values import plain
 from checks.doctor.row_tallies import KindRows, Reading, Tally, kept, literal
 from checks.relations import Relation
 from checks.spec import TableRole
@@ -94,6 +95,29 @@ def rows_are_in_use(given: DoctorInput) -> Iterator[Finding]:
             settings={f"catalog.{role.key}.where": _where(role, told)} if told else {},
             accepted_as=f"{role.key}_not_in_use",
         )
+
+
+def parents_are_in_use(given: DoctorInput) -> Iterator[Finding]:
+    """The same of a table that has a row for each of them, under the same id."""
+    for role, relation in given.facts.found:
+        for parent in given.evidence.rows.parents.get(role.key, ()):
+            told = [one for one in parent.tallies if 0 < sum(one.excluding().values()) < one.total]
+            if not told:
+                continue
+            parts = [f"{one.name} is {_said(one, one.excluding())}" for one in told]
+            admitted = " AND ".join(kept(one) for one in told)
+            where = among(plain(role.ids[0]), parent.key, parent.table, admitted)
+            yield warning(
+                "parents_not_in_use",
+                relation.configured,
+                problem=(
+                    f"Each of them is a row of {parent.table}. Of {told[0].total:,} there,"
+                    f" {', '.join(parts)}."
+                ),
+                consequence=_NOT_IN_USE[role.key],
+                settings={f"catalog.{role.key}.where": also(role.where, where)},
+                accepted_as=f"{role.key}_not_in_use",
+            )
 
 
 def ids_are_whole_keys(given: DoctorInput) -> Iterator[Finding]:

@@ -150,6 +150,18 @@ def literal(value: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A table that has a row for each artwork or user, under the same id: accounts of visitors."""
+
+    table: str
+    """With its schema, as it stands in SQL."""
+    key: str
+    """Its column that has the ids."""
+    tallies: Sequence[Tally]
+    """Of those rows only."""
+
+
+@dataclass(frozen=True, slots=True)
 class KindRows:
     """The impressions of one kind."""
 
@@ -168,6 +180,8 @@ class RowEvidence:
     """By role."""
     kinds: Mapping[str, Sequence[KindRows] | None] = field(default_factory=dict)
     """By column of the impressions; None where it could not be told."""
+    parents: Mapping[str, Sequence[Parent]] = field(default_factory=dict)
+    """By role."""
     mixed: frozenset[str] = frozenset()
     """Roles whose ids come back in rows that `where` leaves out, and that impressions are of."""
 

@@ -25,6 +25,7 @@ from checks.doctor.input import (
     impressions_with_pair,
 )
 from checks.doctor.row_suspicions import is_part_of_key
+from checks.made_rows import mentions
 from checks.relations import Index, Kind, Relation
 from checks.spec import TableRole
 
@@ -125,6 +126,35 @@ def views_hide_no_pair(given: DoctorInput, impressions: Relation) -> Iterator[Fi
             f"It can be counted. To heal, name {name} itself: say by catalog.impressions.counts "
             "what the view says by its WHERE, and by catalog.impressions.set what makes such a row "
             "count."
+        ),
+    )
+
+
+@about(impressions_table)
+def filters_hide_no_pair(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """A row that `where` does not admit may have the pair's place in the unique index."""
+    arbiter, where = given.facts.arbiter, given.spec.impressions.where
+    if arbiter is None or where is None:
+        return
+    index = next((one for one in impressions.indexes if one.name == arbiter.index), None)
+    apart = {*arbiter.columns, *(() if index is None else index.predicate_columns)}
+    told = [name for name in impressions.columns if name not in apart and mentions(where, name)]
+    if not told:
+        return
+    yield healing_error(
+        "where_hides_pairs",
+        "catalog.impressions.where",
+        problem=(
+            f"It leaves out rows of {impressions.configured} by {', '.join(told)}, and unique index"
+            f" {arbiter.index} holds those as well."
+        ),
+        consequence=(
+            "A pair whose row is left out is counted as missing, and can't be written a second "
+            "time: it would be tried for ever."
+        ),
+        remedy=(
+            "It can be counted. To heal, say in catalog.impressions.counts what says only whether "
+            "a row counts, and in catalog.impressions.set what brings it to count."
         ),
     )
 

@@ -69,10 +69,16 @@ SELECT
     s.role,
     ARRAY(
         SELECT k.command
-        FROM (VALUES ('SELECT', 'r'), ('INSERT', 'a'), ('DELETE', 'd')) AS k (command, code)
+        FROM (
+            VALUES ('SELECT', 'r'), ('INSERT', 'a'), ('UPDATE', 'w'), ('DELETE', 'd')
+        ) AS k (command, code)
         WHERE (
             SELECT
-                bool_or(CASE k.code WHEN 'a' THEN p.admitted ELSE p.shown END = 'true')
+                bool_or(CASE k.code
+                    WHEN 'a' THEN p.admitted = 'true'
+                    WHEN 'w' THEN p.shown = 'true' AND p.admitted = 'true'
+                    ELSE p.shown = 'true'
+                END)
                 AND bool_and(p.permissive)
             FROM policy AS p
             WHERE p.number = s.number AND p.applies AND p.code::text IN (k.code, '*')

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing.context import ForkServerProcess
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.forks import fork, plain_environment
+from tests.support.forks import Forked, fork, plain_environment
 from tests.support.waiting import wait_until
 
 PATIENCE_SECONDS = 60.0
@@ -18,14 +17,14 @@ PATIENCE_SECONDS = 60.0
 class Victim:
     """A running `conservator ARGUMENTS`."""
 
-    def __init__(self, process: ForkServerProcess, output: Path) -> None:
+    def __init__(self, process: Forked, output: Path) -> None:
         self._process = process
         self._output = output
 
     @property
     def code(self) -> int | None:
         """Its exit code, negative for the signal that ended it; None while it runs."""
-        return self._process.exitcode
+        return self._process.poll()
 
     @property
     def said(self) -> str:
@@ -34,10 +33,7 @@ class Victim:
 
     def send(self, number: signal.Signals) -> None:
         """A signal, unless it has ended."""
-        if self.code is None and self._process.pid is not None:
-            # A forked process is known to have ended only a moment after it has.
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, number)
+        self._process.send_signal(number)
 
     async def ended(self, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit code, once it has ended. AssertionError when it never does."""
@@ -61,5 +57,4 @@ def victim(directory: Path, *arguments: str) -> Iterator[Victim]:
         yield started
     finally:
         started.send(signal.SIGKILL)
-        process.join()
-        process.close()
+        process.wait()

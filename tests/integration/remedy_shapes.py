@@ -396,6 +396,13 @@ WRITING = (
         catalog={"impressions": {"table": "seen"}},
     ),
     _shape(
+        "a filter that leaves out rows of the pair's index",
+        KEPT,
+        UPSERT,
+        told="where_hides_pairs",
+        catalog={"impressions": {"where": "viewed_at IS NOT NULL"}},
+    ),
+    _shape(
         "a view that computes",
         KEPT + "CREATE VIEW seen AS SELECT lower(user_id) AS user_id, artwork_id, viewed_at"
         " FROM user_art_impressions;",
@@ -555,6 +562,25 @@ RIGHTS = (
         role=READER,
     ),
     _shape(
+        "a role that row security lets update nothing",
+        KEPT
+        + _SCHEMA
+        + f"GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO {READER};"
+        + "ALTER TABLE user_art_impressions ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY r ON user_art_impressions FOR SELECT TO {READER} USING (true);"
+        f"CREATE POLICY a ON user_art_impressions FOR INSERT TO {READER} WITH CHECK (true);"
+        f"CREATE POLICY w ON user_art_impressions FOR UPDATE TO {READER} USING (true)"
+        " WITH CHECK (viewed_at IS NULL);"
+        f"CREATE POLICY d ON user_art_impressions FOR DELETE TO {READER} USING (true);",
+        UPSERT,
+        FORGET,
+        told="row_security",
+        catalog={
+            "impressions": {"counts": "viewed_at IS NOT NULL", "set": {"viewed_at": "viewed_at"}}
+        },
+        role=READER,
+    ),
+    _shape(
         "a role that row security hides the users from",
         KEPT
         + _SCHEMA
@@ -584,6 +610,17 @@ SUSPICIONS = (
         LEAVE,
         proposed="rows_not_in_use",
         told="rows_not_views",
+    ),
+    _shape(
+        "users who are a part of the people, some of whom have left",
+        KEPT + "CREATE TABLE people (id text PRIMARY KEY, closed boolean NOT NULL);"
+        "INSERT INTO people SELECT id, id = 'u3' FROM users;"
+        "ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES people;",
+        UPSERT,
+        "UPDATE people SET closed = NOT closed",
+        "INSERT INTO people VALUES ('u9', false)",
+        LEAVE,
+        proposed="parents_not_in_use",
     ),
     _shape(
         "pairs that a table lists",

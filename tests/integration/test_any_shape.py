@@ -167,8 +167,7 @@ async def test_undo_leaves_what_the_app_has_touched_in_any_column(gallery: Stran
 async def test_rows_that_are_there_and_do_not_count_are_left_alone_without_set(
     gallery: StrangerGallery,
 ) -> None:
-    config: dict[str, Any] = {"catalog": catalog(set=None), "healing": {"mode": "heal"}}
-    async with shape_runtime(gallery.url, **config) as runtime:
+    async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
         first = await heal(runtime)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 4 * 7 - 2)
         assert first.census is not None and first.census.legacy_untracked == 2
@@ -212,8 +211,8 @@ async def test_two_runs_write_each_pair_once_where_no_index_would_keep_them_apar
         "INSERT INTO works SELECT n, now() - interval '30 days', 'w'"
         " FROM generate_series(100, 400) AS n"
     )
-    config: dict[str, Any] = {"catalog": CATALOG, "healing": {"pace": {"max_batch": 20}}}
-    async with shape_runtime(gallery.url, **config) as runtime:
+    pace = {"pace": {"max_batch": 20}}
+    async with shape_runtime(gallery.url, catalog=CATALOG, healing=pace) as runtime:
         owner = runtime.run_owner(Trigger.COMMAND)
         whole = await plan(runtime)
         runs = [
@@ -250,8 +249,12 @@ async def test_a_failure_at_the_commit_is_that_of_its_batch_and_loses_nothing(
 ) -> None:
     with stranger_gallery(server, "derived_value") as gallery:
         document = documents("derived_value")[0]
-        wrong = {"wing_id": "CASE WHEN artwork.id % 100 = 0 THEN -1 ELSE artwork.wing_id END"}
-        document["impressions"]["defaults"] = wrong
+        ((artwork,),) = gallery.rows(
+            "SELECT a FROM (" + gallery.pairs + ") AS p WHERE NOT seen"
+            " AND created < now() - interval '7 days' GROUP BY a ORDER BY count(*), a LIMIT 1"
+        )
+        wrong = f"CASE WHEN artwork.id = {artwork} THEN -1 ELSE artwork.wing_id END"
+        document["impressions"]["defaults"] = {"wing_id": wrong}
         async with shape_runtime(gallery.url, catalog=document, pools=POOLS) as runtime:
             legacy = gallery.counts()[3]
             ended = await heal(runtime)

@@ -14,6 +14,7 @@ from checks.catalogue import Facts
 from checks.spec import CatalogueSpec, ImpressionsSpec, PairsSpec
 from monitor.config.model import parse_config
 from tests.integration.doctor_help import Patient, codes, only
+from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import POOLS, documents, stranger_gallery
@@ -251,6 +252,7 @@ GALLERIES = (
 _ABOUT_WRITING = "pair_index", "impressions_not", "view_", "other_unique", "ids_not_unique"
 
 
+@on_one_server
 @pytest.mark.parametrize(("name", "number", "columns", "writes"), GALLERIES)
 async def test_galleries_are_written_to_as_their_keys_allow(
     server: PostgresServer, name: str, number: int, columns: tuple[str, ...] | None, writes: bool

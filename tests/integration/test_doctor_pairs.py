@@ -9,7 +9,14 @@ from datetime import timedelta
 import pytest
 
 from checks.doctor.findings import Blocks, Examination, Severity
-from checks.spec import ArtworksSpec, CatalogueSpec, ImpressionsSpec, UsersSpec
+from checks.spec import (
+    ArtworksSpec,
+    CatalogueSpec,
+    ImpressionsSpec,
+    PairsSpec,
+    SharedColumns,
+    UsersSpec,
+)
 from tests.integration.doctor_help import Patient, codes, mended, only
 from tests.integration.doctor_pair_schemas import CLEARED, COMPANIES, GUESTS, TENANTS
 from tests.support.databases import EMPTY, cloned
@@ -272,3 +279,56 @@ async def test_what_a_filter_leaves_out_is_told_and_no_suspicion(patient: Patien
     assert "foreign key" not in users.problem
     assert "10 ids (of 300)" in only(examination, "unknown_artworks").problem
     assert suspected(examination) == set()
+
+
+@pytest.fixture
+def shown_by_another_table(patient: Patient) -> Iterator[CatalogueSpec]:
+    """Forty people who have seen whatever is shown; every tenth print is not."""
+    patient.run(
+        "CREATE SCHEMA halls; SET search_path = halls;"
+        "CREATE TABLE people AS SELECT n AS id, now() - interval '1 year' AS joined_at"
+        " FROM generate_series(1, 40) AS n;"
+        "CREATE TABLE prints AS SELECT n AS id, now() - n * interval '1 day' AS hung_at"
+        " FROM generate_series(1, 100) AS n;"
+        "CREATE TABLE looks AS SELECT p.id AS person, w.id AS print, w.hung_at AS at"
+        " FROM people AS p, prints AS w WHERE w.id % 10 <> 5 AND (p.id + w.id) % 4 > 0"
+    )
+    yield CatalogueSpec(
+        artworks=ArtworksSpec("halls.prints", created_at="hung_at"),
+        users=UsersSpec("halls.people"),
+        impressions=ImpressionsSpec("halls.looks", "person", "print", "at"),
+    )
+    patient.run("DROP SCHEMA halls CASCADE")
+
+
+async def test_artworks_that_nobody_saw_among_those_that_most_saw_are_suspected(
+    patient: Patient, shown_by_another_table: CatalogueSpec
+) -> None:
+    spec = shown_by_another_table
+
+    async def found(spec: CatalogueSpec = spec) -> set[str | None]:
+        examination = await replace(patient, spec=spec).examine()
+        return {one.accepted_as for one in examination.blocking()} & {"artworks_nobody_saw"}
+
+    finding = only(await replace(patient, spec=spec).examine(), "artworks_nobody_saw")
+    assert finding.blocks is Blocks.HEALING
+    assert finding.problem.startswith("9 of 94 artworks old enough for legacy were seen by nobody")
+    assert await found(replace(spec, accept=("artworks_nobody_saw",))) == set()
+    shown = replace(spec.artworks, where="id % 10 <> 5")
+    assert await found(replace(spec, artworks=shown)) == set()
+    same = PairsSpec(same=(SharedColumns("id", "id"),))
+    assert await found(replace(spec, pairs=same)) == set()
+    # One look is enough; and so is an outage, which takes neighbours as well.
+    patient.run("INSERT INTO halls.looks SELECT 1, id, now() FROM halls.prints")
+    assert await found() == set()
+    patient.run("DELETE FROM halls.looks WHERE print BETWEEN 20 AND 70")
+    assert await found() == set()
+
+
+async def test_a_users_age_is_not_proposed_where_older_artworks_are_seen(
+    patient: Patient, shown_by_another_table: CatalogueSpec
+) -> None:
+    asked = replace(patient, spec=shown_by_another_table)
+    assert "user_age_unused" in codes(await asked.examine())
+    patient.run("UPDATE halls.people SET joined_at = now() - interval '90 days'")
+    assert "user_age_unused" not in codes(await asked.examine())

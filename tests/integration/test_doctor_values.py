@@ -115,6 +115,30 @@ async def test_every_mistake_in_an_expression_is_told_at_once_with_its_path(
         assert found[path].code.startswith(path.partition(".")[0].removesuffix("s"))
 
 
+async def test_a_value_of_a_type_that_the_column_does_not_take_is_refused(
+    patient: Patient,
+) -> None:
+    refused = {
+        "wing": "artwork.viewed_at",
+        "day": "'2026-' || '01-01'",
+        "seen": "1",
+        "hidden": "gen_random_uuid()",
+    }
+    examination = await saying(patient, defaults=refused).examine()
+    unusable = [one for one in examination.findings if one.code == "default_unusable"]
+    assert [one.subject.rpartition(".")[2] for one in unusable] == [*refused]
+    assert unusable[0].problem == (
+        "PostgreSQL refuses 'artwork.viewed_at' for a column of type integer: it is of type text."
+    )
+    taken = (
+        {"wing": "viewed_at::date - date '2026-01-01'", "day": "viewed_at", "kind": "42"},
+        {"wing": "1.5", "day": " ('2026-01-01') ", "seen": "'true'", "kind": "gen_random_uuid()"},
+        {"wing": "NULL", "day": "now()", "hidden": "'f'::bool", "kind": "'a'::varchar(3)"},
+    )
+    for said in taken:
+        assert about_values(await saying(patient, defaults=said).examine()) == set()
+
+
 async def test_values_are_those_of_the_pairs_own_rows_and_of_the_moment(patient: Patient) -> None:
     asked = saying(patient, pairs=LISTED)
     catalogue = (await asked.examine()).catalogue

@@ -4,7 +4,7 @@ app's tables may have."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,12 +29,14 @@ from tests.support.pair_lists import listed
 from tests.support.undoing import undo
 
 GIVEN = {
-    "people": "id text, created text, note text",
-    "pieces": "id text, created text, owner text, note text",
+    "people": "id text, created text, note text, team text, wing text",
+    "pieces": "id text, created text, owner text, note text, team text, wing text",
     "views": "person text, piece text, viewed text",
+    "listings": "person text, piece text, since text, note text",
 }
 DAY = timedelta(days=1)
 CREATED = (30, 20, 10, 8, 6, 1, 0.0005, -0.1, 40)  # days ago; of artworks 1 to 9
+TEAMS = {2: "2", 3: None, 9: "2"}  # of artworks; the others are of team 1
 JOINED = (100, 100, 15, None, 100, 100)  # days ago; of users 1 to 6
 
 
@@ -89,14 +91,16 @@ async def fill(app: App, schema: AppSchema, now: datetime) -> None:
             schema.key(n),
             text(days if schema.aged or days is not None else 1),
             HIDDEN if n == 5 else SHOWN,
+            "2" if n == 2 else "1",
+            None,
         )
         for n, days in enumerate(JOINED, start=1)
     ]
     pieces = [
-        (schema.key(n), text(days), schema.key((1, 6, 2)[n % 3]), SHOWN)
+        (schema.key(n), text(days), schema.key((1, 6, 2)[n % 3]), SHOWN, TEAMS.get(n, "1"), None)
         for n, days in enumerate(CREATED, start=1)
     ]
-    pieces.append((schema.key(10), text(30), schema.key(1), HIDDEN))
+    pieces.append((schema.key(10), text(30), schema.key(1), HIDDEN, "1", None))
     views = [(schema.key(n), schema.key(9), text(2)) for n in range(1, 6)]
     views += [(schema.key(1), schema.key(n), text(2)) for n in (1, 5, 7)]
     if schema.strangers:  # a user and an artwork that are there no more
@@ -104,13 +108,30 @@ async def fill(app: App, schema: AppSchema, now: datetime) -> None:
             (schema.key(77), schema.key(1), text(2)),
             (schema.key(2), schema.key(88), text(2)),
         ]
+    # The second user is not listed with every other artwork, the third since 15 days only, and the
+    # first one again, since 5 days.
+    listings = [
+        (schema.key(user), schema.key(piece), text({3: 15}.get(user)), SHOWN)
+        for user in range(1, 7)
+        for piece in range(1, 11)
+        if user != 2 or piece % 2
+    ]
+    listings += [(schema.key(1), schema.key(piece), text(5), SHOWN) for piece in range(1, 11)]
     given: dict[str, list[tuple[str | None, ...]]] = {
         "people": [*people],
         "pieces": [*pieces],
         "views": [*views],
+        "listings": [*listings],
     }
-    fill = {"people": schema.fill_people, "pieces": schema.fill_pieces, "views": schema.fill_views}
+    fill = {
+        "people": schema.fill_people,
+        "pieces": schema.fill_pieces,
+        "views": schema.fill_views,
+        "listings": schema.fill_listings,
+    }
     for kind, rows in given.items():
+        if not fill[kind]:
+            continue
         names = [column.split()[0] for column in GIVEN[kind].split(", ")]
         values = json.dumps([dict(zip(names, row, strict=True)) for row in rows])
         await app.run(
@@ -123,10 +144,19 @@ async def fill(app: App, schema: AppSchema, now: datetime) -> None:
 def configured(spec: CatalogueSpec) -> dict[str, Any]:
     """The `catalog` section that says what `spec` says."""
     impressions = {f.name: getattr(spec.impressions, f.name) for f in fields(spec.impressions)}
+    through = spec.pairs.through
     return {
         "artworks": {f.name: getattr(spec.artworks, f.name) for f in fields(spec.artworks)},
         "users": {f.name: getattr(spec.users, f.name) for f in fields(spec.users)},
-        "impressions": {**impressions, "defaults": dict(spec.impressions.defaults)},
+        "impressions": {
+            **impressions,
+            "set": dict(spec.impressions.set),
+            "defaults": dict(spec.impressions.defaults),
+        },
+        "pairs": {
+            "same": [{"user": one.user, "artwork": one.artwork} for one in spec.pairs.same],
+            "through": None if through is None else asdict(through),
+        },
         "timezone": spec.timezone,
     }
 

@@ -30,14 +30,21 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
     **dict.fromkeys(("state_schema_missing", "state_schema_unusable"), OURS),
     **dict.fromkeys(("server_is_standby", "transactions_read_only", "citus_worker"), OURS),
     "citus_ledger_apart": OURS,
-    **dict.fromkeys(("citus_not_by_user", "citus_not_spread"), TOLD),
+    **dict.fromkeys(("citus_not_by_user", "citus_not_spread", "citus_rows_of_any_shape"), TOLD),
     **dict.fromkeys(("citus_travels", "citus_key_without_user", "citus_approximate"), TOLD),
-    **dict.fromkeys(("filter_refused", "timezone_unknown", "default_unusable"), TOLD),
+    **dict.fromkeys(("filter_refused", "moment_refused", "timezone_unknown"), TOLD),
     **dict.fromkeys(
-        ("set_unusable", "made_rows_do_not_count", "made_rows_untold", "key_not_unique"), TOLD
+        (
+            "default_unusable",
+            "set_unusable",
+            "made_rows_do_not_count",
+            "made_rows_untold",
+            "key_not_unique",
+        ),
+        TOLD,
     ),
     **dict.fromkeys(("growth", "column_generated", "key_not_an_id"), TOLD),
-    **dict.fromkeys(("key_collations_differ", "suspicion_untold"), TOLD),
+    **dict.fromkeys(("key_collations_differ", "suspicion_untold", "artworks_nobody_saw"), TOLD),
     **dict.fromkeys(("deleted_on_purpose", "sequence_runs_out", "unknown_"), TOLD),
     "state_types_differ": OURS,
 }

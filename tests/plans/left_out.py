@@ -32,12 +32,14 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
-    "plan_exhausted": "it is the end of a form of `pool_exhaustion`, with which it is executed",
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),
     **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
     "plan_pairs": "it selects what `batch_insert` does",
-    "catalogue_expression": "it is explained and never run",
+    **dict.fromkeys(("catalogue_expression", "catalogue_refuted"), "it is explained and never run"),
+    "catalogue_exclusion": _SERVER,
+    "catalogue_view": _ONCE,
+    "catalogue_one_value": _ODD,
     **dict.fromkeys(("catalogue_sequences", "catalogue_sequence_start"), _ONCE),
     "catalogue_farthest": (
         "it is asked where a sequence can't be read, ends at one row of the index that numbered"
@@ -98,6 +100,11 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
+    "catalogue_never_seen": "it is asked by doctor, and is bounded by catalogue_patience",
+    "catalogue_older_views": (
+        "it is asked only where users have a creation time that is not configured, reads a part of"
+        " the impressions, and is bounded by catalogue_patience"
+    ),
     "catalogue_own_value": (
         "it is asked only of a column that must be given and is not, reads a part of the"
         " impressions, and is bounded by catalogue_patience"
@@ -107,6 +114,7 @@ LEFT_OUT: Mapping[str, str] = {
         " first row, and is bounded by catalogue_patience"
     ),
     **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
+    "catalogue_value_type": "it is asked for no row",
     "catalogue_made_rows": (
         "it is asked only where conditions say which impressions count, makes a thousand rows at"
         " most, and is bounded by catalogue_patience"

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -43,7 +44,9 @@ class Forked:
     def send_signal(self, number: signal.Signals) -> None:
         """Harmless when it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It is known to have ended only a moment after it has.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL."""

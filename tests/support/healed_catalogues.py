@@ -85,7 +85,7 @@ class Stage:
             return None
         ended = await self.runtime.executor(lambda _: None).work(planned.run)
         ends = (RunState.SUCCEEDED, *([RunState.PARTIAL] if among_writers else []))
-        assert ended.run.state in ends, ended.run.outcome
+        assert ended.run.state in ends, (ended.run.outcome, self.shape)
         return ended.run.id
 
     async def undo(self, run_id: int) -> None:
@@ -289,7 +289,7 @@ async def heal_among_writers(url: str, seed: int) -> int:
 async def _audit(at: Stage, runs: list[int]) -> int:
     """In silence: everything that is legacy is written, and every write of ours was right."""
     run = await at.heal()
-    assert writable(at.shape, await at.right()) == []
+    assert writable(at.shape, await at.right()) == [], (at.shape, run)
     for one in [*runs, *([] if run is None else [run])]:
         await at.undo(one)
     log = await at.app.rows(

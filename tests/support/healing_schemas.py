@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from checks.spec import CatalogueSpec, ImpressionsSpec
 from tests.support.app_schema import AppSchema
+from tests.support.paired_schemas import SAME, THROUGH_SINCE
 from tests.support.schema_matrix import (
     AGED,
     AGED_LOOSE,
@@ -59,13 +60,11 @@ SERIAL = replace(
     tables=PLAIN.tables + "ALTER TABLE user_art_impressions ADD COLUMN id bigserial NOT NULL;",
     fill_views=_SEEN + "SELECT person, piece, viewed::timestamptz FROM given",
 )
-KEYED = replace(
-    LOOSE,
-    name="no foreign keys, orphans",
-    tables=LOOSE.tables
-    + "CREATE UNIQUE INDEX ON user_art_impressions (user_id, artwork_id);"
-    + "CREATE INDEX ON user_art_impressions (artwork_id);",
+KEYS = (
+    "CREATE UNIQUE INDEX ON user_art_impressions (user_id, artwork_id);"
+    "CREATE INDEX ON user_art_impressions (artwork_id);"
 )
+KEYED = replace(LOOSE, name="no foreign keys, orphans", tables=LOOSE.tables + KEYS)
 ANNOUNCED = replace(
     APP,
     name="triggers and a publication",
@@ -91,6 +90,11 @@ CREATE POLICY own ON user_art_impressions USING (user_id = current_setting('app.
 )
 
 
+KEYED_LIST = replace(
+    THROUGH_SINCE, tables=THROUGH_SINCE.tables + KEYS, strict=True, orphans=False, strangers=False
+)
+
+
 def _strict(schema: AppSchema) -> AppSchema:
     """The schema with keys that healing requires."""
     return replace(schema, tables=PLAIN.tables, strict=True, orphans=False, strangers=False)
@@ -100,6 +104,7 @@ HEALED = (
     *(APP, DEFAULTS, PLAIN, SERIAL, KEYED, ANNOUNCED, ARTWORKS_FILTERED, USERS_FILTERED, AGED),
     *(BERLIN, MILLISECONDS, BIGINT, PARTITIONED, GUARDED),
     *(_strict(AGED_LOOSE), _strict(OWNED), _strict(OWNED_AGED)),
+    *(SAME, KEYED_LIST),
 )
 WARNED: Mapping[str, frozenset[str]] = {
     ANNOUNCED.name: frozenset({"insert_triggers", "publications"}),

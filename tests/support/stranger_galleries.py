@@ -94,6 +94,11 @@ class StrangerGallery:
         )
         return tracked, fresh, storage, legacy
 
+    @property
+    def pairs(self) -> str:
+        """The SELECT of the pairs `(u, a, created, seen)`."""
+        return (FOLDER / f"{self.name}.pairs.sql").read_text()
+
     def contents(self) -> dict[str, str]:
         """A digest of every table of the app: the same as long as the rows are."""
         return {

@@ -21,7 +21,7 @@ from checks.doctor.findings import Blocks, Examination
 from checks.doctor.input import DoctorInput, Evidence
 from checks.doctor.rules import judge
 from checks.relations import Engine, Index, Relation, engine_of
-from checks.spec import PoolsSpec
+from checks.spec import CatalogueSpec, ImpressionsSpec, PoolsSpec
 from tests.unit.test_doctor import AROUND, FACTS, index
 
 Row = Mapping[str, object]
@@ -62,12 +62,14 @@ def examined(
     *,
     ledger: Row | None = BY_USER,
     cluster: Cluster = COORDINATOR,
+    spec: CatalogueSpec = FACTS.spec,
     more: tuple[Index, ...] = (),
 ) -> Examination:
     assert FACTS.impressions is not None
     keyed = replace(FACTS.impressions, indexes=FACTS.impressions.indexes + more)
     facts: Facts = replace(
         FACTS,
+        spec=spec,
         impressions=spread(keyed, impressions),
         users=spread(FACTS.users, users),
         artworks=spread(FACTS.artworks, artworks),
@@ -125,6 +127,23 @@ def test_impressions_that_are_not_spread_by_user_are_counted_and_not_healed(foun
     assert "hash shards by user_id" in finding.remedy
     assert not finding.statements
     assert examination.blocking(Blocks.COUNTING) == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "named"),
+    [
+        (ImpressionsSpec(where="kind = 'artwork'"), "catalog.impressions.where"),
+        (ImpressionsSpec(counts="looked", set={"looked": "true"}), "catalog.impressions.counts"),
+        (ImpressionsSpec(viewed_at=None, several=True), "catalog.impressions.several"),
+    ],
+)
+def test_rows_that_their_pair_does_not_tell_are_counted_and_not_healed(
+    shape: ImpressionsSpec, named: str
+) -> None:
+    examination = examined(spec=CatalogueSpec(impressions=shape))
+    found = [one for one in examination.findings if one.code == "citus_rows_of_any_shape"]
+    assert [(one.blocks, named in one.problem) for one in found] == [(Blocks.HEALING, True)]
+    assert "citus_rows_of_any_shape" not in codes(examined())
 
 
 def test_a_worker_is_refused() -> None:

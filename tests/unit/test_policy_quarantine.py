@@ -24,6 +24,18 @@ def test_nothing_is_to_be_done_where_all_that_is_legacy_is_in_quarantine() -> No
     )
 
 
+def test_pairs_that_are_left_alone_are_no_reason_to_heal_and_are_told() -> None:
+    decision = decide(replace(TEN, left_alone=6, quarantined=4, retry_at=TOMORROW), SETTINGS)
+    assert (decision.kind, decision.code) == (Verdict.CLEAR, Code.CLEAN)
+    assert decision.reason.startswith(
+        "10 legacy-untracked pairs, 4 of them in quarantine, 6 of them left alone: their row is"
+        " there and does not count"
+    )
+    others = decide(replace(TEN, left_alone=6), SETTINGS)
+    assert others.kind is Verdict.HEAL
+    assert "10 legacy-untracked pairs, 6 of them left alone, threshold" in others.reason
+
+
 @pytest.mark.parametrize(("threshold", "verdict"), [(3, Verdict.HEAL), (4, Verdict.CLEAR)])
 def test_the_threshold_is_about_what_can_be_written(threshold: int, verdict: Verdict) -> None:
     decision = decide(replace(TEN, quarantined=7), replace(SETTINGS, threshold=threshold))

@@ -1,8 +1,8 @@
 -- batch_insert where rows have a scope, a status, several a pair or no time: rows that are there and
 -- do not count are brought to count by what `set` says, one a pair, and new ones are made only where
 -- there is none. The ledger keeps each row as it was written and what was replaced. Users and
--- artworks are all pairs that were asked for, `listed` says which of them were written. No join of two
--- results of its own: of their sizes the planner knows nothing.
+-- artworks are the pairs that were written, and those that a row was made for; `listed` tells them
+-- apart. No results of its own are joined: of their sizes the planner knows nothing.
 WITH missing AS MATERIALIZED (
     {missing_pairs}
 ){brought},
@@ -31,18 +31,18 @@ listed AS (
     SET viewed_at = excluded.viewed_at, replaced = excluded.replaced, written = excluded.written
     RETURNING user_id, artwork_id
 ){cured}
-SELECT done.inserted, found.*, last.artwork_id AS last_artwork
+SELECT done.inserted, asked.missing, found.*, last.artwork_id AS last_artwork
 FROM (SELECT count(*) AS inserted FROM listed) AS done
+CROSS JOIN (SELECT count(*) AS missing FROM missing AS m) AS asked
 CROSS JOIN (
     SELECT
-        count(*) AS missing,
         array_agg(p.user_id::text) AS users,
         array_agg(p.artwork_id::text) AS artworks,
         array_agg(p.is_listed) AS listed
     FROM (
         SELECT a.user_id, a.artwork_id, bool_or(a.is_listed) AS is_listed
         FROM (
-            SELECT m.user_id, m.artwork_id, FALSE AS is_listed FROM missing AS m
+            SELECT m.user_id, m.artwork_id, FALSE AS is_listed FROM {nothing_there} AS m
             UNION ALL
             SELECT l.user_id, l.artwork_id, TRUE FROM listed AS l
         ) AS a
