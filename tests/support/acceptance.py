@@ -217,9 +217,10 @@ class _Trial:
     # What is said and counted
 
     def _advice(self, _: Oracle) -> Iterator[str]:
-        checked = call(self._config, "config", "check")
-        if checked.code:
-            yield f"config check exits {checked.code}: {checked.err.strip()}"
+        for command in ("config check", "sql"):
+            done = call(self._config, *command.split())
+            if done.code:
+                yield f"{command} exits {done.code}: {done.err.strip()}"
         doctor = call(self._config, "doctor", "--json")
         if not doctor.out:
             yield f"doctor exits {doctor.code}: {doctor.err.strip()}"

@@ -128,9 +128,9 @@ _NEVER = {
     """,
 }
 _HARMFUL = {
-    "anonymous": ("CREATE UNIQUE INDEX", "NOT NULL"),
+    "anonymous": ("CREATE UNIQUE INDEX", "SET NOT NULL"),
     "epoch": ("ALTER TABLE",),
-    "polymorphic": ("CREATE UNIQUE INDEX", "gen_random_uuid", "PARTITION"),
+    "polymorphic": ("CREATE UNIQUE INDEX", "gen_random_uuid", "PARTITION BY"),
     "status_rows": ("FOREIGN KEY",),
     "subscriptions": ("CREATE UNIQUE INDEX",),
 }
