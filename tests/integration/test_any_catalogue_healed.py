@@ -1,5 +1,5 @@
-"""Random tables of random configurations are healed and taken back exactly: alone, and while the app
-marks, unmarks, deletes and inserts the same pairs. `make fuzz` tries hundreds."""
+"""Random tables of random configurations are healed and taken back exactly: alone, and while the
+app marks, unmarks, deletes and inserts the same pairs. `make fuzz` tries hundreds."""
 
 from __future__ import annotations
 

@@ -75,11 +75,6 @@ class StrangerGallery:
         """The database as its owner reaches it; `url` is a superuser's."""
         return make_url(self.url).set(username=OWNER).render_as_string(hide_password=False)
 
-    @property
-    def pairs(self) -> str:
-        """The oracle: a query of `(u, a, created, seen)`."""
-        return (FOLDER / f"{self.name}.pairs.sql").read_text()
-
     @cached_property
     def naive(self) -> dict[str, Any]:
         """The `catalog` that a new user would write first."""
