@@ -3,8 +3,8 @@
 # make bench-large   the same at 90 million impressions: 130 GB of disk, about an hour
 # make chaos   faults at every statement of a run; takes some minutes
 # make plans   every statement's plan on nine million pairs; takes some minutes
-# make fuzz    inputs by the thousand: API, configuration, webhook, galleries; takes some minutes
-# make galleries   what names alone come to on databases of other shapes, as a table; a minute
+# make fuzz    inputs by the thousand: API, configuration, webhook, galleries, any catalog; minutes
+# make galleries   databases of other shapes, by names alone and configured right; some minutes
 #
 # Needs Python 3.11 or later and make; everything else goes into .venv.
 

@@ -14,6 +14,7 @@ from monitor.cli.logs import configure_logs
 from tests.fuzz.api import fuzz, some_users
 from tests.fuzz.callers import CALLERS, TOKENS
 from tests.fuzz.campaign import campaign
+from tests.fuzz.catalogues import Tried, try_catalogues
 from tests.fuzz.configurations import configurations, try_configuration
 from tests.fuzz.notifications import Webhook, notifications
 from tests.fuzz.service import serving
@@ -33,6 +34,7 @@ def main() -> int:
     add("--examples", type=int, default=100, help="of each call, beside those that are listed")
     add("--inputs", type=int, default=10_000, help="configurations, and notifications")
     add("--galleries", type=int, default=300, help="in which nothing is to be suspected")
+    add("--catalogues", type=int, default=300, help="configurations of every word, by chance")
     asked = parser.parse_args()
     configure_logs()
     with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +42,9 @@ def main() -> int:
         _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
         suspected = _suspicions(asked.galleries, asked.seed)
         _say(str(suspected))
-        failed = bool(suspected.wrong)
+        tried = _catalogues(asked.catalogues, asked.seed)
+        _say(str(tried))
+        failed = bool(suspected.wrong or tried.wrong)
         for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
             _say(line)
             failed = failed or wrong
@@ -62,6 +66,11 @@ def _suspicions(galleries: int, seed: int) -> Suspected:
     with EMBEDDED.server() as server, cloned(server, EMPTY) as url:
         made = some_galleries(seed, harmless=galleries, suspect=galleries // 10)
         return asyncio.run(suspect(Patient(url, patience=timedelta(minutes=1)), made))
+
+
+def _catalogues(number: int, seed: int) -> Tried:
+    with EMBEDDED.server() as server, cloned(server, EMPTY) as url:
+        return asyncio.run(try_catalogues(url, number=number, seed=seed))
 
 
 def _service(place: Path, examples: int, inputs: int, seed: int) -> Iterator[tuple[str, bool]]:

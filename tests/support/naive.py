@@ -174,16 +174,16 @@ def silence(case: NaiveCase, answers: Answers) -> Iterator[str]:
 def bad_advice(case: NaiveCase, answers: Answers) -> Iterator[str]:
     """Remedies that would harm the app."""
     for one in answers.findings:
-        for pattern in (*_HARMFUL, *case.never):
+        for pattern in (*HARMFUL, *case.never):
             if re.search(pattern, one["remedy"]):
                 yield f"the remedy of {one['code']} about {one['subject']} has {pattern}"
 
 
-_HARMFUL = (
+HARMFUL = (
     r"ALTER COLUMN|ADD CONSTRAINT|NOT VALID|DELETE FROM|DROP (TABLE|COLUMN|INDEX|CONSTRAINT|RULE)",
     r"\w+_id: \W*(gen_random_uuid|0|''|now)",
 )
-"""Changes, forbids or deletes what an app writes; a guess for a key."""
+"""In no remedy: changes, forbids or deletes what an app writes; a guess for a key."""
 _CODES = {
     # doctor, check, heal --dry-run, serve. A check that is refused could not be evaluated.
     Blocks.COUNTING: ((1, 3, 1, 1),),

@@ -46,6 +46,15 @@ def as_service(url: str, *, watches: bool = False) -> str:
     return make_url(url).set(username=role).render_as_string(hide_password=False)
 
 
+def make_service_role(url: str, *groups: str) -> None:
+    """What the superuser of a server does once: the groups, and the roles that are in them."""
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        for group in groups:
+            if connection.execute("SELECT to_regrole(%s)", [group]).fetchone() == (None,):
+                connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(group)))
+        connection.execute(_MAKE)
+
+
 async def prepare_for_service(settings: Settings) -> None:
     """What an owner does before the service starts: makes the state schema, runs the grants."""
     schema, timeout = settings.database.state_schema, settings.database.statement_timeout

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import yaml
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
 from tests.support.app import conninfo
@@ -26,6 +27,8 @@ from tests.support.postgres import PostgresServer
 
 FOLDER = Path(__file__).parents[1] / "galleries"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.sql") if "." not in path.stem))
+OWNER = "gallery_owner"
+"""Owns a gallery's database and what is in it, and is nobody special."""
 FRESH_FOR = "4h"
 """For `pools.fresh_for`: the counts stay as they are for almost so long."""
 POOLS = {"fresh_for": FRESH_FOR}
@@ -45,6 +48,13 @@ WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text !~ '^(pg_|informati
 """
 # The sum of the rows' hashes: the same for the same rows in any order, each as often.
 _DIGEST = "SELECT coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM {} AS t"
+_ROLES = sql.SQL("""
+DO $$ BEGIN
+    IF to_regrole('gallery_app') IS NULL THEN CREATE ROLE gallery_app; END IF;
+    IF to_regrole({name}) IS NULL THEN CREATE ROLE {owner} LOGIN; END IF;
+END $$
+""").format(name=sql.Literal(OWNER), owner=sql.Identifier(OWNER))
+_OWN = sql.SQL("ALTER DATABASE {} OWNER TO {}")
 _SETTINGS = """
 SELECT split_part(one, '=', 1), substr(one, strpos(one, '=') + 1)
 FROM pg_db_role_setting AS s, unnest(s.setconfig) AS one
@@ -59,6 +69,11 @@ class StrangerGallery:
 
     name: str
     url: str
+
+    @property
+    def owner_url(self) -> str:
+        """The database as its owner reaches it; `url` is a superuser's."""
+        return make_url(self.url).set(username=OWNER).render_as_string(hide_password=False)
 
     @cached_property
     def naive(self) -> dict[str, Any]:
@@ -110,6 +125,7 @@ def stranger_gallery(server: PostgresServer, name: str) -> Iterator[StrangerGall
         settings = connection.execute(_SETTINGS, [template]).fetchall()
     with cloned(server, template) as url:
         database = make_url(url).database or ""
+        execute(server, _OWN.format(sql.Identifier(database), sql.Identifier(OWNER)))
         for setting, value in settings:  # which a clone does not inherit
             execute(
                 server,
@@ -125,6 +141,8 @@ def _template(server: PostgresServer, name: str) -> str:
     key = (server.socket_dir, name)
     if key not in _loaded:
         create_database(server, template, EMPTY)
+        execute(server, _ROLES)
+        execute(server, _OWN.format(sql.Identifier(template), sql.Identifier(OWNER)))
         _load(server, template, FOLDER / f"{name}.sql")
         _loaded.add(key)
     return template
@@ -137,7 +155,7 @@ def _load(server: PostgresServer, database: str, script: Path) -> None:
     """
     program = [str(server.bin_dir / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-o", os.devnull]
     subprocess.run(
-        [*program, "-d", server.conninfo(database), "-f", str(script)],
+        [*program, "-d", make_conninfo(server.conninfo(database), user=OWNER), "-f", str(script)],
         check=True,
         timeout=60,
         env={**os.environ, "PGTZ": "UTC"},
