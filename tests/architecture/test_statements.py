@@ -104,3 +104,10 @@ def test_what_a_statement_names_itself_hides_no_table_of_the_app(path: Path) -> 
     # The operator's SQL stands in it, and FROM people would be ours.
     text = re.sub(r"extract\(\w+ FROM|USING brin", "", code(path))
     assert NAMED_HERE.findall(text) == []
+
+
+def test_nor_does_what_python_puts_into_it() -> None:
+    demo = quoted_in_python(ROOT / "monitor/demo")
+    texts = set().union(*(quoted_in_python(ROOT / package) for package in PACKAGES)) - demo
+    aliased = re.compile(r"\b(?:FROM|JOIN|USING) (?!cte_|pg_)[a-z_]+ AS [a-z]+\b")
+    assert [text for text in texts if aliased.search(text)] == []
