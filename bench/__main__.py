@@ -13,6 +13,7 @@ from bench import (
     gallery,
     growth,
     healing_time,
+    pairs,
     readers,
     service,
     steady,
@@ -34,11 +35,12 @@ PARTS: Mapping[str, Callable[[PostgresServer, Options], Report]] = {
     "service": service.measure,
     "readers": readers.measure,
     "checks": checks.measure,
+    "pairs": pairs.measure,
     "growth": growth.measure,
     "cold": cold.measure,  # last: it starts the server anew
 }
 
-BY_NAME_ONLY = frozenset({"readers", "checks"})
+BY_NAME_ONLY = frozenset({"readers", "checks", "pairs"})
 """Without a goal of their own: left out unless `--only` names them, for a quarter of an hour is
 soon over."""
 

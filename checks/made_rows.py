@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
-from checks.fragments import rows_of, viewed_column
+from checks.fragments import MomentColumn, rows_of, viewed_column
 from checks.relations import Catalogue, Relation
 from checks.statements import compose, identifier, operator_sql, raw
 
@@ -22,48 +22,63 @@ ARTWORK, USER, PAIR = "artwork", "user", "pair"
 NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 """Bound as `now` where expressions are not evaluated."""
 
-_VALUE = "(SELECT ({expression}\n)::{type} FROM {moment})"
-_BARE = "(SELECT ({expression}\n) FROM {moment})"
+# What an expression may name; nothing else is joined, or computed anew, for it.
+_MOMENT = re.compile(r"\bviewed_at\b", re.IGNORECASE)
+_ROWS = {
+    name: re.compile(rf'(?<![\w$."])(?:{spelt})\s*\.', re.IGNORECASE)
+    for name, spelt in {ARTWORK: 'artwork|"artwork"', USER: '"user"', PAIR: 'pair|"pair"'}.items()
+}
 # In WHERE, PostgreSQL refuses aggregates, window functions and functions that return sets.
 _FITS = "EXISTS (SELECT FROM {moment} WHERE (({expression}\n)::{type}) IS NOT NULL)"
 
 
 def value_of(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
-    """The expression as a value of the column's type, where FROM has `value_sources`. The moment
-    that is written is bound as `now`."""
-    return compose(_VALUE, _parts(catalogue, column, expression))
+    """The expression as a value of the column's type for one pair `m`, where FROM has
+    `value_sources`. The moment that is written is bound as `now`."""
+    return _value(catalogue, expression, sql.SQL("::{}").format(_type(catalogue, column)))
 
 
-def bare_value(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
+def bare_value(catalogue: Catalogue, expression: str) -> sql.Composable:
     """The same in the type that it has by itself: for who asks, and not for who writes."""
-    return compose(_BARE, _parts(catalogue, column, expression))
+    return _value(catalogue, expression, raw(""))
+
+
+def _value(catalogue: Catalogue, expression: str, cast: sql.Composable) -> sql.Composable:
+    """What names the pair's rows or its moment is a subselect of its own, in which `viewed_at` is
+    found first; it refers to the pair, or PostgreSQL would compute it once for all rows."""
+    value = sql.SQL("({}\n){}").format(operator_sql(expression), cast)
+    if not (_MOMENT.search(expression) or any(name.search(expression) for name in _ROWS.values())):
+        return value
+    return sql.SQL("(SELECT {} FROM {} WHERE (m.user_id IS NULL) IS NOT NULL)").format(
+        value, _moment(catalogue)
+    )
 
 
 def fits_column(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
     """A condition that PostgreSQL refuses unless the expression is one value that fits the
     column. Names mean in it what they do in `value_of`."""
-    return compose(_FITS, _parts(catalogue, column, expression))
+    parts = {"expression": operator_sql(expression), "type": _type(catalogue, column)}
+    return compose(_FITS, {**parts, "moment": _moment(catalogue)})
 
 
 def value_sources(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
     """The joins that follow `… AS m`, with `m.user_id` and `m.artwork_id`, in a FROM: the rows of
-    that pair that the expressions mention, of those that their `where` admits."""
-    spec, told = catalogue.spec, " ".join(expressions)
-    joins: list[sql.Composable] = []
-    for role, relation, alias, id_ in (
-        (spec.roles[0], catalogue.artworks, ARTWORK, "m.artwork_id"),
-        (spec.roles[1], catalogue.users, USER, "m.user_id"),
-    ):
-        if mentions(told, alias):
-            joins.append(
-                sql.SQL(" JOIN {} AS {alias} ON {alias}.{} = {}").format(
-                    rows_of(role, relation, role.where),
-                    identifier(role.ids[0]),
-                    raw(id_),
-                    alias=identifier(alias),
-                )
-            )
-    if mentions(told, PAIR) and catalogue.through is not None:
+    that pair that the expressions name, of those that their `where` admits."""
+    spec, told = catalogue.spec, "\n".join(expressions)
+    joins: list[sql.Composable] = [
+        sql.SQL("\n    JOIN {} AS {alias} ON {alias}.{} = {}").format(
+            rows_of(role, relation, role.where),
+            identifier(role.ids[0]),
+            raw(id_),
+            alias=identifier(alias),
+        )
+        for role, relation, alias, id_ in (
+            (spec.roles[0], catalogue.artworks, ARTWORK, "m.artwork_id"),
+            (spec.roles[1], catalogue.users, USER, "m.user_id"),
+        )
+        if names_row(told, alias)
+    ]
+    if names_row(told, PAIR) and catalogue.through is not None:
         joins.append(_listed(catalogue, catalogue.through))
     return sql.SQL("").join(joins)
 
@@ -78,42 +93,54 @@ def no_pair(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
     )
 
 
+def names_row(text: str, name: str) -> bool:
+    """Whether an expression may name one of the pair's own rows: too often costs but a join."""
+    return _ROWS[name].search(text) is not None
+
+
 def mentions(text: str, name: str) -> bool:
-    """Whether SQL may name it: too often costs nothing but a join or a question."""
+    """Whether SQL may name it: too often costs but a question."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def _parts(catalogue: Catalogue, column: str, expression: str) -> dict[str, sql.Composable]:
-    return {
-        "expression": operator_sql(expression),
-        "type": operator_sql(catalogue.impressions.columns[column].cast),
-        "moment": sql.SQL("(SELECT {} AS viewed_at) AS moment").format(_written_moment(catalogue)),
-    }
+def _type(catalogue: Catalogue, column: str) -> sql.Composable:
+    return operator_sql(catalogue.impressions.columns[column].cast)
 
 
-def _written_moment(catalogue: Catalogue) -> sql.Composable:
-    """As the column holds it, where `viewed_at` is a column."""
+def _moment(catalogue: Catalogue) -> sql.Composable:
+    return sql.SQL("(SELECT {} AS viewed_at) AS moment").format(written_moment(catalogue))
+
+
+def written_moment(catalogue: Catalogue) -> sql.Composable:
+    """The moment that is written: as the column holds it, where `viewed_at` is a column."""
     viewed = catalogue.viewed
     is_column = viewed is not None and viewed.name in catalogue.spec.impressions.filled
     if viewed is None or not is_column or viewed.category != "D":  # D: a moment, or not counted
         return raw("%(now)s::timestamptz")
-    stored = viewed_column(catalogue).stored("now")
-    return sql.SQL("{}::{}").format(stored, operator_sql(viewed.type))
+    return in_own_type(viewed_column(catalogue))
+
+
+def in_own_type(moment: MomentColumn) -> sql.Composable:
+    """The moment bound as `now`, of the column's own type."""
+    if moment.column.has_time_zone:
+        return moment.stored("now")
+    return sql.SQL("{}::{}").format(moment.stored("now"), operator_sql(moment.column.cast))
 
 
 def _listed(catalogue: Catalogue, through: Relation) -> sql.Composable:
-    """One of the rows that list the pair, always the same."""
+    """The one row that stands for the pair among those that list it: always the same one, and of
+    the earliest where it says since when."""
     role, spec = catalogue.spec.through_role, catalogue.spec.pairs.through
     assert role is not None and spec is not None, "there is such a relation"
-    key = next((index for index in through.indexes if index.primary), None)
-    names = [name for name in key.columns if name] if key is not None else list(through.columns)
-    order = [name for name in names if through.columns[name].orderable]
+    order: list[sql.Composable] = [raw("to_jsonb(l.*)")]
+    if catalogue.since is not None:
+        order.insert(0, raw("l.{} NULLS FIRST").format(identifier(catalogue.since.name)))
     return sql.SQL(
-        " CROSS JOIN LATERAL (SELECT l.* FROM {listed} AS l WHERE l.{user} = m.user_id"
+        "\n    CROSS JOIN LATERAL (SELECT l.* FROM {listed} AS l WHERE l.{user} = m.user_id"
         " AND l.{artwork} = m.artwork_id ORDER BY {order} LIMIT 1) AS pair"
     ).format(
         listed=rows_of(role, through, role.where),
         user=identifier(spec.user),
         artwork=identifier(spec.artwork),
-        order=sql.SQL(", ").join(identifier("l", name) for name in order),
+        order=sql.SQL(", ").join(order),
     )

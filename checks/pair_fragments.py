@@ -70,7 +70,7 @@ def pair_fragments(
         "belongs": belongs,
         "is_paired": belongs,
         "not_excused": younger,
-        "candidates": raw("people AS u CROSS JOIN counted AS a"),
+        "candidates": raw("cte_people AS u CROSS JOIN cte_counted AS a"),
         "listed_to_user": _TRUE,
         "listed_to_users": _TRUE,
         "listing_of_pair": raw("SELECT 1 AS n, NULL::timestamptz AS since"),
@@ -91,8 +91,8 @@ def pair_fragments(
         )
         pieces["is_paired"] = _all(belongs, listed.format(**pair, since=raw("")))
         pieces["candidates"] = raw(
-            "{rows} AS l JOIN people AS u ON u.id = l.{user}"
-            " JOIN counted AS a ON a.id = l.{artwork}"
+            "{rows} AS l JOIN cte_people AS u ON u.id = l.{user}"
+            " JOIN cte_counted AS a ON a.id = l.{artwork}"
         ).format(**pair)
         pieces["listed_to_user"] = raw("l.{user} = %(user_id)s::{user_cast}").format(**pair)
         pieces["listed_to_users"] = raw("l.{user} = ANY (%(users)s::text[]::{user_cast}[])").format(
@@ -133,7 +133,7 @@ def _groups(catalogue: Catalogue) -> Fragments:
         "u_has_group": _known(catalogue, "u"),
         "a_has_group": _known(catalogue, "a"),
         "agrees": _agree(catalogue, "u", "a"),
-        "seen_by_group": raw("JOIN people AS u ON u.id = p.user_id AND {}").format(
+        "seen_by_group": raw("JOIN cte_people AS u ON u.id = p.user_id AND {}").format(
             _agree(catalogue, "u", "p")
         )
         if catalogue.spec.pairs.same

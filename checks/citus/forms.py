@@ -52,9 +52,10 @@ def tracked_audience(
     with everybody who is named by one.
     """
     return sql.SQL(
-        "(WITH named AS MATERIALIZED (SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
+        "(WITH cte_named AS MATERIALIZED ("
+        "SELECT DISTINCT i.{user} AS user_id FROM {impressions} AS i)"
         " SELECT u.* FROM {counted_users} AS u"
-        " JOIN named ON named.user_id = u.id)"
+        " JOIN cte_named AS named ON named.user_id = u.id)"
     ).format(user=user, impressions=impressions, counted_users=counted_users)
 
 
@@ -74,7 +75,7 @@ def shown_pairs(
         return sql.SQL("SELECT p.user_id, p.artwork_id FROM {} AS p").format(pairs)
     return sql.SQL(
         "SELECT DISTINCT i.{user} AS user_id, i.{artwork} AS artwork_id FROM {impressions} AS i"
-        " JOIN pair AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}"
+        " JOIN cte_pair AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}"
     ).format(impressions=impressions, user=user, artwork=artwork)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from checks.catalogue import Facts
 from checks.errors import Refusal
 from checks.fragments import condition, fragments, rows_of, viewed_column
-from checks.made_rows import ARTWORK, USER, mentions, value_of, value_sources
+from checks.made_rows import ARTWORK, PAIR, USER, mentions, names_row, value_of, value_sources
 from checks.relations import Catalogue, Column, Kind
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, identifier, operator_sql, raw
@@ -95,7 +95,7 @@ class _Trial:
         columns = {one.name: self._new_value(one) for one in self._columns()}
         used = [text for name, text in self._spec.values.items() if name in columns]
         of_pair = {self._spec.user, self._spec.artwork} & columns.keys()
-        named = any(mentions(text, name) for text in used for name in (ARTWORK, USER, "pair"))
+        named = any(names_row(text, name) for text in used for name in (ARTWORK, USER, PAIR))
         pairs = self._some_pairs() if of_pair or named else raw(_NONE).format(**self._names)
         return self._parts(columns, pairs, used)
 

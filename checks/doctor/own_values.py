@@ -5,7 +5,7 @@ so."""
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ async def read_own_values(ask: Ask, facts: Facts) -> dict[str, tuple[OwnValue, .
     }
 
 
-async def _of_column(ask: Ask, catalogue: Catalogue, column: Column) -> Any:
+async def _of_column(ask: Ask, catalogue: Catalogue, column: Column) -> AsyncIterator[OwnValue]:
     spec = catalogue.spec
     impressions = catalogue.impressions
     looked_at = impressions_of(catalogue, sample=sample_of(impressions))
@@ -86,8 +86,8 @@ async def _of_column(ask: Ask, catalogue: Catalogue, column: Column) -> Any:
                 "own": identifier(own),
             }
             rows = await ask("catalogue_own_value", names)
-            rows_, equal = (rows[0].looked_at, rows[0].equal) if rows else (0, 0)
-            yield OwnValue(named(alias, own), referred, rows_, equal)
+            looked, equal = (rows[0].looked_at, rows[0].equal) if rows else (0, 0)
+            yield OwnValue(named(alias, own), referred, looked, equal)
     if catalogue.through is not None:
         listed = catalogue.through.columns.get(column.name)
         if listed is not None and listed.cast == column.cast:

@@ -169,7 +169,7 @@ class ProbeSuite:
         asked = {
             setting: {
                 "fits": fits_column(catalogue, name, expression),
-                "bare_value": bare_value(catalogue, name, expression),
+                "bare_value": bare_value(catalogue, expression),
                 "pair": no_pair(catalogue, [expression]),
             }
             for setting, (name, expression) in said.items()

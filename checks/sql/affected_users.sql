@@ -1,24 +1,24 @@
 -- Users of the audience with legacy pairs, and how many each: the legacy artworks minus those
 -- that the user has seen; of the user's group, where pairs agree in columns.
-WITH legacy_artwork AS {inline} (
+WITH cte_legacy_artwork AS {inline} (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
-total AS {leaf} (
-    SELECT count(*) AS artworks{a_group} FROM legacy_artwork AS a {by_a_group}
+cte_total AS {leaf} (
+    SELECT count(*) AS artworks{a_group} FROM cte_legacy_artwork AS a {by_a_group}
 ),
-people AS {leaf} (
+cte_people AS {leaf} (
     SELECT u.* FROM {audience} AS u
 ),
-seen AS {leaf} (
+cte_seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM (
-        SELECT i.user_id{a_group} FROM {pairs} AS i JOIN legacy_artwork AS a ON a.id = i.artwork_id
+        SELECT i.user_id{a_group} FROM {pairs} AS i JOIN cte_legacy_artwork AS a ON a.id = i.artwork_id
     ) AS p
     {seen_by_group}
     GROUP BY p.user_id
 )
 SELECT u.id AS user_id, total.artworks - coalesce(seen.artworks, 0) AS legacy
-FROM people AS u
-JOIN total ON {total_agrees}
-LEFT JOIN seen ON seen.user_id = u.id
+FROM cte_people AS u
+JOIN cte_total AS total ON {total_agrees}
+LEFT JOIN cte_seen AS seen ON seen.user_id = u.id
 WHERE total.artworks > coalesce(seen.artworks, 0)

@@ -1,15 +1,15 @@
 -- The same where users have a creation time: only artworks not older than the user can be legacy.
 -- Their number comes from one sorted pass over both timelines; ties count (not "before").
-WITH legacy_artwork AS {inline} (
+WITH cte_legacy_artwork AS {inline} (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 ),
-people AS MATERIALIZED (
+cte_people AS MATERIALIZED (
     SELECT u.* FROM {audience} AS u
 ),
-everybody AS {leaf} (
+cte_everybody AS {leaf} (
     SELECT u.* FROM {counted_users} AS u
 ),
-timeline AS {leaf} (
+cte_timeline AS {leaf} (
     SELECT
         t.user_id,
         count(t.artwork) OVER (
@@ -22,21 +22,21 @@ timeline AS {leaf} (
             u.id AS user_id,
             NULL::int AS artwork,
             coalesce(u.created_at, '-infinity') AS created_at{u_group}
-        FROM people AS u
+        FROM cte_people AS u
         WHERE {u_has_group}
         UNION ALL
-        SELECT NULL, 1, a.created_at{a_group} FROM legacy_artwork AS a
+        SELECT NULL, 1, a.created_at{a_group} FROM cte_legacy_artwork AS a
     ) AS t
 ),
-seen AS {leaf} (
+cte_seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM {pairs} AS p
-    JOIN everybody AS u ON u.id = p.user_id
-    JOIN legacy_artwork AS a ON a.id = p.artwork_id AND {agrees}
+    JOIN cte_everybody AS u ON u.id = p.user_id
+    JOIN cte_legacy_artwork AS a ON a.id = p.artwork_id AND {agrees}
     WHERE coalesce(u.created_at, '-infinity') <= a.created_at
     GROUP BY p.user_id
 )
 SELECT t.user_id, t.artworks - coalesce(seen.artworks, 0) AS legacy
-FROM timeline AS t
-LEFT JOIN seen ON seen.user_id = t.user_id
+FROM cte_timeline AS t
+LEFT JOIN cte_seen AS seen ON seen.user_id = t.user_id
 WHERE t.user_id IS NOT NULL AND t.artworks > coalesce(seen.artworks, 0)

@@ -1,7 +1,7 @@
 -- Every TimeZone that a session of this database may start with, and whether its clock shows the
 -- same as that of catalog.timezone. Names don't tell (UTC, Etc/UTC, GMT), so the clocks are
 -- compared in each month of a year, which sees daylight saving.
-WITH zones AS (
+WITH cte_zones AS (
     SELECT 'this session' AS source, s.reset_val AS zone
     FROM pg_catalog.pg_settings AS s
     WHERE s.name = 'TimeZone'
@@ -26,7 +26,7 @@ SELECT
         (now() + make_interval(months => month)) AT TIME ZONE zones.zone
         = (now() + make_interval(months => month)) AT TIME ZONE %(timezone)s::text
     ) AS agrees
-FROM zones
+FROM cte_zones AS zones
 CROSS JOIN generate_series(0, 11) AS month
 GROUP BY zones.source, zones.zone
 ORDER BY zones.source, zones.zone

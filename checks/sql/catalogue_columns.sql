@@ -5,19 +5,19 @@
 -- raise. format_type(…, -1) says bpchar where format_type(…, NULL) says character, which is
 -- character(1). Types of extensions and users are qualified: search_path may differ elsewhere.
 -- A domain's collation is its columns'.
-WITH RECURSIVE declared AS (
+WITH RECURSIVE cte_declared AS (
     SELECT a.*
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = %(relation)s::oid AND a.attnum > 0 AND NOT a.attisdropped
-), unwrapped AS (
+), cte_unwrapped AS (
     SELECT d.attnum, t.oid AS type, t.typtype, t.typbasetype, t.typnotnull AS not_null,
            t.typdefault IS NOT NULL AS has_default
-    FROM declared AS d
+    FROM cte_declared AS d
     JOIN pg_catalog.pg_type AS t ON t.oid = d.atttypid
     UNION ALL
     SELECT u.attnum, t.oid, t.typtype, t.typbasetype, u.not_null OR t.typnotnull,
            u.has_default
-    FROM unwrapped AS u
+    FROM cte_unwrapped AS u
     JOIN pg_catalog.pg_type AS t ON t.oid = u.typbasetype
     WHERE u.typtype = 'd'
 )
@@ -70,8 +70,8 @@ SELECT
                 AND pc.castcontext = 'i'
           ))
     ) AS orderable
-FROM declared AS d
-JOIN unwrapped AS base ON base.attnum = d.attnum AND base.typtype <> 'd'
+FROM cte_declared AS d
+JOIN cte_unwrapped AS base ON base.attnum = d.attnum AND base.typtype <> 'd'
 JOIN pg_catalog.pg_type AS t ON t.oid = base.type
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
 ORDER BY d.attnum

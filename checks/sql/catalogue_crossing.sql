@@ -2,7 +2,7 @@
 -- Beside it, how many would if they met regardless of it: by the shares of the values on either
 -- side of these very impressions. Values that only one side has are left out: artworks for
 -- everybody often have one of their own, or none.
-WITH seen AS MATERIALIZED (
+WITH cte_seen AS MATERIALIZED (
     SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
     FROM {impressions} AS i
     JOIN (
@@ -13,50 +13,50 @@ WITH seen AS MATERIALIZED (
     ) AS a ON a.id = i.{artwork}
     GROUP BY u.value, a.value
 ),
-on_both_sides AS MATERIALIZED (
-    SELECT of_user AS value FROM seen
+cte_on_both_sides AS MATERIALIZED (
+    SELECT of_user AS value FROM cte_seen
     INTERSECT
-    SELECT of_artwork FROM seen
+    SELECT of_artwork FROM cte_seen
 ),
-compared AS MATERIALIZED (
+cte_compared AS MATERIALIZED (
     SELECT s.of_user, s.of_artwork, s.impressions
-    FROM seen AS s
-    JOIN on_both_sides AS u ON u.value = s.of_user
-    JOIN on_both_sides AS a ON a.value = s.of_artwork
+    FROM cte_seen AS s
+    JOIN cte_on_both_sides AS u ON u.value = s.of_user
+    JOIN cte_on_both_sides AS a ON a.value = s.of_artwork
 ),
-by_user AS (
+cte_by_user AS (
     SELECT c.of_user AS value, sum(c.impressions)::double precision AS impressions
-    FROM compared AS c
+    FROM cte_compared AS c
     GROUP BY c.of_user
 ),
-by_artwork AS (
+cte_by_artwork AS (
     SELECT c.of_artwork AS value, sum(c.impressions)::double precision AS impressions
-    FROM compared AS c
+    FROM cte_compared AS c
     GROUP BY c.of_artwork
 ),
-agreeing AS (
+cte_agreeing AS (
     SELECT coalesce(sum(u.impressions * a.impressions), 0) AS products
-    FROM by_user AS u
-    JOIN by_artwork AS a ON a.value = u.value
+    FROM cte_by_user AS u
+    JOIN cte_by_artwork AS a ON a.value = u.value
 ),
-total AS (
+cte_total AS (
     SELECT
         coalesce(sum(c.impressions), 0)::bigint AS impressions,
         coalesce(sum(c.impressions) FILTER (WHERE c.of_user <> c.of_artwork), 0)::bigint
             AS crossing
-    FROM compared AS c
+    FROM cte_compared AS c
 )
 SELECT
     t.impressions,
     t.crossing,
     (
-        SELECT coalesce(sum(s.impressions), 0)::bigint FROM seen AS s WHERE s.of_user <> s.of_artwork
+        SELECT coalesce(sum(s.impressions), 0)::bigint FROM cte_seen AS s WHERE s.of_user <> s.of_artwork
     ) AS elsewhere,
     (
         SELECT coalesce(sum(s.impressions), 0)::bigint
-        FROM seen AS s
+        FROM cte_seen AS s
         WHERE s.of_user IS NULL OR s.of_artwork IS NULL
     ) AS unvalued,
     coalesce(t.impressions - g.products / nullif(t.impressions, 0), 0)::double precision AS expected
-FROM total AS t
-CROSS JOIN agreeing AS g
+FROM cte_total AS t
+CROSS JOIN cte_agreeing AS g

@@ -1,24 +1,24 @@
 -- Artworks old enough for legacy that nobody has seen, although most of the audience has seen those
 -- hung just before and just after: what is lost or not recorded is lost for a time, or for some.
-WITH seen AS MATERIALIZED (
+WITH cte_seen AS MATERIALIZED (
     SELECT i.{artwork} AS id, count(*) AS impressions
     FROM {impressions} AS i
     GROUP BY i.{artwork}
 ),
-aged AS (
+cte_aged AS (
     SELECT a.id, a.created_at, coalesce(s.impressions, 0) AS impressions
     FROM {counted_artworks} AS a
-    LEFT JOIN seen AS s ON s.id = a.id
+    LEFT JOIN cte_seen AS s ON s.id = a.id
     WHERE {is_legacy}
 ),
-beside AS (
+cte_beside AS (
     SELECT
         g.impressions,
         least(lag(g.impressions) OVER w, lead(g.impressions) OVER w) AS neighbours
-    FROM aged AS g
+    FROM cte_aged AS g
     WINDOW w AS (ORDER BY g.created_at, g.id)
 ),
-audience AS (
+cte_audience AS (
     SELECT count(*) AS users FROM (SELECT DISTINCT i.{user} FROM {impressions} AS i) AS viewers
 )
 SELECT
@@ -27,5 +27,5 @@ SELECT
     count(*) FILTER (
         WHERE b.impressions = 0 AND 2 * b.neighbours >= n.users
     ) AS never_seen
-FROM beside AS b
-CROSS JOIN audience AS n
+FROM cte_beside AS b
+CROSS JOIN cte_audience AS n

@@ -4,7 +4,7 @@
 -- to_regclass() raises where the role lacks USAGE on the schema, so a qualified name is looked up
 -- by hand and the missing privilege becomes a fact. Partitions and inheritance children are walked
 -- because only the leaves have rows, sizes, and triggers of their own.
-WITH RECURSIVE root AS (
+WITH RECURSIVE cte_root AS (
     SELECT c.oid, c.relname, c.relkind, c.relnamespace, n.nspname
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -14,18 +14,18 @@ WITH RECURSIVE root AS (
               WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
               ELSE n.nspname = %(schema)s::text
           END
-), tree AS (
-    SELECT root.oid FROM root
+), cte_tree AS (
+    SELECT root.oid FROM cte_root AS root
     UNION
-    SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid
-), leaf AS (
+    SELECT i.inhrelid FROM cte_tree AS tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid
+), cte_leaf AS (
     SELECT c.oid, c.reltuples
-    FROM tree
+    FROM cte_tree AS tree
     JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid
     WHERE c.relkind IN ('r', 'm', 'f')
-), needed AS (
+), cte_needed AS (
     SELECT a.attnum, a.attname
-    FROM root
+    FROM cte_root AS root
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = root.oid
     WHERE a.attnum > 0 AND NOT a.attisdropped
 )
@@ -37,24 +37,24 @@ SELECT
     usage.granted AS can_use_schema,
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'SELECT'))
-        FROM needed
+        FROM cte_needed AS needed
         WHERE needed.attname = ANY(%(read)s::text[])
     ), true) AS can_select,
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'INSERT'))
-        FROM needed
+        FROM cte_needed AS needed
         WHERE needed.attname = ANY(%(written)s::text[])
     ), true) AS can_insert,
     usage.granted AND pg_catalog.has_table_privilege(root.oid, 'DELETE') AS can_delete,
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'UPDATE'))
-        FROM needed
+        FROM cte_needed AS needed
         WHERE needed.attname = ANY(%(updated)s::text[])
     ), true) AS can_update,
     -- Triggers that fire for ordinary writers; clones on partitions repeat their parent.
     ARRAY(
         SELECT DISTINCT t.tgname::text
-        FROM tree
+        FROM cte_tree AS tree
         JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.oid
         WHERE NOT t.tgisinternal
           AND t.tgparentid = 0
@@ -64,7 +64,7 @@ SELECT
     ) AS insert_triggers,
     ARRAY(
         SELECT DISTINCT t.tgname::text
-        FROM tree
+        FROM cte_tree AS tree
         JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.oid
         WHERE NOT t.tgisinternal
           AND t.tgparentid = 0
@@ -81,7 +81,7 @@ SELECT
     ) AS write_rules,
     ARRAY(
         SELECT DISTINCT p.pubname::text
-        FROM tree
+        FROM cte_tree AS tree
         JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_publication_tables AS pt
@@ -106,11 +106,11 @@ SELECT
         WHERE pt.partrelid = root.oid
         ORDER BY k.position
     ) AS partition_key,
-    COALESCE((SELECT sum(GREATEST(leaf.reltuples, 0)) FROM leaf), 0)::bigint AS estimated_rows,
-    COALESCE((SELECT bool_or(leaf.reltuples >= 0) FROM leaf), true) AS analysed,
-    COALESCE((SELECT sum(pg_catalog.pg_total_relation_size(leaf.oid)) FROM leaf), 0)::bigint
+    COALESCE((SELECT sum(GREATEST(leaf.reltuples, 0)) FROM cte_leaf AS leaf), 0)::bigint AS estimated_rows,
+    COALESCE((SELECT bool_or(leaf.reltuples >= 0) FROM cte_leaf AS leaf), true) AS analysed,
+    COALESCE((SELECT sum(pg_catalog.pg_total_relation_size(leaf.oid)) FROM cte_leaf AS leaf), 0)::bigint
         AS total_bytes
-FROM root
+FROM cte_root AS root
 CROSS JOIN LATERAL (
     SELECT pg_catalog.has_schema_privilege(root.relnamespace, 'USAGE') AS granted
 ) AS usage

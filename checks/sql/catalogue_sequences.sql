@@ -2,7 +2,7 @@
 -- that the operator's expressions name. Columns that the insert fills itself never reach their
 -- default. nextval() in a default runs with the rights of whoever inserts; identity columns need
 -- none. How far a sequence is tells no more than has been drawn: null also before the first.
-WITH drawn AS (
+WITH cte_drawn AS (
     SELECT a.attname::text AS column_name, dep.objid AS sequence, TRUE AS identity, 1 AS draws
     FROM pg_catalog.pg_depend AS dep
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = dep.refobjid AND a.attnum = dep.refobjsubid
@@ -44,7 +44,7 @@ SELECT
         WHEN pg_catalog.has_sequence_privilege(s.oid, 'SELECT, USAGE')
         THEN pg_catalog.pg_sequence_last_value(s.oid)
     END AS reached
-FROM drawn AS d
+FROM cte_drawn AS d
 JOIN pg_catalog.pg_class AS s ON s.oid = d.sequence AND s.relkind = 'S'
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.relnamespace
 JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid

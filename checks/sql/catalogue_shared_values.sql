@@ -1,6 +1,6 @@
 -- How the audience and the artworks fall on the values of a column that both have: the values that
 -- most of them have, and in each row the totals. NULL is no value, but its pairs are pairs.
-WITH of_users AS MATERIALIZED (
+WITH cte_of_users AS MATERIALIZED (
     SELECT v.value, count(*) AS users
     FROM {audience} AS u
     JOIN (
@@ -8,7 +8,7 @@ WITH of_users AS MATERIALIZED (
     ) AS v ON v.id = u.id
     GROUP BY v.value
 ),
-of_artworks AS MATERIALIZED (
+cte_of_artworks AS MATERIALIZED (
     SELECT a.value, count(*) AS artworks, count(*) FILTER (WHERE {is_legacy}) AS aged
     FROM (
         SELECT {artworks_column} AS value, {artwork_created_moment} AS created_at
@@ -17,16 +17,16 @@ of_artworks AS MATERIALIZED (
     ) AS a
     GROUP BY a.value
 ),
-every AS (
+cte_every AS (
     SELECT
         coalesce(u.value::text, a.value::text) AS value,
         coalesce(u.users, 0) AS users,
         coalesce(a.artworks, 0) AS artworks,
         coalesce(a.aged, 0) AS aged
-    FROM of_users AS u
-    FULL JOIN of_artworks AS a ON a.value = u.value
+    FROM cte_of_users AS u
+    FULL JOIN cte_of_artworks AS a ON a.value = u.value
 ),
-totals AS (
+cte_totals AS (
     SELECT
         sum(e.users) * sum(e.artworks) AS pairs,
         count(e.value) AS "values",
@@ -36,7 +36,7 @@ totals AS (
         sum(e.users) FILTER (WHERE e.value IS NOT NULL)
             * sum(e.aged) FILTER (WHERE e.value IS NOT NULL)
             - sum(e.users * e.aged) FILTER (WHERE e.value IS NOT NULL) AS aged
-    FROM every AS e
+    FROM cte_every AS e
 )
 SELECT
     e.users,
@@ -45,8 +45,8 @@ SELECT
     t.pairs::bigint AS pairs,
     t.across::bigint AS across,
     t.aged::bigint AS aged
-FROM every AS e
-CROSS JOIN totals AS t
+FROM cte_every AS e
+CROSS JOIN cte_totals AS t
 WHERE e.value IS NOT NULL
 ORDER BY e.users * e.artworks DESC, e.users DESC, e.artworks DESC
 LIMIT %(largest)s

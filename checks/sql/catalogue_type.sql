@@ -1,8 +1,8 @@
 -- A type, as catalogue_columns tells that of a column: seen through domains.
-WITH RECURSIVE unwrapped AS (
+WITH RECURSIVE cte_unwrapped AS (
     SELECT t.* FROM pg_catalog.pg_type AS t WHERE t.oid = %(type)s::oid
     UNION ALL
-    SELECT t.* FROM unwrapped AS u JOIN pg_catalog.pg_type AS t ON t.oid = u.typbasetype
+    SELECT t.* FROM cte_unwrapped AS u JOIN pg_catalog.pg_type AS t ON t.oid = u.typbasetype
     WHERE u.typtype = 'd'
 )
 SELECT
@@ -20,6 +20,6 @@ SELECT
     %(type)s::oid::bigint AS oid,
     t.oid::bigint AS base_oid,
     t.typcollation::bigint AS collation_oid
-FROM unwrapped AS t
+FROM cte_unwrapped AS t
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
 WHERE t.typtype <> 'd'

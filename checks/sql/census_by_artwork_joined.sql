@@ -3,32 +3,32 @@
 -- either audience, so the join needs no more than the users.
 -- Where pairs agree in columns, everything is counted by group: the impressions by artwork and by
 -- the group of their user, so that artworks are joined with these counts and not with impressions.
-WITH crowd AS MATERIALIZED (
+WITH cte_crowd AS MATERIALIZED (
     SELECT count(*) AS users{u_group} FROM {audience} AS u {by_u_group}
 ),
-audience AS {leaf} (
-    SELECT coalesce(sum(crowd.users), 0)::bigint AS size FROM crowd
+cte_audience AS {leaf} (
+    SELECT coalesce(sum(crowd.users), 0)::bigint AS size FROM cte_crowd AS crowd
 ),
-everybody AS {leaf} (
+cte_everybody AS {leaf} (
     SELECT u.* FROM {counted_users} AS u
 ),
-shown AS {leaf} (
+cte_shown AS {leaf} (
     SELECT p.artwork_id, count(*) AS users{u_group}
     FROM {pairs} AS p
-    JOIN everybody AS u ON u.id = p.user_id
+    JOIN cte_everybody AS u ON u.id = p.user_id
     GROUP BY p.artwork_id{u_group}
 ),
-counted AS {leaf} (
+cte_counted AS {leaf} (
     SELECT a.* FROM {counted_artworks} AS a
 ),
-artwork AS {leaf} (
+cte_artwork AS {leaf} (
     SELECT
         a.created_at,
         coalesce(crowd.users, 0) AS pairs,
         coalesce(shown.users, 0) AS tracked,
         0::bigint AS excused
-    FROM counted AS a
-    LEFT JOIN crowd ON {crowd_agrees}
-    LEFT JOIN shown ON shown.artwork_id = a.id AND {shown_agrees}
+    FROM cte_counted AS a
+    LEFT JOIN cte_crowd AS crowd ON {crowd_agrees}
+    LEFT JOIN cte_shown AS shown ON shown.artwork_id = a.id AND {shown_agrees}
 )
 {result}

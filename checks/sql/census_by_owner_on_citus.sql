@@ -1,32 +1,32 @@
 -- census_by_owner for Citus: one inner join finds which of the owned artworks were shown to their
 -- owner, on the nodes that have the impressions, and the rest is reckoned with the result.
-WITH people AS MATERIALIZED (
+WITH cte_people AS MATERIALIZED (
     SELECT u.* FROM {audience} AS u
 ),
-audience AS MATERIALIZED (
-    SELECT count(*) AS size FROM people
+cte_audience AS MATERIALIZED (
+    SELECT count(*) AS size FROM cte_people
 ),
-counted AS MATERIALIZED (
+cte_counted AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a
 ),
-owned AS MATERIALIZED (
+cte_owned AS MATERIALIZED (
     SELECT a.id, u.id AS user_id, a.created_at, u.created_at AS user_created_at
-    FROM counted AS a
-    JOIN people AS u ON {belongs}
+    FROM cte_counted AS a
+    JOIN cte_people AS u ON {belongs}
 ),
-shown AS MATERIALIZED (
+cte_shown AS MATERIALIZED (
     SELECT DISTINCT i.{user} AS user_id, i.{artwork} AS artwork_id
     FROM {impressions} AS i
-    JOIN owned AS o ON o.user_id = i.{user} AND o.id = i.{artwork}
+    JOIN cte_owned AS o ON o.user_id = i.{user} AND o.id = i.{artwork}
 ),
-artwork AS MATERIALIZED (
+cte_artwork AS MATERIALIZED (
     SELECT
         o.created_at,
         1::bigint AS pairs,
         (s.user_id IS NOT NULL)::int::bigint AS tracked,
         (s.user_id IS NULL AND coalesce(o.user_created_at > o.created_at, FALSE))::int::bigint
             AS excused
-    FROM owned AS o
-    LEFT JOIN shown AS s ON s.user_id = o.user_id AND s.artwork_id = o.id
+    FROM cte_owned AS o
+    LEFT JOIN cte_shown AS s ON s.user_id = o.user_id AND s.artwork_id = o.id
 )
 {result}

@@ -3,27 +3,27 @@
 -- Exact only where (user, artwork) is unique, every impression belongs to a counted user and to a
 -- counted artwork, and an index leads with the artwork. It can't tell which artworks are legacy:
 -- where any pair is, census_by_artwork is asked too, in the same snapshot.
-WITH audience AS (
+WITH cte_audience AS (
     SELECT count(*) AS size FROM {audience} AS u
 ),
-impressions AS (
+cte_impressions AS (
     SELECT count(*) AS n FROM {impressions} AS i
 ),
-young AS (
+cte_young AS (
     SELECT
         a.created_at > %(fresh_after)s AS is_fresh,
         (SELECT count(*) FROM {impressions} AS i WHERE i.{artwork} = a.id) AS tracked
     FROM {counted_artworks} AS a
     WHERE NOT {is_legacy}
 ),
-pool AS (
+cte_pool AS (
     SELECT
         count(*) FILTER (WHERE y.is_fresh) AS fresh,
         count(*) FILTER (WHERE NOT y.is_fresh) AS storage,
         coalesce(sum(y.tracked) FILTER (WHERE y.is_fresh), 0)::bigint AS fresh_tracked,
         coalesce(sum(y.tracked) FILTER (WHERE NOT y.is_fresh), 0)::bigint AS storage_tracked,
         (SELECT count(*) FROM {counted_artworks} AS a WHERE {is_legacy}) AS legacy
-    FROM young AS y
+    FROM cte_young AS y
 )
 SELECT
     audience.size AS audience,
@@ -39,6 +39,6 @@ SELECT
     0::bigint AS legacy_artworks,
     0::bigint AS appeared,
     NULL::float8 AS oldest_legacy
-FROM audience
-CROSS JOIN impressions
-CROSS JOIN pool
+FROM cte_audience AS audience
+CROSS JOIN cte_impressions AS impressions
+CROSS JOIN cte_pool AS pool

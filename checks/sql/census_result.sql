@@ -4,10 +4,10 @@
 --            pairs it takes part in; of these with an impression; of those without one,
 --            those whose user came after the artwork (never legacy)
 SELECT audience.size AS audience, everybody.users AS users, counts.*
-FROM audience
+FROM cte_audience AS audience
 CROSS JOIN (
-    WITH everybody AS {leaf} (SELECT count(*) AS users FROM {counted_users} AS u)
-    SELECT everybody.users FROM everybody
+    WITH cte_everybody AS {leaf} (SELECT count(*) AS users FROM {counted_users} AS u)
+    SELECT everybody.users FROM cte_everybody AS everybody
 ) AS everybody
 CROSS JOIN (
     SELECT
@@ -28,5 +28,5 @@ CROSS JOIN (
             AS appeared,
         extract(epoch FROM min(a.created_at) FILTER (
             WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0))::float8 AS oldest_legacy
-    FROM artwork AS a
+    FROM cte_artwork AS a
 ) AS counts

@@ -1,12 +1,12 @@
 -- Users of the audience created after the oldest legacy artwork that is missing for anybody: part
 -- of what would be marked as seen they never could have seen.
-WITH member AS {leaf} (
+WITH cte_member AS {leaf} (
     SELECT u.id FROM {audience} AS u
 ),
-aged AS {leaf} (
+cte_aged AS {leaf} (
     SELECT {user_id} AS member_id, {user_created} AS member_created FROM {users}
 )
 SELECT count(*) AS users
-FROM member
-JOIN aged ON aged.member_id = member.id
+FROM cte_member AS member
+JOIN cte_aged AS aged ON aged.member_id = member.id
 WHERE aged.member_created > to_timestamp(%(oldest_legacy)s)

@@ -1,32 +1,32 @@
 -- How much each user of the audience has left, where the pool is the same for everybody, or for all
 -- of a group: the young artworks minus those seen. Their creation is also compared in the column's
 -- own type, so that an index and its statistics tell how few they are.
-WITH young AS {inline} (
+WITH cte_young AS {inline} (
     SELECT a.* FROM {pool_artworks} AS a WHERE NOT {is_legacy}
 ),
-total AS {leaf} (
-    SELECT count(*) AS artworks{a_group} FROM young AS a {by_a_group}
+cte_total AS {leaf} (
+    SELECT count(*) AS artworks{a_group} FROM cte_young AS a {by_a_group}
 ),
-people AS {leaf} (
+cte_people AS {leaf} (
     SELECT u.* FROM {audience} AS u
 ),
-seen AS {leaf} (
+cte_seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM (
         SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id{a_group}
-        FROM young AS a
+        FROM cte_young AS a
         JOIN {impressions} AS i ON i.{artwork} = a.id
     ) AS p
     {seen_by_group}
     GROUP BY p.user_id
 ),
-member AS {leaf} (
+cte_member AS {leaf} (
     SELECT
         u.id AS user_id,
         coalesce(total.artworks, 0) AS pool,
         coalesce(seen.artworks, 0) AS seen
-    FROM people AS u
-    LEFT JOIN total ON {total_agrees}
-    LEFT JOIN seen ON seen.user_id = u.id
+    FROM cte_people AS u
+    LEFT JOIN cte_total AS total ON {total_agrees}
+    LEFT JOIN cte_seen AS seen ON seen.user_id = u.id
 )
 {result}

@@ -1,30 +1,30 @@
 -- The same where something lists the pairs: those of the young artworks, and of older ones that are
 -- never legacy for this user. A user without any has nothing left.
-WITH people AS {inline} (
+WITH cte_people AS {inline} (
     SELECT u.* FROM {audience} AS u
 ),
-counted AS {inline} (
+cte_counted AS {inline} (
     SELECT a.* FROM {pool_artworks} AS a
 ),
-pair AS {inline} (
+cte_pair AS {inline} (
     SELECT u.id AS user_id, a.id AS artwork_id, {judged}
     FROM {candidates}
     WHERE {belongs}
     {each_once}
 ),
-shown AS {leaf} (
+cte_shown AS {leaf} (
     {shown_pairs}
 ),
-pool AS {leaf} (
+cte_pool AS {leaf} (
     SELECT a.user_id, count(*) AS artworks, count(s.user_id) AS seen
-    FROM pair AS a
-    LEFT JOIN shown AS s ON s.user_id = a.user_id AND s.artwork_id = a.artwork_id
+    FROM cte_pair AS a
+    LEFT JOIN cte_shown AS s ON s.user_id = a.user_id AND s.artwork_id = a.artwork_id
     WHERE NOT {is_legacy} OR a.excused
     GROUP BY a.user_id
 ),
-member AS {leaf} (
+cte_member AS {leaf} (
     SELECT u.id AS user_id, coalesce(pool.artworks, 0) AS pool, coalesce(pool.seen, 0) AS seen
-    FROM people AS u
-    LEFT JOIN pool ON pool.user_id = u.id
+    FROM cte_people AS u
+    LEFT JOIN cte_pool AS pool ON pool.user_id = u.id
 )
 {result}

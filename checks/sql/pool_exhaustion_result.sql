@@ -8,13 +8,13 @@ FROM (
         count(*) FILTER (WHERE m.pool - m.seen < %(minimum)s) AS exhausted,
         coalesce(sum(m.pool), 0)::bigint AS pool,
         coalesce(sum(m.seen), 0)::bigint AS seen
-    FROM member AS m
+    FROM cte_member AS m
 ) AS totals
 CROSS JOIN (
     SELECT coalesce(array_agg(w.user_id ORDER BY w.unseen, w.user_id), '{{}}') AS worst
     FROM (
         SELECT m.user_id::text AS user_id, m.pool - m.seen AS unseen
-        FROM member AS m
+        FROM cte_member AS m
         WHERE m.pool - m.seen < %(minimum)s
         ORDER BY m.pool - m.seen, m.user_id::text
         LIMIT %(evidence)s

@@ -2,7 +2,7 @@
 -- One row of three arrays: some 18,000 intervals, which as rows would take ten times the memory.
 -- What was viewed again since is counted where it was viewed last, so this erodes, the more the
 -- older it is.
-WITH recorded AS {leaf} (
+WITH cte_recorded AS {leaf} (
     SELECT
         floor(extract(epoch FROM r.moment) / %(seconds)s)::bigint AS number,
         count(*) AS impressions
@@ -15,7 +15,7 @@ WITH recorded AS {leaf} (
     ) AS r
     GROUP BY 1
 ),
-created AS {leaf} (
+cte_created AS {leaf} (
     SELECT
         floor(extract(epoch FROM {created_moment}) / %(seconds)s)::bigint AS number,
         count(*) AS artworks
@@ -23,16 +23,16 @@ created AS {leaf} (
     WHERE a.{artwork_created} >= {created_start} AND a.{artwork_created} < {created_end}
     GROUP BY 1
 ),
-joined AS {leaf} (
+cte_joined AS {leaf} (
     SELECT
         coalesce(recorded.number, created.number) AS number,
         coalesce(recorded.impressions, 0) AS impressions,
         coalesce(created.artworks, 0) AS artworks
-    FROM recorded
-    FULL JOIN created ON created.number = recorded.number
+    FROM cte_recorded AS recorded
+    FULL JOIN cte_created AS created ON created.number = recorded.number
 )
 SELECT
     array_agg(b.number ORDER BY b.number) AS numbers,
     array_agg(b.impressions ORDER BY b.number) AS impressions,
     array_agg(b.artworks ORDER BY b.number) AS artworks
-FROM joined AS b
+FROM cte_joined AS b

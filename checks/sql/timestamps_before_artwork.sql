@@ -1,7 +1,7 @@
 -- Impressions viewed before their artwork existed, by artwork, the worst first, and totals over
 -- all of them. Asked only where timestamps_first_views found any. What lies in the future besides
 -- is counted there alone.
-WITH dated AS {leaf} (
+WITH cte_dated AS {leaf} (
     SELECT
         {artwork_id} AS id,
         {artwork_created_moment} AS created_at,
@@ -9,9 +9,9 @@ WITH dated AS {leaf} (
     FROM {artworks_there} AS a
     WHERE {artwork_created} IS NOT NULL
 ),
-faults AS {leaf} (
+cte_faults AS {leaf} (
     SELECT a.id, a.created_at, min(v.viewed_at) AS viewed_at, count(*) AS impressions
-    FROM dated AS a
+    FROM cte_dated AS a
     JOIN (
         SELECT
             {artwork} AS artwork_id,
@@ -28,6 +28,6 @@ SELECT
     extract(epoch FROM b.created_at)::float8 AS created_at,
     extract(epoch FROM b.viewed_at)::float8 AS viewed_at,
     (sum(b.impressions) OVER ())::bigint AS found
-FROM faults AS b
+FROM cte_faults AS b
 ORDER BY b.impressions DESC, b.id::text
 LIMIT %(evidence)s

@@ -2,12 +2,12 @@
 -- creation. One parallel pass over the impressions, which compares nothing a row; a clock that is
 -- read in one time zone never shows an earlier moment as a later one, but for the hour it leaves
 -- out in spring.
-WITH dated AS {leaf} (
+WITH cte_dated AS {leaf} (
     SELECT {artwork_id} AS id, {first_created} - %(skew)s::interval AS possible_from
     FROM {artworks_there} AS a
     WHERE {artwork_created} IS NOT NULL
 ),
-earliest AS {leaf} (
+cte_earliest AS {leaf} (
     SELECT first.artwork_id, {last_viewed} AS viewed_at
     FROM (
         SELECT i.{artwork} AS artwork_id, min(i.{viewed_at}) AS {viewed_at}
@@ -16,6 +16,6 @@ earliest AS {leaf} (
     ) AS first
 )
 SELECT count(*)
-FROM dated AS a
-JOIN earliest AS v ON v.artwork_id = a.id
+FROM cte_dated AS a
+JOIN cte_earliest AS v ON v.artwork_id = a.id
 WHERE v.viewed_at < a.possible_from

@@ -1,5 +1,5 @@
 -- Artworks created in the future, the latest first, and how many; found as future impressions are.
-WITH found AS {leaf} (
+WITH cte_found AS {leaf} (
     SELECT
         {artwork_id}::text AS artwork_id,
         {artwork_created_moment} AS created_at,
@@ -11,7 +11,7 @@ SELECT
     a.artwork_id,
     extract(epoch FROM a.created_at)::float8 AS created_at,
     count(*) OVER () AS found
-FROM found AS a
+FROM cte_found AS a
 WHERE a.at_earliest > %(future)s
 ORDER BY a.created_at DESC, a.artwork_id
 LIMIT %(evidence)s

@@ -1,6 +1,6 @@
 -- Impressions viewed in the future, the latest first, and how many. An index on the column finds
 -- the few rows that can be; the second condition is the exact one.
-WITH found AS {leaf} (
+WITH cte_found AS {leaf} (
     SELECT
         {user}::text AS user_id,
         {artwork}::text AS artwork_id,
@@ -14,7 +14,7 @@ SELECT
     v.artwork_id,
     extract(epoch FROM v.viewed_at)::float8 AS viewed_at,
     count(*) OVER () AS found
-FROM found AS v
+FROM cte_found AS v
 WHERE v.at_earliest > %(future)s
 ORDER BY v.viewed_at DESC, v.user_id, v.artwork_id
 LIMIT %(evidence)s

@@ -200,6 +200,8 @@ def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
         "users": ["?"],
         "artworks": ["?"],
         "planned": [0],
+        "listed": [True],
+        "most": 0,
         "max_rows": settings.healing.max_rows_per_run,
         "artwork_id": "?",
     }

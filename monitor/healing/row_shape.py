@@ -8,12 +8,12 @@ content where a view has no places), and by their whole content in the ledger.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from psycopg import sql
 
-from checks.fragments import MomentColumn, rows_of, table, viewed_column
+from checks.fragments import rows_of, table, viewed_column
+from checks.made_rows import in_own_type, value_of, value_sources
 from checks.relations import Catalogue, Kind
 from checks.spec import SqlMoment
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, template
@@ -22,16 +22,6 @@ PACKAGE = "monitor.healing"
 
 _CONTENT = "catalog.row"
 _SYSTEM_COLUMNS = {"tableoid": "part", "ctid": "place", "xmin": "version"}
-# What an expression may name; nothing else is joined, or computed anew, for it.
-_MOMENT = re.compile(r"\bviewed_at\b", re.IGNORECASE)
-_ROWS = {
-    name: re.compile(rf'(?<![\w$."])(?:{spelt})\s*\.', re.IGNORECASE)
-    for name, spelt in {
-        "artwork": 'artwork|"artwork"',
-        "user": '"user"',
-        "pair": 'pair|"pair"',
-    }.items()
-}
 # Savepoints have numbers of their own, above the transaction's.
 _OURS = """CASE
             WHEN age(i.{xmin}) <= 0
@@ -50,7 +40,7 @@ def row_fragments(catalogue: Catalogue) -> Fragments:
         "artwork": identifier(spec.artwork),
         "columns": _list(identifier(name) for name in _written(catalogue)),
         "values": _list(_written(catalogue).values()),
-        "sources": _sources(catalogue, spec.values.values()),
+        "sources": value_sources(catalogue, spec.values.values()),
         "written_by": raw("NULL::xid" if _is_view(catalogue) else "i.xmin"),
         "fires": raw("20" if spec.set else "4"),
         "locked": raw("r" if spec.is_plain or catalogue.arbiter is not None else "r, c"),
@@ -78,72 +68,7 @@ def _written(catalogue: Catalogue) -> dict[str, sql.Composable]:
     }
     if isinstance(spec.viewed_at, str):
         made[spec.viewed_at] = viewed_column(catalogue).stored("now")
-    return {**made, **{name: _value(catalogue, text) for name, text in spec.values.items()}}
-
-
-def _value(catalogue: Catalogue, text: str) -> sql.Composable:
-    """The operator's expression for one pair `m`. What names the pair's rows or its moment is a
-    subselect of its own, in which `viewed_at` is found first; it refers to the pair, or PostgreSQL
-    would compute it once for all rows."""
-    expression = operator_sql(text)
-    if not (_MOMENT.search(text) or any(name.search(text) for name in _ROWS.values())):
-        return sql.SQL("({}\n)").format(expression)
-    return sql.SQL(
-        "(SELECT ({expression}\n) FROM (SELECT {now} AS viewed_at) AS moment"
-        " WHERE m.user_id IS NOT NULL)"
-    ).format(expression=expression, now=_now(catalogue))
-
-
-def _now(catalogue: Catalogue) -> sql.Composable:
-    """The moment that is written, as expressions find it: of the column's own type and zone."""
-    if isinstance(catalogue.spec.impressions.viewed_at, str):
-        return _converted(viewed_column(catalogue))
-    return raw("%(now)s::timestamptz")
-
-
-def _converted(moment: MomentColumn) -> sql.Composable:
-    if moment.column.has_time_zone:
-        return moment.stored("now")
-    return sql.SQL("{}::{}").format(moment.stored("now"), raw(moment.column.cast))
-
-
-def _sources(catalogue: Catalogue, texts: Iterable[str]) -> sql.Composable:
-    """The rows of the pair `m` that the expressions name, each table once."""
-    whole = "\n".join(texts)
-    artworks, users, _ = catalogue.spec.roles
-    parts: list[sql.Composable] = [
-        sql.SQL("\n    JOIN {} AS {} ON {} = {}").format(
-            rows_of(role, relation, role.where), identifier(name), identifier(name, id_), raw(of)
-        )
-        for name, role, relation, id_, of in (
-            ("artwork", artworks, catalogue.artworks, catalogue.spec.artworks.id, "m.artwork_id"),
-            ("user", users, catalogue.users, catalogue.spec.users.id, "m.user_id"),
-        )
-        if _ROWS[name].search(whole)
-    ]
-    if _ROWS["pair"].search(whole):
-        parts.append(_listed_pair(catalogue))
-    return sql.SQL("").join(parts)
-
-
-def _listed_pair(catalogue: Catalogue) -> sql.Composable:
-    """The one row of `pairs.through` that stands for the pair `m`: always the same one, and of the
-    earliest where it says since when."""
-    role, through = catalogue.spec.through_role, catalogue.spec.pairs.through
-    if role is None or through is None or catalogue.through is None:
-        return raw("")
-    order: list[sql.Composable] = [raw("to_jsonb(t.*)")]
-    if catalogue.since is not None:
-        order.insert(0, raw("t.{} NULLS FIRST").format(identifier(catalogue.since.name)))
-    return sql.SQL(
-        "\n    CROSS JOIN LATERAL (SELECT t.* FROM {rows} AS t WHERE t.{user} = m.user_id"
-        " AND t.{artwork} = m.artwork_id ORDER BY {order} LIMIT 1) AS pair"
-    ).format(
-        rows=rows_of(role, catalogue.through, role.where),
-        user=identifier(through.user),
-        artwork=identifier(through.artwork),
-        order=_list(order),
-    )
+    return {**made, **{name: value_of(catalogue, name, text) for name, text in spec.values.items()}}
 
 
 def _unless_there(catalogue: Catalogue) -> sql.Composable:
@@ -168,7 +93,7 @@ def _moments(catalogue: Catalogue) -> Fragments:
         stamp, found = "NULL::timestamptz", raw(read).format(operator_sql(viewed_at.sql), *row)
     else:
         stamp, found = "i.{}", raw("w.viewed_at").format()
-    moment = sql.SQL("coalesce({}, {})").format(found, _converted(column))
+    moment = sql.SQL("coalesce({}, {})").format(found, in_own_type(column))
     return {"stamp": raw(stamp).format(identifier(column.column.name)), "moment": moment}
 
 
@@ -229,15 +154,15 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     spec = catalogue.spec.impressions
     if not spec.set:
         empty = ("brought", "and_brought", "given_back", "and_given_back")
-        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("missing")}
+        return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("cte_missing")}
     columns = [(identifier(name), name, text) for name, text in spec.set.items()]
     more = {
         **names,
-        "sources_of_set": _sources(catalogue, spec.set.values()),
+        "sources_of_set": value_sources(catalogue, spec.set.values()),
         "newest_first": _newest_first(catalogue),
         "changes": _list(
-            sql.SQL("{} = {}").format(column, _value(catalogue, text))
-            for column, _, text in columns
+            sql.SQL("{} = {}").format(column, value_of(catalogue, name, text))
+            for column, name, text in columns
         ),
         "replaced": raw("jsonb_build_object({})").format(
             _list(raw("{}, i.{}").format(_literal(name), column) for column, name, _ in columns)
@@ -250,12 +175,12 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     return {
         **more,
         "brought": compose(template(PACKAGE, "batch_bring"), more),
-        "and_brought": raw("\n    UNION ALL\n    SELECT * FROM brought"),
+        "and_brought": raw("\n    UNION ALL\n    SELECT * FROM cte_brought"),
         "given_back": compose(template(PACKAGE, "undo_give_back"), more),
-        "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM given_back"),
+        "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM cte_given_back"),
         "nothing_there": raw(
-            "(\n        SELECT m.user_id, m.artwork_id FROM missing AS m\n        EXCEPT"
-            "\n        SELECT p.user_id, p.artwork_id FROM present AS p\n    )"
+            "(\n        SELECT m.user_id, m.artwork_id FROM cte_missing AS m\n        EXCEPT"
+            "\n        SELECT p.user_id, p.artwork_id FROM cte_present AS p\n    )"
         ),
     }
 

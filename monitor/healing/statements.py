@@ -233,7 +233,7 @@ class HealingStatements:
             # On Citus a pair that could be written after all leaves at the end of the run.
             if self.state.catalogue.engine is not Engine.CITUS:
                 cured = compose(template(PACKAGE, "quarantine_cured"), names)
-                names["cured"] = sql.SQL(",\ncured AS (\n{})").format(cured)
+                names["cured"] = sql.SQL(",\ncte_cured AS (\n{})").format(cured)
         form = form_of(self.state.catalogue.engine, "missing_pairs")
         names["missing_pairs"] = compose(template(PACKAGE, form), names)
         return names

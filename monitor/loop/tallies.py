@@ -60,7 +60,9 @@ def _names(state: StateStatements, side: str) -> Fragments:
         "tally_id": identifier(f"{side}_id"),
         "counted": names[f"counted_{side}s"],
         "others": names[f"counted_{other}s"],
-        "other_side": raw("" if counts_anyway else f"JOIN everybody AS e ON e.id = p.{other}_id"),
+        "other_side": raw(
+            "" if counts_anyway else f"JOIN cte_everybody AS e ON e.id = p.{other}_id"
+        ),
     }
 
 

@@ -87,3 +87,20 @@ def test_every_statement_is_in_use() -> None:
     assert [
         name_of(path) for path in FILES if path.stem not in texts and path.name not in texts
     ] == []
+
+
+NAMED_HERE = re.compile(
+    r"(?<!DISTINCT )\b(?:FROM|JOIN|USING|UPDATE)\s+(?!cte_|pg_|information_schema|ONLY\b)"
+    r"([a-z_]+)\b(?!\s*\()"
+    r"|\b(?!cte_)([a-z_]+)(?: \([a-z_, ]+\))? AS "
+    r"(?:(?:NOT )?MATERIALIZED |\{(?:leaf|inline)\} )?\(\s*"
+    r"(?=SELECT\b|WITH\b|INSERT\b|UPDATE\b|DELETE\b|\{)"
+)
+"""A relation without a schema, or a common table expression, without our prefix."""
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "demo" not in p.parts], ids=name_of)
+def test_what_a_statement_names_itself_hides_no_table_of_the_app(path: Path) -> None:
+    # The operator's SQL stands in it, and FROM people would be ours.
+    text = re.sub(r"extract\(\w+ FROM|USING brin", "", code(path))
+    assert NAMED_HERE.findall(text) == []

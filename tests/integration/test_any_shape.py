@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from monitor.healing.preview import preview_heal
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.any_shape import shape_runtime
-from tests.support.healing import heal, plan
+from tests.support.app import app_on
+from tests.support.healing import heal, plan, working
+from tests.support.pair_lists import asked, listed, listed_of
 from tests.support.postgres import PostgresServer
 from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, stranger_gallery
 from tests.support.undoing import undo
+from tests.support.waiting import wait_until
 
 GALLERIES = (
     ("status_rows", 0, 1157),
@@ -27,6 +31,7 @@ GALLERIES = (
     ("composite_keys", 1, 51),
 )
 """Gallery, document, and how many of its legacy pairs have a row that is brought to count."""
+_PLAIN = ("derived_value", "framework_times", "domain_ids")
 _ONE_VENUE = "u LIKE '1/%'"
 _LISTED = "SELECT count(*), count(replaced) FROM conservator.backfilled_impression"
 
@@ -45,6 +50,24 @@ def _differing(gallery: StrangerGallery, table: str, content: str = "t.*") -> tu
         f" (SELECT count(*) FROM ({now} EXCEPT ALL {was}) AS x)"
     )
     return gone, added
+
+
+def _synthetic(gallery: StrangerGallery, impressions: dict[str, Any]) -> tuple[int, int]:
+    """Rows that an analyst takes for synthetic: by the moment as docs/healing.md has it for this
+    shape, and by the whole row."""
+    moment = impressions["viewed_at"]
+    told = moment["sql"] if isinstance(moment, dict) else moment
+    same = "TRUE" if told is None else "b.viewed_at = i.told_at"
+    rows = f"SELECT t.*, ({told or 'NULL'}) AS told_at, to_jsonb(t) AS content,"
+    rows += f" t AS whole FROM {impressions['table']} AS t"
+    ((by_moment, by_row),) = gallery.rows(
+        f"SELECT count(*) FILTER (WHERE {same}), count(*) FILTER ("
+        " WHERE b.written IS NOT NULL"
+        " AND content = to_jsonb(jsonb_populate_record(whole, b.written)))"
+        f" FROM ({rows}) AS i JOIN conservator.backfilled_impression AS b"
+        f" ON b.user_id = i.{impressions['user']} AND b.artwork_id = i.{impressions['artwork']}"
+    )
+    return by_moment, by_row
 
 
 @pytest.mark.parametrize(
@@ -66,6 +89,8 @@ async def test_legacy_pairs_are_written_and_nothing_else_and_undo_restores_the_t
             assert healed.run.state is RunState.SUCCEEDED, healed.run.outcome
             assert gallery.counts(only) == (tracked + legacy, fresh, storage, 0)
             assert gallery.rows(_LISTED) == [(legacy, brought)]
+            by_row = 0 if name in _PLAIN else legacy
+            assert _synthetic(gallery, document["impressions"]) == (legacy, by_row)
             assert _differing(gallery, table) == (brought, legacy)
             assert _differing(gallery, table, _without(document)) == (0, legacy - brought)
             undone = await undo(runtime, healed.run.id)
@@ -134,11 +159,11 @@ async def test_of_several_rows_the_newest_is_brought_to_count_and_none_out_of_sc
         " FROM looks WHERE note IS NULL"
     )
     assert made == [(4 * 7 - 2, 4 * 7 - 2)]
-    listed = gallery.rows(
+    ledger = gallery.rows(
         "SELECT user_id, artwork_id, replaced, written ->> 'note' FROM"
         " conservator.backfilled_impression WHERE replaced IS NOT NULL ORDER BY 1"
     )
-    assert listed == [(1, 2, {"seen": None}, "newer"), (2, 3, {"seen": None}, "unread")]
+    assert ledger == [(1, 2, {"seen": None}, "newer"), (2, 3, {"seen": None}, "unread")]
     assert gallery.rows(
         "SELECT count(*) FROM looks JOIN conservator.backfilled_impression AS b"
         " ON (b.user_id, b.artwork_id, b.viewed_at) = (person, work, seen)"
@@ -168,6 +193,16 @@ async def test_rows_that_are_there_and_do_not_count_are_left_alone_without_set(
     gallery: StrangerGallery,
 ) -> None:
     async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
+        async with asked(runtime) as (connection, cutoffs):
+            seen = await preview_heal(
+                connection,
+                runtime.healing,
+                cutoffs,
+                max_rows=1000,
+                minimum=5,
+                verified_until=None,
+            )
+        assert (seen.rows, seen.left_alone, seen.census.legacy_untracked) == (4 * 7 - 2, 2, 4 * 7)
         first = await heal(runtime)
         assert (first.run.state, first.run.inserted) == (RunState.SUCCEEDED, 4 * 7 - 2)
         assert first.census is not None and first.census.legacy_untracked == 2
@@ -263,3 +298,102 @@ async def test_a_failure_at_the_commit_is_that_of_its_batch_and_loses_nothing(
         assert ended.run.inserted == legacy - aside
         assert gallery.rows(_LISTED) == [(legacy - aside, 0)]
         assert gallery.counts()[3] == aside
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [("seen = '2020-01-01Z'", "2020"), ("note = 'mine'", None)],
+    ids=["marked", "touched"],
+)
+async def test_a_row_that_the_app_is_changing_is_not_overwritten(
+    gallery: StrangerGallery, change: str, kept: str | None
+) -> None:
+    slow = {"lock_timeout": "30s"}
+    async with (
+        app_on(gallery.url) as app,
+        app_on(gallery.url) as watcher,
+        shape_runtime(gallery.url, catalog=CATALOG, database=slow) as runtime,
+    ):
+
+        async def somebody_waits() -> bool:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            return bool(await watcher.value(waiting))
+
+        run = await plan(runtime)
+        await app.run("BEGIN")
+        await app.run(f"UPDATE looks SET {change} WHERE person = 2 AND work = 3")
+        healing = working(runtime, run)
+        await wait_until(somebody_waits)
+        await app.run("COMMIT")
+        ended = (await healing).run
+        ((seen, note),) = await app.rows(
+            "SELECT extract(year FROM seen)::text, note FROM looks WHERE person = 2 AND work = 3"
+        )
+        ledger = await app.rows(
+            "SELECT written ->> 'note' FROM conservator.backfilled_impression"
+            " WHERE user_id = 2 AND artwork_id = 3"
+        )
+    assert ended.state is RunState.SUCCEEDED
+    if kept is not None:
+        assert (seen, ledger) == (kept, [])
+    else:
+        assert (note, ledger) == ("mine", [("mine",)])
+
+
+async def test_a_list_of_pairs_is_what_a_run_writes(gallery: StrangerGallery) -> None:
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        pairs = await listed(runtime, max_rows=1000)
+        await heal(runtime)
+    written = gallery.rows(
+        "SELECT user_id::text, artwork_id::text FROM conservator.backfilled_impression"
+        " ORDER BY 1, 2"
+    )
+    assert sorted((one.user_id, one.artwork_id) for one in pairs) == written
+    async with shape_runtime(gallery.url, catalog=catalog(set=None)) as runtime:
+        gallery.run("UPDATE looks SET seen = NULL WHERE note IS NULL AND person = 1")
+        assert await listed(runtime, max_rows=1000) == []
+        assert await listed_of(runtime, "1") == []
+
+
+async def test_a_row_that_may_not_be_brought_to_count_goes_into_quarantine_and_gets_out(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(
+        "ALTER TABLE looks ADD CONSTRAINT never CHECK (NOT (person = 2 AND work = 3)"
+        " OR seen IS NULL)"
+    )
+    async with shape_runtime(gallery.url, catalog=CATALOG) as runtime:
+        first = (await heal(runtime)).run
+        assert (first.state, first.inserted, first.quarantined) == (RunState.PARTIAL, 4 * 7 - 1, 1)
+        aside = "SELECT user_id, artwork_id FROM conservator.quarantine"
+        assert gallery.rows(aside) == [(2, 3)]
+        gallery.run("ALTER TABLE looks DROP CONSTRAINT never")
+        second = (await heal(runtime)).run
+        assert (second.state, second.inserted) == (RunState.SUCCEEDED, 1)
+    assert gallery.rows(aside) == []
+    assert gallery.rows(
+        "SELECT run_id, replaced FROM conservator.backfilled_impression"
+        " WHERE (user_id, artwork_id) = (2, 3)"
+    ) == [(second.id, {"seen": None})]
+
+
+async def test_values_may_come_from_the_row_that_lists_the_pair(gallery: StrangerGallery) -> None:
+    gallery.run(
+        "CREATE TABLE passes (holder int, piece int, pass text, since timestamptz);"
+        " INSERT INTO passes SELECT p.id, w.id, name || p.id || '/' || w.id, now() - age"
+        " FROM people AS p CROSS JOIN works AS w"
+        " CROSS JOIN (VALUES ('late ', interval '40 days'), ('early ', interval '50 days'))"
+        " AS listed (name, age)"
+    )
+    through = {"table": "passes", "user": "holder", "artwork": "piece", "since": "since"}
+    document = {
+        **catalog(defaults={"wing": "pair.pass", "note": "'new'"}),
+        "pairs": {"through": through},
+    }
+    async with shape_runtime(gallery.url, catalog=document) as runtime:
+        ended = (await heal(runtime)).run
+    assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 4 * 7)
+    assert gallery.rows(
+        "SELECT count(*), bool_and(wing = 'early ' || person || '/' || work) FROM looks"
+        " WHERE note = 'new'"
+    ) == [(4 * 7 - 2, True)]

@@ -104,7 +104,7 @@ async def assert_booked(app: App, run: Run, written: list[Change]) -> None:
     assert {(user, artwork): row for user, artwork, row in listed} == newest
 
 
-@examples(6)
+@examples(3)
 @given(
     rows=_ROWS,
     seed=st.integers(0, 10**6),

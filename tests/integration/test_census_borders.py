@@ -11,8 +11,9 @@ from checks.census import count_affected_users, exact_forms, take_census
 from checks.pairs import explain, read_pair, take_user_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
 from tests.support.app_schema import AppSchema
-from tests.support.galleries import Gallery, Person, Piece, micros
+from tests.support.galleries import Gallery, Listing, Person, Piece, micros
 from tests.support.open_schema import OpenSchema, open_schema
+from tests.support.paired_schemas import THROUGH_AGED, THROUGH_SINCE
 from tests.support.schema_matrix import AGED, APP, LOOSE, OWNED_AGED, PLAIN
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -73,16 +74,35 @@ async def test_an_artwork_made_in_the_very_moment_of_its_user_can_be_legacy(
         await assert_sides(opened, OPEN_ENDED, people, CAME, (STORAGE, LEGACY, LEGACY))
 
 
+@pytest.mark.parametrize("schema", [THROUGH_SINCE, THROUGH_AGED], ids=lambda schema: schema.name)
+async def test_an_artwork_made_in_the_very_moment_of_its_listing_can_be_legacy(
+    shared_url: str, schema: AppSchema
+) -> None:
+    """Of two listings the earlier one counts, and one without a moment excuses nothing."""
+    people = (Person(0, team="1"),)
+    later = micros(CAME) + 1_000_000
+    async with open_schema(shared_url, schema) as opened:
+        for since, sides in (
+            ((micros(CAME),), (STORAGE, LEGACY, LEGACY)),
+            ((later, micros(CAME)), (STORAGE, LEGACY, LEGACY)),
+            ((later, None), (LEGACY, LEGACY, LEGACY)),
+            ((later,), (STORAGE, STORAGE, STORAGE)),
+        ):
+            listings = tuple(Listing(0, 0, moment) for moment in since)
+            await assert_sides(opened, OPEN_ENDED, people, CAME, sides, listings)
+
+
 async def assert_sides(
     opened: OpenSchema,
     pools: PoolsSpec,
     people: tuple[Person, ...],
     border: datetime,
     sides: Sides,
+    listings: tuple[Listing, ...] = (),
 ) -> None:
     for step, expected in zip((-1, 0, 1), sides, strict=True):
-        pieces = (Piece(0, micros(border) + step, owner=0),)
-        gallery = Gallery(NOW, pools, people=people, pieces=pieces)
+        pieces = (Piece(0, micros(border) + step, owner=0, team="1"),)
+        gallery = Gallery(NOW, pools, people=people, pieces=pieces, listings=listings)
         async with opened.holding(gallery) as connection:
             assert await counts_of(opened, connection, gallery) == expected
 

@@ -9,7 +9,17 @@ import psycopg
 import pytest
 
 from checks.doctor.findings import Blocks, Severity
-from checks.spec import ArtworksSpec, Audience, CatalogueSpec, ImpressionsSpec, PoolsSpec, UsersSpec
+from checks.spec import (
+    ArtworksSpec,
+    Audience,
+    CatalogueSpec,
+    ImpressionsSpec,
+    PairsSpec,
+    PoolsSpec,
+    SharedColumns,
+    ThroughSpec,
+    UsersSpec,
+)
 from tests.integration.doctor_help import Patient, codes, only
 from tests.integration.doctor_schemas import (
     ANALYSED,
@@ -127,6 +137,26 @@ async def test_keys_without_an_operator_between_them_are_an_error(patient: Patie
     patient.run("CREATE VIEW people AS SELECT id::text AS id FROM users")
     by_view = replace(spec, users=UsersSpec(table="people"))
     assert (await replace(patient, spec=by_view).examine()).blocking() == ()
+
+
+async def test_what_pairs_are_found_by_has_to_be_comparable_and_not_of_one_type(
+    patient: Patient,
+) -> None:
+    patient.run(
+        APP,
+        "ALTER TABLE users ADD team int, ADD hall uuid",
+        "ALTER TABLE art_sessions ADD team bigint, ADD hall text",
+        "CREATE TABLE visible (user_id int, artwork_id text)",
+    )
+    shared = tuple(SharedColumns(name, name) for name in ("team", "hall"))
+    pairs = PairsSpec(shared, ThroughSpec("visible"))
+    examination = await replace(patient, spec=CatalogueSpec(pairs=pairs)).examine()
+    findings = [f for f in examination.findings if f.code == "keys_not_comparable"]
+    assert {f.subject for f in findings} == {
+        "users.hall = art_sessions.hall",
+        "visible.user_id = users.id",
+    }
+    assert "key_types_differ" not in codes(examination)
 
 
 async def test_keys_of_different_but_comparable_types_are_a_warning(patient: Patient) -> None:

@@ -163,9 +163,10 @@ async def test_values_are_those_of_the_pairs_own_rows_and_of_the_moment(patient:
         assert list(row) == [str(value) for _, value in wanted.values()]
         # A pair that is listed twice has one row, and nothing is found where nothing may be.
         twice = pair.replace("3 AS", "1 AS").replace("5 AS", "1 AS")
-        text = f"SELECT pair.pass FROM {twice}{value_sources(catalogue, ['pair']).as_string(None)}"
+        joined = value_sources(catalogue, ["pair.pass"]).as_string(None)
+        text = f"SELECT pair.pass FROM {twice}{joined}"
         assert connection.execute(text.encode()).fetchall() == [(11,)]
-        text = f"SELECT FROM {no_pair(catalogue, ['artwork']).as_string(None)}"
+        text = f"SELECT FROM {no_pair(catalogue, ['artwork.id']).as_string(None)}"
         assert connection.execute(text.encode()).fetchall() == []
 
 

@@ -114,7 +114,9 @@ LEFT_OUT: Mapping[str, str] = {
         " first row, and is bounded by catalogue_patience"
     ),
     **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
-    "catalogue_value_type": "it is asked for no row",
+    **dict.fromkeys(
+        ("catalogue_value_type", "catalogue_moment", "catalogue_type"), "it is asked for no row"
+    ),
     "catalogue_made_rows": (
         "it is asked only where conditions say which impressions count, makes a thousand rows at"
         " most, and is bounded by catalogue_patience"

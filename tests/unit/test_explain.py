@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.pairs import PairFacts, PairState, explain, is_text
-from checks.spec import Cutoffs, PoolsSpec
+from checks.pairs import PairFacts, PairState, SharedValues, explain, is_text
+from checks.spec import Cutoffs, PoolsSpec, SharedColumns
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 POOLS = PoolsSpec()
@@ -93,6 +94,31 @@ def test_an_artwork_not_older_than_its_user_is_legacy() -> None:
     assert "not older than the user" in told(together, PairState.LEGACY_UNTRACKED)
 
 
+def test_an_artwork_from_before_the_pair_was_listed_is_storage() -> None:
+    listed = replace(LEGACY, through="visible", listed_since=NOW.timestamp())
+    reason = told(replace(listed, artwork_before_since=True), PairState.STORAGE)
+    assert reason == (
+        "created before 2026-01-15T12:00:00.000000+00:00, since when visible lists the pair:"
+        " truly unseen"
+    )
+    assert "not created before" in told(listed, PairState.LEGACY_UNTRACKED)
+
+
+def test_the_columns_in_which_a_pair_does_not_agree_are_told_with_both_values() -> None:
+    team = SharedColumns("team", "teamId")
+    wing = SharedValues(SharedColumns("wing", "wing"), "east", "east", agree=True)
+    shared = (SharedValues(team, "3", "4", agree=False), wing)
+    reason = told(replace(LEGACY, shared=shared), PairState.NO_PAIR)
+    assert reason == (
+        "catalog.pairs.same: the user's team is '3', the artwork's teamId is '4',"
+        " and the two of a pair are equal"
+    )
+    nowhere = (SharedValues(team, None, "4", agree=None),)
+    reason = told(replace(LEGACY, shared=nowhere), PairState.NO_PAIR)
+    assert "the user's team is NULL, which agrees with nothing," in reason
+    assert told(replace(LEGACY, shared=(wing,)), PairState.LEGACY_UNTRACKED)
+
+
 def test_a_user_outside_of_the_audience_is_told_so_first() -> None:
     explanation = explain(replace(LEGACY, in_audience=False), POOLS, BORDERS)
     assert explanation.state is PairState.LEGACY_UNTRACKED
@@ -109,12 +135,16 @@ def test_a_user_outside_of_the_audience_is_told_so_first() -> None:
             {"counted_artworks": 0},
             "the artwork exists, but has no creation time or catalog.artworks.where leaves it out",
         ),
+        (
+            {"through": "visible", "listed": 0},
+            "catalog.pairs.through: visible does not list this pair",
+        ),
         ({"belongs": False}, "the artwork belongs to another user, and pairs with its owner only"),
         ({"belongs": None}, "the artwork belongs to another user, and pairs with its owner only"),
     ],
 )
-def test_what_is_no_pair_says_what_is_missing(changes: dict[str, int | None], reason: str) -> None:
-    facts = replace(LEGACY, impressions=1, **changes)  # type: ignore[arg-type]
+def test_what_is_no_pair_says_what_is_missing(changes: dict[str, Any], reason: str) -> None:
+    facts = replace(LEGACY, impressions=1, **changes)
     assert told(facts, PairState.NO_PAIR) == reason
 
 

@@ -2,9 +2,9 @@
 ,
 -- Of each missing pair the newest row that is there. The limit is what the slice holds: the planner
 -- then looks rows up by their places, and does not read a whole table for them.
-present AS MATERIALIZED (
+cte_present AS MATERIALIZED (
     SELECT m.user_id, m.artwork_id, found.*
-    FROM missing AS m
+    FROM cte_missing AS m
     CROSS JOIN LATERAL (
         SELECT {place}, {replaced} AS replaced
         FROM {rows_there} AS i
@@ -16,10 +16,10 @@ present AS MATERIALIZED (
     LIMIT %(most)s::bigint
 ),
 -- What somebody else has changed since this snapshot is another row by now, and stays as it is.
-brought AS (
+cte_brought AS (
     UPDATE {impressions_table} AS i
     SET {changes}
-    FROM present AS m{sources_of_set}
+    FROM cte_present AS m{sources_of_set}
     WHERE {same_row}
     RETURNING
         i.{user} AS user_id, i.{artwork} AS artwork_id, {stamp} AS viewed_at,

@@ -2,21 +2,21 @@
 -- their ledger rows, together. The last order keeps two writers from deadlock, and by artwork first
 -- it goes through that index and its foreign key page by page. On Citus the ledger lies beside the
 -- impressions, so that both are committed by the same nodes.
-WITH missing AS MATERIALIZED (
+WITH cte_missing AS MATERIALIZED (
     {missing_pairs}
 ),
-written AS (
+cte_written AS (
     INSERT INTO {impressions} ({columns})
     SELECT {values}
-    FROM missing AS m{sources}
+    FROM cte_missing AS m{sources}
     ORDER BY m.artwork_id, m.user_id
     ON CONFLICT ({user}, {artwork}) DO NOTHING
     RETURNING {user} AS user_id, {artwork} AS artwork_id, {viewed_at} AS viewed_at
 ),
-listed AS (
+cte_listed AS (
     INSERT INTO {state}.backfilled_impression (run_id, user_id, artwork_id, viewed_at)
     SELECT %(run_id)s::bigint, w.user_id, w.artwork_id, w.viewed_at
-    FROM written AS w
+    FROM cte_written AS w
     -- In the order of its key, so that the ledger only ever grows at its end.
     ORDER BY w.user_id, w.artwork_id
     -- An impression that this run wrote before and that has vanished since.
@@ -24,8 +24,8 @@ listed AS (
     RETURNING user_id
 ){cured}
 SELECT done.inserted, found.*, last.artwork_id AS last_artwork
-FROM (SELECT count(*) AS inserted FROM listed) AS done
-CROSS JOIN (SELECT count(*) AS missing{asked_for} FROM missing AS m) AS found
+FROM (SELECT count(*) AS inserted FROM cte_listed) AS done
+CROSS JOIN (SELECT count(*) AS missing{asked_for} FROM cte_missing AS m) AS found
 LEFT JOIN (
-    SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1
+    SELECT m.artwork_id FROM cte_missing AS m ORDER BY m.artwork_id DESC LIMIT 1
 ) AS last ON TRUE

@@ -3,10 +3,10 @@
 -- there is none. The ledger keeps each row as it was written and what was replaced. Users and
 -- artworks are the pairs that were written, and those that a row was made for; `listed` tells them
 -- apart. No results of its own are joined: of their sizes the planner knows nothing.
-WITH missing AS MATERIALIZED (
+WITH cte_missing AS MATERIALIZED (
     {missing_pairs}
 ){brought},
-added AS (
+cte_added AS (
     INSERT INTO {impressions_table} AS i ({columns})
     SELECT {values}
     FROM {nothing_there} AS m{sources}
@@ -16,15 +16,15 @@ added AS (
         i.{user} AS user_id, i.{artwork} AS artwork_id, {stamp} AS viewed_at,
         NULL::jsonb AS replaced, to_jsonb(i.*) AS written
 ),
-written AS (
-    SELECT * FROM added{and_brought}
+cte_written AS (
+    SELECT * FROM cte_added{and_brought}
 ),
-listed AS (
+cte_listed AS (
     INSERT INTO {state}.backfilled_impression (
         run_id, user_id, artwork_id, viewed_at, replaced, written
     )
     SELECT %(run_id)s::bigint, w.user_id, w.artwork_id, {moment}, w.replaced, w.written
-    FROM written AS w
+    FROM cte_written AS w
     ORDER BY w.user_id, w.artwork_id
     -- A pair that this run wrote before, and that has been lost or taken back by the app since.
     ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE
@@ -32,8 +32,8 @@ listed AS (
     RETURNING user_id, artwork_id
 ){cured}
 SELECT done.inserted, asked.missing, found.*, last.artwork_id AS last_artwork
-FROM (SELECT count(*) AS inserted FROM listed) AS done
-CROSS JOIN (SELECT count(*) AS missing FROM missing AS m) AS asked
+FROM (SELECT count(*) AS inserted FROM cte_listed) AS done
+CROSS JOIN (SELECT count(*) AS missing FROM cte_missing AS m) AS asked
 CROSS JOIN (
     SELECT
         array_agg(p.user_id::text) AS users,
@@ -44,11 +44,11 @@ CROSS JOIN (
         FROM (
             SELECT m.user_id, m.artwork_id, FALSE AS is_listed FROM {nothing_there} AS m
             UNION ALL
-            SELECT l.user_id, l.artwork_id, TRUE FROM listed AS l
+            SELECT l.user_id, l.artwork_id, TRUE FROM cte_listed AS l
         ) AS a
         GROUP BY a.user_id, a.artwork_id
     ) AS p
 ) AS found
 LEFT JOIN (
-    SELECT m.artwork_id FROM missing AS m ORDER BY m.artwork_id DESC LIMIT 1
+    SELECT m.artwork_id FROM cte_missing AS m ORDER BY m.artwork_id DESC LIMIT 1
 ) AS last ON TRUE

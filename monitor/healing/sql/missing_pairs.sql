@@ -3,7 +3,7 @@
 -- was planned, whatever was imported or lost since. The rank also keeps the planner from flattening
 -- the lateral subquery into a join over all impressions (a LIMIT would, too, but makes it expect few
 -- rows and probe for each); the legacy artworks are read once, not once a user.
-WITH legacy_artwork AS MATERIALIZED (
+WITH cte_legacy_artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 )
 SELECT u.id AS user_id, m.id AS artwork_id
@@ -11,7 +11,7 @@ FROM {work} AS w
 JOIN {counted_users} AS u ON u.id = w.user_id
 CROSS JOIN LATERAL (
     SELECT a.id, row_number() OVER ({cursor_order}) AS rank
-    FROM legacy_artwork AS a
+    FROM cte_legacy_artwork AS a
     WHERE {not_excused}
       AND {is_paired}
       AND {after_cursor}

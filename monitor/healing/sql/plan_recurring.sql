@@ -2,7 +2,7 @@
 -- today's, and only of users that had been enrolled when it was planned, and so were healed. Who
 -- joined since has all old artworks before him, which is nobody's fault. The artworks that merely
 -- aged since are younger than that cutoff. What is put aside could never be written.
-WITH enrolled AS {leaf} (
+WITH cte_enrolled AS {leaf} (
     SELECT DISTINCT ON (t.user_id) t.user_id, t.impressions
     FROM {state}.tally_user AS t
     WHERE t.taken_at <= %(verified_at)s
@@ -10,5 +10,5 @@ WITH enrolled AS {leaf} (
 )
 SELECT coalesce(sum(greatest(affected.legacy - coalesce(aside.pairs, 0), 0)), 0)::bigint AS pairs
 FROM ({affected_users}) AS affected
-JOIN enrolled ON enrolled.user_id = affected.user_id AND enrolled.impressions > 0
+JOIN cte_enrolled AS enrolled ON enrolled.user_id = affected.user_id AND enrolled.impressions > 0
 LEFT JOIN ({unwritable_by_user}) AS aside ON aside.user_id = affected.user_id

@@ -1,15 +1,15 @@
 -- Pairs that need no healing any more: seen or healed meanwhile, user or artwork gone or no longer
 -- counted.
-WITH aside AS MATERIALIZED (
+WITH cte_aside AS MATERIALIZED (
     SELECT q.user_id, q.artwork_id FROM {state}.quarantine AS q
 ),
-legacy AS MATERIALIZED (
+cte_legacy AS MATERIALIZED (
     SELECT p.user_id, p.artwork_id
     FROM (
         {quarantined_pairs}
     ) AS p
 )
 SELECT q.user_id::text AS user_id, q.artwork_id::text AS artwork_id
-FROM aside AS q
-LEFT JOIN legacy AS p ON p.user_id = q.user_id AND p.artwork_id = q.artwork_id
+FROM cte_aside AS q
+LEFT JOIN cte_legacy AS p ON p.user_id = q.user_id AND p.artwork_id = q.artwork_id
 WHERE p.user_id IS NULL

@@ -3,36 +3,36 @@
 -- stays listed; of one that is gone, only the ledger row is left to remove. The writer switches
 -- hash and merge joins off: for some thousand rows out of millions it is a few index probes each,
 -- whatever the planner believes. By artwork first, as every writer of ours locks.
-WITH listed AS MATERIALIZED (
+WITH cte_listed AS MATERIALIZED (
     SELECT b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
     LIMIT %(limit)s
 ),
-taken AS (
+cte_taken AS (
     DELETE FROM {impressions} AS i
-    USING (SELECT * FROM listed ORDER BY artwork_id, user_id) AS l
+    USING (SELECT * FROM cte_listed ORDER BY artwork_id, user_id) AS l
     WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id AND i.{viewed_at} = l.viewed_at
     RETURNING i.{user} AS user_id, i.{artwork} AS artwork_id
 ),
-gone AS (
+cte_gone AS (
     SELECT l.user_id, l.artwork_id
-    FROM listed AS l
+    FROM cte_listed AS l
     WHERE NOT EXISTS (
         SELECT 1 FROM {impressions} AS i WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
     )
 ),
-cleared AS (
+cte_cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
-    USING (SELECT * FROM taken UNION ALL SELECT * FROM gone) AS x
+    USING (SELECT * FROM cte_taken UNION ALL SELECT * FROM cte_gone) AS x
     WHERE b.run_id = %(undoes)s AND b.user_id = x.user_id AND b.artwork_id = x.artwork_id
     RETURNING 1
 )
 SELECT
-    (SELECT count(*) FROM taken) AS taken,
-    (SELECT count(*) FROM cleared) AS cleared,
-    (SELECT count(DISTINCT l.user_id) FROM listed AS l) AS users,
+    (SELECT count(*) FROM cte_taken) AS taken,
+    (SELECT count(*) FROM cte_cleared) AS cleared,
+    (SELECT count(DISTINCT l.user_id) FROM cte_listed AS l) AS users,
     last.user_id AS last_user,
     last.artwork_id AS last_artwork
-FROM (SELECT * FROM listed ORDER BY user_id DESC, artwork_id DESC LIMIT 1) AS last
+FROM (SELECT * FROM cte_listed ORDER BY user_id DESC, artwork_id DESC LIMIT 1) AS last

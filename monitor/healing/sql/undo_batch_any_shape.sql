@@ -3,54 +3,54 @@
 -- one. A new row goes, one that was there gets back what was replaced. One that the app has touched
 -- since stays, and stays listed, also where it is changed at this moment: it is another row then.
 -- Nothing is asked about where and counts: what was written by another configuration goes as well.
-WITH listed AS MATERIALIZED (
+WITH cte_listed AS MATERIALIZED (
     SELECT b.ctid AS entry, b.user_id, b.artwork_id, b.viewed_at, b.replaced, b.written
     FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
     LIMIT %(limit)s
 ),
-present AS MATERIALIZED (
+cte_present AS MATERIALIZED (
     SELECT b.entry, b.user_id, b.artwork_id, b.replaced, {as_written} AS untouched, {place_of_row}
-    FROM (SELECT * FROM listed ORDER BY artwork_id, user_id) AS b
+    FROM (SELECT * FROM cte_listed ORDER BY artwork_id, user_id) AS b
     JOIN {impressions_table} AS i ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id
 ),
-untouched AS MATERIALIZED (
+cte_untouched AS MATERIALIZED (
     SELECT p.*
     FROM (
         SELECT
             p.*,
             row_number() OVER (PARTITION BY p.entry) AS number,
             count(*) OVER (PARTITION BY p.entry) AS alike
-        FROM present AS p
+        FROM cte_present AS p
         WHERE p.untouched
     ) AS p
     WHERE {the_one}
 ),
-deleted AS (
+cte_deleted AS (
     DELETE FROM {impressions_table} AS i
-    USING untouched AS m
+    USING cte_untouched AS m
     WHERE m.replaced IS NULL AND {same_row}
     RETURNING m.entry
 ){given_back},
-taken AS (
-    SELECT * FROM deleted{and_given_back}
+cte_taken AS (
+    SELECT * FROM cte_deleted{and_given_back}
 ),
-gone AS (
-    SELECT l.entry FROM listed AS l
+cte_gone AS (
+    SELECT l.entry FROM cte_listed AS l
     EXCEPT
-    SELECT p.entry FROM present AS p
+    SELECT p.entry FROM cte_present AS p
 ),
-cleared AS (
+cte_cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
     -- Where they were found: of the sizes of its own results the planner knows nothing.
-    WHERE b.ctid = ANY (ARRAY(SELECT t.entry FROM taken AS t UNION ALL SELECT g.entry FROM gone AS g))
+    WHERE b.ctid = ANY (ARRAY(SELECT t.entry FROM cte_taken AS t UNION ALL SELECT g.entry FROM cte_gone AS g))
     RETURNING 1
 )
 SELECT
-    (SELECT count(*) FROM taken) AS taken,
-    (SELECT count(*) FROM cleared) AS cleared,
-    (SELECT count(DISTINCT l.user_id) FROM listed AS l) AS users,
+    (SELECT count(*) FROM cte_taken) AS taken,
+    (SELECT count(*) FROM cte_cleared) AS cleared,
+    (SELECT count(DISTINCT l.user_id) FROM cte_listed AS l) AS users,
     last.user_id AS last_user,
     last.artwork_id AS last_artwork
-FROM (SELECT * FROM listed ORDER BY user_id DESC, artwork_id DESC LIMIT 1) AS last
+FROM (SELECT * FROM cte_listed ORDER BY user_id DESC, artwork_id DESC LIMIT 1) AS last

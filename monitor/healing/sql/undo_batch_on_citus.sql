@@ -1,50 +1,50 @@
 -- undo_batch for Citus, which deletes from shards by a row-wise IN over results that it has at hand.
 -- `present` is asked before `taken` deletes; were it asked afterwards, what was taken would be in
 -- `gone` as well, and be removed from the ledger once all the same.
-WITH listed AS MATERIALIZED (
+WITH cte_listed AS MATERIALIZED (
     SELECT b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
     LIMIT %(limit)s
 ),
-present AS MATERIALIZED (
+cte_present AS MATERIALIZED (
     SELECT i.{user} AS user_id, i.{artwork} AS artwork_id
     FROM {impressions} AS i
-    JOIN listed AS l ON l.user_id = i.{user} AND l.artwork_id = i.{artwork}
+    JOIN cte_listed AS l ON l.user_id = i.{user} AND l.artwork_id = i.{artwork}
 ),
-gone AS MATERIALIZED (
+cte_gone AS MATERIALIZED (
     SELECT l.user_id, l.artwork_id
-    FROM listed AS l
-    LEFT JOIN present AS p ON p.user_id = l.user_id AND p.artwork_id = l.artwork_id
+    FROM cte_listed AS l
+    LEFT JOIN cte_present AS p ON p.user_id = l.user_id AND p.artwork_id = l.artwork_id
     WHERE p.user_id IS NULL
 ),
-taken AS (
+cte_taken AS (
     DELETE FROM {impressions} AS i
     WHERE (i.{user}, i.{artwork}, i.{viewed_at}) IN (
-        SELECT l.user_id, l.artwork_id, l.viewed_at FROM listed AS l
+        SELECT l.user_id, l.artwork_id, l.viewed_at FROM cte_listed AS l
     )
     RETURNING i.{user} AS user_id, i.{artwork} AS artwork_id
 ),
-settled AS MATERIALIZED (
-    SELECT t.user_id, t.artwork_id FROM taken AS t
+cte_settled AS MATERIALIZED (
+    SELECT t.user_id, t.artwork_id FROM cte_taken AS t
     UNION ALL
-    SELECT g.user_id, g.artwork_id FROM gone AS g
+    SELECT g.user_id, g.artwork_id FROM cte_gone AS g
 ),
-cleared AS (
+cte_cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND (b.user_id, b.artwork_id) IN (
-        SELECT s.user_id, s.artwork_id FROM settled AS s
+        SELECT s.user_id, s.artwork_id FROM cte_settled AS s
     )
     RETURNING b.user_id
 )
 SELECT t.taken, c.cleared, w.users, last.user_id AS last_user, last.artwork_id AS last_artwork
-FROM (SELECT count(*) AS taken FROM taken) AS t
-CROSS JOIN (SELECT count(*) AS cleared FROM cleared) AS c
-CROSS JOIN (SELECT count(DISTINCT l.user_id) AS users FROM listed AS l) AS w
+FROM (SELECT count(*) AS taken FROM cte_taken) AS t
+CROSS JOIN (SELECT count(*) AS cleared FROM cte_cleared) AS c
+CROSS JOIN (SELECT count(DISTINCT l.user_id) AS users FROM cte_listed AS l) AS w
 CROSS JOIN (
     SELECT l.user_id, l.artwork_id
-    FROM listed AS l
+    FROM cte_listed AS l
     ORDER BY l.user_id DESC, l.artwork_id DESC
     LIMIT 1
 ) AS last

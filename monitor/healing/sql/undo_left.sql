@@ -1,5 +1,5 @@
 -- Whether anything of a run can be taken back: one impression that is still as the run wrote it.
-WITH untouched AS {leaf} (
+WITH cte_untouched AS {leaf} (
     SELECT b.user_id
     FROM {state}.backfilled_impression AS b
     JOIN {impressions} AS i
@@ -7,9 +7,9 @@ WITH untouched AS {leaf} (
     WHERE b.run_id = %(undoes)s
     LIMIT 1
 ),
-any_row AS {leaf} (
+cte_any_row AS {leaf} (
     SELECT b.user_id FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s LIMIT 1
 )
 SELECT one.n > 0 AS something, other.n > 0 AS listed
-FROM (SELECT count(*) AS n FROM untouched) AS one
-CROSS JOIN (SELECT count(*) AS n FROM any_row) AS other
+FROM (SELECT count(*) AS n FROM cte_untouched) AS one
+CROSS JOIN (SELECT count(*) AS n FROM cte_any_row) AS other

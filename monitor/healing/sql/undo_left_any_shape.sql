@@ -1,14 +1,14 @@
 -- Whether anything of a run can be taken back: one row that is still as the run wrote it.
-WITH untouched AS (
+WITH cte_untouched AS (
     SELECT b.user_id
     FROM {state}.backfilled_impression AS b
     JOIN {impressions_table} AS i ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id
     WHERE b.run_id = %(undoes)s AND {as_written}
     LIMIT 1
 ),
-any_row AS (
+cte_any_row AS (
     SELECT b.user_id FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s LIMIT 1
 )
 SELECT one.n > 0 AS something, other.n > 0 AS listed
-FROM (SELECT count(*) AS n FROM untouched) AS one
-CROSS JOIN (SELECT count(*) AS n FROM any_row) AS other
+FROM (SELECT count(*) AS n FROM cte_untouched) AS one
+CROSS JOIN (SELECT count(*) AS n FROM cte_any_row) AS other

@@ -1,12 +1,12 @@
 -- What our own tables still say of users that the app has erased; the tallies forget by themselves.
 -- Those whom the runs `elsewhere` name are users of another table, where nobody has looked.
 -- An ended run needs its cursors no more, and they name users, too.
-WITH flags AS (
+WITH cte_flags AS (
     DELETE FROM {state}.backfilled_user AS b
     WHERE b.user_id = ANY (%(erased)s::text[]::{user_cast}[])
       AND b.run_id <> ALL (%(elsewhere)s::bigint[])
 ),
-listed AS (
+cte_listed AS (
     DELETE FROM {state}.work AS w
     WHERE w.user_id = ANY (%(erased)s::text[]::{user_cast}[])
       AND w.run_id <> ALL (%(elsewhere)s::bigint[])

@@ -1,16 +1,16 @@
 -- Results, finished runs and their batches older than the history is kept. The ledger is not
 -- touched, and a run stays as long as one row of it does: who undoes it must know what it was.
-WITH old_census AS (
+WITH cte_old_census AS (
     DELETE FROM {state}.census WHERE as_of < now() - %(history)s
 ),
-old_decision AS (
+cte_old_decision AS (
     DELETE FROM {state}.decision WHERE decided_at < now() - %(history)s
 ),
-old_result AS (
+cte_old_result AS (
     DELETE FROM {state}.check_result WHERE taken_at < now() - %(history)s
 ),
 -- The newest transition of each check stays: it says since when the outcome has been what it is.
-old_transition AS (
+cte_old_transition AS (
     DELETE FROM {state}.check_transition AS t
     WHERE t.changed_at < now() - %(history)s
       AND EXISTS (
@@ -18,11 +18,11 @@ old_transition AS (
       )
 ),
 -- The usual of an hour is told from eight earlier weeks, however little history is asked for.
-old_sample AS (
+cte_old_sample AS (
     DELETE FROM {state}.recording_sample
     WHERE ended_at < now() - greatest(%(history)s, interval '10 weeks')
 ),
-old_batch AS (
+cte_old_batch AS (
     DELETE FROM {state}.batch AS b
     USING {state}.run AS r
     WHERE r.id = b.run_id

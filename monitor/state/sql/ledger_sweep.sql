@@ -4,7 +4,7 @@
 -- long the ledger is. Runs under way, and what an undo is taking back, are theirs alone; what
 -- `elsewhere` wrote lies in another table. Whether a row is one that counts is not asked: as long as
 -- it is there, an undo may find it.
-WITH examined AS MATERIALIZED (
+WITH cte_examined AS MATERIALIZED (
     SELECT
         l.ctid AS place, l.run_id, l.user_id, l.artwork_id,
         NOT EXISTS (
@@ -20,11 +20,11 @@ WITH examined AS MATERIALIZED (
     ORDER BY l.run_id, l.user_id, l.artwork_id
     LIMIT %(limit)s
 ),
-forgotten AS (
+cte_forgotten AS (
     DELETE FROM {state}.backfilled_impression AS l
     WHERE l.ctid = ANY (ARRAY(
         SELECT e.place
-        FROM examined AS e
+        FROM cte_examined AS e
         WHERE e.gone
           AND e.run_id <> ALL (%(elsewhere)s::bigint[])
           AND NOT EXISTS (
@@ -35,15 +35,15 @@ forgotten AS (
     ))
     RETURNING 1
 ),
-last AS (
+cte_last AS (
     SELECT e.run_id, e.user_id, e.artwork_id
-    FROM examined AS e
+    FROM cte_examined AS e
     ORDER BY e.run_id DESC, e.user_id DESC, e.artwork_id DESC
     LIMIT 1
 )
 SELECT
-    (SELECT count(*) FROM examined) AS examined,
-    (SELECT count(*) FROM forgotten) AS forgotten,
-    (SELECT l.run_id FROM last AS l) AS run_id,
-    (SELECT l.user_id FROM last AS l) AS user_id,
-    (SELECT l.artwork_id FROM last AS l) AS artwork_id
+    (SELECT count(*) FROM cte_examined) AS examined,
+    (SELECT count(*) FROM cte_forgotten) AS forgotten,
+    (SELECT l.run_id FROM cte_last AS l) AS run_id,
+    (SELECT l.user_id FROM cte_last AS l) AS user_id,
+    (SELECT l.artwork_id FROM cte_last AS l) AS artwork_id

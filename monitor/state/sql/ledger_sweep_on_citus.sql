@@ -1,9 +1,9 @@
 -- ledger_sweep for Citus: ledger and impressions are joined shard by shard, and rows are deleted by
 -- their key. What the runs `elsewhere` wrote lies in another table.
-WITH busy AS MATERIALIZED (
+WITH cte_busy AS MATERIALIZED (
     SELECT r.id, r.undoes FROM {state}.run AS r WHERE r.state IN ('running', 'held')
 ),
-place AS MATERIALIZED (
+cte_place AS MATERIALIZED (
     SELECT l.run_id, l.user_id, l.artwork_id
     FROM {state}.backfilled_impression AS l
     WHERE (l.run_id, l.user_id, l.artwork_id) > (
@@ -12,32 +12,32 @@ place AS MATERIALIZED (
     ORDER BY l.run_id, l.user_id, l.artwork_id
     LIMIT %(limit)s
 ),
-present AS MATERIALIZED (
+cte_present AS MATERIALIZED (
     SELECT p.run_id, p.user_id, p.artwork_id
     FROM {impressions_table} AS i
-    JOIN place AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}
+    JOIN cte_place AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}
 ),
-gone AS MATERIALIZED (
+cte_gone AS MATERIALIZED (
     SELECT p.run_id, p.user_id, p.artwork_id
-    FROM place AS p
-    LEFT JOIN present AS i
+    FROM cte_place AS p
+    LEFT JOIN cte_present AS i
         ON i.run_id = p.run_id AND i.user_id = p.user_id AND i.artwork_id = p.artwork_id
-    LEFT JOIN busy AS b ON p.run_id IN (b.id, b.undoes)
+    LEFT JOIN cte_busy AS b ON p.run_id IN (b.id, b.undoes)
     WHERE i.run_id IS NULL AND b.id IS NULL AND p.run_id <> ALL (%(elsewhere)s::bigint[])
 ),
-forgotten AS (
+cte_forgotten AS (
     DELETE FROM {state}.backfilled_impression AS l
     WHERE (l.run_id, l.user_id, l.artwork_id) IN (
-        SELECT g.run_id, g.user_id, g.artwork_id FROM gone AS g
+        SELECT g.run_id, g.user_id, g.artwork_id FROM cte_gone AS g
     )
     RETURNING l.user_id
 )
 SELECT e.examined, f.forgotten, last.run_id, last.user_id, last.artwork_id
-FROM (SELECT count(*) AS examined FROM place) AS e
-CROSS JOIN (SELECT count(*) AS forgotten FROM forgotten) AS f
+FROM (SELECT count(*) AS examined FROM cte_place) AS e
+CROSS JOIN (SELECT count(*) AS forgotten FROM cte_forgotten) AS f
 LEFT JOIN (
     SELECT p.run_id, p.user_id, p.artwork_id
-    FROM place AS p
+    FROM cte_place AS p
     ORDER BY p.run_id DESC, p.user_id DESC, p.artwork_id DESC
     LIMIT 1
 ) AS last ON TRUE

@@ -4,31 +4,31 @@
 INSERT INTO {state}.{tally} ({tally_id}, taken_at, impressions)
 SELECT t.id, %(taken_at)s, t.impressions
 FROM (
-    WITH everybody AS {leaf} (
+    WITH cte_everybody AS {leaf} (
         SELECT o.id FROM {others} AS o
     ),
-    shown AS {leaf} (
+    cte_shown AS {leaf} (
         SELECT p.{tally_id} AS id, count(*) AS impressions
         FROM {pairs} AS p
         {other_side}
         GROUP BY p.{tally_id}
     ),
-    counted AS {leaf} (
+    cte_counted AS {leaf} (
         SELECT c.id FROM {counted} AS c
     ),
-    before AS {leaf} (
+    cte_before AS {leaf} (
         SELECT DISTINCT ON (t.{tally_id}) t.{tally_id} AS id, t.impressions
         FROM {state}.{tally} AS t
         ORDER BY t.{tally_id}, t.taken_at DESC
     ),
-    found AS {leaf} (
+    cte_found AS {leaf} (
         SELECT c.id, coalesce(shown.impressions, 0) AS impressions
-        FROM counted AS c
-        LEFT JOIN shown ON shown.id = c.id
+        FROM cte_counted AS c
+        LEFT JOIN cte_shown AS shown ON shown.id = c.id
     )
     SELECT coalesce(found.id, before.id) AS id, found.impressions
-    FROM found
-    FULL JOIN before ON before.id = found.id
+    FROM cte_found AS found
+    FULL JOIN cte_before AS before ON before.id = found.id
     WHERE found.impressions IS DISTINCT FROM before.impressions
       AND (before.id IS NOT NULL OR found.impressions > 0)
 ) AS t
