@@ -28,7 +28,7 @@ from checks.statements import Fragments, compose, raw, render, template
 SUPPLY = "artwork_supply"
 
 
-_OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM member AS m"
+_OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM cte_member AS m"
 
 
 def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:

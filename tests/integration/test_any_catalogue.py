@@ -93,9 +93,9 @@ async def _assert_explained(
         one = await take_user_census(*asked, user)
         found = (one.tracked, one.fresh, one.storage, one.legacy_untracked)
         assert (one.in_audience, found) == (member, counts)
-    for user in range(1, PEOPLE + 1):
-        for artwork in range(1, PIECES + 1, 2):
-            pair = str(user), str(artwork)
+    for person in range(1, PEOPLE + 1):
+        for piece in range(1, PIECES + 1, 2):
+            pair = str(person), str(piece)
             facts = await read_pair(*asked, user_id=pair[0], artwork_id=pair[1])
             state = right.census.states.get(pair)
             said = explain(facts, shape.pools, cutoffs)
