@@ -33,7 +33,7 @@ NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 VERIFIED = NOW - timedelta(days=8)
 
 
-TRIED = 60
+TRIED = 40
 
 
 async def test_what_any_configuration_says_is_what_is_counted(shared_url: str) -> None:
