@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.audit import Findings
 from tests.chaos.faults import Fault, Seen, Strike
@@ -43,6 +45,12 @@ class Scenario:
     """Whether there is nothing left to ask for, where asking again would be refused."""
     behind: Path | None = None
     """The directory of a PgBouncer between proxy and server."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What the configuration says beside the URL and the pace: other tables than the app's."""
+
+    def staged(self) -> AbstractAsyncContextManager[Stage]:
+        """Where one case of it begins."""
+        return stage(self.server, self.template, behind=self.behind, config=self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Outcome:
 
 async def rehearse(scenario: Scenario) -> tuple[Seen, ...]:
     """Every statement of the command, undisturbed. AssertionError when it fails by itself."""
-    async with stage(scenario.server, scenario.template, behind=scenario.behind) as place:
+    async with scenario.staged() as place:
         with place.command(*scenario.arguments) as process:
             assert await process.ended() == 0, process.said
         seen = tuple(place.wire.seen)
@@ -77,7 +85,7 @@ async def play(scenario: Scenario, strike: Strike) -> Outcome:
 
 async def _play(scenario: Scenario, strike: Strike) -> Outcome:
     name = f"{scenario.name}: {strike}"
-    async with stage(scenario.server, scenario.template, behind=scenario.behind) as place:
+    async with scenario.staged() as place:
         wrong = await _disturb(place, scenario, strike)
         struck = place.wire.struck.is_set()
         if not struck:

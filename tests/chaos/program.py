@@ -6,17 +6,19 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tests.chaos import stage, storm
+from tests.chaos import stage, storm, strangers
 from tests.chaos.audit import Findings, has_undone, healed, undone
 from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
 from tests.chaos.cases import Outcome, Scenario, play, rehearse
 from tests.chaos.faults import Seen
 from tests.chaos.rivals import freeze
+from tests.chaos.strangers import STRANGERS
 from tests.chaos.tally import Tally
+from tests.support.acceptance_cases import AcceptanceCase
 from tests.support.postgres import PostgresServer
 
 Case = Callable[[], Awaitable[Outcome]]
@@ -59,6 +61,8 @@ class Program:
         await self.heal()
         await self.undo()
         await self.storms()
+        for case in STRANGERS:
+            await self.stranger(case)
         self.tally.seconds = time.monotonic() - self._started
         return self.tally
 
@@ -76,6 +80,27 @@ class Program:
                 "undo", UNDO, self.server, name, undone, has_undone, self.form.behind
             )
             await self._disturb(scenario)
+
+    async def stranger(self, case: AcceptanceCase) -> None:
+        """A gallery of another shape: the short form of a heal run, and of its undo."""
+        short = replace(self.form, long=False)
+        for again, command, audit, done in (
+            (False, HEAL, strangers.healed, None),
+            (True, UNDO, strangers.undone, has_undone),
+        ):
+            async with strangers.prepared(self.server, case, healed=again) as name:
+                scenario = Scenario(
+                    f"{command[0]} {case.name}",
+                    command,
+                    self.server,
+                    name,
+                    partial(audit, case),
+                    done,
+                    self.form.behind,
+                    strangers.configuration(case),
+                )
+                cases = boundary_cases(scenario, await rehearse(scenario), short)
+                await self._play(f"{scenario.name}, boundaries", cases)
 
     async def storms(self) -> None:
         """Heal runs among writers and deleters."""

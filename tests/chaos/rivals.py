@@ -11,7 +11,7 @@ from dataclasses import replace
 from tests.chaos.audit import sizes
 from tests.chaos.cases import Outcome, Scenario, finish
 from tests.chaos.faults import Boundary, Fault, Moment
-from tests.chaos.stage import SHORT_LEASE, Stage, stage
+from tests.chaos.stage import SHORT_LEASE, Stage
 from tests.chaos.victims import Victim
 from tests.chaos.wire import Act, Link
 from tests.support.waiting import wait_until
@@ -52,7 +52,7 @@ class _Gate:
 async def freeze(scenario: Scenario, boundary: Boundary) -> Outcome:
     """SIGSTOP before `boundary`, and SIGCONT when the run has been taken over by another."""
     ice = _Gate()
-    async with stage(scenario.server, scenario.template, behind=scenario.behind) as place:
+    async with scenario.staged() as place:
         # So long the server keeps a frozen holder's transaction, and its locks.
         place.configure(lease=SHORT_LEASE)
         with place.command(*scenario.arguments) as first:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -42,11 +44,13 @@ class Stage:
     url: str
     app: App
     wire: Wire
+    config: Mapping[str, Any]
 
     def configure(self, *, lease: str = LONG_LEASE) -> None:
         """Write config.yaml; the service reaches the database through the proxy only."""
         wired = make_url(as_service(self.url)).update_query_dict({"host": str(self.directory)})
-        whole = document(wired.render_as_string(hide_password=False), healing=_HEALING, lease=lease)
+        known = {"healing": _HEALING, **self.config}
+        whole = document(wired.render_as_string(hide_password=False), lease=lease, **known)
         (self.directory / "config.yaml").write_text(json.dumps(whole), encoding="utf-8")
 
     @contextmanager
@@ -94,7 +98,11 @@ async def healed_before(server: PostgresServer) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def stage(
-    server: PostgresServer, template: str, *, behind: Path | None = None
+    server: PostgresServer,
+    template: str,
+    *,
+    behind: Path | None = None,
+    config: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Stage]:
     """A clone of `template`, with a proxy before it. The proxy leads to the server, or to what
     listens in the directory `behind`."""
@@ -105,7 +113,7 @@ async def stage(
             app_on(url) as app,
             wire.at(Path(folder)),
         ):
-            made = Stage(Path(folder), url, app, wire)
+            made = Stage(Path(folder), url, app, wire, config)
             made.configure()
             yield made
 

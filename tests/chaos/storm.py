@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tests.chaos.cases import Outcome, Scenario, act_of, finish
 from tests.chaos.faults import Boundary, Fault, Moment
-from tests.chaos.stage import Stage, stage
+from tests.chaos.stage import Stage
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
@@ -45,7 +45,7 @@ async def storm(scenario: Scenario, *, faults: int, seed: int) -> Outcome:
     """So many faults, then calm, and the audit."""
     rng, pace = random.Random(seed), asyncio.Semaphore(0)
     done: list[Fault] = []
-    async with stage(scenario.server, scenario.template, behind=scenario.behind) as place:
+    async with scenario.staged() as place:
         async with Writers(place.url, crowd=2, seed=seed, allowance=pace):
             for _ in range(faults):
                 countdown = _Countdown(rng.randint(1, _FARTHEST), rng.choice(tuple(Moment)), pace)

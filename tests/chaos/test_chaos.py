@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.chaos.program import Form, Program
+from tests.chaos.strangers import STRANGERS
 from tests.support.commands import on_one_server
 from tests.support.pgbouncer import bouncing
 from tests.support.postgres import PostgresServer
@@ -15,9 +16,11 @@ pytestmark = on_one_server
 Part = Callable[[Program], Awaitable[None]]
 
 
-async def play(server: PostgresServer, part: Part, *, seed: int, behind: Path | None) -> None:
+async def play(
+    server: PostgresServer, part: Part, *, seed: int, behind: Path | None, sparse: int = 12
+) -> None:
     """A part of the program, of which nothing may be wrong."""
-    program = Program(server, Form(long=False, sparse=12, seed=seed, behind=behind))
+    program = Program(server, Form(long=False, sparse=sparse, seed=seed, behind=behind))
     await part(program)
     tally = program.tally
     assert tally.is_clean, "\n".join(tally.lines())
@@ -37,6 +40,13 @@ async def test_no_fault_among_writers_and_deleters_loses_or_doubles_a_row(
     server: PostgresServer,
 ) -> None:
     await play(server, Program.storms, seed=3, behind=None)
+
+
+async def test_nor_does_one_where_rows_that_are_there_are_brought_to_count(
+    server: PostgresServer,
+) -> None:
+    [case] = [case for case in STRANGERS if case.brought]
+    await play(server, lambda program: program.stranger(case), seed=5, behind=None, sparse=40)
 
 
 async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:

@@ -33,7 +33,7 @@ NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 VERIFIED = NOW - timedelta(days=8)
 
 
-TRIED = 60
+TRIED = 40
 
 
 async def test_what_any_configuration_says_is_what_is_counted(shared_url: str) -> None:
@@ -93,9 +93,9 @@ async def _assert_explained(
         one = await take_user_census(*asked, user)
         found = (one.tracked, one.fresh, one.storage, one.legacy_untracked)
         assert (one.in_audience, found) == (member, counts)
-    for user in range(1, PEOPLE + 1):
-        for artwork in range(1, PIECES + 1, 2):
-            pair = str(user), str(artwork)
+    for person in range(1, PEOPLE + 1):
+        for piece in range(1, PIECES + 1, 2):
+            pair = str(person), str(piece)
             facts = await read_pair(*asked, user_id=pair[0], artwork_id=pair[1])
             state = right.census.states.get(pair)
             said = explain(facts, shape.pools, cutoffs)

@@ -33,7 +33,7 @@ FRESH_FOR = "4h"
 """For `pools.fresh_for`: the counts stay as they are for almost so long."""
 POOLS = {"fresh_for": FRESH_FOR}
 
-_COUNTS = """
+COUNTS = """
 SELECT
     count(*) FILTER (WHERE seen),
     count(*) FILTER (WHERE NOT seen AND created > now() - interval '{fresh_for}'),
@@ -85,7 +85,7 @@ class StrangerGallery:
         pairs `(u, a, created, seen)` for which this SQL condition holds."""
         chosen = f"SELECT * FROM ({self.pairs}) AS every WHERE {only}"
         [(tracked, fresh, storage, legacy)] = self.rows(
-            _COUNTS.format(fresh_for=FRESH_FOR, pairs=chosen)
+            COUNTS.format(fresh_for=FRESH_FOR, pairs=chosen)
         )
         return tracked, fresh, storage, legacy
 
