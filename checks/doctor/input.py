@@ -72,6 +72,8 @@ class Rows:
 
     duplicates: Answer = Answer.UNKNOWN
     nulls: Answer = Answer.UNKNOWN
+    below_zero: Answer = Answer.NO
+    """Ids below 0 beside those above: as many apps number what is nobody's and nothing's."""
 
 
 @dataclass(frozen=True, slots=True)

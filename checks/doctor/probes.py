@@ -209,11 +209,13 @@ class ProbeSuite:
                 continue
             admitted = _filter(role, filters)
             duplicates = await self._duplicates(relation, (key,), admitted)
-            nulls = Answer.NO
+            nulls = below_zero = Answer.NO
+            column = {"column": identifier(key)}
             if not relation.columns[key].not_null or relation.inherited_by:
-                column = {"column": identifier(key)}
                 nulls = await self._any_row("catalogue_nulls", relation, admitted, column)
-            answers[role.key] = Rows(duplicates, nulls)
+            if relation.columns[key].category == "N":
+                below_zero = await self._any_row("catalogue_below_zero", relation, admitted, column)
+            answers[role.key] = Rows(duplicates, nulls, below_zero)
         return answers
 
     async def _duplicates(

@@ -97,6 +97,26 @@ def rows_are_in_use(given: DoctorInput) -> Iterator[Finding]:
         )
 
 
+def ids_are_above_zero(given: DoctorInput) -> Iterator[Finding]:
+    """Users or artworks that no person made, by their number."""
+    for role, relation in given.facts.found:
+        rows = given.evidence.ids.get(role.key)
+        if rows is None or rows.below_zero is not Answer.YES:
+            continue
+        name = plain(role.ids[0])
+        yield warning(
+            "ids_below_zero",
+            f"{relation.configured}.{role.ids[0]}",
+            problem="Some ids are below 0, beside those above.",
+            consequence=(
+                "Machines, test accounts and samples are often numbered so. They are counted as"
+                " the others are."
+            ),
+            settings={f"catalog.{role.key}.where": also(role.where, f"{name} > 0")},
+            accepted_as=f"{role.key}_below_zero",
+        )
+
+
 def parents_are_in_use(given: DoctorInput) -> Iterator[Finding]:
     """The same of a table that has a row for each of them, under the same id."""
     for role, relation in given.facts.found:

@@ -48,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     row_suspicions.ids_are_whole_keys,
     row_suspicions.rows_are_views,
     row_suspicions.rows_are_in_use,
+    row_suspicions.ids_are_above_zero,
     row_suspicions.parents_are_in_use,
     writability.server_takes_writes,
     writability.impressions_are_a_table,

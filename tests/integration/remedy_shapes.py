@@ -101,6 +101,18 @@ LOGS = (
         told="pair_index_missing pair_nullable foreign_key_missing",
     ),
     _shape(
+        "machines among the visitors, numbered below 0",
+        "CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (-1), (1), (2);"
+        "CREATE TABLE art_sessions (id int PRIMARY KEY, created_at timestamptz NOT NULL);"
+        "INSERT INTO art_sessions VALUES (1, '2026-01-01Z'), (2, '2026-02-01Z');"
+        "CREATE TABLE user_art_impressions (user_id int REFERENCES users,"
+        " artwork_id int REFERENCES art_sessions, viewed_at timestamptz,"
+        " PRIMARY KEY (user_id, artwork_id));"
+        "INSERT INTO user_art_impressions VALUES (1, 1, '2026-03-01Z');",
+        "INSERT INTO user_art_impressions VALUES (-1, 1, '2026-04-01Z'), (2, 2, NULL)",
+        proposed="ids_below_zero",
+    ),
+    _shape(
         "one row a pair, which nothing promises",
         BARE,
         ANONYMOUS,

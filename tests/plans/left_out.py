@@ -122,6 +122,10 @@ LEFT_OUT: Mapping[str, str] = {
         " most, and is bounded by catalogue_patience"
     ),
     "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
+    "catalogue_below_zero": (
+        "it is asked only of numbers, reads both ends of the key's index, and is bounded by"
+        " catalogue_patience"
+    ),
     "catalogue_nulls": (
         "it is asked only of a table whose id is no key, ends at the first row, and is bounded by"
         " catalogue_patience"
