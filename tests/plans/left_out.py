@@ -121,7 +121,6 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where conditions say which impressions count, makes a thousand rows at"
         " most, and is bounded by catalogue_patience"
     ),
-    "catalogue_filter_elsewhere": "it is asked for no row, and only where policies open the tables",
     "catalogue_below_zero": (
         "it is asked only of numbers, reads both ends of the key's index, and is bounded by"
         " catalogue_patience"
