@@ -4,7 +4,7 @@ WITH cte_member AS {leaf} (
     SELECT u.id FROM {audience} AS u
 ),
 cte_aged AS {leaf} (
-    SELECT {user_id} AS member_id, {user_created} AS member_created FROM {users}
+    SELECT {user_id} AS member_id, {user_created} AS member_created FROM {users} AS one
 )
 SELECT count(*) AS users
 FROM cte_member AS member

@@ -12,7 +12,7 @@ from tests.support.databases import EMPTY, cloned
 from tests.support.healed_catalogues import heal_among_writers, heal_and_undo, make_tables
 from tests.support.postgres import PostgresServer
 
-ALONE, AMONG_WRITERS = 15, 6
+ALONE, AMONG_WRITERS = 20, 6
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def _random_impressions(chance: Random) -> tuple[dict[str, Any], str, str, str]:
     viewed: Any = chance.choice(["looked", {"sql": _FROM_US.format("looked_us")}, None])
     where, where_set = chance.choice([_ALL, ("kind = 'print'", "kind = 'print'")])
     counts, counts_set, to_count = chance.choice(_COUNTS)
-    sets = counts_set is not None and chance.random() < 0.7
+    sets = counts_set is not None and chance.random() < 0.8
     if sets and chance.random() < 0.5:
         to_count = {**to_count, "wing": "artwork.wing"}
     defaults: dict[str, str] = {"kind": "'print'"}
@@ -205,7 +205,7 @@ def _random_impressions(chance: Random) -> tuple[dict[str, Any], str, str, str]:
     if not sets:
         # What the service fills itself needs no default.
         defaults |= {k: v for k, v in to_count.items() if k != viewed}
-    unique = ["", "(person, piece)"]
+    unique = ["", "", "(person, piece)"]
     if where_set is not None:
         unique += ["(kind, person, piece)", "(person, piece) WHERE kind = 'print'"]
     index = chance.choice(unique)
@@ -242,9 +242,10 @@ def random_rows(chance: Random, shape: Shape, now: datetime) -> Rows:
         more = {"team": pick(_TEAMS), "Club": pick(_CLUBS), "note": pick(_ON)}
         pieces.append({**row, **more, "owner": pick([*range(1, PEOPLE + 1), None])})
     key = _same_mark(shape)
-    marks = {
-        key(row): row for row in (_mark(chance, shape, now) for _ in range(pick([0, 8, 14, 20])))
-    }
+    # Where a pair may have several rows, some have.
+    often = [] if shape.unique else [_pair(chance) for _ in range(5)]
+    made_marks = (_mark(chance, shape, now, often) for _ in range(pick([0, 8, 14, 20])))
+    marks = {key(row): row for row in made_marks}
     for _ in range(pick([0, 10, 20, 30]) if shape.listed else 0):
         since, pair = pick(moments), _pair(chance)
         row = {**pair, "since": since, "since_us": _us(since)}
@@ -270,18 +271,20 @@ def _pair(chance: Random) -> dict[str, int]:
     return {"person": chance.randint(1, PEOPLE), "piece": chance.randint(1, PIECES)}
 
 
-def _mark(chance: Random, shape: Shape, now: datetime) -> Mapping[str, Any]:
+def _mark(
+    chance: Random, shape: Shape, now: datetime, often: list[dict[str, int]]
+) -> Mapping[str, Any]:
     pick = chance.choice
     looked = pick([now - timedelta(days=2), now - timedelta(hours=3), None])
-    pair: dict[str, int | None] = {**_pair(chance)}
+    pair: dict[str, int | None] = {**pick([_pair(chance), *often])}
     if chance.random() < 0.1:
         pair[pick(["person", "piece"])] = pick([None, 99])
     return {
         **pair,
         "kind": pick(shape.kinds),
-        "seen": pick([True, True, False, None]),
+        "seen": pick([True, False, False, None, None]),
         "looked": looked,
-        "looked_us": pick([_us(looked), _us(looked), 0]),
+        "looked_us": pick([_us(looked), 0, -1_000_000]),
         "wing": pick([None, 7]),
         "stars": pick([None, 3]),
     }
