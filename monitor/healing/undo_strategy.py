@@ -103,6 +103,9 @@ class UndoStrategy:
             if current.position and current.pass_ < most:
                 return None
             left = await preview_undo(connection, self._statements, run.undoes or 0)
+            # What the app was changing when this pass looked is looked at again.
+            if left.untouched and self._refusal is None and current.pass_ < most:
+                return None
             census = await self._present.count_audience(connection)
         return RunEnd(
             RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
@@ -127,10 +130,15 @@ def undo_outcome(run: Run, left: UndoPreview, refusal: str | None) -> str:
         f"Took back {run.inserted} of {run.planned_rows} impressions of run {run.undoes}:"
         f" {left.touched} were viewed again since and stay, {gone} were gone already."
     ]
-    if left.untouched:
-        why = "" if refusal is None else f" ({refusal})"
+    if left.untouched and refusal is None:
         said.append(
-            f"{left.untouched} are still there, because the database did not delete them{why}."
+            f"{left.untouched} are still there, because the app was changing them: another"
+            f" `conservator undo {run.undoes}` takes them back."
+        )
+    elif left.untouched:
+        said.append(
+            f"{left.untouched} are still there, because the database did not delete them"
+            f" ({refusal})."
         )
     said.append("Automatic healing is suspended until `conservator resume`.")
     return " ".join(said)
