@@ -329,6 +329,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "impressions": impressions_of(catalogue),
         "impressions_there": rows_of(impressions, catalogue.impressions, impressions.where),
         "impressions_table": table(catalogue.impressions),
+        "shows_every_row": raw("TRUE" if catalogue.shows_every_row else "FALSE"),
         "rows_in_the_way": rows_in_the_way(catalogue),
         "uncounted_rows": uncounted_rows(catalogue),
         "user": identifier(spec.impressions.user),

@@ -434,6 +434,18 @@ class Catalogue:
         return self.impressions.arbiter_on(spec.user, spec.artwork) or self.proven
 
     @property
+    def is_plain(self) -> bool:
+        """What was written is known by the pair and its moment, as `ImpressionsSpec.is_plain` says,
+        and a view shows whatever is written."""
+        return self.spec.impressions.is_plain and self.shows_every_row
+
+    @property
+    def shows_every_row(self) -> bool:
+        """No row of the table is kept from us by a view's WHERE: one that we don't see is gone."""
+        base = self.impressions.base
+        return base is None or not base.filtering
+
+    @property
     def row_key(self) -> tuple[str, ...]:
         """The columns that tell rows of the impressions apart; none where nothing does."""
         if self.spec.impressions.key:

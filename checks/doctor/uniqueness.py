@@ -106,7 +106,9 @@ def views_hide_no_pair(given: DoctorInput, impressions: Relation) -> Iterator[Fi
     arbiter, base = given.facts.arbiter, impressions.base
     if arbiter is None or base is None:
         return
-    others = base.filtering - {*impressions.beneath_columns(*arbiter.columns)}
+    index = next((one for one in impressions.indexes if one.name == arbiter.index), None)
+    apart = (*arbiter.columns, *(() if index is None else index.predicate_columns))
+    others = base.filtering - {*impressions.beneath_columns(*apart)}
     if not others:
         return
     told = ", ".join(sorted(name or "a computed column" for name in others))

@@ -169,7 +169,7 @@ class HealStrategy:
         lists and, where the configuration makes the row, what counts. Raises
         TriggersInterfereError, RowsDoNotCountError."""
         triggered = self._sets_off_triggers(batch)
-        plain = self._state.catalogue.spec.impressions.is_plain
+        plain = self._state.catalogue.is_plain
         if not row.missing or not (triggered or not plain):
             return
         asked = {"run_id": batch.run.id, "users": row.users, "artworks": row.artworks}

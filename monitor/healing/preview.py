@@ -179,7 +179,7 @@ def trace_warning(catalogue: Catalogue, preview: UndoPreview) -> str | None:
 
 def _not_unique(catalogue: Catalogue) -> str | None:
     spec, impressions = catalogue.spec.impressions, catalogue.impressions
-    if not spec.is_plain or catalogue.arbiter is not None:
+    if not catalogue.is_plain or catalogue.arbiter is not None:
         return None
     return (
         f"{impressions.configured} has no unique index on ({spec.user}, {spec.artwork}) any more,"

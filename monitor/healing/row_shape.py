@@ -1,7 +1,7 @@
 """How a row of the impressions is made, brought to count, told from others and recognised: the
 pieces of the statements that write and take back.
 
-In the plain form (`ImpressionsSpec.is_plain`) a pair has one row and a time of viewing, and is
+In the plain form (`Catalogue.is_plain`) a pair has one row and a time of viewing, and is
 known by both. In every other, rows are known by their place while a statement runs (by their whole
 content where a view has no places), and by their whole content in the ledger.
 """
@@ -43,7 +43,7 @@ def row_fragments(catalogue: Catalogue) -> Fragments:
         "sources": value_sources(catalogue, spec.values.values()),
         "written_by": raw("NULL::xid" if _is_view(catalogue) else "i.xmin"),
         "fires": raw("20" if spec.set else "4"),
-        "locked": raw("r" if spec.is_plain or catalogue.arbiter is not None else "r, c"),
+        "locked": raw("r" if catalogue.is_plain or catalogue.arbiter is not None else "r, c"),
         "unless_there": _unless_there(catalogue),
         **_moments(catalogue),
         **_recognising(catalogue),

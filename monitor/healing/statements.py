@@ -195,7 +195,7 @@ class HealingStatements:
         key = (name, *variant)
         if key not in self._rendered:
             form = form_of(self.state.catalogue.engine, name)
-            if not self.state.catalogue.spec.impressions.is_plain:
+            if not self.state.catalogue.is_plain:
                 form = ANY_SHAPE.get(name, form)
             self._rendered[key] = render(PACKAGE, form, names())
         return self._rendered[key]

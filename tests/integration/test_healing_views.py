@@ -62,11 +62,46 @@ def test_a_view_is_healed_and_undone_through(database_url: str, tmp_path: Path) 
         assert owner.execute(_ROWS.encode()).fetchall() == before
 
 
-def _config(path: Path, url: str) -> Path:
+def test_what_a_view_does_not_show_is_not_written_and_what_it_hides_is_not_gone(
+    database_url: str, tmp_path: Path
+) -> None:
+    filtering = (
+        "CREATE TABLE hung (id int PRIMARY KEY); INSERT INTO hung SELECT generate_series(1, 38);"
+        ' CREATE VIEW shown AS SELECT * FROM looks WHERE "the Art" IN (SELECT id FROM hung);'
+    )
+    impressions = {"table": "shown", "user": "person", "artwork": "the Art", "viewed_at": "at"}
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute((_TABLES + filtering).encode())
+        before = owner.execute(_ROWS.encode()).fetchall()
+        everything = _config(tmp_path / "config.yaml", database_url, impressions=impressions)
+        assert call(everything, "init").code == 0
+        refused = call(everything, "heal", "--yes")
+        assert refused.code == 1
+        assert "are no impressions" in refused.out + refused.err
+        assert owner.execute(_ROWS.encode()).fetchall() == before
+        assert _one(owner, "SELECT count(*) FROM conservator.backfilled_impression") == 0
+        artworks = {"where": "id IN (SELECT id FROM hung)"}
+        config = _config(
+            tmp_path / "hung.yaml", database_url, impressions=impressions, artworks=artworks
+        )
+        done = call(config, "heal", "--yes", "--json")
+        assert done.code == 0, done
+        listed = _one(owner, "SELECT count(*) FROM conservator.backfilled_impression")
+        assert listed > 0
+        owner.execute("DELETE FROM hung WHERE id > 20")
+        undone = call(config, "undo", str(done.json["run_id"]), "--yes")
+        assert undone.code in (0, 1), undone
+        owner.execute("INSERT INTO hung SELECT generate_series(21, 38)")
+        again = call(config, "undo", str(done.json["run_id"]), "--yes")
+        assert again.code == 0, again
+        assert owner.execute(_ROWS.encode()).fetchall() == before
+
+
+def _config(path: Path, url: str, **catalog: dict[str, str]) -> Path:
     impressions = {"table": "seen", "user": "p", "artwork": "piece", "viewed_at": "When"}
     document = {
         "database": {"url": url},
-        "catalog": {"impressions": impressions},
+        "catalog": {"impressions": impressions, **catalog},
         "healing": {"pace": {"duty": "100%"}},
     }
     path.write_text(yaml.safe_dump(document))

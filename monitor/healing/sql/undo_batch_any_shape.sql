@@ -37,7 +37,7 @@ cte_taken AS (
     SELECT * FROM cte_deleted{and_given_back}
 ),
 cte_gone AS (
-    SELECT l.entry FROM cte_listed AS l
+    SELECT l.entry FROM cte_listed AS l WHERE {shows_every_row}
     EXCEPT
     SELECT p.entry FROM cte_present AS p
 ),

@@ -3,11 +3,11 @@
 -- a join), and the rows are deleted where they were found, so that a step costs the same however
 -- long the ledger is. Runs under way, and what an undo is taking back, are theirs alone; what
 -- `elsewhere` wrote lies in another table. Whether a row is one that counts is not asked: as long as
--- it is there, an undo may find it.
+-- it is there, an undo may find it; and of one that a view's WHERE may hide, nobody knows.
 WITH cte_examined AS MATERIALIZED (
     SELECT
         l.ctid AS place, l.run_id, l.user_id, l.artwork_id,
-        NOT EXISTS (
+        {shows_every_row} AND NOT EXISTS (
             SELECT 1
             FROM {impressions_table} AS i
             WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
