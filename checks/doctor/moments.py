@@ -165,7 +165,8 @@ def stored_value(spec: CatalogueSpec, column: Column, held: HeldMoments) -> str:
     if held.form in _TEXTS:
         zone = "UTC" if held.form is MomentForm.ZONED else spec.timezone
         local = f"timezone({sql.Literal(zone).as_string(None)}, {moment})"
-        return f"to_char({local}, '{_TEXTS[held.form]}')"
+        cast = f"::{column.cast}" if column.cast in _INTEGERS else ""
+        return f"to_char({local}, '{_TEXTS[held.form]}'){cast}"
     epoch = f"extract(epoch FROM {moment})"
     factor, divisor = _FRACTIONS.get(held.form, 1), _MULTIPLES.get(held.form, 1)
     number = f"{epoch} * {factor}" if factor > 1 else epoch

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from checks.doctor.column_words import Says, Sort, is_about_entities, says_seen, words_of
 from checks.doctor.counting_rows import also, counting
 from checks.doctor.ddl import among, quoted
-from checks.doctor.findings import Finding, error, healing_error, warning
+from checks.doctor.findings import Finding, advice, error, healing_error, warning
 from checks.doctor.input import WITH_IDS, Answer, DoctorInput, Rows, about, any_impressions
 from checks.doctor.own_values import plain
 from checks.doctor.row_tallies import KindRows, Reading, Tally, kept, literal
@@ -104,7 +104,7 @@ def ids_are_above_zero(given: DoctorInput) -> Iterator[Finding]:
         if rows is None or rows.below_zero is not Answer.YES:
             continue
         name = plain(role.ids[0])
-        yield warning(
+        yield advice(
             "ids_below_zero",
             f"{relation.configured}.{role.ids[0]}",
             problem="Some ids are below 0, beside those above.",
@@ -113,7 +113,6 @@ def ids_are_above_zero(given: DoctorInput) -> Iterator[Finding]:
                 " the others are."
             ),
             settings={f"catalog.{role.key}.where": also(role.where, f"{name} > 0")},
-            accepted_as=f"{role.key}_below_zero",
         )
 
 

@@ -13,7 +13,7 @@ LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 FINDINGS = 'conservator_catalogue_findings{{blocks="{}"}}'
 A_VIEW = """
 ALTER TABLE user_art_impressions RENAME TO views;
-CREATE VIEW user_art_impressions AS SELECT * FROM views
+CREATE VIEW user_art_impressions AS SELECT DISTINCT * FROM views
 """
 SUSPICIOUS = """
 ALTER TABLE user_art_impressions ADD seen boolean NOT NULL DEFAULT true;

@@ -142,8 +142,8 @@ async def test_what_is_written_is_read_as_the_moment_of_writing(
     read_back = spec.impressions.viewed_at.sql
     with psycopg.connect(patient.url.replace("+psycopg", "")) as connection:
         moment = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
-        asked = f"SELECT {read_back} FROM (SELECT {value.as_string(None)} AS viewed_at"
-        " FROM (SELECT 1 AS user_id) AS m) AS i"
+        made = f"SELECT {value.as_string(None)} AS viewed_at FROM (SELECT 1 AS user_id) AS m"
+        asked = f"SELECT {read_back} FROM ({made}) AS i"
         [[found]] = connection.execute(asked.encode(), {"now": moment}).fetchall()
     if not isinstance(found, datetime):
         found = datetime(found.year, found.month, found.day, tzinfo=UTC)

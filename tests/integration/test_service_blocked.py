@@ -36,7 +36,7 @@ NO_DEFAULT = "ALTER TABLE user_art_impressions ALTER id DROP DEFAULT"
 NO_INDEX = "DROP INDEX user_art_impressions_unique_user_artwork"
 A_VIEW = f"""
 ALTER TABLE user_art_impressions RENAME TO views;
-CREATE VIEW user_art_impressions AS SELECT * FROM views;
+CREATE VIEW user_art_impressions AS SELECT DISTINCT * FROM views;
 GRANT SELECT, INSERT ON user_art_impressions TO {HEALER};
 """
 OBSTACLES = {

@@ -385,7 +385,7 @@ async def test_a_row_that_counts_no_more_is_not_swept(app_database_url: str) -> 
     async with gallery(app_database_url):
         async with make_runtime(app_database_url, **SLOW) as before:
             old = (await heal(before)).run
-        counts = {"impressions": {"counts": "note IS NOT NULL"}}
+        counts = {"impressions": {"counts": "note IS NOT NULL", "defaults": {"note": "'seen'"}}}
         async with make_runtime(app_database_url, catalog=counts) as after:
             assert await sweep_ledger(after, agree) == 0
             assert (await undone(after, old.id)).run.inserted == 16
