@@ -29,13 +29,13 @@ _ROWS = {
     for name, spelt in {ARTWORK: 'artwork|"artwork"', USER: '"user"', PAIR: 'pair|"pair"'}.items()
 }
 # In WHERE, PostgreSQL refuses aggregates, window functions and functions that return sets.
-_FITS = "EXISTS (SELECT FROM {moment} WHERE (({expression}\n)::{type}) IS NOT NULL)"
+_FITS = "EXISTS (SELECT FROM {moment} WHERE (({expression}\n){cast}) IS NOT NULL)"
 
 
 def value_of(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
     """The expression as a value of the column's type for one pair `m`, where FROM has
     `value_sources`. The moment that is written is bound as `now`."""
-    return _value(catalogue, expression, sql.SQL("::{}").format(_type(catalogue, column)))
+    return _value(catalogue, expression, _cast(catalogue, column))
 
 
 def bare_value(catalogue: Catalogue, expression: str) -> sql.Composable:
@@ -57,7 +57,7 @@ def _value(catalogue: Catalogue, expression: str, cast: sql.Composable) -> sql.C
 def fits_column(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
     """A condition that PostgreSQL refuses unless the expression is one value that fits the
     column. Names mean in it what they do in `value_of`."""
-    parts = {"expression": operator_sql(expression), "type": _type(catalogue, column)}
+    parts = {"expression": operator_sql(expression), "cast": _cast(catalogue, column)}
     return compose(_FITS, {**parts, "moment": _moment(catalogue)})
 
 
@@ -103,8 +103,10 @@ def mentions(text: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def _type(catalogue: Catalogue, column: str) -> sql.Composable:
-    return operator_sql(catalogue.impressions.columns[column].cast)
+def _cast(catalogue: Catalogue, column: str) -> sql.Composable:
+    """None for a column that is not there: that blocks healing, and counting goes on."""
+    found = catalogue.impressions.columns.get(column)
+    return raw("") if found is None else sql.SQL("::{}").format(operator_sql(found.cast))
 
 
 def _moment(catalogue: Catalogue) -> sql.Composable:

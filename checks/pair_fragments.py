@@ -56,6 +56,20 @@ def lists_pairs_once(catalogue: Catalogue) -> bool:
     )
 
 
+def has_one_row_a_pair(catalogue: Catalogue) -> bool:
+    """No pair can have two rows of the impressions, counted or not."""
+    spec, impressions = catalogue.spec, catalogue.impressions
+    ids = (
+        (impressions.columns[spec.impressions.user], catalogue.users.columns[spec.users.id]),
+        (
+            impressions.columns[spec.impressions.artwork],
+            catalogue.artworks.columns[spec.artworks.id],
+        ),
+    )
+    unique = impressions.unique_on(spec.impressions.user, spec.impressions.artwork)
+    return unique is not None and all(_equal_alike(*one) for one in ids)
+
+
 def pair_fragments(
     catalogue: Catalogue, through_rows: sql.Composable | None, since: sql.Composable | None
 ) -> Fragments:

@@ -111,7 +111,9 @@ class Planner:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
                 await self._statements.run(connection, "quarantine_retry_all")
-            waiting = await count_unwritable(connection, self._statements, cutoffs)
+            waiting = await count_unwritable(
+                connection, self._statements, cutoffs, legacy=census.legacy_untracked
+            )
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
             backlog = census.legacy_untracked - waiting.pairs

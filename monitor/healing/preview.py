@@ -98,7 +98,9 @@ async def preview_heal(
     )
     users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
     names = fragments(catalogue, pools)
-    left_alone = await count_left_alone(connection, statements, cutoffs)
+    left_alone = 0
+    if census.legacy_untracked:
+        left_alone = await count_left_alone(connection, statements, cutoffs)
     rows = min(census.legacy_untracked - left_alone, max_rows)
     exhausted = 0
     if rows:

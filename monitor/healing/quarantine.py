@@ -65,12 +65,17 @@ async def put_in_quarantine(
 
 
 async def count_unwritable(
-    connection: AsyncConnection, statements: HealingStatements, cutoffs: Cutoffs
+    connection: AsyncConnection,
+    statements: HealingStatements,
+    cutoffs: Cutoffs,
+    *,
+    legacy: int | None = None,
 ) -> Unwritable:
-    """What an automatic run leaves out of the legacy pairs that a census counts."""
+    """What an automatic run leaves out of the legacy pairs that a census counts. `legacy`: how many
+    it counted; of none, none is looked for that is left alone."""
     values = {**parameters(cutoffs), "due_until": cutoffs.now}
     row = (await statements.run(connection, "quarantine_count", values)).one()
-    left_alone = await count_left_alone(connection, statements, cutoffs)
+    left_alone = 0 if legacy == 0 else await count_left_alone(connection, statements, cutoffs)
     return Unwritable(int(row.pairs), row.retry_at, left_alone)
 
 

@@ -30,6 +30,12 @@ _OURS = """CASE
             ) = 'in progress'
         END"""
 
+# The columns that a run replaced may all be gone from the table by now.
+_NOTHING_TO_GIVE_BACK = """,
+cte_given_back AS (
+    SELECT m.entry FROM cte_untouched AS m WHERE m.replaced IS NOT NULL
+)"""
+
 
 def row_fragments(catalogue: Catalogue) -> Fragments:
     """What the statements name that write impressions or take them back."""
@@ -169,14 +175,17 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
         ),
         "old_values": _list(
             raw("{0} = (jsonb_populate_record(i.*, m.replaced)).{0}").format(column)
-            for column, _, _ in columns
+            for column, name, _ in columns
+            if name in catalogue.impressions.columns
         ),
     }
+    gives_back = any(name in catalogue.impressions.columns for name in spec.set)
+    give_back = template(PACKAGE, "undo_give_back") if gives_back else _NOTHING_TO_GIVE_BACK
     return {
         **more,
         "brought": compose(template(PACKAGE, "batch_bring"), more),
         "and_brought": raw("\n    UNION ALL\n    SELECT * FROM cte_brought"),
-        "given_back": compose(template(PACKAGE, "undo_give_back"), more),
+        "given_back": compose(give_back, more),
         "and_given_back": raw("\n    UNION ALL\n    SELECT * FROM cte_given_back"),
         "nothing_there": raw(
             "(\n        SELECT m.user_id, m.artwork_id FROM cte_missing AS m\n        EXCEPT"

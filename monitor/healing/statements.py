@@ -17,6 +17,7 @@ from checks.census import Census, affected_users, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
 from checks.fragments import table
+from checks.pair_fragments import has_one_row_a_pair
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of
 from checks.spec import Audience, Cutoffs
@@ -33,6 +34,10 @@ _NOTHING_ASIDE = "SELECT NULL::{user_cast} AS user_id, 0::bigint AS pairs WHERE 
 _BEHIND_UNDO_CURSOR = (
     "(b.user_id, b.artwork_id) > (%(user_cursor)s::{impression_user_cast},"
     " %(artwork_cursor)s::{artwork_cast}::{impression_artwork_cast})"
+)
+_NONE_COUNTS = (
+    "NOT EXISTS (SELECT 1 FROM {impressions} AS c"
+    " WHERE c.{user} = i.{user} AND c.{artwork} = i.{artwork})"
 )
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
@@ -89,7 +94,12 @@ class HealingStatements:
         """Of each user, the pairs that no run writes: put aside, or left alone."""
         if not self.state.catalogue.spec.impressions.leaves_alone:
             return {"unwritable_by_user": names["quarantined_by_user"]}
-        found = {**names, "left_alone": compose(template(PACKAGE, "left_alone"), names)}
+        found = {"left_to": names["audience"], **names}
+        # Where a pair has one row, that is the one that does not count.
+        once = has_one_row_a_pair(self.state.catalogue)
+        found["each_pair"] = raw("" if once else "DISTINCT")
+        found["none_counts"] = raw("TRUE" if once else _NONE_COUNTS).format(**names)
+        found["left_alone"] = compose(template(PACKAGE, "left_alone"), found)
         by_user = compose(template(PACKAGE, "left_alone_by_user"), found)
         return {**found, "unwritable_by_user": by_user}
 
@@ -184,10 +194,10 @@ class HealingStatements:
 
     def _whose(self, of_user: bool) -> Fragments:
         if not of_user:
-            return {**self.fragments, "whose": raw("TRUE")}
-        names = {**self.fragments, "in_audience": raw("TRUE")}
-        one = raw("l.user_id = %(user_id)s::{user_cast}").format(**names)
-        return {**names, **self._unwritable(names), "whose": one}
+            return self.fragments
+        one = "(SELECT u.* FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast})"
+        names = {**self.fragments, "left_to": raw(one).format(**self.fragments)}
+        return {**names, **self._unwritable(names)}
 
     def _render(
         self, name: str, variant: tuple[object, ...], names: Callable[[], Fragments]

@@ -149,7 +149,9 @@ class Reconciler:
         waiting = Unwritable()
         if result.census is not None and not types_differ(runtime.examination):
             # Reads the app's tables: where no census can, the pass must be able to say so.
-            waiting = await count_unwritable(connection, runtime.healing, cutoffs)
+            waiting = await count_unwritable(
+                connection, runtime.healing, cutoffs, legacy=result.census.legacy_untracked
+            )
         return PolicyInput(
             censuses=tuple(self._census.newest),
             census_error=result.error,

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from monitor.healing.preview import preview_heal
+from monitor.healing.quarantine import count_unwritable
+from monitor.run_tools import tools_to_undo
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.any_shape import shape_runtime
 from tests.support.app import app_on
@@ -397,3 +399,37 @@ async def test_values_may_come_from_the_row_that_lists_the_pair(gallery: Strange
         "SELECT count(*), bool_and(wing = 'early ' || person || '/' || work) FROM looks"
         " WHERE note = 'new'"
     ) == [(4 * 7 - 2, True)]
+
+
+async def test_a_column_that_is_not_there_stops_the_healing_and_not_the_counting(
+    gallery: StrangerGallery,
+) -> None:
+    document = catalog(set=None, defaults={"nope": "1"})
+    async with shape_runtime(gallery.url, catalog=document) as runtime:
+        assert "catalog.impressions.defaults.nope" in str(runtime.blockers)
+        async with asked(runtime) as (connection, cutoffs):
+            waiting = await count_unwritable(connection, runtime.healing, cutoffs)
+        assert waiting.left_alone == 2
+
+
+@pytest.mark.parametrize("dropped", ["DROP note", "DROP note, DROP wing"])
+async def test_an_undo_gives_back_what_was_replaced_in_the_columns_that_are_still_there(
+    gallery: StrangerGallery, dropped: str
+) -> None:
+    gallery.run("UPDATE looks SET wing = 'old' WHERE seen IS NULL")
+    kept = "SELECT person, work, seen, kind FROM looks ORDER BY id"
+    before = gallery.rows(kept)
+    counts = "note IS NOT DISTINCT FROM 'seen'"
+    changed = catalog(counts=counts, set={"note": "'seen'", "wing": "'new'"}, defaults=None)
+    async with shape_runtime(gallery.url, catalog=changed) as runtime:
+        healed = await heal(runtime)
+        assert healed.run.state is RunState.SUCCEEDED, healed.run.outcome
+    gallery.run(f"ALTER TABLE looks {dropped}")
+    without = catalog(set=None, defaults=None)
+    async with shape_runtime(gallery.url, catalog=without) as runtime:
+        undone = await undo(await tools_to_undo(runtime, healed.run.id), healed.run.id)
+    assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, 4 * 7)
+    assert gallery.rows(kept) == before
+    if dropped == "DROP note":
+        assert gallery.rows("SELECT count(*) FROM looks WHERE wing = 'old'") == [(4,)]
+        assert gallery.rows("SELECT count(*) FROM looks WHERE wing = 'new'") == [(0,)]

@@ -1,13 +1,13 @@
 -- Legacy pairs of the audience whose row is there and does not count, where nothing brings it to
--- count: nobody's work. One pass over such rows.
-SELECT DISTINCT u.id AS user_id, a.id AS artwork_id, a.created_at
+-- count: nobody's work. One pass over such rows; the audience is made once.
+WITH cte_people AS MATERIALIZED (
+    SELECT u.* FROM {left_to} AS u
+)
+SELECT {each_pair} u.id AS user_id, a.id AS artwork_id, a.created_at
 FROM {uncounted_rows} AS i
-JOIN {counted_users} AS u ON u.id = i.{user}
+JOIN cte_people AS u ON u.id = i.{user}
 JOIN {counted_artworks} AS a ON a.id = i.{artwork}
 WHERE {is_legacy}
   AND {not_excused}
   AND {is_paired}
-  AND {in_audience}
-  AND NOT EXISTS (
-      SELECT 1 FROM {impressions} AS c WHERE c.{user} = i.{user} AND c.{artwork} = i.{artwork}
-  )
+  AND {none_counts}

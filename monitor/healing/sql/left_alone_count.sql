@@ -3,4 +3,3 @@ SELECT count(*) AS pairs
 FROM (
     {left_alone}
 ) AS l
-WHERE {whose}
