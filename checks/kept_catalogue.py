@@ -29,6 +29,12 @@ from checks.spec import (
 UNREADABLE = ("catalog",)
 """What differs where nothing can be read: settings of a newer version."""
 
+_TALLIED = {
+    "artworks": ("table", "id", "created_at", "where"),
+    "users": ("table", "id", "where"),
+    "impressions": ("table", "user", "artwork", "where", "counts"),
+}
+
 _Record = TypeVar("_Record")
 
 
@@ -70,6 +76,16 @@ class KeptCatalogue:
     def as_json(self) -> str:
         """One text for equal settings."""
         return json.dumps(self.settings, sort_keys=True)
+
+    @property
+    def tallied(self) -> str:
+        """The settings of what has impressions and of what is one, as JSON. Not in it: how rows
+        are made, and who may be shown what."""
+        catalog = self.settings["catalog"]
+        counted = {
+            role: {name: catalog[role][name] for name in names} for role, names in _TALLIED.items()
+        }
+        return json.dumps(counted, sort_keys=True)
 
     def writes_like(self, other: KeptCatalogue) -> bool:
         """Whether impressions are found by the same statements."""

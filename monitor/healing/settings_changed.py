@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.kept_catalogue import other_settings
+from monitor.state.control import begin_anew_where_others_count
 from monitor.state.runs import Run, make_run
 from monitor.state.statements import StateStatements
 from monitor.state.transitions import Actor, close_run
@@ -21,7 +22,8 @@ def has_other_settings(run: Run, state: StateStatements) -> bool:
 async def end_others(connection: AsyncConnection, state: StateStatements) -> bool:
     """End every run of heal, unattended and planned under settings of what is counted or written
     that are not the present ones; what is missing is planned anew. An undo keeps its own. True
-    where there was one."""
+    where there was one. What other settings counted is no measure any more, either."""
+    await begin_anew_where_others_count(connection, state, state.kept.tallied)
     ended = False
     for run in await state.list(connection, "run_unattended", make_run):
         settings = other_settings(run.catalogue, state.kept)

@@ -24,7 +24,7 @@ from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
 from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime
-from monitor.state.control import Control, read_control
+from monitor.state.control import Control, begin_anew_where_others_count, read_control
 from monitor.state.schema import PACKAGE
 from monitor.state.statements import StateStatements
 
@@ -85,6 +85,8 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     snapshot. Raises what the database refuses; then nothing is written.
     """
     state, timeout = runtime.state, runtime.settings.database.statement_timeout
+    async with runtime.transaction() as connection:
+        await begin_anew_where_others_count(connection, state, state.kept.tallied)
     async with transaction(
         runtime.engine, timeout=timeout, idle=timeout, one_snapshot=True, rows=runtime.rows
     ) as connection:

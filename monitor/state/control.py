@@ -68,6 +68,14 @@ async def mark_verified(
     await state.run(connection, "control_verified", values)
 
 
+async def begin_anew_where_others_count(
+    connection: AsyncConnection, state: SchemaStatements, tallied: str
+) -> None:
+    """Forget the tally's base and the verified cutoff where they are of other settings than
+    `tallied`, as `KeptCatalogue.tallied` has them."""
+    await state.run(connection, "control_tallied", {"tallied": tallied})
+
+
 async def mark_breaker_open(
     connection: AsyncConnection, state: SchemaStatements, *, code: str, reason: str
 ) -> None:

@@ -407,6 +407,7 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
             old = await begun(before)
         await app.run(
             f"""ALTER TABLE conservator.run DROP COLUMN catalogue;
+            ALTER TABLE conservator.control DROP COLUMN tallied;
             UPDATE conservator.schema_version SET version_num = '{schema.REVISIONS[-2][:4]}'"""
         )
         async with make_runtime(app_database_url, **SLOW) as after:

@@ -14,7 +14,7 @@ from monitor.policy.inputs import Loss
 from monitor.runtime import Runtime
 from monitor.state.control import mark_breaker_open, reset_breaker
 from tests.support.app import App
-from tests.support.healing import planted
+from tests.support.healing import make_runtime, planted
 
 LOSE = """
 DELETE FROM user_art_impressions WHERE (user_id, artwork_id) IN (
@@ -185,3 +185,55 @@ async def test_pruning_keeps_what_was_so_when_the_last_verified_heal_was_planned
         )
         assert len(enrolled) == 10
         assert {most for _, most in enrolled} == {20}
+
+
+REAL = "note IS DISTINCT FROM 'test'"
+
+
+async def verified(app: App) -> tuple[object, object]:
+    (row,) = await app.rows("SELECT verified_until, verified_at FROM conservator.control")
+    return row[0], row[1]
+
+
+async def test_other_settings_of_what_is_counted_are_no_loss_and_verify_nothing(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        app = watch.app
+        await app.run("UPDATE conservator.control SET verified_until = now(), verified_at = now()")
+        pairs = {"catalog": {"impressions": {"defaults": {"id": "gen_random_uuid()::text"}}}}
+        async with make_runtime(app_database_url, **pairs) as same:
+            await watch.lose(10)
+            told = await take_tally(same, appeared=True)
+            assert told.loss is not None
+            assert (told.loss.lost, told.loss.expected) == (10, 200)
+            assert None not in await verified(app)
+        await app.run("DELETE FROM user_art_impressions")
+        await app.run(SEE_ALL)
+        await app.run(
+            "ALTER TABLE user_art_impressions ADD note text;"
+            "UPDATE user_art_impressions SET note = 'test' WHERE artwork_id < 'p'"
+        )
+        real = {"catalog": {"impressions": {"counts": REAL, "set": {"note": "'real'"}}}}
+        async with make_runtime(app_database_url, **real) as after:
+            told = await take_tally(after, appeared=True)
+            assert told.loss is not None
+            left = await app.value(f"SELECT count(*) FROM user_art_impressions WHERE {REAL}")
+            assert (told.loss.lost, told.loss.expected, told.recurring) == (0, left, 0)
+            assert 0 < left < 190
+            assert await verified(app) == (None, None)
+            await app.run("UPDATE conservator.control SET verified_until = now()")
+            await app.run("DELETE FROM user_art_impressions WHERE user_id = 'u0001'")
+            told = await take_tally(after)
+            assert told.loss is not None
+            assert told.loss.lost == left // 10
+            await after.end_others()
+            assert (await verified(app))[0] is not None
+
+
+async def test_a_base_from_before_settings_were_kept_goes_on(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        await watch.app.run("UPDATE conservator.control SET tallied = NULL")
+        await watch.lose(30)
+        assert (await watch.tally()).lost == 30
+        assert await watch.app.value("SELECT tallied IS NOT NULL FROM conservator.control")

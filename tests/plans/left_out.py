@@ -60,7 +60,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("undo_batch_any_shape", "undo_left_any_shape"), _SHAPES),
     **dict.fromkeys(("undo_survey_any_shape", "left_alone_count"), _SHAPES),
     **dict.fromkeys(("control_wake", "validation_keep", "validations_read"), _SMALL),
-    **dict.fromkeys(("control_breaker_open", "control_share_fallen"), _SMALL),
+    **dict.fromkeys(("control_breaker_open", "control_share_fallen", "control_tallied"), _SMALL),
     # A lease is renewed where a run takes its time, which is not the program's to say.
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),

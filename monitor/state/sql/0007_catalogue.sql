@@ -2,4 +2,7 @@
 ALTER TABLE {state}.run
     -- As checks/kept_catalogue.py writes them; an undo has those of the run that it takes back.
     -- Null: the run is older, and has the present ones.
-    ADD COLUMN catalogue jsonb
+    ADD COLUMN catalogue jsonb;
+ALTER TABLE {state}.control
+    -- What is tallied and was healed up to `verified_until`, of the same settings.
+    ADD COLUMN tallied jsonb
