@@ -21,6 +21,7 @@ from monitor.healing.planner import Planner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.runtime import Runtime, healing_context
+from monitor.state.elsewhere import is_same_renamed
 from monitor.state.runs import Run, active_run, get_run
 from monitor.state.statements import StateStatements
 
@@ -56,6 +57,8 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
     if kept is None:
         raise NotUndoableError(_NEWER.format(number))
     if kept.writes_like(present.state.kept):
+        return present
+    if is_same_renamed(kept.spec, run.impressions_oid, present.catalogue):
         return present
     catalogue = await _read(present, kept, number)
     settings, schema = present.settings, present.state.state_schema

@@ -228,6 +228,7 @@ async def begin_run(
         "holder": owner.holder,
         "lease": owner.lease,
         "catalogue": state.kept.as_json(),
+        "impressions_oid": state.catalogue.impressions.oid,
     }
     try:
         return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})

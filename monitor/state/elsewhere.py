@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,15 +17,25 @@ from checks.statements import render
 _PACKAGE = "monitor.state"
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What some runs were planned over."""
+
+    spec: CatalogueSpec | None
+    """None where a newer version planned them."""
+    impressions_oid: int | None
+    runs: list[int]
+
+
 async def impressions_elsewhere(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str
 ) -> list[int]:
     """The runs that wrote to another table than the present one, or by other columns of a pair."""
     return [
         run
-        for spec, runs in await _kept(connection, state_schema)
-        if spec is None or not _same_impressions(spec, catalogue)
-        for run in runs
+        for one in await _kept(connection, state_schema)
+        if not await _same_impressions(connection, one, catalogue)
+        for run in one.runs
     ]
 
 
@@ -32,9 +45,9 @@ async def users_elsewhere(
     """The runs whose users are those of another table than the present one, or column."""
     return [
         run
-        for spec, runs in await _kept(connection, state_schema)
-        if spec is None or not _same_users(spec, catalogue)
-        for run in runs
+        for one in await _kept(connection, state_schema)
+        if not await _same_users(connection, one.spec, catalogue)
+        for run in one.runs
     ]
 
 
@@ -45,33 +58,59 @@ async def lists_any(connection: AsyncConnection, state_schema: str, runs: list[i
     return found
 
 
-async def _kept(
-    connection: AsyncConnection, state_schema: str
-) -> list[tuple[CatalogueSpec | None, list[int]]]:
-    """What runs were planned over, each with its runs; None where a newer version planned them."""
-    text = render(_PACKAGE, "runs_by_catalogue", {"state": sql.Identifier(state_schema)})
-    kept = [
-        (KeptCatalogue.read(row.catalogue), list(row.runs))
-        for row in await connection.exec_driver_sql(text)
-    ]
-    return [(None if one is None else one.spec, runs) for one, runs in kept]
-
-
-def _same_impressions(spec: CatalogueSpec, catalogue: Catalogue) -> bool:
+def is_same_renamed(spec: CatalogueSpec, oid: int | None, catalogue: Catalogue) -> bool:
+    """Whether the present names find what a run of these settings wrote: to the table `oid`, where
+    pair and moment tell its rows, then and now. A column may have another name where the one of
+    then is gone."""
     then, now = spec.impressions, catalogue.spec.impressions
-    return (then.user, then.artwork) == (now.user, now.artwork) and _same_table(
-        then.table, catalogue.impressions
+    return (
+        oid == catalogue.impressions.oid
+        and then.is_plain
+        and now.is_plain
+        and spec.timezone == catalogue.spec.timezone
+        and _same_columns(then.filled, now.filled, catalogue.impressions)
     )
 
 
-def _same_users(spec: CatalogueSpec, catalogue: Catalogue) -> bool:
-    same = spec.users.id == catalogue.spec.users.id
-    return same and _same_table(spec.users.table, catalogue.users)
+def _same_columns(then: Sequence[str], now: Sequence[str], relation: Relation) -> bool:
+    return all(
+        one == other or one not in relation.columns for one, other in zip(then, now, strict=True)
+    )
 
 
-def _same_table(then: str, relation: Relation) -> bool:
-    """Whether a configured name certainly means this relation."""
+async def _kept(connection: AsyncConnection, state_schema: str) -> list[_Kept]:
+    text = render(_PACKAGE, "runs_by_catalogue", {"state": sql.Identifier(state_schema)})
+    found = []
+    for row in await connection.exec_driver_sql(text):
+        kept = KeptCatalogue.read(row.catalogue)
+        spec = None if kept is None else kept.spec
+        found.append(_Kept(spec, row.impressions_oid, list(row.runs)))
+    return found
+
+
+async def _same_impressions(connection: AsyncConnection, kept: _Kept, catalogue: Catalogue) -> bool:
+    if kept.spec is None:
+        return False
+    then, now = kept.spec.impressions, catalogue.spec.impressions
+    pair, present = (then.user, then.artwork), (now.user, now.artwork)
+    if kept.impressions_oid == catalogue.impressions.oid:
+        return _same_columns(pair, present, catalogue.impressions)
+    return pair == present and await _is_named(connection, then.table, catalogue.impressions)
+
+
+async def _same_users(
+    connection: AsyncConnection, spec: CatalogueSpec | None, catalogue: Catalogue
+) -> bool:
+    if spec is None or spec.users.id != catalogue.spec.users.id:
+        return False
+    return await _is_named(connection, spec.users.table, catalogue.users)
+
+
+async def _is_named(connection: AsyncConnection, then: str, relation: Relation) -> bool:
+    """Whether a configured name means this relation now, however it is spelled."""
+    if then == relation.configured:
+        return True
     schema, name = parse_name(then)
-    if schema is None:
-        return then == relation.configured
-    return (schema, name) == (relation.schema, relation.name)
+    values = {"schema": schema, "name": name}
+    found = await connection.exec_driver_sql(render(_PACKAGE, "relation_named", {}), values)
+    return bool(found.scalar_one_or_none() == relation.oid)

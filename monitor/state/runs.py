@@ -133,6 +133,8 @@ class Run:
     catalogue: Mapping[str, object] | None = None
     """The settings by which it counts and writes (`checks.kept_catalogue`), as they were when it
     was planned; None for a run from before they were kept."""
+    impressions_oid: int | None = None
+    """The table that it wrote to (pg_class.oid), whatever that is called by now."""
 
     @property
     def active(self) -> bool:

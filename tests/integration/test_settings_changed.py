@@ -329,6 +329,96 @@ async def test_what_is_gone_is_refused_before_anything_is_changed(
             assert await app.fingerprint("conservator.run", "conservator.control") == books
 
 
+RENAMED = {
+    "table": (
+        # What is called so by now is another table, with the very same rows.
+        "ALTER TABLE user_art_impressions RENAME TO seen;"
+        "CREATE TABLE user_art_impressions AS TABLE seen",
+        {"table": "seen"},
+    ),
+    "columns": (
+        "ALTER TABLE user_art_impressions RENAME viewed_at TO seen_at;"
+        "ALTER TABLE user_art_impressions RENAME user_id TO visitor",
+        {"viewed_at": "seen_at", "user": "visitor"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RENAMED)
+async def test_what_was_only_renamed_is_taken_back_and_swept_by_its_present_name(
+    app_database_url: str, name: str
+) -> None:
+    async def agree(_: object) -> None:
+        return None
+
+    statement, impressions = RENAMED[name]
+    present = impressions.get("table", "user_art_impressions")
+    user = impressions.get("user", "user_id")
+    async with gallery(app_database_url) as app:
+        rows = int(await app.value("SELECT count(*) FROM user_art_impressions"))
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+        await app.run(statement)
+        async with make_runtime(
+            app_database_url, catalog={"impressions": impressions}, **SLOW
+        ) as after:
+            await app.run(f"DELETE FROM {present} WHERE {user} = 'u0001'")
+            gone = rows + 16 - int(await app.value(f"SELECT count(*) FROM {present}"))
+            assert await sweep_ledger(after, agree) == 4
+            tools = await tools_to_undo(after, healed.id)
+            owner = tools.run_owner(Trigger.API)
+            planned = await tools.undo_planner.plan(owner, healed.id, reason="a test")
+            assert planned is not None
+            held = (await heal_until(tools, planned.run, batches=1)).run
+            assert held.impressions_oid == healed.impressions_oid
+            claimed = await after.resume(planned.run.id)
+            assert claimed is not None
+            tools = await tools_to_work(after, claimed)
+            ended = (await tools.executor(lambda _: None).work(claimed)).run
+            assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 12)
+        assert await app.value(f"SELECT count(*) FROM {present}") == rows - (gone - 4)
+        if name == "table":
+            assert await app.value("SELECT count(*) FROM user_art_impressions") == rows + 16
+
+
+async def test_a_column_beside_the_one_of_then_is_another(app_database_url: str) -> None:
+    async with gallery(app_database_url) as app:
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+        await app.run(
+            "UPDATE user_art_impressions SET looked_at = viewed_at + interval '1 hour';"
+            "ALTER TABLE user_art_impressions RENAME TO seen"
+        )
+        other = {"impressions": {"table": "seen", "viewed_at": "looked_at"}}
+        async with make_runtime(app_database_url, catalog=other) as after:
+            with pytest.raises(NotUndoableError, match="user_art_impressions, which is not there"):
+                await tools_to_undo(after, healed.id)
+
+
+async def test_another_spelling_of_a_name_is_swept_all_the_same(app_database_url: str) -> None:
+    async def agree(_: object) -> None:
+        return None
+
+    async with gallery(app_database_url) as app:
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+        # As after a restore: the table has another number than the run kept.
+        await app.run(
+            "UPDATE conservator.run SET impressions_oid = 1;"
+            f"INSERT INTO conservator.backfilled_user VALUES ('u0003', {healed.id}, 1, now());"
+            "DELETE FROM user_art_impressions WHERE user_id = 'u0003';"
+            "DELETE FROM looks WHERE visitor = 'u0003'; DELETE FROM users WHERE id = 'u0003'"
+        )
+        spelled = {
+            "impressions": {"table": "public.user_art_impressions"},
+            "users": {"table": "public.users"},
+        }
+        async with make_runtime(app_database_url, catalog=spelled) as after:
+            assert await sweep_ledger(after, agree) == 4
+            await forget_erased(after, agree)
+            assert await app.value("SELECT count(*) FROM conservator.backfilled_user") == 0
+
+
 async def test_an_undo_needs_the_impressions_alone(app_database_url: str) -> None:
     """Where the artworks are others, too, and those of then are gone."""
     async with gallery(app_database_url) as app:
@@ -406,7 +496,7 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
         async with make_runtime(app_database_url, **SLOW) as before:
             old = await begun(before)
         await app.run(
-            f"""ALTER TABLE conservator.run DROP COLUMN catalogue;
+            f"""ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid;
             ALTER TABLE conservator.control DROP COLUMN tallied;
             UPDATE conservator.schema_version SET version_num = '{schema.REVISIONS[-2][:4]}'"""
         )

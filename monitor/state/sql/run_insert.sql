@@ -2,10 +2,10 @@
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
     legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring,
-    catalogue
+    catalogue, impressions_oid
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
     %(legacy_until)s, %(created_before)s, %(subject)s::{user_cast}, %(legacy_before)s,
-    %(beyond_breaker)s, %(recurring)s, %(catalogue)s::jsonb
+    %(beyond_breaker)s, %(recurring)s, %(catalogue)s::jsonb, %(impressions_oid)s::oid
 )
 RETURNING id
