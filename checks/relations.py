@@ -224,6 +224,8 @@ class Relation:
     """USAGE on the schema, without which no other privilege counts."""
     row_changing_triggers: tuple[str, ...] = ()
     """Those of `insert_triggers` that see each row before it is there, and may change it."""
+    update_triggers: tuple[str, ...] = ()
+    """Enabled user triggers that fire on UPDATE, be it of certain columns."""
     write_rules: tuple[str, ...] = ()
     """Rules on INSERT or UPDATE, with which PostgreSQL refuses ON CONFLICT."""
     inherited_by: tuple[str, ...] = ()

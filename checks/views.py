@@ -207,6 +207,7 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
         foreign_keys=tuple(_foreign_keys(table, shown)),
         insert_triggers=table.insert_triggers,
         row_changing_triggers=table.row_changing_triggers,
+        update_triggers=table.update_triggers,
         write_rules=table.write_rules,
         inherited_by=table.inherited_by,
         partition_key=tuple(shown.get(name or "", name) for name in table.partition_key),

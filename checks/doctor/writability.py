@@ -83,6 +83,20 @@ def inserts_stay_unnoticed(given: DoctorInput, impressions: Relation) -> Iterato
             ),
             remedy=f"See that they may run for synthetic views: {show_triggers(impressions)}",
         )
+    if impressions.update_triggers and given.spec.impressions.set:
+        yield warning(
+            "update_triggers",
+            impressions.configured,
+            problem=f"Triggers are there on UPDATE: {', '.join(impressions.update_triggers)}.",
+            consequence=(
+                "catalog.impressions.set changes rows that are there: each one may set them off "
+                "like a change by the application, and once more when an undo gives it back. What "
+                "they change beside the columns of `set`, undo does not give back. Each batch is "
+                "read back before it is committed: where something else is there, the run fails "
+                "and the batch is not written."
+            ),
+            remedy=f"See that they may run for synthetic views: {show_triggers(impressions)}",
+        )
     if impressions.publications:
         yield warning(
             "publications",

@@ -72,6 +72,16 @@ SELECT
           AND (t.tgtype & 7) = 7 -- TRIGGER_TYPE_ROW, _BEFORE and _INSERT
         ORDER BY 1
     ) AS row_changing_triggers,
+    ARRAY(
+        SELECT DISTINCT t.tgname::text
+        FROM cte_tree AS tree
+        JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.oid
+        WHERE NOT t.tgisinternal
+          AND t.tgparentid = 0
+          AND t.tgenabled IN ('O', 'A')
+          AND (t.tgtype & 16) <> 0 -- TRIGGER_TYPE_UPDATE
+        ORDER BY 1
+    ) AS update_triggers,
     -- ON CONFLICT is refused by a table with INSERT or UPDATE rules.
     ARRAY(
         SELECT r.rulename::text

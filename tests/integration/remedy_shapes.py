@@ -393,6 +393,19 @@ WRITING = (
         cleanup="DROP PUBLICATION feed",
     ),
     _shape(
+        "triggers on update, and rows that are brought to count",
+        KEPT + "CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER touches BEFORE UPDATE ON user_art_impressions"
+        " FOR EACH ROW EXECUTE FUNCTION touched();",
+        UPSERT,
+        FORGET,
+        told="update_triggers",
+        catalog={
+            "impressions": {"counts": "viewed_at IS NOT NULL", "set": {"viewed_at": "viewed_at"}}
+        },
+    ),
+    _shape(
         "views of everything",
         KEPT + "CREATE VIEW seen AS SELECT * FROM user_art_impressions;",
         UPSERT,

@@ -433,3 +433,22 @@ async def test_an_undo_gives_back_what_was_replaced_in_the_columns_that_are_stil
     if dropped == "DROP note":
         assert gallery.rows("SELECT count(*) FROM looks WHERE wing = 'old'") == [(4,)]
         assert gallery.rows("SELECT count(*) FROM looks WHERE wing = 'new'") == [(0,)]
+
+
+async def test_doctor_tells_triggers_on_update_where_rows_are_brought_to_count(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER touch BEFORE UPDATE ON looks FOR EACH ROW EXECUTE FUNCTION touch()"
+    )
+
+    async def told(**changes: object) -> list[str]:
+        async with shape_runtime(gallery.url, catalog=catalog(**changes)) as runtime:
+            findings = runtime.examination.findings
+            return [one.problem for one in findings if one.code == "update_triggers"]
+
+    assert await told() == ["Triggers are there on UPDATE: touch."]
+    assert await told(set={}) == []
+    gallery.run("ALTER TABLE looks DISABLE TRIGGER touch")
+    assert await told() == []
