@@ -14,13 +14,22 @@ from psycopg import sql
 
 from checks.fragments import rows_of, table, viewed_column
 from checks.made_rows import in_own_type, value_of, value_sources
-from checks.relations import Catalogue, Kind
+from checks.relations import Catalogue, Column, Kind
 from checks.spec import SqlMoment
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, template
 
 PACKAGE = "monitor.healing"
 
 _CONTENT = "catalog.row"
+_FEW = 40
+"""Columns for one jsonb_build_object, which takes a hundred arguments."""
+_PLAIN_IN_JSON = frozenset("BDENS")
+"""pg_type.typcategory of values that JSON holds as they are: booleans, moments, enums, numbers,
+strings. Others are kept as text: json loses what is written twice, arrays their bounds."""
+_IN_UTC = """CASE WHEN isfinite({0})
+            THEN (to_jsonb({0} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00'
+            ELSE {0}::text
+        END"""
 _SYSTEM_COLUMNS = {"tableoid": "part", "ctid": "place", "xmin": "version"}
 # Savepoints have numbers of their own, above the transaction's.
 _OURS = """CASE
@@ -93,21 +102,46 @@ def _moments(catalogue: Catalogue) -> Fragments:
     viewed_at, column = catalogue.spec.impressions.viewed_at, viewed_column(catalogue)
     if viewed_at is None:
         return {"stamp": raw("NULL::timestamptz"), "moment": raw("%(now)s::timestamptz")}
-    if isinstance(viewed_at, SqlMoment):
-        read = "(SELECT ({}\n) FROM jsonb_populate_record(NULL::{}, w.written) AS {})"
-        row = table(catalogue.impressions), identifier(catalogue.impressions.name)
-        stamp, found = "NULL::timestamptz", raw(read).format(operator_sql(viewed_at.sql), *row)
-    else:
-        stamp, found = "i.{}", raw("w.viewed_at").format()
-    moment = sql.SQL("coalesce({}, {})").format(found, in_own_type(column))
-    return {"stamp": raw(stamp).format(identifier(column.column.name)), "moment": moment}
+    moment = sql.SQL("coalesce(w.viewed_at, {})").format(in_own_type(column))
+    if not isinstance(viewed_at, SqlMoment):
+        return {"stamp": raw("i.{}").format(identifier(viewed_at)), "moment": moment}
+    # Its names are those of the row alone, whatever else the statement reads.
+    stamp = sql.SQL("(SELECT ({}\n) FROM (SELECT {}) AS {})").format(
+        operator_sql(viewed_at.sql),
+        _list(raw("i.{0} AS {0}").format(identifier(c)) for c in catalogue.impressions.columns),
+        identifier(catalogue.impressions.name),
+    )
+    return {"stamp": stamp, "moment": moment}
+
+
+def _content(catalogue: Catalogue, alias: sql.Composable) -> sql.Composable:
+    """The row `alias` as a JSON object of its columns, the same in every session: what can be
+    compared with a later row, and some of whose columns may have gone or come by then."""
+    columns = [
+        sql.SQL("{}, {}").format(_literal(one.name), _in_json(one, alias, at_utc=True))
+        for one in catalogue.impressions.columns.values()
+    ]
+    parts = [columns[at : at + _FEW] for at in range(0, len(columns), _FEW)]
+    return sql.SQL("({})").format(
+        sql.SQL(" || ").join(raw("jsonb_build_object({})").format(_list(part)) for part in parts)
+    )
+
+
+def _in_json(column: Column, alias: sql.Composable, *, at_utc: bool = False) -> sql.Composable:
+    """The column's value as JSON holds it without loss; `->>` and a cast give it back."""
+    value = sql.SQL("{}.{}").format(alias, identifier(column.name))
+    if column.cast == "bytea":
+        return raw("'\\x' || encode({}, 'hex')").format(value)
+    if column.category not in _PLAIN_IN_JSON:
+        return raw("{}::text").format(value)
+    return raw(_IN_UTC).format(value) if at_utc and column.has_time_zone else value
 
 
 def _recognising(catalogue: Catalogue) -> Fragments:
     """How rows are told from each other in a statement, and known again as a run wrote them."""
     spec, role = catalogue.spec.impressions, catalogue.spec.roles[2]
     name, is_view = identifier(catalogue.impressions.name), _is_view(catalogue)
-    content = raw("to_jsonb({}.*)").format(name)
+    content, written = _content(catalogue, name), _content(catalogue, raw("i"))
     places = {} if is_view else _SYSTEM_COLUMNS
     besides = {f"catalog.{column}": raw("{}.{}").format(name, raw(column)) for column in places}
     by_moment = "FALSE"
@@ -126,24 +160,23 @@ def _recognising(catalogue: Catalogue) -> Fragments:
                 else [(f"catalog.{column}", kept) for column, kept in places.items()]
             )
         ),
-        "place_of_row": raw(
-            "to_jsonb(i.*) AS content"
-            if is_view
-            else ", ".join(f"i.{column} AS {kept}" for column, kept in places.items())
-        ),
+        "written": written,
+        "place_of_row": raw("{} AS content").format(written)
+        if is_view
+        else raw(", ".join(f"i.{column} AS {kept}" for column, kept in places.items())),
         # A row that somebody changes meanwhile has another version, wherever it lies.
         "same_row": raw(
-            "i.{user} = m.user_id AND i.{artwork} = m.artwork_id AND to_jsonb(i.*) = m.content"
+            "i.{user} = m.user_id AND i.{artwork} = m.artwork_id AND {written} = m.content"
             if is_view
             else " AND ".join(f"i.{column} = m.{kept}" for column, kept in places.items())
-        ).format(user=identifier(spec.user), artwork=identifier(spec.artwork)),
+        ).format(user=identifier(spec.user), artwork=identifier(spec.artwork), written=written),
         # Rows of a view that are alike could only be changed together.
         "the_one": raw("p.alike = 1" if is_view else "p.number = 1"),
         "ours": raw("FALSE") if is_view else raw(_OURS).format(xmin=identifier("catalog.xmin")),
+        # Of columns that are there no more, nothing is compared.
         "as_written": raw(
-            "CASE WHEN b.written IS NULL THEN {} ELSE to_jsonb(i.*)"
-            " = to_jsonb(jsonb_populate_record(i.*, b.written)) END"
-        ).format(raw(by_moment)),
+            "CASE WHEN b.written IS NULL THEN {} ELSE (b.written || {}) @> b.written END"
+        ).format(raw(by_moment), written),
     }
 
 
@@ -161,6 +194,7 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     if not spec.set:
         empty = ("brought", "and_brought", "given_back", "and_given_back")
         return {**dict.fromkeys(empty, raw("")), "nothing_there": raw("cte_missing")}
+    there = catalogue.impressions.columns
     columns = [(identifier(name), name, text) for name, text in spec.set.items()]
     more = {
         **names,
@@ -171,15 +205,21 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
             for column, name, text in columns
         ),
         "replaced": raw("jsonb_build_object({})").format(
-            _list(raw("{}, i.{}").format(_literal(name), column) for column, name, _ in columns)
+            _list(
+                raw("{}, {}").format(_literal(name), _in_json(there[name], raw("i")))
+                for _, name, _ in columns
+                if name in there
+            )
         ),
         "old_values": _list(
-            raw("{0} = (jsonb_populate_record(i.*, m.replaced)).{0}").format(column)
+            raw("{} = (m.replaced ->> {})::{}").format(
+                column, _literal(name), raw(there[name].type)
+            )
             for column, name, _ in columns
-            if name in catalogue.impressions.columns
+            if name in there
         ),
     }
-    gives_back = any(name in catalogue.impressions.columns for name in spec.set)
+    gives_back = any(name in there for name in spec.set)
     give_back = template(PACKAGE, "undo_give_back") if gives_back else _NOTHING_TO_GIVE_BACK
     return {
         **more,

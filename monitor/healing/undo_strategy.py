@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
+from checks.relations import Kind
 from monitor.database import set_local, snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
@@ -109,10 +110,20 @@ class UndoStrategy:
             census = await self._present.count_audience(connection)
         return RunEnd(
             RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
-            undo_outcome(current, left, self._refusal),
+            undo_outcome(current, left, self._refusal or self._alike()),
             remaining=left.untouched,
             legacy_after=census.legacy_untracked,
             census=census,
+        )
+
+    def _alike(self) -> str | None:
+        """Why rows may be left that nobody refused and nobody changes."""
+        impressions = self._state.catalogue.impressions
+        if impressions.kind is not Kind.VIEW:
+            return None
+        return (
+            f"through {impressions.configured}, a view, rows that are exactly alike can't be told"
+            " apart: take them back in its table"
         )
 
     async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:

@@ -23,5 +23,5 @@ cte_brought AS (
     WHERE {same_row}
     RETURNING
         i.{user} AS user_id, i.{artwork} AS artwork_id, {stamp} AS viewed_at,
-        m.replaced, to_jsonb(i.*) AS written
+        m.replaced, {written} AS written
 )

@@ -14,10 +14,30 @@ cte_added AS (
     {unless_there}
     RETURNING
         i.{user} AS user_id, i.{artwork} AS artwork_id, {stamp} AS viewed_at,
-        NULL::jsonb AS replaced, to_jsonb(i.*) AS written
+        NULL::jsonb AS replaced, {written} AS written
 ),
 cte_written AS (
     SELECT * FROM cte_added{and_brought}
+),
+-- What an earlier run wrote and the app has changed since, and is now as it was: this run's, which
+-- knows what the app had. Otherwise an undo of the earlier one would take it for its own. Each pair is
+-- looked up by itself (OFFSET keeps it from becoming a join).
+cte_taken_over AS (
+    DELETE FROM {state}.backfilled_impression AS b
+    WHERE b.ctid = ANY (ARRAY(
+        SELECT earlier.entry
+        FROM cte_written AS w
+        CROSS JOIN LATERAL (
+            SELECT e.ctid AS entry
+            FROM {state}.backfilled_impression AS e
+            WHERE e.user_id = w.user_id
+              AND e.artwork_id = w.artwork_id
+              AND e.written IS NOT NULL
+              AND e.run_id <> %(run_id)s::bigint
+              AND e.written = w.written
+            OFFSET 0
+        ) AS earlier
+    ))
 ),
 cte_listed AS (
     INSERT INTO {state}.backfilled_impression (
