@@ -29,7 +29,10 @@ _ROWS = {
     for name, spelt in {ARTWORK: 'artwork|"artwork"', USER: '"user"', PAIR: 'pair|"pair"'}.items()
 }
 # In WHERE, PostgreSQL refuses aggregates, window functions and functions that return sets.
-_FITS = "EXISTS (SELECT FROM {moment} WHERE (({expression}\n){cast}) IS NOT NULL)"
+_FITS = "EXISTS (SELECT FROM {names} WHERE (({expression}\n){cast}) IS NOT NULL)"
+_IDS = "m.user_id", "m.artwork_id"
+# What an expression can't name by accident: where it is asked about, only its own names are there.
+_HIDDEN_IDS = 'm."catalog.user_id"', 'm."catalog.artwork_id"'
 
 
 def value_of(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
@@ -44,27 +47,42 @@ def bare_value(catalogue: Catalogue, expression: str) -> sql.Composable:
 
 
 def _value(catalogue: Catalogue, expression: str, cast: sql.Composable) -> sql.Composable:
-    """What names the pair's rows or its moment is a subselect of its own, in which `viewed_at` is
+    """What names the pair's rows or its moment is a subselect of its own, in which its names are
     found first; it refers to the pair, or PostgreSQL would compute it once for all rows."""
     value = sql.SQL("({}\n){}").format(operator_sql(expression), cast)
     if not (_MOMENT.search(expression) or any(name.search(expression) for name in _ROWS.values())):
         return value
-    return sql.SQL("(SELECT {} FROM {} WHERE (m.user_id IS NULL) IS NOT NULL)").format(
-        value, _moment(catalogue)
+    return sql.SQL("(SELECT {} FROM {} WHERE (m.* IS NULL) IS NOT NULL)").format(
+        value, _names(catalogue, expression)
     )
+
+
+def _names(catalogue: Catalogue, expression: str) -> sql.Composable:
+    """A FROM of what the expression may name, and nothing else: names of ours, and those of the
+    row that is written, are further out."""
+    rows = [
+        raw(" CROSS JOIN (SELECT {0}.*) AS {0}").format(identifier(name))
+        for name in (ARTWORK, USER, PAIR)
+        if names_row(expression, name) and (name != PAIR or catalogue.through is not None)
+    ]
+    moment = sql.SQL("(SELECT {} AS viewed_at) AS moment").format(written_moment(catalogue))
+    return sql.SQL("").join([moment, *rows])
 
 
 def fits_column(catalogue: Catalogue, column: str, expression: str) -> sql.Composable:
     """A condition that PostgreSQL refuses unless the expression is one value that fits the
     column. Names mean in it what they do in `value_of`."""
     parts = {"expression": operator_sql(expression), "cast": _cast(catalogue, column)}
-    return compose(_FITS, {**parts, "moment": _moment(catalogue)})
+    return compose(_FITS, {**parts, "names": _names(catalogue, expression)})
 
 
-def value_sources(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
-    """The joins that follow `… AS m`, with `m.user_id` and `m.artwork_id`, in a FROM: the rows of
-    that pair that the expressions name, of those that their `where` admits."""
+def value_sources(
+    catalogue: Catalogue, expressions: Iterable[str], ids: tuple[str, str] = _IDS
+) -> sql.Composable:
+    """The joins that follow `… AS m`, with `ids` of user and artwork, in a FROM: the rows of that
+    pair that the expressions name, of those that their `where` admits."""
     spec, told = catalogue.spec, "\n".join(expressions)
+    user_id, artwork_id = ids
     joins: list[sql.Composable] = [
         sql.SQL("\n    JOIN {} AS {alias} ON {alias}.{} = {}").format(
             rows_of(role, relation, role.where),
@@ -73,23 +91,29 @@ def value_sources(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Compo
             alias=identifier(alias),
         )
         for role, relation, alias, id_ in (
-            (spec.roles[0], catalogue.artworks, ARTWORK, "m.artwork_id"),
-            (spec.roles[1], catalogue.users, USER, "m.user_id"),
+            (spec.roles[0], catalogue.artworks, ARTWORK, artwork_id),
+            (spec.roles[1], catalogue.users, USER, user_id),
         )
         if names_row(told, alias)
     ]
     if names_row(told, PAIR) and catalogue.through is not None:
-        joins.append(_listed(catalogue, catalogue.through))
+        joins.append(_listed(catalogue, catalogue.through, ids))
     return sql.SQL("").join(joins)
 
 
 def no_pair(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
     """A FROM in which expressions can be asked about, and no row is found."""
     spec = catalogue.spec
-    return sql.SQL("(SELECT NULL::{} AS user_id, NULL::{} AS artwork_id) AS m{}").format(
-        operator_sql(catalogue.users.columns[spec.users.id].cast),
-        operator_sql(catalogue.artworks.columns[spec.artworks.id].cast),
-        value_sources(catalogue, expressions),
+    types = (
+        catalogue.users.columns[spec.users.id].cast,
+        catalogue.artworks.columns[spec.artworks.id].cast,
+    )
+    ids = [
+        sql.SQL("NULL::{} AS {}").format(operator_sql(cast), raw(id_.removeprefix("m.")))
+        for cast, id_ in zip(types, _HIDDEN_IDS, strict=True)
+    ]
+    return sql.SQL("(SELECT {}) AS m{}").format(
+        sql.SQL(", ").join(ids), value_sources(catalogue, expressions, _HIDDEN_IDS)
     )
 
 
@@ -109,10 +133,6 @@ def _cast(catalogue: Catalogue, column: str) -> sql.Composable:
     return raw("") if found is None else sql.SQL("::{}").format(operator_sql(found.cast))
 
 
-def _moment(catalogue: Catalogue) -> sql.Composable:
-    return sql.SQL("(SELECT {} AS viewed_at) AS moment").format(written_moment(catalogue))
-
-
 def written_moment(catalogue: Catalogue) -> sql.Composable:
     """The moment that is written: as the column holds it, where `viewed_at` is a column."""
     viewed = catalogue.viewed
@@ -129,7 +149,7 @@ def in_own_type(moment: MomentColumn) -> sql.Composable:
     return sql.SQL("{}::{}").format(moment.stored("now"), operator_sql(moment.column.cast))
 
 
-def _listed(catalogue: Catalogue, through: Relation) -> sql.Composable:
+def _listed(catalogue: Catalogue, through: Relation, ids: tuple[str, str]) -> sql.Composable:
     """The one row that stands for the pair among those that list it: always the same one, and of
     the earliest where it says since when."""
     role, spec = catalogue.spec.through_role, catalogue.spec.pairs.through
@@ -138,11 +158,13 @@ def _listed(catalogue: Catalogue, through: Relation) -> sql.Composable:
     if catalogue.since is not None:
         order.insert(0, raw("l.{} NULLS FIRST").format(identifier(catalogue.since.name)))
     return sql.SQL(
-        "\n    CROSS JOIN LATERAL (SELECT l.* FROM {listed} AS l WHERE l.{user} = m.user_id"
-        " AND l.{artwork} = m.artwork_id ORDER BY {order} LIMIT 1) AS pair"
+        "\n    CROSS JOIN LATERAL (SELECT l.* FROM {listed} AS l WHERE l.{user} = {user_id}"
+        " AND l.{artwork} = {artwork_id} ORDER BY {order} LIMIT 1) AS pair"
     ).format(
         listed=rows_of(role, through, role.where),
         user=identifier(spec.user),
         artwork=identifier(spec.artwork),
+        user_id=raw(ids[0]),
+        artwork_id=raw(ids[1]),
         order=sql.SQL(", ").join(order),
     )

@@ -452,3 +452,25 @@ async def test_doctor_tells_triggers_on_update_where_rows_are_brought_to_count(
     assert await told(set={}) == []
     gallery.run("ALTER TABLE looks DISABLE TRIGGER touch")
     assert await told() == []
+
+
+async def test_an_expression_finds_its_own_names_alone(gallery: StrangerGallery) -> None:
+    """`place`, `content` and `note` are columns of ours, or of the row that is written, too."""
+    gallery.run(
+        "ALTER TABLE works ADD place text DEFAULT 'hall', ADD content text DEFAULT 'oil',"
+        " ADD note text DEFAULT 'theirs', ADD user_id int DEFAULT 7"
+    )
+    told = "concat_ws(' ', artwork.wing, place, content, note, user_id)"
+    known = catalog(set={"seen": "viewed_at", "wing": told}, defaults=None)
+    async with shape_runtime(gallery.url, catalog=known) as runtime:
+        assert runtime.blocked is None
+        healed = await heal(runtime)
+        assert healed.run.state is RunState.SUCCEEDED, healed.run.outcome
+    assert gallery.rows(
+        "SELECT count(*), count(note), bool_and(wing = 'w' || work || ' hall oil theirs 7')"
+        " FROM looks WHERE wing IS NOT NULL"
+    ) == [(4 * 7, 2, True)]
+    for name in ("artwork_id", "user_id", "place", "work", "m.artwork_id"):
+        unknown = catalog(defaults={"wing": f"{name}::text"})
+        async with shape_runtime(gallery.url, catalog=unknown) as runtime:
+            assert "defaults.wing" in str(runtime.blockers), name
