@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
 from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
+from checks.spec import CatalogueSpec
 from checks.state_columns import (
     FOLLOWERS,
     Difference,
@@ -21,7 +24,7 @@ from monitor.healing.planner import Planner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.runtime import Runtime, healing_context
-from monitor.state.elsewhere import is_same_renamed
+from monitor.state.elsewhere import is_same_renamed, renamed
 from monitor.state.runs import Run, active_run, get_run
 from monitor.state.statements import StateStatements
 
@@ -60,7 +63,7 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
         return present
     if is_same_renamed(kept.spec, run.impressions_oid, present.catalogue):
         return present
-    catalogue = await _read(present, kept, number)
+    catalogue = await _read(present, kept, run.impressions_oid, number)
     settings, schema = present.settings, present.state.state_schema
     state = StateStatements(catalogue, settings.pools_spec(), schema)
     healing = HealingStatements(state, followed=False)
@@ -76,17 +79,11 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
     )
 
 
-async def _read(present: Runtime, kept: KeptCatalogue, run_id: int) -> Catalogue:
-    """What the run wrote to, as it is now. Raises NotUndoableError."""
-    # An undo needs the impressions alone: where the other tables went too, today's do.
-    impressions_alone = replace(
-        present.catalogue.spec, impressions=kept.spec.impressions, timezone=kept.spec.timezone
-    )
+async def _read(present: Runtime, kept: KeptCatalogue, oid: int | None, run_id: int) -> Catalogue:
+    """What the run wrote to, the table `oid`, as it is now. Raises NotUndoableError."""
     timeout = present.settings.database.statement_timeout
     async with snapshot(present.engine, timeout=timeout) as connection:
-        facts = await read_catalogue(connection, kept.spec)
-        if facts.catalogue is None:
-            facts = await read_catalogue(connection, impressions_alone)
+        facts = await _facts(connection, present, kept.spec, oid)
         if facts.catalogue is None:
             raise NotUndoableError(_gone(facts, run_id))
         found = await read_state_columns(connection, present.state.state_schema)
@@ -101,6 +98,27 @@ async def _read(present: Runtime, kept: KeptCatalogue, run_id: int) -> Catalogue
             " others."
         )
     return facts.catalogue
+
+
+async def _facts(
+    connection: AsyncConnection, present: Runtime, spec: CatalogueSpec, oid: int | None
+) -> Facts:
+    """By the name that the table has now; by that of then where it is not there any more, as after
+    a restore, or is no such table."""
+    today = present.catalogue.spec
+    names = [await renamed(connection, spec.impressions.table, oid), spec.impressions.table]
+    for name in names:
+        if name is None:
+            continue
+        written = replace(spec.impressions, table=name)
+        facts = await read_catalogue(connection, replace(spec, impressions=written))
+        if facts.catalogue is None:
+            # An undo needs the impressions alone: where the other tables went too, today's do.
+            alone = replace(today, impressions=written, timezone=spec.timezone)
+            facts = await read_catalogue(connection, alone)
+        if facts.catalogue is not None:
+            break
+    return facts
 
 
 def _gone(facts: Facts, run_id: int) -> str:

@@ -17,10 +17,11 @@ from checks.sequences import DrawnSequence
 from checks.spec import TableRole
 
 _VIEWED_AT = "catalog.impressions.viewed_at"
+_NOT_BACKFILLED = "Nothing can be backfilled."
+_NOT_BROUGHT = "No row that is there can be brought to count."
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
 NO_PRIVILEGE = "42501"
-_VIEWED_AT = "catalog.impressions.viewed_at"
 
 
 def missing_tables(given: DoctorInput) -> Iterator[Finding]:
@@ -134,23 +135,20 @@ def impressions_are_insertable(given: DoctorInput) -> Iterator[Finding]:
     for role, relation in given.facts.found:
         if not role.written or not relation.takes_writes:
             continue
-        if not relation.can_insert:
-            names = [name for name in role.written if name in relation.columns]
+        may_update = relation.can_update or not role.updated
+        for code, verb, allowed, wanted, consequence in (
+            ("no_insert", "insert", relation.can_insert, role.written, _NOT_BACKFILLED),
+            ("no_update", "update", may_update, role.updated, _NOT_BROUGHT),
+        ):
+            if allowed:
+                continue
+            names = [name for name in wanted if name in relation.columns]
             yield healing_error(
-                "no_insert",
+                code,
                 relation.configured,
-                problem=f"Role {given.facts.role} may not insert {', '.join(names)}.",
-                consequence="Nothing can be backfilled.",
-                statements=_grant(given, relation, f"INSERT {columns(*names)}"),
-            )
-        if role.updated and not relation.can_update:
-            names = [name for name in role.updated if name in relation.columns]
-            yield healing_error(
-                "no_update",
-                relation.configured,
-                problem=f"Role {given.facts.role} may not update {', '.join(names)}.",
-                consequence="No row that is there can be brought to count.",
-                statements=_grant(given, relation, f"UPDATE {columns(*names)}"),
+                problem=f"Role {given.facts.role} may not {verb} {', '.join(names)}.",
+                consequence=consequence,
+                statements=_grant(given, relation, f"{verb.upper()} {columns(*names)}"),
             )
         if not relation.can_delete:
             yield warning(

@@ -48,7 +48,7 @@ CODES: Mapping[str, ErrorCode] = {
     "healing_blocked": ErrorCode(
         409,
         "user_art_impressions: Role conservator_service may not insert user_id, artwork_id,"
-        " viewed_at. Nothing can be backfilled. Mend it: GRANT INSERT ON user_art_impressions TO"
+        " viewed_at. Nothing can be backfilled. Run GRANT INSERT ON user_art_impressions TO"
         " conservator_service;",
     ),
     "sequence_short": ErrorCode(

@@ -168,18 +168,10 @@ async def _plan_audience(
         )
         return None if planned.run is None else StartedRun(planned.run, resumed=False)
 
-    fields = record_fields(found)
-    fields["exhausted_minimum"] = fields.pop("minimum")
+    first = next(iter(obstacles["blocked"]), short or (breaker.reason if breaker else None))
     return RunPlan(
         command="heal",
-        fields={
-            **fields,
-            **obstacles,
-            "most_affected": look.most,
-            "refused": next(
-                iter(obstacles["blocked"]), short or (breaker.reason if breaker else None)
-            ),
-        },
+        fields={**_fields(look), **obstacles, "refused": first},
         nothing={"run": None, "census": found.census},
         show=show,
         refused=refused,
@@ -188,6 +180,13 @@ async def _plan_audience(
         start=start,
         blocked=bool(obstacles["blocked"]),
     )
+
+
+def _fields(look: _Look) -> dict[str, object]:
+    """For programs: what a run would write."""
+    fields = record_fields(look.found)
+    fields["exhausted_minimum"] = fields.pop("minimum")
+    return {**fields, "most_affected": look.most}
 
 
 def _obstacles(runtime: Runtime) -> dict[str, Sequence[str]]:

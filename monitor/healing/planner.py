@@ -229,6 +229,7 @@ async def begin_run(
         "lease": owner.lease,
         "catalogue": state.kept.as_json(),
         "impressions_oid": state.catalogue.impressions.oid,
+        "users_oid": state.catalogue.users.oid,
     }
     try:
         return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})

@@ -59,8 +59,9 @@ async def put_in_quarantine(
     if new.pairs > MAX_REFUSED and min(new.users, new.artworks) > 1:
         raise TableRefusesError(
             f"{MAX_REFUSED} pairs of {new.users} users and {new.artworks} artworks were refused and"
-            f" none was written, so it is the table that refuses: {sentence}. Mend it, or"
-            " catalog.impressions.defaults; a run by hand then tries all of them again."
+            f" none was written, so it is the table that refuses: {sentence}. Change"
+            " there what refuses them, or the values that catalog.impressions.defaults gives them;"
+            " a run by hand then tries all of them again."
         )
 
 

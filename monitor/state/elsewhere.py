@@ -24,6 +24,7 @@ class _Kept:
     spec: CatalogueSpec | None
     """None where a newer version planned them."""
     impressions_oid: int | None
+    users_oid: int | None
     runs: list[int]
 
 
@@ -46,7 +47,7 @@ async def users_elsewhere(
     return [
         run
         for one in await _kept(connection, state_schema)
-        if not await _same_users(connection, one.spec, catalogue)
+        if not await _same_users(connection, one, catalogue)
         for run in one.runs
     ]
 
@@ -84,7 +85,7 @@ async def _kept(connection: AsyncConnection, state_schema: str) -> list[_Kept]:
     for row in await connection.exec_driver_sql(text):
         kept = KeptCatalogue.read(row.catalogue)
         spec = None if kept is None else kept.spec
-        found.append(_Kept(spec, row.impressions_oid, list(row.runs)))
+        found.append(_Kept(spec, row.impressions_oid, row.users_oid, list(row.runs)))
     return found
 
 
@@ -98,19 +99,33 @@ async def _same_impressions(connection: AsyncConnection, kept: _Kept, catalogue:
     return pair == present and await _is_named(connection, then.table, catalogue.impressions)
 
 
-async def _same_users(
-    connection: AsyncConnection, spec: CatalogueSpec | None, catalogue: Catalogue
-) -> bool:
-    if spec is None or spec.users.id != catalogue.spec.users.id:
+async def _same_users(connection: AsyncConnection, kept: _Kept, catalogue: Catalogue) -> bool:
+    if kept.spec is None:
         return False
-    return await _is_named(connection, spec.users.table, catalogue.users)
+    then, now = kept.spec.users, catalogue.spec.users
+    if kept.users_oid == catalogue.users.oid:
+        return _same_columns([then.id], [now.id], catalogue.users)
+    return then.id == now.id and await _is_named(connection, then.table, catalogue.users)
 
 
 async def _is_named(connection: AsyncConnection, then: str, relation: Relation) -> bool:
     """Whether a configured name means this relation now, however it is spelled."""
-    if then == relation.configured:
-        return True
-    schema, name = parse_name(then)
+    return then == relation.configured or await _named(connection, then) == relation.oid
+
+
+async def renamed(connection: AsyncConnection, then: str, oid: int | None) -> str | None:
+    """What the relation `oid` is called now, as the configuration would have it; None where it is
+    not there any more, and where its name of then means it still."""
+    if await _named(connection, then) == oid:
+        return None
+    text = render(_PACKAGE, "relation_name", {})
+    name: str | None = (await connection.exec_driver_sql(text, {"oid": oid})).scalar_one_or_none()
+    return name
+
+
+async def _named(connection: AsyncConnection, configured: str) -> int | None:
+    schema, name = parse_name(configured)
     values = {"schema": schema, "name": name}
     found = await connection.exec_driver_sql(render(_PACKAGE, "relation_named", {}), values)
-    return bool(found.scalar_one_or_none() == relation.oid)
+    oid: int | None = found.scalar_one_or_none()
+    return oid

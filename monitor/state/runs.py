@@ -135,6 +135,8 @@ class Run:
     was planned; None for a run from before they were kept."""
     impressions_oid: int | None = None
     """The table that it wrote to (pg_class.oid), whatever that is called by now."""
+    users_oid: int | None = None
+    """The same of the table of its users."""
 
     @property
     def active(self) -> bool:

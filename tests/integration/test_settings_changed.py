@@ -381,8 +381,51 @@ async def test_what_was_only_renamed_is_taken_back_and_swept_by_its_present_name
             assert await app.value("SELECT count(*) FROM user_art_impressions") == rows + 16
 
 
-async def test_a_column_beside_the_one_of_then_is_another(app_database_url: str) -> None:
+async def test_rows_of_any_shape_are_taken_back_from_a_renamed_table(
+    app_database_url: str,
+) -> None:
+    """Whatever is called so by now, and whatever is configured."""
+    status = {"counts": "note IS NOT NULL", "set": {"note": "'seen'"}}
     async with gallery(app_database_url) as app:
+        await app.run("UPDATE user_art_impressions SET note = 'app'")
+        first = await app.fingerprint("user_art_impressions")
+        config = {"catalog": {"impressions": status}}
+        async with make_runtime(app_database_url, **config, **SLOW) as before:
+            healed = (await heal(before)).run
+            assert healed.inserted == 16
+        await app.run(
+            'ALTER TABLE user_art_impressions RENAME TO "Seen it";'
+            'CREATE TABLE user_art_impressions AS TABLE "Seen it"'
+        )
+        async with make_runtime(app_database_url, catalog=LOOKS) as after:
+            assert (await undone(after, healed.id)).run.inserted == 16
+        assert await app.fingerprint('"Seen it"') == {'"Seen it"': first["user_art_impressions"]}
+        assert await app.value("SELECT count(*) FROM user_art_impressions") == 4 + 16
+
+
+async def test_users_of_a_renamed_table_are_forgotten_with_it(app_database_url: str) -> None:
+    async def agree(_: object) -> None:
+        return None
+
+    async with gallery(app_database_url) as app:
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+        await app.run(
+            "INSERT INTO conservator.backfilled_user VALUES ('u0003', %(run)s, 1, now());",
+            run=healed.id,
+        )
+        await app.run("DELETE FROM users WHERE id = 'u0003'")
+        await app.run("ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME id TO uid")
+        people = {"users": {"table": "people", "id": "uid"}}
+        async with make_runtime(app_database_url, catalog=people) as after:
+            await forget_erased(after, agree)
+            assert await app.value("SELECT count(*) FROM conservator.backfilled_user") == 0
+
+
+async def test_a_column_beside_the_one_of_then_is_another(app_database_url: str) -> None:
+    """That of then tells the rows, in the table that has another name."""
+    async with gallery(app_database_url) as app:
+        before_all = int(await app.value("SELECT count(*) FROM user_art_impressions"))
         async with make_runtime(app_database_url, **SLOW) as before:
             healed = (await heal(before)).run
         await app.run(
@@ -391,8 +434,8 @@ async def test_a_column_beside_the_one_of_then_is_another(app_database_url: str)
         )
         other = {"impressions": {"table": "seen", "viewed_at": "looked_at"}}
         async with make_runtime(app_database_url, catalog=other) as after:
-            with pytest.raises(NotUndoableError, match="user_art_impressions, which is not there"):
-                await tools_to_undo(after, healed.id)
+            assert (await undone(after, healed.id)).run.inserted == 16
+        assert await app.value("SELECT count(*) FROM seen") == before_all
 
 
 async def test_another_spelling_of_a_name_is_swept_all_the_same(app_database_url: str) -> None:
@@ -496,7 +539,8 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
         async with make_runtime(app_database_url, **SLOW) as before:
             old = await begun(before)
         await app.run(
-            f"""ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid;
+            f"""ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
+                DROP COLUMN users_oid;
             ALTER TABLE conservator.control DROP COLUMN tallied;
             UPDATE conservator.schema_version SET version_num = '{schema.REVISIONS[-2][:4]}'"""
         )

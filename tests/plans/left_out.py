@@ -65,7 +65,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
     "run_close": _SMALL,
-    "relation_named": _ONCE,
+    **dict.fromkeys(("relation_name", "relation_named"), _ONCE),
     "ledger_of_runs": "it is asked only where types follow another table, a probe a run",
     # Asked of a batch that takes longer than a tenth of a second.
     "blocked_by": _SERVER,

@@ -23,7 +23,7 @@ CREATE TABLE looks (
 CREATE INDEX ON looks (person, work);
 CREATE VIEW work_looks AS SELECT * FROM looks WHERE kind = 'work';
 CREATE TABLE audit (n bigserial, who text, op text, row_id bigint, before jsonb, after jsonb);
-CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET timezone = 'UTC' AS $$
 BEGIN
     INSERT INTO audit (who, op, row_id, before, after) VALUES (
         current_setting('application_name'), TG_OP, coalesce(NEW.id, OLD.id),
