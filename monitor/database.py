@@ -74,7 +74,7 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
-            "keepalives_count": 3,
+            "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
         },
     )
@@ -94,9 +94,15 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
-_OURS_ALONE = frozenset({"transaction_read_only", "synchronous_commit"})
+_OURS_ALONE = frozenset(
+    {
+        *("transaction_read_only", "synchronous_commit"),
+        *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
+    }
+)
 """Settings that are not for a cluster's other nodes. Citus begins their transactions as ours is;
-and what it commits on several nodes it must find again after a crash, or they would disagree."""
+what it commits on several nodes it must find again after a crash, or they would disagree; and our
+connection leads to one node."""
 
 
 async def set_local(connection: AsyncConnection, **settings: str) -> None:
@@ -185,6 +191,11 @@ def _deadlines(
     settings = {
         "statement_timeout": _milliseconds(timeout),
         "idle_in_transaction_session_timeout": _milliseconds(idle or timeout * 2),
+        # Inside a round trip nothing is idle: of a client whose host went down while it sent one,
+        # the server would not hear for two hours.
+        "tcp_keepalives_idle": str(deadlines.SILENCE_SECONDS),
+        "tcp_keepalives_interval": str(deadlines.PROBE_SECONDS),
+        "tcp_keepalives_count": str(deadlines.PROBES),
     }
     if lock_timeout is not None:
         settings["lock_timeout"] = _milliseconds(lock_timeout)

@@ -46,7 +46,7 @@ class Wire(Proxy):
         link.unanswered = 0
         asked = request.statements
         for statement in asked:
-            boundary = self._note(link, statement)
+            boundary = self._note(link, statement, begins_trip=statement is asked[0])
             if self._strikes(boundary, Moment.BEFORE):
                 await _answered(link)
                 await self._strike(link)
@@ -74,11 +74,11 @@ class Wire(Proxy):
         if message.kind == READY:
             link.ready.set()
 
-    def _note(self, link: Link, statement: Asked) -> Boundary:
+    def _note(self, link: Link, statement: Asked, *, begins_trip: bool) -> Boundary:
         text = _named(statement.text, link.last)
         link.last = text
         self._counts[text] += 1
-        boundary = Boundary(text, self._counts[text])
+        boundary = Boundary(text, self._counts[text], begins_trip)
         self.seen.append(Seen(link.number, boundary))
         return boundary
 
