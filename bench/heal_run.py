@@ -36,7 +36,15 @@ async def heal(url: str, rows: int) -> Backfill:
             memory.append(resident())
             if progress.batch is not None:
                 batch = progress.batch
-                points.append(BatchPoint(progress.size, batch.inserted, batch.users, batch.seconds))
+                points.append(
+                    BatchPoint(
+                        progress.size,
+                        batch.inserted,
+                        batch.users,
+                        batch.seconds,
+                        batch.server_seconds,
+                    )
+                )
 
         started = time.perf_counter()
         planned = await runtime.planner.plan_audience(

@@ -21,6 +21,7 @@ class BatchPoint:
     inserted: int
     users: int
     seconds: float
+    server_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

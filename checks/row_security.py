@@ -104,15 +104,6 @@ def found_in(rows: Iterable[Mapping[Any, Any]]) -> tuple[RowSecurity, ...]:
     )
 
 
-async def prove(connection: AsyncConnection, guard: RowGuard) -> None:
-    """Read the proof in the connection's transaction. Raises StatementError where a row might be
-    hidden."""
-    found = await read_row_security(connection, guard.relations)
-    refuse_hidden(found)
-    if not found and guard.may_switch_off:
-        await switch_off(connection)
-
-
 async def switch_off(connection: AsyncConnection) -> None:
     """What row security would hide is refused, for the rest of the transaction or savepoint."""
     await connection.exec_driver_sql(SWITCH, dict(OFF))

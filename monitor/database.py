@@ -6,8 +6,9 @@ transaction, and statements are never prepared, so that PgBouncer in transaction
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
@@ -18,13 +19,30 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from checks.row_security import RowGuard, is_refusal, prove, refusal_sentence
+from checks.row_security import (
+    STATEMENT,
+    RowGuard,
+    asked,
+    found_in,
+    is_refusal,
+    refusal_sentence,
+    refuse_hidden,
+    switch_off,
+)
 from monitor import deadlines
+from monitor.pipeline import (
+    COMMIT,
+    LOST_STATES,
+    Proof,
+    Rows,
+    Statement,
+    Trips,
+    in_transaction,
+    send,
+)
 
 RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
-LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
-"""Shutdown, crash, starting up, and a failover that left us on a read-only server."""
 
 _TYPE_STATES = frozenset({"42883", "42804", "42846"})
 """No operator, no assignment, no cast between two types."""
@@ -56,7 +74,7 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
-            "keepalives_count": 3,
+            "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
         },
     )
@@ -76,9 +94,15 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
-_OURS_ALONE = frozenset({"transaction_read_only", "synchronous_commit"})
+_OURS_ALONE = frozenset(
+    {
+        *("transaction_read_only", "synchronous_commit"),
+        *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
+    }
+)
 """Settings that are not for a cluster's other nodes. Citus begins their transactions as ours is;
-and what it commits on several nodes it must find again after a crash, or they would disagree."""
+what it commits on several nodes it must find again after a crash, or they would disagree; and our
+connection leads to one node."""
 
 
 async def set_local(connection: AsyncConnection, **settings: str) -> None:
@@ -86,15 +110,23 @@ async def set_local(connection: AsyncConnection, **settings: str) -> None:
 
     Where the database is a Citus cluster, its nodes too keep to them.
     """
-    calls = ", ".join(f"set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
+    (made,) = await send(connection, [_settings(settings)])
+    if made[0].cluster:
+        await send(connection, _on_nodes(settings))
+
+
+def _settings(settings: Mapping[str, str]) -> Statement:
+    """Makes settings for its transaction, and asks whether there are other nodes."""
+    calls = ", ".join(f"set_config(%(n{i})s, %(v{i})s, true) AS s{i}" for i in range(len(settings)))
     values: dict[str, object] = {}
     for i, (name, value) in enumerate(settings.items()):
         values |= {f"n{i}": name, f"v{i}": value}
     cluster = "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS cluster"
-    result = await connection.exec_driver_sql(f"SELECT {calls}, {cluster}", values)
-    if result.one().cluster:
-        for command in on_nodes(settings):
-            await connection.exec_driver_sql(command)
+    return Statement(f"SELECT {calls}, {cluster}", values)
+
+
+def _on_nodes(settings: Mapping[str, str]) -> list[Statement]:
+    return [Statement(command) for command in on_nodes(settings)]
 
 
 def on_nodes(settings: Mapping[str, str]) -> list[str]:
@@ -125,8 +157,8 @@ async def snapshot(
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
     settings = _deadlines(timeout) | {"transaction_read_only": "on"}
-    async with _begin(engine, settings, one_snapshot=True, rows=rows) as connection:
-        yield connection
+    async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
+        yield begun.connection
 
 
 @asynccontextmanager
@@ -136,7 +168,6 @@ async def transaction(
     timeout: timedelta = deadlines.STATE_TIMEOUT,
     lock_timeout: timedelta | None = None,
     idle: timedelta | None = None,
-    waits_for_disk: bool = True,
     one_snapshot: bool = False,
     rows: RowGuard | None = None,
 ) -> AsyncIterator[AsyncConnection]:
@@ -146,54 +177,149 @@ async def transaction(
     After `idle` (default: twice `timeout`) without a word from us the server ends it, so that a
     process that hangs in the middle doesn't keep its locks.
 
-    Without `waits_for_disk` the commit returns before the log is flushed: a crash of the server
-    may lose the newest transactions, whole and newest first, never a part of one.
-
     With `one_snapshot` every statement in it sees the same rows. Whoever reads or writes the app's
     tables gives `rows`, by which none is hidden.
     """
-    settings = _deadlines(timeout, idle)
-    if lock_timeout is not None:
-        settings["lock_timeout"] = _milliseconds(lock_timeout)
-    if not waits_for_disk:
-        settings["synchronous_commit"] = "off"
-    async with _begin(engine, settings, one_snapshot=one_snapshot, rows=rows) as connection:
-        yield connection
+    settings = _deadlines(timeout, idle, lock_timeout)
+    async with _begin(engine, _Opening(settings, one_snapshot=one_snapshot, rows=rows)) as begun:
+        yield begun.connection
 
 
-def _deadlines(timeout: timedelta, idle: timedelta | None = None) -> dict[str, str]:
-    return {
+def _deadlines(
+    timeout: timedelta, idle: timedelta | None = None, lock_timeout: timedelta | None = None
+) -> dict[str, str]:
+    settings = {
         "statement_timeout": _milliseconds(timeout),
         "idle_in_transaction_session_timeout": _milliseconds(idle or timeout * 2),
+        # Inside a round trip nothing is idle: of a client whose host went down while it sent one,
+        # the server would not hear for two hours.
+        "tcp_keepalives_idle": str(deadlines.SILENCE_SECONDS),
+        "tcp_keepalives_interval": str(deadlines.PROBE_SECONDS),
+        "tcp_keepalives_count": str(deadlines.PROBES),
     }
+    if lock_timeout is not None:
+        settings["lock_timeout"] = _milliseconds(lock_timeout)
+    return settings
 
 
 @asynccontextmanager
-async def _begin(
+async def trips(
     engine: AsyncEngine,
-    settings: dict[str, str],
+    first: Iterable[Statement],
     *,
-    one_snapshot: bool,
-    rows: RowGuard | None,
-) -> AsyncIterator[AsyncConnection]:
-    unproven = None if rows is None or rows.off else rows
-    if rows is not None:
-        settings["row_security"] = "off" if rows.off else "on"
-    async with translated(), engine.connect() as connection:
-        if one_snapshot:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
+    timeout: timedelta,
+    lock_timeout: timedelta,
+    idle: timedelta,
+    rows: RowGuard,
+    cluster: bool,
+    settings: Mapping[str, str],
+) -> AsyncIterator[Trips]:
+    """A transaction that counts its round trips: it begins with `first`, further `settings` and all
+    that `transaction` does, in one, and may end by `Trips.commit`, whose commit does not wait for
+    the disk. `cluster`: the tables lie on the nodes of a Citus cluster, which are told as well.
+    """
+    opening = _Opening(
+        {**_deadlines(timeout, idle, lock_timeout), "synchronous_commit": "off", **settings},
+        rows=rows,
+        first=tuple(first),
+        cluster=cluster,
+    )
+    async with _begin(engine, opening) as begun:
+        yield begun
+
+
+async def at_once(
+    engine: AsyncEngine,
+    *statements: Statement,
+    timeout: timedelta,
+    lock_timeout: timedelta | None = None,
+    read_only: bool = False,
+) -> list[Rows]:
+    """A whole transaction in one round trip; what each statement returned. None may concern the
+    app's rows, and on a cluster its deadlines are those of this node alone.
+
+    `timeout` bounds each statement, on the server.
+    """
+    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off"}
+    if read_only:
+        settings["transaction_read_only"] = "on"
+    async with translated(), _connection(engine) as connection:
+        whole = (_BEGIN, _settings(settings), *statements, COMMIT)
+        return (await send(connection, whole))[2:-1]
+
+
+_BEGIN = Statement("BEGIN")
+_BEGIN_SNAPSHOT = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What a transaction begins with."""
+
+    settings: Mapping[str, str]
+    one_snapshot: bool = False
+    rows: RowGuard | None = None
+    first: Sequence[Statement] = ()
+    cluster: bool | None = None
+    """None: the database is asked."""
+
+    @property
+    def proof(self) -> Proof | None:
+        """That every row is visible, where that has to be proven."""
+        if self.rows is None or self.rows.off:
+            return None
+        return Proof(Statement(STATEMENT, asked(self.rows.relations)), _judge)
+
+    @property
+    def all_settings(self) -> dict[str, str]:
+        """With those that every transaction makes."""
+        settings = {"jit": "off", **self.settings}
+        if self.rows is not None:
+            settings["row_security"] = "off" if self.rows.off else "on"
+        return settings
+
+
+@asynccontextmanager
+async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool on which transactions are begun by statements, so that what they
+    begin with can travel along. Ended by SQLAlchemy, where nothing else has ended them."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
         async with connection.begin():
-            await set_local(connection, jit="off", **settings)
-            if unproven is not None:
-                await prove(connection, unproven)
             yield connection
-            # Whatever was read holds a lock by now: no policy has changed since.
-            if unproven is not None and not one_snapshot:
-                await prove(connection, unproven)
-        if unproven is not None and one_snapshot:
-            # The snapshot is older than its locks, and shows no policy that changed in between.
-            async with connection.begin():
-                await prove(connection, unproven)
+
+
+@asynccontextmanager
+async def _begin(engine: AsyncEngine, opening: _Opening) -> AsyncIterator[Trips]:
+    settings, proof = opening.all_settings, opening.proof
+    begin = _BEGIN_SNAPSHOT if opening.one_snapshot else _BEGIN
+    async with translated(), _connection(engine) as connection:
+        nodes = _on_nodes(settings) if opening.cluster else []
+        proofs = [] if proof is None else [proof.statement]
+        (_, made, *rest) = await send(
+            connection, (begin, _settings(settings), *nodes, *proofs, *opening.first)
+        )
+        if opening.cluster is None and made[0].cluster:
+            await send(connection, _on_nodes(settings))
+        if proof is not None:
+            await _prove(connection, opening, proof, rest[len(nodes)])
+        yield Trips(connection, rest[len(nodes) + len(proofs) :], proof)
+        if proof is not None and await in_transaction(connection):
+            # Whatever was read holds a lock by now: no policy has changed since. But a snapshot is
+            # older than its locks, and shows no policy that changed in between.
+            anew = (COMMIT, _BEGIN) if opening.one_snapshot else ()
+            proof.judge((await send(connection, (*anew, proof.statement)))[-1])
+
+
+async def _prove(connection: AsyncConnection, opening: _Opening, proof: Proof, found: Rows) -> None:
+    proof.judge(found)
+    if not found and opening.rows is not None and opening.rows.may_switch_off:
+        await switch_off(connection)
+
+
+def _judge(found: Rows) -> None:
+    """Raises StatementError unless every row is visible for certain."""
+    refuse_hidden(found_in(row._asdict() for row in found))
 
 
 async def database_now(connection: AsyncConnection) -> datetime:
@@ -232,7 +358,12 @@ def translate(error: BaseException) -> ConservatorError:
     message = _first_line(original)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     no_state = state is None and isinstance(
-        error, OperationalError | InterfaceError | OSError | psycopg.OperationalError
+        error,
+        OperationalError
+        | InterfaceError
+        | OSError
+        | psycopg.OperationalError
+        | psycopg.InterfaceError,
     )
     if lost or no_state or state in LOST_STATES or (state or "").startswith(("08", "28", "3D")):
         return DatabaseUnavailableError(

@@ -17,6 +17,8 @@ SILENCE_SECONDS = 20
 """How long a host may be silent; the kernel would take a quarter of an hour to give it up."""
 PROBE_SECONDS = 5
 """The pause between two questions whether a silent host is still there."""
+PROBES = 3
+"""So many of them without an answer, and it is not."""
 
 # Our own tables
 

@@ -17,7 +17,7 @@ import structlog
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, sqlstate, transaction
+from monitor.database import RETRYABLE_STATES, at_once, sqlstate, transaction
 from monitor.healing.batch_size import Pace, PaceSettings, after_batch, first_pace, rest_seconds
 from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
 from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes
@@ -113,16 +113,17 @@ class Executor:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await self._writer.close()
 
     async def _renew_for_ever(self, run: Run) -> None:
         third = self._lease / 3
+        values = {"run_id": run.id, "token": run.token, "lease": self._lease}
+        renew = self._state.statement("run_renew", values)
         while True:
             await asyncio.sleep(third.total_seconds())
             try:
-                async with transaction(self._engine, timeout=third, lock_timeout=third) as c:
-                    await self._state.run(
-                        c, "run_renew", {"run_id": run.id, "token": run.token, "lease": self._lease}
-                    )
+                # In one trip, so that a batch that begins meanwhile doesn't wait for another.
+                await at_once(self._engine, renew, timeout=third, lock_timeout=third)
             except ConservatorError as error:
                 # A batch holds the row, or the database is away: batches say what matters.
                 log.debug("lease_not_renewed", run_id=run.id, error=str(error))
@@ -165,11 +166,13 @@ class Executor:
             pace = after_batch(
                 pace if batch.size == pace.size else Pace(batch.size),
                 self._pace_settings,
-                seconds=batch.seconds,
+                seconds=batch.server_seconds,
                 inserted=batch.inserted,
                 blocked=batch.blocked,
             )
-            waited = await self._pauses.rest(rest_seconds(batch.seconds, self._pace_settings.duty))
+            waited = await self._pauses.rest(
+                rest_seconds(batch.server_seconds, self._pace_settings.duty)
+            )
 
     def _report(self, run: Run, batch: Batch, elapsed: float) -> None:
         self._progress = Progress(

@@ -3,15 +3,16 @@ refuses goes into quarantine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Catalogue
@@ -23,10 +24,11 @@ from monitor.healing.errors import (
     breaker_sentence,
 )
 from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
-from monitor.healing.sqlstates import write_or_refusal
+from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext, Part
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
+from monitor.pipeline import Statement
 from monitor.state.control import mark_verified
 from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
 from monitor.state.runs import Run, RunKind, RunState, get_run
@@ -53,6 +55,7 @@ class HealStrategy:
     rows_counter = HEAL_IMPRESSIONS
     runs_counter: str | None = HEAL_RUNS
     cursor_statement = "batch_advance"
+    settings: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, context: HealingContext, *, window: MaintenanceWindow | None, timezone: str
@@ -63,6 +66,10 @@ class HealStrategy:
         self._state = context.state
         self._window = window
         self._timezone = timezone
+
+    def opening(self, run: Run) -> Sequence[Statement]:
+        """The next users of the work list."""
+        return [self._state.statement("work_slice", {"run_id": run.id, "limit": MAX_USERS})]
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """The breaker holds every run, the window those over the audience."""
@@ -77,7 +84,7 @@ class HealStrategy:
 
     async def write(self, batch: OpenBatch) -> Written | None:
         """The impressions of the next slice; a single pair that is refused goes into quarantine."""
-        part = await self._next_slice(batch)
+        part = self._next_slice(batch)
         if part is None:
             return None
         done = await self._insert_slice(batch, part)
@@ -95,10 +102,9 @@ class HealStrategy:
             },
         )
 
-    async def _next_slice(self, batch: OpenBatch) -> BatchSlice | None:
+    def _next_slice(self, batch: OpenBatch) -> BatchSlice | None:
         run, start = batch.run, batch.start
-        values = {"run_id": run.id, "position": start.position, "limit": MAX_USERS}
-        rows = await self._state.run(batch.connection, "work_slice", values)
+        (rows,) = batch.asked
         return next_slice(
             [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows],
             batch.size,
@@ -124,25 +130,22 @@ class HealStrategy:
         if part.splits and part.limit == 1:
             return await self._insert_pair(batch, values)
         form = Part.SPLIT if part.splits else Part.USERS
-        text = self._insert_statement(batch, form)
-        row = (await batch.connection.exec_driver_sql(text, values)).one()
+        row = await self._insert(batch, form, values)
         await self._read_back(batch, row)
         # A part that came back smaller than asked for was the user's last.
         ends_user = part.splits and row.missing < part.limit
         return _Inserted(row.inserted, 0, row.last_artwork, ends_user=ends_user)
 
     async def _insert_pair(self, batch: OpenBatch, values: Values) -> _Inserted:
-        insert = self._insert_statement(batch, Part.PAIR)
         pair = await self._next_pair(batch, values)
         while pair is not None:
             pinned = {**values, "artwork_cursor": pair.artwork_id}
             done = await write_or_refusal(
-                batch.connection, partial(batch.connection.exec_driver_sql, insert, pinned)
+                batch.connection, partial(self._insert, batch, Part.PAIR, pinned)
             )
-            if not isinstance(done, DBAPIError):
-                row = done.one()
-                await self._read_back(batch, row)
-                return _Inserted(row.inserted, 0, pair.artwork_id, ends_user=False)
+            if not isinstance(done, psycopg.Error):
+                await self._read_back(batch, done)
+                return _Inserted(done.inserted, 0, pair.artwork_id, ends_user=False)
             # Was it only that the artwork or the user has gone? A new snapshot no longer sees it.
             refused, pair = pair, await self._next_pair(batch, values)
             if pair == refused:
@@ -150,13 +153,15 @@ class HealStrategy:
                 return _Inserted(0, 1, pair.artwork_id, ends_user=False)
         return _Inserted(0, 0, None, ends_user=True)
 
-    def _insert_statement(self, batch: OpenBatch, form: Part) -> str:
-        return self._statements.batch_insert(
+    async def _insert(self, batch: OpenBatch, form: Part, values: Values) -> Any:
+        text = self._statements.batch_insert(
             batch.run.kind,
             form,
             quarantine=batch.start.quarantine,
             reads_back=self._sets_off_triggers(batch),
         )
+        ((row,),) = await batch.trips.ask(Statement(text, values))
+        return row
 
     def _sets_off_triggers(self, batch: OpenBatch) -> bool:
         """Whether anything of the app's may change what is inserted: Citus takes no triggers on
@@ -164,7 +169,7 @@ class HealStrategy:
         impressions = self._state.catalogue.impressions
         return bool(batch.start.triggers) and impressions.distribution is None
 
-    async def _read_back(self, batch: OpenBatch, row: Row[Any]) -> None:
+    async def _read_back(self, batch: OpenBatch, row: Any) -> None:
         """See, before the batch is committed, that what it wrote is what is there, what the ledger
         lists and, where the configuration makes the row, what counts. Raises
         TriggersInterfereError, RowsDoNotCountError."""
@@ -173,18 +178,18 @@ class HealStrategy:
         if not row.missing or not (triggered or not plain):
             return
         asked = {"run_id": batch.run.id, "users": row.users, "artworks": row.artworks}
-        if triggered:
-            # Those that wait for the commit fire now, and may speak up as they would have then.
-            await batch.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        # Those that wait for the commit fire now, and may speak up as they would have then.
+        first = [ALL_IMMEDIATE] if triggered else []
         if not plain:
             asked["listed"] = row.listed
-        found = (await self._statements.run(batch.connection, "batch_read_back", asked)).one()
+        reading = self._statements.statement("batch_read_back", asked)
+        (*_, (found,)) = await batch.trips.ask(*first, reading)
         if triggered:
             self._refuse_interference(batch, row, found)
         if not plain and found.uncounted:
             raise RowsDoNotCountError(_not_counting(self._state.catalogue, found.uncounted))
 
-    def _refuse_interference(self, batch: OpenBatch, row: Row[Any], found: Row[Any]) -> None:
+    def _refuse_interference(self, batch: OpenBatch, row: Any, found: Any) -> None:
         counted = (
             (found.vanished, "are not there"),
             (found.changed, "have another time of viewing than the ledger"),

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import ConservatorError
 from monitor.database import transaction
@@ -24,7 +23,8 @@ from monitor.healing.errors import (
 from monitor.healing.statements import HealingContext
 from monitor.healing.throttle.throttle import Wait
 from monitor.healing.throttle.throttler import Throttler
-from monitor.state.counters import HEAL_THROTTLED_SECONDS, add_to_counters
+from monitor.pipeline import Statement, send
+from monitor.state.counters import HEAL_THROTTLED_SECONDS, Counters, adding
 from monitor.state.runs import Run, RunKind, WaitReason
 from monitor.state.statements import SchemaStatements
 
@@ -51,17 +51,21 @@ class WaitTimes:
         return WaitTimes({**self.seconds, reason: self.seconds.get(reason, 0.0) + seconds})
 
 
-async def keep_waits(
-    connection: AsyncConnection, state: SchemaStatements, run_id: int, waited: WaitTimes
-) -> None:
-    """Add to the run's record and to the totals, in the connection's transaction."""
-    if not waited.seconds:
-        return
-    reasons, seconds = list(waited.seconds), list(waited.seconds.values())
-    values = {"run_id": run_id, "reasons": reasons, "seconds": seconds}
-    await state.run(connection, "run_waits_add", values)
-    totals = {(HEAL_THROTTLED_SECONDS, reason): spent for reason, spent in waited.seconds.items()}
-    await add_to_counters(connection, state, totals)
+def keeping(
+    state: SchemaStatements, run_id: int, waited: WaitTimes, totals: Counters
+) -> list[Statement]:
+    """Adds what was waited to the run's record, and with `totals` to the totals."""
+    kept = []
+    if waited.seconds:
+        reasons, seconds = list(waited.seconds), list(waited.seconds.values())
+        values = {"run_id": run_id, "reasons": reasons, "seconds": seconds}
+        kept.append(state.statement("run_waits_add", values))
+        totals = {
+            **totals,
+            **{(HEAL_THROTTLED_SECONDS, reason): spent for reason, spent in waited.seconds.items()},
+        }
+    # Last, because other writers wait for these rows.
+    return [*kept, adding(state, totals)] if totals else kept
 
 
 class Pauses:
@@ -164,10 +168,12 @@ class Pauses:
                 "waiting_for": wait.reason,
                 "waited": waited.total,
             }
-            row = (await self._state.run(connection, "run_waiting", values)).one_or_none()
-            if row is None:
+            waiting = self._state.statement("run_waiting", values)
+            kept = keeping(self._state, run.id, waited, {})
+            found, *_ = await send(connection, [waiting, *kept])
+            if not found:
                 raise lease_lost(run)
-            await keep_waits(connection, self._state, run.id, waited)
+        (row,) = found
         if row.paused:
             raise RunHeld(paused_sentence(row.paused_reason))
         if row.breaker_open:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import parameters
@@ -44,7 +44,7 @@ class Unwritable:
 
 
 async def put_in_quarantine(
-    batch: OpenBatch, statements: HealingStatements, pair: Row[Any], refusal: DBAPIError
+    batch: OpenBatch, statements: HealingStatements, pair: Row[Any], refusal: psycopg.Error
 ) -> None:
     """Put a pair aside in the batch's transaction. Raises TableRefusesError where so many were
     refused that trying each would take days."""

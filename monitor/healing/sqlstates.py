@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import DatabaseUnavailableError
 from monitor.database import RETRYABLE_STATES, sqlstate
+from monitor.pipeline import Statement, send
+
+ALL_IMMEDIATE = Statement("SET CONSTRAINTS ALL IMMEDIATE")
+"""What waits for the commit fires at once."""
 
 _OF_ROWS = frozenset(("09", "20", "21", "22", "23", "27", "2F", "38", "39", "44", "P0"))
 """SQLSTATE classes that depend on what is written: values out of range or of a wrong form,
@@ -54,16 +57,14 @@ def is_row_error(state: str | None) -> bool:
     return state[:2] in _OF_ROWS or state == _TOO_LARGE or state[:2] not in _OF_POSTGRESQL
 
 
-def refusal_sentence(error: DBAPIError) -> str:
+def refusal_sentence(error: psycopg.Error) -> str:
     """What the database said, in one line that begins with the SQLSTATE.
 
     Details and context hold the row's values and are left out, and so is the value that a
     conversion (class 22) quotes; what a trigger raises is the app's own text and stays.
     """
-    state = sqlstate(error) or "no SQLSTATE"
-    original = error.orig
-    message = original.diag.message_primary if isinstance(original, psycopg.Error) else None
-    text = " ".join((message or str(original)).split())
+    state = error.sqlstate or "no SQLSTATE"
+    text = " ".join((error.diag.message_primary or str(error)).split())
     if state.startswith("22"):
         text = _VALUES.sub("", text)
     return f"{state}: {text[:_LONGEST_MESSAGE]}"
@@ -71,8 +72,9 @@ def refusal_sentence(error: DBAPIError) -> str:
 
 async def write_or_refusal(
     connection: AsyncConnection, write: Callable[[], Awaitable[_T]]
-) -> _T | DBAPIError:
-    """What `write` returns, behind a savepoint; or the error by which the database refuses its row.
+) -> _T | psycopg.Error:
+    """What `write` returns, which sends its statements as `send` does, behind a savepoint; or the
+    error by which the database refuses its row.
 
     Raises errors that speak of no row.
     """
@@ -80,9 +82,9 @@ async def write_or_refusal(
         async with connection.begin_nested():
             done = await write()
             # A deferred constraint would speak up at the commit, and lose the batch.
-            await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            await send(connection, [ALL_IMMEDIATE])
             return done
-    except DBAPIError as error:
-        if not is_row_error(sqlstate(error)):
+    except psycopg.Error as error:
+        if not is_row_error(error.sqlstate):
             raise
         return error

@@ -25,6 +25,7 @@ from checks.state_columns import FOLLOWERS, originals
 from checks.statements import Fragments, compose, identifier, raw, render, template
 from monitor.database import database_now
 from monitor.healing.row_shape import PACKAGE, row_fragments
+from monitor.pipeline import Statement
 from monitor.state.control import read_control
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
@@ -125,6 +126,10 @@ class HealingStatements:
             )
             for relation, column, oid, name in (*app, *ours)
         )
+
+    def statement(self, name: str, values: Mapping[str, object]) -> Statement:
+        """The statement `name` with its parameters, to be sent along with others."""
+        return Statement(self.text(name), values)
 
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None

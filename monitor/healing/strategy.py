@@ -14,6 +14,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
+from monitor.pipeline import Rows, Statement, Trips
 from monitor.state.runs import Run, RunState
 
 PASSES = 3
@@ -51,12 +52,19 @@ class BatchStart:
 class OpenBatch:
     """A batch that nothing was written in yet."""
 
-    connection: AsyncConnection
-    """Inside its transaction."""
+    trips: Trips
+    """Its transaction."""
     run: Run
     start: BatchStart
     size: int
     """The rows to write, about."""
+    asked: Sequence[Rows] = ()
+    """What the strategy's `opening` returned."""
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """Inside its transaction."""
+        return self.trips.connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,12 @@ class RunStrategy(Protocol):
     """The total that each run that ended adds to, if any."""
     cursor_statement: str
     """Moves the run's cursor by a batch; binds its `Written.cursor`."""
+    settings: Mapping[str, str]
+    """For the transactions of its batches."""
+
+    def opening(self, run: Run) -> Sequence[Statement]:
+        """What a batch asks for once the run's row is locked, and before it is read."""
+        ...
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Why the run must be put down here, beside a pause; None to go on."""

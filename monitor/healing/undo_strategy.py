@@ -3,18 +3,22 @@ database refuses to delete is left."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from checks.relations import Kind
-from monitor.database import set_local, snapshot
+from monitor.database import snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
+from monitor.pipeline import Statement
 from monitor.state.counters import HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
 
@@ -34,16 +38,25 @@ class UndoStrategy:
     rows_counter = HEAL_UNDONE_IMPRESSIONS
     runs_counter: str | None = None
     cursor_statement = "undo_advance"
+    settings: Mapping[str, str] = MappingProxyType(
+        {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+    )
 
     def __init__(self, context: HealingContext, present: HealingContext) -> None:
         """`context` has the catalogue of the run that is taken back, `present` the one by which
         is counted."""
         self._context = context
+        if context.on_citus:
+            self.settings = {}
         self._present = present
         self._statements = context.statements
         self._state = context.state
         self._refused = 0
         self._refusal: str | None = None
+
+    def opening(self, run: Run) -> Sequence[Statement]:
+        """Nothing: where it goes on stands in the run's row."""
+        return ()
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""
@@ -52,12 +65,10 @@ class UndoStrategy:
     async def write(self, batch: OpenBatch) -> Written | None:
         """The next ledger rows: what is untouched is taken back. A single row that is refused
         stays where it is, listed, and the cursor passes it."""
-        if not self._context.on_citus:
-            await set_local(batch.connection, enable_hashjoin="off", enable_mergejoin="off")
         if batch.size > 1:
             return await self._walk(batch, "undo_batch")
         done = await write_or_refusal(batch.connection, lambda: self._walk(batch, "undo_batch"))
-        if not isinstance(done, DBAPIError):
+        if not isinstance(done, psycopg.Error):
             return done
         self._note(batch, done)
         return await self._walk(batch, "undo_next")
@@ -72,9 +83,10 @@ class UndoStrategy:
             "limit": batch.size,
         }
         text = self._statements.over_ledger(name, begun=start.user_cursor is not None)
-        row = (await batch.connection.exec_driver_sql(text, values)).one_or_none()
-        if row is None:
+        (found,) = await batch.trips.ask(Statement(text, values))
+        if not found:
             return None
+        (row,) = found
         cursor = {
             "user_cursor": row.last_user,
             "artwork_cursor": row.last_artwork,
@@ -83,7 +95,7 @@ class UndoStrategy:
         }
         return Written(row.taken, row.users, cursor)
 
-    def _note(self, batch: OpenBatch, error: DBAPIError) -> None:
+    def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:
         self._refused += 1
         self._refusal = refusal_sentence(error)
         log.warning("impression_not_taken_back", run_id=batch.run.id, error=self._refusal)

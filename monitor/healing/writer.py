@@ -5,23 +5,24 @@ It is tried as often as its error allows, and smaller where a row of it is refus
 from __future__ import annotations
 
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import StatementError
 from checks.row_security import guard_of
-from monitor.database import sqlstate, transaction
+from monitor.database import sqlstate, trips
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.errors import TYPES_CHANGED, RunHeld, lease_lost, paused_sentence
-from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keep_waits
+from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keeping
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
-from monitor.healing.throttle.throttler import watch_blocking
-from monitor.state.counters import add_to_counters, batch_observation
+from monitor.healing.throttle.throttler import BlockingWatch
+from monitor.pipeline import Rows, Statement, Trips
+from monitor.state.counters import batch_observation
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A committed batch. Seconds include the commit, which the record in the database can't."""
+    """A committed batch."""
 
     number: int
     size: int
@@ -37,6 +38,11 @@ class Batch:
     inserted: int
     users: int
     seconds: float
+    """From its begin to its commit, as this process saw it. The record in the database has what was
+    over before the last trip."""
+    server_seconds: float
+    """What the app could feel: from the first lock to the commit, by the server's clock, without
+    the time that questions and answers were under way."""
     total_inserted: int
     """By the run so far."""
     blocked: int = 0
@@ -53,6 +59,11 @@ class BatchWriter:
     def __init__(self, context: HealingContext, pauses: Pauses) -> None:
         self._context = context
         self._pauses = pauses
+        self._watch = BlockingWatch(context.engine)
+
+    async def close(self) -> None:
+        """No batch follows."""
+        await self._watch.close()
 
     async def write(
         self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
@@ -96,59 +107,55 @@ class BatchWriter:
         """Where the run stands is read inside the transaction, so that a batch whose commit was
         answered by silence is neither lost nor repeated."""
         started = time.perf_counter()
-        async with transaction(
-            self._context.engine,
-            timeout=self._context.timeout,
-            lock_timeout=self._context.lock_timeout,
-            # Whoever takes the run over must not wait for a process that hangs inside a batch.
-            idle=self._context.lease,
-            # A batch is as good as its cursor, which a crash of the server would take back with
-            # it: the run repeats it. The end of a run waits for the disk, and so for every batch.
-            waits_for_disk=False,
-            rows=guard_of(self._context.state.catalogue, writes=True),
-        ) as connection:
-            batch = OpenBatch(connection, run, await self._begin(connection, run), size)
+        async with self._trips(run, strategy) as opened:
+            (begun, *asked) = opened.opened
+            batch = OpenBatch(opened, run, _start(run, begun), size, asked)
             reason = strategy.hold_reason(batch)
             if reason is not None:
                 raise RunHeld(reason)
-            async with watch_blocking(self._context.engine, batch.start.backend) as blocked:
+            with self._watch.over(batch.start.backend):
                 written = await strategy.write(batch)
                 if written is None:
                     return None
                 seconds = time.perf_counter() - started
-                await self._record(batch, strategy, written, waited, seconds)
+                await opened.commit(*self._records(batch, strategy, written, waited, seconds))
         return Batch(
             number=batch.start.batches + 1,
             size=size,
             inserted=written.rows,
             users=written.users,
             seconds=time.perf_counter() - started,
+            server_seconds=opened.server_seconds,
             total_inserted=batch.start.inserted + written.rows,
-            blocked=blocked.most,
+            blocked=self._watch.seen(),
         )
 
-    async def _begin(self, connection: AsyncConnection, run: Run) -> BatchStart:
-        impressions = self._context.state.catalogue.impressions.beneath.oid
+    def _trips(self, run: Run, strategy: RunStrategy) -> AbstractAsyncContextManager[Trips]:
+        """A transaction that has asked where the run stands, and what the strategy asks for."""
+        context = self._context
+        impressions = context.state.catalogue.impressions.beneath.oid
         values = {"run_id": run.id, "token": run.token, "impressions": impressions}
-        result = await self._context.statements.run(connection, "batch_begin", values)
-        row = result.one_or_none()
-        if row is None:
-            raise lease_lost(run)
-        if row.paused:
-            raise RunHeld(paused_sentence(row.paused_reason))
-        if not row.types_as_read:
-            raise RunHeld(TYPES_CHANGED)
-        return BatchStart(**row._mapping)
+        return trips(
+            context.engine,
+            (context.statements.statement("batch_begin", values), *strategy.opening(run)),
+            timeout=context.timeout,
+            lock_timeout=context.lock_timeout,
+            # Whoever takes the run over must not wait for a process that hangs inside a batch.
+            idle=context.lease,
+            rows=guard_of(context.state.catalogue, writes=True),
+            cluster=context.on_citus,
+            settings=strategy.settings,
+        )
 
-    async def _record(
+    def _records(
         self,
         batch: OpenBatch,
         strategy: RunStrategy,
         written: Written,
         waited: WaitTimes,
         seconds: float,
-    ) -> None:
-        connection, run_id, statements = batch.connection, batch.run.id, self._context.statements
+    ) -> list[Statement]:
+        run_id, statements = batch.run.id, self._context.statements
         record = {
             "run_id": run_id,
             "number": batch.start.batches + 1,
@@ -164,12 +171,23 @@ class BatchWriter:
             "waited": waited.total,
             "lease": self._context.lease,
         }
-        await statements.run(connection, "batch_record", record)
-        await statements.run(connection, strategy.cursor_statement, cursor)
-        await keep_waits(connection, self._context.state, run_id, waited)
         added = {(strategy.rows_counter, ""): float(written.rows), **batch_observation(seconds)}
-        # Last, because other writers wait for these rows.
-        await add_to_counters(connection, self._context.state, added)
+        return [
+            statements.statement("batch_record", record),
+            statements.statement(strategy.cursor_statement, cursor),
+            *keeping(self._context.state, run_id, waited, added),
+        ]
+
+
+def _start(run: Run, begun: Rows) -> BatchStart:
+    if not begun:
+        raise lease_lost(run)
+    (row,) = begun
+    if row.paused:
+        raise RunHeld(paused_sentence(row.paused_reason))
+    if not row.types_as_read:
+        raise RunHeld(TYPES_CHANGED)
+    return BatchStart(**row._asdict())
 
 
 def _worth_another_try(state: RetryCallState) -> bool:

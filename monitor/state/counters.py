@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.pipeline import Statement
 from monitor.state.statements import SchemaStatements
 
 HEAL_RUNS = "heal_runs"
@@ -39,17 +40,21 @@ async def add_to_counters(
     connection: AsyncConnection, state: SchemaStatements, added: Counters
 ) -> None:
     """Add to totals in the connection's transaction; nothing is done for an empty mapping."""
-    if not added:
-        return
-    await state.run(
-        connection,
-        "counters_add",
-        {
-            "names": [name for name, _ in added],
-            "labels": [label for _, label in added],
-            "values": list(added.values()),
-        },
-    )
+    if added:
+        await state.run(connection, "counters_add", _columns(added))
+
+
+def adding(state: SchemaStatements, added: Counters) -> Statement:
+    """Adds to totals, of which there is at least one."""
+    return state.statement("counters_add", _columns(added))
+
+
+def _columns(added: Counters) -> dict[str, object]:
+    return {
+        "names": [name for name, _ in added],
+        "labels": [label for _, label in added],
+        "values": list(added.values()),
+    }
 
 
 def batch_observation(seconds: float) -> dict[tuple[str, str], float]:

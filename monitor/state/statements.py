@@ -17,6 +17,7 @@ from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
+from monitor.pipeline import Statement
 from monitor.state.schema import PACKAGE, state_fragments
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class SchemaStatements:
         if name not in self._rendered:
             self._rendered[name] = render(PACKAGE, name, self.fragments)
         return self._rendered[name]
+
+    def statement(self, name: str, values: Mapping[str, object] | None = None) -> Statement:
+        """The statement `name` with its parameters, to be sent along with others."""
+        return Statement(self.text(name), dict(values or {}))
 
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None

@@ -5,8 +5,7 @@ statement ends and the next begins, and strikes there: it kills the process, cut
 connection, has the server end the session, or freezes the process until its lease is somebody
 else's. Afterwards the run is completed, and every row is held against the ledger.
 
-protocol    messages of PostgreSQL's protocol: where a request ends, what it asks
-wire        the proxy
+wire        the proxy: where statements end, also within one round trip
 faults      what may happen, and where
 victims     the command in a process of its own
 stage       databases to start from, and the audit at the end

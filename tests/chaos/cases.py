@@ -13,9 +13,10 @@ from tests.chaos.audit import Findings
 from tests.chaos.faults import Fault, Seen, Strike
 from tests.chaos.stage import Stage, stage
 from tests.chaos.victims import Victim
-from tests.chaos.wire import Act, Link
+from tests.chaos.wire import Act
 from tests.support.app import App
 from tests.support.postgres import PostgresServer
+from tests.support.proxy import Link
 
 SEVERED_SECONDS = 0.7
 """Longer than one lock timeout of ours, so that a batch meets the locks of its own ghost."""

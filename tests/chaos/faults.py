@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -37,6 +37,8 @@ class Boundary:
     statement: str
     nth: int
     """From 1."""
+    begins_trip: bool = field(default=False, compare=False)
+    """The first of the statements that travel together."""
 
     def __str__(self) -> str:
         return f"{self.statement[:60]} (no. {self.nth})"

@@ -146,9 +146,9 @@ def boundary_cases(scenario: Scenario, seen: Sequence[Seen], form: Form) -> list
 
 
 def rival_cases(scenario: Scenario, seen: Sequence[Seen], form: Form) -> list[Case]:
-    """A process frozen at each boundary of a batch."""
+    """A process frozen before each round trip of a batch: what it sent before is not held up."""
     batches = [one for one in split(seen)[1] if is_batch(one)]
-    middle = batches[len(batches) // 2]
+    middle = [one for one in batches[len(batches) // 2] if one.begins_trip]
     chosen = middle if form.long else middle[form.seed % len(middle) :: len(middle) // 2 + 1]
     return [partial(freeze, scenario, boundary) for boundary in chosen]
 

@@ -13,7 +13,8 @@ from tests.chaos.cases import Outcome, Scenario, finish
 from tests.chaos.faults import Boundary, Fault, Moment
 from tests.chaos.stage import SHORT_LEASE, Stage
 from tests.chaos.victims import Victim
-from tests.chaos.wire import Act, Link
+from tests.chaos.wire import Act
+from tests.support.proxy import Link
 from tests.support.waiting import wait_until
 
 _SHUT_OUT = (1, 69)

@@ -14,8 +14,9 @@ from sqlalchemy import make_url
 from tests.chaos.boundaries import EVERY_WAY, every_strike, some_strikes, split, transactions
 from tests.chaos.cases import SEVERED_SECONDS
 from tests.chaos.faults import Boundary, Fault, Moment, Seen
-from tests.chaos.wire import Act, Link, Wire
+from tests.chaos.wire import Act, Wire
 from tests.support.app import App, app_on, conninfo
+from tests.support.proxy import Link
 from tests.support.waiting import wait_until
 
 WRITE = "INSERT INTO things VALUES (%(n)s) RETURNING n"
@@ -61,6 +62,53 @@ async def test_a_cut_before_a_statement_spares_the_server_one_after_it_hides_the
         assert wire.struck.is_set()
         assert [n for (n,) in await app.rows("SELECT n FROM things ORDER BY n")] == written
         assert [seen.boundary for seen in wire.seen] == [Boundary(SENT, 1), Boundary(SENT, 2)]
+
+
+COMMITTED = f"COMMIT after {SENT}"
+
+
+@pytest.mark.parametrize(
+    ("boundary", "moment", "seen", "written"),
+    [
+        (Boundary("BEGIN", 1), Moment.AFTER, 1, []),
+        (Boundary(SENT, 2), Moment.BEFORE, 3, []),
+        (Boundary(SENT, 2), Moment.AFTER, 3, []),
+        (Boundary(COMMITTED, 1), Moment.BEFORE, 4, []),
+        (Boundary(COMMITTED, 1), Moment.AFTER, 4, [1, 2]),
+        (Boundary("SELECT 3", 1), Moment.BEFORE, 5, [1, 2]),
+    ],
+)
+async def test_a_cut_between_two_statements_of_one_round_trip_spares_the_server_what_follows(
+    database_url: str,
+    tmp_path: Path,
+    boundary: Boundary,
+    moment: Moment,
+    seen: int,
+    written: list[int],
+) -> None:
+    async with wired(database_url, tmp_path, moment, cut) as (wire, app, client):
+        wire.arm(lambda at, when: at == boundary and when is moment, cut)
+        with pytest.raises(psycopg.OperationalError):
+            async with client.pipeline():
+                await client.execute("BEGIN")
+                await client.execute(WRITE, {"n": 1})
+                await client.execute(WRITE, {"n": 2})
+                await client.execute("COMMIT")
+                await client.execute("SELECT 3")
+        assert wire.struck.is_set()
+        assert len(wire.seen) == seen
+
+        async def is_over() -> bool:
+            return bool(await app.value(_OTHERS) == 0)
+
+        await wait_until(is_over)
+        assert [n for (n,) in await app.rows("SELECT n FROM things ORDER BY n")] == written
+
+
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 
 async def test_a_severed_session_keeps_its_locks_for_a_while(

@@ -1,88 +1,34 @@
-"""A proxy between client and server that knows where statements end, and strikes there."""
+"""A proxy that strikes where statements end, also within one round trip."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.chaos.faults import Boundary, Moment, Seen
-from tests.chaos.protocol import (
-    READY,
-    Request,
-    read_message,
-    read_request,
-    read_startup,
-)
+from tests.support.protocol import ENDS_STATEMENT, ERROR, FLUSH, READY, Asked, Message, Request
+from tests.support.proxy import Link, Proxy
 
-_ENDS = (asyncio.IncompleteReadError, asyncio.CancelledError, OSError)
-"""How a connection comes to its end; the last but one, when the stage is cleared."""
 _ENDS_TRANSACTION = ("COMMIT", "ROLLBACK")
-SOCKET = ".s.PGSQL.5432"
-
-
-@dataclass(slots=True)
-class Link:
-    """One connection of a client, and the one to the server that stands for it."""
-
-    number: int
-    client: asyncio.StreamWriter
-    server: asyncio.StreamWriter
-    last: str = ""
-    """The statement before."""
-    silent: bool = False
-    """Answers are swallowed."""
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    """The server has answered."""
-    gone: bool = False
-
-    def cut(self) -> None:
-        """End both sides at once."""
-        self.gone = True
-        self.client.transport.abort()
-        self.server.transport.abort()
-
-    def sever(self, seconds: float) -> None:
-        """End the client's side; the server's lives on for `seconds`."""
-        self.gone = True
-        self.client.transport.abort()
-        asyncio.get_running_loop().call_later(seconds, self.server.transport.abort)
-
 
 Act = Callable[[Link], Awaitable[None]]
 """What happens at a boundary. The request goes on afterwards, if its link is still there."""
 
 
-class Wire:
-    """Stands in a directory as a server would, in front of the one in `server`."""
+class Wire(Proxy):
+    """Counts statements, and acts where it is told to."""
 
     def __init__(self, server: Path) -> None:
+        super().__init__(server)
         self.seen: list[Seen] = []
         """Every statement since the last `arm`, in the order in which they came."""
         self.struck = asyncio.Event()
         """What was armed has happened."""
-        self._server = server
         self._counts: Counter[str] = Counter()
         self._at: Callable[[Boundary, Moment], bool] = _never
         self._act: Act | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._links = count(1)
-
-    @contextlib.asynccontextmanager
-    async def at(self, folder: Path) -> AsyncIterator[None]:
-        """Listen in `folder`."""
-        listening = await asyncio.start_unix_server(self._serve, folder / SOCKET)
-        try:
-            yield
-        finally:
-            listening.close()
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def arm(self, at: Callable[[Boundary, Moment], bool], act: Act) -> None:
         """From here on count anew, and act at the first boundary for which `at` holds."""
@@ -95,61 +41,46 @@ class Wire:
         self.seen, self._counts = [], Counter()
         self._at, self._act = _never, None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        with _closing(writer), contextlib.suppress(*_ENDS):
-            answers, requests = await asyncio.open_unix_connection(self._server / SOCKET)
-            link = Link(next(self._links), writer, requests)
-            with _closing(requests):
-                requests.write((await read_startup(reader, writer)).wire)
-                await self._carry(link, reader, answers)
-
-    async def _carry(
-        self, link: Link, reader: asyncio.StreamReader, answers: asyncio.StreamReader
-    ) -> None:
-        """Both ways, until one side has had enough."""
-        ways = {
-            asyncio.create_task(self._ask(link, reader)),
-            asyncio.create_task(self._answer(link, answers)),
-        }
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    async def ask(self, link: Link, request: Request) -> None:
+        """The statements of a request one after the other, until something ends its connection."""
+        link.unanswered = 0
+        asked = request.statements
+        for statement in asked:
+            boundary = self._note(link, statement, begins_trip=statement is asked[0])
+            if self._strikes(boundary, Moment.BEFORE):
+                await _answered(link)
+                await self._strike(link)
+            elif self._strikes(boundary, Moment.AFTER):
+                link.silent = True
+                _pass_on(link, statement)
+                await _answered(link, whole=statement is asked[-1])
+                await self._strike(link)
+                return
             if link.gone:
-                # Severed: the server's side ends when its time has come.
-                await asyncio.wait(ways)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+                return
+            _pass_on(link, statement)
 
-    async def _ask(self, link: Link, reader: asyncio.StreamReader) -> None:
-        while not link.gone:
-            request = await read_request(reader)
-            if not request.is_answered:
-                link.server.write(request.wire)
-                continue
-            await self._pass_on(link, request)
+    def answer(self, link: Link, message: Message) -> None:
+        """To the client, unless it is to hear nothing any more."""
+        if not link.silent:
+            super().answer(link, message)
+        if message.kind in ENDS_STATEMENT:
+            link.unanswered -= 1
+        elif message.kind == ERROR:
+            # Nothing of what follows in this request is carried out.
+            link.unanswered = 0
+        if link.unanswered <= 0:
+            link.done.set()
+        if message.kind == READY:
+            link.ready.set()
 
-    async def _pass_on(self, link: Link, request: Request) -> None:
-        text = _named(request.statement, link.last)
+    def _note(self, link: Link, statement: Asked, *, begins_trip: bool) -> Boundary:
+        text = _named(statement.text, link.last)
         link.last = text
         self._counts[text] += 1
-        boundary = Boundary(text, self._counts[text])
+        boundary = Boundary(text, self._counts[text], begins_trip)
         self.seen.append(Seen(link.number, boundary))
-        if self._strikes(boundary, Moment.BEFORE):
-            await self._strike(link)
-        elif self._strikes(boundary, Moment.AFTER):
-            link.silent = True
-            link.ready.clear()
-            link.server.write(request.wire)
-            await link.ready.wait()
-            await self._strike(link)
-            return
-        if not link.gone:
-            link.server.write(request.wire)
+        return boundary
 
     def _strikes(self, boundary: Boundary, moment: Moment) -> bool:
         return self._act is not None and self._at(boundary, moment)
@@ -164,13 +95,21 @@ class Wire:
         acting.add_done_callback(self._tasks.discard)
         await asyncio.shield(acting)
 
-    async def _answer(self, link: Link, answers: asyncio.StreamReader) -> None:
-        while True:
-            message = await read_message(answers)
-            if not link.silent:
-                link.client.write(message.wire)
-            if message.kind == READY:
-                link.ready.set()
+
+def _pass_on(link: Link, statement: Asked) -> None:
+    link.unanswered += 1
+    link.done.clear()
+    link.ready.clear()
+    link.server.write(statement.wire)
+
+
+async def _answered(link: Link, *, whole: bool = False) -> None:
+    """Until the server has carried out what was passed on; the `whole` request, with its end."""
+    if whole:
+        await link.ready.wait()
+    elif link.unanswered > 0:
+        link.server.write(FLUSH.wire)
+        await link.done.wait()
 
 
 def _named(statement: str, before: str) -> str:
@@ -184,11 +123,3 @@ async def _acting(act: Act, link: Link) -> None:
 
 def _never(_: Boundary, __: Moment) -> bool:
     return False
-
-
-@contextlib.contextmanager
-def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        writer.close()

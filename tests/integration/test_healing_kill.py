@@ -84,10 +84,12 @@ async def test_a_run_killed_inside_its_batches_goes_on_and_repeats_nothing(
                 process.wait()
             await gate.open()
             await wait_until(lambda: no_session_left(app))
+            # Who stands in the last trip has sent the commit already.
+            done = point + 1 if place == RECORD else point
             # Every second batch is the rest of a user whom the one before took in part.
             assert await app.rows(
                 "SELECT state, batches, artwork_cursor IS NOT NULL FROM conservator.run"
-            ) == [("running", point, point % 2 == 1)]
+            ) == [("running", done, done % 2 == 1)]
             await assert_records_agree(app)
         output = await finish(config, app)
         assert "was left unfinished" in output

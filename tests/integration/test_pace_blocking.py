@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.healing.throttle.throttler import has_free_connection, watch_blocking
+from monitor.healing.throttle.throttler import BlockingWatch, has_free_connection
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.healing import RECORD, Gate, make_runtime, plan, planted, working
@@ -121,9 +121,16 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                 await waiting.enter_async_context(
                     blocked_visitors(app_database_url, app, "u0001", "u0002")
                 )
-                async with watch_blocking(app_engine, pids[batch]) as watched:
-                    await wait_until(lambda: watched.most > 0)
-                assert watched.most == 1
+                watch, seen = BlockingWatch(app_engine), [0]
+
+                def sees_somebody() -> bool:
+                    seen.append(watch.seen())
+                    return any(seen)
+
+                with watch.over(pids[batch]):
+                    await wait_until(sees_somebody)
+                await watch.close()
+                assert max(seen) == 1
                 await open_transactions.aclose()
 
 
@@ -152,7 +159,9 @@ async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int)
     url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_tcp_port}/nowhere"
     away = create_engine(url, pool_size=2)
     with capture_logs() as events:
-        async with watch_blocking(away, 1) as watched:
+        watch = BlockingWatch(away)
+        with watch.over(1):
             await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events})
-    assert watched.most == 0
+        await watch.close()
+    assert watch.seen() == 0
     await away.dispose()

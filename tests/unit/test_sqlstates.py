@@ -65,7 +65,7 @@ def test_other_errors_are_the_same_for_every_row(state: str | None) -> None:
 
 
 def refusal(error: type[psycopg.Error], message: str) -> str:
-    return refusal_sentence(DBAPIError("INSERT", {}, error(message)))
+    return refusal_sentence(error(message))
 
 
 def test_the_sentence_is_one_short_line_that_begins_with_the_sqlstate() -> None:

@@ -8,15 +8,15 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
 from checks.statements import operator_sql, render
-from monitor.database import snapshot
+from monitor.database import at_once
 from monitor.deadlines import SIGNAL_MARGIN_SECONDS, SIGNAL_TIMEOUT
 from monitor.healing.throttle.prometheus import PromqlQuery, read_value
 from monitor.healing.throttle.throttle import Replica, Signals, Unknown
+from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing.throttle"
 _ONE_QUERY = "SELECT * FROM (\n{}\n) AS answer WHERE %(asked)s"
@@ -66,12 +66,12 @@ async def _within(asking: Awaitable[_T], problem: str, deadline: timedelta) -> _
 
 async def read_replicas(engine: AsyncEngine, *, timeout: timedelta) -> tuple[Replica, ...]:
     """Every standby in pg_stat_replication. Raises DatabaseUnavailableError, StatementError."""
-    async with snapshot(engine, timeout=timeout) as connection:
-        rows = await connection.exec_driver_sql(render(PACKAGE, "replicas", {}))
-        return tuple(_replica(row) for row in rows)
+    asking = Statement(render(PACKAGE, "replicas", {}))
+    (rows,) = await at_once(engine, asking, timeout=timeout, read_only=True)
+    return tuple(_replica(row) for row in rows)
 
 
-def _replica(row: Row[Any]) -> Replica:
+def _replica(row: Any) -> Replica:
     # Standbys that were not named are all called "walreceiver".
     name = f"{row.name or 'standby'}" + (f" ({row.address})" if row.address else "")
     lag: int | Unknown
@@ -94,12 +94,9 @@ async def read_condition(
     can't write. Raises DatabaseUnavailableError, StatementError."""
     if query is None:
         return None
-    async with snapshot(engine, timeout=timeout) as connection:
-        result = await connection.exec_driver_sql(
-            _ONE_QUERY.format(operator_sql(query.strip().rstrip("; \n")).as_string(None)),
-            {"asked": True},
-        )
-        rows = result.fetchmany(2)
+    text = _ONE_QUERY.format(operator_sql(query.strip().rstrip("; \n")).as_string(None))
+    asking = Statement(text, {"asked": True})
+    (rows,) = await at_once(engine, asking, timeout=timeout, read_only=True)
     found = "several rows" if len(rows) > 1 else "no row"
     if len(rows) == 1:
         (row,) = rows

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import QueuePool
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
 from checks.statements import render
-from monitor.database import snapshot
+from monitor.database import at_once
 from monitor.deadlines import (
     BLOCKING_FIRST_LOOK_SECONDS,
     BLOCKING_LOOK_SECONDS,
@@ -24,6 +23,7 @@ from monitor.deadlines import (
 )
 from monitor.healing.throttle.signals import PACKAGE
 from monitor.healing.throttle.throttle import Signals, ThrottleSettings, Wait, throttle
+from monitor.pipeline import Statement
 
 log = structlog.get_logger(__name__)
 
@@ -63,48 +63,63 @@ class Throttler:
         return throttle(self._signals, self._settings, waiting)
 
 
-@dataclass(slots=True)
-class BlockedSessions:
-    """What was seen while one batch was written; complete once the watch has ended."""
+class BlockingWatch:
+    """Looks again and again, while a batch of a run is open, how many sessions wait for it.
 
-    most: int = 0
-    """The most sessions of others that waited for this batch at one moment."""
-
-
-@asynccontextmanager
-async def watch_blocking(engine: AsyncEngine, backend: int) -> AsyncIterator[BlockedSessions]:
-    """Look again and again, as long as the block lasts, how many sessions wait for `backend`.
-
-    What can't be seen is left unseen: a batch never waits for its watcher, and never fails by it.
+    What can't be seen is left unseen: a batch never waits for its watcher, and never fails by it. A
+    look under way when its batch ends goes on by itself; what it saw is told with the next batch.
     """
-    blocked, over = BlockedSessions(), asyncio.Event()
-    task = asyncio.create_task(_look(engine, backend, blocked, over), name="watch over a batch")
-    try:
-        yield blocked
-    finally:
-        over.set()
-        # Let a look end by itself: to cancel a statement costs its connection.
-        await asyncio.wait({task}, timeout=BLOCKING_PATIENCE_SECONDS)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._most = 0
+        self._looks: set[asyncio.Task[None]] = set()
 
-async def _look(
-    engine: AsyncEngine, backend: int, blocked: BlockedSessions, over: asyncio.Event
-) -> None:
-    statement = render(PACKAGE, "blocked_by", {})
-    pause = BLOCKING_FIRST_LOOK_SECONDS
-    while not await _is_over(over, pause):
-        pause = BLOCKING_LOOK_SECONDS
-        if not has_free_connection(engine):
-            continue
+    @contextmanager
+    def over(self, backend: int) -> Iterator[None]:
+        """Watch the batch of this server process as long as the block lasts."""
+        over = asyncio.Event()
+        # One look at a time, however far the database is: the one before may still be under way.
+        if not self._looks:
+            task = asyncio.create_task(self._look(backend, over), name="watch over a batch")
+            self._looks.add(task)
+            task.add_done_callback(self._looks.discard)
         try:
-            async with snapshot(engine, timeout=BLOCKING_TIMEOUT) as connection:
-                result = await connection.exec_driver_sql(statement, {"backend": backend})
-                blocked.most = max(blocked.most, result.scalar_one())
-        except ConservatorError as error:
-            log.debug("batch_not_watched", error=str(error))
-            return
+            yield
+        finally:
+            over.set()
+
+    def seen(self) -> int:
+        """The most sessions of others that waited at one moment, since this was asked last."""
+        seen, self._most = self._most, 0
+        return seen
+
+    async def close(self) -> None:
+        """Let a look end by itself: to cancel a statement costs its connection."""
+        if self._looks:
+            await asyncio.wait(self._looks, timeout=BLOCKING_PATIENCE_SECONDS)
+        left = tuple(self._looks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _look(self, backend: int, over: asyncio.Event) -> None:
+        text, pause = render(PACKAGE, "blocked_by", {}), BLOCKING_FIRST_LOOK_SECONDS
+        while not await _is_over(over, pause):
+            pause = BLOCKING_LOOK_SECONDS
+            if not has_free_connection(self._engine):
+                continue
+            try:
+                (((found,),),) = await at_once(
+                    self._engine,
+                    Statement(text, {"backend": backend}),
+                    timeout=BLOCKING_TIMEOUT,
+                    read_only=True,
+                )
+                self._most = max(self._most, found)
+            except ConservatorError as error:
+                log.debug("batch_not_watched", error=str(error))
+                return
 
 
 def has_free_connection(engine: AsyncEngine) -> bool:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 QUERY, PARSE, SYNC = b"Q", b"P", b"S"
 READY = b"Z"
+ENDS_STATEMENT = frozenset({b"C", b"I", b"s"})
+"""CommandComplete, EmptyQueryResponse, PortalSuspended."""
+ERROR = b"E"
 _ENDS_REQUEST = frozenset({QUERY, SYNC})
 _UNANSWERED = frozenset({b"X", b"p"})
 """Terminate, and what belongs to logging in: passed on at once."""
@@ -51,14 +55,41 @@ class Request:
         return self.messages[-1].kind in _ENDS_REQUEST
 
     @property
-    def statement(self) -> str:
-        """Its SQL on one line, without comments."""
+    def statements(self) -> tuple[Asked, ...]:
+        """What it asks, one after the other; the last one has its end."""
+        parts: list[list[Message]] = [[]]
         for message in self.messages:
-            if message.kind == QUERY:
-                return _plain(message.body)
-            if message.kind == PARSE:
-                return _plain(message.body.split(b"\0", 1)[1])
-        return ""
+            if message.kind in (QUERY, PARSE) and _text(parts[-1]) is not None:
+                parts.append([])
+            parts[-1].append(message)
+        return tuple(Asked(_text(part) or "", tuple(part)) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One statement of a request."""
+
+    text: str
+    """Its SQL on one line, without comments."""
+    messages: tuple[Message, ...]
+
+    @property
+    def wire(self) -> bytes:
+        """As it travels."""
+        return b"".join(message.wire for message in self.messages)
+
+
+FLUSH = Message(b"H", b"")
+"""Has the server answer what it was asked so far."""
+
+
+def _text(messages: Sequence[Message]) -> str | None:
+    for message in messages:
+        if message.kind == QUERY:
+            return _plain(message.body)
+        if message.kind == PARSE:
+            return _plain(message.body.split(b"\0", 1)[1])
+    return None
 
 
 def _plain(text: bytes) -> str:

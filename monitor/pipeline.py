@@ -1,0 +1,176 @@
+"""Several statements in one round trip: all are sent, then one Sync, then every answer is read.
+
+A statement that fails ends the trip: those behind it are not carried out, COMMIT neither.
+Parameters are bound by the server, nothing is prepared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import psycopg
+from psycopg import AsyncConnection as DriverConnection
+from psycopg import generators
+from psycopg._queries import PostgresQuery
+from psycopg.abc import PQGen
+from psycopg.abc import Transformer as AnyTransformer
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
+"""Shutdown, crash, starting up, and a failover that left us on a read-only server."""
+
+Rows = tuple[Any, ...]
+"""What one statement returned: named tuples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement with its parameters; None where it has no place for any."""
+
+    text: str
+    values: Mapping[str, object] | None = None
+
+
+COMMIT = Statement("COMMIT")
+CLOCK = Statement("SELECT clock_timestamp() AS now")
+
+
+async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> list[Rows]:
+    """What each statement returned. The connection is one of an engine whose transactions are
+    begun and ended by statements (AUTOCOMMIT).
+
+    Raises the psycopg.Error of the first that failed. A connection that was lost is dropped, and
+    with it whatever the pool has from before, as SQLAlchemy does for its own statements.
+    """
+    driver = await _driver_of(connection)
+    try:
+        async with driver.lock:
+            return await driver.wait(_exchange(driver, statements))
+    except psycopg.Error as error:
+        if driver.closed or error.sqlstate in LOST_STATES:
+            await _drop(connection, driver)
+        raise
+    except BaseException:
+        # Cancelled in the middle: nobody knows what is still to come.
+        await connection.invalidate()
+        raise
+
+
+async def in_transaction(connection: AsyncConnection) -> bool:
+    """Whether a transaction has been begun and not ended."""
+    status = (await _driver_of(connection)).info.transaction_status
+    return status is not TransactionStatus.IDLE
+
+
+async def _driver_of(connection: AsyncConnection) -> DriverConnection[Any]:
+    raw = await connection.get_raw_connection()
+    return cast("DriverConnection[Any]", raw.driver_connection)
+
+
+def _exchange(driver: DriverConnection[Any], statements: Iterable[Statement]) -> PQGen[list[Rows]]:
+    """Not by psycopg's own pipeline, which sends Flush behind the last Sync: that would reach
+    PgBouncer after a commit, which would keep a server for an answer that Flush alone never has."""
+    pgconn, transformer = driver.pgconn, Transformer(driver)
+    queries = []
+    for statement in statements:
+        query = PostgresQuery(transformer)
+        query.convert(statement.text.encode(), statement.values)
+        queries.append(query)
+    pgconn.enter_pipeline_mode()
+    for query in queries:
+        pgconn.send_query_params(
+            query.query, query.params, param_types=query.types, param_formats=query.formats
+        )
+    pgconn.pipeline_sync()
+    yield from generators.send(pgconn)
+    answers = yield from _answers(pgconn, len(queries))
+    for answer in answers:
+        if answer.status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(answer, encoding=driver.info.encoding)
+    return [_rows(transformer, answer) for answer in answers]
+
+
+def _answers(pgconn: PGconn, number: int) -> PQGen[list[PGresult]]:
+    answers: list[PGresult] = []
+    try:
+        for _ in range(number):
+            answers += yield from generators.fetch_many(pgconn)
+        yield from generators.fetch_many(pgconn)  # of the Sync
+        pgconn.exit_pipeline_mode()
+    except psycopg.OperationalError:
+        # Why the server has gone, it may have said.
+        if not any(answer.status == ExecStatus.FATAL_ERROR for answer in answers):
+            raise
+    return answers
+
+
+def _rows(transformer: AnyTransformer, answer: PGresult) -> Rows:
+    if answer.status != ExecStatus.TUPLES_OK:
+        return ()
+    transformer.set_pgresult(answer)
+    names = tuple((answer.fname(n) or b"").decode() for n in range(answer.nfields))
+    return tuple(transformer.load_rows(0, answer.ntuples, _row_type(names)._make))
+
+
+@lru_cache(maxsize=128)
+def _row_type(names: tuple[str, ...]) -> type[Any]:
+    # Two columns may have one name.
+    return namedtuple("Row", names, rename=True)
+
+
+async def _drop(connection: AsyncConnection, driver: DriverConnection[Any]) -> None:
+    await driver.close()
+    # The pool hears of it by a statement that can't be sent any more.
+    with contextlib.suppress(DBAPIError):
+        await connection.exec_driver_sql("SELECT 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What has to be asked before and after the app's rows are read, and who judges the answer."""
+
+    statement: Statement
+    judge: Callable[[Rows], None]
+    """Raises where rows may be hidden."""
+
+
+class Trips:
+    """The round trips of a transaction that was begun, with the time that the server took."""
+
+    def __init__(
+        self, connection: AsyncConnection, opened: Sequence[Rows], proof: Proof | None
+    ) -> None:
+        self.connection = connection
+        self._proof = proof
+        self.opened = opened
+        """What the statements returned that were sent along with its begin."""
+        self.server_seconds = 0.0
+        """Spent on what was sent since then, commit included."""
+
+    async def ask(self, *statements: Statement) -> list[Rows]:
+        """One trip over the app's rows; what each statement returned. Raises psycopg.Error, and
+        what the judge of the proof raises."""
+        if self._proof is None:
+            return await self._send(statements)
+        *found, proof = await self._send((*statements, self._proof.statement))
+        self._proof.judge(proof)
+        return found
+
+    async def commit(self, *statements: Statement) -> None:
+        """The last trip, over our own tables."""
+        await self._send((*statements, COMMIT))
+
+    async def _send(self, statements: Iterable[Statement]) -> list[Rows]:
+        began, *found, ended = await send(self.connection, (CLOCK, *statements, CLOCK))
+        self.server_seconds += (ended[0].now - began[0].now).total_seconds()
+        return found

@@ -1,0 +1,162 @@
+"""Distance changes neither the size of batches nor the number of their round trips."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, make_url
+from structlog.testing import capture_logs
+
+from monitor.healing.executor import Progress
+from monitor.runtime import Runtime
+from monitor.state.runs import RunState
+from tests.support.app import App, app_on
+from tests.support.distance import Distance
+from tests.support.healing import make_runtime, paced, plan, planted, working
+from tests.support.ledger_audit import assert_exactly_healed, assert_records_agree, start_audit
+from tests.support.undoing import plan_undo
+from tests.support.waiting import wait_until
+
+FAR_SECONDS = 0.15
+"""Of a round trip. Three of them are nine times the target below: judged by what this process sees,
+the first batch would be followed by one of a tenth."""
+PACED = {"max_batch": 10, "batch_target": "50ms"}
+BATCHES = 6
+"""Each of three users takes two: ten rows, then five."""
+
+
+@asynccontextmanager
+async def far_away(
+    url: str, folder: Path, **config: object
+) -> AsyncIterator[tuple[App, Runtime, Distance]]:
+    """Three users who lack fifteen artworks each, on a database from which nothing is far yet."""
+    parsed = make_url(url)
+    proxy = Distance(Path(str(parsed.query["host"])), 0)
+    through = parsed.update_query_dict({"host": str(folder)})
+    async with app_on(url) as app, proxy.at(folder):
+        await app.plant(users=3, artworks=15)
+        wired = through.render_as_string(hide_password=False)
+        healing = {"healing": {"pace": PACED}, **config}
+        # No heartbeat between the trips that are counted.
+        async with make_runtime(wired, lease="10m", **healing) as runtime:
+            yield app, runtime, proxy
+
+
+async def work(runtime: Runtime, proxy: Distance, run_id: int | None = None) -> list[Progress]:
+    """A heal run, or an undo of one; the plan is made from nearby."""
+    run = await plan(runtime) if run_id is None else await plan_undo(runtime, run_id)
+    progress: list[Progress] = []
+
+    def note(one: Progress) -> None:
+        progress.append(one)
+        if len(progress) == (BATCHES if run_id is None else 5):
+            proxy.seconds = 0
+
+    proxy.seconds = FAR_SECONDS
+    proxy.forget()
+    ended = await runtime.executor(note).work(run)
+    assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
+    return progress
+
+
+async def test_a_batch_is_three_round_trips_and_as_large_far_away_as_nearby(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    async with far_away(app_database_url, tmp_path) as (app, runtime, proxy):
+        await start_audit(app)
+        progress = await work(runtime, proxy)
+        assert [one.size for one in progress] == [10] * BATCHES
+        assert [len(batch.trips) for batch in proxy.batches] == [3] * BATCHES
+        first, second, third = proxy.batches[-1].trips
+        assert first[0] == "BEGIN"
+        assert [text.split()[0] for text in second] == ["SELECT", "WITH", "SELECT"]
+        assert third[-2] == "COMMIT"
+        # What the app can feel is far less than what this process waited.
+        for one in progress:
+            assert one.batch is not None
+            assert 0 < one.batch.server_seconds < one.batch.seconds - 2 * FAR_SECONDS
+        await assert_exactly_healed(app)
+        undone = await work(runtime, proxy, 1)
+        assert sum(one.batch.inserted for one in undone if one.batch is not None) == 45
+        assert {one.size for one in undone} == {10}
+        assert {len(batch.trips) for batch in proxy.batches} == {3}
+
+
+FAILING = """
+CREATE SEQUENCE failures;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF current_setting('application_name') = 'conservator' AND nextval('failures') BETWEEN 2 AND {}
+    THEN RAISE EXCEPTION 'told so' USING ERRCODE = '{}'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER fail BEFORE INSERT ON {} FOR EACH STATEMENT EXECUTE FUNCTION fail();
+"""
+WRITE, RECORD = "user_art_impressions", "conservator.batch"
+PLAIN = "The database refused a statement ({}): told so."
+TIMED_OUT = "A statement ran longer than it may and was cancelled"
+AWAY = "The database can't be used: told so."
+
+
+@pytest.mark.parametrize("table", [WRITE, RECORD])
+@pytest.mark.parametrize(
+    ("state", "times", "sentence", "reconnects"),
+    [
+        ("40P01", 2, PLAIN, False),
+        ("40001", 2, PLAIN, False),
+        ("55P03", 2, PLAIN, False),
+        ("57014", 2, TIMED_OUT, False),
+        ("23503", 1, PLAIN, False),
+        ("25006", 2, AWAY, True),
+    ],
+)
+async def test_a_statement_that_fails_inside_a_trip_is_retried_on_a_connection_that_works(
+    app_database_url: str, table: str, state: str, times: int, sentence: str, reconnects: bool
+) -> None:
+    async with planted(app_database_url, users=5, artworks=10, **paced(10), lease="10m") as (
+        app,
+        runtime,
+    ):
+        await start_audit(app)
+        run = await plan(runtime)
+        await app.run(FAILING.format(1 + times, state, table))
+        connections: list[object] = []
+        event.listen(runtime.engine.sync_engine, "connect", lambda *_: connections.append(_))
+        with capture_logs() as events:
+            ended = await runtime.executor(lambda _: None).work(run)
+        retried = [e for e in events if e["event"] == "batch_retried"]
+        assert [e["sqlstate"] for e in retried] == [state] * times
+        assert all(e["error"].startswith(sentence.format(state)) for e in retried)
+        assert bool(connections) is reconnects
+        assert (ended.run.state, ended.run.inserted, ended.run.batches) == (
+            RunState.SUCCEEDED,
+            50,
+            5,
+        )
+        await assert_exactly_healed(app)
+        await assert_records_agree(app)
+
+
+async def test_a_row_that_is_locked_at_the_begin_of_a_batch_costs_a_retry(
+    app_database_url: str,
+) -> None:
+    config = paced(10, "40ms")
+    async with planted(app_database_url, users=2, artworks=10, **config) as (app, runtime):
+        run = await plan(runtime)
+        with capture_logs() as events:
+            async with app.connection.transaction():
+                await app.run("SELECT FROM conservator.run FOR UPDATE")
+                task = working(runtime, run)
+                await wait_until(lambda: bool(_retried(events)))
+            ended = await task
+        assert set(_retried(events)) == {"55P03"}
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 20)
+        await assert_records_agree(app)
+
+
+def _retried(events: list[MutableMapping[str, Any]]) -> list[str]:
+    return [e["sqlstate"] for e in events if e["event"] == "batch_retried"]
