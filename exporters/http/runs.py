@@ -120,6 +120,10 @@ class Batch(Answer):
     users: Count
     inserted: Count
     """Impressions written; of an undo: taken back."""
+    size: int | None
+    """Rows asked for; null where an older version wrote the batch."""
+    size_reason: str | None
+    """Why so many: first, fast, slow, alarm, blocked, floor, measure, refused."""
 
 
 class RunInFull(Answer):

@@ -124,8 +124,10 @@ def _print_run(single: RunInFull) -> None:
             "took": lambda batch: duration(batch.seconds),
             "users": lambda batch: number(batch.users),
             "rows": lambda batch: number(batch.inserted),
+            "of": lambda batch: "–" if batch.size is None else number(batch.size),
+            "why so many": lambda batch: batch.size_reason or "–",
         },
-        numbers=("batch", "users", "rows"),
+        numbers=("batch", "users", "rows", "of"),
     )
 
 

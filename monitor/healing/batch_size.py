@@ -1,28 +1,74 @@
-"""How large the next batch is, what part of the work list fills it, and how long to rest: pure."""
+"""How large the next batch is, what part of the work list fills it, and how long to rest: pure.
+
+A batch takes a fixed part and a part that grows with its rows. Every change of the size is a
+measurement of both: `docs/healing.md`, Pace, has the states and rules.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from statistics import median_low
 
 SAMPLES = 10
 """Timings of one size that are judged together, the newest ones. The 90th percentile of so many
 leaves out one that went astray."""
 TO_GROW = 3
-"""Timings that speak for a larger size."""
+"""Timings that speak for a larger size, where one is not enough."""
 TO_SHRINK = 2
 """Timings above the target that speak for a smaller size: one may be an accident."""
 START = 1000
 """Rows in the first batch of a run, before anything is known about this database."""
-GROWTH = 1.5
-"""A batch never grows by more than this factor at once, except from one row to two."""
 ALARM = 5.0
 """A batch that takes this many times its target shrinks the size to a tenth at once."""
 WORTHWHILE = 1.1
 """Less growth than this is not worth measuring anew."""
+PLENTY = 1.5
+"""Where so much growth fits the target, one timing is enough: a batch is never fast by accident."""
+CONTRAST = 1.5
+"""Two batches tell the fixed part from the rest where one has so many times the other's rows."""
+COSTS = 3
+"""Measurements of the fixed part that are kept, the newest ones."""
+ENOUGH_COSTS = 3
+"""With fewer, a size that would stay is halved for a batch, to measure."""
+JITTER = 1.25
+"""What two batches of one size may differ by although nothing has changed."""
+MISSED = 1.5
+"""A measurement that says so many times what batches take now was taken in a disturbance."""
+TO_FLOOR = 4
+"""Below the floor a batch grows by this factor at most, since it may take longer by as much."""
 MAX_USERS = 200
 """Users in one slice, however few rows each of them misses: every one costs an index scan."""
+
+
+class PaceReason(StrEnum):
+    """Why a batch has its size."""
+
+    FIRST = "first"
+    """Nothing is known yet."""
+    FAST = "fast"
+    """More rows fit the target."""
+    SLOW = "slow"
+    """The batches before took longer than the target."""
+    ALARM = "alarm"
+    """The batch before took five times the target or more."""
+    BLOCKED = "blocked"
+    """Sessions of others waited for the batch before."""
+    FLOOR = "floor"
+    """Fewer rows than this spend most of the time on the fixed part."""
+    MEASURE = "measure"
+    """To tell the fixed part from the rest."""
+    REFUSED = "refused"
+    """The database refused a row: halved until it is found, and doubled after it."""
+
+
+_MOST_GROWTH = {PaceReason.BLOCKED: 1.5, PaceReason.MEASURE: 2.0}
+"""After a batch that others waited for, the size that they waited for is come back to slowly; after
+one that measured, the size before it is where it belongs."""
+_CAUTIOUS = frozenset({PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED})
+"""A size that was shrunk to for these grows after `TO_GROW` timings, not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +82,84 @@ class PaceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """The current size in rows, and the timings in seconds that it was measured with."""
+class BatchSize:
+    """The rows to ask for, and why so many."""
+
+    rows: int
+    why: PaceReason
+
+    def halved(self) -> BatchSize:
+        """Half, because the database refused a row."""
+        return BatchSize(self.rows // 2, PaceReason.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTiming:
+    """A committed batch as the pace sees it."""
 
     size: int
-    timings: tuple[float, ...] = ()
+    """Rows asked for."""
+    rows: int
+    """Rows written."""
+    seconds: float
+    blocked: int = 0
+    """The most sessions of others that waited for it at one moment."""
+
+    @property
+    def is_full(self) -> bool:
+        """It wrote at least half of what it might; else it says nothing about a larger one."""
+        return self.rows * 2 >= self.size
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch takes, as two of different sizes have told."""
+
+    fixed: float
+    """Seconds that a batch takes however few rows it writes."""
+    per_row: float
+    """Seconds that each row adds."""
+
+    @property
+    def floor(self) -> float:
+        """Rows that take as long as the fixed part; with fewer, most of a batch is for nothing."""
+        return self.fixed / self.per_row if self.per_row else math.inf
+
+    def seconds(self, rows: int) -> float:
+        """What a batch of so many rows takes."""
+        return self.fixed + self.per_row * rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The current size in rows, and what it was judged by."""
+
+    size: int
+    why: PaceReason = PaceReason.FIRST
+    timings: tuple[BatchTiming, ...] = ()
+    """Of batches of this size."""
+    before: BatchTiming | None = None
+    """The last full batch of the size before."""
+    costs: tuple[BatchCost, ...] = ()
+    """What the newest changes of the size have told, the newest one last."""
+    refused: int | None = None
+    """Rows of the last batch where it was halved for a row that the database refused."""
+
+    @property
+    def next_size(self) -> BatchSize:
+        """What to ask for: after a refused row, twice the last batch until the size is back."""
+        if self.refused is None or self.refused * 2 >= self.size:
+            return BatchSize(self.size, self.why)
+        return BatchSize(self.refused * 2, PaceReason.REFUSED)
+
+    @property
+    def floor(self) -> int:
+        """The rows below which the fixed part rules: the median of the measurements, of two the
+        lower one; one row while there is none."""
+        if not self.costs:
+            return 1
+        # Nobody asks for more rows than that, and infinity is no int.
+        return max(1, math.ceil(min(2**31, median_low(cost.floor for cost in self.costs))))
 
 
 def first_pace(settings: PaceSettings) -> Pace:
@@ -48,51 +167,128 @@ def first_pace(settings: PaceSettings) -> Pace:
     return Pace(min(START, settings.max_batch))
 
 
-def after_batch(
-    pace: Pace, settings: PaceSettings, *, seconds: float, inserted: int, blocked: int = 0
-) -> Pace:
-    """The pace after a batch that took `seconds`, wrote `inserted` rows, and for which `blocked`
-    sessions of others had to wait.
+def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace:
+    """The pace after a batch that was asked for by `pace.next_size`.
 
-    Timings of another size are never mixed; a batch that wrote less than half of what it might
-    says nothing about a larger one, so it can only slow the run down.
+    One that was smaller than the pace, for a refused row, says nothing about the pace.
     """
+    if timing.size < pace.size:
+        return replace(pace, refused=timing.size)
+    pace = _recorded(replace(pace, refused=None), settings, timing)
+    changed = _smaller(pace, settings, timing)
+    if changed is None and timing.is_full and not timing.blocked:
+        changed = _larger(pace, settings)
+        # Small steps would take long to find out what one measurement tells.
+        if changed is None or changed.rows < pace.size * PLENTY:
+            changed = _measuring(pace, settings) or changed
+    if changed is None:
+        return pace
+    full = [one for one in pace.timings if one.is_full]
+    return Pace(
+        changed.rows, changed.why, before=full[-1] if full else pace.before, costs=pace.costs
+    )
+
+
+def _recorded(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace:
+    """With this timing, and with what it tells of the fixed part."""
+    if not timing.is_full and timing.seconds <= settings.batch_target_seconds:
+        return pace
+    pace = replace(pace, timings=(*pace.timings, timing)[-SAMPLES:])
+    if timing.is_full and pace.before is not None:
+        told = _cost(*sorted((pace.before, timing), key=lambda one: one.rows))
+        costs = pace.costs if told is None else (*pace.costs, told)[-COSTS:]
+        pace = replace(pace, before=None, costs=costs)
+    now = _now(pace)
+    if now is not None:
+        costs = tuple(cost for cost in pace.costs if cost.seconds(now.rows) <= MISSED * now.seconds)
+        pace = replace(pace, costs=costs)
+    return pace
+
+
+def _cost(small: BatchTiming, large: BatchTiming) -> BatchCost | None:
+    """The line through both; None where they are too alike, or where something came between:
+    of two batches the larger one takes between as long, and as much longer as it has more rows."""
+    more_rows = large.rows / small.rows if small.rows else 0.0
+    if more_rows < CONTRAST or not small.seconds:
+        return None
+    longer = large.seconds / small.seconds
+    if not 1 / JITTER <= longer <= JITTER * more_rows:
+        return None
+    per_row = max(0.0, (large.seconds - small.seconds) / (large.rows - small.rows))
+    return BatchCost(max(0.0, small.seconds - per_row * small.rows), per_row)
+
+
+def _now(pace: Pace) -> BatchTiming | None:
+    """The median of the newest timings of this size; None before there are enough."""
+    newest = [one for one in pace.timings if one.is_full][-TO_GROW:]
+    if len(newest) < TO_GROW:
+        return None
+    return sorted(newest, key=lambda one: one.seconds)[TO_GROW // 2]
+
+
+def _smaller(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> BatchSize | None:
+    """A smaller size where it is called for, but never for less than the floor."""
     target = settings.batch_target_seconds
-    if seconds >= ALARM * target:
-        return Pace(max(1, pace.size // 10))
-    if blocked:
+    slow = [one.seconds for one in pace.timings if one.seconds > target]
+    if timing.seconds >= ALARM * target:
+        wanted = BatchSize(pace.size // 10, PaceReason.ALARM)
+    elif timing.blocked:
         # However fast it was: who was seen waiting waited for at least the first look at it.
-        return Pace(max(1, pace.size // 2))
-    timings = (*pace.timings, seconds)[-SAMPLES:]
-    if percentile90(timings) > target:
-        return _slower(replace(pace, timings=timings), target)
-    if inserted * 2 < pace.size:
-        return pace
-    return _faster(replace(pace, timings=timings), settings)
+        wanted = BatchSize(pace.size // 2, PaceReason.BLOCKED)
+    elif len(slow) >= TO_SHRINK and percentile90(pace.timings) > target:
+        known = len(pace.costs) >= ENOUGH_COSTS
+        share = max(0.5, target / percentile90(pace.timings)) if known else 0.5
+        wanted = BatchSize(math.floor(pace.size * share), PaceReason.SLOW)
+    else:
+        return None
+    rows = max(1, wanted.rows, min(pace.floor, pace.size))
+    return BatchSize(rows, wanted.why) if rows < pace.size else None
 
 
-def _slower(pace: Pace, target: float) -> Pace:
-    if sum(timing > target for timing in pace.timings) < TO_SHRINK:
-        return pace
-    return Pace(max(1, math.floor(pace.size * max(0.5, target / percentile90(pace.timings)))))
-
-
-def _faster(pace: Pace, settings: PaceSettings) -> Pace:
-    if len(pace.timings) < TO_GROW:
-        return pace
-    slowest = percentile90(pace.timings)
+def _larger(pace: Pace, settings: PaceSettings) -> BatchSize | None:
+    """A larger size: as many rows as fit the target even if all of a batch grew with its rows, or
+    the floor, whichever is more."""
+    newest = pace.timings[-TO_GROW:]
+    if len(newest) < TO_GROW and pace.why in _CAUTIOUS:
+        return None
+    fitting = min(_fitting(one, settings) for one in newest)
+    if len(newest) < TO_GROW and fitting < pace.size * PLENTY:
+        fitting = 0.0
+    floor = min(pace.floor, pace.size * TO_FLOOR) if len(pace.costs) >= TO_SHRINK else 0
     # One row may always become two, or a run that was slowed down to one row would stay there.
-    growth = max(pace.size * GROWTH, pace.size + 1)
-    room = pace.size * settings.batch_target_seconds / slowest if slowest else math.inf
-    size = min(settings.max_batch, math.floor(min(growth, room)))
-    if size <= pace.size or size < min(settings.max_batch, pace.size * WORTHWHILE):
-        return pace
-    return Pace(size)
+    most = max(pace.size * _MOST_GROWTH.get(pace.why, math.inf), pace.size + 1)
+    rows = math.floor(min(settings.max_batch, most, max(fitting, floor)))
+    if rows <= pace.size or rows < min(settings.max_batch, pace.size * WORTHWHILE):
+        return None
+    return BatchSize(rows, PaceReason.FAST if fitting >= floor else PaceReason.FLOOR)
 
 
-def percentile90(timings: tuple[float, ...]) -> float:
-    """The 90th percentile by nearest rank; `timings` is not empty."""
-    ordered = sorted(timings)
+def _fitting(timing: BatchTiming, settings: PaceSettings) -> float:
+    """The rows that fit the target for certain. A batch k times as large takes k times as long at
+    most, since its fixed part does not grow."""
+    if not timing.seconds:
+        return math.inf
+    return timing.rows * settings.batch_target_seconds / timing.seconds
+
+
+def _measuring(pace: Pace, settings: PaceSettings) -> BatchSize | None:
+    """Half the size, or two rows in place of one, where too little is known of the fixed part; and
+    now and then while the floor keeps batches above their target."""
+    now = _now(pace)
+    if now is None or settings.max_batch == 1:
+        return None
+    is_slow = now.seconds > settings.batch_target_seconds
+    if pace.size == settings.max_batch and not is_slow:
+        return None
+    known = sum(cost.seconds(now.rows) * MISSED >= now.seconds for cost in pace.costs)
+    if known >= ENOUGH_COSTS and not (is_slow and len(pace.timings) == SAMPLES):
+        return None
+    return BatchSize(pace.size // 2 if pace.size > 1 else 2, PaceReason.MEASURE)
+
+
+def percentile90(timings: Sequence[BatchTiming]) -> float:
+    """The 90th percentile of their seconds by nearest rank; `timings` is not empty."""
+    ordered = sorted(timing.seconds for timing in timings)
     return ordered[math.ceil(0.9 * len(ordered)) - 1]
 
 

@@ -18,7 +18,14 @@ import structlog
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.database import RETRYABLE_STATES, at_once, sqlstate, transaction
-from monitor.healing.batch_size import Pace, PaceSettings, after_batch, first_pace, rest_seconds
+from monitor.healing.batch_size import (
+    BatchTiming,
+    Pace,
+    PaceSettings,
+    after_batch,
+    first_pace,
+    rest_seconds,
+)
 from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
 from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes
 from monitor.healing.statements import HealingContext
@@ -159,20 +166,29 @@ class Executor:
         started = time.perf_counter()
         while True:
             waited = await self._pauses.wait_while_throttled(run, waited)
-            batch = await self._writer.write(run, strategy, pace.size, waited)
+            batch = await self._writer.write(run, strategy, pace.next_size, waited)
             if batch is None:
                 return
             self._report(run, batch, time.perf_counter() - started)
-            pace = after_batch(
-                pace if batch.size == pace.size else Pace(batch.size),
-                self._pace_settings,
-                seconds=batch.server_seconds,
-                inserted=batch.inserted,
-                blocked=batch.blocked,
-            )
+            pace = self._paced(run, pace, batch)
             waited = await self._pauses.rest(
                 rest_seconds(batch.server_seconds, self._pace_settings.duty)
             )
+
+    def _paced(self, run: Run, pace: Pace, batch: Batch) -> Pace:
+        """The pace after a batch, told where it changes."""
+        timing = BatchTiming(batch.size, batch.inserted, batch.server_seconds, batch.blocked)
+        paced = after_batch(pace, self._pace_settings, timing)
+        if paced.size != pace.size:
+            log.info(
+                "batch_size_changed",
+                run_id=run.id,
+                before=pace.size,
+                after=paced.size,
+                why=paced.why,
+                floor=min(paced.floor, self._pace_settings.max_batch),
+            )
+        return paced
 
     def _report(self, run: Run, batch: Batch, elapsed: float) -> None:
         self._progress = Progress(

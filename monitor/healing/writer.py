@@ -15,6 +15,7 @@ from checks.errors import StatementError
 from checks.row_security import guard_of
 from monitor.database import sqlstate, trips
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
+from monitor.healing.batch_size import BatchSize, PaceReason
 from monitor.healing.errors import TYPES_CHANGED, RunHeld, lease_lost, paused_sentence
 from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keeping
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
@@ -66,9 +67,9 @@ class BatchWriter:
         await self._watch.close()
 
     async def write(
-        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
+        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
     ) -> Batch | None:
-        """Write the next batch of at most about `size` rows; None at the end of a pass.
+        """Write the next batch of about so many rows at most; None at the end of a pass.
 
         `waited` is what has yet to be kept. Raises LeaseLostError, RunHeld, or what the last
         attempt failed with.
@@ -77,14 +78,14 @@ class BatchWriter:
             try:
                 return await self._write_patiently(run, strategy, size, waited)
             except StatementError as error:
-                if size == 1 or not is_row_error(sqlstate(error)):
+                if size.rows == 1 or not is_row_error(sqlstate(error)):
                     raise
                 # Ten of these for each refused pair, which is then told of by itself.
-                log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size)
-                size = size // 2
+                log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size.rows)
+                size = size.halved()
 
     async def _write_patiently(
-        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
+        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
     ) -> Batch | None:
         """One size, again and again as long as only others are in the way."""
         retrying = AsyncRetrying(
@@ -102,14 +103,14 @@ class BatchWriter:
         return batch
 
     async def _write_once(
-        self, run: Run, strategy: RunStrategy, size: int, waited: WaitTimes
+        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
     ) -> Batch | None:
         """Where the run stands is read inside the transaction, so that a batch whose commit was
         answered by silence is neither lost nor repeated."""
         started = time.perf_counter()
         async with self._trips(run, strategy) as opened:
             (begun, *asked) = opened.opened
-            batch = OpenBatch(opened, run, _start(run, begun), size, asked)
+            batch = OpenBatch(opened, run, _start(run, begun), size.rows, asked)
             reason = strategy.hold_reason(batch)
             if reason is not None:
                 raise RunHeld(reason)
@@ -118,10 +119,12 @@ class BatchWriter:
                 if written is None:
                     return None
                 seconds = time.perf_counter() - started
-                await opened.commit(*self._records(batch, strategy, written, waited, seconds))
+                await opened.commit(
+                    *self._records(batch, strategy, written, waited, seconds, size.why)
+                )
         return Batch(
             number=batch.start.batches + 1,
-            size=size,
+            size=size.rows,
             inserted=written.rows,
             users=written.users,
             seconds=time.perf_counter() - started,
@@ -154,6 +157,7 @@ class BatchWriter:
         written: Written,
         waited: WaitTimes,
         seconds: float,
+        why: PaceReason,
     ) -> list[Statement]:
         run_id, statements = batch.run.id, self._context.statements
         record = {
@@ -163,6 +167,8 @@ class BatchWriter:
             "seconds": seconds,
             "users": written.users,
             "inserted": written.rows,
+            "size": batch.size,
+            "size_reason": why,
         }
         cursor = {
             "run_id": run_id,

@@ -158,6 +158,10 @@ class BatchRow:
     seconds: float
     users: int
     inserted: int
+    size: int | None = None
+    """Rows asked for; None where an older version wrote it."""
+    size_reason: str | None = None
+    """Why so many, a `PaceReason`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.healing.batch_size import (
     ALARM,
-    GROWTH,
+    COSTS,
+    ENOUGH_COSTS,
     SAMPLES,
     START,
+    TO_FLOOR,
+    TO_GROW,
     TO_SHRINK,
     WORTHWHILE,
+    BatchCost,
+    BatchSize,
+    BatchTiming,
     Pace,
+    PaceReason,
     PaceSettings,
     after_batch,
     first_pace,
@@ -25,6 +35,8 @@ from monitor.healing.batch_size import (
 )
 
 SETTINGS = PaceSettings(batch_target_seconds=0.25, max_batch=10_000, duty=0.5)
+KNOWN = (BatchCost(0.015, 50e-6),) * COSTS
+"""300 rows take as long as the fixed part."""
 
 every_settings = st.builds(
     PaceSettings,
@@ -34,18 +46,84 @@ every_settings = st.builds(
 )
 batches = st.tuples(st.floats(0, 100), st.floats(0, 1))
 """Times of the target that it took, and the share of its size that was written."""
+known_costs = st.builds(BatchCost, st.floats(0, 10), st.floats(0, 0.01))
+every_pace = st.builds(
+    Pace,
+    st.integers(1, 100_000),
+    st.sampled_from(PaceReason),
+    costs=st.lists(known_costs, max_size=COSTS).map(tuple),
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Batches on it take a fixed part, and so much for each row."""
+
+    fixed: float
+    per_row: float
+
+    def seconds(self, rows: int) -> float:
+        return self.fixed + self.per_row * rows
+
+    def best(self, settings: PaceSettings) -> float:
+        """The size whose batches take the target; or as long for the rows as without any."""
+        fits = (settings.batch_target_seconds - self.fixed) / self.per_row
+        return max(1.0, min(settings.max_batch, max(fits, self.fixed / self.per_row)))
+
+
+@st.composite
+def servers(draw: st.DrawFn, target: float, most_fixed: float = 0.4) -> Server:
+    """The fixed part is a share of the target."""
+    fixed = draw(st.floats(0.001, most_fixed)) * target
+    return Server(fixed, 10 ** draw(st.floats(-6, -3)))
+
+
+Noise = Callable[[float, random.Random], float]
+"""From the seconds that a batch takes in quiet to those that it takes now."""
+
+
+def noises(target: float) -> st.SearchStrategy[Noise]:
+    """Up to ten times the target: always the same beside it, as many times slower, or by chance."""
+    share = st.floats(0.1, 10)
+    return st.one_of(
+        share.map(lambda by: lambda seconds, _: seconds + by * target),
+        share.map(lambda by: lambda seconds, _: seconds * (1 + by)),
+        share.map(lambda by: lambda seconds, chance: seconds + chance.uniform(0, by) * target),
+        share.map(lambda by: lambda seconds, chance: seconds + chance.choice((0.0, by)) * target),
+    )
+
+
+class Simulation:
+    """A run on a server that is as fast as its model says, give or take a little."""
+
+    def __init__(self, server: Server, settings: PaceSettings, pace: Pace, seed: int = 0) -> None:
+        self._server = server
+        self._settings = settings
+        self._chance = random.Random(seed)
+        self.pace = pace
+
+    def batches(
+        self, number: int, *, noise: Noise | None = None, jitter: float = 0.02
+    ) -> list[int]:
+        """So many batches: their sizes."""
+        sizes = []
+        for _ in range(number):
+            rows = self.pace.next_size.rows
+            seconds = self._server.seconds(rows) * (1 + self._chance.uniform(-jitter, jitter))
+            if noise is not None:
+                seconds = noise(seconds, self._chance)
+            sizes.append(rows)
+            self.pace = after_batch(self.pace, self._settings, BatchTiming(rows, rows, seconds))
+        return sizes
 
 
 def ran(pace: Pace, settings: PaceSettings, *results: tuple[float, float]) -> list[Pace]:
     """Every pace of a run with these batches, the first one included."""
     paces = [pace]
     for slowness, share in results:
-        pace = after_batch(
-            pace,
-            settings,
-            seconds=slowness * settings.batch_target_seconds,
-            inserted=math.floor(share * pace.size),
-        )
+        rows = math.floor(share * pace.size)
+        seconds = slowness * settings.batch_target_seconds
+        pace = after_batch(pace, settings, BatchTiming(pace.size, rows, seconds))
         paces.append(pace)
     return paces
 
@@ -54,31 +132,146 @@ def steps(paces: list[Pace]) -> list[tuple[Pace, Pace]]:
     return list(pairwise(paces))
 
 
+def sizes(paces: Sequence[Pace]) -> list[int]:
+    return [pace.size for pace in paces]
+
+
+# -- On simulated servers ------------------------------------------------------------------------
+
+
+@given(st.data(), every_settings, st.integers(0, 60), st.integers(0, 2**32))
+def test_from_any_start_and_any_noise_it_is_back_within_twenty_quiet_batches(
+    data: st.DataObject, settings: PaceSettings, noisy: int, seed: int
+) -> None:
+    target = settings.batch_target_seconds
+    server = data.draw(servers(target))
+    start = data.draw(st.integers(1, settings.max_batch))
+    run = Simulation(server, settings, Pace(start), seed)
+    run.batches(noisy, noise=data.draw(noises(target)))
+    quiet = run.batches(20)
+    # The last one may be the half that measures.
+    assert max(quiet[-2:]) >= math.floor(0.7 * server.best(settings))
+
+
+@given(st.data(), every_settings, st.integers(0, 2**32))
+def test_where_the_fixed_part_is_more_than_the_target_it_finds_the_floor_all_the_same(
+    data: st.DataObject, settings: PaceSettings, seed: int
+) -> None:
+    server = data.draw(servers(settings.batch_target_seconds, most_fixed=20))
+    start = data.draw(st.integers(1, settings.max_batch))
+    run = Simulation(server, settings, Pace(start), seed)
+    run.batches(20)
+    best = server.best(settings)
+    assert max(run.batches(2)) >= math.floor(0.7 * best)
+
+
+@given(st.data(), every_settings, st.integers(0, 2**32))
+def test_in_quiet_sizes_differ_by_no_more_than_a_factor_of_two(
+    data: st.DataObject, settings: PaceSettings, seed: int
+) -> None:
+    server = data.draw(servers(settings.batch_target_seconds, most_fixed=5))
+    run = Simulation(server, settings, first_pace(settings), seed)
+    run.batches(40)
+    quiet = run.batches(60)
+    # Half of an odd number is rounded down; a floor is known as well as timings are.
+    assert max(quiet) <= 2.2 * min(quiet) + 1
+
+
+@given(st.data(), every_settings, st.integers(0, 2**32))
+def test_a_batch_in_quiet_takes_its_target_or_twice_the_fixed_part_and_little_more(
+    data: st.DataObject, settings: PaceSettings, seed: int
+) -> None:
+    server = data.draw(servers(settings.batch_target_seconds, most_fixed=5))
+    run = Simulation(server, settings, first_pace(settings), seed)
+    run.batches(40)
+    most = max(settings.batch_target_seconds, 2 * server.fixed)
+    small = server.seconds(1)  # no batch is smaller
+    assert all(server.seconds(rows) <= 1.3 * max(most, small) for rows in run.batches(30))
+
+
+@given(
+    st.floats(0.001, 0.4).map(lambda share: share * 0.25),
+    st.floats(0.05, 10).map(lambda best: 0.25 / (best * 1000)),
+    st.integers(0, 2**32),
+)
+def test_a_run_of_90_000_rows_writes_at_nine_tenths_of_the_rate_of_its_best_size(
+    fixed: float, per_row: float, seed: int
+) -> None:
+    server = Server(fixed, per_row)
+    run = Simulation(server, SETTINGS, first_pace(SETTINGS), seed)
+    rows, seconds = 0, 0.0
+    while rows < 90_000:
+        (written,) = run.batches(1)
+        rows += written
+        seconds += server.seconds(written)
+    best = server.best(SETTINGS)
+    assert rows / seconds >= 0.9 * best / server.seconds(math.floor(best))
+
+
+@given(st.integers(1, 100), st.integers(0, 60), st.data())
+def test_a_fixed_part_of_twice_the_target_never_makes_a_run_crawl(
+    rows_in_fixed: int, noisy: int, data: st.DataObject
+) -> None:
+    # Three round trips of 150 ms and more, or a process that waits for the processor.
+    server = Server(0.54, 0.54 / (rows_in_fixed * 100))
+    run = Simulation(server, SETTINGS, first_pace(SETTINGS))
+    run.batches(noisy, noise=data.draw(noises(0.25)))
+    written = run.batches(40)
+    assert max(written[30:]) >= 0.7 * server.best(SETTINGS)
+
+
+# -- Bounds --------------------------------------------------------------------------------------
+
+
 @given(every_settings, st.lists(batches, max_size=40))
 def test_a_batch_always_has_between_one_row_and_the_most_allowed(
     settings: PaceSettings, results: list[tuple[float, float]]
 ) -> None:
     for pace in ran(first_pace(settings), settings, *results):
         assert 1 <= pace.size <= settings.max_batch
+        assert 1 <= pace.next_size.rows <= pace.size
 
 
 @given(every_settings, st.lists(batches, max_size=40))
-def test_a_batch_never_grows_by_more_than_half_at_once(
+def test_a_batch_grows_beyond_what_fits_its_target_only_to_the_floor_or_to_measure(
     settings: PaceSettings, results: list[tuple[float, float]]
 ) -> None:
-    for before, after in steps(ran(first_pace(settings), settings, *results)):
-        assert after.size <= max(2, GROWTH * before.size)
+    paces = ran(first_pace(settings), settings, *results)
+    for (before, after), (slowness, share) in zip(steps(paces), results, strict=True):
+        if after.size <= max(2, before.size):
+            continue
+        if after.why is PaceReason.FLOOR:
+            assert after.size <= min(TO_FLOOR * before.size, after.floor)
+        elif slowness:
+            assert after.size <= math.floor(share * before.size) / slowness * 1.001
 
 
 @given(
     every_settings, st.lists(batches, max_size=20), st.floats(ALARM * 1.001, 1000), st.floats(0, 1)
 )
-def test_a_batch_far_over_its_target_shrinks_the_next_to_a_tenth_at_once(
+def test_a_batch_far_over_its_target_shrinks_the_next_to_a_tenth_at_once_or_to_the_floor(
     settings: PaceSettings, results: list[tuple[float, float]], slowness: float, share: float
 ) -> None:
     pace = ran(first_pace(settings), settings, *results)[-1]
     *_, after = ran(pace, settings, (slowness, share))
-    assert after == Pace(max(1, pace.size // 10))
+    if after.why is PaceReason.ALARM and after.size < pace.size:
+        assert after.size == max(1, pace.size // 10, after.floor)
+    else:
+        assert pace.size == 1 or after.floor >= pace.size
+
+
+@given(every_pace, every_settings, st.floats(0, 100), st.floats(0, 1), st.integers(0, 3))
+def test_nothing_shrinks_a_batch_below_the_floor_but_a_measurement_by_half(
+    pace: Pace, settings: PaceSettings, slowness: float, share: float, blocked: int
+) -> None:
+    pace = replace(pace, size=min(pace.size, settings.max_batch))
+    seconds = slowness * settings.batch_target_seconds
+    timing = BatchTiming(pace.size, math.floor(share * pace.size), seconds, blocked)
+    after = after_batch(pace, settings, timing)
+    if after.why is PaceReason.MEASURE:
+        assert after.size in {pace.size, pace.size // 2, 2}
+    else:
+        assert after.size >= min(pace.size, after.floor)
 
 
 @given(every_settings, st.lists(st.tuples(st.floats(0, 100), st.floats(0, 0.49)), max_size=40))
@@ -96,6 +289,7 @@ def test_timings_of_different_sizes_are_never_mixed(
 ) -> None:
     for before, after in steps(ran(first_pace(settings), settings, *results)):
         assert len(after.timings) <= SAMPLES
+        assert len(after.costs) <= COSTS
         if after.size != before.size:
             assert after.timings == ()
 
@@ -104,7 +298,7 @@ def test_timings_of_different_sizes_are_never_mixed(
 def test_fast_full_batches_reach_the_most_allowed_even_from_a_single_row(
     settings: PaceSettings, slowness: float
 ) -> None:
-    assert ran(Pace(1), settings, *[(slowness, 1.0)] * 100)[-1].size == settings.max_batch
+    assert ran(Pace(1), settings, *[(slowness, 1.0)] * 60)[-1].size == settings.max_batch
 
 
 @given(every_settings, st.integers(1, 100_000))
@@ -116,47 +310,15 @@ def test_no_more_than_half_is_lost_to_batches_that_are_merely_slow(
     assert after.size == max(1, pace.size // 2)
 
 
-def test_a_run_begins_with_a_thousand_rows_or_the_most_allowed() -> None:
-    assert first_pace(SETTINGS) == Pace(START)
-    assert first_pace(PaceSettings(0.25, 30, 0.5)) == Pace(30)
-
-
-def test_one_slow_batch_is_an_accident_and_two_are_not() -> None:
-    paces = ran(Pace(1000), SETTINGS, (2.0, 1.0), (0.95, 1.0), (0.95, 1.0), (2.0, 1.0))
-    assert [pace.size for pace in paces] == [1000, 1000, 1000, 1000, 500]
-
-
-def test_one_slow_batch_among_ten_is_left_out_of_the_90th_percentile() -> None:
-    paces = ran(Pace(1000), SETTINGS, (2.0, 1.0), *[(0.5, 1.0)] * 9)
-    assert [pace.size for pace in paces] == [*[1000] * 10, 1500]
-
-
-def test_only_the_newest_timings_are_judged() -> None:
-    early = ran(Pace(1000), SETTINGS, (4.0, 1.0), *[(0.95, 1.0)] * SAMPLES)[-1]
-    assert early == Pace(1000, (0.95 * 0.25,) * SAMPLES)
-
-
-def test_exactly_five_times_the_target_is_an_alarm() -> None:
-    assert ran(Pace(1000), SETTINGS, (ALARM, 1.0))[-1] == Pace(100)
-
-
 @given(every_settings, st.lists(batches, max_size=20), st.floats(0, 100), st.integers(1, 50))
-def test_a_batch_that_others_waited_for_is_followed_by_one_of_half_its_size_at_most(
+def test_a_batch_that_others_waited_for_is_followed_by_one_of_half_its_size_or_the_floor(
     settings: PaceSettings, results: list[tuple[float, float]], slowness: float, blocked: int
 ) -> None:
     pace = ran(first_pace(settings), settings, *results)[-1]
-    after = after_batch(
-        pace,
-        settings,
-        seconds=slowness * settings.batch_target_seconds,
-        inserted=pace.size,
-        blocked=blocked,
-    )
-    assert after.timings == ()
-    assert after.size == max(1, pace.size // (10 if slowness >= ALARM else 2)) or (
-        # At the border rounding decides.
-        math.isclose(slowness, ALARM) and after.size == max(1, pace.size // 2)
-    )
+    seconds = slowness * settings.batch_target_seconds
+    after = after_batch(pace, settings, BatchTiming(pace.size, pace.size, seconds, blocked))
+    part = 10 if seconds >= ALARM * settings.batch_target_seconds else 2
+    assert after.size == min(pace.size, max(1, pace.size // part, after.floor))
 
 
 @given(every_settings, st.lists(batches, max_size=60))
@@ -169,39 +331,143 @@ def test_a_size_changes_only_when_it_is_worth_measuring_anew(
 
 
 @given(every_settings, st.lists(batches, max_size=60))
-def test_a_batch_shrinks_only_after_two_slow_ones_or_an_alarm(
+def test_a_batch_shrinks_only_after_two_slow_ones_or_an_alarm_or_to_measure(
     settings: PaceSettings, results: list[tuple[float, float]]
 ) -> None:
     paces = ran(first_pace(settings), settings, *results)
     for (before, after), (slowness, _) in zip(steps(paces), results, strict=True):
         if after.size < before.size and slowness < ALARM * 0.999:
-            timings = (*before.timings, slowness * settings.batch_target_seconds)
+            assert after.size >= before.size // 2
+            if after.why is PaceReason.MEASURE:
+                continue
+            seconds = slowness * settings.batch_target_seconds
+            timings = [*(one.seconds for one in before.timings), seconds]
             slow = [t for t in timings[-SAMPLES:] if t > settings.batch_target_seconds]
             assert len(slow) >= TO_SHRINK
-            assert after.size >= before.size // 2
 
 
-def test_growth_waits_for_three_timings_of_one_size() -> None:
-    paces = ran(Pace(1000), SETTINGS, *[(0.1, 1.0)] * 6)
-    assert [pace.size for pace in paces] == [1000, 1000, 1000, 1500, 1500, 1500, 2250]
+# -- One by one ----------------------------------------------------------------------------------
 
 
-def test_near_the_target_the_size_grows_only_in_proportion() -> None:
-    assert ran(Pace(1000), SETTINGS, *[(0.8, 1.0)] * 3)[-1].size == 1250
+def test_a_run_begins_with_a_thousand_rows_or_the_most_allowed() -> None:
+    assert first_pace(SETTINGS) == Pace(START)
+    assert first_pace(PaceSettings(0.25, 30, 0.5)) == Pace(30)
+
+
+def test_one_slow_batch_is_an_accident_and_two_are_not() -> None:
+    pace = Pace(1000, costs=KNOWN)
+    paces = ran(pace, SETTINGS, (2.0, 1.0), (0.95, 1.0), (0.95, 1.0), (2.0, 1.0))
+    assert sizes(paces) == [1000, 1000, 1000, 1000, 500]
+
+
+def test_one_slow_batch_among_ten_is_left_out_of_the_90th_percentile() -> None:
+    timings = [BatchTiming(1000, 1000, seconds) for seconds in (9.0, *[0.1] * 9)]
+    assert percentile90(timings) == 0.1
+
+
+def test_only_the_newest_timings_are_judged() -> None:
+    paces = ran(Pace(1000, costs=KNOWN), SETTINGS, (4.0, 1.0), *[(0.95, 1.0)] * SAMPLES)
+    assert {timing.seconds for timing in paces[-1].timings} == {0.95 * 0.25}
+    assert sizes(paces) == [1000] * (SAMPLES + 2)
+
+
+def test_exactly_five_times_the_target_is_an_alarm() -> None:
+    assert ran(Pace(1000), SETTINGS, (ALARM, 1.0))[-1].size == 100
+
+
+def test_one_fast_batch_grows_to_all_that_fits_where_that_is_much() -> None:
+    assert sizes(ran(Pace(1000), SETTINGS, (0.25, 1.0))) == [1000, 4000]
+    assert sizes(ran(Pace(1000), SETTINGS, (0.01, 1.0))) == [1000, 10_000]
+
+
+def test_near_the_target_growth_waits_for_three_timings() -> None:
+    paces = ran(Pace(1000, costs=KNOWN), SETTINGS, *[(0.8, 1.0)] * 3)
+    assert sizes(paces) == [1000, 1000, 1000, 1250]
+
+
+@pytest.mark.parametrize("why", [PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED])
+def test_after_a_disturbance_growth_waits_for_three_timings(why: PaceReason) -> None:
+    paces = ran(Pace(1000, why), SETTINGS, *[(0.25, 1.0)] * 3)
+    grown = 1500 if why is PaceReason.BLOCKED else 4000
+    assert sizes(paces) == [1000, 1000, 1000, grown]
 
 
 def test_a_batch_that_wrote_exactly_half_still_speaks_for_larger_ones() -> None:
-    assert ran(Pace(1000), SETTINGS, *[(0.1, 0.5)] * 3)[-1].size == 1500
+    paces = ran(Pace(1000), SETTINGS, (0.1, 0.5))
+    assert paces[-1].size == 5000
+
+
+def test_a_size_that_would_stay_is_halved_once_while_the_fixed_part_is_not_known() -> None:
+    paces = ran(Pace(1000), SETTINGS, *[(0.95, 1.0)] * TO_GROW, (0.9, 1.0))
+    assert sizes(paces[:-1]) == [1000, 1000, 1000, 500]
+    assert paces[-2].why is PaceReason.MEASURE
+    assert len(paces[-1].costs) == 1
+    assert paces[-1].costs[0].fixed == pytest.approx(0.25 * 0.85)
+
+
+def test_what_came_between_two_batches_is_no_measurement() -> None:
+    for slowness in (4.0, 0.01):  # half the rows took far longer, or a hundredth
+        before = BatchTiming(1000, 1000, 0.2)
+        pace = Pace(500, PaceReason.MEASURE, before=before)
+        timing = BatchTiming(500, 500, 0.2 * slowness)
+        assert after_batch(pace, SETTINGS, timing).costs == ()
+
+
+def test_a_measurement_from_a_disturbance_is_forgotten_when_batches_are_fast_again() -> None:
+    disturbed = BatchCost(2.0, 50e-6)
+    pace = Pace(10_000, costs=(disturbed,) * COSTS)
+    *_, before, after = ran(pace, SETTINGS, *[(0.9, 1.0)] * TO_GROW)
+    assert (before.costs, after.costs) == (pace.costs, ())
+    assert after.floor == 1
+
+
+def test_of_two_measurements_the_lower_floor_holds_of_three_the_one_between() -> None:
+    floors = [BatchCost(0.1, 0.1 / rows) for rows in (3000, 400, 500)]
+    assert [Pace(1, costs=tuple(floors[:n])).floor for n in range(4)] == [1, 3000, 400, 500]
+
+
+def test_below_the_floor_a_batch_grows_although_it_is_over_its_target() -> None:
+    known = (BatchCost(0.5, 50e-6),) * ENOUGH_COSTS  # 10,000 rows
+    paces = ran(Pace(100, PaceReason.MEASURE, costs=known), SETTINGS, (2.0, 1.0), (2.1, 1.0))
+    assert [(pace.size, pace.why) for pace in paces[1:]] == [
+        (200, PaceReason.FLOOR),
+        (800, PaceReason.FLOOR),
+    ]
+
+
+def test_a_refused_row_costs_the_pace_nothing_and_its_size_is_back_by_doubling() -> None:
+    pace = Pace(1000, PaceReason.FAST, costs=KNOWN)
+    asked = pace.next_size
+    while asked.rows > 1:
+        asked = asked.halved()
+    assert asked == BatchSize(1, PaceReason.REFUSED)
+    rows = []
+    while not rows or rows[-1] < 1000:
+        pace = after_batch(pace, SETTINGS, BatchTiming(asked.rows, asked.rows, 0.01))
+        asked = pace.next_size
+        rows.append(asked.rows)
+    assert rows == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]
+    assert asked == BatchSize(1000, PaceReason.FAST)
+    assert pace.timings == ()
+
+
+@given(every_pace, st.integers(1, 1000), st.floats(0, 1000), st.integers(0, 9))
+def test_a_batch_that_was_halved_says_nothing_about_the_pace(
+    pace: Pace, part: int, seconds: float, blocked: int
+) -> None:
+    assume(part < pace.size)
+    after = after_batch(pace, SETTINGS, BatchTiming(part, part, seconds, blocked))
+    assert replace(after, refused=None) == pace
 
 
 @pytest.mark.parametrize(
-    ("timings", "expected"),
+    ("seconds", "expected"),
     [((3.0,), 3.0), ((1.0, 2.0, 3.0, 4.0, 5.0), 5.0), (tuple(range(1, 11)), 9)],
 )
 def test_the_90th_percentile_is_the_nearest_rank(
-    timings: tuple[float, ...], expected: float
+    seconds: tuple[float, ...], expected: float
 ) -> None:
-    assert percentile90(timings) == expected
+    assert percentile90([BatchTiming(1, 1, one) for one in seconds]) == expected
 
 
 @given(st.floats(0, 1000), st.floats(0.01, 1))
