@@ -29,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
         _DDL,
     ),
     "0007_catalogue": _DDL,
+    "0009_earlier_runs": _DDL,
     "0010_batch_size": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),

@@ -441,7 +441,7 @@ def test_a_refused_row_costs_the_pace_nothing_and_its_size_is_back_by_doubling()
     while asked.rows > 1:
         asked = asked.halved()
     assert asked == BatchSize(1, PaceReason.REFUSED)
-    rows = []
+    rows: list[int] = []
     while not rows or rows[-1] < 1000:
         pace = after_batch(pace, SETTINGS, BatchTiming(asked.rows, asked.rows, 0.01))
         asked = pace.next_size

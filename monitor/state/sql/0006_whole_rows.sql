@@ -3,7 +3,4 @@ ALTER TABLE {state}.backfilled_impression
     -- Of a row that was there and did not count: what `set` replaced. Null: a new row.
     ADD COLUMN replaced jsonb,
     -- The whole row as it was written. Null: pair and viewed_at tell it.
-    ADD COLUMN written jsonb;
--- By which run a pair was written before.
-CREATE INDEX backfilled_impression_pair ON {state}.backfilled_impression (user_id, artwork_id)
-    WHERE written IS NOT NULL
+    ADD COLUMN written jsonb

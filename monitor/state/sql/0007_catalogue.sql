@@ -4,9 +4,7 @@ ALTER TABLE {state}.run
     -- Null: the run is older, and has the present ones.
     ADD COLUMN catalogue jsonb,
     -- The table that it wrote to, whatever that is called by now (pg_class.oid).
-    ADD COLUMN impressions_oid oid,
-    -- The same of the table of its users.
-    ADD COLUMN users_oid oid;
+    ADD COLUMN impressions_oid oid;
 ALTER TABLE {state}.control
     -- What is tallied and was healed up to `verified_until`, of the same settings.
     ADD COLUMN tallied jsonb
