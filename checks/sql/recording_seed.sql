@@ -10,7 +10,9 @@ WITH cte_recorded AS {leaf} (
         SELECT {viewed_moment} AS moment
         FROM {impressions} AS i
         LEFT JOIN {synthetic} AS s
-            ON s.user_id = i.{user} AND s.artwork_id = i.{artwork} AND s.viewed_at = i.{viewed_at}
+            -- Not by `=`: the rows of a batch have one moment, and are not to be joined by that.
+            ON s.user_id = i.{user} AND s.artwork_id = i.{artwork}
+            AND s.viewed_at IS NOT DISTINCT FROM i.{viewed_at}
         WHERE i.{viewed_at} >= {viewed_start} AND i.{viewed_at} < {viewed_end} AND s.user_id IS NULL
     ) AS r
     GROUP BY 1

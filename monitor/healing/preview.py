@@ -22,6 +22,7 @@ from checks.relations import Catalogue
 from checks.spec import Cutoffs
 from checks.statements import Fragments, render
 from checks.supply import exhausted_sql, pool_parameters
+from monitor.database import set_local
 from monitor.healing.quarantine import count_left_alone
 from monitor.healing.statements import HealingStatements
 
@@ -150,8 +151,18 @@ async def _young_users(
 async def preview_undo(
     connection: AsyncConnection, statements: HealingStatements, run_id: int
 ) -> UndoPreview:
-    """Compare a run's ledger with the impressions; all zero for a run without one."""
-    row = (await statements.run(connection, "undo_survey", {"undoes": run_id})).one()
+    """Compare a run's ledger with the impressions; all zero for a run without one.
+
+    Where an index tells each pair it is asked row by row, in the ledger's order, as the undo itself
+    does: a join of all writes both tables to disk, and sorts what comes out.
+    """
+    catalogue = statements.state.catalogue
+    # The settings are for this statement alone: a census may follow.
+    async with connection.begin_nested() as savepoint:
+        if catalogue.arbiter is not None and catalogue.cluster is None:
+            await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
+        row = (await statements.run(connection, "undo_survey", {"undoes": run_id})).one()
+        await savepoint.rollback()
     return UndoPreview(**row._mapping)
 
 

@@ -32,6 +32,7 @@ REVISIONS = (
     "0005_fewer_tables",
     "0006_whole_rows",
     "0007_catalogue",
+    "0008_ledger_moments",
     "0009_earlier_runs",
     "0010_batch_size",
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.recording_rate.queries import hindrance, read_seeds, statements, take_sample
+from checks.recording_rate.queries import SAMPLE, hindrance, read_seeds, statements, take_sample
 from checks.recording_rate.samples import SampleInterval
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
@@ -195,3 +196,38 @@ async def test_dates_without_a_time_of_day_are_refused(shared_url: str) -> None:
     dated = replace(catalogue.impressions, columns={"viewed_at": column})
     reason = hindrance(replace(catalogue, impressions=dated))
     assert reason == "user_art_impressions.viewed_at is a date, without a time of day"
+
+
+async def test_rows_of_one_moment_are_never_compared_each_with_all(shared_url: str) -> None:
+    """As a run leaves them, before anybody has counted them for the planner, which then likes a
+    join by the moment alone."""
+    pairs = tuple((person, piece) for person in range(20) for piece in range(20))
+    gallery = Gallery(
+        now=START,
+        people=tuple(Person(number, created=micros(MOMENTS[0])) for number in range(20)),
+        pieces=tuple(Piece(number, created=micros(MOMENTS[0])) for number in range(20)),
+        views=pairs,
+    )
+    async with (
+        open_schema(shared_url, APP) as opened,
+        opened.holding(gallery) as connection,
+    ):
+        key, catalogue = opened.schema.key, opened.catalogue
+        at_once = {(key(person), key(piece)): micros(START) for person, piece in pairs}
+        await set_viewed(connection, catalogue, at_once)
+        await run(connection, ledger(catalogue, list(at_once)))
+        await run(connection, "SET LOCAL enable_hashjoin = off")
+        text = statements(catalogue, POOLS, LEDGER)[SAMPLE]
+        explained = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}"
+        values = {"start": INTERVAL.start, "end": INTERVAL.end}
+        found = (await connection.exec_driver_sql(explained, values)).scalar_one()
+        sample = await take_sample(connection, statements(catalogue, POOLS, LEDGER), INTERVAL)
+    assert sample.impressions == 0
+    assert max(compared(found[0]["Plan"])) < len(pairs)
+
+
+def compared(plan: dict[str, Any]) -> Iterator[float]:
+    """Pairs of rows that each join of the plan looked at in vain."""
+    yield plan.get("Rows Removed by Join Filter", 0) * plan["Actual Loops"]
+    for child in plan.get("Plans", ()):
+        yield from compared(child)

@@ -17,7 +17,6 @@ from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.run_tools import tools_to_undo, tools_to_work
 from monitor.runtime import Runtime, build, inspect_catalogue
 from monitor.service.service import Service
-from monitor.state import schema
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
@@ -539,10 +538,13 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
         async with make_runtime(app_database_url, **SLOW) as before:
             old = await begun(before)
         await app.run(
-            f"""ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
+            """ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
                 DROP COLUMN users_oid;
+            ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
+            DROP INDEX conservator.backfilled_impression_pair;
             ALTER TABLE conservator.control DROP COLUMN tallied;
-            UPDATE conservator.schema_version SET version_num = '{schema.REVISIONS[-2][:4]}'"""
+            DROP INDEX conservator.backfilled_impression_viewed_at;
+            UPDATE conservator.schema_version SET version_num = '0006'"""
         )
         async with make_runtime(app_database_url, **SLOW) as after:
             claimed = await after.resume(old.id)

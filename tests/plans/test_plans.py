@@ -64,6 +64,15 @@ def test_the_impressions_are_never_read_whole_by_a_batch_or_a_question_about_one
         assert "user_art_impressions" not in scanned, name
 
 
+def test_neither_what_an_undo_would_find_nor_a_sample_reads_the_ledger_needlessly() -> None:
+    for size in (SMALL, LARGE):
+        survey, sample = (recorded(size)["app"][n] for n in ("undo_survey", "recording_sample"))
+        assert "user_art_impressions" not in survey.scanned
+        assert not survey.on_disk, "it sorts what it compares"
+        # Of some thousand rows the index tells no more than that they are all there.
+        assert size is SMALL or "backfilled_impression" not in sample.scanned
+
+
 def test_a_new_sequential_scan_is_one_sentence_that_names_the_index_it_used() -> None:
     assert worse(plans(PROBE), plans(PROBE)) == []
     assert worse(plans(PROBE), plans(SCAN)) == [
