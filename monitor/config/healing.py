@@ -60,7 +60,8 @@ class Pace(Section):
     """How fast a run writes, and what it yields to."""
 
     batch_target: Timeout = timedelta(milliseconds=250)
-    """The time that the transaction of one batch should take; batches grow and shrink to it."""
+    """The time that the transaction of one batch should take; batches grow and shrink to it, but
+    not so far that most of a batch is its fixed part."""
     max_batch: Positive = 10_000
     """The most rows in one batch."""
     duty: PositiveShare = 0.5

@@ -32,7 +32,9 @@ CONTRAST = 1.5
 COSTS = 3
 """Measurements of the fixed part that are kept, the newest ones."""
 ENOUGH_COSTS = 3
-"""With fewer, a size that would stay is halved for a batch, to measure."""
+"""With fewer, a size that would stay becomes `TO_MEASURE` of it for a batch."""
+TO_MEASURE = 0.6
+"""As little less as tells the fixed part from the rest."""
 JITTER = 1.25
 """What two batches of one size may differ by although nothing has changed."""
 MISSED = 1.5
@@ -64,7 +66,7 @@ class PaceReason(StrEnum):
     """The database refused a row: halved until it is found, and doubled after it."""
 
 
-_MOST_GROWTH = {PaceReason.BLOCKED: 1.5, PaceReason.MEASURE: 2.0}
+_MOST_GROWTH = {PaceReason.BLOCKED: 1.5, PaceReason.MEASURE: 1 / TO_MEASURE}
 """After a batch that others waited for, the size that they waited for is come back to slowly; after
 one that measured, the size before it is where it belongs."""
 _CAUTIOUS = frozenset({PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED})
@@ -272,7 +274,7 @@ def _fitting(timing: BatchTiming, settings: PaceSettings) -> float:
 
 
 def _measuring(pace: Pace, settings: PaceSettings) -> BatchSize | None:
-    """Half the size, or two rows in place of one, where too little is known of the fixed part; and
+    """A smaller size, or two rows in place of one, where too little is known of the fixed part; and
     now and then while the floor keeps batches above their target."""
     now = _now(pace)
     if now is None or settings.max_batch == 1:
@@ -283,7 +285,8 @@ def _measuring(pace: Pace, settings: PaceSettings) -> BatchSize | None:
     known = sum(cost.seconds(now.rows) * MISSED >= now.seconds for cost in pace.costs)
     if known >= ENOUGH_COSTS and not (is_slow and len(pace.timings) == SAMPLES):
         return None
-    return BatchSize(pace.size // 2 if pace.size > 1 else 2, PaceReason.MEASURE)
+    rows = math.floor(pace.size * TO_MEASURE) if pace.size > 1 else 2
+    return BatchSize(rows, PaceReason.MEASURE)
 
 
 def percentile90(timings: Sequence[BatchTiming]) -> float:

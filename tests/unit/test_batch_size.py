@@ -20,6 +20,7 @@ from monitor.healing.batch_size import (
     START,
     TO_FLOOR,
     TO_GROW,
+    TO_MEASURE,
     TO_SHRINK,
     WORTHWHILE,
     BatchCost,
@@ -35,8 +36,8 @@ from monitor.healing.batch_size import (
 )
 
 SETTINGS = PaceSettings(batch_target_seconds=0.25, max_batch=10_000, duty=0.5)
-KNOWN = (BatchCost(0.015, 50e-6),) * COSTS
-"""300 rows take as long as the fixed part."""
+KNOWN = (BatchCost(0.02, 200e-6),) * COSTS
+"""A thousand rows take 220 ms, 100 rows as long as the fixed part."""
 
 every_settings = st.builds(
     PaceSettings,
@@ -149,7 +150,7 @@ def test_from_any_start_and_any_noise_it_is_back_within_twenty_quiet_batches(
     run = Simulation(server, settings, Pace(start), seed)
     run.batches(noisy, noise=data.draw(noises(target)))
     quiet = run.batches(20)
-    # The last one may be the half that measures.
+    # The last one may be one that measures.
     assert max(quiet[-2:]) >= math.floor(0.7 * server.best(settings))
 
 
@@ -171,10 +172,10 @@ def test_in_quiet_sizes_differ_by_no_more_than_a_factor_of_two(
 ) -> None:
     server = data.draw(servers(settings.batch_target_seconds, most_fixed=5))
     run = Simulation(server, settings, first_pace(settings), seed)
-    run.batches(40)
-    quiet = run.batches(60)
-    # Half of an odd number is rounded down; a floor is known as well as timings are.
-    assert max(quiet) <= 2.2 * min(quiet) + 1
+    run.batches(40, jitter=0.01)
+    quiet = run.batches(60, jitter=0.01)
+    # A floor is known as well as timings are, and of a few rows parts are rounded down.
+    assert max(quiet) <= 2 * 1.1 * min(quiet) + 3
 
 
 @given(st.data(), every_settings, st.integers(0, 2**32))
@@ -190,8 +191,8 @@ def test_a_batch_in_quiet_takes_its_target_or_twice_the_fixed_part_and_little_mo
 
 
 @given(
-    st.floats(0.001, 0.4).map(lambda share: share * 0.25),
-    st.floats(0.05, 10).map(lambda best: 0.25 / (best * 1000)),
+    st.floats(0.001, 0.22).map(lambda share: share * 0.25),
+    st.floats(0.5, 10).map(lambda best: 0.25 / (best * 1000)),
     st.integers(0, 2**32),
 )
 def test_a_run_of_90_000_rows_writes_at_nine_tenths_of_the_rate_of_its_best_size(
@@ -261,7 +262,7 @@ def test_a_batch_far_over_its_target_shrinks_the_next_to_a_tenth_at_once_or_to_t
 
 
 @given(every_pace, every_settings, st.floats(0, 100), st.floats(0, 1), st.integers(0, 3))
-def test_nothing_shrinks_a_batch_below_the_floor_but_a_measurement_by_half(
+def test_nothing_shrinks_a_batch_below_the_floor_but_a_measurement(
     pace: Pace, settings: PaceSettings, slowness: float, share: float, blocked: int
 ) -> None:
     pace = replace(pace, size=min(pace.size, settings.max_batch))
@@ -269,7 +270,7 @@ def test_nothing_shrinks_a_batch_below_the_floor_but_a_measurement_by_half(
     timing = BatchTiming(pace.size, math.floor(share * pace.size), seconds, blocked)
     after = after_batch(pace, settings, timing)
     if after.why is PaceReason.MEASURE:
-        assert after.size in {pace.size, pace.size // 2, 2}
+        assert after.size in {pace.size, math.floor(pace.size * TO_MEASURE), 2}
     else:
         assert after.size >= min(pace.size, after.floor)
 
@@ -337,7 +338,7 @@ def test_a_batch_shrinks_only_after_two_slow_ones_or_an_alarm_or_to_measure(
     paces = ran(first_pace(settings), settings, *results)
     for (before, after), (slowness, _) in zip(steps(paces), results, strict=True):
         if after.size < before.size and slowness < ALARM * 0.999:
-            assert after.size >= before.size // 2
+            assert after.size >= before.size // 2 or after.why is PaceReason.MEASURE
             if after.why is PaceReason.MEASURE:
                 continue
             seconds = slowness * settings.batch_target_seconds
@@ -397,12 +398,12 @@ def test_a_batch_that_wrote_exactly_half_still_speaks_for_larger_ones() -> None:
     assert paces[-1].size == 5000
 
 
-def test_a_size_that_would_stay_is_halved_once_while_the_fixed_part_is_not_known() -> None:
+def test_a_size_that_would_stay_is_left_once_while_the_fixed_part_is_not_known() -> None:
     paces = ran(Pace(1000), SETTINGS, *[(0.95, 1.0)] * TO_GROW, (0.9, 1.0))
-    assert sizes(paces[:-1]) == [1000, 1000, 1000, 500]
+    assert sizes(paces[:-1]) == [1000, 1000, 1000, 600]
     assert paces[-2].why is PaceReason.MEASURE
     assert len(paces[-1].costs) == 1
-    assert paces[-1].costs[0].fixed == pytest.approx(0.25 * 0.85)
+    assert paces[-1].costs[0].fixed == pytest.approx(0.25 * (0.9 - 0.05 * 600 / 400))
 
 
 def test_what_came_between_two_batches_is_no_measurement() -> None:
@@ -430,8 +431,8 @@ def test_below_the_floor_a_batch_grows_although_it_is_over_its_target() -> None:
     known = (BatchCost(0.5, 50e-6),) * ENOUGH_COSTS  # 10,000 rows
     paces = ran(Pace(100, PaceReason.MEASURE, costs=known), SETTINGS, (2.0, 1.0), (2.1, 1.0))
     assert [(pace.size, pace.why) for pace in paces[1:]] == [
-        (200, PaceReason.FLOOR),
-        (800, PaceReason.FLOOR),
+        (166, PaceReason.FLOOR),
+        (664, PaceReason.FLOOR),
     ]
 
 

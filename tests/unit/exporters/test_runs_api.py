@@ -38,7 +38,8 @@ async def test_a_run_comes_with_its_batches_page_by_page(served: Served) -> None
     run = a_run(kind=RunKind.USER, subject=77, state=RunState.SUCCEEDED, finished_at=NOON)
     served.commands.found_runs = (run,)
     served.commands.found_batches = tuple(
-        BatchRow(number, NOON, 0.25, users=4, inserted=20) for number in (1, 2, 3)
+        BatchRow(number, NOON, 0.25, users=4, inserted=20, size=25, size_reason="fast")
+        for number in (1, 2, 3)
     )
     _, first = await get(served, "/api/runs/12?limit=2")
     _, second = await get(served, f"/api/runs/12?limit=2&after={first['next']}")
@@ -50,6 +51,8 @@ async def test_a_run_comes_with_its_batches_page_by_page(served: Served) -> None
             "seconds": 0.25,
             "users": 4,
             "inserted": 20,
+            "size": 25,
+            "size_reason": "fast",
         }
     ]
     shown = first["run"]
