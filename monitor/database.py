@@ -110,9 +110,11 @@ async def set_local(connection: AsyncConnection, **settings: str) -> None:
 
     Where the database is a Citus cluster, its nodes too keep to them.
     """
-    (made,) = await send(connection, [_settings(settings)])
-    if made[0].cluster:
-        await send(connection, _on_nodes(settings))
+    asking = _settings(settings)
+    made = await connection.exec_driver_sql(asking.text, dict(asking.values or {}))
+    if made.one().cluster:
+        for command in on_nodes(settings):
+            await connection.exec_driver_sql(command)
 
 
 def _settings(settings: Mapping[str, str]) -> Statement:

@@ -23,7 +23,7 @@ from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
@@ -50,16 +50,18 @@ async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> 
     begun and ended by statements (AUTOCOMMIT).
 
     Raises the psycopg.Error of the first that failed. A connection that was lost is dropped, and
-    with it whatever the pool has from before, as SQLAlchemy does for its own statements.
+    with it whatever the pool has from before, and what is raised is the OperationalError that
+    SQLAlchemy raises for its own statements then.
     """
     driver = await _driver_of(connection)
     try:
         async with driver.lock:
             return await driver.wait(_exchange(driver, statements))
     except psycopg.Error as error:
-        if driver.closed or error.sqlstate in LOST_STATES:
-            await _drop(connection, driver)
-        raise
+        if not driver.closed and error.sqlstate not in LOST_STATES:
+            raise
+        await _drop(connection, driver)
+        raise OperationalError(None, None, error, connection_invalidated=True) from error
     except BaseException:
         # Cancelled in the middle: nobody knows what is still to come.
         await connection.invalidate()
@@ -108,6 +110,7 @@ def _answers(pgconn: PGconn, number: int) -> PQGen[list[PGresult]]:
         yield from generators.fetch_many(pgconn)  # of the Sync
         pgconn.exit_pipeline_mode()
     except psycopg.OperationalError:
+        pgconn.finish()
         # Why the server has gone, it may have said.
         if not any(answer.status == ExecStatus.FATAL_ERROR for answer in answers):
             raise
