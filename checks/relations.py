@@ -199,6 +199,8 @@ class Base:
     """Its column by the view's; those that the view computes are left out."""
     filtering: frozenset[str | None] = frozenset()
     """Its columns by which rows are shown or not; None for what can't be named."""
+    defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By its column: the default of a view above it, which comes before its own."""
     written_by_role: tuple[Written, ...] = ()
     """What is written to by the rights of whoever writes to the view, down to the table."""
 
@@ -219,7 +221,7 @@ class Relation:
     row_security: tuple[RowSecurity, ...]
     """Where row security applies to the connected role; empty: nowhere, it is above it."""
     can_select: bool
-    """SELECT on every column that this service reads."""
+    """SELECT on every column that this service reads, which may be all (`reads_whole_rows`)."""
     can_insert: bool
     """INSERT on every column that this service writes (impressions only)."""
     can_delete: bool

@@ -209,6 +209,7 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
             table,
             MappingProxyType(chain.columns),
             chain.filtering,
+            MappingProxyType(chain.defaults),
             tuple(chain.written_by_role),
         ),
         obstacles=(*view.obstacles, *_obstacles(view, chain, table)),

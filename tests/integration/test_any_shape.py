@@ -522,3 +522,61 @@ async def test_views_that_read_by_the_roles_own_rights_are_granted_to_the_ground
     gallery.run("GRANT SELECT (id) ON walls TO conservator_healer")
     async with shape_runtime(as_service(gallery.url), catalog=document) as runtime:
         assert runtime.blocked is None
+
+
+async def test_a_role_that_may_read_some_columns_is_told_what_it_lacks(
+    gallery: StrangerGallery,
+) -> None:
+    async with shape_runtime(gallery.url, least_privileged=True, catalog=CATALOG):
+        pass
+    gallery.run(
+        "REVOKE SELECT ON looks FROM conservator_healer;"
+        " GRANT SELECT (person, work, seen, kind) ON looks TO conservator_healer"
+    )
+    async with shape_runtime(as_service(gallery.url), catalog=CATALOG) as runtime:
+        told = [one for one in runtime.examination.findings if one.code == "no_select"]
+    (only,) = told
+    assert "may not read every column." in only.problem
+    assert 'GRANT SELECT ON "public"."looks" TO' in str(only.statements)
+
+
+FILTERING = """
+CREATE TABLE walls (id int PRIMARY KEY);
+CREATE VIEW hidden AS SELECT person, work, seen FROM looks WHERE note = 'seen';
+CREATE VIEW of_work AS SELECT person, work, seen, note FROM looks WHERE kind LIKE 'w%';
+CREATE VIEW of_film AS SELECT person, work, seen, kind AS sort FROM looks WHERE kind = 'film';
+CREATE VIEW above AS SELECT * FROM of_film WHERE seen > '2020-01-01';
+CREATE VIEW hung AS SELECT person, work, seen FROM looks WHERE work IN (SELECT id FROM walls);
+CREATE VIEW by_pair AS SELECT person, work, seen FROM looks WHERE work > 100;
+"""
+_FILM: dict[str, object] = {"defaults": {"sort": "'film'"}}
+_HIDDEN = "(note = 'seen'::text)"
+FILTERS: tuple[tuple[str, dict[str, object], str | None], ...] = (
+    ("hidden", {}, _HIDDEN),
+    ("of_work", {}, None),
+    ("of_film", {}, "(kind = 'film'::text)"),
+    ("of_film", _FILM, None),
+    ("above", _FILM, None),
+    ("above", {}, "kind = 'film'"),
+    ("hung", {}, None),
+    ("by_pair", {}, None),
+)
+"""A view, what else is configured, and what of it doctor says is true of no new row."""
+
+
+async def test_doctor_foretells_a_view_that_would_not_show_what_is_written(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(FILTERING)
+    for view, changes, told in FILTERS:
+        plain: dict[str, object] = dict.fromkeys(("where", "counts", "set", "defaults"))
+        document = catalog(table=view, **{**plain, **changes})
+        async with shape_runtime(gallery.url, catalog=document) as runtime:
+            findings = runtime.examination.findings
+            found = [one.problem for one in findings if one.code == "view_hides_new_rows"]
+            assert (told or "") in "".join(found), (view, changes)
+            assert bool(found) == (told is not None), (view, changes, found)
+            if view in ("hidden", "of_work"):
+                ended = (await heal(runtime)).run
+                fails = RunState.FAILED if found else RunState.SUCCEEDED
+                assert ended.state is fails, ended.outcome
