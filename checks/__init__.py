@@ -7,7 +7,7 @@ catalogue   reads those facts
 citus/      what is different where Citus spreads the tables over several servers
 statements  SQL files, and how names get into them; fragments: the pieces for one catalogue
 made_rows   what a row of ours is made of: the operator's expressions, and the rows they may read
-read_elsewhere  which other tables the operator's SQL reads
+read_elsewhere  which other tables the operator's SQL reads, and what is beneath views
 doctor/     facts -> findings: what is wrong, what follows, what mends it
 census      the four counts, in several forms, and which of them is exact here
 pairs       one user's counts, and one pair explained value by value

@@ -225,7 +225,10 @@ async def _named(
     found = await _rows(
         connection,
         "catalogue_relation",
-        {"schema": name[0], "name": name[1], **{key: list(one) for key, one in asked.items()}},
+        {
+            **{"schema": name[0], "name": name[1], "whole": role.reads_whole_rows},
+            **{key: list(one) for key, one in asked.items()},
+        },
     )
     if not found:
         return None

@@ -1,4 +1,5 @@
-"""Which other tables the operator's SQL reads: the role needs SELECT there, and every row.
+"""Which other tables the operator's SQL reads: the role needs SELECT there, and every row. And what
+is beneath views that read by the role's own rights.
 
 PostgreSQL tells: it locks what it parses, before it asks for any privilege. What only the body of a
 function reads is not seen.
@@ -7,7 +8,7 @@ function reads is not seen.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from psycopg import sql
@@ -43,10 +44,33 @@ async def read_elsewhere(
                 known = found.setdefault(other.oid, other)
                 found[other.oid] = replace(known, settings=(*known.settings, setting))
     secured = await read_row_security(connection, list(found)) if found else ()
-    return tuple(
+    named = [
         replace(one, row_security=tuple(row for row in secured if row.relation == one.oid))
         for one in found.values()
-    )
+    ]
+    asking = {
+        **{relation.oid: (role.setting("table"),) for role, relation in tables},
+        **{one.oid: one.settings for one in named},
+    }
+    beneath = await _beneath(connection, asking)
+    return (*named, *(one for oid, one in beneath.items() if oid not in asking))
+
+
+async def _beneath(
+    connection: AsyncConnection, asking: Mapping[int, tuple[str, ...]]
+) -> Mapping[int, OtherRelation]:
+    """What views among these read as the role itself. Row security there is the view's finding."""
+    found: dict[int, OtherRelation] = {}
+    asked = template("checks", "catalogue_beneath")
+    rows = await connection.exec_driver_sql(asked, {"relations": list(asking)})
+    for row in rows.mappings():
+        facts = dict(row)
+        settings = asking[facts.pop("view")]
+        known = found.setdefault(facts["oid"], OtherRelation(**facts))
+        found[known.oid] = replace(
+            known, settings=tuple(dict.fromkeys((*known.settings, *settings)))
+        )
+    return found
 
 
 def _of_tables(tables: Sequence[tuple[TableRole, Relation]]) -> Iterator[tuple[str, str, str]]:

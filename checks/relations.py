@@ -180,6 +180,16 @@ class RowSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A relation beneath a view."""
+
+    schema: str
+    name: str
+    columns: Mapping[str, str]
+    """Its column by the view's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """The one table whose rows a view shows, each at most once."""
 
@@ -189,6 +199,10 @@ class Base:
     """Its column by the view's; those that the view computes are left out."""
     filtering: frozenset[str | None] = frozenset()
     """Its columns by which rows are shown or not; None for what can't be named."""
+    defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By its column: the default of a view above it, which comes before its own."""
+    written_by_role: tuple[Written, ...] = ()
+    """What is written to by the rights of whoever writes to the view, down to the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +221,7 @@ class Relation:
     row_security: tuple[RowSecurity, ...]
     """Where row security applies to the connected role; empty: nowhere, it is above it."""
     can_select: bool
-    """SELECT on every column that this service reads."""
+    """SELECT on every column that this service reads, which may be all (`reads_whole_rows`)."""
     can_insert: bool
     """INSERT on every column that this service writes (impressions only)."""
     can_delete: bool
@@ -337,16 +351,17 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class OtherRelation:
-    """A relation beside those configured that the operator's SQL reads."""
+    """A relation beside those configured that the operator's SQL reads, or that is beneath a view
+    which reads by the rights of whoever reads it (security_invoker)."""
 
     oid: int
     schema: str
     name: str
     can_use_schema: bool
     can_select: bool
-    """SELECT on all of it."""
+    """SELECT on all of it; beneath a view, on what views name of it."""
     settings: tuple[str, ...] = ()
-    """Those whose SQL names it."""
+    """Those whose SQL names it, or whose view reads it."""
     row_security: tuple[RowSecurity, ...] = ()
     """Where row security applies to the connected role."""
 

@@ -170,6 +170,12 @@ class TableRole:
         found = {"where": self.where, "counts": self.counts}
         return {self.setting(key): text for key, text in found.items() if text is not None}
 
+    @property
+    def reads_whole_rows(self) -> bool:
+        """Statements read every column, because the operator's SQL may name any."""
+        timeless = self.key == "impressions" and "viewed_at" not in self.columns
+        return bool(self.conditions or self.moments) or timeless
+
     def setting(self, key: str) -> str:
         """The path of a key in the configuration: of `columns`, of `moments`, or another."""
         return f"catalog.{key if key.startswith('pairs.') else f'{self.key}.{key}'}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from checks.relations import TABLES, Base, Column, ForeignKey, Index, Relation
+from checks.relations import TABLES, Base, Column, ForeignKey, Index, Relation, Written
 from checks.spec import TableRole
 
 _WORDS = re.compile(r"[(){}]|(?:\\.|[^\s(){}\\])+", re.DOTALL)
@@ -136,6 +136,8 @@ class ViewChain:
     """By its column: the default of a view above it, which comes before its own."""
     filtering: frozenset[str | None] = frozenset()
     """Its columns that a WHERE reads; None for what a view computes."""
+    written_by_role: list[Written] = field(default_factory=list)
+    """What is read by the connected role's rights, beneath the first."""
     _numbers: dict[str, int] | None = None
     _defaults: dict[int, str] = field(default_factory=dict)
     _filtering: frozenset[int | None] = frozenset()
@@ -147,6 +149,9 @@ class ViewChain:
         if self._numbers is None:
             self._numbers = {name: number for number, name in names.items()}
         self.obstacles += _forbidden(level, self.role, beneath=beneath)
+        if beneath and self.reader is None:
+            columns = {name: names[number] for name, number in self._numbers.items()}
+            self.written_by_role.append(Written(level["schema"], level["name"], columns))
         if level["kind"] != "v":
             self.table = level["schema"], level["name"]
             self.columns = {name: names[number] for name, number in self._numbers.items()}
@@ -200,7 +205,13 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
     }
     return replace(
         view,
-        base=Base(table, MappingProxyType(chain.columns), chain.filtering),
+        base=Base(
+            table,
+            MappingProxyType(chain.columns),
+            chain.filtering,
+            MappingProxyType(chain.defaults),
+            tuple(chain.written_by_role),
+        ),
         obstacles=(*view.obstacles, *_obstacles(view, chain, table)),
         columns=MappingProxyType(columns),
         indexes=tuple(_indexes(table, shown)),

@@ -4,6 +4,7 @@ findings     what a rule brings back: finding, severity, what it blocks
 input        everything the rules may look at: facts, evidence, what the operator said
 probes       asks for the evidence, each question in a savepoint
 pair_probes  asks the impressions who is paired with what; pair_evidence holds what they say
+made_rows, view_filter  ask whether rows that healing makes would count, and would be shown
 ddl          identifiers and statements for the remedies
 rules        every rule in order, and the examination that applies them
 access, row_security, writability, defaults, moments, time_zones, references, uniqueness,

@@ -97,10 +97,11 @@ def tables_are_readable(given: DoctorInput) -> Iterator[Finding]:
         if relation.can_select:
             continue
         names = [name for name in role.read if name in relation.columns]
+        told = "every column" if role.reads_whole_rows else ", ".join(names)
         yield error(
             "no_select",
             relation.configured,
-            problem=f"Role {given.facts.role} may not read {', '.join(names)}.",
+            problem=f"Role {given.facts.role} may not read {told}.",
             consequence="Nothing can be counted or healed.",
             statements=_grant(given, relation, _reading(role, names)),
         )
@@ -290,7 +291,7 @@ def _configurable(name: str) -> str:
 
 def _reading(role: TableRole, names: list[str]) -> str:
     """Columns where we know them all; a filter may read any other."""
-    return "SELECT" if role.where is not None else f"SELECT {columns(*names)}"
+    return "SELECT" if role.reads_whole_rows else f"SELECT {columns(*names)}"
 
 
 def _grant_on(given: DoctorInput, one: DrawnSequence, privilege: str) -> str:

@@ -177,6 +177,8 @@ class Evidence:
     column."""
     made_rows: Mapping[str, Made | str] = field(default_factory=dict)
     """By setting: how the rows that it makes are judged, or why that can't be told."""
+    hidden_by: str | None = None
+    """What the impressions' view asks of its rows, and no row satisfies that healing makes."""
     own_values: Mapping[str, tuple[OwnValue, ...]] = field(default_factory=dict)
     """By column of the impressions that must be given: what of the pair's rows may be its value."""
     duplicate_pairs: Answer = Answer.UNKNOWN

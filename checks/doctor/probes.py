@@ -45,6 +45,7 @@ from checks.doctor.row_tallies import Reading, RowEvidence
 from checks.doctor.time_zones import MOMENTS
 from checks.doctor.unreadable_moments import read_unreadable
 from checks.doctor.vanished import LEAST
+from checks.doctor.view_filter import read_hiding_filter
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
 from checks.made_rows import NO_MOMENT, bare_value, fits_column, no_pair
@@ -104,6 +105,7 @@ class ProbeSuite:
             filters=filters,
             values=await self._values(),
             made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
+            hidden_by=await read_hiding_filter(self._ask_read_only, facts),
             own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             duplicate_keys=await self._duplicate_keys(filters),

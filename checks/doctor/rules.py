@@ -64,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     defaults.required_columns_are_filled,
     values.values_fit_columns,
     values.made_rows_count,
+    values.made_rows_are_shown,
     writability.written_columns_are_writable,
     writability.no_rules,
     access.impressions_are_insertable,

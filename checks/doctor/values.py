@@ -199,5 +199,25 @@ def made_rows_count(given: DoctorInput, impressions: Relation) -> Iterator[Findi
             )
 
 
+@about(any_impressions)
+def made_rows_are_shown(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """A view shows what healing writes through it."""
+    told, base = given.evidence.hidden_by, impressions.base
+    if told is None or base is None:
+        return
+    name = f"{base.relation.schema}.{base.relation.name}"
+    yield healing_error(
+        "view_hides_new_rows",
+        impressions.configured,
+        problem=f"It would not show the rows that healing writes: of them, {told} is not true.",
+        consequence="Each run would fail, and keep nothing.",
+        remedy=(
+            "Say under catalog.impressions.defaults what the columns get that the view asks for;"
+            f" where it does not show them, name {name} itself, and under"
+            " catalog.impressions.where what the view says by its WHERE."
+        ),
+    )
+
+
 _CONDITIONS = ("where", "counts")
 _FOR_EVER = "If it doesn't, its pair stays legacy whatever is written: healing has no end."

@@ -38,7 +38,7 @@ SELECT
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'SELECT'))
         FROM cte_needed AS needed
-        WHERE needed.attname = ANY(%(read)s::text[])
+        WHERE %(whole)s::boolean OR needed.attname = ANY(%(read)s::text[])
     ), true) AS can_select,
     usage.granted AND COALESCE((
         SELECT bool_and(pg_catalog.has_column_privilege(root.oid, needed.attnum, 'INSERT'))

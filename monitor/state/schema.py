@@ -16,7 +16,7 @@ from checks.citus.cluster import read_ledger
 from checks.doctor.ddl import comment, create_policies
 from checks.doctor.row_security import needed, view_remedy
 from checks.errors import CatalogueError
-from checks.relations import Catalogue, Command, RowSecurity
+from checks.relations import Catalogue, Command, RowSecurity, Written
 from checks.row_security import HEALER, READER, SERVICE_ROLES, read_row_security
 from checks.sequences import DrawnSequence, read_sequences
 from checks.state_columns import originals
@@ -312,7 +312,9 @@ def grants(
         "schemas": sql.SQL(", ").join(sql.Identifier(schema) for schema in sorted(schemas)),
         "sequences": raw(_grants_on(sequences, schemas)),
         "readable": sql.SQL(", ").join(sql.Identifier(*name) for name in dict.fromkeys(read)),
-        "impressions": sql.Identifier(catalogue.impressions.schema, catalogue.impressions.name),
+        "written": sql.SQL(", ").join(
+            sql.Identifier(one.schema, one.name) for one in _written(catalogue)
+        ),
     }
     names["updates"] = raw(_grant_of_updates(catalogue))
     names["ledger_of_healer"] = raw(
@@ -323,16 +325,27 @@ def grants(
 
 def _grant_of_updates(catalogue: Catalogue) -> str:
     """What bringing a row to count needs, and putting back what it had: the columns of `set`."""
-    updated = [sql.Identifier(name) for name in catalogue.spec.impressions.set]
+    updated = catalogue.spec.impressions.set
     if not updated:
         return ""
-    relation = catalogue.impressions
-    grant = sql.SQL("GRANT UPDATE ({columns}) ON {table} TO {healer};\n").format(
-        columns=sql.SQL(", ").join(updated),
-        table=sql.Identifier(relation.schema, relation.name),
-        healer=sql.Identifier(HEALER),
-    )
-    return grant.as_string(None)
+    grants = [
+        sql.SQL("GRANT UPDATE ({columns}) ON {table} TO {healer};\n").format(
+            columns=sql.SQL(", ").join(
+                sql.Identifier(one.columns.get(name, name)) for name in updated
+            ),
+            table=sql.Identifier(one.schema, one.name),
+            healer=sql.Identifier(HEALER),
+        )
+        for one in _written(catalogue)
+    ]
+    return sql.SQL("").join(grants).as_string(None)
+
+
+def _written(catalogue: Catalogue) -> tuple[Written, ...]:
+    """The impressions, and what is beneath a view that writes by the role's own rights."""
+    found = catalogue.impressions
+    beneath = () if found.base is None else found.base.written_by_role
+    return (Written(found.schema, found.name, {}), *beneath)
 
 
 def _grants_on(sequences: Sequence[DrawnSequence], schemas: Collection[str]) -> str:

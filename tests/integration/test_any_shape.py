@@ -17,6 +17,7 @@ from tests.support.app import app_on
 from tests.support.healing import heal, plan, working
 from tests.support.pair_lists import asked, listed, listed_of
 from tests.support.postgres import PostgresServer
+from tests.support.roles import as_service
 from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, stranger_gallery
 from tests.support.undoing import undo
 from tests.support.waiting import wait_until
@@ -474,3 +475,108 @@ async def test_an_expression_finds_its_own_names_alone(gallery: StrangerGallery)
         unknown = catalog(defaults={"wing": f"{name}::text"})
         async with shape_runtime(gallery.url, catalog=unknown) as runtime:
             assert "defaults.wing" in str(runtime.blockers), name
+
+
+INVOKED = """
+CREATE TABLE walls (id int PRIMARY KEY);
+INSERT INTO walls SELECT generate_series(1, 4);
+CREATE VIEW wall_looks WITH (security_invoker) AS
+    SELECT id AS number, person AS "who is", work, seen AS at, kind FROM looks WHERE kind = 'work';
+CREATE VIEW invoked WITH (security_invoker) AS
+    SELECT number, "who is" AS who, work, at, kind FROM wall_looks;
+CREATE VIEW owned AS SELECT id, made FROM works;
+CREATE VIEW hung WITH (security_invoker) AS
+    SELECT o.id, o.made FROM owned AS o WHERE o.id IN (SELECT id FROM walls) OR o.id > 4;
+"""
+
+
+async def test_views_that_read_by_the_roles_own_rights_are_granted_to_the_ground(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(INVOKED)
+    document = {
+        "artworks": {"table": "hung", "id": "id", "created_at": "made"},
+        "users": {"table": "people", "id": "id"},
+        "impressions": {
+            **{"table": "invoked", "user": "who", "artwork": "work", "viewed_at": "at"},
+            **{"counts": "at IS NOT NULL", "set": {"at": "viewed_at"}, "several": True},
+            "key": ["number"],
+        },
+    }
+    before = gallery.contents()
+    async with shape_runtime(gallery.url, least_privileged=True, catalog=document) as runtime:
+        assert runtime.blocked is None
+        healed = await heal(runtime)
+        assert (healed.run.state, healed.run.inserted) == (RunState.SUCCEEDED, 4 * 7)
+        assert (await undo(runtime, healed.run.id)).run.inserted == 4 * 7
+    assert gallery.contents() == before
+    # Of the tables beneath a view that its owner reads, the role sees nothing.
+    granted = "SELECT has_any_column_privilege('conservator_healer', '{}', 'SELECT')"
+    assert gallery.rows(granted.format("works")) == [(False,)]
+    gallery.run("REVOKE SELECT ON walls FROM conservator_healer")
+    async with shape_runtime(as_service(gallery.url), catalog=document) as runtime:
+        told = [one for one in runtime.examination.findings if one.code == "no_select_elsewhere"]
+        assert [one.subject for one in told] == ["public.walls"]
+        assert told[0].problem.startswith("catalog.artworks.table: role ")
+        assert 'GRANT SELECT ON "public"."walls" TO' in str(told[0].statements)
+    gallery.run("GRANT SELECT (id) ON walls TO conservator_healer")
+    async with shape_runtime(as_service(gallery.url), catalog=document) as runtime:
+        assert runtime.blocked is None
+
+
+async def test_a_role_that_may_read_some_columns_is_told_what_it_lacks(
+    gallery: StrangerGallery,
+) -> None:
+    async with shape_runtime(gallery.url, least_privileged=True, catalog=CATALOG):
+        pass
+    gallery.run(
+        "REVOKE SELECT ON looks FROM conservator_healer;"
+        " GRANT SELECT (person, work, seen, kind) ON looks TO conservator_healer"
+    )
+    async with shape_runtime(as_service(gallery.url), catalog=CATALOG) as runtime:
+        told = [one for one in runtime.examination.findings if one.code == "no_select"]
+    (only,) = told
+    assert "may not read every column." in only.problem
+    assert 'GRANT SELECT ON "public"."looks" TO' in str(only.statements)
+
+
+FILTERING = """
+CREATE TABLE walls (id int PRIMARY KEY);
+CREATE VIEW hidden AS SELECT person, work, seen FROM looks WHERE note = 'seen';
+CREATE VIEW of_work AS SELECT person, work, seen, note FROM looks WHERE kind LIKE 'w%';
+CREATE VIEW of_film AS SELECT person, work, seen, kind AS sort FROM looks WHERE kind = 'film';
+CREATE VIEW above AS SELECT * FROM of_film WHERE seen > '2020-01-01';
+CREATE VIEW hung AS SELECT person, work, seen FROM looks WHERE work IN (SELECT id FROM walls);
+CREATE VIEW by_pair AS SELECT person, work, seen FROM looks WHERE work > 100;
+"""
+_FILM: dict[str, object] = {"defaults": {"sort": "'film'"}}
+_HIDDEN = "(note = 'seen'::text)"
+FILTERS: tuple[tuple[str, dict[str, object], str | None], ...] = (
+    ("hidden", {}, _HIDDEN),
+    ("of_work", {}, None),
+    ("of_film", {}, "(kind = 'film'::text)"),
+    ("of_film", _FILM, None),
+    ("above", _FILM, None),
+    ("above", {}, "kind = 'film'"),
+    ("hung", {}, None),
+    ("by_pair", {}, None),
+)
+"""A view, what else is configured, and what of it doctor says is true of no new row."""
+
+
+async def test_doctor_foretells_a_view_that_would_not_show_what_is_written(
+    gallery: StrangerGallery,
+) -> None:
+    gallery.run(FILTERING)
+    for view, changes, told in FILTERS:
+        plain: dict[str, object] = dict.fromkeys(("where", "counts", "set", "defaults"))
+        document = catalog(table=view, **{**plain, **changes})
+        async with shape_runtime(gallery.url, catalog=document) as runtime:
+            findings = runtime.examination.findings
+            found = [one.problem for one in findings if one.code == "view_hides_new_rows"]
+            assert (told or "") in "".join(found), (view, changes)
+            assert bool(found) == (told is not None), (view, changes, found)
+            if view in ("hidden", "of_work"):
+                ended = (await heal(runtime)).run
+                fails = RunState.FAILED if found else RunState.SUCCEEDED
+                assert ended.state is fails, ended.outcome

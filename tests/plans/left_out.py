@@ -117,6 +117,10 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
     **dict.fromkeys(
+        ("catalogue_view_filter", "catalogue_shown"),
+        "it is asked only where impressions are a view with a WHERE, and reads no row",
+    ),
+    **dict.fromkeys(
         ("catalogue_value_type", "catalogue_moment", "catalogue_type"), "it is asked for no row"
     ),
     "catalogue_made_rows": (

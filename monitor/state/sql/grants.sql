@@ -22,13 +22,13 @@ GRANT SELECT ON {state}.backfilled_impression TO {reader};
 
 -- Healing, for database.url: inserts impressions, and keeps its own tables. Who only wants to count
 -- (healing.mode: observe) leaves the first line out.
-GRANT INSERT ON {impressions} TO {healer};
+GRANT INSERT ON {written} TO {healer};
 {updates}{sequences}GRANT USAGE ON SCHEMA {state} TO {healer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer};
 {ledger_of_healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
--- REVOKE DELETE ON {impressions} FROM {healer};
-GRANT DELETE ON {impressions} TO {healer};
+-- REVOKE DELETE ON {written} FROM {healer};
+GRANT DELETE ON {written} TO {healer};
 {policies}
 -- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
