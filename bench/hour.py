@@ -108,7 +108,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
             )
             connection.execute("VACUUM (ANALYZE) art_sessions, user_art_impressions")
         output = server.socket_dir / "visits.txt"
-        # What a visitor asks would be many times what is measured, and all that is told apart of it.
+        # What a visitor asks would be many times what is measured.
         with Visitors(conninfo, VISITS_A_SECOND, output, reads=False):
             app = _app_alone(server, database, seconds)
             note("an hour: the service by default")

@@ -85,7 +85,7 @@ class Watched:
         if census["last_run"] is None:
             return 0.0
         since = datetime.now(UTC) - datetime.fromisoformat(census["last_run"])
-        return max(0.0, _JITTER * census["interval_seconds"] - since.total_seconds())
+        return max(0.0, _JITTER * float(census["interval_seconds"]) - since.total_seconds())
 
     def _census(self) -> dict[str, Any]:
         """The service's own word, without a transaction."""
