@@ -23,10 +23,15 @@ from bench.servers import copied
 from bench.shares import Backfill, Share, Work, find_work
 from tests.support.postgres import PostgresServer
 
-FLOOR_GOAL = Goal(0.9, at_most=False)
-"""A heal run with everything reaches so many of the rows a second of the best statement."""
-SKETCH_GOAL = Goal(3.0, at_most=False)
-"""It writes so many times the rows a second of the sketch."""
+LEDGER_GOAL = Goal(0.95, at_most=False)
+"""A heal run with everything reaches so many of the rows a second of the best statement that has a
+ledger, too."""
+SHORT_GOAL = Goal(0.9, at_most=False)
+"""Its writing alone, where the run is over before its batches have found their size, to the best
+statement without one."""
+SKETCH_GOAL = Goal(3.5, at_most=False)
+"""It writes so many times the rows a second of the sketch as a toolkit runs it. The bare one has no
+goal: the best single statement is 1.4 times as fast as that."""
 MEMORY_GOAL = Goal(1.1)
 """Resident memory, most, to that after the first batches."""
 
@@ -114,15 +119,23 @@ def _large(server: PostgresServer, work: Work, options: Options, best: str) -> t
     with copied(server, LEGACY, _COPY) as database:
         floor = statement(server.conninfo(database), share)
     _check(best, floor, share)
+    note(f"backfill: the same with a ledger, {share.rows:,} rows")
+    order = floors.BY_USER if best == _BY_USER else floors.BY_ARTWORK
+    with copied(server, LEGACY, _COPY) as database:
+        listed = floors.with_ledger(server.conninfo(database), share, order)
+    _check(best, listed, share)
     words = f"{share.rows:,} rows"
     base = Measure(f"{best}, {words}", _UNIT, (floor.rows / floor.writing,))
+    ledger = Measure(f"… with a ledger, {words}", _UNIT, (listed.rows / listed.writing,))
     verified, whole = healed.rows / healed.verified, healed.rows / healed.whole
     first = Measure(
         f"memory after {_FIRST_BATCHES} batches", "MB", (healed.memory[:_FIRST_BATCHES][-1],)
     )
     return (
         base,
-        compared(f"heal run and recount, {words}", _UNIT, [verified], base, FLOOR_GOAL),
+        ledger,
+        compared(f"heal run and recount, {words}", _UNIT, [verified], ledger, LEDGER_GOAL),
+        compared(f"… to the one without a ledger, {words}", _UNIT, [verified], base),
         compared(f"… with planning, {words}", _UNIT, [whole], base),
         Measure(f"heal run, planning, {words}", "s", (healed.planning,)),
         Measure(f"heal run, recount, {words}", "s", (healed.verifying,)),
@@ -139,10 +152,10 @@ def _measures(done: dict[str, list[Backfill]], best: str) -> tuple[Measure, ...]
     verified = [r.rows / r.verified for r in healed]
     return (
         bases[best],
-        compared(f"{PRODUCT}, to the best statement", _UNIT, product, bases[best]),
+        compared(f"{PRODUCT}, to the best statement", _UNIT, product, bases[best], SHORT_GOAL),
         compared("heal run and recount, to the best statement", _UNIT, verified, bases[best]),
         *others,
-        compared(f"{PRODUCT}, to the sketch", _UNIT, product, bases[_SKETCH], SKETCH_GOAL),
+        compared(f"{PRODUCT}, to the sketch", _UNIT, product, bases[_SKETCH]),
         compared(
             f"{PRODUCT}, to SQLAlchemy's sketch", _UNIT, product, bases[_TOOLKIT], SKETCH_GOAL
         ),

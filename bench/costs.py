@@ -20,7 +20,8 @@ _STATISTICS = """
 SELECT blks_read + blks_hit, xact_commit + xact_rollback,
     (SELECT count(*) FROM pg_stat_activity AS a
      WHERE a.application_name = 'conservator' AND a.datname = d.datname
-       AND a.backend_type = 'client backend')
+       AND a.backend_type = 'client backend'),
+    pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')
 FROM pg_stat_database AS d WHERE d.datname = %s
 """
 
@@ -35,6 +36,8 @@ class Reading:
     blocks: int
     transactions: int
     connections: int
+    wal: int
+    """Bytes ever written to the server's log of changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Cost:
     transactions: int
     connections: int
     """At the end."""
+    wal: int
+    """Bytes."""
 
     @property
     def an_hour(self) -> float:
@@ -57,20 +62,22 @@ class Cost:
 
 
 def read(
-    connection: psycopg.Connection, database: str, server: PostgresServer, service: Serving
+    connection: psycopg.Connection, database: str, server: PostgresServer, service: Serving | None
 ) -> Reading:
-    """Now. Statistics of idle sessions arrive some seconds late."""
+    """Now; `service` is None while there is none. Statistics of idle sessions arrive some seconds
+    late."""
     found = connection.execute(_STATISTICS, (database,)).fetchone()
     if found is None:
         raise BenchmarkError("The server has no statistics of this database.")
-    blocks, transactions, connections = map(int, found)
+    blocks, transactions, connections, wal = map(int, found)
     return Reading(
         time.monotonic(),
         _cpu_of_server(server.pid),
-        _cpu(service.pid, children=True),
+        0.0 if service is None else _cpu(service.pid, children=True),
         blocks,
         transactions,
         connections,
+        wal,
     )
 
 
@@ -83,6 +90,7 @@ def between(before: Reading, after: Reading) -> Cost:
         (after.blocks - before.blocks) * _BLOCK,
         after.transactions - before.transactions,
         after.connections,
+        after.wal - before.wal,
     )
 
 

@@ -1,4 +1,4 @@
-"""Backfills of a share by single statements, without ledger, lease, cursor or recount."""
+"""Backfills of a share by single statements, without lease, cursor or recount."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from bench.shares import Backfill, Share
 BY_ARTWORK = sql.SQL("m.artwork_id, m.user_id")
 BY_USER = sql.SQL("m.user_id, m.artwork_id")
 _WINDOW_ROWS = 10_000
+_LEDGER = """
+CREATE TABLE bench_ledger (
+    run_id bigint, user_id varchar, artwork_id varchar, viewed_at timestamp,
+    PRIMARY KEY (run_id, user_id, artwork_id)
+)
+"""
 
 
 def bare(conninfo: str, share: Share) -> Backfill:
@@ -31,6 +37,14 @@ def by_artwork(conninfo: str, share: Share) -> Backfill:
 def by_user(conninfo: str, share: Share) -> Backfill:
     """One statement, rows in the order of (user, artwork)."""
     return _execute(conninfo, _floor(BY_USER), [share.values])
+
+
+def with_ledger(conninfo: str, share: Share, order: sql.SQL) -> Backfill:
+    """One statement that lists what it wrote as well, in a table like the product's."""
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(_LEDGER)
+    query = statement("floor_with_ledger").format(floor=_floor(order))
+    return _execute(conninfo, query, [share.values])
 
 
 def two_workers(conninfo: str, share: Share) -> Backfill:

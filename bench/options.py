@@ -54,6 +54,8 @@ class Options:
     """Seconds; of the service that heals them. The cooldown is as long."""
     steady_seconds: float
     """Of the window over which the idle service's cost is counted."""
+    hour_artworks: int
+    """That become legacy while bench.hour looks; it takes 20 s for each."""
     steady_scrapes: int
     """Of the idle service."""
     window_seconds: float
@@ -86,11 +88,14 @@ def read_options(description: str | None) -> Options:
     add("--starts", type=int, default=3, help="starts of the service")
     add("--scrapes", type=int, default=500, help="scrapes during a heal run")
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
-    add("--traffic-rounds", type=int, default=3, help="windows without and with healing")
+    add("--traffic-rounds", type=int, default=10, help="windows without and with healing")
     add("--traffic-batch", type=int, default=10_000, help="healing.pace.max_batch beside it")
     add("--ageing-seconds", type=float, default=25.0, help="over which pairs become legacy")
     add("--census-every", type=float, default=5.0, help="seconds, of the service that heals those")
-    add("--steady-seconds", type=float, default=60.0, help="the window of bench.steady")
+    add(
+        "--steady-seconds", type=float, default=60.0, help="a window of bench.steady and bench.hour"
+    )
+    add("--hour-artworks", type=int, default=4, help="artworks that become legacy in bench.hour")
     add("--steady-scrapes", type=int, default=2000, help="scrapes of the idle service")
     add("--window-seconds", type=float, default=4.0, help="a window with or without healing")
     return Options(**vars(parser.parse_args()))

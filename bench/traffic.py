@@ -141,6 +141,7 @@ def _report(done: dict[str, list[Round]], options: Options) -> Report:
             goal = GOAL if number == 0 else None
             named = f"the app beside healing {name}, {words}"
             measures += [base, compared(named, "ms", beside, base, goal)]
+            facts |= _spread(named, alone, beside)
         facts[f"rounds {name}"] = len(rounds)
         facts[f"batches {name}"] = sum(one.batches for one in rounds)
     details = {
@@ -148,6 +149,16 @@ def _report(done: dict[str, list[Round]], options: Options) -> Report:
         for name, rounds in done.items()
     }
     return Report("traffic", tuple(measures), facts, details)
+
+
+def _spread(name: str, alone: list[float], beside: list[float]) -> dict[str, Fact]:
+    """Of the ratios round by round: a p99 of some hundred visits is the third worst of them."""
+    ratios = sorted(b / a for a, b in zip(alone, beside, strict=True))
+    quarters = [percentile(ratios, share) for share in (0.25, 0.75)]
+    words = (
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f}, half of them {quarters[0]:.2f} to {quarters[1]:.2f}"
+    )
+    return {f"ratios of {name}": words}
 
 
 if __name__ == "__main__":

@@ -38,9 +38,10 @@ class Visit:
 class Visitors:
     """The process, from its start to its end. A context manager."""
 
-    def __init__(self, conninfo: str, rate: float, output: Path) -> None:
-        """`rate` visits a second; `output` is the file that they are written to."""
-        self._command = [sys.executable, "-m", "bench.visitors", conninfo, str(rate)]
+    def __init__(self, conninfo: str, rate: float, output: Path, *, reads: bool = True) -> None:
+        """`rate` visits a second; `output` is the file that they are written to. Without `reads`
+        they record a view and do not ask what to show, which costs much more."""
+        self._command = [sys.executable, "-m", "bench.visitors", conninfo, str(rate), str(reads)]
         self._output = output
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,7 +76,7 @@ class Visitors:
         return [Visit(float(one[0]), float(one[1])) for one in fields if len(one) == 2]
 
 
-def _come(conninfo: str, rate: float) -> None:
+def _come(conninfo: str, rate: float, *, reads: bool) -> None:
     """Visits for ever."""
     with psycopg.connect(conninfo) as connection:
         users = [row[0] for row in connection.execute("SELECT id FROM users")]
@@ -89,7 +90,8 @@ def _come(conninfo: str, rate: float) -> None:
         time.sleep(max(0.0, due - time.monotonic()))
         user = rng.choice(users)
         with connection.transaction():
-            connection.execute(statement("visit_read"), {"user_id": user}).fetchone()
+            if reads:
+                connection.execute(statement("visit_read"), {"user_id": user}).fetchone()
             values = {"user_id": user, "artwork_id": rng.choice(artworks)}
             connection.execute(statement("visit_write"), values)
         line = f"{due:.6f} {time.monotonic() - due:.6f}\n"
@@ -113,5 +115,5 @@ def _come(conninfo: str, rate: float) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _come(sys.argv[1], float(sys.argv[2]))
+    _come(sys.argv[1], float(sys.argv[2]), reads=sys.argv[3] == str(True))
     sys.exit("A visitor's connection failed.")

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from tests.support.postgres import PostgresServer
 
 _SERVER = "server: {host: 127.0.0.1, port: 0}\n"
 _FIRST_CHECKS_SECONDS = 120.0
-_POLL = 0.25
+_POLL = 0.5
 _JITTER = 0.85
 """Intervals vary by a tenth."""
 
@@ -48,10 +49,10 @@ class Watched:
     def whole_intervals(self, seconds: float) -> Cost:
         """From the end of one census to that of another, about so much later: with one census in
         a window, half a census more would be half as much again."""
-        self._wait_for_census(self._last_census())
+        self.wait_for_next_census()
         before = self.read()
         time.sleep(seconds * _JITTER)
-        self._wait_for_census(self._last_census())
+        self.wait_for_next_census()
         return between(before, self.read())
 
     def about_an_interval(self, seconds: float) -> Cost:
@@ -61,17 +62,35 @@ class Watched:
         self._wait_for_census(first)
         return between(before, self.read())
 
+    def wait_for_next_census(self) -> None:
+        """Until one more has been taken than there are now."""
+        self._wait_for_census(self._last_census())
+
     def _wait_for_census(self, known: str) -> None:
         """Until there is another one than the newest that is known."""
         deadline = time.monotonic() + _FIRST_CHECKS_SECONDS
+        # Without asking, which costs the service as much as all else that it does meanwhile.
+        time.sleep(self._until_next_census())
         while self._last_census() == known:
             if time.monotonic() > deadline:
                 raise BenchmarkError("No further census was taken.")
             time.sleep(_POLL)
 
     def _last_census(self) -> str:
-        (found,) = (check["last_run"] for check in self.checks() if check["name"] == "census")
-        return str(found)  # the service's own word, without a transaction
+        return str(self._census()["last_run"])
+
+    def _until_next_census(self) -> float:
+        """Seconds in which there will be none."""
+        census = self._census()
+        if census["last_run"] is None:
+            return 0.0
+        since = datetime.now(UTC) - datetime.fromisoformat(census["last_run"])
+        return max(0.0, _JITTER * float(census["interval_seconds"]) - since.total_seconds())
+
+    def _census(self) -> dict[str, Any]:
+        """The service's own word, without a transaction."""
+        (found,) = (check for check in self.checks() if check["name"] == "census")
+        return found
 
     def checks(self) -> list[dict[str, Any]]:
         """As the API tells them."""

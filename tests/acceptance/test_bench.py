@@ -24,10 +24,10 @@ TINY = {
 JUDGED = {
     "the four counts, nothing legacy",
     "the four counts with affected users, nothing legacy",
-    "the four counts with affected users, with legacy",
+    "the four counts, with legacy",
     "plain anti-join, nothing legacy",
     "anti-join through Great Expectations",
-    "heal run, writing, to the sketch",
+    "heal run, writing, to the best statement",
     "heal run, writing, to SQLAlchemy's sketch",
 }
 """Among the measures that have a goal."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.plans.files import name_of, statement_files
 from tests.plans.gallery import LARGE, SMALL, key, observe, plan_server, recorded
 from tests.plans.left_out import LEFT_OUT
 from tests.plans.log import Executed, executed
-from tests.plans.program import Seen
 from tests.plans.record import MANY, Kept, Plans, better, from_json, kept, together, worse
 
 SCAN = {
@@ -33,19 +31,12 @@ def plans(*nodes: dict[str, object]) -> Plans:
     return {"app": together([("census", Executed("", {**SORT, "Plans": nodes}))])}
 
 
-@pytest.fixture(scope="module")
-def seen() -> Iterator[Seen]:
-    """What the product does on the small gallery."""
+def test_every_statement_has_a_plan_no_worse_than_recorded_or_is_left_out_for_a_reason() -> None:
+    # One test, so that the gallery is never made by two workers.
     with plan_server() as server:
-        yield observe(server, SMALL)
-
-
-def test_no_plan_is_worse_than_recorded(seen: Seen) -> None:
+        seen = observe(server, SMALL)
     problems = worse(recorded(SMALL), seen.plans)
     assert problems == [], "look at the plans; if they are right: python -m tests.plans --record"
-
-
-def test_every_statement_was_executed_or_is_left_out_for_a_reason(seen: Seen) -> None:
     files = statement_files().keys()
     assert sorted(files - seen.files - LEFT_OUT.keys()) == []
     assert LEFT_OUT.keys() <= files

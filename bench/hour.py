@@ -1,0 +1,204 @@
+"""What conservator costs an app in an hour of its ordinary life: `python -m bench.hour`.
+
+The app records views, and every five minutes an artwork becomes legacy that an eighth of the users
+have not seen; the service, with default config but for healing.mode, heals it. Five minutes are
+measured and an hour is computed, from what comes by the second and what comes by the artwork:
+
+    the app alone    views, no service
+    by the second    views and the service by default, nothing becomes legacy: its cost a second,
+                     less the app's. Checks that come more rarely than this window lasts are added
+                     with the time that each took.
+    by the artwork   a census every few seconds, so that there is something to measure: artworks
+                     become legacy in a window, less what a second costs by the same settings while
+                     nothing does. From the census that finds one to the one that is published.
+
+An hour is 3,600 of the second and twelve of the last. Of the database everything counts: each
+process of the server, and with it parallel workers, autovacuum and what its log of changes takes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from bench.alone import alone
+from bench.costs import HOUR, Cost, between, read
+from bench.errors import BenchmarkError
+from bench.gallery import HEALED
+from bench.measures import Goal, Measure
+from bench.options import Options
+from bench.progress import note
+from bench.report import Report
+from bench.servers import copied, statement
+from bench.visitors import Visitors
+from bench.watched import Watched, watching
+from tests.support.postgres import PostgresServer
+
+GOAL = Goal(1.0)
+"""Percent of one core, of database and service together."""
+ARTWORKS_AN_HOUR = 12
+VISITS_A_SECOND = 5.0
+
+_COPY = "gallery_hour"
+_HEAL = "healing: {mode: heal}\n"
+_OFTEN = (
+    "healing: {mode: heal, cooldown: 1s}\n"
+    # Without a larger budget the census of a large gallery would not come so often.
+    "checks: {census: {every: 7s, budget: 100%}}\n"
+)
+_EVERY_SECONDS = 20.0
+"""Between artworks, so that each has a run of its own."""
+_LEAD_SECONDS = 2.0
+_MISSING = 0.125
+_PATIENCE_SECONDS = 120.0
+_WARM_UP_SECONDS = 5.0
+_HEALED_BY = """
+SELECT count(DISTINCT b.run_id), count(*)
+FROM conservator.backfilled_impression AS b WHERE b.artwork_id = ANY (%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was used, or is used a second."""
+
+    database_cpu: float
+    """Seconds, of all processes of the server."""
+    service_cpu: float
+    bytes: float
+    """Of blocks that were read, from memory or not."""
+    wal: float
+
+    @classmethod
+    def of(cls, cost: Cost) -> Use:
+        """Between two readings."""
+        return cls(cost.database_cpu, cost.service_cpu, cost.bytes, float(cost.wal))
+
+    def __add__(self, other: Use) -> Use:
+        return Use(
+            self.database_cpu + other.database_cpu,
+            self.service_cpu + other.service_cpu,
+            self.bytes + other.bytes,
+            self.wal + other.wal,
+        )
+
+    def __mul__(self, times: float) -> Use:
+        return Use(
+            self.database_cpu * times,
+            self.service_cpu * times,
+            self.bytes * times,
+            self.wal * times,
+        )
+
+    def __sub__(self, other: Use) -> Use:
+        return self + other * -1
+
+
+def measure(server: PostgresServer, options: Options) -> Report:
+    """On a copy of the healed gallery, which must be there already."""
+    seconds, artworks = options.steady_seconds, options.hour_artworks
+    with copied(server, HEALED, _COPY) as database:
+        conninfo = server.conninfo(database)
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            values = {"artworks": artworks, "missing": _MISSING}
+            young: dict[str, int] = dict(
+                connection.execute(statement("young_artworks"), values).fetchall()
+            )
+            connection.execute("VACUUM (ANALYZE) art_sessions, user_art_impressions")
+        output = server.socket_dir / "visits.txt"
+        # What a visitor asks would be many times what is measured.
+        with Visitors(conninfo, VISITS_A_SECOND, output, reads=False):
+            app = _app_alone(server, database, seconds)
+            note("an hour: the service by default")
+            with watching(server, database, _HEAL) as watched:
+                watched.wait_for_checks()
+                default = watched.whole_intervals(2 * seconds)
+                rarely = _rare_checks(watched, default.seconds)
+            note(f"an hour: {artworks} artworks become legacy")
+            with watching(server, database, _OFTEN) as watched:
+                watched.wait_for_checks()
+                often = watched.whole_intervals(seconds)
+                ageing = _age(watched, conninfo, young)
+    a_second = Use.of(default) * (1 / default.seconds) - Use.of(app) * (1 / app.seconds)
+    idle = Use.of(often) * (ageing.seconds / often.seconds)
+    an_artwork = (Use.of(ageing) - idle) * (1 / artworks)
+    rare = Use(rarely, 0.0, 0.0, 0.0)
+    an_hour = a_second * HOUR + an_artwork * ARTWORKS_AN_HOUR + rare
+    return Report(
+        "hour",
+        (
+            *_rows("an hour of the app alone", Use.of(app) * (HOUR / app.seconds)),
+            *_rows("conservator, by the second, an hour", a_second * HOUR),
+            Measure("… checks that come rarely, from their durations", "s", (rarely,)),
+            *_rows("conservator, for an artwork that becomes legacy", an_artwork),
+            *_rows("conservator, an hour", an_hour),
+            Measure(
+                "database and service, of one core",
+                "%",
+                (100 * (an_hour.database_cpu + an_hour.service_cpu) / HOUR,),
+                goal=GOAL,
+            ),
+        ),
+        {
+            "views_a_second": VISITS_A_SECOND,
+            "artworks_an_hour": ARTWORKS_AN_HOUR,
+            "artworks_measured": artworks,
+            "pairs_of_each": round(sum(young.values()) / artworks),
+            "seconds_of_the_app_alone": round(app.seconds),
+            "seconds_by_default": round(default.seconds),
+            "seconds_often_and_nothing_legacy": round(often.seconds),
+            "seconds_often_and_ageing": round(ageing.seconds),
+        },
+    )
+
+
+def _rows(name: str, use: Use) -> tuple[Measure, ...]:
+    return (
+        Measure(f"{name}: database CPU", "s", (use.database_cpu,)),
+        Measure("… service CPU", "s", (use.service_cpu,)),
+        Measure("… blocks read", "GB", (use.bytes / 1e9,)),
+        Measure("… WAL", "MB", (use.wal / 1e6,)),
+    )
+
+
+def _app_alone(server: PostgresServer, database: str, seconds: float) -> Cost:
+    note("an hour: the app alone")
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        time.sleep(_WARM_UP_SECONDS)
+        before = read(connection, database, server, None)
+        time.sleep(seconds)
+        return between(before, read(connection, database, server, None))
+
+
+def _rare_checks(watched: Watched, seconds: float) -> float:
+    """Seconds an hour of the checks that a window of `seconds` may have none of."""
+    rare = (check for check in watched.checks() if check["interval_seconds"] > seconds)
+    return HOUR * float(sum(one["duration_seconds"] / one["interval_seconds"] for one in rare))
+
+
+def _age(watched: Watched, conninfo: str, young: dict[str, int]) -> Cost:
+    """From the moment at which the artworks grow old until all of their pairs are written and
+    another census has been taken."""
+    values = {"artworks": list(young), "lead": _LEAD_SECONDS, "every": _EVERY_SECONDS}
+    before = watched.read()
+    deadline = time.monotonic() + _EVERY_SECONDS * len(young) + _PATIENCE_SECONDS
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(statement("grow_old"), values)
+        time.sleep(_EVERY_SECONDS * len(young))
+        while True:
+            watched.wait_for_next_census()
+            found = connection.execute(_HEALED_BY, (list(young),)).fetchone()
+            runs, rows = (0, 0) if found is None else map(int, found)
+            if rows >= sum(young.values()):
+                break
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"{rows} of {sum(young.values())} pairs were healed.")
+    if runs != len(young):
+        note(f"{len(young)} artworks were healed by {runs} runs")
+    return between(before, watched.read())
+
+
+if __name__ == "__main__":
+    alone(__doc__, measure, HEALED)
