@@ -365,3 +365,26 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
         "user_id": identifier(spec.users.id),
         "viewed_moment": viewed_column(catalogue).moment(),
     }
+
+
+def few_artworks(catalogue: Catalogue, names: Fragments) -> Fragments:
+    """`names` for statements about the artworks `%(incomplete)s` alone, whose ids are bound as
+    text. Users stay who they are: what makes the audience are all of the impressions, and
+    `impressions` may be written to. `their_impressions` are those of these artworks."""
+    spec = catalogue.spec.impressions
+    among = raw(" = ANY (%(incomplete)s::text[]::{artwork_cast}[])").format(**names)
+    rows = sql.SQL("(SELECT few.* FROM {} AS few WHERE few.{}{})")
+    pairs = rows.format(names["pairs"], raw("artwork_id"), among)
+    return {
+        **names,
+        "counted_artworks": rows.format(names["counted_artworks"], raw("id"), among),
+        "pairs": pairs,
+        "their_impressions": rows.format(names["impressions"], identifier(spec.artwork), among),
+        "shown_pairs": shown_pairs(
+            catalogue.engine,
+            pairs,
+            names["impressions"],
+            identifier(spec.user),
+            identifier(spec.artwork),
+        ),
+    }

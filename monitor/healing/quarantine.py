@@ -4,6 +4,7 @@ count, and nothing is configured that brings it to count."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,12 +71,16 @@ async def count_unwritable(
     cutoffs: Cutoffs,
     *,
     legacy: int | None = None,
+    incomplete: Sequence[str] | None = None,
 ) -> Unwritable:
     """What an automatic run leaves out of the legacy pairs that a census counts. `legacy`: how many
-    it counted; of none, none is looked for that is left alone."""
-    values = {**parameters(cutoffs), "due_until": cutoffs.now}
+    it counted; of none, none is looked for that is left alone. `incomplete`: only these artworks
+    are looked at."""
+    values = {**parameters(cutoffs, incomplete=incomplete), "due_until": cutoffs.now}
     row = (await statements.run(connection, "quarantine_count", values)).one()
-    left_alone = 0 if legacy == 0 else await count_left_alone(connection, statements, cutoffs)
+    left_alone = 0
+    if legacy != 0:
+        left_alone = await count_left_alone(connection, statements, cutoffs, incomplete=incomplete)
     return Unwritable(int(row.pairs), row.retry_at, left_alone)
 
 
@@ -99,13 +104,15 @@ async def count_left_alone(
     statements: HealingStatements,
     cutoffs: Cutoffs,
     user_id: str | None = None,
+    *,
+    incomplete: Sequence[str] | None = None,
 ) -> int:
-    """The legacy pairs that are left alone: of the audience, or of one user. Needs no table of
-    ours."""
+    """The legacy pairs that are left alone: of the audience, or of one user; of the artworks
+    `incomplete`, or of all. Needs no table of ours."""
     if not statements.state.catalogue.spec.impressions.leaves_alone:
         return 0
-    text = statements.left_alone(of_user=user_id is not None)
-    values = {**parameters(cutoffs), "user_id": user_id}
+    text = statements.left_alone(of_user=user_id is not None, few=incomplete is not None)
+    values = {**parameters(cutoffs, incomplete=incomplete), "user_id": user_id}
     return int((await connection.exec_driver_sql(text, values)).scalar_one())
 
 
