@@ -105,7 +105,7 @@ class Reconciler:
         return decision, inputs
 
     async def _tally(self, result: CensusResult) -> Tally | None:
-        """A tally where one is due, and wherever a heal would start: it may have to be refused."""
+        """A tally where one is due, and wherever a heal would start that may have to be refused."""
         census = result.census
         if census is None:
             return None
@@ -119,7 +119,7 @@ class Reconciler:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
-        return await self._tallies.take(census, control)
+        return await self._tallies.take_before_heal(census, control)
 
     async def _update_breaker(
         self, connection: AsyncConnection, inputs: PolicyInput, settings: PolicySettings

@@ -90,7 +90,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             census = await take_census(*asked, verified_until=gallery.verified_until, form=form)
             assert census.incomplete is not None
             assert sorted(census.incomplete) == sorted({artwork for _, artwork in legacy})
-        for chosen in (some, sorted(census.incomplete)):
+        for chosen in (some, sorted(census.incomplete or ())):
             theirs = [pair for pair in legacy if pair[1] in chosen]
             found = replace(census, incomplete=tuple(chosen))
             again = await count_incomplete(
@@ -108,7 +108,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             per_user = {user: 0 for user, _ in theirs}
             for user, _ in theirs:
                 per_user[user] += 1
-            assert {user: int(missing) for user, missing in rows} == per_user
+            assert {row.user_id: int(row.legacy) for row in rows} == per_user
         assert (again.appeared, again.legacy_artworks) == (
             census.appeared,
             census.legacy_artworks,
