@@ -7,7 +7,7 @@ All of them are proved equal to the plain anti-join by property-based tests.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,6 +29,8 @@ MOST_INCOMPLETE = 1000
 """So many incomplete artworks a census names; census_result and census_by_total have one more."""
 PROBE_COST = 100
 """Looking one impression up, where reading one of all in a pass is 1."""
+PASS_SHARE = 2
+"""One of so many impressions, at most, is what a pass about few artworks is for."""
 
 
 class CensusForm(StrEnum):
@@ -95,6 +97,16 @@ class Census:
     def legacy_share(self) -> float:
         """legacy_untracked as a share of all pairs, 0 to 1; 0 where there are no pairs."""
         return self.legacy_untracked / self.pairs if self.pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """Artworks that a statement looks at alone."""
+
+    artworks: tuple[str, ...]
+    """Their ids as text."""
+    one_pass: bool
+    """Their impressions are picked out of a pass over all, and not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,23 +182,25 @@ def census_sql(form: CensusForm, names: Fragments, engine: Engine = Engine.POSTG
     return render(PACKAGE, form_of(engine, form.value), {**names, "result": result})
 
 
-def incomplete_few(census: Census, catalogue: Catalogue) -> tuple[str, ...] | None:
+def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     """The incomplete artworks, where looking at these alone is cheaper than at everything; else
     None: look at everything.
 
     Each of them is looked up for every user of the audience, a probe of an index and mostly one of
-    the table, and everything is one pass over the impressions. Where artworks pair with their owner
-    only, each is one probe in either case.
+    the table; where these are too many, one pass over the impressions still spares what is done
+    with those of all other artworks. Where artworks pair with their owner only, each is one probe
+    in either case.
     """
     found, spec = census.incomplete, catalogue.spec
     if found is None or catalogue.engine is Engine.CITUS:
         return None
     if spec.artworks.owner is not None:
-        return found
-    if catalogue.impressions.index_leading_with(spec.impressions.artwork) is None:
-        return None
+        return Few(found, one_pass=False)
     probes = len(found) * census.audience
-    return found if probes * PROBE_COST <= census.tracked else None
+    if probes * PASS_SHARE > census.tracked:
+        return None
+    has_index = catalogue.impressions.index_leading_with(spec.impressions.artwork) is not None
+    return Few(found, one_pass=not has_index or probes * PROBE_COST > census.tracked)
 
 
 def affected_users_name(catalogue: Catalogue) -> str:
@@ -217,17 +231,18 @@ def parameters(
     verified_until: datetime | None = None,
     *,
     complete_until: datetime | None = None,
-    incomplete: Sequence[str] | None = None,
+    few: Few | None = None,
 ) -> dict[str, object]:
-    """What the statements of this module bind; `verified_until` is the last verified cutoff,
-    `incomplete` the artworks that a statement of `few_artworks` looks at alone."""
+    """What the statements of this module bind; `verified_until` is the last verified cutoff, `few`
+    the artworks that a statement of `few_artworks` is about."""
     return {
         "fresh_after": cutoffs.fresh_after,
         "legacy_until": cutoffs.legacy_until,
         "created_before": cutoffs.created_before,
         "verified_until": verified_until,
         "complete_until": complete_until,
-        "incomplete": None if incomplete is None else list(incomplete),
+        "incomplete": None if few is None else list(few.artworks),
+        "one_pass": few is not None and few.one_pass,
     }
 
 
@@ -278,19 +293,19 @@ async def count_incomplete(
     catalogue: Catalogue,
     pools: PoolsSpec,
     found: Census,
+    few: Few,
     *,
     verified_until: datetime | None,
 ) -> Census:
-    """`found` with its incomplete artworks counted anew, by its cutoffs: what is missing of them
+    """`found` with `few` of its artworks counted anew, by its cutoffs: what is missing of them
     now. Everything else of it stays as it was found, so that nothing else is read."""
-    assert found.incomplete is not None
     cutoffs = Cutoffs.at(found.as_of, pools)
     form = choose_form(catalogue, pools)[0]
     if form is CensusForm.BY_TOTAL:
         form = CensusForm.BY_ARTWORK
-    names = few_artworks(catalogue, fragments(catalogue, pools))
+    names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=few.one_pass)
     names = {**names, "impressions": names["their_impressions"]}
-    values = parameters(cutoffs, verified_until, incomplete=found.incomplete)
+    values = parameters(cutoffs, verified_until, few=few)
     counted, _ = await _count(connection, catalogue, names, values, cutoffs, form)
     return replace(
         found,
@@ -353,9 +368,9 @@ async def count_affected_users(
         return none_affected(census)
     few, names = incomplete_few(census, catalogue), fragments(catalogue, pools)
     if few is not None:
-        names = few_artworks(catalogue, names)
+        names = few_artworks(catalogue, names, one_pass=few.one_pass)
     statement = affected_users_count_sql(catalogue, names)
-    values = parameters(cutoffs, incomplete=few)
+    values = parameters(cutoffs, few=few)
     started = time.perf_counter()
     row = (await connection.exec_driver_sql(statement, values)).one()
     if row.legacy != census.legacy_untracked:

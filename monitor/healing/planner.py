@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, count_incomplete, incomplete_few, parameters, take_census
+from checks.census import Census, Few, count_incomplete, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -114,7 +114,7 @@ class Planner:
                 self._statements,
                 cutoffs,
                 legacy=census.legacy_untracked,
-                incomplete=few,
+                few=few,
             )
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
@@ -125,7 +125,7 @@ class Planner:
             recurring = 0
             if census.appeared:
                 recurring = await count_recurring(
-                    connection, self._statements, cutoffs, control, incomplete=few
+                    connection, self._statements, cutoffs, control, few=few
                 )
             run_id = await begin_run(
                 connection,
@@ -137,7 +137,7 @@ class Planner:
                 | {"artworks": self._artworks(census), "counted_at": census.as_of},
             )
             work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
-            values = {**parameters(cutoffs, incomplete=few), **work}
+            values = {**parameters(cutoffs, few=few), **work}
             await self._statements.run(connection, "work_insert", values)
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
@@ -151,9 +151,10 @@ class Planner:
         """
         catalogue, pools = self._state.catalogue, self._state.pools
         verified_until = control.verified_until
-        if found is not None and incomplete_few(found, catalogue) is not None:
+        few = None if found is None else incomplete_few(found, catalogue)
+        if found is not None and few is not None:
             return await count_incomplete(
-                connection, catalogue, pools, found, verified_until=verified_until
+                connection, catalogue, pools, found, few, verified_until=verified_until
             )
         return await take_census(
             connection,
@@ -289,13 +290,13 @@ async def count_recurring(
     cutoffs: Cutoffs,
     control: Control,
     *,
-    incomplete: Sequence[str] | None = None,
+    few: Few | None = None,
 ) -> int:
     """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
     users that were enrolled before that heal.
 
-    0 before the first verified heal. Costs several censuses, unless only the artworks `incomplete`
-    are looked at: ask where the census found any that `appeared`, which also counts the pairs of
+    0 before the first verified heal. Costs several censuses, unless only `few` artworks are looked
+    at: ask where the census found any that `appeared`, which also counts the pairs of
     users who joined since.
     """
     if control.verified_until is None or control.verified_at is None:
@@ -303,7 +304,7 @@ async def count_recurring(
     behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
     # All of the quarantine is left out, due to be tried again or not.
     values = {
-        **parameters(behind, incomplete=incomplete),
+        **parameters(behind, few=few),
         "verified_at": control.verified_at,
         "due_until": _LONG_AGO,
     }

@@ -80,12 +80,16 @@ class HealingStatements:
         return self._composed(self.state.fragments)
 
     @cached_property
-    def _few(self) -> Fragments:
-        """The same for a run that is about the artworks `%(incomplete)s` alone."""
-        return self._composed(few_artworks(self.state.catalogue, self.state.fragments))
+    def _few(self) -> Mapping[bool, Fragments]:
+        """The same about the artworks `%(incomplete)s` alone; by whether in one pass over all."""
+        catalogue, names = self.state.catalogue, self.state.fragments
+        return {
+            one_pass: self._composed(few_artworks(catalogue, names, one_pass=one_pass))
+            for one_pass in (False, True)
+        }
 
-    def _about(self, few: bool) -> Fragments:
-        return self._few if few else self.fragments
+    def _about(self, few: bool, one_pass: bool = False) -> Fragments:
+        return self._few[one_pass] if few else self.fragments
 
     def _composed(self, base: Fragments) -> Fragments:
         names = dict(base)
@@ -143,12 +147,14 @@ class HealingStatements:
         """Run the statement `name` with its parameters: about the artworks `incomplete` alone where
         that is among them and not None."""
         values = dict(values or {})
-        text = self.text(name, few=values.get("incomplete") is not None)
+        few, one_pass = values.get("incomplete") is not None, bool(values.get("one_pass"))
+        text = self.text(name, few=few, one_pass=one_pass)
         return await connection.exec_driver_sql(text, values)
 
-    def text(self, name: str, *, few: bool = False) -> str:
-        """The statement `name`; `few`: about the artworks `%(incomplete)s` alone."""
-        return self._render(name, (few,), lambda: self._about(few))
+    def text(self, name: str, *, few: bool = False, one_pass: bool = False) -> str:
+        """The statement `name`; `few`: about the artworks `%(incomplete)s` alone, `one_pass` as in
+        `few_artworks`."""
+        return self._render(name, (few, one_pass), lambda: self._about(few, one_pass))
 
     def batch_insert(
         self,

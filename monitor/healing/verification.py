@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, incomplete_few
+from checks.census import Census, incomplete_few, parameters
 from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
 from checks.spec import Cutoffs, PoolsSpec
@@ -102,16 +102,15 @@ async def _left_of_plan(
 ) -> int:
     """The legacy pairs that planned users still have, by the plan's cutoff; `census` is of the same
     snapshot."""
-    few = incomplete_few(census, context.state.catalogue)
+    few, now = incomplete_few(census, context.state.catalogue), census.as_of
+    frozen = Cutoffs(now, now, run.legacy_until, run.created_before)
     left = await context.statements.run(
         connection,
         "verify_plan",
         {
+            **parameters(frozen, few=few),
             "run_id": run.id,
-            "legacy_until": run.legacy_until,
-            "created_before": run.created_before,
             "due_until": run.started_at,
-            "incomplete": None if few is None else list(few),
         },
     )
     return int(left.scalar_one())

@@ -155,7 +155,7 @@ class Reconciler:
                 runtime.healing,
                 cutoffs,
                 legacy=result.census.legacy_untracked,
-                incomplete=incomplete_few(result.census, runtime.catalogue),
+                few=incomplete_few(result.census, runtime.catalogue),
             )
         return PolicyInput(
             censuses=tuple(self._census.newest),

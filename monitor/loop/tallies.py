@@ -128,7 +128,7 @@ async def _recurring_of(runtime: Runtime, census: Census) -> int:
             runtime.healing,
             Cutoffs.at(census.as_of, runtime.settings.pools_spec()),
             await read_control(connection, runtime.state),
-            incomplete=incomplete_few(census, runtime.catalogue),
+            few=incomplete_few(census, runtime.catalogue),
         )
 
 

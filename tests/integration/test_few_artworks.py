@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from checks import census as counting
 from checks.census import (
+    Few,
     affected_users,
     count_affected_users,
     count_incomplete,
@@ -40,10 +43,11 @@ POOLS = PoolsSpec()
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[0, 100], ids=["looked up", "in one pass"])
+def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the tables are, looking at the incomplete artworks alone is cheaper."""
-    monkeypatch.setattr(counting, "PROBE_COST", 0)
+    monkeypatch.setattr(counting, "PROBE_COST", request.param)
+    monkeypatch.setattr(counting, "PASS_SHARE", 0)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def legacy_of(expected: ExpectedCensus) -> set[tuple[str, str]]:
 
 
 @in_every_schema
-@examples(10)
+@examples(6)
 @given(data=st.data())
 async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_some_is_theirs(
     opened: OpenSchema, data: st.DataObject
@@ -90,25 +94,23 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             census = await take_census(*asked, verified_until=gallery.verified_until, form=form)
             assert census.incomplete is not None
             assert sorted(census.incomplete) == sorted({artwork for _, artwork in legacy})
-        for chosen in (some, sorted(census.incomplete or ())):
+        for chosen, one_pass in product((some, sorted(census.incomplete or ())), (True, False)):
+            few = Few(tuple(chosen), one_pass=one_pass)
             theirs = [pair for pair in legacy if pair[1] in chosen]
-            found = replace(census, incomplete=tuple(chosen))
             again = await count_incomplete(
-                connection, catalogue, pools, found, verified_until=gallery.verified_until
+                connection, catalogue, pools, census, few, verified_until=gallery.verified_until
             )
             assert again.legacy_untracked == len(theirs)
             assert set(again.incomplete or ()) == {artwork for _, artwork in theirs}
             assert again.pairs == census.pairs
-            names = few_artworks(catalogue, fragments(catalogue, pools))
+            names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=one_pass)
             statement = affected_users(catalogue, names).as_string(None)
             rows = await connection.exec_driver_sql(
                 f"SELECT x.user_id::text, x.legacy FROM ({statement}) AS x",
-                parameters(cutoffs, incomplete=chosen),
+                parameters(cutoffs, few=few),
             )
-            per_user = {user: 0 for user, _ in theirs}
-            for user, _ in theirs:
-                per_user[user] += 1
-            assert {row.user_id: int(row.legacy) for row in rows} == per_user
+            found = {row.user_id: int(row.legacy) for row in rows}
+            assert found == Counter(user for user, _ in theirs)
         assert (again.appeared, again.legacy_artworks) == (
             census.appeared,
             census.legacy_artworks,
@@ -116,7 +118,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
         assert again.oldest_legacy_created == census.oldest_legacy_created
 
 
-@examples(40)
+@examples(25)
 @given(data=st.data())
 async def test_whatever_was_complete_before_the_total_says_the_same(
     shared_url: str, data: st.DataObject
@@ -175,12 +177,14 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
     async with open_schema(shared_url, APP) as opened:
         app_catalogue = opened.catalogue
     census = a_census(tracked=1_000_000, audience=100, incomplete=("a", "b"))
-    assert incomplete_few(census, app_catalogue) == ("a", "b")
+    assert incomplete_few(census, app_catalogue) == Few(("a", "b"), one_pass=False)
+    busier = replace(census, audience=10_000)
+    assert incomplete_few(busier, app_catalogue) == Few(("a", "b"), one_pass=True)
     for census_of_more in (
         replace(census, tracked=100),
-        replace(census, audience=10_000),
+        replace(census, audience=300_000),
         replace(census, incomplete=None),
-        replace(census, incomplete=tuple(map(str, range(1000)))),
+        replace(census, incomplete=tuple(map(str, range(1000))), tracked=190_000),
     ):
         assert incomplete_few(census_of_more, app_catalogue) is None
     assert incomplete_few(census, on_citus(app_catalogue)) is None
