@@ -42,6 +42,8 @@ Guard = Callable[[Census, Control], Decision | None]
 """Says why not, from the census in the plan's own snapshot; None to go ahead."""
 
 
+LISTED = 10_000
+"""So many users of a work list, at most, come by way of this process."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CONFLICTS = {
     RunKind.HEAL: "A heal run",
@@ -138,7 +140,7 @@ class Planner:
             )
             work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
             values = {**parameters(cutoffs, few=few), **work}
-            await self._statements.run(connection, "work_insert", values)
+            await self._list_work(connection, values, most=census.legacy_untracked)
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
     async def _count(
@@ -164,6 +166,23 @@ class Planner:
             verified_until=verified_until,
             expects_legacy=True,
         )
+
+    async def _list_work(
+        self, connection: AsyncConnection, values: Mapping[str, object], *, most: int
+    ) -> None:
+        """Write the work list down, which has `most` users at the most."""
+        if most > LISTED:
+            await self._statements.run(connection, "work_insert", values)
+            return
+        rows = (await self._statements.run(connection, "plan_walk", values)).all()
+        listed = {
+            "run_id": values["run_id"],
+            "positions": [row.position for row in rows],
+            "users": [row.user_id for row in rows],
+            "found": [row.found for row in rows],
+            "planned": [row.planned for row in rows],
+        }
+        await self._statements.run(connection, "work_insert_listed", listed)
 
     def _artworks(self, census: Census) -> list[str] | None:
         """The artworks that a plan from this census is about; None: whatever is legacy."""

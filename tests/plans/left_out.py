@@ -28,7 +28,7 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         _DDL,
     ),
-    "0007_catalogue": _DDL,
+    **dict.fromkeys(("0007_catalogue", "0010_plan_artworks"), _DDL),
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
