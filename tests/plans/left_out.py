@@ -34,7 +34,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),
-    **dict.fromkeys(("plan_users", "plan_walk"), "it selects what `work_insert` does"),
+    "plan_users": "it selects what `work_insert` does",
     "plan_pairs": "it selects what `batch_insert` does",
     **dict.fromkeys(("catalogue_expression", "catalogue_refuted"), "it is explained and never run"),
     "catalogue_exclusion": _SERVER,
