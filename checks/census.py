@@ -7,7 +7,8 @@ All of them are proved equal to the plain anti-join by property-based tests.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -16,13 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
 from checks.errors import StatementError
-from checks.fragments import fragments
+from checks.fragments import few_artworks, fragments
 from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, render, template
 
 PACKAGE = "checks"
+
+MOST_INCOMPLETE = 1000
+"""So many incomplete artworks a census names; census_result and census_by_total have one more."""
+PROBE_COST = 100
+"""Looking one impression up, where reading one of all in a pass is 1."""
+PASS_SHARE = 2
+"""One of so many impressions, at most, is what a pass about few artworks is for."""
 
 
 class CensusForm(StrEnum):
@@ -61,6 +69,9 @@ class Census:
     users: int
     """All users, in the audience or not."""
     duration_seconds: float
+    incomplete: tuple[str, ...] | None = field(default=None, repr=False)
+    """The ids of those artworks, as text; None where they are more than MOST_INCOMPLETE, or not
+    known. Together with `as_of` they say what is missing; nothing else is."""
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -86,6 +97,16 @@ class Census:
     def legacy_share(self) -> float:
         """legacy_untracked as a share of all pairs, 0 to 1; 0 where there are no pairs."""
         return self.legacy_untracked / self.pairs if self.pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """Artworks that a statement looks at alone."""
+
+    artworks: tuple[str, ...]
+    """Their ids as text."""
+    one_pass: bool
+    """Their impressions are picked out of a pass over all, and not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +182,27 @@ def census_sql(form: CensusForm, names: Fragments, engine: Engine = Engine.POSTG
     return render(PACKAGE, form_of(engine, form.value), {**names, "result": result})
 
 
+def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
+    """The incomplete artworks, where looking at these alone is cheaper than at everything; else
+    None: look at everything.
+
+    Each of them is looked up for every user of the audience, a probe of an index and mostly one of
+    the table; where these are too many, one pass over the impressions still spares what is done
+    with those of all other artworks. Where artworks pair with their owner only, each is one probe
+    in either case.
+    """
+    found, spec = census.incomplete, catalogue.spec
+    if found is None or catalogue.engine is Engine.CITUS:
+        return None
+    if spec.artworks.owner is not None:
+        return Few(found, one_pass=False)
+    probes = len(found) * census.audience
+    if probes * PASS_SHARE > census.tracked:
+        return None
+    has_index = catalogue.impressions.index_leading_with(spec.impressions.artwork) is not None
+    return Few(found, one_pass=not has_index or probes * PROBE_COST > census.tracked)
+
+
 def affected_users_name(catalogue: Catalogue) -> str:
     """The statement that lists affected users on this catalogue."""
     if is_counted_by_pair(catalogue):
@@ -184,13 +226,23 @@ def affected_users_count_sql(catalogue: Catalogue, names: Fragments) -> str:
     return render(PACKAGE, "affected_users_count", {"affected_users": inner})
 
 
-def parameters(cutoffs: Cutoffs, verified_until: datetime | None = None) -> dict[str, object]:
-    """What the statements of this module bind; `verified_until` is the last verified cutoff."""
+def parameters(
+    cutoffs: Cutoffs,
+    verified_until: datetime | None = None,
+    *,
+    complete_until: datetime | None = None,
+    few: Few | None = None,
+) -> dict[str, object]:
+    """What the statements of this module bind; `verified_until` is the last verified cutoff, `few`
+    the artworks that a statement of `few_artworks` is about."""
     return {
         "fresh_after": cutoffs.fresh_after,
         "legacy_until": cutoffs.legacy_until,
         "created_before": cutoffs.created_before,
         "verified_until": verified_until,
+        "complete_until": complete_until,
+        "incomplete": None if few is None else list(few.artworks),
+        "one_pass": few is not None and few.one_pass,
     }
 
 
@@ -201,6 +253,7 @@ async def take_census(
     cutoffs: Cutoffs,
     *,
     verified_until: datetime | None = None,
+    complete_until: datetime | None = None,
     form: CensusForm | None = None,
     expects_legacy: bool = False,
 ) -> Census:
@@ -208,19 +261,20 @@ async def take_census(
 
     The caller opens a read-only REPEATABLE READ transaction, so that further statements see the
     same rows. `form` overrides the choice; it must be one of `exact_forms`. With `expects_legacy`
-    the total, which would not say which artworks are legacy, is not asked first. Raises
-    StatementError when the counts contradict each other, which means that the catalogue's proof no
-    longer holds.
+    the total, which would not say which artworks are legacy, is not asked first; nor is anything
+    else asked where all that is missing is younger than `complete_until`, the cutoff behind which
+    a census found nothing. Raises StatementError when the counts contradict each other, which
+    means that the catalogue's proof no longer holds.
     """
     chosen = form if form is not None else choose_form(catalogue, pools)[0]
     if form is None and expects_legacy and chosen is CensusForm.BY_TOTAL:
         chosen = CensusForm.BY_ARTWORK
-    census = await _count(connection, catalogue, pools, cutoffs, verified_until, chosen)
-    if chosen is not CensusForm.BY_TOTAL or census.legacy_untracked == 0:
+    names = fragments(catalogue, pools)
+    values = parameters(cutoffs, verified_until, complete_until=complete_until)
+    census, unlocated = await _count(connection, catalogue, names, values, cutoffs, chosen)
+    if unlocated == 0:
         return census
-    detailed = await _count(
-        connection, catalogue, pools, cutoffs, verified_until, CensusForm.BY_ARTWORK
-    )
+    detailed, _ = await _count(connection, catalogue, names, values, cutoffs, CensusForm.BY_ARTWORK)
     if detailed.counts != census.counts:
         raise StatementError(
             f"Two counts of one snapshot differ: {census.counts} by total, {detailed.counts} by"
@@ -234,24 +288,58 @@ async def take_census(
     )
 
 
-async def _count(
+async def count_incomplete(
     connection: AsyncConnection,
     catalogue: Catalogue,
     pools: PoolsSpec,
-    cutoffs: Cutoffs,
+    found: Census,
+    few: Few,
+    *,
     verified_until: datetime | None,
-    form: CensusForm,
 ) -> Census:
-    statement = census_sql(form, fragments(catalogue, pools), catalogue.engine)
+    """`found` with `few` of its artworks counted anew, by its cutoffs: what is missing of them
+    now. Everything else of it stays as it was found, so that nothing else is read."""
+    cutoffs = Cutoffs.at(found.as_of, pools)
+    form = choose_form(catalogue, pools)[0]
+    if form is CensusForm.BY_TOTAL:
+        form = CensusForm.BY_ARTWORK
+    names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=few.one_pass)
+    names = {**names, "impressions": names["their_impressions"]}
+    values = parameters(cutoffs, verified_until, few=few)
+    counted, _ = await _count(connection, catalogue, names, values, cutoffs, form)
+    return replace(
+        found,
+        tracked=found.tracked + found.legacy_untracked - counted.legacy_untracked,
+        legacy_untracked=counted.legacy_untracked,
+        appeared=counted.appeared,
+        legacy_artworks=counted.legacy_artworks,
+        oldest_legacy_created=counted.oldest_legacy_created,
+        incomplete=counted.incomplete,
+        duration_seconds=counted.duration_seconds,
+    )
+
+
+async def _count(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    names: Fragments,
+    values: Mapping[str, object],
+    cutoffs: Cutoffs,
+    form: CensusForm,
+) -> tuple[Census, int]:
+    """A census, and how many of its legacy pairs it can't say the artworks of."""
+    statement = census_sql(form, names, catalogue.engine)
     started = time.perf_counter()
-    result = await connection.exec_driver_sql(statement, parameters(cutoffs, verified_until))
+    result = await connection.exec_driver_sql(statement, dict(values))
     counts = result.one()._asdict()
     pairs, least_unseen = counts.pop("pairs"), counts.pop("least_unseen")
+    named, unlocated = counts.pop("incomplete") or (), int(counts.pop("unlocated"))
     census = Census(
         as_of=cutoffs.now.astimezone(UTC),
         form=form,
         oldest_legacy_created=counts.pop("oldest_legacy"),
         duration_seconds=time.perf_counter() - started,
+        incomplete=None if len(named) > MOST_INCOMPLETE else tuple(named),
         **counts,
     )
     if least_unseen < 0 or census.pairs != pairs:
@@ -260,7 +348,7 @@ async def _count(
             f" expected {pairs}, and {least_unseen} was the least number of unseen pairs."
             " The tables no longer keep what their constraints promise; run `conservator doctor`."
         )
-    return census
+    return census, unlocated
 
 
 async def count_affected_users(
@@ -272,14 +360,19 @@ async def count_affected_users(
 ) -> AffectedUsers:
     """How many users are affected, in the snapshot that `census` was taken from.
 
-    Costs several times the census; nothing at all while there are no legacy pairs. Raises
-    StatementError when its sum of legacy pairs is not the census's.
+    Costs several times the census, or little where few artworks are incomplete; nothing at all
+    while there are no legacy pairs. Raises StatementError when its sum of legacy pairs is not the
+    census's.
     """
     if census.legacy_untracked == 0:
         return none_affected(census)
-    statement = affected_users_count_sql(catalogue, fragments(catalogue, pools))
+    few, names = incomplete_few(census, catalogue), fragments(catalogue, pools)
+    if few is not None:
+        names = few_artworks(catalogue, names, one_pass=few.one_pass)
+    statement = affected_users_count_sql(catalogue, names)
+    values = parameters(cutoffs, few=few)
     started = time.perf_counter()
-    row = (await connection.exec_driver_sql(statement, parameters(cutoffs))).one()
+    row = (await connection.exec_driver_sql(statement, values)).one()
     if row.legacy != census.legacy_untracked:
         raise StatementError(
             f"Two counts of one snapshot differ: {census.legacy_untracked} legacy pairs by artwork,"

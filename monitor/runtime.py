@@ -130,12 +130,19 @@ class Runtime:
         return breaker_refusal(census, control, policy_settings(self.settings), suspicion)
 
     async def plan_audience(
-        self, trigger: Trigger, *, reason: str, max_rows: int, beyond_breaker: bool = False
+        self,
+        trigger: Trigger,
+        *,
+        reason: str,
+        max_rows: int,
+        beyond_breaker: bool = False,
+        found: Census | None = None,
     ) -> Planned:
         """A run over the audience, unless the breaker refuses, which then is open for everybody.
 
         `beyond_breaker`: a person has seen the numbers and goes on, but never where healing is
-        `blocked`. Raises ActiveRunError, PausedError, HealRefusedError.
+        `blocked`. `found`: the census that it is planned for, as in `Planner`. Raises
+        ActiveRunError, PausedError, HealRefusedError.
         """
         self._refuse_when_blocked()
         await self.end_others()
@@ -146,6 +153,7 @@ class Runtime:
                 max_rows=max_rows,
                 guard=(lambda _, __: None) if beyond_breaker else self.guard,
                 beyond_breaker=beyond_breaker,
+                found=found,
             )
         except HealRefusedError as error:
             await self.open_breaker(error.decision)

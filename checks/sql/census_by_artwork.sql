@@ -14,6 +14,7 @@ cte_counted AS {leaf} (
 ),
 cte_artwork AS {leaf} (
     SELECT
+        a.id,
         a.created_at,
         audience.size AS pairs,
         coalesce(shown.users, 0) AS tracked,

@@ -23,6 +23,7 @@ cte_counted AS {leaf} (
 ),
 cte_artwork AS {leaf} (
     SELECT
+        a.id,
         a.created_at,
         coalesce(crowd.users, 0) AS pairs,
         coalesce(shown.users, 0) AS tracked,

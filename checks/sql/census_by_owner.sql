@@ -8,6 +8,7 @@ cte_audience AS (
 ),
 cte_owned AS (
     SELECT
+        a.id,
         a.created_at,
         u.created_at AS user_created_at,
         EXISTS (
@@ -18,6 +19,7 @@ cte_owned AS (
 ),
 cte_artwork AS (
     SELECT
+        o.id,
         o.created_at,
         1::bigint AS pairs,
         o.seen::int::bigint AS tracked,

@@ -21,6 +21,7 @@ cte_shown AS MATERIALIZED (
 ),
 cte_artwork AS MATERIALIZED (
     SELECT
+        o.id,
         o.created_at,
         1::bigint AS pairs,
         (s.user_id IS NOT NULL)::int::bigint AS tracked,

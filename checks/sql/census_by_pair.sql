@@ -31,6 +31,7 @@ cte_judged AS {leaf} (
 ),
 cte_artwork AS {leaf} (
     SELECT
+        a.id,
         a.created_at,
         coalesce(j.pairs, 0) AS pairs,
         coalesce(j.tracked, 0) AS tracked,

@@ -48,6 +48,7 @@ cte_shown AS {leaf} (
 ),
 cte_artwork AS {leaf} (
     SELECT
+        a.id,
         a.created_at,
         coalesce(crowd.users, 0) AS pairs,
         coalesce(shown.users, 0) AS tracked,

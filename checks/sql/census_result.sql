@@ -1,9 +1,10 @@
 -- The end of every form of the census. Expects the CTEs
 --   audience (size)                                   users that are counted
---   artwork  (created_at, pairs, tracked, excused)    one row a counted artwork:
+--   artwork  (id, created_at, pairs, tracked, excused)    one row a counted artwork:
 --            pairs it takes part in; of these with an impression; of those without one,
 --            those whose user came after the artwork (never legacy)
-SELECT audience.size AS audience, everybody.users AS users, counts.*
+-- One more incomplete artwork is named than a census keeps (MOST_INCOMPLETE): then there are more.
+SELECT audience.size AS audience, everybody.users AS users, counts.*, named.incomplete
 FROM cte_audience AS audience
 CROSS JOIN (
     WITH cte_everybody AS {leaf} (SELECT count(*) AS users FROM {counted_users} AS u)
@@ -27,6 +28,16 @@ CROSS JOIN (
             WHERE {is_legacy} AND a.created_at <= %(verified_until)s::timestamptz), 0)::bigint
             AS appeared,
         extract(epoch FROM min(a.created_at) FILTER (
-            WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0))::float8 AS oldest_legacy
+            WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0))::float8 AS oldest_legacy,
+        0::bigint AS unlocated
     FROM cte_artwork AS a
 ) AS counts
+CROSS JOIN (
+    SELECT array_agg(few.id) AS incomplete
+    FROM (
+        SELECT a.id::text AS id
+        FROM cte_artwork AS a
+        WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0
+        LIMIT 1001
+    ) AS few
+) AS named

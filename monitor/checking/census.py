@@ -62,8 +62,8 @@ class CensusCheck:
         self._runtime = runtime
         self._board = board
         self._runner = runner
+        self._pools = settings.pools_spec()
         self._taken: CensusResult | None = None
-        self._expects_legacy = False
         self.tables_differ = False
         """The last pass found that the tables are not, or may not be, what was read of them."""
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
@@ -117,7 +117,8 @@ class CensusCheck:
                 pools,
                 cutoffs,
                 verified_until=self._board.current.control.verified_until,
-                expects_legacy=self._expects_legacy,
+                complete_until=self._complete_until(),
+                expects_legacy=bool(self.newest and self.newest[0].legacy_untracked),
             )
             if census.legacy_untracked and not self._users_due():
                 return census, None
@@ -128,10 +129,16 @@ class CensusCheck:
         except StatementError as error:
             self.tables_differ = (sqlstate(error) or "").startswith(NAMES_AND_RIGHTS)
             raise
-        self._expects_legacy = census.legacy_untracked > 0
         self._remember(census, users, 0.0)
         self._taken = CensusResult(census, None, users)
         return (self._measurement(census, note),)
+
+    def _complete_until(self) -> datetime | None:
+        """The cutoff behind which the newest census, which found nothing legacy, found nothing
+        missing: what is missing now has mostly grown old since."""
+        if not self.newest or self.newest[0].legacy_untracked:
+            return None
+        return Cutoffs.at(self.newest[0].as_of, self._pools).legacy_until
 
     def _users_due(self) -> bool:
         status = self._board.current

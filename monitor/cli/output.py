@@ -51,8 +51,9 @@ def _encode(value: object) -> Any:
 def record_fields(record: object) -> dict[str, Any]:
     """A record as `print_json` prints it."""
     assert dataclasses.is_dataclass(record)
-    # A field that would be a keyword of Python ends in an underscore.
-    names = [field.name for field in dataclasses.fields(record)]
+    # A field that would be a keyword of Python ends in an underscore. Lists of ids are for programs
+    # of ours, and not shown.
+    names = [field.name for field in dataclasses.fields(record) if field.repr]
     return {name.rstrip("_"): getattr(record, name) for name in names}
 
 

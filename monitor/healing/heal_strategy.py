@@ -126,6 +126,7 @@ class HealStrategy:
             "artwork_cursor": start.artwork_cursor,
             "now": start.now,
             "due_until": run.started_at,
+            "incomplete": run.artworks_to_walk,
         }
         if part.splits and part.limit == 1:
             return await self._insert_pair(batch, values)
@@ -159,6 +160,7 @@ class HealStrategy:
             form,
             quarantine=batch.start.quarantine,
             reads_back=self._sets_off_triggers(batch),
+            few=batch.run.artworks_to_walk is not None,
         )
         ((row,),) = await batch.trips.ask(Statement(text, values))
         return row
@@ -206,7 +208,11 @@ class HealStrategy:
             )
 
     async def _next_pair(self, batch: OpenBatch, values: Values) -> Row[Any] | None:
-        text = self._statements.quarantine_next(batch.run.kind, quarantine=batch.start.quarantine)
+        text = self._statements.quarantine_next(
+            batch.run.kind,
+            quarantine=batch.start.quarantine,
+            few=batch.run.artworks_to_walk is not None,
+        )
         return (await batch.connection.exec_driver_sql(text, dict(values))).one_or_none()
 
     async def verify(self, run: Run) -> RunEnd | None:
@@ -229,7 +235,7 @@ class HealStrategy:
         whole = run.legacy_before is not None and planned >= run.legacy_before
         # Quarantined pairs have an alert of their own: one of them must not blind the other.
         if end.remaining == 0 and run.kind is RunKind.HEAL and whole:
-            await mark_verified(connection, self._state, run.legacy_until, run.started_at)
+            await mark_verified(connection, self._state, run.legacy_until, run.verifies_at)
         if run.kind is RunKind.USER:
             await self._set_once_flag(connection, run)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, parameters, take_census
+from checks.census import Census, Few, count_incomplete, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -42,6 +42,8 @@ Guard = Callable[[Census, Control], Decision | None]
 """Says why not, from the census in the plan's own snapshot; None to go ahead."""
 
 
+LISTED = 10_000
+"""So many users of a work list, at most, come by way of this process."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CONFLICTS = {
     RunKind.HEAL: "A heal run",
@@ -83,11 +85,14 @@ class Planner:
         max_rows: int,
         guard: Guard,
         beyond_breaker: bool = False,
+        found: Census | None = None,
     ) -> Planned:
         """A run over every affected user, at most `max_rows` rows.
 
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
-        same. Raises ActiveRunError, PausedError, HealRefusedError, SequenceShortError.
+        same. `found`: the census that it is planned for; where that found few artworks incomplete,
+        only these are counted again, by its cutoff. Raises ActiveRunError, PausedError,
+        HealRefusedError, SequenceShortError.
         """
         timeout, rows = self._context.timeout, self._context.rows
         async with transaction(
@@ -97,22 +102,21 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            cutoffs = await self._context.cutoffs(connection)
-            census = await take_census(
-                connection,
-                self._state.catalogue,
-                self._state.pools,
-                cutoffs,
-                verified_until=control.verified_until,
-                expects_legacy=True,
-            )
+            census = await self._count(connection, control, found)
+            now = (await self._context.cutoffs(connection)).now
+            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
+            few = incomplete_few(census, self._state.catalogue)
             refusal = guard(census, control)
             if refusal is not None:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
                 await self._statements.run(connection, "quarantine_retry_all")
             waiting = await count_unwritable(
-                connection, self._statements, cutoffs, legacy=census.legacy_untracked
+                connection,
+                self._statements,
+                cutoffs,
+                legacy=census.legacy_untracked,
+                few=few,
             )
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
@@ -122,18 +126,69 @@ class Planner:
             await self._require_values(connection, wanted)
             recurring = 0
             if census.appeared:
-                recurring = await count_recurring(connection, self._statements, cutoffs, control)
+                recurring = await count_recurring(
+                    connection, self._statements, cutoffs, control, few=few
+                )
             run_id = await begin_run(
                 connection,
                 self._state,
                 RunKind.HEAL,
                 owner,
                 _frozen(cutoffs, census.legacy_untracked)
-                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
+                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring}
+                | {"artworks": self._artworks(census), "counted_at": census.as_of},
             )
             work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
-            await self._statements.run(connection, "work_insert", {**parameters(cutoffs), **work})
+            values = {**parameters(cutoffs, few=few), **work}
+            await self._list_work(connection, values, most=census.legacy_untracked)
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
+
+    async def _count(
+        self, connection: AsyncConnection, control: Control, found: Census | None
+    ) -> Census:
+        """What is missing now: of the few artworks that `found` names, or of all.
+
+        Those that grew old or lost impressions after `found` are the next census's, and the next
+        run's: whatever is behind its cutoff and was complete then is none of this plan.
+        """
+        catalogue, pools = self._state.catalogue, self._state.pools
+        verified_until = control.verified_until
+        few = None if found is None else incomplete_few(found, catalogue)
+        if found is not None and few is not None:
+            return await count_incomplete(
+                connection, catalogue, pools, found, few, verified_until=verified_until
+            )
+        return await take_census(
+            connection,
+            catalogue,
+            pools,
+            await self._context.cutoffs(connection),
+            verified_until=verified_until,
+            expects_legacy=True,
+        )
+
+    async def _list_work(
+        self, connection: AsyncConnection, values: Mapping[str, object], *, most: int
+    ) -> None:
+        """Write the work list down, which has `most` users at the most."""
+        if most > LISTED:
+            await self._statements.run(connection, "work_insert", values)
+            return
+        rows = (await self._statements.run(connection, "plan_walk", values)).all()
+        listed = {
+            "run_id": values["run_id"],
+            "positions": [row.position for row in rows],
+            "users": [row.user_id for row in rows],
+            "found": [row.found for row in rows],
+            "planned": [row.planned for row in rows],
+        }
+        await self._statements.run(connection, "work_insert_listed", listed)
+
+    def _artworks(self, census: Census) -> list[str] | None:
+        """The artworks that a plan from this census is about; None: whatever is legacy."""
+        if census.incomplete is None or self._context.on_citus:
+            return None
+        return list(census.incomplete)
 
     async def plan_user(
         self,
@@ -203,6 +258,8 @@ def _frozen(cutoffs: Cutoffs, legacy: int) -> dict[str, object]:
         "legacy_before": legacy,
         "subject": None,
         "recurring": 0,
+        "artworks": None,
+        "counted_at": None,
     }
 
 
@@ -252,17 +309,24 @@ async def count_recurring(
     statements: HealingStatements,
     cutoffs: Cutoffs,
     control: Control,
+    *,
+    few: Few | None = None,
 ) -> int:
     """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
     users that were enrolled before that heal.
 
-    0 before the first verified heal. Costs several censuses: ask where the census found any that
-    `appeared`, which also counts the pairs of users who joined since.
+    0 before the first verified heal. Costs several censuses, unless only `few` artworks are looked
+    at: ask where the census found any that `appeared`, which also counts the pairs of
+    users who joined since.
     """
     if control.verified_until is None or control.verified_at is None:
         return 0
     behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
     # All of the quarantine is left out, due to be tried again or not.
-    values = {**parameters(behind), "verified_at": control.verified_at, "due_until": _LONG_AGO}
+    values = {
+        **parameters(behind, few=few),
+        "verified_at": control.verified_at,
+        "due_until": _LONG_AGO,
+    }
     result = await statements.run(connection, "plan_recurring", values)
     return int(result.scalar_one())

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import parameters
+from checks.census import Few, parameters
 from checks.spec import Cutoffs
 from monitor.healing.errors import TableRefusesError
 from monitor.healing.sqlstates import refusal_sentence
@@ -71,12 +71,16 @@ async def count_unwritable(
     cutoffs: Cutoffs,
     *,
     legacy: int | None = None,
+    few: Few | None = None,
 ) -> Unwritable:
     """What an automatic run leaves out of the legacy pairs that a census counts. `legacy`: how many
-    it counted; of none, none is looked for that is left alone."""
-    values = {**parameters(cutoffs), "due_until": cutoffs.now}
+    it counted; of none, none is looked for that is left alone. `few`: only these artworks are
+    looked at."""
+    values = {**parameters(cutoffs, few=few), "due_until": cutoffs.now}
     row = (await statements.run(connection, "quarantine_count", values)).one()
-    left_alone = 0 if legacy == 0 else await count_left_alone(connection, statements, cutoffs)
+    left_alone = 0
+    if legacy != 0:
+        left_alone = await count_left_alone(connection, statements, cutoffs, few=few)
     return Unwritable(int(row.pairs), row.retry_at, left_alone)
 
 
@@ -100,13 +104,15 @@ async def count_left_alone(
     statements: HealingStatements,
     cutoffs: Cutoffs,
     user_id: str | None = None,
+    *,
+    few: Few | None = None,
 ) -> int:
-    """The legacy pairs that are left alone: of the audience, or of one user. Needs no table of
-    ours."""
+    """The legacy pairs that are left alone: of the audience, or of one user; of `few`
+    artworks, or of all. Needs no table of ours."""
     if not statements.state.catalogue.spec.impressions.leaves_alone:
         return 0
-    text = statements.left_alone(of_user=user_id is not None)
-    values = {**parameters(cutoffs), "user_id": user_id}
+    text = statements.left_alone(of_user=user_id is not None, few=few is not None)
+    values = {**parameters(cutoffs, few=few), "user_id": user_id}
     return int((await connection.exec_driver_sql(text, values)).scalar_one())
 
 

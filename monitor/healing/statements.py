@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.census import Census, affected_users, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
-from checks.fragments import table
+from checks.fragments import few_artworks, table
 from checks.pair_fragments import has_one_row_a_pair
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of
@@ -78,7 +78,22 @@ class HealingStatements:
     @cached_property
     def fragments(self) -> Fragments:
         """Everything that healing statements may name, for a run over the audience."""
-        names = dict(self.state.fragments)
+        return self._composed(self.state.fragments)
+
+    @cached_property
+    def _few(self) -> Mapping[bool, Fragments]:
+        """The same about the artworks `%(incomplete)s` alone; by whether in one pass over all."""
+        catalogue, names = self.state.catalogue, self.state.fragments
+        return {
+            one_pass: self._composed(few_artworks(catalogue, names, one_pass=one_pass))
+            for one_pass in (False, True)
+        }
+
+    def _about(self, few: bool, one_pass: bool = False) -> Fragments:
+        return self._few[one_pass] if few else self.fragments
+
+    def _composed(self, base: Fragments) -> Fragments:
+        names = dict(base)
         names["affected_users"] = affected_users(self.state.catalogue, names)
         names |= row_fragments(self.state.catalogue)
         names["types_read"] = self._types_read()
@@ -134,31 +149,43 @@ class HealingStatements:
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
     ) -> CursorResult[Any]:
-        """Run the statement `name` with its parameters."""
-        return await connection.exec_driver_sql(self.text(name), dict(values or {}))
+        """Run the statement `name` with its parameters: about the artworks `incomplete` alone where
+        that is among them and not None."""
+        values = dict(values or {})
+        few, one_pass = values.get("incomplete") is not None, bool(values.get("one_pass"))
+        text = self.text(name, few=few, one_pass=one_pass)
+        return await connection.exec_driver_sql(text, values)
 
-    def text(self, name: str) -> str:
-        """The statement `name`."""
-        return self._render(name, (), lambda: self.fragments)
+    def text(self, name: str, *, few: bool = False, one_pass: bool = False) -> str:
+        """The statement `name`; `few`: about the artworks `%(incomplete)s` alone, `one_pass` as in
+        `few_artworks`."""
+        return self._render(name, (few, one_pass), lambda: self._about(few, one_pass))
 
     def batch_insert(
-        self, kind: RunKind, part: Part, *, quarantine: bool, reads_back: bool = False
+        self,
+        kind: RunKind,
+        part: Part,
+        *,
+        quarantine: bool,
+        reads_back: bool = False,
+        few: bool = False,
     ) -> str:
         """The statement that writes. `quarantine`: there are pairs in it, which are left alone;
-        without any, it isn't slowed down by looking. `reads_back`: it returns the pairs, too."""
-        asked_for = _ASKED_FOR if reads_back else ""
+        without any, it isn't slowed down by looking. `reads_back`: it returns the pairs, too.
+        `few`: about the artworks `%(incomplete)s` alone."""
+        asked_for = raw(_ASKED_FOR if reads_back else "")
         return self._render(
             "batch_insert",
-            (kind, part, quarantine, reads_back),
-            lambda: {**self._over_slice(kind, part, quarantine), "asked_for": raw(asked_for)},
+            (kind, part, quarantine, reads_back, few),
+            lambda: {**self._over_slice(kind, part, quarantine, few=few), "asked_for": asked_for},
         )
 
-    def quarantine_next(self, kind: RunKind, *, quarantine: bool) -> str:
+    def quarantine_next(self, kind: RunKind, *, quarantine: bool, few: bool = False) -> str:
         """The SELECT of the pair that a split of one would write next."""
         return self._render(
             "quarantine_next",
-            (kind, quarantine),
-            lambda: self._over_slice(kind, Part.SPLIT, quarantine),
+            (kind, quarantine, few),
+            lambda: self._over_slice(kind, Part.SPLIT, quarantine, few=few),
         )
 
     def plan_by_hand(self, name: str) -> str:
@@ -192,14 +219,14 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
-    def left_alone(self, *, of_user: bool) -> str:
+    def left_alone(self, *, of_user: bool, few: bool = False) -> str:
         """How many legacy pairs are left alone: of one user, in the audience or not, or of the
-        audience. Needs none of our tables."""
-        return self._render("left_alone_count", (of_user,), lambda: self._whose(of_user))
+        audience; `few`: of the artworks `%(incomplete)s` alone. Needs none of our tables."""
+        return self._render("left_alone_count", (of_user, few), lambda: self._whose(of_user, few))
 
-    def _whose(self, of_user: bool) -> Fragments:
+    def _whose(self, of_user: bool, few: bool) -> Fragments:
         if not of_user:
-            return self.fragments
+            return self._about(few)
         one = "(SELECT u.* FROM {counted_users} AS u WHERE u.id = %(user_id)s::{user_cast})"
         names = {**self.fragments, "left_to": raw(one).format(**self.fragments)}
         return {**names, **self._unwritable(names)}
@@ -222,6 +249,7 @@ class HealingStatements:
         quarantine: bool,
         *,
         work: sql.Composable | None = None,
+        few: bool = False,
     ) -> Fragments:
         """What statements over a slice name; a per-user run asks for no audience. `work`: instead
         of the work list of a run."""
@@ -230,7 +258,7 @@ class HealingStatements:
         after_cursor = "a.id = %(artwork_cursor)s::{0}" if part is Part.PAIR else behind
         split = part is Part.SPLIT
         names = {
-            **self.fragments,
+            **self._about(few),
             **({} if work is None else {"work": work}),
             "after_cursor": raw(after_cursor.format(cast)),
             "cursor_order": raw("ORDER BY a.id" if split else ""),
@@ -287,8 +315,11 @@ class HealingContext:
         """The pools' cutoffs by the database's clock."""
         return Cutoffs.at(await database_now(connection), self.state.pools)
 
-    async def count_audience(self, connection: AsyncConnection) -> Census:
-        """A census at the end of a run, in the connection's snapshot."""
+    async def count_audience(
+        self, connection: AsyncConnection, *, complete_until: datetime | None = None
+    ) -> Census:
+        """A census at the end of a run, in the connection's snapshot; `complete_until` as in
+        `take_census`."""
         control = await read_control(connection, self.state)
         return await take_census(
             connection,
@@ -296,4 +327,5 @@ class HealingContext:
             self.state.pools,
             await self.cutoffs(connection),
             verified_until=control.verified_until,
+            complete_until=complete_until,
         )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census
+from checks.census import Census, incomplete_few, parameters
 from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
-from checks.spec import Cutoffs
+from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import snapshot
 from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.healing.statements import HealingContext
@@ -78,18 +79,41 @@ async def _recount(context: HealingContext, run: Run) -> Recount:
         refusal = await first_refusal(connection, context.state, run.id)
         if run.kind is RunKind.USER:
             return Recount(current, await _left_of_user(context, connection, run), refusal, None)
-        left = await context.statements.run(
-            connection,
-            "verify_plan",
-            {
-                "run_id": run.id,
-                "legacy_until": run.legacy_until,
-                "created_before": run.created_before,
-                "due_until": run.started_at,
-            },
-        )
-        remaining = int(left.scalar_one())
-        return Recount(current, remaining, refusal, await context.count_audience(connection))
+        census = await context.count_audience(connection, complete_until=run.legacy_until)
+        remaining = 0
+        if context.on_citus or not _leaves_nothing_of(census, run, context.state.pools):
+            remaining = await _left_of_plan(context, connection, run, census)
+        return Recount(current, remaining, refusal, census)
+
+
+def _leaves_nothing_of(census: Census, run: Run, pools: PoolsSpec) -> bool:
+    """Whether a census without legacy pairs says as much of the run's plan: what was legacy by the
+    plan's cutoffs is so by those of now."""
+    now, latest = Cutoffs.at(census.as_of, pools), datetime.max.replace(tzinfo=UTC)
+    return (
+        census.legacy_untracked == 0
+        and run.legacy_until <= now.legacy_until
+        and (run.created_before or latest) <= (now.created_before or latest)
+    )
+
+
+async def _left_of_plan(
+    context: HealingContext, connection: AsyncConnection, run: Run, census: Census
+) -> int:
+    """The legacy pairs that planned users still have, by the plan's cutoff; `census` is of the same
+    snapshot."""
+    few, now = incomplete_few(census, context.state.catalogue), census.as_of
+    frozen = Cutoffs(now, now, run.legacy_until, run.created_before)
+    left = await context.statements.run(
+        connection,
+        "verify_plan",
+        {
+            **parameters(frozen, few=few),
+            "run_id": run.id,
+            "due_until": run.started_at,
+        },
+    )
+    return int(left.scalar_one())
 
 
 async def _left_of_user(context: HealingContext, connection: AsyncConnection, run: Run) -> int:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.census import incomplete_few
 from checks.doctor.state_types import types_differ
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
@@ -104,7 +105,7 @@ class Reconciler:
         return decision, inputs
 
     async def _tally(self, result: CensusResult) -> Tally | None:
-        """A tally where one is due, and wherever a heal would start: it may have to be refused."""
+        """A tally where one is due, and wherever a heal would start that may have to be refused."""
         census = result.census
         if census is None:
             return None
@@ -118,7 +119,7 @@ class Reconciler:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
-        return await self._tallies.take(census, control)
+        return await self._tallies.take_before_heal(census, control)
 
     async def _update_breaker(
         self, connection: AsyncConnection, inputs: PolicyInput, settings: PolicySettings
@@ -150,7 +151,11 @@ class Reconciler:
         if result.census is not None and not types_differ(runtime.examination):
             # Reads the app's tables: where no census can, the pass must be able to say so.
             waiting = await count_unwritable(
-                connection, runtime.healing, cutoffs, legacy=result.census.legacy_untracked
+                connection,
+                runtime.healing,
+                cutoffs,
+                legacy=result.census.legacy_untracked,
+                few=incomplete_few(result.census, runtime.catalogue),
             )
         return PolicyInput(
             censuses=tuple(self._census.newest),
@@ -199,7 +204,9 @@ class Reconciler:
             if decision.code is Code.RESUME and inputs.active_run is not None:
                 await self._run_queue.resume(inputs.active_run)
             else:
-                run = await self._run_queue.start(Trigger.SCHEDULE, decision.reason)
+                run = await self._run_queue.start(
+                    Trigger.SCHEDULE, decision.reason, found=inputs.censuses[0]
+                )
                 if run is not None:
                     log.info(
                         "run_planned",

@@ -78,15 +78,21 @@ class RunQueue:
             run, executor = await self._inbox.get()
             await self._work(run, executor)
 
-    async def start(self, trigger: Trigger, reason: str) -> Run | None:
+    async def start(
+        self, trigger: Trigger, reason: str, *, found: Census | None = None
+    ) -> Run | None:
         """Plan a run over the audience and hand it over; None when there is nothing to heal.
+        `found`: the census that it is planned for, as in `Planner`.
 
         Raises ActiveRunError, PausedError, HealRefusedError.
         """
         with self._starting():
             runtime = self._runtime.current
             planned = await runtime.plan_audience(
-                trigger, reason=reason, max_rows=runtime.settings.healing.max_rows_per_run
+                trigger,
+                reason=reason,
+                max_rows=runtime.settings.healing.max_rows_per_run,
+                found=found,
             )
             if planned.run is None:
                 self._publish(planned.census)

@@ -2,7 +2,7 @@
 
 From them a loss is told from deletion, archiving and undo (`loss_between`). A tally costs two to
 four censuses, so it is taken seldom: hourly, when the impressions have become noticeably fewer,
-after a reset of the breaker, and before every heal.
+after a reset of the breaker, and before a heal that could hide a loss from the next one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import datetime
 
 import structlog
 
-from checks.census import Census
+from checks.census import Census, incomplete_few
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
 from checks.statements import Fragments, identifier, raw, render
-from monitor.database import transaction
+from monitor.database import snapshot, transaction
 from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
 from monitor.healing.planner import count_recurring
 from monitor.policy.inputs import Loss, Side, loss_between
@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 FAILURES_BUDGET = 0.1
 """Share of the time that tallies which fail may take."""
+HIDDEN_SHARE = 0.1
+"""Heals that follow a tally without another one may write so much of what opens the breaker: they
+hide no more of a loss from the next tally."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Tally:
     """What a tally told."""
 
     loss: Loss | None
-    """None where it failed."""
+    """None where it failed, or where none was due."""
     recurring: int
     """Legacy pairs that appeared behind the last verified heal."""
     error: str | None = None
@@ -116,6 +119,19 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     return Tally(loss, recurring)
 
 
+async def _recurring_of(runtime: Runtime, census: Census) -> int:
+    """The pairs of a census that recur, by its cutoffs."""
+    timeout = runtime.settings.database.statement_timeout
+    async with snapshot(runtime.engine, timeout=timeout, rows=runtime.rows) as connection:
+        return await count_recurring(
+            connection,
+            runtime.healing,
+            Cutoffs.at(census.as_of, runtime.settings.pools_spec()),
+            await read_control(connection, runtime.state),
+            few=incomplete_few(census, runtime.catalogue),
+        )
+
+
 async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
     # Apart from the tally's own transaction: a pause must not wait for the row until that ends.
     async with transaction(runtime.engine) as connection:
@@ -147,6 +163,7 @@ class Tallies:
         self._taken: float | None = None
         self._pruned: float | None = None
         self._most_tracked = 0
+        self._healed = 0
         self._reset_at: datetime | None = None
         self._failed: Tally | None = None
         self._not_before = 0.0
@@ -163,8 +180,27 @@ class Tallies:
             return True
         # Half of what opens the breaker, compared with the most since the last tally: what falls
         # more slowly is found within the hour.
-        drop = self._runtime.current.settings.healing.breaker.max_tracked_drop
-        return census.tracked < (1 - drop / 2) * self._most_tracked
+        return census.tracked < (1 - self._drop / 2) * self._most_tracked
+
+    @property
+    def _drop(self) -> float:
+        return self._runtime.current.settings.healing.breaker.max_tracked_drop
+
+    async def take_before_heal(self, census: Census, control: Control) -> Tally | None:
+        """A tally, unless the heal and those since the last tally are too small to hide a loss; of
+        these only what recurs is counted, where anything appeared. Never raises."""
+        healed = self._healed + census.legacy_untracked
+        if self._failed is not None or healed > HIDDEN_SHARE * self._drop * self._most_tracked:
+            return await self.take(census, control)
+        self._healed = healed
+        if not census.appeared:
+            return None
+        runtime = self._runtime.current
+        try:
+            return Tally(None, await _recurring_of(runtime, census))
+        except ConservatorError as error:
+            log.warning("recurring_not_counted", error=str(error))
+            return Tally(None, 0, str(error))
 
     async def take(self, census: Census, control: Control) -> Tally:
         """A tally now. One that fails says so, and is not tried again at once. Never raises."""
@@ -181,6 +217,7 @@ class Tallies:
         self._failed = None
         self._taken = self._clock()
         self._most_tracked = census.tracked
+        self._healed = census.legacy_untracked
         self._reset_at = control.breaker_reset_at
         loss = tally.loss
         log.info(

@@ -27,6 +27,8 @@ from monitor.status import CheckResult
 USERS_BUDGET = 0.01
 """Share of the time that counting the affected users may take; it costs several censuses."""
 
+_CENSUS = frozenset(field.name for field in fields(Census))
+
 Known = TypeVar("Known")
 Stored = TypeVar("Stored")
 
@@ -117,7 +119,8 @@ def _check_result(now: float, **columns: Any) -> CheckResult:
 
 
 def _census(row: Row[Any]) -> Census:
-    values = {field.name: getattr(row, field.name) for field in fields(Census)}
+    # Which artworks are incomplete is not kept: it is for whoever has just counted.
+    values = {name: value for name, value in row._asdict().items() if name in _CENSUS}
     return Census(**values | {"form": CensusForm(row.form)})
 
 

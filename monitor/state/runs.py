@@ -6,7 +6,7 @@ The edges between a run's states stand in `transitions`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -137,6 +137,21 @@ class Run:
     """The table that it wrote to (pg_class.oid), whatever that is called by now."""
     users_oid: int | None = None
     """The same of the table of its users."""
+    artworks: tuple[str, ...] | None = field(default=None, repr=False)
+    """The artworks that its plan is about, as text, until it ends; None: all legacy ones."""
+    counted_at: datetime | None = None
+    """The moment of the census that its plan is from; None: it counted everything itself."""
+
+    @property
+    def artworks_to_walk(self) -> list[str] | None:
+        """The artworks whose pairs this pass writes; None: whatever is legacy. A later pass also
+        finds what planned users lost elsewhere meanwhile."""
+        return None if self.artworks is None or self.pass_ > 1 else list(self.artworks)
+
+    @property
+    def verifies_at(self) -> datetime:
+        """Who had impressions by then was healed, where the run is verified."""
+        return self.started_at if self.counted_at is None else self.counted_at
 
     @property
     def active(self) -> bool:
@@ -191,6 +206,8 @@ class Backfilled:
 def make_run(**columns: Any) -> Run:
     """A Run from the columns of the run table with `leased` beside them."""
     columns["pass_"] = columns.pop("pass")
+    artworks = columns.pop("artworks")
+    columns["artworks"] = None if artworks is None else tuple(artworks)
     for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
         columns[name] = kind(str(columns[name]))
     return Run(**columns)

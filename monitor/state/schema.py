@@ -35,6 +35,7 @@ REVISIONS = (
     "0008_ledger_moments",
     "0009_earlier_runs",
     "0010_batch_size",
+    "0011_plan_artworks",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

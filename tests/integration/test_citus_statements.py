@@ -42,7 +42,14 @@ from tests.support.servers import EMBEDDED
 
 LEDGER = "backfilled_impression"
 HEALING = (
-    *("plan_recurring", "verify_plan", "work_insert", "quarantine_count", "quarantine_of_user"),
+    *(
+        "plan_recurring",
+        "verify_plan",
+        "work_insert",
+        "work_insert_listed",
+        "quarantine_count",
+        "quarantine_of_user",
+    ),
     *("quarantine_over", "quarantine_drop", "quarantine_retry_all", "quarantine_new"),
     *("undo_left", "undo_survey", "undo_size", "undo_user_flags"),
     *("batch_begin", "batch_advance", "batch_record", "undo_advance", "undo_unverified"),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from monitor.database import transaction
-from monitor.loop.tallies import prune_tallies, take_tally
+from monitor.loop.tallies import Tallies, Tally, prune_tallies, take_tally
 from monitor.policy.inputs import Loss
-from monitor.runtime import Runtime
-from monitor.state.control import mark_breaker_open, reset_breaker
+from monitor.runtime import CurrentRuntime, Runtime
+from monitor.state.control import Control, mark_breaker_open, reset_breaker
 from tests.support.app import App
+from tests.support.builders import a_census
 from tests.support.healing import make_runtime, planted
 
 LOSE = """
@@ -237,3 +238,46 @@ async def test_a_base_from_before_settings_were_kept_goes_on(app_database_url: s
         await watch.lose(30)
         assert (await watch.tally()).lost == 30
         assert await watch.app.value("SELECT tallied IS NOT NULL FROM conservator.control")
+
+
+async def test_heals_too_small_to_hide_a_loss_go_without_a_tally_until_they_are_many(
+    app_database_url: str,
+) -> None:
+    async with watching(app_database_url) as watch:
+        tallies = Tallies(CurrentRuntime(watch.runtime))
+        control = Control()
+        small = a_census(tracked=200, legacy_untracked=1, appeared=0)
+        first = await tallies.take_if_due(replace(small, legacy_untracked=0), control)
+        assert first is not None
+        # A hundredth of what is tracked: a tenth of what opens the breaker.
+        assert [await tallies.take_before_heal(small, control) for _ in range(2)] == [None, None]
+        taken = await tallies.take_before_heal(small, control)
+        assert taken is not None
+        assert taken.loss is not None
+        assert await tallies.take_before_heal(small, control) is None
+        large = await tallies.take_before_heal(replace(small, legacy_untracked=3), control)
+        assert large is not None
+        assert large.loss is not None
+
+
+async def test_what_recurs_is_counted_without_a_tally_too(app_database_url: str) -> None:
+    async with watching(app_database_url) as watch:
+        tallies = Tallies(CurrentRuntime(watch.runtime))
+        await watch.app.run(
+            "UPDATE conservator.control SET verified_until = now() - interval '7 days',"
+            " verified_at = now()"
+        )
+        now = await watch.app.value("SELECT now()")
+        census = a_census(as_of=now, tracked=200, legacy_untracked=0, appeared=0)
+        assert await tallies.take_if_due(census, Control()) is not None
+        await watch.app.run("UPDATE conservator.control SET verified_at = now()")
+        await watch.app.run(
+            "DELETE FROM user_art_impressions WHERE artwork_id = 'old0001' AND user_id < 'u0003'"
+        )
+        found = replace(census, legacy_untracked=2, appeared=2, incomplete=None)
+        told = await tallies.take_before_heal(found, Control())
+        assert told == Tally(None, 2)
+        await watch.app.run("ALTER TABLE conservator.tally_user RENAME TO elsewhere")
+        failed = await tallies.take_before_heal(replace(found, legacy_untracked=0), Control())
+        assert failed is not None
+        assert "does not exist" in (failed.error or "")

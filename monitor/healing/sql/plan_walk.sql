@@ -1,5 +1,5 @@
--- A plan's work list, to be walked while nothing is written.
-SELECT w.position, w.planned, w.user_id::text AS user_id
+-- A plan's work list, to be walked while nothing is written, or to be written down.
+SELECT w.position, w.found, w.planned, w.user_id::text AS user_id
 FROM (
     {work_list}
 ) AS w

@@ -3,7 +3,7 @@
 -- whoever still believes to hold it finds another token.
 UPDATE {state}.run
 SET state = 'partial', token = token + 1, finished_at = now(), lease_until = now(),
-    waiting_for = '', outcome = %(outcome)s
+    waiting_for = '', artworks = NULL, outcome = %(outcome)s
 WHERE id = %(run_id)s
   AND state IN ('running', 'held')
   AND (state = 'held' OR lease_until <= now())

@@ -1,0 +1,29 @@
+-- A hundred pairs, say, that were shown and are not recorded any more, of so many artworks; which
+-- have just grown old, or have long been so.
+WITH chosen AS (
+    SELECT a.id
+    FROM art_sessions AS a
+    WHERE a.created_at < timezone('UTC', now()) - interval '8 days'
+    ORDER BY md5(a.id || %(round)s)
+    LIMIT %(artworks)s
+),
+aged AS (
+    UPDATE art_sessions AS a
+    SET created_at = timezone('UTC', now()) - interval '7 days'
+    FROM chosen AS c
+    WHERE a.id = c.id AND %(aged)s
+),
+picked AS (
+    SELECT i.id
+    FROM chosen AS c
+    CROSS JOIN LATERAL (
+        SELECT s.id
+        FROM user_art_impressions AS s
+        WHERE s.artwork_id = c.id
+        ORDER BY md5(s.user_id || %(round)s)
+        LIMIT %(pairs)s / %(artworks)s
+    ) AS i
+)
+DELETE FROM user_art_impressions AS i
+USING picked AS p
+WHERE i.id = p.id

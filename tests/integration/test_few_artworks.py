@@ -1,0 +1,190 @@
+"""What follows a census looks only at the artworks that it found incomplete, and finds the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks import census as counting
+from checks.census import (
+    Few,
+    affected_users,
+    count_affected_users,
+    count_incomplete,
+    exact_forms,
+    incomplete_few,
+    parameters,
+    take_census,
+)
+from checks.citus.forms import on_citus
+from checks.fragments import few_artworks, fragments
+from checks.spec import Cutoffs, PoolsSpec
+from tests.integration.test_census import assert_equal
+from tests.support.builders import a_census
+from tests.support.databases import EMPTY, cloned
+from tests.support.galleries import galleries
+from tests.support.generated import examples
+from tests.support.healed_catalogues import heal_among_writers, heal_and_undo, make_tables
+from tests.support.open_schema import OpenSchema, open_schema, run
+from tests.support.oracle import ExpectedCensus, expected_census
+from tests.support.paired_schemas import in_every_schema
+from tests.support.postgres import PostgresServer
+from tests.support.schema_matrix import APP
+
+HEALED = 12
+POOLS = PoolsSpec()
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=[0, 100], ids=["looked up", "in one pass"])
+def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the tables are, looking at the incomplete artworks alone is cheaper."""
+    monkeypatch.setattr(counting, "PROBE_COST", request.param)
+    monkeypatch.setattr(counting, "PASS_SHARE", 0)
+
+
+@pytest.fixture(scope="module")
+def tables_url(server: PostgresServer) -> Iterator[str]:
+    """A database with the tables of random configurations."""
+    with cloned(server, EMPTY) as made:
+        make_tables(made)
+        yield made
+
+
+@pytest.mark.usefixtures("always")
+async def test_runs_over_few_artworks_write_and_take_back_what_all_others_do(
+    tables_url: str,
+) -> None:
+    assert sum([await heal_and_undo(tables_url, seed) for seed in range(HEALED)]) > HEALED
+    assert sum([await heal_among_writers(tables_url, seed) for seed in range(3)]) > 0
+
+
+def legacy_of(expected: ExpectedCensus) -> set[tuple[str, str]]:
+    """The legacy pairs of the audience."""
+    return {
+        pair
+        for pair, state in expected.states.items()
+        if state == "legacy_untracked" and expected.by_user[pair[0]][0]
+    }
+
+
+@in_every_schema
+@examples(6)
+@given(data=st.data())
+async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_some_is_theirs(
+    opened: OpenSchema, data: st.DataObject
+) -> None:
+    schema, catalogue = opened.schema, opened.catalogue
+    gallery = data.draw(galleries(schema))
+    expected = expected_census(gallery, schema)
+    legacy = legacy_of(expected)
+    pools, cutoffs = gallery.pools, Cutoffs.at(gallery.now, gallery.pools)
+    artworks = sorted({artwork for _, artwork in expected.states})
+    some = data.draw(st.lists(st.sampled_from(artworks), unique=True)) if artworks else []
+    async with opened.holding(gallery) as connection:
+        asked = (connection, catalogue, pools, cutoffs)
+        for form in exact_forms(catalogue, pools):
+            census = await take_census(*asked, verified_until=gallery.verified_until, form=form)
+            assert census.incomplete is not None
+            assert sorted(census.incomplete) == sorted({artwork for _, artwork in legacy})
+        for chosen, one_pass in product((some, sorted(census.incomplete or ())), (True, False)):
+            few = Few(tuple(chosen), one_pass=one_pass)
+            theirs = [pair for pair in legacy if pair[1] in chosen]
+            again = await count_incomplete(
+                connection, catalogue, pools, census, few, verified_until=gallery.verified_until
+            )
+            assert again.legacy_untracked == len(theirs)
+            assert set(again.incomplete or ()) == {artwork for _, artwork in theirs}
+            assert again.pairs == census.pairs
+            names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=one_pass)
+            statement = affected_users(catalogue, names).as_string(None)
+            rows = await connection.exec_driver_sql(
+                f"SELECT x.user_id::text, x.legacy FROM ({statement}) AS x",
+                parameters(cutoffs, few=few),
+            )
+            found = {row.user_id: int(row.legacy) for row in rows}
+            assert found == Counter(user for user, _ in theirs)
+        assert (again.appeared, again.legacy_artworks) == (
+            census.appeared,
+            census.legacy_artworks,
+        )
+        assert again.oldest_legacy_created == census.oldest_legacy_created
+
+
+@examples(25)
+@given(data=st.data())
+async def test_whatever_was_complete_before_the_total_says_the_same(
+    shared_url: str, data: st.DataObject
+) -> None:
+    async with open_schema(shared_url, APP) as opened:
+        gallery = data.draw(galleries(opened.schema))
+        expected = expected_census(gallery, opened.schema)
+        cutoffs = Cutoffs.at(gallery.now, gallery.pools)
+        moments = [gallery.now - gallery.pools.legacy_after, gallery.now, gallery.verified_until]
+        moments += [gallery.now - 2 * gallery.pools.legacy_after]
+        async with opened.holding(gallery) as connection:
+            for complete_until in moments:
+                census = await take_census(
+                    connection,
+                    opened.catalogue,
+                    gallery.pools,
+                    cutoffs,
+                    verified_until=gallery.verified_until,
+                    complete_until=complete_until,
+                )
+                assert_equal(census, expected)
+                assert set(census.incomplete or ()) == {a for _, a in legacy_of(expected)}
+
+
+async def test_more_incomplete_artworks_than_a_census_names_are_none_known(
+    shared_url: str,
+) -> None:
+    many = counting.MOST_INCOMPLETE
+    async with open_schema(shared_url, APP) as opened, opened.connection.begin() as transaction:
+        await run(
+            opened.connection,
+            "INSERT INTO users (id) VALUES ('u');"
+            "INSERT INTO art_sessions (id, session_id, image_url, created_at)"
+            " SELECT 'a' || n, 's', '/', now() - interval '30 days'"
+            f" FROM generate_series(0, {many}) AS n;"
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u', 'a0')",
+        )
+        now = (await opened.connection.exec_driver_sql("SELECT now()")).scalar_one()
+        asked = (opened.connection, opened.catalogue, POOLS, Cutoffs.at(now, POOLS))
+        named = [await take_census(*asked, complete_until=until) for until in (None, LONG_AGO)]
+        assert [len(census.incomplete or ()) for census in named] == [many, many]
+        await run(opened.connection, "DELETE FROM user_art_impressions WHERE artwork_id = 'a0'")
+        await run(
+            opened.connection,
+            "INSERT INTO art_sessions (id, session_id, image_url) VALUES ('young', 's', '/');"
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u', 'young')",
+        )
+        for until in (None, LONG_AGO):
+            census = await take_census(*asked, complete_until=until)
+            assert (census.incomplete, census.legacy_artworks) == (None, many + 1)
+            assert (await count_affected_users(*asked, census)).affected == 1
+        await transaction.rollback()
+
+
+async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) -> None:
+    async with open_schema(shared_url, APP) as opened:
+        app_catalogue = opened.catalogue
+    census = a_census(tracked=1_000_000, audience=100, incomplete=("a", "b"))
+    assert incomplete_few(census, app_catalogue) == Few(("a", "b"), one_pass=False)
+    busier = replace(census, audience=10_000)
+    assert incomplete_few(busier, app_catalogue) == Few(("a", "b"), one_pass=True)
+    for census_of_more in (
+        replace(census, tracked=100),
+        replace(census, audience=300_000),
+        replace(census, incomplete=None),
+        replace(census, incomplete=tuple(map(str, range(1000))), tracked=190_000),
+    ):
+        assert incomplete_few(census_of_more, app_catalogue) is None
+    assert incomplete_few(census, on_citus(app_catalogue)) is None
