@@ -79,6 +79,8 @@ class WrittenUser:
     """Written now."""
     skipped: bool = False
     """Backfilled before, and not forced."""
+    fewer: int = 0
+    """Pairs that others wrote since they were looked for."""
 
 
 Outcome = WrittenUser | Left
@@ -93,13 +95,19 @@ class Group:
     """What the transaction took; of several, all of them."""
 
     @property
+    def written(self) -> tuple[WrittenUser, ...]:
+        """Those for whom rows were written now."""
+        done = (one for one in self.outcomes if isinstance(one, WrittenUser))
+        return tuple(one for one in done if not one.skipped)
+
+    @property
     def rows(self) -> int:
         """Written for all of them."""
-        return sum(one.rows for one in self.outcomes if isinstance(one, WrittenUser))
+        return sum(one.rows for one in self.written)
 
 
 class _OvertakenError(Exception):
-    """Others wrote some of the pairs, or a flag, since they were looked for."""
+    """Others wrote all the pairs of a user, or its flag, since they were looked for."""
 
 
 class UserBackfillWriter:
@@ -111,7 +119,8 @@ class UserBackfillWriter:
         self._context = context
         self._owner = owner
         self._reason = reason
-        self._most = min(MOST_ROWS, max_batch)
+        self.most = min(MOST_ROWS, max_batch)
+        """Rows of one transaction."""
 
     @property
     def applies(self) -> bool:
@@ -198,7 +207,7 @@ class UserBackfillWriter:
         catalogue = self._context.state.catalogue
         slow = begun.triggers or not begun.types_as_read
         # As many as could be written: where that is too much of a sequence, a plan counts.
-        if slow or await shortage(connection, catalogue, self._most) is not None:
+        if slow or await shortage(connection, catalogue, self.most) is not None:
             return [Left.APART] * len(users)
         found = await self._insert(connection, users, begun.now)
         outcomes: list[Outcome] = [Left.NOTHING] * len(users)
@@ -211,10 +220,10 @@ class UserBackfillWriter:
 
     def _outcome(self, row: Row[Any]) -> Outcome:
         if not row.fits:
-            return Left.FULL if row.pairs <= self._most else Left.APART
-        if row.run_id is None or row.inserted != row.pairs:
+            return Left.FULL if row.pairs <= self.most else Left.APART
+        if row.run_id is None or row.inserted == 0:
             raise _OvertakenError
-        return WrittenUser(row.run_id, row.inserted)
+        return WrittenUser(row.run_id, row.inserted, fewer=row.pairs - row.inserted)
 
     async def _insert(
         self, connection: AsyncConnection, users: Sequence[AskedUser], now: datetime
@@ -225,9 +234,9 @@ class UserBackfillWriter:
             "now": now,
             "users": [one.user_id for one in users],
             # One more than may be written tells that it does not fit.
-            "planned": [self._most + 1] * len(users),
+            "planned": [self.most + 1] * len(users),
             "forced": [one.user_id for one in users if one.force],
-            "most": self._most,
+            "most": self.most,
             "trigger": owner.trigger.value,
             "reason": self._reason,
             "outcome": _OUTCOME,
@@ -252,6 +261,7 @@ class UserBackfillWriter:
         record = {
             "runs": [one.run_id for one in written],
             "inserted": [one.rows for one in written],
+            "fewer": [one.fewer for one in written],
             "seconds": [seconds * one.rows / rows for one in written],
             "now": now,
         }

@@ -21,8 +21,8 @@ from monitor.deadlines import TOTALS_SECONDS, TURN_SECONDS
 from monitor.healing.batch_size import rest_seconds
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.user_backfill import (
-    MOST_ROWS,
     AskedUser,
+    Group,
     Left,
     Outcome,
     UserBackfillWriter,
@@ -46,21 +46,17 @@ class _Caller:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSize:
-    """How many users share the next transaction: as many as keep it within the batch's target."""
+def next_size(size: int, done: Group, *, most_rows: int, target_seconds: float) -> int:
+    """How many users share the next transaction, after one of `size` users at most.
 
-    users: int = MOST_USERS
-
-    def after(self, *, users: int, rows: int, seconds: float, target: float) -> GroupSize:
-        """The next size, once a transaction for `users` wrote `rows` in `seconds`.
-
-        Half where it took longer than the target; else twice, within what its rows leave room for.
-        """
-        if seconds > target:
-            return GroupSize(max(1, users // 2))
-        room = MOST_USERS if rows == 0 else MOST_ROWS * users // rows
-        return GroupSize(max(1, min(MOST_USERS, room, 2 * self.users)))
+    Half of those whom it wrote where it took longer than a batch may; else twice as many, within
+    what their rows leave room for.
+    """
+    users = len(done.written)
+    if done.seconds > target_seconds:
+        return max(1, (users or size) // 2)
+    room = most_rows * users // done.rows if users else MOST_USERS
+    return max(1, min(MOST_USERS, room, 2 * size))
 
 
 class _Tools:
@@ -91,7 +87,7 @@ class UserBackfills:
         self._tools: _Tools | None = None
         self._waiting: deque[_Caller] = deque()
         self._busy: set[str] = set()
-        self._size = GroupSize()
+        self._size = MOST_USERS
         self._workers: set[asyncio.Task[None]] = set()
         self._totals: asyncio.Task[None] | None = None
         self._unread = False
@@ -172,7 +168,7 @@ class UserBackfills:
         """The next group, in the order in which they came; of one user, the first."""
         group: dict[str, _Caller] = {}
         later: list[_Caller] = []
-        while self._waiting and len(group) < self._size.users:
+        while self._waiting and len(group) < self._size:
             caller = self._waiting.popleft()
             user = caller.asked.user_id
             if user in group or user in self._busy:
@@ -193,11 +189,11 @@ class UserBackfills:
             else:
                 done = await tools.writer.write([caller.asked for caller in group])
                 outcomes, seconds = done.outcomes, done.seconds
-                self._size = self._size.after(
-                    users=len(group),
-                    rows=done.rows,
-                    seconds=seconds,
-                    target=pace_settings(tools.runtime.settings).batch_target_seconds,
+                self._size = next_size(
+                    self._size,
+                    done,
+                    most_rows=tools.writer.most,
+                    target_seconds=pace_settings(tools.runtime.settings).batch_target_seconds,
                 )
         except ConservatorError as error:
             for caller in group:
