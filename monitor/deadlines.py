@@ -97,6 +97,11 @@ WAIT_LOOK_SECONDS = 1.0
 """How often the signals are read again while a run waits for them."""
 USER_PATIENCE_SECONDS = 5.0
 """Somebody stands and waits for the answer of a per-user run: after this long it is put down."""
+GROUP_LOCK_TIMEOUT = timedelta(milliseconds=250)
+"""How long backfills that share a transaction wait for a lock; who is in the way of one of them
+must not hold up the others."""
+TOTALS_SECONDS = 1.0
+"""How often the totals are read again while many users are backfilled."""
 SIGNAL_TIMEOUT = timedelta(seconds=5)
 """For each signal. The server ends its own statements by then; the network gets a moment more."""
 SIGNAL_MARGIN_SECONDS = 1.0

@@ -30,6 +30,7 @@ from monitor.healing.throttle.throttle import ThrottleSettings
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.healing.undo_strategy import UndoStrategy
+from monitor.healing.user_backfill import UserBackfillWriter
 from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision, catalogue_refusal
@@ -41,6 +42,9 @@ from monitor.state.transitions import claim, finish_run
 from monitor.status import process_name
 
 log = structlog.get_logger(__name__)
+
+ASKED_BY_CALLER = "Asked for by a caller."
+"""Why a user is backfilled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class Runtime:
         `blocked`. `found`: the census that it is planned for, as in `Planner`. Raises
         ActiveRunError, PausedError, HealRefusedError.
         """
-        self._refuse_when_blocked()
+        self.refuse_when_blocked()
         await self.end_others()
         try:
             return await self.planner.plan_audience(
@@ -169,7 +173,7 @@ class Runtime:
         beyond_breaker: bool = False,
     ) -> Run | Backfilled | None:
         """A run for one user, as `Planner.plan_user` makes it, unless healing is `blocked`."""
-        self._refuse_when_blocked()
+        self.refuse_when_blocked()
         await self.end_others()
         return await self.planner.plan_user(
             self.run_owner(trigger),
@@ -179,7 +183,17 @@ class Runtime:
             beyond_breaker=beyond_breaker,
         )
 
-    def _refuse_when_blocked(self) -> None:
+    def user_backfills(self) -> UserBackfillWriter:
+        """Backfills single users for callers, several in one transaction."""
+        return UserBackfillWriter(
+            healing_context(self.engine, self.settings, self.healing),
+            self.run_owner(Trigger.API),
+            reason=ASKED_BY_CALLER,
+            max_batch=self.settings.healing.pace.max_batch,
+        )
+
+    def refuse_when_blocked(self) -> None:
+        """Raises HealRefusedError where nothing may be healed on these tables."""
         refusal = self.blocked
         if refusal is not None:
             raise HealRefusedError(refusal)

@@ -64,7 +64,7 @@ class Server(Section):
     """A file with the read token, in place of `read_token`."""
     allow_open: Switch = False
     """true: may listen beyond this machine without any token, for everybody to read."""
-    backfills_a_minute: Maybe[Positive] = 600
+    backfills_a_minute: Maybe[Positive] = 6000
     """Backfills of one user that one client may ask for in a minute. null: any number."""
     tls: Maybe[Tls] = None
     """Certificate and key, to serve HTTPS. null: HTTP."""

@@ -180,6 +180,16 @@ class HealingStatements:
             lambda: {**self._over_slice(kind, part, quarantine, few=few), "asked_for": asked_for},
         )
 
+    def user_backfill(self) -> str:
+        """The statement that writes several users whole. Nobody of them is in quarantine."""
+        work = compose(template(PACKAGE, "plan_work"), self.fragments)
+        asked = sql.SQL("({})").format(work)
+        return self._render(
+            "user_backfill",
+            (),
+            lambda: self._over_slice(RunKind.USER, Part.USERS, False, work=asked),
+        )
+
     def quarantine_next(self, kind: RunKind, *, quarantine: bool, few: bool = False) -> str:
         """The SELECT of the pair that a split of one would write next."""
         return self._render(

@@ -23,7 +23,7 @@ from monitor.healing.errors import (
 )
 from monitor.healing.executor import Executor, Progress
 from monitor.run_tools import tools_to_undo, tools_to_work
-from monitor.runtime import CurrentRuntime, Runtime, require_catalogue
+from monitor.runtime import ASKED_BY_CALLER, CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.status import StatusBoard
 
@@ -189,19 +189,25 @@ class RunQueue:
             cutoffs = Cutoffs.at(await database_now(connection), pools)
             return await take_user_census(connection, runtime.catalogue, pools, cutoffs, user_id)
 
+    def require_healing(self) -> None:
+        """Raises RefusedError where no user may be backfilled: stopping, breaker, tables."""
+        self._refuse_when_stopping()
+        runtime = self._runtime.current
+        self._refuse_when_breaker_open(runtime)
+        runtime.refuse_when_blocked()
+
     async def backfill_user(self, user_id: str, *, force: bool, trigger: Trigger) -> UserBackfill:
-        """Backfill one user, once unless forced, and wait for the end.
+        """Backfill one user by a run of its own, once unless forced, and wait for the end.
 
         Raises UnknownUserError, PausedError, HealRefusedError, ActiveRunError, RunHeldError, or
         what the run failed with.
         """
-        self._refuse_when_stopping()
+        self.require_healing()
         runtime = self._runtime.current
-        self._refuse_when_breaker_open(runtime)
         async with self._users:
             with self._starting():
                 planned = await runtime.plan_user(
-                    trigger, user_id, reason="Asked for by a caller.", force=force
+                    trigger, user_id, reason=ASKED_BY_CALLER, force=force
                 )
                 if isinstance(planned, Backfilled):
                     return UserBackfill(updated=0, run_id=planned.run_id, skipped=True)

@@ -17,6 +17,7 @@ from monitor.database import transaction
 from monitor.healing.preview import UndoPreview
 from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.loop.run_queue import RunQueue
+from monitor.loop.user_backfills import UserBackfills
 from monitor.policy.breaker_store import BreakerReset, newest_share, reset
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
@@ -42,6 +43,7 @@ class ServiceCommands(Commands):
         self,
         runtime: CurrentRuntime,
         run_queue: RunQueue,
+        user_backfills: UserBackfills,
         sync: StateSync,
         scheduler: Scheduler,
         leadership: Leadership,
@@ -49,9 +51,11 @@ class ServiceCommands(Commands):
         readers: Bulkhead,
         writers: Bulkhead,
     ) -> None:
-        """What is only read goes through `readers`, backfills of one user through `writers`."""
+        """What is only read goes through `readers`, users who need a run of their own through
+        `writers`."""
         self._runtime = runtime
         self._run_queue = run_queue
+        self._user_backfills = user_backfills
         self._sync = sync
         self._scheduler = scheduler
         self._leadership = leadership
@@ -95,6 +99,10 @@ class ServiceCommands(Commands):
         return await self._read(run_rows.read_backfilled, user_id)
 
     async def backfill_user(self, user_id: str, *, force: bool) -> UserBackfill:
+        self._run_queue.require_healing()
+        done = await self._user_backfills.ask(user_id, force=force)
+        if done is not None:
+            return done
         backfill = partial(
             self._run_queue.backfill_user, user_id, force=force, trigger=run_rows.Trigger.API
         )

@@ -24,6 +24,7 @@ from monitor.deadlines import CANCEL_SECONDS, DRAIN_LOOK_SECONDS, DRAIN_SECONDS
 from monitor.loop.jobs import Jobs, cancel_and_wait
 from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
+from monitor.loop.user_backfills import UserBackfills
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import ResultQueue, StateSync
 from monitor.runtime import CurrentRuntime, Runtime, build, census_form_sentence
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 CALLERS_SHARE = 3
 """A third of the connections for what callers read, a third for the users that they backfill; the
 rest is left to census, healing and bookkeeping whatever they do."""
+LEAST_BACKFILLS = 2
+"""Transactions at a time for users who are backfilled: while one rests, another writes."""
 
 
 class Service:
@@ -113,9 +116,13 @@ class Service:
         )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
+        self._user_backfills = UserBackfills(
+            self._runtime, self._sync.refresh, places=max(LEAST_BACKFILLS, places)
+        )
         self.commands = ServiceCommands(
             self._runtime,
             self._run_queue,
+            self._user_backfills,
             self._sync,
             self._scheduler,
             self._leadership,
@@ -233,10 +240,11 @@ class Service:
         """
         self._scheduler.stop()
         self._run_queue.stop()
+        self._user_backfills.stop()
         await self._drain()
         await cancel_and_wait(self._background.values())
         await cancel_and_wait(self._jobs.running_jobs.tasks)
-        await cancel_and_wait((*self._readers.tasks, *self._writers.tasks))
+        await cancel_and_wait(self._callers_tasks)
         await self._worker.close()
         self._scheduler.close()
         release = asyncio.create_task(self._leadership.release(), name="release")
@@ -245,6 +253,10 @@ class Service:
         for engine in {self._engine, self._lease_engine, self._read_engine}:
             await engine.dispose()
         log.info("stopped")
+
+    @property
+    def _callers_tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        return (*self._readers.tasks, *self._writers.tasks, *self._user_backfills.tasks)
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -260,5 +272,6 @@ class Service:
 
     def _waits_for(self) -> dict[str, object]:
         """What a stop waits for: runs that finish their batch, and jobs; empty when nothing."""
-        runs, jobs = self._run_queue.in_flight, self._jobs.running_jobs.names
+        runs = self._run_queue.in_flight + self._user_backfills.in_flight
+        jobs = self._jobs.running_jobs.names
         return {"runs": runs, "jobs": jobs} if runs or jobs else {}

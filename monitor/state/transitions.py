@@ -54,6 +54,7 @@ class IllegalTransitionError(Exception):
 _R, _H, _P, _F = RunState.RUNNING, RunState.HELD, RunState.PARTIAL, RunState.FAILED
 TRANSITIONS = (
     Transition(None, _R, Actor.PLANNER, "Something is legacy, and no other run is active."),
+    Transition(None, RunState.SUCCEEDED, Actor.PLANNER, "One user, whole, in one transaction."),
     Transition(None, _R, Actor.UNDO_PLANNER, "A run has left rows, and no other run is active."),
     Transition(_R, _H, Actor.HOLDER, "A pause, the breaker, the window, a stop, a lasting lock."),
     Transition(_H, _R, Actor.SUCCESSOR, "What held it is over, or a person sends it on."),
@@ -70,6 +71,7 @@ TRANSITIONS = (
 )
 STATEMENTS: Mapping[tuple[Actor, RunState], str] = {
     (Actor.PLANNER, RunState.RUNNING): "run_insert",
+    (Actor.PLANNER, RunState.SUCCEEDED): "user_backfill",
     (Actor.UNDO_PLANNER, RunState.RUNNING): "run_insert_undo",
     (Actor.SUCCESSOR, RunState.RUNNING): "run_claim",
     (Actor.HOLDER, RunState.HELD): "run_hold",

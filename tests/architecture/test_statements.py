@@ -59,6 +59,7 @@ def test_user_data_are_written_in_one_folder_only() -> None:
         "undo_batch_any_shape.sql",
         "undo_batch_on_citus.sql",
         "undo_give_back.sql",
+        "user_backfill.sql",
     ]
 
 

@@ -22,6 +22,7 @@ from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal
+from monitor.healing.user_backfill import AskedUser
 from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import CurrentRuntime, Runtime
@@ -88,6 +89,7 @@ FROM (SELECT id FROM users LIMIT 20) AS u CROSS JOIN (
 ) AS a
 ON CONFLICT DO NOTHING
 """
+_LAST_USERS = "SELECT id FROM users ORDER BY id DESC LIMIT 8"
 _STAYS = """
 CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE 'this one stays'; END $$;
@@ -196,6 +198,14 @@ class Program:
         async with make_runtime(self._url, **config) as runtime:
             await self._preview(runtime)
             await heal(runtime, max_rows=500)
+            await self._log_in(runtime)
+
+    async def _log_in(self, runtime: Runtime) -> None:
+        """Users who are backfilled together."""
+        async with _asked(runtime) as (connection, _):
+            found = await connection.exec_driver_sql(_LAST_USERS)
+            asked = [AskedUser(user, force=False) for user in found.scalars()]
+        await runtime.user_backfills().write(asked)
 
     async def _serve(self, user: str) -> None:
         """The service with its loop, and everything that pages and API ask of it."""
