@@ -108,6 +108,8 @@ async def _in_windows(
     if ended.run.state is RunState.FAILED:
         raise BenchmarkError(f"The run ended as {ended.run.state}: {ended.run.outcome}")
     visits = visitors.visits()
+    if not all(window.times(visits) for both in windows for window in both):
+        raise BenchmarkError("Nobody came in one of the windows: take longer ones.")
     return [
         Round(
             alone.times(visits),
