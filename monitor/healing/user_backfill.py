@@ -92,7 +92,7 @@ class Group:
 
     outcomes: tuple[Outcome, ...]
     seconds: float = 0.0
-    """What the transaction took; of several, all of them."""
+    """What the transaction took, once it had a connection; of several, all of them."""
 
     @property
     def written(self) -> tuple[WrittenUser, ...]:
@@ -137,35 +137,29 @@ class UserBackfillWriter:
 
         Raises PausedError, HealRefusedError while the breaker is open, DatabaseUnavailableError.
         """
-        started = time.perf_counter()
         try:
-            outcomes = await self._patiently(asked)
+            return await self._patiently(asked)
         except StatementError as error:
             if sqlstate(error) is None:
                 raise
             # Whatever it is, it is one user's: nobody waits for another one's lock or bad row.
             log.debug("group_divided", users=len(asked), error=str(error))
-            outcomes = [outcome for one in asked for outcome in await self._by_itself(one, asked)]
-        return Group(tuple(outcomes), time.perf_counter() - started)
-
-    async def _by_itself(self, one: AskedUser, asked: Sequence[AskedUser]) -> Sequence[Outcome]:
         if len(asked) == 1:
-            return [Left.APART]
-        try:
-            return await self._patiently([one])
-        except StatementError:
-            return [Left.APART]
+            return Group((Left.APART,))
+        divided = [await self.write([one]) for one in asked]
+        outcomes = tuple(outcome for one in divided for outcome in one.outcomes)
+        return Group(outcomes, sum(one.seconds for one in divided))
 
-    async def _patiently(self, asked: Sequence[AskedUser]) -> Sequence[Outcome]:
+    async def _patiently(self, asked: Sequence[AskedUser]) -> Group:
         for _ in range(TRIES):
             try:
                 return await self._once(asked)
             except _OvertakenError:
                 continue
-        return [Left.APART] * len(asked)
+        return Group((Left.APART,) * len(asked))
 
-    async def _once(self, asked: Sequence[AskedUser]) -> Sequence[Outcome]:
-        context, started = self._context, time.perf_counter()
+    async def _once(self, asked: Sequence[AskedUser]) -> Group:
+        context = self._context
         async with transaction(
             context.engine,
             timeout=context.timeout,
@@ -173,20 +167,28 @@ class UserBackfillWriter:
             idle=context.lease,
             rows=guard_of(context.state.catalogue, writes=True),
         ) as connection:
-            control = await read_unpaused(connection, context.state)
-            refusal = open_refusal(control)
-            if refusal is not None:
-                raise HealRefusedError(refusal)
-            begun = await self._begin(connection, asked)
-            outcomes = [_before(one, row) for one, row in zip(asked, begun, strict=True)]
-            ready = [number for number, outcome in enumerate(outcomes) if outcome is None]
-            if ready:
-                users = [asked[number] for number in ready]
-                done = await self._write_ready(connection, users, begun[0], started)
-                for number, outcome in zip(ready, done, strict=True):
-                    outcomes[number] = outcome
-        self._log(outcomes)
-        return [outcome for outcome in outcomes if outcome is not None]
+            # Not what was waited for a connection.
+            started = time.perf_counter()
+            outcomes = await self._in_transaction(connection, asked, started)
+        done = Group(tuple(outcomes), time.perf_counter() - started)
+        _log(done)
+        return done
+
+    async def _in_transaction(
+        self, connection: AsyncConnection, asked: Sequence[AskedUser], started: float
+    ) -> Sequence[Outcome]:
+        control = await read_unpaused(connection, self._context.state)
+        refusal = open_refusal(control)
+        if refusal is not None:
+            raise HealRefusedError(refusal)
+        begun = await self._begin(connection, asked)
+        outcomes = {n: _before(*one) for n, one in enumerate(zip(asked, begun, strict=True))}
+        ready = [number for number, outcome in outcomes.items() if outcome is None]
+        if ready:
+            users = [asked[number] for number in ready]
+            done = await self._write_ready(connection, users, begun[0], started)
+            outcomes.update(zip(ready, done, strict=True))
+        return [outcome for outcome in outcomes.values() if outcome is not None]
 
     async def _begin(
         self, connection: AsyncConnection, asked: Sequence[AskedUser]
@@ -272,17 +274,17 @@ class UserBackfillWriter:
             connection, self._context.state, {**added, **batch_observation(seconds)}
         )
 
-    def _log(self, outcomes: Sequence[Outcome | None]) -> None:
-        for outcome in outcomes:
-            if isinstance(outcome, WrittenUser) and not outcome.skipped:
-                log.info(
-                    "run_ended",
-                    run_id=outcome.run_id,
-                    kind=RunKind.USER,
-                    state=RunState.SUCCEEDED,
-                    inserted=outcome.rows,
-                    outcome=_OUTCOME,
-                )
+
+def _log(done: Group) -> None:
+    for one in done.written:
+        log.info(
+            "run_ended",
+            run_id=one.run_id,
+            kind=RunKind.USER,
+            state=RunState.SUCCEEDED,
+            inserted=one.rows,
+            outcome=_OUTCOME,
+        )
 
 
 def _before(one: AskedUser, row: Row[Any]) -> Outcome | None:

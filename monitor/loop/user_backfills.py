@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 MOST_USERS = 32
 """Of one transaction."""
+LEAST_USERS = 8
+"""With fewer, most of a transaction's time is what it costs at all: on a busy machine, or far from
+the database, going below would make it slower and gain the app nothing."""
 MOST_WAITING = 1024
 """Callers who wait; more are turned away at once."""
 
@@ -49,14 +52,13 @@ class _Caller:
 def next_size(size: int, done: Group, *, most_rows: int, target_seconds: float) -> int:
     """How many users share the next transaction, after one of `size` users at most.
 
-    Half of those whom it wrote where it took longer than a batch may; else twice as many, within
-    what their rows leave room for.
+    Half as many where it took longer than a batch may, else twice; within what the rows of those
+    whom it wrote leave room for.
     """
     users = len(done.written)
-    if done.seconds > target_seconds:
-        return max(1, (users or size) // 2)
     room = most_rows * users // done.rows if users else MOST_USERS
-    return max(1, min(MOST_USERS, room, 2 * size))
+    wanted = max(LEAST_USERS, size // 2) if done.seconds > target_seconds else 2 * size
+    return max(1, min(MOST_USERS, room, wanted))
 
 
 class _Tools:

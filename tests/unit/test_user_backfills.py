@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.healing.user_backfill import Group, Left, Outcome, WrittenUser
-from monitor.loop.user_backfills import MOST_USERS, next_size
+from monitor.loop.user_backfills import LEAST_USERS, MOST_USERS, next_size
 
 TARGET = 0.25
 
@@ -29,8 +29,15 @@ def test_users_with_many_pairs_are_taken_as_far_as_there_is_room() -> None:
 
 
 def test_one_that_took_longer_than_a_batch_may_is_followed_by_half() -> None:
-    assert size_after(MOST_USERS, group(20, 10, 0.3)) == 10
-    assert size_after(8, group(0, 0, 0.3, others=8)) == 4
+    assert size_after(MOST_USERS, group(20, 10, 0.3)) == MOST_USERS // 2
+    assert size_after(20, group(0, 0, 0.3, others=8)) == 10
+
+
+def test_time_alone_never_takes_it_below_where_most_of_it_is_fixed() -> None:
+    size = MOST_USERS
+    for _ in range(10):
+        size = size_after(size, group(size, 10, 60.0))
+    assert size == LEAST_USERS
 
 
 def test_who_misses_nothing_takes_no_room() -> None:
@@ -48,7 +55,7 @@ def test_there_is_always_somebody_and_never_more_than_the_most(
     size: int, users: int, rows: int, seconds: float, most_rows: int
 ) -> None:
     found = size_after(size, group(min(users, size), rows, seconds), most_rows)
-    assert 1 <= found <= min(MOST_USERS, 2 * size)
+    assert 1 <= found <= min(MOST_USERS, max(LEAST_USERS, 2 * size))
 
 
 @given(rows=st.integers(1, 100), slow=st.integers(1, 20))
