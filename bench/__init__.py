@@ -13,6 +13,7 @@ cold           the same counts with nothing in memory
 backfill       a heal run (heal_run) against single statements (floors) and loops (contenders), each
                on a share of one gallery (shares)
 healing_time   from a pair's becoming legacy until it is healed and verified
+distance       a heal run through a proxy that holds everything back
 traffic        the app's p50 and p99 with and without healing, in windows; visitors is the app
 steady         what the service costs an hour, and a scrape; watched is it, costs reads it
 service        the real `serve`: start, scrapes, memory; serving holds the process

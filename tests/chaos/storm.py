@@ -17,11 +17,11 @@ from tests.support.writers import Writers
 USERS, ARTWORKS = 40, 60
 """Of the gallery that the storm is over."""
 _WAYS = (Fault.KILL, Fault.CUT, Fault.SEVER, Fault.TERMINATE)
-_FARTHEST = 120
+_FARTHEST = 130
 """Statements, at most, until a fault: some ten batches."""
 _SURVIVES = 0.3
 """The share of the processes that may go on after a lost connection, to their end."""
-_STEPS = 3
+_STEPS = 5
 """Statements of ours for each one of the app. At full speed it would leave nothing to heal."""
 
 
