@@ -105,7 +105,7 @@ class ProbeSuite:
             filters=filters,
             values=await self._values(),
             made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
-            hidden_by=await read_hiding_filter(self._ask_read_only, facts),
+            hidden_by=await read_hiding_filter(self._ask_read_only, self._explain, facts),
             own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             duplicate_keys=await self._duplicate_keys(filters),
@@ -407,6 +407,7 @@ class ProbeSuite:
         parameters: Parameters = _NO_VALUES,
         *,
         read_only: bool = False,
+        how: str = "",
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         savepoint = await self._connection.begin_nested()
@@ -414,7 +415,7 @@ class ProbeSuite:
             await self._be_patient()
             if read_only:
                 await self._connection.exec_driver_sql(render("checks", "catalogue_read_only", {}))
-            return await self._run(render("checks", statement, fragments), parameters)
+            return await self._run(how + render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
@@ -422,6 +423,12 @@ class ProbeSuite:
         finally:
             if savepoint.is_active:
                 await savepoint.rollback()
+
+    async def _explain(
+        self, statement: str, fragments: Fragments, parameters: Parameters
+    ) -> Answers | Refusal:
+        how = "EXPLAIN (FORMAT JSON, COSTS OFF) "
+        return await self._ask(statement, fragments, parameters, how=how)
 
     async def _be_patient(self) -> None:
         await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})

@@ -27,7 +27,7 @@ class _UntoldError(Exception):
     """What a new row gets depends on its pair, or on a trigger."""
 
 
-async def read_hiding_filter(ask: Ask, facts: Facts) -> str | None:
+async def read_hiding_filter(ask: Ask, explain: Ask, facts: Facts) -> str | None:
     """The condition of the view that no new row satisfies; None where there is none, and where
     that can't be told."""
     catalogue, base = facts.catalogue, None
@@ -39,7 +39,8 @@ async def read_hiding_filter(ask: Ask, facts: Facts) -> str | None:
         columns = list(_values(catalogue, base))
     except _UntoldError:
         return None
-    answer = await ask("catalogue_view_filter", {"table": table(catalogue.impressions)}, {"one": 1})
+    view = {"table": table(catalogue.impressions)}
+    answer = await explain("catalogue_view_filter", view, {"one": 1})
     told = None if isinstance(answer, Refusal) else _filter(answer[0][0][0]["Plan"])
     if told is None:
         return None

@@ -38,6 +38,7 @@ LEFT_OUT: Mapping[str, str] = {
     "plan_users": "it selects what `work_insert` does",
     "plan_pairs": "it selects what `batch_insert` does",
     **dict.fromkeys(("catalogue_expression", "catalogue_refuted"), "it is explained and never run"),
+    "catalogue_view_filter": "it is explained and never run",
     "catalogue_exclusion": _SERVER,
     "catalogue_view": _ONCE,
     "catalogue_one_value": _ODD,
@@ -116,10 +117,7 @@ LEFT_OUT: Mapping[str, str] = {
         " first row, and is bounded by catalogue_patience"
     ),
     **dict.fromkeys(("catalogue_locked", "catalogue_read_only"), _SERVER),
-    **dict.fromkeys(
-        ("catalogue_view_filter", "catalogue_shown"),
-        "it is asked only where impressions are a view with a WHERE, and reads no row",
-    ),
+    "catalogue_shown": "it is asked only where impressions are a view with a WHERE, of no table",
     **dict.fromkeys(
         ("catalogue_value_type", "catalogue_moment", "catalogue_type"), "it is asked for no row"
     ),

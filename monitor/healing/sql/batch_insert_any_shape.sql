@@ -20,8 +20,8 @@ cte_written AS (
     SELECT * FROM cte_added{and_brought}
 ),
 -- What an earlier run wrote and the app has changed since, and is now as it was: this run's, which
--- knows what the app had. Otherwise an undo of the earlier one would take it for its own. Each pair is
--- looked up by itself (OFFSET keeps it from becoming a join).
+-- knows what the app had. Otherwise an undo of the earlier one would take it for its own. Each pair
+-- is looked up by itself (OFFSET keeps it from becoming a join).
 cte_taken_over AS (
     DELETE FROM {state}.backfilled_impression AS b
     WHERE b.ctid = ANY (ARRAY(
