@@ -123,7 +123,8 @@ class Batch(Answer):
     size: int | None
     """Rows asked for; null where an older version wrote the batch."""
     size_reason: str | None
-    """Why so many: first, fast, slow, alarm, blocked, floor, measure, refused."""
+    """Why so many: first, fast, slow, alarm, blocked, floor, measure, measured,
+    refused."""
 
 
 class RunInFull(Answer):

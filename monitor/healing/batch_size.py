@@ -62,13 +62,14 @@ class PaceReason(StrEnum):
     """Fewer rows than this spend most of the time on the fixed part."""
     MEASURE = "measure"
     """To tell the fixed part from the rest."""
+    MEASURED = "measured"
+    """As before the measurement."""
     REFUSED = "refused"
     """The database refused a row: halved until it is found, and doubled after it."""
 
 
-_MOST_GROWTH = {PaceReason.BLOCKED: 1.5, PaceReason.MEASURE: 1 / TO_MEASURE}
-"""After a batch that others waited for, the size that they waited for is come back to slowly; after
-one that measured, the size before it is where it belongs."""
+_GROWTH_AFTER_BLOCKED = 1.5
+"""A size that others waited for is come back to slowly."""
 _CAUTIOUS = frozenset({PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED})
 """A size that was shrunk to for these grows after `TO_GROW` timings, not one."""
 
@@ -176,9 +177,12 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     """
     if timing.size < pace.size:
         return replace(pace, refused=timing.size)
+    measured = pace.before if pace.why is PaceReason.MEASURE else None
     pace = _recorded(replace(pace, refused=None), settings, timing)
     changed = _smaller(pace, settings, timing)
-    if changed is None and timing.is_full and not timing.blocked:
+    if changed is None and measured is not None and measured.size > pace.size:
+        changed = BatchSize(measured.size, PaceReason.MEASURED)
+    elif changed is None and timing.is_full and not timing.blocked:
         changed = _larger(pace, settings)
         # Small steps would take long to find out what one measurement tells.
         if changed is None or changed.rows < pace.size * PLENTY:
@@ -258,7 +262,8 @@ def _larger(pace: Pace, settings: PaceSettings) -> BatchSize | None:
         fitting = 0.0
     floor = min(pace.floor, pace.size * TO_FLOOR) if len(pace.costs) >= TO_SHRINK else 0
     # One row may always become two, or a run that was slowed down to one row would stay there.
-    most = max(pace.size * _MOST_GROWTH.get(pace.why, math.inf), pace.size + 1)
+    growth = _GROWTH_AFTER_BLOCKED if pace.why is PaceReason.BLOCKED else math.inf
+    most = max(pace.size * growth, pace.size + 1)
     rows = math.floor(min(settings.max_batch, most, max(fitting, floor)))
     if rows <= pace.size or rows < min(settings.max_batch, pace.size * WORTHWHILE):
         return None
@@ -297,7 +302,8 @@ def percentile90(timings: Sequence[BatchTiming]) -> float:
 
 def rest_seconds(busy_seconds: float, duty: float) -> float:
     """The rest after `busy_seconds` of writing that keeps writing at `duty` of the time."""
-    return busy_seconds * (1 - duty) / duty
+    # A clock that was set back must not make a rest end before it began.
+    return max(0.0, busy_seconds) * (1 - duty) / duty
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.state.runs import RunState
 from tests.support.app import App
@@ -124,6 +125,26 @@ async def test_put_aside_pairs_are_left_alone_for_a_day_while_others_are_healed(
         )
         retry = await app.value("SELECT min(retry_at - last_at) FROM conservator.quarantine")
         assert retry == timedelta(days=1)
+
+
+async def test_after_a_refused_pair_the_size_of_batches_is_back_by_doubling(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=10, artworks=8, **paced(16)) as (app, runtime):
+        await RAISED.build(app, THREE[:1])
+        with capture_logs() as events:
+            await heal(runtime)
+        batches = await app.rows("SELECT size, size_reason FROM conservator.batch ORDER BY number")
+        single = batches.index((1, "refused"))
+        assert batches[single:][:5] == [
+            (1, "refused"),
+            (2, "refused"),
+            (4, "refused"),
+            (8, "refused"),
+            (16, "first"),
+        ]
+        assert {size for size, why in batches if why == "first"} == {16}
+        assert not [event for event in events if event["event"] == "batch_size_changed"]
 
 
 async def test_a_capped_run_plans_what_can_be_written(app_database_url: str) -> None:

@@ -243,6 +243,8 @@ def test_a_batch_grows_beyond_what_fits_its_target_only_to_the_floor_or_to_measu
             continue
         if after.why is PaceReason.FLOOR:
             assert after.size <= min(TO_FLOOR * before.size, after.floor)
+        elif after.why is PaceReason.MEASURED:
+            assert math.floor(after.size * TO_MEASURE) == before.size or before.size == 1
         elif slowness:
             assert after.size <= math.floor(share * before.size) / slowness * 1.001
 
@@ -400,8 +402,8 @@ def test_a_batch_that_wrote_exactly_half_still_speaks_for_larger_ones() -> None:
 
 def test_a_size_that_would_stay_is_left_once_while_the_fixed_part_is_not_known() -> None:
     paces = ran(Pace(1000), SETTINGS, *[(0.95, 1.0)] * TO_GROW, (0.9, 1.0))
-    assert sizes(paces[:-1]) == [1000, 1000, 1000, 600]
-    assert paces[-2].why is PaceReason.MEASURE
+    assert sizes(paces) == [1000, 1000, 1000, 600, 1000]
+    assert [pace.why for pace in paces[-2:]] == [PaceReason.MEASURE, PaceReason.MEASURED]
     assert len(paces[-1].costs) == 1
     assert paces[-1].costs[0].fixed == pytest.approx(0.25 * (0.9 - 0.05 * 600 / 400))
 
@@ -431,8 +433,8 @@ def test_below_the_floor_a_batch_grows_although_it_is_over_its_target() -> None:
     known = (BatchCost(0.5, 50e-6),) * ENOUGH_COSTS  # 10,000 rows
     paces = ran(Pace(100, PaceReason.MEASURE, costs=known), SETTINGS, (2.0, 1.0), (2.1, 1.0))
     assert [(pace.size, pace.why) for pace in paces[1:]] == [
-        (166, PaceReason.FLOOR),
-        (664, PaceReason.FLOOR),
+        (400, PaceReason.FLOOR),
+        (1600, PaceReason.FLOOR),
     ]
 
 
