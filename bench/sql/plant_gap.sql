@@ -20,7 +20,7 @@ picked AS (
         SELECT s.id
         FROM user_art_impressions AS s
         WHERE s.artwork_id = c.id
-        ORDER BY md5(s.user_id || %(round)s)
+        ORDER BY md5(s.user_id || s.artwork_id || %(round)s)
         LIMIT %(pairs)s / %(artworks)s
     ) AS i
 )

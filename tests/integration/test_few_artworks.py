@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -26,12 +26,15 @@ from checks.census import (
 from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
 from checks.spec import Cutoffs, PoolsSpec
+from monitor.database import database_now, snapshot
+from monitor.state.runs import RunState, Trigger
 from tests.integration.test_census import assert_equal
 from tests.support.builders import a_census
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import galleries
 from tests.support.generated import examples
 from tests.support.healed_catalogues import heal_among_writers, heal_and_undo, make_tables
+from tests.support.healing import heal, planted
 from tests.support.open_schema import OpenSchema, open_schema, run
 from tests.support.oracle import ExpectedCensus, expected_census
 from tests.support.paired_schemas import in_every_schema
@@ -188,3 +191,48 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
     ):
         assert incomplete_few(census_of_more, app_catalogue) is None
     assert incomplete_few(census, on_citus(app_catalogue)) is None
+
+
+@pytest.mark.usefixtures("always")
+async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
+        assert (await heal(runtime)).run.state is RunState.SUCCEEDED
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
+        async with snapshot(runtime.engine, timeout=timedelta(seconds=30)) as connection:
+            pools = runtime.settings.pools_spec()
+            cutoffs = Cutoffs.at(await database_now(connection), pools)
+            found = await take_census(connection, runtime.catalogue, pools, cutoffs)
+        assert (found.incomplete, found.legacy_untracked) == (("old0001",), 3)
+        # Seen meanwhile; lost elsewhere; grown old.
+        await app.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', 'old0001')"
+        )
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0002'")
+        await app.run(
+            "UPDATE art_sessions SET created_at = now() - interval '7 days' WHERE id = 'stored0001'"
+        )
+        planned = await runtime.plan_audience(
+            Trigger.SCHEDULE, reason="a test", max_rows=100, found=found
+        )
+        assert planned.run is not None
+        assert planned.census.legacy_untracked == planned.run.planned_rows == 2
+        assert planned.run.artworks == ("old0001",)
+        assert planned.run.legacy_until == cutoffs.legacy_until
+        ended = await runtime.executor(lambda _: None).work(planned.run)
+        written = await app.rows(
+            "SELECT user_id, artwork_id FROM conservator.backfilled_impression"
+            " WHERE run_id = %(run)s ORDER BY 1",
+            run=planned.run.id,
+        )
+        # What planned users lost elsewhere is behind the cutoff: such a run verifies nothing.
+        assert written == [("u0002", "old0001"), ("u0003", "old0001")]
+        assert (ended.run.state, ended.run.remaining) == (RunState.PARTIAL, 2)
+        assert await app.value("SELECT artworks IS NULL FROM conservator.run WHERE id = 2")
+        assert (await heal(runtime)).run.inserted == 3 + 3
+        found = replace(found, incomplete=("old0001",), legacy_untracked=3)
+        again = await runtime.plan_audience(
+            Trigger.SCHEDULE, reason="a test", max_rows=100, found=found
+        )
+        assert (again.run, again.census.legacy_untracked) == (None, 0)
