@@ -32,6 +32,7 @@ REVISIONS = (
     "0005_fewer_tables",
     "0006_whole_rows",
     "0007_catalogue",
+    "0011_cron",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

@@ -29,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
         _DDL,
     ),
     "0007_catalogue": _DDL,
+    "0011_cron": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
