@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
-from monitor.status import CENSUS, CheckResult, Status, is_stale
+from monitor.status import CENSUS, STALE_AFTER_INTERVALS, CheckResult, Status, is_stale
 
 
 def current_census(status: Status, now: float) -> Census | None:
     """The census, unless it is too old at `now`, or nobody says how often one is taken."""
     check = status.checks.get(CENSUS)
-    if check is None or is_stale(status.census_monotonic, check.interval_seconds, now):
+    if check is None or is_stale(status.census_monotonic, check.holds_seconds, now):
         return None
     return status.census
 
 
 def current_users(status: Status, now: float) -> AffectedUsers | None:
     """The count of affected users, unless it is too old at `now`."""
-    if is_stale(status.users_monotonic, status.users_interval_seconds, now):
+    census = status.checks.get(CENSUS)
+    # Counted with a census by cron, they hold as long as it does.
+    holds = STALE_AFTER_INTERVALS * status.users_interval_seconds
+    if census is not None and status.users_interval_seconds <= census.interval_seconds:
+        holds = census.holds_seconds
+    if is_stale(status.users_monotonic, holds, now):
         return None
     return status.users
 
 
 def check_is_stale(check: CheckResult, now: float) -> bool:
     """Whether the check was last evaluated too long ago, or never."""
-    return is_stale(check.monotonic, check.interval_seconds, now)
+    return is_stale(check.monotonic, check.holds_seconds, now)
 
 
 def current_outcome(check: CheckResult, now: float) -> Outcome | None:

@@ -47,6 +47,8 @@ TALLY_SECONDS = 3600.0
 
 MISFIRE_GRACE_SECONDS = 30
 """A run later than this is counted as missed and left out; the next one is due soon enough."""
+CRON_GRACE_SECONDS = 300.0
+"""How long after a check by cron is due again its last result still holds."""
 REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
 often where the lease or the census is shorter: a follower's counts must not look stale between."""

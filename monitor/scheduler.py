@@ -28,7 +28,67 @@ log = structlog.get_logger(__name__)
 JITTER_SHARE = 0.1
 """Every interval varies by this share, so that many services don't beat in step."""
 
+NEVER_SECONDS = 366 * 24 * 3600.0
+"""The interval of what never comes again."""
+
 Job = Callable[[], Awaitable[None]]
+
+
+_TICK = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+class WallClockTrigger(BaseTrigger):  # type: ignore[misc]
+    """Fires at the local times of a cron expression, once each: at one that the clock skips, at the
+    first instant after the gap; at one that comes twice, the first time.
+
+    APScheduler's own trigger leaves the one out, and fires twice at the other.
+    """
+
+    __slots__ = ("_calendar", "_zone")
+
+    def __init__(self, expression: str, timezone: str) -> None:
+        """`expression` has five fields, with days of the week as names. Raises ValueError."""
+        # Walked in local time without an offset, in UTC, where no hour is left out or repeated.
+        self._calendar = CronTrigger.from_crontab(expression, timezone=UTC)
+        self._zone = ZoneInfo(timezone)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """The first instant after `previous`, which is no later than `now`; without it, the first
+        from `now` on, in UTC; None where none comes any more."""
+        after = now - _TICK if previous is None else min(previous, now)
+        local = after.astimezone(self._zone).replace(tzinfo=UTC, fold=0)
+        while True:
+            local = self._calendar.get_next_fire_time(None, local + _TICK)
+            if local is None:
+                return None
+            instant = self._instant(local.replace(tzinfo=None))
+            # Of a repeated hour, and of a gap's end, the calendar may name what has been.
+            if instant > after:
+                return instant
+
+    def _instant(self, local: datetime) -> datetime:
+        """When the clock first shows `local`, or what follows the gap that skips it; in UTC."""
+        # Of a time in a gap, fold=0 is as far behind its end as fold=1 is before it.
+        found = local.replace(tzinfo=self._zone).astimezone(UTC)
+        if self._shown(found) == local:
+            return found
+        before = local.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+        return self._jump(before, found)
+
+    def _jump(self, before: datetime, behind: datetime) -> datetime:
+        """The first whole second with the offset of `behind`."""
+        offset = behind.astimezone(self._zone).utcoffset()
+        while behind - before > _SECOND:
+            middle = before + timedelta(seconds=(behind - before) // _SECOND // 2)
+            if middle.astimezone(self._zone).utcoffset() == offset:
+                behind = middle
+            else:
+                before = middle
+        return behind
+
+    def _shown(self, instant: datetime) -> datetime:
+        return instant.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +102,7 @@ class Schedule:
     def trigger(self, interval: timedelta | None = None) -> BaseTrigger:
         """The trigger; `interval` replaces `every` where the budget has stretched it."""
         if self.cron is not None:
-            return CronTrigger.from_crontab(self.cron, timezone=ZoneInfo(self.timezone))
+            return WallClockTrigger(self.cron, self.timezone)
         every = interval or self.every
         if every is None:
             raise ValueError("a schedule needs either `every` or `cron`")
@@ -50,15 +110,12 @@ class Schedule:
         return IntervalTrigger(seconds=seconds, jitter=seconds * JITTER_SHARE, timezone=UTC)
 
     def interval_seconds(self) -> float:
-        """The nominal distance of two runs; for cron, the distance of the next two."""
+        """The nominal distance of two runs; for cron, from now to the next run that is due."""
         if self.every is not None:
             return self.every.total_seconds()
-        trigger = self.trigger()
-        first = trigger.get_next_fire_time(None, datetime.now(UTC))
-        second = None if first is None else trigger.get_next_fire_time(first, first)
-        if first is None or second is None:
-            return 3600.0
-        return max(1.0, float((second - first).total_seconds()))
+        now = datetime.now(UTC)
+        due = self.trigger().get_next_fire_time(now, now)
+        return NEVER_SECONDS if due is None else max(1.0, float((due - now).total_seconds()))
 
 
 class Scheduler:

@@ -80,6 +80,16 @@ class CheckResult:
     facts: CheckFacts = CheckFacts()
     monotonic: float | None = None
     """When it was last evaluated, on the monotonic clock."""
+    stale_after_seconds: float | None = None
+    """By cron: how long the last evaluation holds, to the next run that is due and its grace. None:
+    three intervals."""
+
+    @property
+    def holds_seconds(self) -> float:
+        """How long the last evaluation is shown as current."""
+        if self.stale_after_seconds is not None:
+            return self.stale_after_seconds
+        return STALE_AFTER_INTERVALS * self.interval_seconds
 
     def after(self, found: Measurement, *, wall: float, monotonic: float) -> CheckResult:
         """The result that follows this one when the check found `found`, judged, at that moment.
@@ -192,9 +202,9 @@ class StatusBoard:
         return self.update(checks=checks)
 
 
-def is_stale(monotonic: float | None, interval_seconds: float, now: float) -> bool:
+def is_stale(monotonic: float | None, holds_seconds: float, now: float) -> bool:
     """Whether a result from `monotonic` is too old to be shown at `now`; None always is."""
-    return monotonic is None or now - monotonic > STALE_AFTER_INTERVALS * interval_seconds
+    return monotonic is None or now - monotonic > holds_seconds
 
 
 UNKNOWN = "unknown"

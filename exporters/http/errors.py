@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_BODY_BYTES = 65_536
+MAX_NOTIFICATION_BYTES = 1_048_576
+"""Of Alertmanager's, which may hold a thousand alerts."""
 BODY_SECONDS = 10.0
 """How long a body may take to come."""
 TOO_LONG = "The request's address, or one of its headers, is too long to be read."

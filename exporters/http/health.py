@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from exporters.http.auth import AUTHORIZER
 from exporters.http.errors import ApiError
 from exporters.http.pages import tag_of, unless_known
-from exporters.http.parsing import JSON
+from exporters.http.parsing import JSON, accepted
 from exporters.http.responses import Answer, Problem
 from exporters.http.routing import PlainCall, ProbeCall, Route
 from monitor.status import Status
@@ -79,12 +79,11 @@ async def get_metrics(call: ProbeCall) -> web.Response:
     Prometheus text or OpenMetrics, as `Accept` prefers, compressed for who takes gzip. From memory:
     a scrape never touches the database.
     """
-    headers = call.request.headers
-    encode, content_type = _encoder(",".join(headers.getall(hdrs.ACCEPT, [])))
+    encode, content_type = _encoder(accepted(call.request, hdrs.ACCEPT))
     response = web.Response(
         body=encode(call.context.registry), headers={hdrs.CONTENT_TYPE: content_type}
     )
-    if gzip_accepted(headers.get(hdrs.ACCEPT_ENCODING, "")):
+    if gzip_accepted(accepted(call.request, hdrs.ACCEPT_ENCODING)):
         response.enable_compression(web.ContentCoding.gzip)
     return response
 

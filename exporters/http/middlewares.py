@@ -123,8 +123,9 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         error = _api_error(request, raised)
     if request.path.startswith("/api/") or not navigates(request):
         return error_response(error)
+    folders = request.rel_url.raw_path.count("/") - 1
     return web.Response(
-        text=error_page(error.status, error.message),
+        text=error_page(error.status, error.message, folders=folders),
         status=error.status,
         content_type="text/html",
         headers={**error.headers, "Content-Security-Policy": STATIC_POLICY},
@@ -152,8 +153,6 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
         allowed = ", ".join(sorted(error.allowed_methods))
         message = f"{request.method} is not possible here; possible: {allowed}."
         return ApiError("method_not_allowed", message, {hdrs.ALLOW: allowed})
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return ApiError("body_too_large", CODES["body_too_large"].example)
     return ApiError("http", f"{error.reason}.", status=error.status)
 
 

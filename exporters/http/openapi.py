@@ -117,7 +117,7 @@ def describe(routes: Iterable[Route], version: str, *, reads_need_token: bool) -
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "../"}],
         "tags": [{"name": tag.name.lower(), "description": tag.value} for tag in Tag],
         "paths": paths,
         "components": {

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from prometheus_client.exposition import gzip_accepted
 
 from exporters.http.errors import ApiError
+from exporters.http.parsing import accepted
 from exporters.http.requests import (
     BatchesPage,
     FindParameters,
@@ -27,6 +28,7 @@ from exporters.http.runs import read_run, read_runs
 from exporters.page import views
 from exporters.page.assets import asset
 from exporters.page.counts import chart
+from exporters.page.formatting import segment
 
 _REVALIDATE = "private, no-cache"
 """Kept by the caller alone, and asked about before every use."""
@@ -69,9 +71,7 @@ async def find_user(call: Call[FindParameters, NoBody]) -> web.Response:
     user_id = call.parameters.id
     if not user_id:
         return _page(views.users_page())
-    # A dot alone would be taken for a folder by whoever follows.
-    address = "/users/" + quote(user_id, safe="").replace(".", "%2E")
-    return web.Response(status=303, headers={hdrs.LOCATION: address})
+    return web.Response(status=303, headers={hdrs.LOCATION: f"users/{segment(user_id)}"})
 
 
 async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
@@ -102,7 +102,8 @@ async def get_static(call: Call[StaticParameters, NoBody]) -> web.Response:
         response.headers[hdrs.CACHE_CONTROL] = _IMMUTABLE
     if response.status == web.HTTPOk.status_code:
         response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
-        response.enable_compression()
+        if gzip_accepted(accepted(call.request, hdrs.ACCEPT_ENCODING)):
+            response.enable_compression(web.ContentCoding.gzip)
     return response
 
 

@@ -65,11 +65,31 @@ def parse_parameters(model: type[P], request: web.Request) -> P:
         raise _bad_request(error, (), lambda text: repr(str(text)[:_SHOWN_CHARACTERS])) from None
 
 
+def accepted(request: web.Request, header: str) -> str:
+    """What an Accept header takes, the dearest first; what it weighs with 0 it does not take."""
+    weighed: list[tuple[float, str]] = []
+    for one in ",".join(request.headers.getall(header, ())).split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        given = [part[2:].strip() for part in parameters if part[:2].lower() == "q="]
+        rest = [part for part in parameters if part[:2].lower() != "q="]
+        weight = _weight(given[0]) if given else 1.0
+        if name and weight > 0:
+            weighed.append((weight, ";".join((name.lower(), *rest))))
+    return ",".join(text for _, text in sorted(weighed, key=lambda found: -found[0]))
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0
+
+
 async def parse_body(model: type[B], request: web.Request) -> B:
     """The request's body as `model`. Raises ApiError that names every mistake."""
     if model is NoBody:
         return model()
-    document = await _read_object(request, may_be_empty=model.MAY_BE_EMPTY)
+    document = await _read_object(request, model)
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -77,11 +97,11 @@ async def parse_body(model: type[B], request: web.Request) -> B:
         raise _bad_request(error, known, _shown) from None
 
 
-async def _read_object(request: web.Request, *, may_be_empty: bool) -> dict[str, object]:
+async def _read_object(request: web.Request, model: type[Body]) -> dict[str, object]:
     """The body as a JSON object; {} for no body where that is allowed. Raises ApiError."""
     _check_coding(request)
-    raw = await _read_in_time(request)
-    if not raw and may_be_empty:
+    raw = await _read_in_time(request, model.MAX_BYTES)
+    if not raw and model.MAY_BE_EMPTY:
         return {}
     _check_content_type(request)
     document = _parse_json(raw)
@@ -91,10 +111,16 @@ async def _read_object(request: web.Request, *, may_be_empty: bool) -> dict[str,
     return document
 
 
-async def _read_in_time(request: web.Request) -> bytes:
+async def _read_in_time(request: web.Request, most: int) -> bytes:
+    """The body. What is larger than `most` bytes is not read to its end."""
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > most:
+                    raise ApiError("body_too_large", f"The body is larger than {most} bytes.")
+        return bytes(body)
     except TimeoutError:
         message = f"The body did not come within {BODY_SECONDS:g} s."
         raise ApiError("body_too_slow", message, {hdrs.CONNECTION: "close"}) from None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from exporters.http.errors import ApiError
+from exporters.http.errors import MAX_BODY_BYTES, MAX_NOTIFICATION_BYTES, ApiError
 from exporters.page.counts import SPANS, USUAL
 
 MAX_ID_CHARACTERS = 2_700
@@ -250,6 +250,7 @@ class Body(Asked, strict=True):
     """A JSON object that a call takes."""
 
     MAY_BE_EMPTY: ClassVar[bool] = True
+    MAX_BYTES: ClassVar[int] = MAX_BODY_BYTES
     EXAMPLES: ClassVar[Mapping[str, object]] = {}
     """Where the schema's own examples don't make one that says enough."""
 
@@ -329,9 +330,11 @@ class AlertBody(Body, extra="ignore"):
 class AlertsBody(Body, extra="ignore"):
     """A notification of Alertmanager's webhook, version 4:
     https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. Alertmanager adds
-    fields in time, so that unknown ones are let pass."""
+    fields in time, so that unknown ones are let pass. It sends a group whole, however many alerts
+    are in it, and never again what is refused."""
 
     MAY_BE_EMPTY = False
+    MAX_BYTES = MAX_NOTIFICATION_BYTES
 
     version: Literal["4"]
     alerts: tuple[AlertBody, ...] = Field(strict=False)

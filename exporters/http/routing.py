@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -25,6 +26,7 @@ from exporters.prometheus import Clock
 from monitor.commands import Commands
 from monitor.status import StatusBoard
 
+_PARAMETER = re.compile(r"{(\w+)}")
 P = TypeVar("P", bound=Parameters)
 B = TypeVar("B", bound=Body)
 HTML = ("text/html",)
@@ -148,9 +150,11 @@ def add_route(app: web.Application, route: Route) -> None:
         body = await parse_body(route.body, request)
         return _respond(await route.handler(Call(request, parameters, body)))
 
-    app.router.add_route(route.method, route.path, serve)
+    # aiohttp's own pattern leaves out braces, which ids may hold.
+    path = _PARAMETER.sub(r"{\1:[^/]+}", route.path)
+    app.router.add_route(route.method, path, serve)
     if route.method == hdrs.METH_GET:
-        app.router.add_route(hdrs.METH_HEAD, route.path, serve)
+        app.router.add_route(hdrs.METH_HEAD, path, serve)
 
 
 def _respond(replied: Replied) -> web.StreamResponse:

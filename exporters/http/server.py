@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import LineTooLong
 from prometheus_client import CollectorRegistry
 
 from exporters.http.auth import AUTHORIZER, Authorizer, Tokens
-from exporters.http.errors import MAX_BODY_BYTES, TOO_LONG, ApiError
+from exporters.http.errors import TOO_LONG, ApiError
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
 from exporters.http.limits import ConnectionLimiter, client_of
 from exporters.http.middlewares import (
@@ -79,7 +79,7 @@ def create_app(
     off: ours is in `middlewares`, and aiohttp's may carry tokens.
     """
     app = web.Application(
-        middlewares=[access_log_middleware, errors_middleware], client_max_size=MAX_BODY_BYTES
+        middlewares=[access_log_middleware, errors_middleware],
     )
     registry = registry or create_registry(board, observe=observe, clock=clock)
     authorizer = Authorizer(tokens, clock=clock, backfills_a_minute=backfills_a_minute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _FEW = 10
@@ -68,3 +69,9 @@ def iso_utc(when: datetime) -> str:
 def from_unix(seconds: float | None) -> datetime | None:
     """A moment from Unix seconds."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def segment(text: str) -> str:
+    """`text`, whatever characters it has, as one part of a path."""
+    # A dot alone would be taken for a folder by whoever follows.
+    return quote(text, safe="").replace(".", "%2E")

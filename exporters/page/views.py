@@ -36,6 +36,8 @@ LIVE_POLICY = (
     " form-action 'self'"
 )
 """Nothing inline, nothing from elsewhere."""
+_FROM_THE_ROOT = re.compile(r'((?:href|src|action|data-(?:path|events|source))=")/')
+"""Values are escaped: none of them holds a quotation mark."""
 _RUNBOOK_NAME = re.compile(r"[A-Za-z]{1,80}")
 _RUNBOOKS_OF_CHECKOUT = Path(__file__).parents[2] / "docs" / "runbooks"
 
@@ -116,7 +118,8 @@ def runs_page(seen: RunsRead, *, may_act: bool) -> str:
 
 def run_page(shown: RunShown, *, may_act: bool) -> str:
     """One run with its batches."""
-    return render("run", shown=shown, row=run_row(shown.run, may_act=may_act), may_act=may_act)
+    row = run_row(shown.run, may_act=may_act)
+    return render("run", folders=1, shown=shown, row=row, may_act=may_act)
 
 
 def users_page() -> str:
@@ -137,6 +140,7 @@ def user_page(
     body = {"user_id": user_id} if backfilled is None else {"user_id": user_id, "force": True}
     return render(
         "user",
+        folders=1,
         user_id=user_id,
         census=census,
         backfilled=backfilled,
@@ -146,9 +150,9 @@ def user_page(
     )
 
 
-def error_page(status: int, message: str) -> str:
+def error_page(status: int, message: str, *, folders: int) -> str:
     """What went wrong, for whoever navigated there."""
-    return render("error", status=status, message=message)
+    return render("error", folders=folders, status=status, message=message)
 
 
 @lru_cache(maxsize=64)
@@ -165,7 +169,7 @@ def runbook_page(name: str) -> str | None:
     text = found.read_text(encoding="utf-8")
     body: str = MarkdownIt("commonmark", {"html": False}).render(text)
     # What scrolls must be reachable with the keyboard.
-    return render("runbook", name=name, body=body.replace("<pre>", '<pre tabindex="0">'))
+    return render("runbook", folders=1, name=name, body=body.replace("<pre>", '<pre tabindex="0">'))
 
 
 def _runbooks() -> Traversable:
@@ -194,11 +198,18 @@ def _environment() -> Environment:
         day_and_time=formatting.day_and_time,
         short_time=formatting.short_time,
         machine=formatting.machine,
+        segment=formatting.segment,
     )
     made.globals.update(static=address)
     return made
 
 
-def render(template: str, **values: object) -> str:
-    """The template `template`.html with these values."""
-    return _environment().get_template(f"{template}.html").render(values)
+def render(template: str, *, folders: int = 0, **values: object) -> str:
+    """The template `template`.html with these values, on a page so many folders below the status
+    page.
+
+    Templates name addresses from the service's own root; a proxy may show that below any path, so
+    what goes out leads there from the page.
+    """
+    text = _environment().get_template(f"{template}.html").render(values)
+    return _FROM_THE_ROOT.sub(lambda match: match[1] + ("../" * folders or "./"), text)

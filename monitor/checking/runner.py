@@ -16,9 +16,10 @@ from datetime import timedelta
 import structlog
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from checks.judgement import Measurement
+from checks.judgement import Measurement, Outcome
 from monitor.checking.definition import CheckDefinition, Confirm
 from monitor.config import Settings
+from monitor.deadlines import CRON_GRACE_SECONDS
 from monitor.scheduler import Schedule
 from monitor.status import CheckResult, StatusBoard
 
@@ -127,6 +128,8 @@ class CheckTracker:
         self._ran = at = time.monotonic() - age_seconds
         for before, found in zip(self.results, measured, strict=True):
             after = before.after(found, wall=time.time() - age_seconds, monotonic=at)
+            if self.schedule.cron is not None:
+                after = self._until_due_again(after, age_seconds)
             if before.outcome is not after.outcome:
                 log.info(
                     "check_changed",
@@ -137,6 +140,17 @@ class CheckTracker:
                 )
             self._board.update_check(after)
             self._keep(after, at)
+
+    def _until_due_again(self, result: CheckResult, age_seconds: float) -> CheckResult:
+        """By cron every run has an interval of its own: to the next one that is due. What it found
+        holds until that one may have come late and taken all its time."""
+        interval = self.schedule.interval_seconds() + age_seconds
+        result = replace(result, interval_seconds=interval, configured_interval_seconds=interval)
+        if result.outcome is Outcome.ERROR:
+            return result
+        timeout = self.definition.settings.timeout or timedelta()
+        holds = interval + CRON_GRACE_SECONDS + timeout.total_seconds()
+        return replace(result, stale_after_seconds=holds)
 
     def take_over(self) -> timedelta | None:
         """This process runs the check from now on: at the interval that was in effect, where one

@@ -212,5 +212,6 @@ async def listen(
     host, port = runner.addresses[0]
     scheme = "http" if certificate is None else "https"
     shown = f"[{host}]" if ":" in host else host
-    log.info("listening", address=f"{scheme}://{shown}:{port}/")
+    only = {"only": "IPv6"} if host == "::" else {}
+    log.info("listening", address=f"{scheme}://{shown}:{port}/", **only)
     return runner

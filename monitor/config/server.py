@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from monitor.config.errors import HIDDEN, InvalidValueError
 from monitor.config.secrets import File, MaybeToken, TokenFile, WebUrl, read_token
@@ -39,11 +39,19 @@ class Tls(Section):
     """PEM file with the private key."""
 
 
+def _without_brackets(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+Host = Annotated[Text, AfterValidator(_without_brackets)]
+"""A name or an address; of IPv6 with or without the brackets that URLs need."""
+
+
 class Server(Section):
     """The HTTP server, and who may call what."""
 
-    host: Text = "127.0.0.1"
-    """The address to listen on; 0.0.0.0 for all."""
+    host: Host = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6 and of IPv6 alone."""
     port: Port = 9855
     """The port to listen on; 0 for any that is free."""
     admin_token: MaybeToken = None
@@ -110,7 +118,7 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -245,6 +245,7 @@ class UserBackfillWriter:
             "holder": owner.holder,
             "catalogue": state.kept.as_json(),
             "impressions_oid": state.catalogue.impressions.oid,
+            "users_oid": state.catalogue.users.oid,
             **_WHOLE_LIST,
             "until": len(users),
         }

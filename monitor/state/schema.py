@@ -36,6 +36,7 @@ REVISIONS = (
     "0009_earlier_runs",
     "0010_batch_size",
     "0011_plan_artworks",
+    "0012_cron",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

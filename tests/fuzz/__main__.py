@@ -15,6 +15,7 @@ from tests.fuzz.api import fuzz, some_users
 from tests.fuzz.callers import CALLERS, TOKENS
 from tests.fuzz.campaign import campaign
 from tests.fuzz.catalogues import Tried, try_catalogues
+from tests.fuzz.clocks import changing_zones, wrong_times
 from tests.fuzz.configurations import configurations, try_configuration
 from tests.fuzz.notifications import Webhook, notifications
 from tests.fuzz.service import serving
@@ -35,8 +36,10 @@ def main() -> int:
     add("--inputs", type=int, default=10_000, help="configurations, and notifications")
     add("--galleries", type=int, default=300, help="in which nothing is to be suspected")
     add("--catalogues", type=int, default=300, help="configurations of every word, by chance")
+    add("--year", type=int, default=2026, help="whose changes of clocks cron is tried over")
     asked = parser.parse_args()
     configure_logs()
+    late = _clocks(asked.year, asked.seed)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
@@ -44,11 +47,18 @@ def main() -> int:
         _say(str(suspected))
         tried = _catalogues(asked.catalogues, asked.seed)
         _say(str(tried))
-        failed = bool(suspected.wrong or tried.wrong)
+        failed = bool(late or suspected.wrong or tried.wrong)
         for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
             _say(line)
             failed = failed or wrong
     return int(failed)
+
+
+def _clocks(year: int, seed: int) -> list[str]:
+    zones = changing_zones(year)
+    wrong = wrong_times(zones, year, seed, each=1)
+    _say(f"cron: {len(zones)} zones over {year}, {len(wrong)} wrong {wrong[:10]}")
+    return wrong
 
 
 def _configurations(place: Path, inputs: int, seed: int) -> str:

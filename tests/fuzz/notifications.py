@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from exporters.http.errors import MAX_BODY_BYTES
+from exporters.http.errors import MAX_NOTIFICATION_BYTES
 from tests.fuzz.documents import VALUES, Draw, damaged, several
 from tests.support.openapi import document, mistakes, validator
 
@@ -41,7 +41,7 @@ _PIECES = (
     *(b"{", b"}", b"[", b"]", b'"', b",", b":", b"\\u0000", b"\\ud800", b"NaN", b"-Infinity"),
     *(b"\x00", b"\xff", b"\xef\xbb\xbf", b"9" * 5_000, b"[" * 5_000, b'{"a":' * 2_000),
     *(b'"alerts": [],', b'"version": "4",', b"null", b"0001-01-01T00:00:00Z"),
-    *(b"2026-01-31T23:59:60Z", b"9999-12-31T23:59:59-23:59", b"x" * MAX_BODY_BYTES),
+    *(b"2026-01-31T23:59:60Z", b"9999-12-31T23:59:59-23:59", b"x" * MAX_NOTIFICATION_BYTES),
 )
 
 
@@ -67,7 +67,7 @@ class Webhook:
         status, headers, text = self._post(body)
         assert mistakes("POST", PATH, status, headers, text) == []
         assert status in {200, 400, 413}, text
-        if len(body) <= MAX_BODY_BYTES and (parsed := _parsed(body)) is not None:
+        if len(body) <= MAX_NOTIFICATION_BYTES and (parsed := _parsed(body)) is not None:
             # What JSON readers agree about is taken if, and only if, the description says so.
             assert (status == 200) == _SCHEMA.is_valid(parsed), text
         return status == 200

@@ -541,6 +541,7 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
             """ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
                 DROP COLUMN users_oid, DROP COLUMN artworks, DROP COLUMN counted_at;
             ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
+            ALTER TABLE conservator.check_status DROP COLUMN stale_after_seconds;
             DROP INDEX conservator.backfilled_impression_pair;
             ALTER TABLE conservator.control DROP COLUMN tallied;
             DROP INDEX conservator.backfilled_impression_viewed_at;

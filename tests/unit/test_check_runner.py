@@ -6,10 +6,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError
 from checks.judgement import Measurement, Outcome, Thresholds, at_least
+from exporters.current import current_outcome
 from monitor.checking.definition import CheckDefinition, Confirm, Measure
 from monitor.checking.runner import CheckRunner, CheckTracker
 from monitor.config import Check, parse_config
@@ -124,3 +126,43 @@ async def test_an_error_keeps_the_last_value_and_the_time_of_the_last_success() 
     assert (good.outcome, bad.outcome) == (Outcome.FAIL, Outcome.ERROR)
     assert (bad.value, bad.last_success, bad.monotonic) == (3, good.last_success, good.monotonic)
     assert (bad.since or 0) > (good.since or 0) + 59
+
+
+class Clock:
+    """Stands for `datetime` in the scheduler: the moment is what the test says."""
+
+    moment = datetime(2026, 11, 27, 17, 0, tzinfo=UTC)  # a Friday
+
+    @classmethod
+    def now(cls, _: object) -> datetime:
+        return cls.moment
+
+
+@pytest.mark.parametrize(
+    ("cron", "ran", "due"),
+    [
+        ("28,29 * * * *", "2026-11-27T17:29", "2026-11-27T18:28"),
+        ("0 9-17 * * mon-fri", "2026-11-27T17:00", "2026-11-30T09:00"),
+        ("0 3 1 1 *", "2026-11-27T17:00", "2027-01-01T03:00"),
+    ],
+)
+async def test_a_result_by_cron_holds_until_the_next_run_is_due_and_its_grace(
+    monkeypatch: pytest.MonkeyPatch, cron: str, ran: str, due: str
+) -> None:
+    monkeypatch.setattr("monitor.scheduler.datetime", Clock)
+    Clock.moment = datetime.fromisoformat(f"{ran}:00Z")
+    tracker = CheckTracker(check(finds(3), settings={"cron": cron}), board(), "UTC")
+    tracker.publish(await runner().run(check(finds(3)), None))
+    distance = (datetime.fromisoformat(f"{due}:00Z") - Clock.moment).total_seconds()
+    assert tracker.result.interval_seconds == pytest.approx(distance)
+    found_at = tracker.result.monotonic or 0.0
+    assert current_outcome(tracker.result, found_at + distance + 290) is Outcome.FAIL
+    assert current_outcome(tracker.result, found_at + distance + 310) is None
+
+
+async def test_an_error_does_not_renew_a_result_by_cron() -> None:
+    tracker = CheckTracker(check(finds(3), settings={"cron": "0 3 * * *"}), board(), "UTC")
+    tracker.publish(await runner().run(check(finds(3)), None))
+    held = tracker.result.holds_seconds
+    tracker.publish(await runner().run(check(away), None))
+    assert tracker.result.holds_seconds == held

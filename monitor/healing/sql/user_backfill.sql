@@ -26,13 +26,13 @@ cte_run AS (
         kind, trigger, state, reason, outcome, holder, lease_until, started_at, finished_at,
         legacy_until, created_before, subject, planned_users, planned_rows, position, batches,
         inserted, writing_seconds, legacy_before, legacy_after, remaining, catalogue,
-        impressions_oid
+        impressions_oid, users_oid
     )
     SELECT
         'user', %(trigger)s, 'succeeded', %(reason)s, %(outcome)s, %(holder)s, %(now)s, %(now)s,
         %(now)s, %(legacy_until)s, %(created_before)s, f.user_id, 1, f.pairs, 1, 1,
         f.pairs, 0, f.pairs, 0, 0, %(catalogue)s::jsonb,
-        %(impressions_oid)s::oid
+        %(impressions_oid)s::oid, %(users_oid)s::oid
     FROM cte_fitting AS f
     ORDER BY f.position
     RETURNING id, subject, inserted

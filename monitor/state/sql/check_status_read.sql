@@ -3,6 +3,7 @@
 -- transition says since when the outcome has been what it is.
 SELECT
     s.name, s.outcome, s.value, s.message, s.interval_seconds, s.configured_interval_seconds,
+    s.stale_after_seconds,
     s.duration_seconds, s.evidence, s.numbers,
     extract(epoch FROM s.last_run)::float8 AS last_run,
     extract(epoch FROM s.last_success)::float8 AS last_success,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from io import BytesIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.exporters.serving import ADMIN, BACKFILL, Served, serving
+from tests.unit.exporters.serving import ADMIN, BACKFILL, Served, bearer, serving
 
 PAUSE = "/api/healing/pause"
 JSON = {"Content-Type": "application/json"}
@@ -191,3 +192,22 @@ async def test_no_body_whatever_makes_the_server_fail(served: Served, raw: bytes
 async def test_nothing_is_read_from_a_stranger() -> None:
     async with serving() as served, served.client.post(BACKFILL, data=b"{") as response:
         assert response.status == 401
+
+
+async def test_a_notification_may_hold_as_many_alerts_as_a_group_has(served: Served) -> None:
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "ConservatorLegacyUntracked", "instance": "gallery-db"},
+        "annotations": {"summary": "Old artworks are shown again. " * 20},
+        "startsAt": "2026-01-31T12:00:00Z",
+        "fingerprint": "c4f7a1b2d3e4f506",
+    }
+    for alerts, expected in ((120, 200), (1000, 200), (2000, 413)):
+        body = BytesIO(json.dumps({"version": "4", "alerts": [alert] * alerts}).encode())
+        headers = bearer("the-alert") | {"Content-Type": "application/json"}
+        async with served.client.post("/api/alerts", data=body, headers=headers) as response:
+            assert response.status == expected, await response.text()
+            answer = await response.json()
+        if expected == 200:
+            assert answer["firing"] == alerts
+    assert served.commands.asked == [("wake_loop",)] * 2

@@ -173,7 +173,7 @@ def test_runs_are_shown_from_how_many_to_how_many_and_undone_where_that_may_find
     assert "Run 3 audience 31 Jan 12:00 90 s 40 100 → 0 succeeded Undo…" in words(html)
     assert "Run 4 undo of 1" in words(html)
     undos = [attrs["data-path"] for tag, attrs in Tags(html).seen if tag == "button"]
-    assert undos == ["/api/runs/3/undo"]
+    assert undos == ["./api/runs/3/undo"]
 
 
 @pytest.mark.parametrize("may_act", [True, False])
@@ -182,7 +182,7 @@ def test_buttons_are_there_only_where_an_admin_token_is_configured(may_act: bool
     html = page(context(at_work(), runs=runs, may_act=may_act))
     tags = Tags(html)
     acts = [attrs["data-path"] for _, attrs in tags.seen if "data-path" in attrs]
-    expected = ["/api/runs/12/undo", "/api/healing/pause"] if may_act else []
+    expected = ["./api/runs/12/undo", "./api/healing/pause"] if may_act else []
     assert acts == expected
     assert ("dialog" in dict(tags.seen)) is may_act
     assert ("No admin token is configured" in html) is not may_act
@@ -213,7 +213,7 @@ def test_a_button_says_what_it_would_do_before_it_does(
     plans = {
         attrs["data-path"]: attrs["data-plan"] or "" for t, attrs in tags.seen if t == "button"
     }
-    assert plan in plans[f"/api/healing/{path}"]
+    assert plan in plans[f"./api/healing/{path}"]
     assert len(plans) == len([attrs for t, attrs in tags.seen if t == "button"])
 
 
@@ -242,7 +242,7 @@ def test_nothing_offers_a_way_past_a_suspicion() -> None:
     for control in (Control(), latched):
         html = page(context(replace(SUSPICIOUS, control=control)))
         paths = [attrs["data-path"] for _, attrs in Tags(html).seen if "data-path" in attrs]
-        assert set(paths) <= {"/api/healing/pause"}
+        assert set(paths) <= {"./api/healing/pause"}
         assert "-breaker" not in html
     open_one = words(part(context(replace(SUSPICIOUS, control=latched)), "switches"))
     assert "Too much. First answer what is suspected of the counts" in open_one
@@ -299,7 +299,7 @@ def test_whatever_the_snapshot_holds_is_escaped() -> None:
     tags = Tags(html)
     assert tags.open == []
     scripts = [attrs for tag, attrs in tags.seen if tag == "script"]
-    assert all((attrs["src"] or "").startswith("/static/") for attrs in scripts)
+    assert all((attrs["src"] or "").startswith("./static/") for attrs in scripts)
     assert "<script>" not in html
     assert tags.text.count("alert('x')") >= 14
     assert [attrs for _, attrs in tags.seen if any(name.startswith("on") for name in attrs)] == []

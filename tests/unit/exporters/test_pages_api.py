@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from datetime import timedelta
+from urllib.parse import urljoin
 
 import pytest
+from yarl import URL
 
 from checks.errors import DatabaseUnavailableError, UnknownUserError
 from exporters.page.assets import TYPES, asset
@@ -98,7 +101,7 @@ async def test_one_run_is_shown_with_its_batches(served: Served) -> None:
     assert "after 5 min" in text
     assert "duty 12 s" in text
     assert "1 31 January 2026, 12:00:00 250 ms 3 20" in text
-    assert '<a href="/runs/12?after=200">Later batches</a>' in html
+    assert '<a href="../runs/12?after=200">Later batches</a>' in html
     assert "202 31 January" not in text
     assert "202 31 January" in words(await opened(served, "/runs/12?after=200"))
 
@@ -129,7 +132,7 @@ async def test_what_is_suspected_of_the_counts_stands_on_the_users_page_too(
 async def test_the_form_leads_to_the_user_s_page(served: Served) -> None:
     found = served.client.get("/users?id=+..%2Fa+b+", headers=ADMIN, allow_redirects=False)
     async with found as response:
-        assert (response.status, response.headers["Location"]) == (303, "/users/%2E%2E%2Fa%20b")
+        assert (response.status, response.headers["Location"]) == (303, "users/%2E%2E%2Fa%20b")
 
 
 @pytest.mark.parametrize(
@@ -234,3 +237,70 @@ async def test_buttons_are_absent_where_nobody_may_press_them() -> None:
             assert "data-path" not in html
             assert "<dialog" not in html
             assert "actions.js" not in html
+
+
+BELOW = "https://gallery.example/conservator"
+"""Where a proxy shows the service, without its own part of the path handed on."""
+LINKS = ("href", "src", "action", "data-path", "data-events", "data-source")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/runs", "/runs/12", "/users", "/users/a%2Fb"),
+        *("/runbooks/ConservatorLegacyUntracked", "/nowhere", "/nowhere/at/all", "/runs/13"),
+    ],
+)
+async def test_every_link_leads_through_a_proxy_below_a_path(served: Served, path: str) -> None:
+    served.commands.found_runs = (a_run(state=RunState.PARTIAL),)
+    headers = {**ADMIN, "Accept": "text/html"}
+    async with served.client.get(path, headers=headers) as response:
+        html = await response.text()
+    links = [
+        (name, urljoin(f"{BELOW}{path}", attrs[name] or ""))
+        for _, attrs in Tags(html).seen
+        for name in LINKS
+        if name in attrs
+    ]
+    assert len(links) >= 7
+    for name, link in links:
+        assert link.startswith(f"{BELOW}/"), link
+        if "#" not in link and name not in ("data-path", "data-events"):
+            found = URL(link.removeprefix(BELOW), encoded=True)
+            async with served.client.get(found, headers=ADMIN) as response:
+                assert response.status == 200, link
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        *("{3f25b7f0-0000-4000-8000-000000000000}", "{", "a}b{c", "a/b", "/", "a//b", "a%2Fb", "%"),
+        *(
+            "?",
+            "#",
+            ";",
+            "&=+",
+            "a b",
+            "é",
+            "🎨",
+            "'\"<>",
+            "a\\b",
+            "a\tb",
+            ".",
+            "..",
+            "../runs",
+            "~",
+        ),
+    ],
+)
+async def test_ids_of_whatever_characters_have_a_page(served: Served, user_id: str) -> None:
+    asked = URL.build(path="/users", query={"id": user_id})
+    found = served.client.get(asked, headers=ADMIN, allow_redirects=False)
+    async with found as response:
+        assert response.status == 303
+        page = response.headers["Location"]
+    async with served.client.get(URL(f"/{page}", encoded=True), headers=ADMIN) as response:
+        assert response.status == 200
+        html = await response.text()
+    [body] = [attrs["data-body"] for _, attrs in Tags(html).seen if "data-body" in attrs]
+    assert json.loads(body or "")["user_id"] == user_id

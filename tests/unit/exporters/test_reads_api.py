@@ -160,6 +160,12 @@ async def test_what_is_missing_is_said_when_not_ready(
         ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
         ("application/openmetrics-text;version=x", "text/plain; version=0.0.4"),
         ("text/plain;version=..", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text;q=0", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; q=0.000, */*", "text/plain; version=0.0.4"),
+        (
+            "text/plain;version=1.0.0;q=0.4, application/openmetrics-text;version=1.0.0;q=0.9",
+            "application/openmetrics-text; version=1.0.0",
+        ),
     ],
 )
 async def test_metrics_come_in_the_format_that_is_asked_for(
@@ -233,3 +239,18 @@ async def test_every_answer_is_hardened_and_kept_by_nobody(served: Served, path:
 async def test_head_answers_without_a_body(served: Served, path: str) -> None:
     async with served.client.head(path, headers=ADMIN) as response:
         assert (response.status, await response.read()) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("takes", "packed"),
+    [
+        *(("gzip", True), ("GZIP;q=0.1", True), ("deflate, gzip", True), ("gzip;q=1.0", True)),
+        *(("gzip;q=0", False), ("gzip; q=0.0, identity", False), ("deflate", False), ("", False)),
+    ],
+)
+async def test_only_who_takes_gzip_gets_it(served: Served, takes: str, packed: bool) -> None:
+    for path in ("/metrics", "/static/page.css"):
+        headers = ADMIN | {"Accept-Encoding": takes}
+        async with served.client.get(path, headers=headers) as response:
+            assert response.status == 200
+            assert (response.headers.get("Content-Encoding") == "gzip") == packed, path
