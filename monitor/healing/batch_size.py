@@ -180,9 +180,10 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     measured = pace.before if pace.why is PaceReason.MEASURE else None
     pace = _recorded(replace(pace, refused=None), settings, timing)
     changed = _smaller(pace, settings, timing)
-    if changed is None and measured is not None and measured.size > pace.size:
+    may_grow = changed is None and not timing.blocked
+    if may_grow and measured is not None and measured.size > pace.size:
         changed = BatchSize(measured.size, PaceReason.MEASURED)
-    elif changed is None and timing.is_full and not timing.blocked:
+    elif may_grow and timing.is_full:
         changed = _larger(pace, settings)
         # Small steps would take long to find out what one measurement tells.
         if changed is None or changed.rows < pace.size * PLENTY:
