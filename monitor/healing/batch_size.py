@@ -261,7 +261,10 @@ def _larger(pace: Pace, settings: PaceSettings) -> BatchSize | None:
     fitting = min(_fitting(one, settings) for one in newest)
     if len(newest) < TO_GROW and fitting < pace.size * PLENTY:
         fitting = 0.0
-    floor = min(pace.floor, pace.size * TO_FLOOR) if len(pace.costs) >= TO_SHRINK else 0
+    floor = 0.0
+    if len(pace.costs) >= TO_SHRINK:
+        # Beyond the target only as far as the step before has confirmed.
+        floor = min(pace.floor, pace.costs[-1].floor, pace.size * TO_FLOOR)
     # One row may always become two, or a run that was slowed down to one row would stay there.
     growth = _GROWTH_AFTER_BLOCKED if pace.why is PaceReason.BLOCKED else math.inf
     most = max(pace.size * growth, pace.size + 1)
