@@ -180,9 +180,10 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     measured = pace.before if pace.why is PaceReason.MEASURE else None
     pace = _recorded(replace(pace, refused=None), settings, timing)
     changed = _smaller(pace, settings, timing)
-    if changed is None and measured is not None and measured.size > pace.size:
+    may_grow = changed is None and not timing.blocked
+    if may_grow and measured is not None and measured.size > pace.size:
         changed = BatchSize(measured.size, PaceReason.MEASURED)
-    elif changed is None and timing.is_full and not timing.blocked:
+    elif may_grow and timing.is_full:
         changed = _larger(pace, settings)
         # Small steps would take long to find out what one measurement tells.
         if changed is None or changed.rows < pace.size * PLENTY:
@@ -260,7 +261,10 @@ def _larger(pace: Pace, settings: PaceSettings) -> BatchSize | None:
     fitting = min(_fitting(one, settings) for one in newest)
     if len(newest) < TO_GROW and fitting < pace.size * PLENTY:
         fitting = 0.0
-    floor = min(pace.floor, pace.size * TO_FLOOR) if len(pace.costs) >= TO_SHRINK else 0
+    floor = 0.0
+    if len(pace.costs) >= TO_SHRINK:
+        # Beyond the target only as far as the step before has confirmed.
+        floor = min(pace.floor, pace.costs[-1].floor, pace.size * TO_FLOOR)
     # One row may always become two, or a run that was slowed down to one row would stay there.
     growth = _GROWTH_AFTER_BLOCKED if pace.why is PaceReason.BLOCKED else math.inf
     most = max(pace.size * growth, pace.size + 1)

@@ -324,6 +324,14 @@ def test_a_batch_that_others_waited_for_is_followed_by_one_of_half_its_size_or_t
     assert after.size == min(pace.size, max(1, pace.size // part, after.floor))
 
 
+def test_a_batch_that_others_waited_for_while_it_measured_does_not_grow_again() -> None:
+    cost = BatchCost(0.2, 0.2 / 600)  # the floor is where it is
+    home = BatchTiming(1000, 1000, 0.5)
+    pace = Pace(600, PaceReason.MEASURE, before=home, costs=(cost,) * COSTS)
+    assert after_batch(pace, SETTINGS, BatchTiming(600, 600, 0.4, 1)).size == 600
+    assert after_batch(pace, SETTINGS, BatchTiming(600, 600, 0.4, 0)).size == 1000
+
+
 @given(every_settings, st.lists(batches, max_size=60))
 def test_a_size_changes_only_when_it_is_worth_measuring_anew(
     settings: PaceSettings, results: list[tuple[float, float]]
