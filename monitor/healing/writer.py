@@ -122,13 +122,15 @@ class BatchWriter:
                 await opened.commit(
                     *self._records(batch, strategy, written, waited, seconds, size.why)
                 )
+        took = time.perf_counter() - started
         return Batch(
             number=batch.start.batches + 1,
             size=size.rows,
             inserted=written.rows,
             users=written.users,
-            seconds=time.perf_counter() - started,
-            server_seconds=opened.server_seconds,
+            seconds=took,
+            # The server's clock may be set meanwhile.
+            server_seconds=min(max(0.0, opened.server_seconds), took),
             total_inserted=batch.start.inserted + written.rows,
             blocked=self._watch.seen(),
         )
