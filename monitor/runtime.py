@@ -21,7 +21,7 @@ from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.heal_strategy import HealStrategy
-from monitor.healing.planner import Planned, Planner, RunOwner
+from monitor.healing.planner import Occasion, Planned, Planner, RunOwner
 from monitor.healing.settings_changed import end_others
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.healing.throttle.prometheus import PromqlQuery
@@ -140,12 +140,12 @@ class Runtime:
         reason: str,
         max_rows: int,
         beyond_breaker: bool = False,
-        found: Census | None = None,
+        occasion: Occasion | None = None,
     ) -> Planned:
         """A run over the audience, unless the breaker refuses, which then is open for everybody.
 
         `beyond_breaker`: a person has seen the numbers and goes on, but never where healing is
-        `blocked`. `found`: the census that it is planned for, as in `Planner`. Raises
+        `blocked`. `occasion`: what it is planned for, as in `Planner`. Raises
         ActiveRunError, PausedError, HealRefusedError.
         """
         self.refuse_when_blocked()
@@ -157,7 +157,7 @@ class Runtime:
                 max_rows=max_rows,
                 guard=(lambda _, __: None) if beyond_breaker else self.guard,
                 beyond_breaker=beyond_breaker,
-                found=found,
+                occasion=occasion,
             )
         except HealRefusedError as error:
             await self.open_breaker(error.decision)

@@ -235,7 +235,7 @@ class HealStrategy:
         whole = run.legacy_before is not None and planned >= run.legacy_before
         # Quarantined pairs have an alert of their own: one of them must not blind the other.
         if end.remaining == 0 and run.kind is RunKind.HEAL and whole:
-            await mark_verified(connection, self._state, run.legacy_until, run.verifies_at)
+            await mark_verified(connection, self._state, run.legacy_until, run.started_at)
         if run.kind is RunKind.USER:
             await self._set_once_flag(connection, run)
 

@@ -62,6 +62,15 @@ class RunOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class Occasion:
+    """What the loop found that a run is planned for."""
+
+    census: Census
+    recurring: int
+    """Of its legacy pairs, those that recur."""
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """The result of planning: the census behind it, and a run unless there was nothing to do."""
 
@@ -85,14 +94,14 @@ class Planner:
         max_rows: int,
         guard: Guard,
         beyond_breaker: bool = False,
-        found: Census | None = None,
+        occasion: Occasion | None = None,
     ) -> Planned:
         """A run over every affected user, at most `max_rows` rows.
 
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
-        same. `found`: the census that it is planned for; where that found few artworks incomplete,
-        only these are counted again, by its cutoff. Raises ActiveRunError, PausedError,
-        HealRefusedError, SequenceShortError.
+        same. `occasion`: what it is planned for; where its census found few artworks incomplete,
+        only these are counted again, by its cutoff, and what recurs is known. Raises
+        ActiveRunError, PausedError, HealRefusedError, SequenceShortError.
         """
         timeout, rows = self._context.timeout, self._context.rows
         async with transaction(
@@ -102,7 +111,7 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            census = await self._count(connection, control, found)
+            census = await self._count(connection, control, occasion)
             now = (await self._context.cutoffs(connection)).now
             cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
             few = incomplete_few(census, self._state.catalogue)
@@ -124,8 +133,8 @@ class Planner:
             # Scheduled runs follow each other until nothing is left.
             wanted = backlog if owner.trigger is Trigger.SCHEDULE else min(backlog, max_rows)
             await self._require_values(connection, wanted)
-            recurring = 0
-            if census.appeared:
+            recurring = 0 if occasion is None else occasion.recurring
+            if census.appeared and not recurring:
                 recurring = await count_recurring(
                     connection, self._statements, cutoffs, control, few=few
                 )
@@ -136,7 +145,7 @@ class Planner:
                 owner,
                 _frozen(cutoffs, census.legacy_untracked)
                 | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring}
-                | {"artworks": self._artworks(census), "counted_at": census.as_of},
+                | {"artworks": self._artworks(census)},
             )
             work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
             values = {**parameters(cutoffs, few=few), **work}
@@ -144,15 +153,16 @@ class Planner:
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
     async def _count(
-        self, connection: AsyncConnection, control: Control, found: Census | None
+        self, connection: AsyncConnection, control: Control, occasion: Occasion | None
     ) -> Census:
-        """What is missing now: of the few artworks that `found` names, or of all.
+        """What is missing now: of the few artworks that the occasion's census names, or of all.
 
-        Those that grew old or lost impressions after `found` are the next census's, and the next
+        Those that grew old or lost impressions after it are the next census's, and the next
         run's: whatever is behind its cutoff and was complete then is none of this plan.
         """
         catalogue, pools = self._state.catalogue, self._state.pools
         verified_until = control.verified_until
+        found = None if occasion is None else occasion.census
         few = None if found is None else incomplete_few(found, catalogue)
         if found is not None and few is not None:
             return await count_incomplete(
@@ -259,7 +269,6 @@ def _frozen(cutoffs: Cutoffs, legacy: int) -> dict[str, object]:
         "subject": None,
         "recurring": 0,
         "artworks": None,
-        "counted_at": None,
     }
 
 

@@ -19,6 +19,7 @@ from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import database_now
 from monitor.healing.errors import HealRefusedError
+from monitor.healing.planner import Occasion
 from monitor.healing.quarantine import Unwritable, count_unwritable
 from monitor.healing.settings_changed import end_others
 from monitor.loop.run_queue import RunQueue
@@ -204,8 +205,9 @@ class Reconciler:
             if decision.code is Code.RESUME and inputs.active_run is not None:
                 await self._run_queue.resume(inputs.active_run)
             else:
+                occasion = Occasion(inputs.censuses[0], inputs.recurring)
                 run = await self._run_queue.start(
-                    Trigger.SCHEDULE, decision.reason, found=inputs.censuses[0]
+                    Trigger.SCHEDULE, decision.reason, occasion=occasion
                 )
                 if run is not None:
                     log.info(

@@ -22,6 +22,7 @@ from monitor.healing.errors import (
     RunHeldError,
 )
 from monitor.healing.executor import Executor, Progress
+from monitor.healing.planner import Occasion
 from monitor.run_tools import tools_to_undo, tools_to_work
 from monitor.runtime import ASKED_BY_CALLER, CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
@@ -79,10 +80,10 @@ class RunQueue:
             await self._work(run, executor)
 
     async def start(
-        self, trigger: Trigger, reason: str, *, found: Census | None = None
+        self, trigger: Trigger, reason: str, *, occasion: Occasion | None = None
     ) -> Run | None:
         """Plan a run over the audience and hand it over; None when there is nothing to heal.
-        `found`: the census that it is planned for, as in `Planner`.
+        `occasion`: what it is planned for, as in `Planner`.
 
         Raises ActiveRunError, PausedError, HealRefusedError.
         """
@@ -92,7 +93,7 @@ class RunQueue:
                 trigger,
                 reason=reason,
                 max_rows=runtime.settings.healing.max_rows_per_run,
-                found=found,
+                occasion=occasion,
             )
             if planned.run is None:
                 self._publish(planned.census)

@@ -139,19 +139,12 @@ class Run:
     """The same of the table of its users."""
     artworks: tuple[str, ...] | None = field(default=None, repr=False)
     """The artworks that its plan is about, as text, until it ends; None: all legacy ones."""
-    counted_at: datetime | None = None
-    """The moment of the census that its plan is from; None: it counted everything itself."""
 
     @property
     def artworks_to_walk(self) -> list[str] | None:
         """The artworks whose pairs this pass writes; None: whatever is legacy. A later pass also
         finds what planned users lost elsewhere meanwhile."""
         return None if self.artworks is None or self.pass_ > 1 else list(self.artworks)
-
-    @property
-    def verifies_at(self) -> datetime:
-        """Who had impressions by then was healed, where the run is verified."""
-        return self.started_at if self.counted_at is None else self.counted_at
 
     @property
     def active(self) -> bool:

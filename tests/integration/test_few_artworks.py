@@ -27,6 +27,7 @@ from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
+from monitor.healing.planner import Occasion
 from monitor.state.runs import RunState, Trigger
 from tests.integration.test_census import assert_equal
 from tests.support.builders import a_census
@@ -214,7 +215,7 @@ async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
             "UPDATE art_sessions SET created_at = now() - interval '7 days' WHERE id = 'stored0001'"
         )
         planned = await runtime.plan_audience(
-            Trigger.SCHEDULE, reason="a test", max_rows=100, found=found
+            Trigger.SCHEDULE, reason="a test", max_rows=100, occasion=Occasion(found, 0)
         )
         assert planned.run is not None
         assert planned.census.legacy_untracked == planned.run.planned_rows == 2
@@ -233,6 +234,6 @@ async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
         assert (await heal(runtime)).run.inserted == 3 + 3
         found = replace(found, incomplete=("old0001",), legacy_untracked=3)
         again = await runtime.plan_audience(
-            Trigger.SCHEDULE, reason="a test", max_rows=100, found=found
+            Trigger.SCHEDULE, reason="a test", max_rows=100, occasion=Occasion(found, 0)
         )
         assert (again.run, again.census.legacy_untracked) == (None, 0)

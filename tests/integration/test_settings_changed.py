@@ -539,7 +539,7 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
             old = await begun(before)
         await app.run(
             """ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
-                DROP COLUMN users_oid, DROP COLUMN artworks, DROP COLUMN counted_at;
+                DROP COLUMN users_oid, DROP COLUMN artworks;
             ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
             ALTER TABLE conservator.check_status DROP COLUMN stale_after_seconds;
             DROP INDEX conservator.backfilled_impression_pair;

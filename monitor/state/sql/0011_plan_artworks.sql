@@ -1,6 +1,4 @@
 -- The eleventh revision: a run keeps which artworks its plan is about.
 ALTER TABLE {state}.run
     -- Their ids as text, for as long as the run is active; null: all legacy ones.
-    ADD COLUMN artworks text[],
-    -- The moment of the census that the plan is from; null: the plan counted everything itself.
-    ADD COLUMN counted_at timestamptz
+    ADD COLUMN artworks text[]

@@ -2,11 +2,11 @@
 INSERT INTO {state}.run (
     kind, trigger, state, reason, holder, lease_until, started_at,
     legacy_until, created_before, subject, legacy_before, beyond_breaker, recurring,
-    catalogue, impressions_oid, users_oid, artworks, counted_at
+    catalogue, impressions_oid, users_oid, artworks
 ) VALUES (
     %(kind)s, %(trigger)s, 'running', %(reason)s, %(holder)s, now() + %(lease)s, now(),
     %(legacy_until)s, %(created_before)s, %(subject)s::{user_cast}, %(legacy_before)s,
     %(beyond_breaker)s, %(recurring)s, %(catalogue)s::jsonb, %(impressions_oid)s::oid,
-    %(users_oid)s::oid, %(artworks)s::text[], %(counted_at)s
+    %(users_oid)s::oid, %(artworks)s::text[]
 )
 RETURNING id
