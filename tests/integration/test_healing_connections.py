@@ -180,7 +180,7 @@ async def test_a_connection_lost_while_counting_again_leaves_a_run_that_is_taken
     app_database_url: str, tmp_path: Path
 ) -> None:
     url = make_url(app_database_url)
-    wire = Wire(Path(str(url.query["host"])), cycle([Cut.NEVER]), never_asked=b"AS remaining")
+    wire = Wire(Path(str(url.query["host"])), cycle([Cut.NEVER]), never_asked=b"SELECT error FROM")
     wired = url.update_query_dict({"host": str(tmp_path)}).render_as_string(hide_password=False)
     async with app_on(app_database_url) as app, wire.at(tmp_path):
         await app.plant(users=2, artworks=10)
