@@ -40,6 +40,7 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
             "made_rows_do_not_count",
             "made_rows_untold",
             "key_not_unique",
+            "view_hides_new_rows",
         ),
         TOLD,
     ),
