@@ -296,9 +296,12 @@ async def count_incomplete(
     few: Few,
     *,
     verified_until: datetime | None,
-) -> Census:
+) -> Census | None:
     """`found` with `few` of its artworks counted anew, by its cutoffs: what is missing of them
-    now. Everything else of it stays as it was found, so that nothing else is read."""
+    now. Everything else of it stays as it was found, so that nothing else is read.
+
+    None where other users count by now: who joined may miss what nobody missed before.
+    """
     cutoffs = Cutoffs.at(found.as_of, pools)
     form = choose_form(catalogue, pools)[0]
     if form is CensusForm.BY_TOTAL:
@@ -307,6 +310,8 @@ async def count_incomplete(
     names = {**names, "impressions": names["their_impressions"]}
     values = parameters(cutoffs, verified_until, few=few)
     counted, _ = await _count(connection, catalogue, names, values, cutoffs, form)
+    if counted.audience != found.audience:
+        return None
     return replace(
         found,
         tracked=found.tracked + found.legacy_untracked - counted.legacy_untracked,

@@ -94,6 +94,14 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
+_FORMS = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+}
+"""How values become text, whatever role, database or server say: the ledger keeps them so, and the
+driver reads nothing else."""
 _OURS_ALONE = frozenset(
     {
         *("transaction_read_only", "synchronous_commit"),
@@ -275,7 +283,7 @@ class _Opening:
     @property
     def all_settings(self) -> dict[str, str]:
         """With those that every transaction makes."""
-        settings = {"jit": "off", **self.settings}
+        settings = {"jit": "off", **_FORMS, **self.settings}
         if self.rows is not None:
             settings["row_security"] = "off" if self.rows.off else "on"
         return settings

@@ -24,7 +24,7 @@ from monitor.healing.planner import Planner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.runtime import Runtime, healing_context
-from monitor.state.elsewhere import is_same_renamed, renamed
+from monitor.state.elsewhere import is_same_renamed, renamed, replaced_by
 from monitor.state.runs import Run, active_run, get_run
 from monitor.state.statements import StateStatements
 
@@ -59,6 +59,7 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
     number = run.undoes or run.id
     if kept is None:
         raise NotUndoableError(_NEWER.format(number))
+    await _refuse_replaced(present, kept.spec.impressions.table, run.impressions_oid, number)
     if kept.writes_like(present.state.kept):
         return present
     if is_same_renamed(kept.spec, run.impressions_oid, present.catalogue):
@@ -77,6 +78,21 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
         undo_planner=UndoPlanner(context),
         counting=present.healing,
     )
+
+
+async def _refuse_replaced(present: Runtime, then: str, oid: int | None, run_id: int) -> None:
+    """Raises NotUndoableError where another table has the name of the one that was written to."""
+    if oid in (None, present.catalogue.impressions.oid):
+        return
+    timeout = present.settings.database.statement_timeout
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        name = await replaced_by(connection, then, oid)
+    if name is not None:
+        raise NotUndoableError(
+            f"Run {run_id} wrote to the table that is called {name} now, and {then} is another one"
+            f" by now: to take its rows back from the first, name {name} in catalog.impressions for"
+            f" the undo; where they were copied to {then}, drop {name}."
+        )
 
 
 async def _read(present: Runtime, kept: KeptCatalogue, oid: int | None, run_id: int) -> Catalogue:

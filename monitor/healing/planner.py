@@ -111,10 +111,9 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            census = await self._count(connection, control, occasion)
+            census, few = await self._count(connection, control, occasion)
             now = (await self._context.cutoffs(connection)).now
             cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
-            few = incomplete_few(census, self._state.catalogue)
             refusal = guard(census, control)
             if refusal is not None:
                 raise HealRefusedError(refusal)
@@ -154,8 +153,9 @@ class Planner:
 
     async def _count(
         self, connection: AsyncConnection, control: Control, occasion: Occasion | None
-    ) -> Census:
-        """What is missing now: of the few artworks that the occasion's census names, or of all.
+    ) -> tuple[Census, Few | None]:
+        """What is missing now: of the few artworks that the occasion's census names, or of all;
+        and which artworks the plan is about.
 
         Those that grew old or lost impressions after it are the next census's, and the next
         run's: whatever is behind its cutoff and was complete then is none of this plan.
@@ -165,10 +165,12 @@ class Planner:
         found = None if occasion is None else occasion.census
         few = None if found is None else incomplete_few(found, catalogue)
         if found is not None and few is not None:
-            return await count_incomplete(
+            counted = await count_incomplete(
                 connection, catalogue, pools, found, few, verified_until=verified_until
             )
-        return await take_census(
+            if counted is not None:
+                return counted, few
+        census = await take_census(
             connection,
             catalogue,
             pools,
@@ -176,6 +178,7 @@ class Planner:
             verified_until=verified_until,
             expects_legacy=True,
         )
+        return census, incomplete_few(census, catalogue)
 
     async def _list_work(
         self, connection: AsyncConnection, values: Mapping[str, object], *, most: int

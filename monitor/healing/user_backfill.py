@@ -19,7 +19,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import parameters
-from checks.errors import StatementError
+from checks.errors import ConservatorError, StatementError
 from checks.relations import Engine
 from checks.row_security import guard_of
 from checks.sequences import shortage
@@ -83,7 +83,7 @@ class WrittenUser:
     """Pairs that others wrote since they were looked for."""
 
 
-Outcome = WrittenUser | Left
+Outcome = WrittenUser | Left | ConservatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,16 @@ class UserBackfillWriter:
             log.debug("group_divided", users=len(asked), error=str(error))
         if len(asked) == 1:
             return Group((Left.APART,))
-        divided = [await self.write([one]) for one in asked]
+        divided = [await self._alone(one) for one in asked]
         outcomes = tuple(outcome for one in divided for outcome in one.outcomes)
         return Group(outcomes, sum(one.seconds for one in divided))
+
+    async def _alone(self, one: AskedUser) -> Group:
+        """Of a divided group: what keeps one from being written is told to that one."""
+        try:
+            return await self.write([one])
+        except ConservatorError as error:
+            return Group((error,))
 
     async def _patiently(self, asked: Sequence[AskedUser]) -> Group:
         for _ in range(TRIES):

@@ -89,11 +89,15 @@ async def _recount(context: HealingContext, run: Run) -> Recount:
 def _leaves_nothing_of(census: Census, run: Run, pools: PoolsSpec) -> bool:
     """Whether a census without legacy pairs says as much of the run's plan: what was legacy by the
     plan's cutoffs is so by those of now."""
+    return census.legacy_untracked == 0 and _covers(census, run, pools)
+
+
+def _covers(census: Census, run: Run, pools: PoolsSpec) -> bool:
+    """Whether what is legacy by the plan's cutoffs is so by the census's, too: not where the
+    settings or the server have changed meanwhile."""
     now, latest = Cutoffs.at(census.as_of, pools), datetime.max.replace(tzinfo=UTC)
-    return (
-        census.legacy_untracked == 0
-        and run.legacy_until <= now.legacy_until
-        and (run.created_before or latest) <= (now.created_before or latest)
+    return run.legacy_until <= now.legacy_until and (run.created_before or latest) <= (
+        now.created_before or latest
     )
 
 
@@ -102,7 +106,8 @@ async def _left_of_plan(
 ) -> int:
     """The legacy pairs that planned users still have, by the plan's cutoff; `census` is of the same
     snapshot."""
-    few, now = incomplete_few(census, context.state.catalogue), census.as_of
+    now, covers = census.as_of, _covers(census, run, context.state.pools)
+    few = incomplete_few(census, context.state.catalogue) if covers else None
     frozen = Cutoffs(now, now, run.legacy_until, run.created_before)
     left = await context.statements.run(
         connection,

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import structlog
 
@@ -149,22 +150,27 @@ class UserBackfills:
         if self._waiting and len(self._workers) < self._places:
             task = asyncio.create_task(self._work(), name="user backfills")
             self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
         """Write for those who wait, until nobody does."""
-        while group := self._gather():
-            users = {caller.asked.user_id for caller in group}
-            self._busy |= users
-            self._writing += 1
-            try:
-                seconds = await self._write(group)
-            finally:
-                self._writing -= 1
-                self._busy -= users
-            await asyncio.sleep(
-                rest_seconds(seconds, self._runtime.current.settings.healing.pace.duty)
-            )
+        try:
+            while group := self._gather():
+                seconds = await self._write_for(group)
+                duty = self._runtime.current.settings.healing.pace.duty
+                await asyncio.sleep(rest_seconds(seconds, duty))
+        finally:
+            # At once: who comes in the next moment must find the place free.
+            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _write_for(self, group: list[_Caller]) -> float:
+        users = {caller.asked.user_id for caller in group}
+        self._busy |= users
+        self._writing += 1
+        try:
+            return await self._write(group)
+        finally:
+            self._writing -= 1
+            self._busy -= users
 
     def _gather(self) -> list[_Caller]:
         """The next group, in the order in which they came; of one user, the first."""
@@ -184,6 +190,7 @@ class UserBackfills:
         """Answer a group; the seconds that writing took."""
         try:
             tools = self._current()
+            tools.runtime.refuse_when_blocked()
             if await tools.throttler.look(None) is not None:
                 # A run of its own waits, tells for what, and is put down when that takes too long.
                 seconds = 0.0
@@ -219,6 +226,8 @@ class UserBackfills:
 
     def _answer(self, caller: _Caller, outcome: Outcome) -> None:
         match outcome:
+            case ConservatorError():
+                _fail(caller, outcome)
             case WrittenUser():
                 done = UserBackfill(outcome.rows, outcome.run_id, outcome.skipped)
                 _tell(caller, done)

@@ -96,7 +96,9 @@ async def _same_impressions(connection: AsyncConnection, kept: _Kept, catalogue:
     pair, present = (then.user, then.artwork), (now.user, now.artwork)
     if kept.impressions_oid == catalogue.impressions.oid:
         return _same_columns(pair, present, catalogue.impressions)
-    return pair == present and await _is_named(connection, then.table, catalogue.impressions)
+    if pair != present or await _name_of(connection, kept.impressions_oid) is not None:
+        return False
+    return await _is_named(connection, then.table, catalogue.impressions)
 
 
 async def _same_users(connection: AsyncConnection, kept: _Kept, catalogue: Catalogue) -> bool:
@@ -105,7 +107,9 @@ async def _same_users(connection: AsyncConnection, kept: _Kept, catalogue: Catal
     then, now = kept.spec.users, catalogue.spec.users
     if kept.users_oid == catalogue.users.oid:
         return _same_columns([then.id], [now.id], catalogue.users)
-    return then.id == now.id and await _is_named(connection, then.table, catalogue.users)
+    if then.id != now.id or await _name_of(connection, kept.users_oid) is not None:
+        return False
+    return await _is_named(connection, then.table, catalogue.users)
 
 
 async def _is_named(connection: AsyncConnection, then: str, relation: Relation) -> bool:
@@ -116,7 +120,18 @@ async def _is_named(connection: AsyncConnection, then: str, relation: Relation) 
 async def renamed(connection: AsyncConnection, then: str, oid: int | None) -> str | None:
     """What the relation `oid` is called now, as the configuration would have it; None where it is
     not there any more, and where its name of then means it still."""
-    if await _named(connection, then) == oid:
+    return None if await _named(connection, then) == oid else await _name_of(connection, oid)
+
+
+async def replaced_by(connection: AsyncConnection, then: str, oid: int | None) -> str | None:
+    """What the relation `oid` is called now, where its name of then means another one, so that
+    nobody but a person can say which of the two holds the rows; else None."""
+    named = await _named(connection, then)
+    return None if named in (None, oid) else await _name_of(connection, oid)
+
+
+async def _name_of(connection: AsyncConnection, oid: int | None) -> str | None:
+    if oid is None:
         return None
     text = render(_PACKAGE, "relation_name", {})
     name: str | None = (await connection.exec_driver_sql(text, {"oid": oid})).scalar_one_or_none()

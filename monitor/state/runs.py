@@ -6,7 +6,7 @@ The edges between a run's states stand in `transitions`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -203,7 +203,8 @@ def make_run(**columns: Any) -> Run:
     columns["artworks"] = None if artworks is None else tuple(artworks)
     for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
         columns[name] = kind(str(columns[name]))
-    return Run(**columns)
+    # A newer version, at work beside this one, may have added columns.
+    return Run(**{one.name: columns[one.name] for one in fields(Run) if one.name in columns})
 
 
 async def get_run(connection: AsyncConnection, state: SchemaStatements, run_id: int) -> Run | None:

@@ -104,6 +104,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             again = await count_incomplete(
                 connection, catalogue, pools, census, few, verified_until=gallery.verified_until
             )
+            assert again is not None
             assert again.legacy_untracked == len(theirs)
             assert set(again.incomplete or ()) == {artwork for _, artwork in theirs}
             assert again.pairs == census.pairs
@@ -115,6 +116,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             )
             found = {row.user_id: int(row.legacy) for row in rows}
             assert found == Counter(user for user, _ in theirs)
+        assert again is not None
         assert (again.appeared, again.legacy_artworks) == (
             census.appeared,
             census.legacy_artworks,
