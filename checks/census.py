@@ -31,6 +31,17 @@ PROBE_COST = 100
 """Looking one impression up, where reading one of all in a pass is 1."""
 PASS_SHARE = 2
 """One of so many impressions, at most, is what a pass about few artworks is for."""
+YOUNG_SHARE = 6
+"""One of so many impressions, at most, is of a young artwork where the table is visited for these
+to count users by total: wherever they lie in it, that costs no more than to join each impression
+with its artwork."""
+COVERED_SHARE = 2
+"""The same where an index has artwork and user."""
+MOST_BITMAP = 128 * 2**20
+"""Bytes, at most, to remember the pages that are visited. With less than all of them take, each row
+of a page would be compared with each young artwork."""
+PAGE, BITMAP_ENTRY = 8192, 64
+"""Bytes of a page of a table, and of what PostgreSQL remembers of one."""
 
 
 class CensusForm(StrEnum):
@@ -72,6 +83,8 @@ class Census:
     incomplete: tuple[str, ...] | None = field(default=None, repr=False)
     """The ids of those artworks, as text; None where they are more than MOST_INCOMPLETE, or not
     known. Together with `as_of` they say what is missing; nothing else is."""
+    young_tracked: int | None = field(default=None, repr=False)
+    """Tracked pairs whose artwork is not old enough to be legacy; None where not known."""
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -220,9 +233,46 @@ def affected_users(catalogue: Catalogue, names: Fragments) -> Composed:
     return compose(template(PACKAGE, name), names)
 
 
-def affected_users_count_sql(catalogue: Catalogue, names: Fragments) -> str:
-    """The statement that counts affected users and, for comparison, their legacy pairs."""
-    inner = affected_users(catalogue, names)
+def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) -> bool:
+    """Whether two totals a user say who is affected, at less cost than a look at each pair.
+
+    Exact where BY_TOTAL is. All impressions have to come out of an index in the order of their
+    users, and those of young artworks out of one that leads with the artwork: where that has not
+    the user as well, each page that they lie in is visited once, and remembered.
+    """
+    spec, young = catalogue.spec.impressions, census.young_tracked
+    if young is None or choose_form(catalogue, pools)[0] is not CensusForm.BY_TOTAL:
+        return False
+    every_row = spec.where is None and spec.counts is None and catalogue.shows_every_row
+    if not every_row or catalogue.impressions.index_leading_with(spec.user) is None:
+        return False
+    share = COVERED_SHARE if _covers_pairs(catalogue) else YOUNG_SHARE
+    return young * share <= census.tracked and _bitmap_bytes(census, catalogue) <= MOST_BITMAP
+
+
+def _covers_pairs(catalogue: Catalogue) -> bool:
+    spec = catalogue.spec.impressions
+    return catalogue.impressions.index_leading_with(spec.artwork, beside=spec.user) is not None
+
+
+def _bitmap_bytes(census: Census, catalogue: Catalogue) -> int:
+    """What it takes at most to remember the pages of the young artworks' impressions."""
+    if _covers_pairs(catalogue):
+        return 0
+    pages = catalogue.impressions.total_bytes // PAGE + 1
+    return BITMAP_ENTRY * min(census.young_tracked or 0, pages)
+
+
+def affected_users_count_sql(
+    catalogue: Catalogue, names: Fragments, *, by_total: bool = False
+) -> str:
+    """The statement that counts affected users and, for comparison, their legacy pairs; `by_total`
+    where `affected_by_total` says so."""
+    inner = (
+        compose(template(PACKAGE, "affected_users_by_total"), names)
+        if by_total
+        else affected_users(catalogue, names)
+    )
     return render(PACKAGE, "affected_users_count", {"affected_users": inner})
 
 
@@ -371,12 +421,16 @@ async def count_affected_users(
     """
     if census.legacy_untracked == 0:
         return none_affected(census)
+    started = time.perf_counter()
     few, names = incomplete_few(census, catalogue), fragments(catalogue, pools)
     if few is not None:
         names = few_artworks(catalogue, names, one_pass=few.one_pass)
-    statement = affected_users_count_sql(catalogue, names)
+    by_total = few is None and affected_by_total(census, catalogue, pools)
+    if by_total:
+        memory = {"bytes": _bitmap_bytes(census, catalogue)}
+        await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
+    statement = affected_users_count_sql(catalogue, names, by_total=by_total)
     values = parameters(cutoffs, few=few)
-    started = time.perf_counter()
     row = (await connection.exec_driver_sql(statement, values)).one()
     if row.legacy != census.legacy_untracked:
         raise StatementError(

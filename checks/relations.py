@@ -309,10 +309,12 @@ class Relation:
                 return others
         return ()
 
-    def index_leading_with(self, column: str) -> Index | None:
-        """A usable btree index over all rows whose first key column is `column`."""
+    def index_leading_with(self, column: str, *, beside: str | None = None) -> Index | None:
+        """A usable btree index over all rows whose first key column is `column`, and which has
+        `beside`, too."""
         for index in self.indexes:
-            if index.serves_every_row and index.columns[0] == column:
+            has = beside is None or beside in (*index.columns, *index.included)
+            if has and index.serves_every_row and index.columns[0] == column:
                 return index
         return None
 

@@ -57,6 +57,7 @@ SELECT
         rest.unlocated, (SELECT min(i.missing) FROM cte_incomplete AS i)
     ) AS least_unseen,
     impressions.n AS tracked,
+    pool.fresh_tracked + pool.storage_tracked AS young_tracked,
     audience.size * pool.fresh - pool.fresh_tracked AS fresh,
     audience.size * pool.storage - pool.storage_tracked AS storage,
     audience.size * pool.legacy - rest.legacy_tracked AS legacy_untracked,

@@ -15,6 +15,7 @@ CROSS JOIN (
         coalesce(sum(a.pairs), 0)::bigint AS pairs,
         coalesce(min(a.pairs - a.tracked - a.excused), 0)::bigint AS least_unseen,
         coalesce(sum(a.tracked), 0)::bigint AS tracked,
+        coalesce(sum(a.tracked) FILTER (WHERE NOT {is_legacy}), 0)::bigint AS young_tracked,
         coalesce(sum(a.pairs - a.tracked) FILTER (
             WHERE a.created_at > %(fresh_after)s), 0)::bigint AS fresh,
         coalesce(sum(a.pairs - a.tracked) FILTER (

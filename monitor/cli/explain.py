@@ -12,7 +12,13 @@ import psycopg
 import typer
 
 from checks import custom_sql, moment_steps, row_faults, supply
-from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
+from checks.census import (
+    CensusForm,
+    affected_users,
+    affected_users_count_sql,
+    census_sql,
+    exact_forms,
+)
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
 from checks.judgement import MAX_EVIDENCE
@@ -143,6 +149,9 @@ def statements(runtime: Runtime) -> dict[str, str]:
     found |= {form.value: census_sql(form, names, catalogue.engine) for form in forms}
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
+    if forms[0] is CensusForm.BY_TOTAL:
+        by_total = affected_users_count_sql(catalogue, names, by_total=True)
+        found["affected_users_by_total"] = by_total
     for name in ("user_census", "explain_pair"):
         found[name] = render("checks", name, names)
     for key, kind, part, quarantine in (

@@ -37,6 +37,7 @@ async def test_every_exact_form_equals_the_plain_anti_join(
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.holding(gallery) as connection:
         assert await anti_join(connection, gallery, schema) == expected
+        young = set()
         for one in (catalogue, on_citus(catalogue)):
             for form in (None, *exact_forms(one, gallery.pools)):
                 census = await take_census(
@@ -48,11 +49,13 @@ async def test_every_exact_form_equals_the_plain_anti_join(
                     form=form,
                 )
                 assert_equal(census, expected)
+                young.add(census.young_tracked)
             affected = await count_affected_users(connection, one, gallery.pools, cutoffs, census)
             assert (affected.affected, affected.clear) == (
                 expected.affected,
                 expected.audience - expected.affected,
             )
+        assert len(young) == 1
 
 
 @in_every_schema

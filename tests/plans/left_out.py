@@ -33,6 +33,8 @@ LEFT_OUT: Mapping[str, str] = {
     "0012_cron": _DDL,
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
+    "affected_users_by_total": _PART,
+    "work_memory": _SERVER,
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),

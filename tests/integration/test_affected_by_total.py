@@ -1,0 +1,165 @@
+"""Who is affected, from two totals a user: the same as pair by pair, where that is proved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks import census as counting
+from checks.catalogue import read_catalogue
+from checks.census import (
+    CensusForm,
+    affected_by_total,
+    choose_form,
+    count_affected_users,
+    parameters,
+    take_census,
+)
+from checks.citus.forms import on_citus
+from checks.errors import StatementError
+from checks.fragments import fragments
+from checks.relations import Catalogue, Index
+from checks.spec import Audience, CatalogueSpec, Cutoffs, PoolsSpec
+from checks.statements import render
+from tests.integration.test_few_artworks import legacy_of
+from tests.support.builders import a_census
+from tests.support.galleries import galleries
+from tests.support.generated import examples
+from tests.support.open_schema import OpenSchema, connected, open_schema
+from tests.support.oracle import expected_census
+from tests.support.paired_schemas import in_every_schema
+from tests.support.schema_matrix import APP
+
+POOLS = PoolsSpec()
+LARGE = a_census(tracked=1_000_000, young_tracked=100_000, audience=2_000, incomplete=None)
+OTHER_TYPES = """
+CREATE DOMAIN artwork_id AS bigint CHECK (value > 0);
+CREATE TABLE users (id bigint PRIMARY KEY);
+CREATE TABLE art_sessions (id artwork_id PRIMARY KEY, created_at timestamptz NOT NULL);
+CREATE TABLE user_art_impressions (
+    user_id int NOT NULL REFERENCES users, artwork_id int NOT NULL REFERENCES art_sessions,
+    viewed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (user_id, artwork_id)
+);
+CREATE INDEX ON user_art_impressions (artwork_id);
+INSERT INTO users VALUES (1), (2), (3000000000);
+INSERT INTO art_sessions VALUES (1, now() - interval '30 days'), (2, now() - interval '30 days'),
+    (3, now()), (3000000000, now());
+INSERT INTO user_art_impressions VALUES (1, 1), (1, 2), (1, 3), (2, 1), (2, 3);
+"""
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the tables are, totals are cheaper than anything else."""
+    monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
+    monkeypatch.setattr(counting, "YOUNG_SHARE", 0)
+    monkeypatch.setattr(counting, "COVERED_SHARE", 0)
+
+
+@in_every_schema
+@pytest.mark.usefixtures("always")
+@examples(25)
+@given(data=st.data())
+async def test_totals_say_who_is_affected_where_they_are_proved_and_are_not_asked_elsewhere(
+    opened: OpenSchema, data: st.DataObject
+) -> None:
+    catalogue, proved = opened.catalogue, opened.schema.forms[0] is CensusForm.BY_TOTAL
+    if not proved:
+        assert not affected_by_total(LARGE, catalogue, POOLS)
+        return
+    gallery = data.draw(galleries(opened.schema))
+    pools, cutoffs = gallery.pools, Cutoffs.at(gallery.now, gallery.pools)
+    expected = expected_census(gallery, opened.schema)
+    text = render("checks", "affected_users_by_total", fragments(catalogue, pools))
+    async with opened.holding(gallery) as connection:
+        rows = await connection.exec_driver_sql(text, parameters(cutoffs))
+        found = {str(row.user_id): int(row.legacy) for row in rows}
+        assert found == Counter(user for user, _ in legacy_of(expected))
+        census = await take_census(connection, catalogue, pools, cutoffs)
+        indexed = catalogue.impressions.index_leading_with(catalogue.spec.impressions.user)
+        cheap = indexed is not None and pools.legacy_created_before is None
+        assert affected_by_total(census, catalogue, pools) is cheap
+        users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
+        assert users.affected == expected.affected
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(("audience", "affected"), [(Audience.ALL, 2), (Audience.TRACKED, 1)])
+async def test_ids_that_the_impressions_can_not_hold_have_none(
+    shared_url: str, audience: Audience, affected: int
+) -> None:
+    pools = replace(POOLS, audience=audience)
+    async with connected(shared_url, "other types", OTHER_TYPES) as connection, connection.begin():
+        catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
+        assert choose_form(catalogue, pools)[0] is CensusForm.BY_TOTAL
+        now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+        asked = (connection, catalogue, pools, Cutoffs.at(now, pools))
+        for expects_legacy in (False, True):
+            census = await take_census(*asked, expects_legacy=expects_legacy)
+            assert (census.young_tracked, census.tracked) == (2, 5)
+        assert affected_by_total(census, catalogue, pools)
+        assert (await count_affected_users(*asked, census)).affected == affected
+
+
+async def test_the_pages_that_are_visited_fit_in_memory_for_this_transaction_alone(
+    shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
+    async with open_schema(shared_url, APP) as opened:
+        impressions = replace(opened.catalogue.impressions, total_bytes=8192 * 199_999)
+        catalogue = replace(opened.catalogue, impressions=impressions)
+        asked = (opened.connection, catalogue, POOLS, Cutoffs.at(a_census().as_of, POOLS))
+        async with opened.connection.begin():
+            census = replace(LARGE, tracked=10_000_000, young_tracked=1_000_000)
+            with pytest.raises(StatementError, match="Two counts of one snapshot"):
+                await count_affected_users(*asked, census)
+            memory = await opened.connection.exec_driver_sql("SHOW work_mem")
+            assert memory.scalar_one() == f"{200_000 * 64 // 1024 + 1}kB"
+        async with opened.connection.begin():
+            assert (await opened.connection.exec_driver_sql("SHOW work_mem")).scalar_one() == "4MB"
+
+
+async def test_totals_are_asked_where_indexes_and_numbers_make_them_cheaper(
+    shared_url: str,
+) -> None:
+    async with open_schema(shared_url, APP) as opened:
+        app = opened.catalogue
+    assert affected_by_total(LARGE, app, POOLS)
+    many = replace(LARGE, young_tracked=200_000)
+    for census in (many, replace(LARGE, young_tracked=None)):
+        assert not affected_by_total(census, app, POOLS)
+    assert not affected_by_total(LARGE, on_citus(app), POOLS)
+    huge = replace(app, impressions=replace(app.impressions, total_bytes=2**40))
+    wide = replace(LARGE, tracked=10**9, young_tracked=10**8)
+    assert affected_by_total(wide, app, POOLS)
+    assert not affected_by_total(wide, huge, POOLS)
+    covered = with_indexes(huge, ("artwork_id", "user_id"))
+    assert affected_by_total(wide, covered, POOLS)
+    assert affected_by_total(many, covered, POOLS)
+    assert not affected_by_total(replace(many, young_tracked=600_000), covered, POOLS)
+    by_artwork = tuple(one for one in app.impressions.indexes if one.columns[0] != "user_id")
+    pair = next(one for one in app.impressions.indexes if one.unique and not one.primary)
+    turned = replace(pair, columns=("artwork_id", "user_id"))
+    lacking = replace(app, impressions=replace(app.impressions, indexes=(*by_artwork, turned)))
+    assert choose_form(lacking, POOLS)[0] is CensusForm.BY_TOTAL
+    assert not affected_by_total(LARGE, lacking, POOLS)
+    told = app.spec.impressions
+    for some in (replace(told, where="version = 1"), replace(told, counts="version = 1")):
+        filtered = replace(app, spec=replace(app.spec, impressions=some), proven=app.arbiter)
+        assert not affected_by_total(LARGE, filtered, POOLS)
+
+
+def with_indexes(catalogue: Catalogue, *more: tuple[str, ...]) -> Catalogue:
+    """With one more index on each of these columns."""
+    made = tuple(
+        Index("_".join(columns), columns, (), "btree", False, False, True, False, True)
+        for columns in more
+    )
+    impressions = catalogue.impressions
+    return replace(
+        catalogue, impressions=replace(impressions, indexes=(*impressions.indexes, *made))
+    )
