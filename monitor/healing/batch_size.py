@@ -105,14 +105,14 @@ class BatchTiming:
     size: int
     """Rows asked for."""
     rows: int
-    """Rows written."""
+    """Rows looked at, written or not."""
     seconds: float
     blocked: int = 0
     """The most sessions of others that waited for it at one moment."""
 
     @property
     def is_full(self) -> bool:
-        """It wrote at least half of what it might; else it says nothing about a larger one."""
+        """It looked at half of what it might or more; else it says nothing about a larger one."""
         return self.rows * 2 >= self.size
 
 
@@ -202,8 +202,8 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
 
 
 def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | None:
-    """After a step to a floor that its batches contradict: the same size once more, then the size
-    before without the measurements that are wrong. None where nothing contradicts it.
+    """After a step to a floor that its batches contradict: the same size once more (not where
+    others waited), then the size before without the measurements that are wrong. None where nothing contradicts it.
 
     Without that a floor made of noise would be believed for ever: nothing shrinks a batch below
     it, and a batch that takes longer than in proportion measures nothing.
@@ -211,7 +211,7 @@ def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | N
     before = pace.before
     if pace.why is not PaceReason.FLOOR or before is None or not pace.costs:
         return None
-    if not timing.is_full or timing.blocked or timing.rows <= before.rows:
+    if not timing.is_full or timing.rows <= before.rows:
         return None
     timings = [*(one for one in pace.timings if one.is_full), timing]
     seconds = fmean(one.seconds for one in timings)
@@ -221,10 +221,11 @@ def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | N
     # Nearer to a batch without any fixed part than to what the floor promised.
     if seconds <= max(settings.batch_target_seconds, math.sqrt(promised * in_proportion)):
         return None
-    if len(timings) < TO_SHRINK:
+    if len(timings) < TO_SHRINK and not timing.blocked:
         return replace(pace, timings=(*pace.timings, timing))
     costs = tuple(cost for cost in pace.costs if cost.seconds(timing.rows) * MISLED >= seconds)
-    return Pace(before.size, PaceReason.ALARM, costs=costs)
+    why = PaceReason.BLOCKED if timing.blocked else PaceReason.ALARM
+    return Pace(before.size, why, costs=costs)
 
 
 def _recorded(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace:
