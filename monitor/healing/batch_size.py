@@ -203,7 +203,8 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
 
 def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | None:
     """After a step to a floor that its batches contradict: the same size once more (not where
-    others waited), then the size before without the measurements that are wrong. None where nothing contradicts it.
+    others waited), then the size before, without the measurements that are wrong. None where
+    nothing contradicts it.
 
     Without that a floor made of noise would be believed for ever: nothing shrinks a batch below
     it, and a batch that takes longer than in proportion measures nothing.
@@ -385,9 +386,14 @@ def next_slice(
     # A single pair always is a part, so that it is known which one it is.
     if begun or size == 1 or first.planned > size or first.planned >= rows_left:
         limit = min(size, rows_left)
-        ids = (first.user,)
-        planned = min(first.planned, limit)
-        return BatchSlice(first.position, 1, limit, splits=True, ids=ids, planned=planned)
+        return BatchSlice(
+            first.position,
+            users=1,
+            limit=limit,
+            splits=True,
+            ids=(first.user,),
+            planned=min(first.planned, limit),
+        )
     rows = 0
     taken: list[WorkItem] = []
     for item in items[:MAX_USERS]:
