@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from statistics import median_low
+from statistics import fmean, median_low
 
 SAMPLES = 10
 """Timings of one size that are judged together, the newest ones. The 90th percentile of so many
@@ -39,6 +39,8 @@ JITTER = 1.25
 """What two batches of one size may differ by although nothing has changed."""
 MISSED = 1.5
 """A measurement that says so many times what batches take now was taken in a disturbance."""
+MISLED = 2.0
+"""A measurement that promised so many times less than the batches at its floor take is dropped."""
 TO_FLOOR = 4
 """Below the floor a batch grows by this factor at most, since it may take longer by as much."""
 MAX_USERS = 200
@@ -103,14 +105,14 @@ class BatchTiming:
     size: int
     """Rows asked for."""
     rows: int
-    """Rows written."""
+    """Rows looked at, written or not."""
     seconds: float
     blocked: int = 0
     """The most sessions of others that waited for it at one moment."""
 
     @property
     def is_full(self) -> bool:
-        """It wrote at least half of what it might; else it says nothing about a larger one."""
+        """It looked at half of what it might or more; else it says nothing about a larger one."""
         return self.rows * 2 >= self.size
 
 
@@ -177,6 +179,9 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     """
     if timing.size < pace.size:
         return replace(pace, refused=timing.size)
+    misled = _misled(pace, settings, timing)
+    if misled is not None:
+        return misled
     measured = pace.before if pace.why is PaceReason.MEASURE else None
     pace = _recorded(replace(pace, refused=None), settings, timing)
     changed = _smaller(pace, settings, timing)
@@ -194,6 +199,34 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     return Pace(
         changed.rows, changed.why, before=full[-1] if full else pace.before, costs=pace.costs
     )
+
+
+def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | None:
+    """After a step to a floor that its batches contradict: the same size once more (not where
+    others waited), then the size before, without the measurements that are wrong. None where
+    nothing contradicts it.
+
+    Without that a floor made of noise would be believed for ever: nothing shrinks a batch below
+    it, and a batch that takes longer than in proportion measures nothing.
+    """
+    before = pace.before
+    if pace.why is not PaceReason.FLOOR or before is None or not pace.costs:
+        return None
+    if not timing.is_full or timing.rows <= before.rows:
+        return None
+    timings = [*(one for one in pace.timings if one.is_full), timing]
+    seconds = fmean(one.seconds for one in timings)
+    by_floor = sorted(pace.costs, key=lambda cost: cost.floor)[(len(pace.costs) - 1) // 2]
+    promised = max(by_floor.seconds(timing.rows), before.seconds)
+    in_proportion = max(promised, before.seconds * timing.rows / before.rows)
+    # Nearer to a batch without any fixed part than to what the floor promised.
+    if seconds <= max(settings.batch_target_seconds, math.sqrt(promised * in_proportion)):
+        return None
+    if len(timings) < TO_SHRINK and not timing.blocked:
+        return replace(pace, timings=(*pace.timings, timing))
+    costs = tuple(cost for cost in pace.costs if cost.seconds(timing.rows) * MISLED >= seconds)
+    why = PaceReason.BLOCKED if timing.blocked else PaceReason.ALARM
+    return Pace(before.size, why, costs=costs)
 
 
 def _recorded(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace:
@@ -334,6 +367,8 @@ class BatchSlice:
     splits: bool
     ids: tuple[str, ...] = field(default=(), compare=False)
     """The users' ids as text: they follow from the rest."""
+    planned: int = field(default=0, compare=False)
+    """Rows planned for them, of a part at most `limit`; they follow from the rest, too."""
 
 
 def next_slice(
@@ -350,7 +385,15 @@ def next_slice(
     first = items[0]
     # A single pair always is a part, so that it is known which one it is.
     if begun or size == 1 or first.planned > size or first.planned >= rows_left:
-        return BatchSlice(first.position, 1, min(size, rows_left), splits=True, ids=(first.user,))
+        limit = min(size, rows_left)
+        return BatchSlice(
+            first.position,
+            users=1,
+            limit=limit,
+            splits=True,
+            ids=(first.user,),
+            planned=min(first.planned, limit),
+        )
     rows = 0
     taken: list[WorkItem] = []
     for item in items[:MAX_USERS]:
@@ -359,4 +402,5 @@ def next_slice(
             break
         taken.append(item)
     ids = tuple(item.user for item in taken)
-    return BatchSlice(taken[-1].position, len(taken), size, splits=False, ids=ids)
+    planned = min(sum(item.planned for item in taken), size)
+    return BatchSlice(taken[-1].position, len(taken), size, splits=False, ids=ids, planned=planned)

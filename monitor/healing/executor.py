@@ -177,7 +177,7 @@ class Executor:
 
     def _paced(self, run: Run, pace: Pace, batch: Batch) -> Pace:
         """The pace after a batch, told where it changes."""
-        timing = BatchTiming(batch.size, batch.inserted, batch.server_seconds, batch.blocked)
+        timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, batch.blocked)
         paced = after_batch(pace, self._pace_settings, timing)
         if paced.size != pace.size:
             log.info(

@@ -92,6 +92,8 @@ class HealStrategy:
         unfinished = part.splits and not done.ends_user and planned_left > 0
         return Written(
             rows=done.rows,
+            # A user of whom somebody else wrote the rows since was looked through all the same.
+            looked_at=max(done.rows, part.planned),
             users=part.users,
             cursor={
                 "position": batch.start.position if unfinished else part.until,

@@ -73,6 +73,9 @@ class Written:
 
     rows: int
     """Impressions written; of an undo, deleted."""
+    looked_at: int
+    """Rows that the batch worked through, also where it had nothing to write: by these the pace
+    judges how full it was."""
     users: int
     cursor: Mapping[str, object]
     """Bound to the strategy's `cursor_statement`."""

@@ -93,7 +93,7 @@ class UndoStrategy:
             "cleared": row.cleared,
             "taken": row.taken,
         }
-        return Written(row.taken, row.users, cursor)
+        return Written(row.taken, row.looked_at, row.users, cursor)
 
     def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:
         self._refused += 1

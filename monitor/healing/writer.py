@@ -37,6 +37,8 @@ class Batch:
     size: int
     """Rows asked for: halved, maybe more than once, where the database refused a row."""
     inserted: int
+    looked_at: int
+    """Rows that it worked through, written or not."""
     users: int
     seconds: float
     """From its begin to its commit, as this process saw it. The record in the database has what was
@@ -127,6 +129,7 @@ class BatchWriter:
             number=batch.start.batches + 1,
             size=size.rows,
             inserted=written.rows,
+            looked_at=written.looked_at,
             users=written.users,
             seconds=took,
             # The server's clock may be set meanwhile.

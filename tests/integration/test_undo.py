@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.healing.batch_size import BatchTiming, Pace, PaceSettings, after_batch
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.generated import examples
@@ -148,3 +150,26 @@ async def test_an_undo_of_an_untouched_run_leaves_everything_as_it_was(
         newest = "SELECT legacy_untracked FROM conservator.census ORDER BY id DESC LIMIT 1"
         assert await app.value(newest) == 225
         await assert_undo_is_booked(app, ended.run.id)
+
+
+async def test_an_undo_of_touched_rows_has_its_size_back_after_a_slow_batch(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timings: list[BatchTiming] = []
+
+    def timed(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace:
+        timings.append(replace(timing, seconds=0.01 if timings else 60.0, blocked=0))
+        return after_batch(pace, settings, timings[-1])
+
+    async with planted(app_database_url, users=9, artworks=25, **paced(40)) as (app, runtime):
+        healed = (await heal(runtime)).run
+        # Three in four: what stays was looked at all the same.
+        await app.run(
+            "UPDATE user_art_impressions SET viewed_at = viewed_at + interval '1 second'"
+            " WHERE artwork_id IN (SELECT id FROM art_sessions ORDER BY id OFFSET 6)"
+        )
+        monkeypatch.setattr("monitor.healing.executor.after_batch", timed)
+        ended = (await undo(runtime, healed.id)).run
+    assert 0 < ended.inserted * 2 < healed.inserted
+    assert [timing.size for timing in timings][:5] == [40, 4, 4, 4, 40]
+    assert [timing.rows for timing in timings][:5] == [40, 4, 4, 4, 40]

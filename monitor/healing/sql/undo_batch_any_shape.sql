@@ -50,6 +50,7 @@ cte_cleared AS (
 SELECT
     (SELECT count(*) FROM cte_taken) AS taken,
     (SELECT count(*) FROM cte_cleared) AS cleared,
+    (SELECT count(*) FROM cte_listed) AS looked_at,
     (SELECT count(DISTINCT l.user_id) FROM cte_listed AS l) AS users,
     last.user_id AS last_user,
     last.artwork_id AS last_artwork

@@ -38,10 +38,14 @@ cte_cleared AS (
     )
     RETURNING b.user_id
 )
-SELECT t.taken, c.cleared, w.users, last.user_id AS last_user, last.artwork_id AS last_artwork
+SELECT
+    t.taken, c.cleared, w.looked_at, w.users,
+    last.user_id AS last_user, last.artwork_id AS last_artwork
 FROM (SELECT count(*) AS taken FROM cte_taken) AS t
 CROSS JOIN (SELECT count(*) AS cleared FROM cte_cleared) AS c
-CROSS JOIN (SELECT count(DISTINCT l.user_id) AS users FROM cte_listed AS l) AS w
+CROSS JOIN (
+    SELECT count(*) AS looked_at, count(DISTINCT l.user_id) AS users FROM cte_listed AS l
+) AS w
 CROSS JOIN (
     SELECT l.user_id, l.artwork_id
     FROM cte_listed AS l
