@@ -6,6 +6,7 @@ transaction, and statements are never prepared, so that PgBouncer in transaction
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ _UNREADABLE = (
 
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
     """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
+    # The driver reads moments by the form that the session has once a trip is over. libpq takes it
+    # from nowhere else, and of what a start-up may say PgBouncer knows this.
+    os.environ["PGDATESTYLE"] = _FORMS["DateStyle"]
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -250,7 +254,7 @@ async def at_once(
 
     `timeout` bounds each statement, on the server.
     """
-    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off"}
+    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off", **_FORMS}
     if read_only:
         settings["transaction_read_only"] = "on"
     async with translated(), _connection(engine) as connection:

@@ -81,12 +81,14 @@ async def _tools_by(present: Runtime, run: Run) -> Runtime:
 
 
 async def _refuse_replaced(present: Runtime, then: str, oid: int | None, run_id: int) -> None:
-    """Raises NotUndoableError where another table has the name of the one that was written to."""
-    if oid in (None, present.catalogue.impressions.oid):
+    """Raises NotUndoableError where the configured table has the name of the one written to, which
+    is there, too."""
+    configured = present.catalogue.impressions
+    if oid in (None, configured.oid):
         return
     timeout = present.settings.database.statement_timeout
     async with snapshot(present.engine, timeout=timeout) as connection:
-        name = await replaced_by(connection, then, oid)
+        name = await replaced_by(connection, then, oid, configured)
     if name is not None:
         raise NotUndoableError(
             f"Run {run_id} wrote to the table that is called {name} now, and {then} is another one"

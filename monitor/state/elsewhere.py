@@ -123,11 +123,13 @@ async def renamed(connection: AsyncConnection, then: str, oid: int | None) -> st
     return None if await _named(connection, then) == oid else await _name_of(connection, oid)
 
 
-async def replaced_by(connection: AsyncConnection, then: str, oid: int | None) -> str | None:
-    """What the relation `oid` is called now, where its name of then means another one, so that
-    nobody but a person can say which of the two holds the rows; else None."""
-    named = await _named(connection, then)
-    return None if named in (None, oid) else await _name_of(connection, oid)
+async def replaced_by(
+    connection: AsyncConnection, then: str, oid: int | None, present: Relation
+) -> str | None:
+    """What the relation `oid` is called now, where its name of then means the `present` one, so
+    that nobody but a person can say which of the two holds the rows; else None."""
+    is_named = await _is_named(connection, then, present)
+    return await _name_of(connection, oid) if is_named else None
 
 
 async def _name_of(connection: AsyncConnection, oid: int | None) -> str | None:

@@ -580,3 +580,12 @@ async def test_doctor_foretells_a_view_that_would_not_show_what_is_written(
                 ended = (await heal(runtime)).run
                 fails = RunState.FAILED if found else RunState.SUCCEEDED
                 assert ended.state is fails, ended.outcome
+
+
+async def test_a_scope_that_ends_now_holds_what_is_written_now(gallery: StrangerGallery) -> None:
+    scope = "seen IS NULL OR seen <= now()"
+    async with shape_runtime(gallery.url, catalog=catalog(where=scope)) as runtime:
+        healed = await heal(runtime)
+        assert (healed.run.state, healed.run.remaining) == (RunState.SUCCEEDED, 0)
+        undone = await undo(runtime, healed.run.id)
+    assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, healed.run.inserted)

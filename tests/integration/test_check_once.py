@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import make_url
 
 from checks.judgement import Outcome
 from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine
 from tests.support.app import App, app_on
 from tests.support.healing import service_settings
+from tests.support.roles import SERVICE
 
 UTC = """
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO UTC', current_database()); END $$
@@ -146,3 +148,14 @@ async def test_a_fault_is_found_by_its_check_and_by_no_other(
     async with app_on(app_database_url) as app:
         found = await outcomes(app_database_url, app, fault.plant, recorded=fault.recorded)
         assert found == {**HEALTHY, **fault.found}
+
+
+async def test_a_role_may_have_forms_of_its_own_for_dates_and_intervals(
+    app_database_url: str,
+) -> None:
+    forms = "".join(
+        f"ALTER ROLE {SERVICE} IN DATABASE {make_url(app_database_url).database} SET {one};"
+        for one in ("DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'")
+    )
+    async with app_on(app_database_url) as app:
+        assert await outcomes(app_database_url, app, forms) == HEALTHY

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import census as counting
 from checks.census import (
+    Census,
     Few,
     affected_users,
     count_affected_users,
@@ -27,15 +30,19 @@ from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
+from monitor.healing import planner as planning
+from monitor.healing.executor import Progress
 from monitor.healing.planner import Occasion
+from monitor.runtime import Runtime
 from monitor.state.runs import RunState, Trigger
 from tests.integration.test_census import assert_equal
+from tests.support.app import conninfo
 from tests.support.builders import a_census
 from tests.support.databases import EMPTY, cloned
 from tests.support.galleries import galleries
 from tests.support.generated import examples
 from tests.support.healed_catalogues import heal_among_writers, heal_and_undo, make_tables
-from tests.support.healing import heal, planted
+from tests.support.healing import claimed, heal, make_runtime, plan, planted, working
 from tests.support.open_schema import OpenSchema, open_schema, run
 from tests.support.oracle import ExpectedCensus, expected_census
 from tests.support.paired_schemas import in_every_schema
@@ -196,6 +203,14 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
     assert incomplete_few(census, on_citus(app_catalogue)) is None
 
 
+async def census_of(runtime: Runtime) -> Census:
+    """Of everything, now."""
+    async with snapshot(runtime.engine, timeout=timedelta(seconds=30)) as connection:
+        pools = runtime.settings.pools_spec()
+        cutoffs = Cutoffs.at(await database_now(connection), pools)
+        return await take_census(connection, runtime.catalogue, pools, cutoffs)
+
+
 @pytest.mark.usefixtures("always")
 async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
     app_database_url: str,
@@ -203,10 +218,8 @@ async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
     async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
         assert (await heal(runtime)).run.state is RunState.SUCCEEDED
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
-        async with snapshot(runtime.engine, timeout=timedelta(seconds=30)) as connection:
-            pools = runtime.settings.pools_spec()
-            cutoffs = Cutoffs.at(await database_now(connection), pools)
-            found = await take_census(connection, runtime.catalogue, pools, cutoffs)
+        found = await census_of(runtime)
+        cutoffs = Cutoffs.at(found.as_of, runtime.settings.pools_spec())
         assert (found.incomplete, found.legacy_untracked) == (("old0001",), 3)
         # Seen meanwhile; lost elsewhere; grown old.
         await app.run(
@@ -239,3 +252,76 @@ async def test_a_plan_that_follows_a_census_is_about_its_artworks_by_its_cutoff(
             Trigger.SCHEDULE, reason="a test", max_rows=100, occasion=Occasion(found, 0)
         )
         assert (again.run, again.census.legacy_untracked) == (None, 0)
+
+
+@pytest.mark.usefixtures("always")
+async def test_who_joins_between_a_census_and_its_plan_is_planned_for(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
+        assert (await heal(runtime)).run.inserted == 12
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
+        found = await census_of(runtime)
+        assert found.incomplete == ("old0001",)
+        await app.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id)"
+            " SELECT id, 'seen0001' FROM users WHERE id NOT IN ('u0001', 'u0002', 'u0003')"
+        )
+        planned = await runtime.plan_audience(
+            Trigger.SCHEDULE, reason="a test", max_rows=100, occasion=Occasion(found, 0)
+        )
+        assert planned.run is not None
+        assert planned.census.legacy_untracked == planned.run.planned_rows == 3 + 4
+        ended = await working(runtime, planned.run)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 3 + 4)
+        again = await census_of(runtime)
+        assert again.legacy_untracked == 0
+
+
+async def test_a_plan_is_about_what_it_counted_though_few_are_dear_by_then(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own count never changes which artworks its list is made of."""
+    monkeypatch.setattr(counting, "PASS_SHARE", 0)
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
+        await heal(runtime)
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
+        found = await census_of(runtime)
+        assert incomplete_few(found, runtime.catalogue) is not None
+        await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0002'")
+        count = planning.count_incomplete
+
+        async def count_and_grow_dear(*asked: Any, **settings: Any) -> Census | None:
+            counted = await count(*asked, **settings)
+            monkeypatch.setattr(counting, "PASS_SHARE", 10**9)
+            return counted
+
+        monkeypatch.setattr(planning, "count_incomplete", count_and_grow_dear)
+        planned = await runtime.plan_audience(
+            Trigger.SCHEDULE, reason="a test", max_rows=4, occasion=Occasion(found, 0)
+        )
+        assert incomplete_few(planned.census, runtime.catalogue) is None
+        assert planned.run is not None
+        assert planned.census.legacy_untracked == planned.run.planned_rows == 3
+
+
+async def test_what_vanishes_of_a_plan_is_seen_where_it_is_too_young_to_be_legacy_by_now(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
+        planned = await plan(runtime)
+        await app.run("UPDATE conservator.run SET lease_until = now()")
+
+        def lose(_: Progress) -> None:
+            with psycopg.connect(conninfo(app_database_url), autocommit=True) as connection:
+                connection.execute(
+                    "DELETE FROM user_art_impressions"
+                    " WHERE (user_id, artwork_id) = ('u0001', 'old0001')"
+                )
+
+        async with make_runtime(app_database_url, pools={"legacy_after": "60d"}) as later:
+            taken = await claimed(later, planned.id)
+            ended = await later.executor(lose).work(taken)
+        assert (ended.run.inserted, ended.run.remaining) == (12, 1)
+        assert ended.run.state is RunState.PARTIAL
+        assert await app.value("SELECT verified_until IS NULL FROM conservator.control")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -20,6 +21,7 @@ from checks.row_security import SERVICE_ROLES, guard_of
 from checks.spec import Cutoffs
 from monitor.checking.replica import ReplicaRouter
 from monitor.database import create_engine, snapshot, transaction
+from monitor.healing.heal_strategy import HealStrategy
 from monitor.loop.tallies import take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import Runtime
@@ -29,7 +31,7 @@ from monitor.status import CENSUS, Status, StatusBoard
 from tests.integration.doctor_help import Patient
 from tests.support.app import App, app_on
 from tests.support.guarded_gallery import APPS_ROLE, CATALOG, GUARDED, ORACLE, SPEC
-from tests.support.healing import heal, make_runtime, plan, planted
+from tests.support.healing import heal, make_runtime, paced, plan, planted, working
 from tests.support.roles import SERVICE, as_service
 from tests.support.services import service_on
 from tests.support.undoing import undo
@@ -331,6 +333,26 @@ async def test_a_batch_that_has_begun_is_not_committed_once_a_policy_was_narrowe
                     "INSERT INTO sightings (visitor_id, artwork_id) VALUES (8, 20)"
                 )
         assert await app.value("SELECT count(*) FROM sightings WHERE visitor_id = 8") == 0
+
+
+async def test_a_pair_that_is_asked_for_singly_is_not_passed_over_once_a_policy_was_narrowed(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement that looks for it begins after the change, and sees no row any more."""
+    ask = HealStrategy._next_pair
+
+    async def narrow_and_ask(*asked: Any) -> Any:
+        await app.run("DROP POLICY conservator_select ON visitors")
+        return await ask(*asked)
+
+    monkeypatch.setattr(HealStrategy, "_next_pair", narrow_and_ask)
+    async with guarded(patient, **paced(1)) as (app, runtime):
+        run = await plan(runtime)
+        failed = await working(runtime, run)
+        assert (failed.run.state, failed.run.batches) == (RunState.FAILED, 0)
+        assert HIDDEN in failed.run.outcome
+        books = "SELECT position, artwork_cursor IS NULL FROM conservator.run WHERE id = %(id)s"
+        assert await app.rows(books, id=run.id) == [(0, True)]
 
 
 async def test_a_count_is_not_believed_whose_policy_was_narrowed_before_its_first_row(

@@ -31,7 +31,7 @@ from tests.support.healing import (
     service_settings,
 )
 from tests.support.services import EAGER, QUICK, is_clean, running
-from tests.support.undoing import assert_undo_is_booked, undo
+from tests.support.undoing import BOOKS, assert_undo_is_booked, undo
 from tests.support.waiting import wait_until
 
 pytestmark = on_one_server
@@ -400,6 +400,62 @@ async def test_rows_of_any_shape_are_taken_back_from_a_renamed_table(
             assert (await undone(after, healed.id)).run.inserted == 16
         assert await app.fingerprint('"Seen it"') == {'"Seen it"': first["user_art_impressions"]}
         assert await app.value("SELECT count(*) FROM user_art_impressions") == 4 + 16
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "any shape"])
+async def test_where_another_table_has_the_name_a_person_says_which_one_is_meant(
+    app_database_url: str, plain: bool
+) -> None:
+    async def agree(_: object) -> None:
+        return None
+
+    shape = {} if plain else {"counts": "note IS NOT NULL", "set": {"note": "'seen'"}}
+    async with gallery(app_database_url) as app:
+        await app.run("UPDATE user_art_impressions SET note = 'app'")
+        first = await app.fingerprint("user_art_impressions")
+        config = {"catalog": {"impressions": shape}}
+        async with make_runtime(app_database_url, **config, **SLOW) as before:
+            healed = (await heal(before)).run
+        await app.run(
+            "ALTER TABLE user_art_impressions RENAME TO looked;"
+            "CREATE TABLE user_art_impressions (LIKE looked INCLUDING ALL);"
+            "INSERT INTO user_art_impressions SELECT * FROM looked WHERE note = 'app'"
+        )
+        async with make_runtime(app_database_url, **config) as after:
+            kept = await app.fingerprint("looked", "user_art_impressions", *BOOKS[1:])
+            with pytest.raises(NotUndoableError) as error:
+                await tools_to_undo(after, healed.id)
+            assert str(error.value) == (
+                "Run 1 wrote to the table that is called public.looked now, and"
+                " user_art_impressions is another one by now: to take its rows back from the"
+                " first, name public.looked in catalog.impressions for the undo; where they were"
+                " copied to user_art_impressions, drop public.looked."
+            )
+            # None of its rows were ever in the present one, and none is gone.
+            assert await sweep_ledger(after, agree) == 0
+            assert await app.fingerprint("looked", "user_art_impressions", *BOOKS[1:]) == kept
+        named = {"impressions": {"table": "public.looked", **shape}}
+        async with make_runtime(app_database_url, catalog=named) as after:
+            assert (await undone(after, healed.id)).run.inserted == 16
+        assert await app.fingerprint("looked") == {"looked": first["user_art_impressions"]}
+
+
+async def test_users_of_a_table_that_only_has_the_name_are_not_forgotten(
+    app_database_url: str,
+) -> None:
+    async def agree(_: object) -> None:
+        return None
+
+    async with gallery(app_database_url) as app:
+        async with make_runtime(app_database_url, **SLOW) as before:
+            healed = (await heal(before)).run
+        await app.run(
+            f"INSERT INTO conservator.backfilled_user VALUES ('u0003', {healed.id}, 1, now());"
+            "ALTER TABLE users RENAME TO people; CREATE TABLE users (LIKE people INCLUDING ALL)"
+        )
+        async with make_runtime(app_database_url) as after:
+            await forget_erased(after, agree)
+            assert await app.value("SELECT count(*) FROM conservator.backfilled_user") == 1
 
 
 async def test_users_of_a_renamed_table_are_forgotten_with_it(app_database_url: str) -> None:

@@ -9,10 +9,19 @@ from typing import Any
 import psycopg
 import pytest
 
+from monitor.database import snapshot
 from monitor.service.service import Service
-from monitor.state.runs import RunState
+from monitor.state.runs import RunState, list_runs
 from tests.support.commands import Workplace
-from tests.support.healing import service_settings
+from tests.support.healing import (
+    claimed,
+    heal_until,
+    paced,
+    plan,
+    planted,
+    service_settings,
+    working,
+)
 from tests.support.services import running
 from tests.support.waiting import wait_until
 
@@ -100,6 +109,18 @@ async def test_the_loop_goes_on_and_an_old_run_is_taken_back_exactly(work: Workp
     assert undone.code == 0, undone
     assert set(work.rows(IMPRESSIONS)) == impressions - written
     assert set(work.rows(LEDGER)) == ledger - written
+
+
+async def test_what_a_newer_version_adds_beside_this_one_is_passed_over(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=3, artworks=4, **paced(4)) as (app, runtime):
+        held = await heal_until(runtime, await plan(runtime), batches=1)
+        await app.run("ALTER TABLE conservator.run ADD newer int NOT NULL DEFAULT 7")
+        ended = await working(runtime, await claimed(runtime, held.run.id))
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 12)
+        async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+            assert await list_runs(connection, runtime.state, limit=5) == (ended.run,)
 
 
 async def finish_the_run_that_was_held(work: Workplace) -> None:

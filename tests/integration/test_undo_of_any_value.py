@@ -3,6 +3,7 @@ an error, and of two runs over a pair the later one knows what the app had."""
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -187,3 +188,39 @@ async def test_rows_of_a_view_that_are_exactly_alike_stay_and_the_outcome_says_w
         "1 are still there, because the database did not delete them (through v, a view, rows"
         " that are exactly alike can't be told apart" in undone.run.outcome
     )
+
+
+STYLES = ("", "SET DateStyle = 'SQL, DMY'", "SET IntervalStyle = 'sql_standard'")
+"""In which forms a role may read and write dates and intervals; first, that of the server."""
+
+
+@pytest.mark.parametrize(("healing", "undoing"), tuple(permutations(STYLES, 2)))
+async def test_in_whatever_forms_a_role_has_values_they_are_kept_and_given_back(
+    gallery: StrangerGallery, healing: str, undoing: str
+) -> None:
+    gallery.run(
+        "ALTER TABLE looks ADD span interval DEFAULT '-1 day 2:03', ADD days date[];"
+        "UPDATE looks SET span = '1 month -3 days', days = '{2021-03-04,NULL}'"
+    )
+    styled = "ALTER ROLE CURRENT_USER IN DATABASE {} {}"
+    [(database,)] = gallery.rows("SELECT current_database()")
+    before = gallery.rows("SELECT person, work, span::text, days::text FROM looks ORDER BY 1, 2")
+    made = {"span": "interval '2 years -3 days'", "days": "ARRAY[date '2020-02-01']"}
+    config = {**STATUS, "set": {**STATUS["set"], **made}}
+    gallery.run(styled.format(database, healing or "RESET ALL"))
+    async with shape_runtime(gallery.url, catalog=catalog(**config)) as runtime:
+        healed = await heal(runtime)
+        assert (healed.run.state, healed.run.inserted) == (RunState.SUCCEEDED, 9)
+    [(kept,)] = gallery.rows(
+        "SELECT replaced FROM conservator.backfilled_impression WHERE replaced IS NOT NULL"
+    )
+    assert kept == {"status": "unread", "span": "1 mon -3 days", "days": "{2021-03-04,NULL}"}
+    gallery.run(styled.format(database, "RESET ALL"))
+    gallery.run(styled.format(database, undoing or "RESET ALL"))
+    async with shape_runtime(gallery.url, catalog=catalog(**config)) as runtime:
+        assert (await previewed(runtime, healed.run.id)).untouched == 9
+        undone = await undo(runtime, healed.run.id)
+    assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, 9)
+    gallery.run(styled.format(database, "RESET ALL"))
+    after = gallery.rows("SELECT person, work, span::text, days::text FROM looks ORDER BY 1, 2")
+    assert after == before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -19,13 +20,21 @@ from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
 from monitor.database import database_now, transaction
 from monitor.healing import user_backfill
-from monitor.healing.errors import PausedError
-from monitor.healing.user_backfill import AskedUser, Left, WrittenUser
+from monitor.healing.errors import HealRefusedError, PausedError
+from monitor.healing.user_backfill import (
+    AskedUser,
+    Group,
+    Left,
+    UserBackfillWriter,
+    WrittenUser,
+)
 from monitor.loop.run_queue import RunQueue
-from monitor.runtime import Runtime
+from monitor.loop.user_backfills import UserBackfills
+from monitor.runtime import CurrentRuntime, Runtime
 from monitor.service.service import Service
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
+from tests.support.builders import a_suspicion
 from tests.support.commands import on_one_server
 from tests.support.databases import APP, cloned
 from tests.support.generated import examples
@@ -260,6 +269,54 @@ async def test_a_pause_in_the_middle_refuses_who_comes_after_it(app_database_url
         await service.commands.resume()
         await asyncio.gather(*(ask(service, user) for user in users(AT_ONCE)))
         await assert_everybody_once(app, AT_ONCE, 6)
+
+
+async def test_of_a_divided_group_who_is_written_is_told_so_and_the_others_of_the_pause(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = UserBackfillWriter.write
+
+    async def pause_before_the_third(
+        writer: UserBackfillWriter, asked: Sequence[AskedUser]
+    ) -> Group:
+        if [one.user_id for one in asked] == ["u0003"]:
+            await app.run("UPDATE conservator.control SET paused = true, paused_reason = 'x'")
+        return await write(writer, asked)
+
+    monkeypatch.setattr(UserBackfillWriter, "write", pause_before_the_third)
+    async with (
+        planted(app_database_url, users=3, artworks=4) as (app, runtime),
+        app_on(app_database_url) as visitor,
+    ):
+        await visitor.run("BEGIN")
+        await visitor.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0002', 'old0001')"
+        )
+        asked = [AskedUser(user, force=False) for user in users(3)]
+        first, second, third = (await runtime.user_backfills().write(asked)).outcomes
+        assert isinstance(first, WrittenUser)
+        assert (first.rows, second) == (4, Left.APART)
+        assert isinstance(third, PausedError)
+        assert await app.rows("SELECT subject, inserted FROM conservator.run") == [("u0001", 4)]
+
+
+async def test_who_waited_is_refused_where_healing_is_blocked_by_then(
+    app_database_url: str,
+) -> None:
+    async def nothing() -> None:
+        return None
+
+    async with planted(app_database_url, users=1, artworks=4) as (app, runtime):
+        current = CurrentRuntime(runtime)
+        backfills = UserBackfills(current, nothing, places=1)
+        waiting = asyncio.create_task(backfills.ask("u0001", force=False))
+        await asyncio.sleep(0)
+        # The tables are read again before its turn comes.
+        examination = replace(runtime.examination, findings=(a_suspicion(),))
+        current.replace(replace(runtime, examination=examination))
+        with pytest.raises(HealRefusedError):
+            await waiting
+        assert await app.value("SELECT count(*) FROM conservator.run") == 0
 
 
 async def test_such_a_run_is_taken_back_as_any_other(app_database_url: str) -> None:
