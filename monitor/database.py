@@ -1,7 +1,8 @@
 """Engines, transactions with deadlines, and PostgreSQL's errors in words.
 
 Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
-transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine.
+transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine. Only
+the form of dates is the session's, from its start: PgBouncer keeps that one for each client.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
-from monitor.healing import planner as planning
 from monitor.healing.executor import Progress
 from monitor.healing.planner import Occasion
 from monitor.runtime import Runtime
@@ -289,14 +288,13 @@ async def test_a_plan_is_about_what_it_counted_though_few_are_dear_by_then(
         found = await census_of(runtime)
         assert incomplete_few(found, runtime.catalogue) is not None
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0002'")
-        count = planning.count_incomplete
 
         async def count_and_grow_dear(*asked: Any, **settings: Any) -> Census | None:
-            counted = await count(*asked, **settings)
+            counted = await count_incomplete(*asked, **settings)
             monkeypatch.setattr(counting, "PASS_SHARE", 10**9)
             return counted
 
-        monkeypatch.setattr(planning, "count_incomplete", count_and_grow_dear)
+        monkeypatch.setattr("monitor.healing.planner.count_incomplete", count_and_grow_dear)
         planned = await runtime.plan_audience(
             Trigger.SCHEDULE, reason="a test", max_rows=4, occasion=Occasion(found, 0)
         )
