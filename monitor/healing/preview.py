@@ -160,7 +160,9 @@ async def preview_undo(
     # The settings are for this statement alone: a census may follow.
     async with connection.begin_nested() as savepoint:
         if catalogue.arbiter is not None and catalogue.cluster is None:
-            await set_local(connection, enable_hashjoin="off", enable_mergejoin="off")
+            # Nor is the ledger sorted that lies in the order of its key.
+            others = ("enable_hashjoin", "enable_mergejoin", "enable_sort")
+            await set_local(connection, **dict.fromkeys(others, "off"))
         row = (await statements.run(connection, "undo_survey", {"undoes": run_id})).one()
         await savepoint.rollback()
     return UndoPreview(**row._mapping)
