@@ -40,6 +40,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("work_list", "plan_work"), _PART),
     "plan_users": "it selects what `work_insert` does",
     "plan_pairs": "it selects what `batch_insert` does",
+    "work_insert": "of more rows than a small gallery misses; it inserts what `plan_walk` selects",
     **dict.fromkeys(("catalogue_expression", "catalogue_refuted"), "it is explained and never run"),
     "catalogue_view_filter": "it is explained and never run",
     "catalogue_exclusion": _SERVER,
