@@ -207,6 +207,15 @@ def findings_in_rules() -> Iterator[tuple[str, set[str]]]:
                     yield code, {part or "**" for part in given & mending}
 
 
+def _rows_of(loop: ast.For, name: str) -> list[ast.Tuple]:
+    """The rows of a loop over a table whose first column is called `name`."""
+    target, table = loop.target, loop.iter
+    first = target.elts[0] if isinstance(target, ast.Tuple) else None
+    if not isinstance(first, ast.Name) or first.id != name or not isinstance(table, ast.Tuple):
+        return []
+    return [row for row in table.elts if isinstance(row, ast.Tuple)]
+
+
 def _codes(code: ast.expr, names: Mapping[str, str], module: ast.Module) -> Iterator[str]:
     """What the first argument of a finding says, or all that its variable may be."""
     for node in ast.walk(code):
@@ -218,6 +227,9 @@ def _codes(code: ast.expr, names: Mapping[str, str], module: ast.Module) -> Iter
         flaws = [node for node in ast.walk(module) if isinstance(node, ast.Dict)]
         keys = [key.value for flaw in flaws for key in flaw.keys if isinstance(key, ast.Constant)]
         yield from {str(key) for key in keys if str(key).startswith("pair_index_")}
+        loops = [node for node in ast.walk(module) if isinstance(node, ast.For)]
+        for row in (row for loop in loops for row in _rows_of(loop, code.id)):
+            yield from _codes(row.elts[0], names, module)
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
