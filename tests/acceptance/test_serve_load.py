@@ -1,4 +1,4 @@
-"""Fifty readers at once beside a heal run: all are answered, census and run go on."""
+"""Two hundred readers at once beside a heal run: all are answered, census and run go on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CENSUSES = f"SELECT count(*) FROM {STATE}.census"
 BATCHES = f"SELECT sum(batches) FROM {STATE}.run"
 
 
-async def test_fifty_readers_hold_nothing_up(app_database_url: str, tmp_path: Path) -> None:
+async def test_two_hundred_readers_hold_nothing_up(app_database_url: str, tmp_path: Path) -> None:
     work = await gallery_at(
         app_database_url,
         tmp_path,
@@ -30,14 +30,12 @@ async def test_fifty_readers_hold_nothing_up(app_database_url: str, tmp_path: Pa
         service.until(lambda: client.metrics().get("conservator_heal_active") == 1)
         censuses, batches = work.value(CENSUSES), work.value(BATCHES)
         readings = await read_at_once(
-            client.address, work.conninfo, users, clients=50, requests_each=24
+            client.address, work.conninfo, users, clients=200, requests_each=6
         )
         assert client.metrics()["conservator_heal_active"] == 1, (
             "the run was too short for the test"
         )
-        # Where others keep the machine busy, a turn may not come in time: few are told so.
-        assert readings.statuses.keys() <= {200, 503}
-        assert readings.statuses[200] >= 1100
+        assert readings.statuses == {200: 1200}
         assert readings.most_connections <= POOL_SIZE + LEASE
         assert work.value(CENSUSES) > censuses
         assert work.value(BATCHES) > batches
