@@ -39,7 +39,7 @@ class UndoStrategy:
     runs_counter: str | None = None
     cursor_statement = "undo_advance"
     settings: Mapping[str, str] = MappingProxyType(
-        {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+        {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_sort": "off"}
     )
 
     def __init__(self, context: HealingContext, present: HealingContext) -> None:
