@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -132,6 +134,38 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                 await watch.close()
                 assert max(seen) == 1
                 await open_transactions.aclose()
+
+
+async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str) -> None:
+    """The run's heartbeat and log-ins wait for what a batch has locked, however short it is."""
+    async with app_on(app_database_url) as app, app_on(app_database_url) as batch:
+        await app.plant(users=3, artworks=1)
+        engine = create_engine(app_database_url, pool_size=3)
+        async with batch.connection.transaction(), engine.connect() as ours:
+            await batch.run(_UPSERT, user="u0001")
+            pid = (await ours.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+            waits = asyncio.create_task(ours.exec_driver_sql(_UPSERT, {"user": "u0001"}))
+
+            async def somebody_waits() -> bool:
+                return bool(
+                    await app.value(
+                        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %(p)s", p=pid
+                    )
+                )
+
+            try:
+                await wait_until(somebody_waits)
+                watch, backend = BlockingWatch(engine), batch.connection.info.backend_pid
+                with watch.over(backend):
+                    await wait_until_looked(app, backend)
+                await watch.close()
+                assert watch.seen() == 0
+            finally:
+                await app.run("SELECT pg_cancel_backend(%(p)s)", p=pid)
+                await asyncio.wait([waits], timeout=PATIENCE)
+            with pytest.raises(OperationalError):
+                await waits
+        await engine.dispose()
 
 
 async def test_a_pool_of_one_connection_heals_unwatched(app_database_url: str) -> None:
