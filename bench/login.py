@@ -118,6 +118,7 @@ def _alone(server: PostgresServer, pairs: int) -> Iterator[Measure]:
         users = _lose(server, database, {pairs: MOST_USERS})
         note(f"login: {len(users[pairs])} users with {pairs} pairs")
         with _service(server, database, "observe") as service:
+            service.wait_until_checked()
             asyncio.run(log_in(service.address, users[0][:AT_ONCE]))  # connections are made
             storm = asyncio.run(log_in(service.address, users[pairs]))
             again = asyncio.run(log_in(service.address, users[pairs]))

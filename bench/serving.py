@@ -17,6 +17,7 @@ from tests.support.child import ChildProcess
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL = 0.002  # seconds between looks
+_POLL_CHECKS = 0.2
 
 
 class Serving:
@@ -112,6 +113,14 @@ class Serving:
                 raise BenchmarkError("No heal run began; is anything missing in the gallery?")
             time.sleep(_POLL)
 
+    def wait_until_checked(self) -> None:
+        """Return once every check has been run: at the start all of them read the database."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not _is_checked(self.scrape()[1]):
+            if time.monotonic() > deadline:
+                raise BenchmarkError("Not every check was run within a minute.")
+            time.sleep(_POLL_CHECKS)
+
     def scrape(self) -> tuple[int, str, float]:
         """Status, text and seconds of one GET /metrics over a connection that stays open."""
         connection = self._connection
@@ -139,3 +148,10 @@ class Serving:
     def has_mapped(self, name: str) -> bool:
         """Whether a file whose path contains `name` is mapped into the process."""
         return name in Path(f"/proc/{self._process.pid}/maps").read_text()
+
+
+def _is_checked(metrics: str) -> bool:
+    lines = metrics.splitlines()
+    checks = sum(line.startswith("conservator_check_interval_seconds{") for line in lines)
+    runs = [line for line in lines if line.startswith("conservator_check_runs_total{")]
+    return 0 < checks <= sum(not line.endswith(" 0.0") for line in runs)

@@ -19,7 +19,6 @@ from checks.errors import BusyError, ConservatorError, RefusedError, UnknownUser
 from checks.pairs import is_text
 from monitor.commands import UserBackfill
 from monitor.deadlines import TOTALS_SECONDS, TURN_SECONDS
-from monitor.healing.batch_size import rest_seconds
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.user_backfill import (
     AskedUser,
@@ -152,22 +151,20 @@ class UserBackfills:
             self._workers.add(task)
 
     async def _work(self) -> None:
-        """Write for those who wait, until nobody does."""
+        """Write for those who wait, until nobody does; without rests, which each would wait for."""
         try:
             while group := self._gather():
-                seconds = await self._write_for(group)
-                duty = self._runtime.current.settings.healing.pace.duty
-                await asyncio.sleep(rest_seconds(seconds, duty))
+                await self._write_for(group)
         finally:
             # At once: who comes in the next moment must find the place free.
             self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _write_for(self, group: list[_Caller]) -> float:
+    async def _write_for(self, group: list[_Caller]) -> None:
         users = {caller.asked.user_id for caller in group}
         self._busy |= users
         self._writing += 1
         try:
-            return await self._write(group)
+            await self._write(group)
         finally:
             self._writing -= 1
             self._busy -= users
@@ -186,18 +183,17 @@ class UserBackfills:
         self._waiting.extendleft(reversed(later))
         return list(group.values())
 
-    async def _write(self, group: list[_Caller]) -> float:
-        """Answer a group; the seconds that writing took."""
+    async def _write(self, group: list[_Caller]) -> None:
+        """Answer a group."""
         try:
             tools = self._current()
             tools.runtime.refuse_when_blocked()
             if await tools.throttler.look(None) is not None:
                 # A run of its own waits, tells for what, and is put down when that takes too long.
-                seconds = 0.0
                 outcomes: tuple[Outcome, ...] = (Left.APART,) * len(group)
             else:
                 done = await tools.writer.write([caller.asked for caller in group])
-                outcomes, seconds = done.outcomes, done.seconds
+                outcomes = done.outcomes
                 self._size = next_size(
                     self._size,
                     done,
@@ -207,7 +203,7 @@ class UserBackfills:
         except ConservatorError as error:
             for caller in group:
                 _fail(caller, error)
-            return 0.0
+            return
         except asyncio.CancelledError:
             for caller in group:
                 _fail(caller, _stopping())
@@ -217,12 +213,11 @@ class UserBackfills:
             log.exception("user_backfills_failed", error=repr(error))
             for caller in group:
                 _fail(caller, error)
-            return 0.0
+            return
         if any(isinstance(one, WrittenUser) and not one.skipped for one in outcomes):
             self._read_totals()
         for caller, outcome in reversed(list(zip(group, outcomes, strict=True))):
             self._answer(caller, outcome)
-        return seconds
 
     def _answer(self, caller: _Caller, outcome: Outcome) -> None:
         match outcome:
