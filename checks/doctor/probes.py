@@ -1,7 +1,7 @@
 """Asks what the catalogue can't tell: tries statements, and reads rows where nothing is proven.
 
-Each question runs in a savepoint that is rolled back, whatever the answer: a refused statement
-poisons nothing, and the bound on its time ends with the savepoint.
+Whatever the answer, the transaction is taken back to the savepoint that it had before the question:
+a refused statement poisons nothing. The bound on the time of each ends with the last.
 """
 
 from __future__ import annotations
@@ -89,6 +89,15 @@ class ProbeSuite:
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
+        async with self._connection.begin_nested() as bounded:
+            patience = {"milliseconds": self._milliseconds}
+            await self._catalogue_rows("catalogue_patience", patience)
+            await self._connection.exec_driver_sql("SAVEPOINT question")
+            evidence = await self._gather()
+            await bounded.rollback()
+        return evidence
+
+    async def _gather(self) -> Evidence:
         facts = self._facts
         filters = await self._filters()
         clocks, timezone = await self._clocks()
@@ -298,12 +307,10 @@ class ProbeSuite:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
-        async with self._connection.begin_nested() as savepoint:
-            await self._be_patient()
-            found = await read_sequences(
-                self._connection, impressions, self._facts.spec, self._facts.named_sequences
-            )
-            await savepoint.rollback()
+        found = await read_sequences(
+            self._connection, impressions, self._facts.spec, self._facts.named_sequences
+        )
+        await self._take_back()
         return found
 
     async def _vanished(self) -> tuple[Vanished, ...]:
@@ -410,28 +417,26 @@ class ProbeSuite:
         how: str = "",
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
-        savepoint = await self._connection.begin_nested()
         try:
-            await self._be_patient()
             if read_only:
-                await self._connection.exec_driver_sql(render("checks", "catalogue_read_only", {}))
-            return await self._run(how + render("checks", statement, fragments), parameters)
+                await self._catalogue_rows("catalogue_read_only")
+            answer = await self._run(how + render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
+            await self._take_back()
             return Refusal.of(refused.orig)
-        finally:
-            if savepoint.is_active:
-                await savepoint.rollback()
+        await self._take_back()
+        return answer
+
+    async def _take_back(self) -> None:
+        await self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT question")
 
     async def _explain(
         self, statement: str, fragments: Fragments, parameters: Parameters
     ) -> Answers | Refusal:
         how = "EXPLAIN (FORMAT JSON, COSTS OFF) "
         return await self._ask(statement, fragments, parameters, how=how)
-
-    async def _be_patient(self) -> None:
-        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
 
     async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""

@@ -27,6 +27,8 @@ from tests.support.ledger_audit import (
 from tests.support.undoing import plan_undo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 FAR_SECONDS = 0.15
 """Of a round trip. Three of them are nine times the target below: judged by what this process sees,
 the first batch would be followed by one of a tenth."""

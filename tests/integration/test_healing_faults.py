@@ -19,6 +19,8 @@ from tests.support.ledger_audit import assert_ledger_is_there, assert_records_ag
 from tests.support.poison import quarantined
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 _VIEW = "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0001', %(artwork)s)"
 _SET_DATABASE = (
     "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {} = {}', current_database()); END $$"

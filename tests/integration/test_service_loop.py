@@ -18,7 +18,7 @@ from tests.support.services import codes, decided, has_censuses, is_clean, servi
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 
 async def test_planted_pairs_are_found_healed_verified_and_published(
