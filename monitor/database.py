@@ -383,10 +383,15 @@ async def again_if_lost(read: Callable[[], Awaitable[Found]]) -> Found:
     try:
         return await read()
     except DatabaseUnavailableError as error:
-        cause = error.__cause__
-        if not (isinstance(cause, DBAPIError) and cause.connection_invalidated):
+        if not session_lost(error):
             raise
     return await read()
+
+
+def session_lost(error: ConservatorError) -> bool:
+    """Whether a session that was had has ended, which says nothing about the next one."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and cause.connection_invalidated
 
 
 async def database_now(connection: AsyncConnection) -> datetime:
