@@ -8,17 +8,20 @@ the form of dates is the session's, from its start: PgBouncer keeps that one for
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from checks.row_security import (
@@ -35,6 +38,7 @@ from monitor import deadlines
 from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
+    ConnectionLostError,
     Proof,
     Rows,
     Statement,
@@ -53,7 +57,9 @@ _OTHER_TYPES = (
     " follows."
 )
 
-
+Found = TypeVar("Found")
+_USED = "used"
+"""In the pool's notes on a connection: it was taken before."""
 _DATA_EXCEPTION = "22"
 _UNREADABLE = (
     " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
@@ -84,7 +90,25 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
+    event.listen(engine.sync_engine, "checkout", _replace_if_ended)
     return engine
+
+
+def _replace_if_ended(_: object, pooled: ConnectionPoolEntry, __: object) -> None:
+    """Have the pool make this connection anew where the server, or who stands between, has ended it
+    since it was used last. Costs no round trip: between transactions a server says nothing but
+    that, or that a setting was changed for all, after which a new one is as good."""
+    used, pooled.info[_USED] = _USED in pooled.info, True
+    driver = cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
+    if used and (driver.closed or _is_readable(driver.fileno())):
+        raise DisconnectionError
+
+
+def _is_readable(descriptor: int) -> bool:
+    # Unlike select(), for descriptors of any number.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _invalidate_on_failover(context: object) -> None:
@@ -253,14 +277,15 @@ async def at_once(
     """A whole transaction in one round trip; what each statement returned. None may concern the
     app's rows, and on a cluster its deadlines are those of this node alone.
 
-    `timeout` bounds each statement, on the server.
+    `timeout` bounds each statement, on the server. Where the connection is lost, what may have been
+    committed is not sent again.
     """
     settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off", **_FORMS}
     if read_only:
         settings["transaction_read_only"] = "on"
-    async with translated(), _connection(engine) as connection:
-        whole = (_BEGIN, _settings(settings), *statements, COMMIT)
-        return (await send(connection, whole))[2:-1]
+    whole = (_BEGIN, _settings(settings), *statements, COMMIT)
+    async with translated(), _connection(engine, whole, commits=not read_only) as (_, found):
+        return found[2:-1]
 
 
 _BEGIN = Statement("BEGIN")
@@ -295,25 +320,40 @@ class _Opening:
 
 
 @asynccontextmanager
-async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _connection(
+    engine: AsyncEngine, first: Sequence[Statement], *, commits: bool = False
+) -> AsyncIterator[tuple[AsyncConnection, list[Rows]]]:
     """A connection of the pool on which transactions are begun by statements, so that what they
-    begin with can travel along. Ended by SQLAlchemy, where nothing else has ended them."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async with connection.begin():
-            yield connection
+    begin with can travel along; and what `first`, its first trip, returned. Ended by SQLAlchemy,
+    where nothing else has ended them.
+
+    A connection that is lost on that trip, though the pool had it from before, is replaced once:
+    nothing has come of what was sent, unless it `commits` and was begun.
+    """
+    for last in (False, True):
+        begun = False
+        try:
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                async with connection.begin():
+                    found = await send(connection, first)
+                    begun = True
+                    yield connection, found
+        except ConnectionLostError as error:
+            if begun or last or (commits and not error.untouched):
+                raise
+        else:
+            return
 
 
 @asynccontextmanager
 async def _begin(engine: AsyncEngine, opening: _Opening) -> AsyncIterator[Trips]:
     settings, proof = opening.all_settings, opening.proof
     begin = _BEGIN_SNAPSHOT if opening.one_snapshot else _BEGIN
-    async with translated(), _connection(engine) as connection:
-        nodes = _on_nodes(settings) if opening.cluster else []
-        proofs = [] if proof is None else [proof.statement]
-        (_, made, *rest) = await send(
-            connection, (begin, _settings(settings), *nodes, *proofs, *opening.first)
-        )
+    nodes = _on_nodes(settings) if opening.cluster else []
+    proofs = [] if proof is None else [proof.statement]
+    first = (begin, _settings(settings), *nodes, *proofs, *opening.first)
+    async with translated(), _connection(engine, first) as (connection, (_, made, *rest)):
         if opening.cluster is None and made[0].cluster:
             await send(connection, _on_nodes(settings))
         if proof is not None:
@@ -335,6 +375,23 @@ async def _prove(connection: AsyncConnection, opening: _Opening, proof: Proof, f
 def _judge(found: Rows) -> None:
     """Raises StatementError unless every row is visible for certain."""
     refuse_hidden(found_in(row._asdict() for row in found))
+
+
+async def again_if_lost(read: Callable[[], Awaitable[Found]]) -> Found:
+    """What `read`, which changes nothing, finds; by another session where its own was ended in the
+    middle."""
+    try:
+        return await read()
+    except DatabaseUnavailableError as error:
+        if not session_lost(error):
+            raise
+    return await read()
+
+
+def session_lost(error: ConservatorError) -> bool:
+    """Whether a session that was had has ended, which says nothing about the next one."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and cause.connection_invalidated
 
 
 async def database_now(connection: AsyncConnection) -> datetime:

@@ -73,6 +73,8 @@ CANCEL_SECONDS = 1.0
 """How long a cancelled task may take to end its statement on the server."""
 RELEASE_SECONDS = 1.0
 """How long a stop tries to lay the lead down; the lease runs out by itself."""
+LEAVE_SECONDS = 2.0
+"""How long a command that a signal ended waits for what its library still does."""
 GIT_SECONDS = 2
 """How long asking Git for the commit of a checkout may take."""
 

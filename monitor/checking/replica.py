@@ -26,7 +26,7 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.row_security import RowGuard
 from checks.statements import render
-from monitor.database import database_now, snapshot, sqlstate
+from monitor.database import again_if_lost, database_now, snapshot, sqlstate
 from monitor.deadlines import (
     REPLICA_FIRST_PAUSE_SECONDS,
     REPLICA_LONGEST_PAUSE_SECONDS,
@@ -113,8 +113,11 @@ class ReplicaRouter:
             return Position(**rows.one()._mapping)
 
     async def _on_primary(self, work: Work[T], timeout: timedelta, rows: RowGuard | None) -> T:
-        async with snapshot(self.primary, timeout=timeout, rows=rows) as connection:
-            return await work(connection, await database_now(connection))
+        async def read() -> T:
+            async with snapshot(self.primary, timeout=timeout, rows=rows) as connection:
+                return await work(connection, await database_now(connection))
+
+        return await again_if_lost(read)
 
     async def _wait_for(self, position: Position, timeout: timedelta) -> str:
         """Empty once the replica has replayed what the primary had written."""

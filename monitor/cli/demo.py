@@ -6,10 +6,10 @@ import asyncio
 import logging
 import math
 import secrets
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
+from monitor.cli.signals import run_service, unless_told
 from monitor.database import create_engine
 from monitor.demo.gallery import Visitors, build_gallery, create_tables, statement
 from monitor.demo.server import DemoServer, demo_server
@@ -52,29 +53,27 @@ def demo(
 ) -> None:
     """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing."""
     configure_logs(logging.ERROR)
-    asyncio.run(_demo(port, keep, duration))
+    run_service(partial(_demo, port, keep, duration))
 
 
-async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a closed terminal is no reason to end.
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop.set)
+async def _demo(port: int, keep: Path | None, duration: float | None, stop: asyncio.Event) -> None:
     ends_at = math.inf if duration is None else time.monotonic() + duration
     console.print("Starting PostgreSQL …")
     async with AsyncExitStack() as stack:
         postgres = ExitStack()
         server = await asyncio.to_thread(postgres.enter_context, demo_server(keep))
         stack.push_async_callback(asyncio.to_thread, postgres.close)
-        await _prepare(server, duration)
+        await unless_told(stop, _prepare(server, duration))
+        if stop.is_set():
+            return
         token = secrets.token_urlsafe(18)
         # Loaded when there is something to serve: no other command needs HTTP.
         from monitor.cli.serving import served  # noqa: PLC0415
 
         settings = demo_settings(server.url(DATABASE), port=port, token=token)
-        serving = await stack.enter_async_context(served(settings))
+        serving = await unless_told(stop, stack.enter_async_context(served(settings)))
+        if serving is None:
+            return
         service = serving.service
         address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
         _say_hello(address, token, server)

@@ -72,7 +72,7 @@ WORKER = ("monitor.checking.expectations.suites",)
 """What that process loads."""
 SELDOM = ("aiohttp", "alembic", "jinja2", "opentelemetry", "pebble")
 """Loaded by the commands that need them: `--help` and a typing mistake are answered without."""
-SERVE = ("monitor.cli", "monitor.cli.serving")
+SERVE = ("monitor.cli.app", "monitor.cli.serving")
 """What the service loads."""
 
 
