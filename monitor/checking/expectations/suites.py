@@ -18,6 +18,10 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     expectationSuiteValidationResultSchema,
 )
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+)
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.registry import (
@@ -182,7 +186,9 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
 
 
 def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationResult:
-    context = gx.get_context(mode="ephemeral")
+    # Nothing is kept, and nothing rendered: by default it asks for a temporary folder.
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_sql(
         "database",
