@@ -4,6 +4,7 @@ and has two infinities."""
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 _CYCLE_YEARS = 400
@@ -17,7 +18,9 @@ def moment_name(seconds: float, *, timespec: str = "auto") -> str:
     `0044-03-15T00:00:00+00:00 BC`, `-infinity`. `timespec` is isoformat()'s."""
     if math.isinf(seconds):
         return "infinity" if seconds > 0 else "-infinity"
-    # Into the first cycle that is whole in Python's calendar, and back by its years.
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec)
+    # Into the cycle that begins with 1970, and back by its years.
     cycles = math.floor(seconds / _CYCLE_SECONDS)
     within = _EPOCH + timedelta(seconds=seconds - cycles * _CYCLE_SECONDS)
     year = within.year + cycles * _CYCLE_YEARS
