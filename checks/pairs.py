@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import PACKAGE, parameters
 from checks.errors import UnknownUserError
 from checks.fragments import fragments
+from checks.moment_names import moment_name
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec, SharedColumns
 from checks.statements import render
@@ -105,7 +106,7 @@ class PairFacts:
     in_audience: bool | None
     impressions: int
     last_viewed: float | None
-    """Unix seconds, as the other moments; beyond the calendar where the column says so."""
+    """Unix seconds, as the other moments; infinite where the column says so."""
     is_fresh: bool | None
     is_old: bool | None
     is_aged: bool | None
@@ -168,10 +169,7 @@ async def _ask(
 def _moment(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} (beyond the calendar)"
+    return moment_name(seconds, timespec="microseconds")
 
 
 def explain(facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs) -> Explanation:

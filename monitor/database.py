@@ -35,6 +35,7 @@ from checks.row_security import (
     switch_off,
 )
 from monitor import deadlines
+from monitor.config.database_url import DRIVER, connect_parameters
 from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
@@ -68,25 +69,29 @@ _UNREADABLE = (
 
 
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
-    """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
+    """An engine for `url`, of any form that libpq reads, with at most `pool_size` connections.
+
+    What the URL says of a connection's timeouts and name goes before ours.
+    """
     # The driver reads moments by the form that the session has once a trip is over. libpq takes it
     # from nowhere else, and of what a start-up may say PgBouncer knows this.
     os.environ["PGDATESTYLE"] = _FORMS["DateStyle"]
     engine = create_async_engine(
-        url,
+        DRIVER,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=deadlines.POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
         pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
         connect_args={
-            "prepare_threshold": None,
             "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
             "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
+            **connect_parameters(url),
+            "prepare_threshold": None,
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -290,6 +291,10 @@ async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examinat
         )
 
 
+MOST_ALIKE = 3
+"""Findings of one kind that are told one by one to whoever is refused."""
+
+
 def finding_sentence(finding: Finding) -> str:
     """A finding in one paragraph: what is wrong, what follows, what mends it."""
     return f"{finding.subject}: {finding.problem} {finding.consequence} {finding.mending}"
@@ -298,10 +303,20 @@ def finding_sentence(finding: Finding) -> str:
 def blocking_sentences(
     examination: Examination, what: Blocks = Blocks.HEALING, *, suspicions: bool = True
 ) -> tuple[str, ...]:
-    """A sentence for each finding that blocks `what`; those of `suspicions` where they are asked
-    for."""
-    blocking = examination.blocking(what)
-    return tuple(finding_sentence(one) for one in blocking if suspicions or not one.accepted_as)
+    """A sentence for each finding that blocks `what`, for a few of one kind; those of `suspicions`
+    where they are asked for."""
+    kinds: dict[str, list[Finding]] = {}
+    for one in examination.blocking(what):
+        if suspicions or not one.accepted_as:
+            kinds.setdefault(one.code, []).append(one)
+    return tuple(sentence for alike in kinds.values() for sentence in _told(alike))
+
+
+def _told(alike: Sequence[Finding]) -> Iterator[str]:
+    yield from map(finding_sentence, alike[:MOST_ALIKE])
+    more = len(alike) - MOST_ALIKE
+    if more > 0:
+        yield f"{more} more like {alike[0].subject}: `conservator doctor` lists them."
 
 
 def require_catalogue(examination: Examination, what: Blocks = Blocks.HEALING) -> Catalogue:

@@ -22,6 +22,7 @@ from checks.spec import (
     UsersSpec,
 )
 from monitor.config.checks import Checks
+from monitor.config.database_url import sqlalchemy_url
 from monitor.config.errors import (
     ErrorCollector,
     InvalidValueError,
@@ -30,7 +31,7 @@ from monitor.config.errors import (
 )
 from monitor.config.healing import Healing
 from monitor.config.loader import Expanded, read_yaml
-from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
+from monitor.config.secrets import DatabaseUrl
 from monitor.config.section import Section, validate
 from monitor.config.server import Export, Server
 from monitor.config.times import Moment, Zone, with_zone
@@ -70,12 +71,12 @@ class Database(Section):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """`url` in plain text, as SQLAlchemy wants it: postgresql+psycopg://."""
+        """`url` in plain text with SQLAlchemy's scheme: `connect_parameters` tells what it says."""
         return sqlalchemy_url(self.url.get_secret_value())
 
     @property
     def sqlalchemy_read_url(self) -> str | None:
-        """`read_url` in plain text, as SQLAlchemy wants it; None where there is no replica."""
+        """The same of `read_url`; None where there is no replica."""
         return sqlalchemy_url(self.read_url.get_secret_value()) if self.read_url else None
 
     def contradictions(self) -> Iterator[InvalidValueError]:

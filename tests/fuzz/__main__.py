@@ -20,6 +20,7 @@ from tests.fuzz.configurations import configurations, try_configuration
 from tests.fuzz.notifications import Webhook, notifications
 from tests.fuzz.service import serving
 from tests.fuzz.suspicions import Suspected, some_galleries, suspect
+from tests.fuzz.urls import unreachable, wrong_urls
 from tests.integration.doctor_help import Patient
 from tests.support.databases import APP, EMPTY, cloned, create_app_template
 from tests.support.servers import EMBEDDED
@@ -40,6 +41,7 @@ def main() -> int:
     asked = parser.parse_args()
     configure_logs()
     late = _clocks(asked.year, asked.seed)
+    lost = _urls(asked.inputs, asked.seed)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
@@ -47,7 +49,7 @@ def main() -> int:
         _say(str(suspected))
         tried = _catalogues(asked.catalogues, asked.seed)
         _say(str(tried))
-        failed = bool(late or suspected.wrong or tried.wrong)
+        failed = bool(late or lost or suspected.wrong or tried.wrong)
         for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
             _say(line)
             failed = failed or wrong
@@ -59,6 +61,15 @@ def _clocks(year: int, seed: int) -> list[str]:
     wrong = wrong_times(zones, year, seed, each=1)
     _say(f"cron: {len(zones)} zones over {year}, {len(wrong)} wrong {wrong[:10]}")
     return wrong
+
+
+def _urls(inputs: int, seed: int) -> list[str]:
+    tried, wrong = wrong_urls(seed, inputs)
+    _say(f"urls: {tried:,} tried, {len(wrong)} wrong {wrong[:10]}")
+    with EMBEDDED.server() as server:
+        led, missed = asyncio.run(unreachable(server.socket_dir, "postgres"))
+    _say(f"urls: {led:,} lead to a server, {len(missed)} did not {missed[:10]}")
+    return [*wrong, *missed]
 
 
 def _configurations(place: Path, inputs: int, seed: int) -> str:

@@ -18,6 +18,10 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     expectationSuiteValidationResultSchema,
 )
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+)
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.registry import (
@@ -37,10 +41,10 @@ from monitor.checking.expectations.redaction import redacted
 from monitor.checking.expectations.results import NUMBER, Validated, check_results
 from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
+from monitor.config.database_url import DRIVER, connect_parameters
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_CONNECT = {"prepare_threshold": None, "application_name": "conservator"}
 
 
 def find_faults(checks: Sequence[ExpectationsCheck]) -> Iterator[ConfigError]:
@@ -88,7 +92,8 @@ def _expectation(one: Expected) -> Expectation:
 def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
     """Run a suite over its table: read-only, every statement with a deadline."""
     started = time.perf_counter()
-    table = _Table(url, *parse_name(check.table))
+    parameters = {"application_name": "conservator", **connect_parameters(url)}
+    table = _Table({**parameters, "prepare_threshold": None}, *parse_name(check.table))
     with _snapshot(table) as snapshot, _bounded(table, snapshot, timeout_ms):
         document = redacted(_run(table, check).to_json_dict())
     results = check_results(check, document, seconds=time.perf_counter() - started)
@@ -99,9 +104,14 @@ def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
 class _Table:
     """What a suite is about. `schema` is None where the search path finds the table."""
 
-    url: str
+    parameters: Mapping[str, Any]
+    """Of a connection."""
     schema: str | None
     name: str
+
+    def engine(self) -> Engine:
+        """Of connections that end when they are given back."""
+        return create_engine(DRIVER, poolclass=NullPool, connect_args=dict(self.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ def _snapshot(table: _Table) -> Iterator[_Snapshot]:
     Great Expectations counts in several transactions: of a table that grows meanwhile it would
     compare counts that never belonged together, and refuse its own result.
     """
-    engine = create_engine(table.url, poolclass=NullPool, connect_args=_CONNECT)
+    engine = table.engine()
     with engine.connect() as connection:
         connection.exec_driver_sql(_BEGIN)
         # It says nothing until the suite is done.
@@ -176,13 +186,15 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
 
 
 def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationResult:
-    context = gx.get_context(mode="ephemeral")
+    # Nothing is kept, and nothing rendered: by default it asks for a temporary folder.
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_sql(
         "database",
-        connection_string=table.url.replace("$", "\\$"),
+        connection_string=DRIVER,
         create_temp_table=False,
-        kwargs={"connect_args": _CONNECT},
+        kwargs={"connect_args": table.parameters},
     )
     batch = _batch(source, table, check.name)
     suite = gx.ExpectationSuite(check.name)
@@ -216,7 +228,7 @@ def _batch(source: Any, table: _Table, suite: str) -> BatchDefinition:
 
 
 def _primary_key(table: _Table) -> list[str]:
-    engine = create_engine(table.url, poolclass=NullPool)
+    engine = table.engine()
     try:
         found = inspect(engine).get_pk_constraint(table.name, schema=table.schema)
     except NoSuchTableError as error:
