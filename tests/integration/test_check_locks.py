@@ -15,8 +15,9 @@ from checks import custom_sql
 from checks.catalogue import read_catalogue
 from checks.census import take_census
 from checks.errors import StatementError
+from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
-from monitor.database import LOCKED, create_engine, sqlstate
+from monitor.database import LOCKED, create_engine, snapshot, sqlstate
 from tests.support.app import App, app_on
 from tests.support.check_registry import router_of
 from tests.support.commands import gallery_at, on_one_server
@@ -27,7 +28,7 @@ POOLS = PoolsSpec()
 BOTH = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM art_sessions)"
 JOINED = "SELECT count(*) FROM user_art_impressions AS i, users AS u, art_sessions"
 PAIRS = "SELECT count(*) FROM users, art_sessions"
-Measure = Callable[[str, AsyncConnection, datetime], Awaitable[float]]
+Measure = Callable[[Catalogue, str, AsyncConnection, datetime], Awaitable[float]]
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %(text)s"
 )
@@ -54,15 +55,20 @@ async def waiting_alter(url: str, app: App) -> AsyncIterator[None]:
             await altering
 
 
-async def sql_check(query: str, connection: AsyncConnection, now: datetime) -> float:
-    catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
+async def catalogue_of(engine: AsyncEngine) -> Catalogue:
+    async with snapshot(engine, timeout=PATIENCE) as connection:
+        return (await read_catalogue(connection, CatalogueSpec())).require()
+
+
+async def sql_check(
+    catalogue: Catalogue, query: str, connection: AsyncConnection, now: datetime
+) -> float:
     cutoffs = Cutoffs.at(now, POOLS)
     found = await custom_sql.measure(connection, catalogue, POOLS, cutoffs, query=query)
     return found.value or 0.0
 
 
-async def census(_: str, connection: AsyncConnection, now: datetime) -> float:
-    catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
+async def census(catalogue: Catalogue, _: str, connection: AsyncConnection, now: datetime) -> float:
     taken = await take_census(
         connection,
         catalogue,
@@ -94,10 +100,11 @@ async def test_a_check_keeps_nobody_from_a_table_while_it_waits_for_another(
     async with app_on(app_database_url) as app:
         await app.plant(users=4, artworks=4, untracked=0)
         expected = float(await app.value(query))
+        catalogue = await catalogue_of(engine)
         async with waiting_alter(app_database_url, app):
             checking = asyncio.create_task(
                 router.read(
-                    lambda connection, now: measure(query, connection, now),
+                    lambda connection, now: measure(catalogue, query, connection, now),
                     timeout=PATIENCE,
                     rows=None,
                 )
@@ -120,10 +127,11 @@ async def test_a_check_keeps_nobody_from_a_table_while_it_waits_for_another(
 async def test_a_table_that_stays_locked_is_an_error_that_says_so(
     app_database_url: str, engine: AsyncEngine
 ) -> None:
+    catalogue = await catalogue_of(engine)
     async with app_on(app_database_url) as app, waiting_alter(app_database_url, app):
         with pytest.raises(StatementError, match=r"database\.lock_timeout") as refused:
             await router_of(engine).read(
-                lambda connection, now: sql_check(BOTH, connection, now),
+                lambda connection, now: sql_check(catalogue, BOTH, connection, now),
                 timeout=timedelta(seconds=1),
                 rows=None,
             )
