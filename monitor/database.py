@@ -7,8 +7,10 @@ the form of dates is the session's, from its start: PgBouncer keeps that one for
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,7 +50,8 @@ from monitor.pipeline import (
     send,
 )
 
-RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
+LOCKED = "55P03"
+RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
 
 _TYPE_STATES = frozenset({"42883", "42804", "42846"})
@@ -191,16 +194,22 @@ def on_nodes(settings: Mapping[str, str]) -> list[str]:
 
 @asynccontextmanager
 async def snapshot(
-    engine: AsyncEngine, *, timeout: timedelta, rows: RowGuard | None = None
+    engine: AsyncEngine,
+    *,
+    timeout: timedelta,
+    lock_timeout: timedelta | None = None,
+    rows: RowGuard | None = None,
 ) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction in which every statement sees the same rows.
 
-    `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
-    statements take. Whoever reads the app's tables gives `rows`, by which none is hidden.
+    `timeout` bounds each statement, on the server, and `lock_timeout` how long it waits for a lock:
+    one that queues for a table behind an ALTER TABLE holds on to those that were read before. JIT
+    is off: compiling costs more than these statements take. Whoever reads the app's tables gives
+    `rows`, by which none is hidden.
     """
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
-    settings = _deadlines(timeout) | {"transaction_read_only": "on"}
+    settings = _deadlines(timeout, None, lock_timeout) | {"transaction_read_only": "on"}
     async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
         yield begun.connection
 
@@ -393,6 +402,20 @@ async def again_if_lost(read: Callable[[], Awaitable[Found]]) -> Found:
     return await read()
 
 
+async def when_unlocked(read: Callable[[], Awaitable[Found]], *, within: timedelta) -> Found:
+    """What `read`, which changes nothing, finds. Where its lock timeout ends it, because somebody
+    changes a table or waits to, it is done again with nothing held in between, for so long."""
+    deadline = time.monotonic() + within.total_seconds()
+    while True:
+        try:
+            return await read()
+        except StatementError as error:
+            pause = deadlines.LOCK_PAUSE_SECONDS
+            if sqlstate(error) != LOCKED or time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+
+
 def session_lost(error: ConservatorError) -> bool:
     """Whether a session that was had has ended, which says nothing about the next one."""
     cause = error.__cause__
@@ -451,6 +474,11 @@ def translate(error: BaseException) -> ConservatorError:
         return StatementError(
             "A statement ran longer than it may and was cancelled: raise"
             " database.statement_timeout, or let `conservator doctor` look for a missing index."
+        )
+    if state == LOCKED:
+        return StatementError(
+            "A table was locked for longer than database.lock_timeout, by an ALTER TABLE perhaps or"
+            " whoever is in its way: try again, or raise it."
         )
     if is_refusal(original):
         return StatementError(refusal_sentence(message))

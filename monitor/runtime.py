@@ -17,7 +17,7 @@ from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from checks.row_security import RowGuard, guard_of
 from monitor.config import Mode, Settings
-from monitor.database import snapshot, transaction
+from monitor.database import again_if_lost, snapshot, transaction, when_unlocked
 from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
@@ -282,13 +282,19 @@ def policy_settings(settings: Settings) -> PolicySettings:
 
 async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examination:
     """Read the catalogue and judge it."""
-    async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-        return await examine(
-            connection,
-            settings.catalog_spec(),
-            settings.pools_spec(),
-            state_schema=settings.database.state_schema,
-        )
+    database = settings.database
+    timeout, lock_timeout = database.statement_timeout, database.lock_timeout
+
+    async def read() -> Examination:
+        async with snapshot(engine, timeout=timeout, lock_timeout=lock_timeout) as connection:
+            return await examine(
+                connection,
+                settings.catalog_spec(),
+                settings.pools_spec(),
+                state_schema=database.state_schema,
+            )
+
+    return await when_unlocked(partial(again_if_lost, read), within=timeout)
 
 
 MOST_ALIKE = 3

@@ -67,7 +67,7 @@ class Database(Section):
     statement_timeout: Timeout = timedelta(seconds=60)
     """How long one statement of a check may take."""
     lock_timeout: Timeout = timedelta(milliseconds=500)
-    """How long healing waits for a lock before it steps back and tries again."""
+    """How long healing, or a check, waits for a lock before it steps back and tries again."""
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -19,13 +19,11 @@ from tests.support.commands import (
     COMMAND,
     STATE,
     Running,
-    Streams,
     Workplace,
     gallery_at,
     on_one_server,
-    plain_environment,
+    program,
     running,
-    watched,
 )
 from tests.support.waiting import wait_until_sync
 
@@ -52,23 +50,6 @@ def loaded(pid: int, library: str) -> bool:
         return library in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return False
-
-
-@contextmanager
-def program(directory: Path, *command: str | Path) -> Iterator[Running]:
-    """A program that waits for what it is told on standard input."""
-    streams = Streams.new(directory)
-    with streams.out.open("wb") as out, streams.err.open("wb") as err:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
-            cwd=directory,
-            env=plain_environment(),
-        )
-    with process, watched(Running(process, streams)) as begun:
-        yield begun
 
 
 @contextmanager
