@@ -2,7 +2,8 @@
 
 Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
 transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine. Only
-the form of dates is the session's, from its start: PgBouncer keeps that one for each client.
+the client's encoding and the form of dates are the session's, from its start: PgBouncer keeps these
+for each client.
 """
 
 from __future__ import annotations
@@ -74,9 +75,8 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         pool_pre_ping=False,
         pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
         connect_args={
-            "prepare_threshold": None,
+            **CONNECTING,
             "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
-            "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
@@ -99,14 +99,39 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
+CONNECTING = {
+    "prepare_threshold": None,
+    "application_name": "conservator",
+    "client_encoding": "utf8",
+}
+"""How the driver begins each of our connections, whatever role, database or server say."""
 _FORMS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "lc_monetary": "C",
+    # How texts become values and statements, and what the server calls things.
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    # An error that a savepoint is to catch would end the session.
+    "exit_on_error": "off",
+    "lock_timeout": "0",
+    "jit": "off",
 }
-"""How values become text, whatever role, database or server say: the ledger keeps them so, and the
-driver reads nothing else."""
+"""What every transaction begins with, whatever role, database or server say. How values become
+text: the ledger keeps them so, and the driver reads nothing else. JIT compiles for longer than
+these statements take. A lock is waited for as long as the statement may take."""
+_WHERE_SET = (
+    # Not known before PostgreSQL 17.
+    "CASE WHEN current_setting('transaction_timeout', true) <> '0'"
+    " THEN set_config('transaction_timeout', '0', true) END AS endless",
+    # Rows would be written past foreign keys and triggers. Few roles may set it at all.
+    "CASE WHEN current_setting('session_replication_role') = 'replica'"
+    " THEN set_config('session_replication_role', 'origin', true) END AS origin",
+)
+"""The same, of settings that can't be made everywhere."""
 _OURS_ALONE = frozenset(
     {
         *("transaction_read_only", "synchronous_commit"),
@@ -137,7 +162,12 @@ def _settings(settings: Mapping[str, str]) -> Statement:
     for i, (name, value) in enumerate(settings.items()):
         values |= {f"n{i}": name, f"v{i}": value}
     cluster = "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS cluster"
-    return Statement(f"SELECT {calls}, {cluster}", values)
+    return Statement(", ".join((f"SELECT {calls}", *_WHERE_SET, cluster)), values)
+
+
+def pinning(settings: Mapping[str, str]) -> Statement:
+    """Makes for its transaction what every one of ours begins with, and `settings`."""
+    return _settings({**_FORMS, **settings})
 
 
 def _on_nodes(settings: Mapping[str, str]) -> list[Statement]:
@@ -166,8 +196,8 @@ async def snapshot(
 ) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction in which every statement sees the same rows.
 
-    `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
-    statements take. Whoever reads the app's tables gives `rows`, by which none is hidden.
+    `timeout` bounds each statement, on the server. Whoever reads the app's tables gives `rows`, by
+    which none is hidden.
     """
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
@@ -255,15 +285,15 @@ async def at_once(
 
     `timeout` bounds each statement, on the server.
     """
-    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off", **_FORMS}
+    settings = _deadlines(timeout, None, lock_timeout)
     if read_only:
         settings["transaction_read_only"] = "on"
     async with translated(), _connection(engine) as connection:
-        whole = (_BEGIN, _settings(settings), *statements, COMMIT)
+        whole = (_BEGIN, pinning(settings), *statements, COMMIT)
         return (await send(connection, whole))[2:-1]
 
 
-_BEGIN = Statement("BEGIN")
+_BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 _BEGIN_SNAPSHOT = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ")
 
 
@@ -288,7 +318,7 @@ class _Opening:
     @property
     def all_settings(self) -> dict[str, str]:
         """With those that every transaction makes."""
-        settings = {"jit": "off", **_FORMS, **self.settings}
+        settings = {**_FORMS, **self.settings}
         if self.rows is not None:
             settings["row_security"] = "off" if self.rows.off else "on"
         return settings
