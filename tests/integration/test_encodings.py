@@ -7,7 +7,8 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,10 +18,24 @@ import pytest
 from psycopg import sql
 from structlog.testing import capture_logs
 
+from checks.judgement import Outcome
 from monitor.cli.serving import served
 from monitor.config import load_config
+from monitor.database import create_engine, transaction
 from monitor.demo.gallery import SCHEMA
+from monitor.policy.decision import Code, Decision, Verdict, record_decision
+from monitor.replicas.published import read_published, write_check, write_result
+from monitor.state.checks import keep_validation, read_validations
+from monitor.state.control import (
+    mark_breaker_open,
+    read_control,
+    reset_breaker,
+    resume,
+    suspend,
+)
+from monitor.state.statements import SchemaStatements
 from monitor.state.stored_text import storable
+from monitor.status import CheckResult
 from tests.support.app import app_on, conninfo
 from tests.support.called import call
 from tests.support.commands import ADMIN_TOKEN, Done, on_one_server
@@ -177,6 +192,48 @@ def _ask(client: Client, gallery: Encoded) -> None:
     assert client.get("api/healing").json["paused"] is True
     assert client.post(backfill, {"all": True}).code == "paused"
     assert client.post("api/healing/resume").status == 200
+
+
+def test_every_text_that_people_read_is_kept_as_far_as_it_can_be(gallery: Encoded) -> None:
+    gallery.call("init")
+    asyncio.run(_keep_texts(gallery))
+
+
+BROKEN = CheckResult("timestamps", Outcome.FAIL, 1.0, LACKING, 60.0, 60.0)
+
+
+async def _keep_texts(gallery: Encoded) -> None:
+    result = replace(BROKEN, evidence=({"id": LACKING},))
+    state = SchemaStatements("conservator")
+    engine = create_engine(gallery.url, pool_size=1)
+    try:
+        async with transaction(engine) as connection:
+            await write_check(connection, state, result)
+            await write_result(connection, state, result, age=1.0)
+            await suspend(connection, state, LACKING)
+            await mark_breaker_open(connection, state, code="share", reason=LACKING)
+            decided = Decision(Verdict.WAIT, Code.COOLDOWN, LACKING)
+            await record_decision(connection, state, decided, legacy_untracked=None)
+            await keep_validation(
+                connection, state, "suite", json.dumps({"x": LACKING}, ensure_ascii=False)
+            )
+            lead = {"holder": LACKING, "lease": timedelta(seconds=1)}
+            await state.run(connection, "leader_take", lead)
+            published = await read_published(connection, state)
+            control = await read_control(connection, state)
+            (validation,) = await read_validations(connection, state)
+            await resume(connection, state)
+            await reset_breaker(connection, state, accepted_share=None)
+    finally:
+        await engine.dispose()
+    kept = storable(LACKING, gallery.name)
+    check, decision = published.checks[result.name], published.decision
+    assert decision is not None
+    assert {
+        *(check.message, check.evidence[0]["id"], control.suspended_reason, control.breaker_reason),
+        *(decision.reason, published.leader, validation.document["x"]),
+    } == {kept}
+    assert kept.endswith("?")
 
 
 def test_texts_are_cut_down_to_what_the_server_can_convert(server: PostgresServer) -> None:
