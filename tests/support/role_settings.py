@@ -58,7 +58,7 @@ class Numbers:
     checks: tuple[Mapping[str, tuple[str, float | None]], ...]
     written: tuple[tuple[int, int], ...]
     """Rows healed, and taken back; by shape."""
-    suite: tuple[tuple[str, float], ...]
+    suite: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Gallery:
         """Diagnose, count, heal, take back, once a shape; on the server that the URL `through`
         leads to."""
         found = [await _numbers(one, through) for one in self.settings]
-        suite: tuple[tuple[str, float], ...] = ()
+        suite: tuple[tuple[str, float | None], ...] = ()
         if self.worker is not None and with_suite:
             url = _through(self.settings[0], through)
             done = await self.worker.run(validate, url, 10_000, SUITE, deadline_seconds=60.0)
