@@ -50,8 +50,9 @@ class Explanation:
     because: tuple[str, ...]
 
 
-_NOT_AN_ID = frozenset({"22P02", "22003", "22007", "22008", "22021", "22001", "23514"})
-"""SQLSTATEs of a text that can't be an id of the column's type: so nobody has it."""
+_NOT_AN_ID = frozenset({"22P02", "22003", "22007", "22008", "22021", "22P05", "22001", "23514"})
+"""SQLSTATEs of a text that can't be an id of the column's type, or that the database's encoding
+lacks: so nobody has it."""
 
 
 def is_not_an_id(error: DBAPIError) -> bool:

@@ -2,7 +2,8 @@
 
 Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
 transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine. Only
-the form of dates is the session's, from its start: PgBouncer keeps that one for each client.
+the client's encoding and the form of dates are the session's, from its start: PgBouncer keeps these
+for each client.
 """
 
 from __future__ import annotations
@@ -88,13 +89,11 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
         connect_args={
             "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
-            "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
-            **connect_parameters(url),
-            "prepare_threshold": None,
+            **connecting(url),
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
@@ -131,14 +130,40 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
+def connecting(url: str) -> dict[str, Any]:
+    """How the driver begins each of our connections, whatever role, database or server say. The
+    name may be another one: `url` goes before it."""
+    ours: dict[str, Any] = {"prepare_threshold": None, "client_encoding": "utf8"}
+    return {"application_name": "conservator", **connect_parameters(url), **ours}
+
+
 _FORMS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "lc_monetary": "C",
+    # How texts become values and statements, and what the server calls things.
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    # An error that a savepoint is to catch would end the session.
+    "exit_on_error": "off",
+    "lock_timeout": "0",
+    "jit": "off",
 }
-"""How values become text, whatever role, database or server say: the ledger keeps them so, and the
-driver reads nothing else."""
+"""What every transaction begins with, whatever role, database or server say. How values become
+text: the ledger keeps them so, and the driver reads nothing else. JIT compiles for longer than
+these statements take. A lock is waited for as long as the statement may take."""
+_WHERE_SET = (
+    # Not known before PostgreSQL 17.
+    "CASE WHEN current_setting('transaction_timeout', true) <> '0'"
+    " THEN set_config('transaction_timeout', '0', true) END AS endless",
+    # Rows would be written past foreign keys and triggers. Few roles may set it at all.
+    "CASE WHEN current_setting('session_replication_role') = 'replica'"
+    " THEN set_config('session_replication_role', 'origin', true) END AS origin",
+)
+"""The same, of settings that can't be made everywhere."""
 _OURS_ALONE = frozenset(
     {
         *("transaction_read_only", "synchronous_commit"),
@@ -169,7 +194,12 @@ def _settings(settings: Mapping[str, str]) -> Statement:
     for i, (name, value) in enumerate(settings.items()):
         values |= {f"n{i}": name, f"v{i}": value}
     cluster = "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS cluster"
-    return Statement(f"SELECT {calls}, {cluster}", values)
+    return Statement(", ".join((f"SELECT {calls}", *_WHERE_SET, cluster)), values)
+
+
+def pinning(settings: Mapping[str, str]) -> Statement:
+    """Makes for its transaction what every one of ours begins with, and `settings`."""
+    return _settings({**_FORMS, **settings})
 
 
 def _on_nodes(settings: Mapping[str, str]) -> list[Statement]:
@@ -203,9 +233,8 @@ async def snapshot(
     """A read-only transaction in which every statement sees the same rows.
 
     `timeout` bounds each statement, on the server, and `lock_timeout` how long it waits for a lock:
-    one that queues for a table behind an ALTER TABLE holds on to those that were read before. JIT
-    is off: compiling costs more than these statements take. Whoever reads the app's tables gives
-    `rows`, by which none is hidden.
+    one that queues for a table behind an ALTER TABLE holds on to those that were read before.
+    Whoever reads the app's tables gives `rows`, by which none is hidden.
     """
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
@@ -294,15 +323,15 @@ async def at_once(
     `timeout` bounds each statement, on the server. Where the connection is lost, what may have been
     committed is not sent again.
     """
-    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off", **_FORMS}
+    settings = _deadlines(timeout, None, lock_timeout)
     if read_only:
         settings["transaction_read_only"] = "on"
-    whole = (_BEGIN, _settings(settings), *statements, COMMIT)
+    whole = (_BEGIN, pinning(settings), *statements, COMMIT)
     async with translated(), _connection(engine, whole, commits=not read_only) as (_, found):
         return found[2:-1]
 
 
-_BEGIN = Statement("BEGIN")
+_BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 _BEGIN_SNAPSHOT = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ")
 
 
@@ -327,7 +356,7 @@ class _Opening:
     @property
     def all_settings(self) -> dict[str, str]:
         """With those that every transaction makes."""
-        settings = {"jit": "off", **_FORMS, **self.settings}
+        settings = {**_FORMS, **self.settings}
         if self.rows is not None:
             settings["row_security"] = "off" if self.rows.off else "on"
         return settings

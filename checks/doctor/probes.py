@@ -65,6 +65,7 @@ _OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_availab
 _MISMATCH = "42804"  # datatype_mismatch
 _UNTYPED = re.compile(r"\s*\(*\s*(NULL|E?'([^']|'')*')\s*\)*\s*", re.IGNORECASE)
 _NO_VALUES: Parameters = {}
+_NO_ENCODING = "SQL_ASCII"
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
 
@@ -118,7 +119,7 @@ class ProbeSuite:
             own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             duplicate_keys=await self._duplicate_keys(filters),
-            ids=await self._ids(filters),
+            ids=await self._ids(filters, around.encoding),
             orphans=await self._orphans(),
             held=await self._held_moments(filters, rows),
             unreadable=await read_unreadable(self._ask, facts),
@@ -212,7 +213,7 @@ class ProbeSuite:
         there = replace(spec.roles[2], counts=None)
         return await self._duplicates(impressions, key, _filter(there, filters))
 
-    async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
+    async def _ids(self, filters: Mapping[str, Refusal], encoding: str) -> dict[str, Rows]:
         answers = {}
         for role, relation in self._facts.found:
             key = role.ids[0]
@@ -220,13 +221,15 @@ class ProbeSuite:
                 continue
             admitted = _filter(role, filters)
             duplicates = await self._duplicates(relation, (key,), admitted)
-            nulls = below_zero = Answer.NO
+            nulls = below_zero = not_utf8 = Answer.NO
             column = {"column": identifier(key)}
             if not relation.columns[key].not_null or relation.inherited_by:
                 nulls = await self._any_row("catalogue_nulls", relation, admitted, column)
             if relation.columns[key].category == "N":
                 below_zero = await self._any_row("catalogue_below_zero", relation, admitted, column)
-            answers[role.key] = Rows(duplicates, nulls, below_zero)
+            if relation.columns[key].category == "S" and encoding == _NO_ENCODING:
+                not_utf8 = await self._any_row("catalogue_not_utf8", relation, admitted, column)
+            answers[role.key] = Rows(duplicates, nulls, below_zero, not_utf8)
         return answers
 
     async def _duplicates(

@@ -90,7 +90,9 @@ async def _demo(port: int, keep: Path | None, duration: float | None, stop: asyn
 
 async def _prepare(server: DemoServer, duration: float | None) -> None:
     """The database with its gallery, unless a kept one has it already."""
-    async with await psycopg.AsyncConnection.connect(server.conninfo(), autocommit=True) as admin:
+    async with await psycopg.AsyncConnection.connect(
+        server.conninfo(), autocommit=True, client_encoding="utf8"
+    ) as admin:
         found = await admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
         if found.rowcount == 0:
             await admin.execute(f"CREATE DATABASE {DATABASE}")

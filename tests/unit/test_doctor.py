@@ -235,6 +235,15 @@ def test_nothing_of_a_refusal_is_lost() -> None:
     assert any(refusal.message in finding.problem for finding in examination.findings)
 
 
+def test_ids_that_nobody_can_read_block_what_names_them() -> None:
+    other = {"users": Rows(not_utf8=Answer.YES), "artworks": Rows(not_utf8=Answer.YES)}
+    findings = judged(FACTS, Evidence(surroundings=AROUND, ids=other)).findings
+    assert {one.subject: one.blocks for one in findings if one.code == "ids_not_utf8"} == {
+        "art_sessions.id": Blocks.COUNTING,
+        "users.id": Blocks.HEALING,
+    }
+
+
 def test_a_table_privilege_that_is_missing_is_not_also_blamed_on_the_filter() -> None:
     facts = replace(
         FACTS,
