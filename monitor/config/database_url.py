@@ -154,8 +154,11 @@ def _is_torn(text: str) -> bool:
     """Whether the URL looks as if a character of its password had ended a part of it too soon: an
     @ stands where it separates nothing."""
     rest = text.partition("://")[2]
-    before, _, after = rest.partition("@")
-    return "@" in after or ("/" in before and bool(after))
+    head = rest.partition("?")[0]
+    place = head.partition("/")[0]
+    if head.count("@") > 1 or ("@" in head and "@" not in place):
+        return True
+    return "@" in rest and "@" not in place and re.search(r":(?![0-9]*(?:,|$))", place) is not None
 
 
 def _check_value(name: str, value: str) -> None:

@@ -57,7 +57,7 @@ class Database(Section):
     """How PostgreSQL is reached, and how patient the service is with it."""
 
     url: DatabaseUrl
-    """The primary: postgres://, postgresql:// or postgresql+psycopg://."""
+    """The primary: postgres://, postgresql:// or postgresql+psycopg://, and what libpq reads."""
     read_url: Maybe[DatabaseUrl] = None
     """A replica for the checks. Healing and verification use `url`. null: `url` for all."""
     state_schema: Text = "conservator"

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.config import InvalidConfigError, parse_config
 from monitor.config.database_url import connect_parameters, parse_database_url
-from monitor.config.errors import InvalidValueError
+from monitor.config.errors import InvalidValueError, redact
 
 PASSWORD = "hunter2-and-more"
 
@@ -101,6 +101,7 @@ def test_what_can_not_work_is_refused_by_the_options_name(options: str, said: st
         f"u:{PASSWORD}%zz@h/db",
         f"u:{PASSWORD}@x@h/db",
         f"u:{PASSWORD}/x@h/db",
+        f"u:{PASSWORD}/x?y@h/db",
         f"u:{PASSWORD}%@h/db",
         f"u:{PASSWORD}%00@h/db",
     ],
@@ -117,6 +118,8 @@ def test_percent_encoding_is_the_remedy_where_it_is_the_mistake(rest: str) -> No
         (f"u:{PASSWORD}@h:port/db", "a port from 1 to 65,535"),
         (f"u:{PASSWORD}@h:99999/db", "a port from 1 to 65,535, found 99999"),
         (f"u:{PASSWORD}@::1/db", "[::1]"),
+        ("h/db?user=u@corp&schema=public", "found ?schema="),
+        (f"u:{PASSWORD}@h/db?application_name=a@b&charset=x", "found ?charset="),
         (f"u:{PASSWORD}@[::1/db", "[::1]"),
         (f"u:{PASSWORD}@/db?host=h1:5432&host=h2:5432", "host1:5432,host2:5432"),
         (f"u:{PASSWORD}@%2F{'x' * 110}/db", "a socket's path of at most 107 bytes"),
@@ -142,6 +145,18 @@ def test_a_service_of_a_service_file_is_taken(
 def test_a_wrong_variable_of_libpq_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "prefere")
     assert "correct the environment variable PGSSLMODE" in refused("postgresql://u@h/db")
+
+
+def test_the_replicas_url_is_read_alike() -> None:
+    text = "database: {url: postgres://u@h/d, read_url: 'postgres://u@r/d?sslmode=prefere'}"
+    with pytest.raises(InvalidConfigError, match=r"^database.read_url: expected sslmode: one of"):
+        parse_config(text, {}, source="config.yaml", base_dir=None)
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword", "oauth_client_secret"])
+def test_no_secret_of_an_option_is_shown(name: str) -> None:
+    assert PASSWORD not in redact(f"wrong: postgresql://h/d?sslmode=x&{name}={PASSWORD}&port=1")
+    assert "port=1" in redact(f"postgresql://h/d?{name}={PASSWORD}&port=1")
 
 
 def test_nothing_is_asked_while_a_url_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
