@@ -22,13 +22,12 @@ STORED = frozenset(
 """The parameters of our statements that hold such texts, or JSON with such texts in it."""
 
 _HOLDS_ALL = frozenset({"UTF8", "SQL_ASCII"})
-_REFUSED_EVERYWHERE = "\x00"
-_UNICODE, _JAPANESE = "utf-8", "euc_jp"
+_JAPANESE = "euc_jp"
 _CODECS = {"EUC_JIS_2004": _JAPANESE}
 _ELSEWHERE = frozenset("\xa2\xa3\xac\u2015\u2016\u2212\u301c\uffe3\uffe5")
 """Python has these where PostgreSQL has others that look the same."""
 _IN_COMMON = 2
-"""Bytes of a character that both know in every encoding but Unicode's."""
+"""Bytes of a character, at most, that both have in every such encoding."""
 
 
 class StoredText(str):
@@ -47,21 +46,23 @@ def stored(values: Mapping[str, object] | None) -> dict[str, object]:
 
 def storable(text: str, encoding: str) -> str:
     """`text` with a question mark for each character that PostgreSQL's `encoding` lacks, or may."""
-    codec = _UNICODE if encoding in _HOLDS_ALL else _codec(encoding)
-    return "".join(letter if _is_held(letter, codec) else "?" for letter in text)
+    whole = text.replace("\x00", "?")
+    if whole.isascii():
+        return whole
+    if encoding in _HOLDS_ALL:
+        return whole.encode("utf-8", "replace").decode()
+    codec = _codec(encoding)
+    return "".join(letter if _is_held(letter, codec) else "?" for letter in whole)
 
 
 def _is_held(letter: str, codec: str) -> bool:
-    if letter.isascii():
-        return letter != _REFUSED_EVERYWHERE
-    try:
-        held = letter.encode(codec)
-        same = held.decode(codec) == letter
-    except UnicodeError:
-        return False
     if codec == _JAPANESE and letter in _ELSEWHERE:
         return False
-    return same and (codec == _UNICODE or len(held) <= _IN_COMMON)
+    try:
+        held = letter.encode(codec)
+        return held.decode(codec) == letter and len(held) <= _IN_COMMON
+    except UnicodeError:
+        return False
 
 
 def _codec(encoding: str) -> str:

@@ -49,6 +49,9 @@ _SHAPES: tuple[Mapping[str, Any], ...] = (
 )
 """Rows of a pair and a moment, and rows of any shape."""
 
+_LISTS = frozenset({"search_path", "temp_tablespaces", "local_preload_libraries"})
+"""A comma in a text would be a part of one name."""
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -80,7 +83,9 @@ class Gallery:
         with psycopg.connect(conninfo(self.url), autocommit=True) as connection:
             try:
                 for name, value in odd.items():
-                    one = sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+                    parts = value.split(", ") if name in _LISTS else [value]
+                    said = sql.SQL(", ").join(map(sql.Literal, parts))
+                    one = sql.SQL("SET {} = {}").format(sql.Identifier(name), said)
                     connection.execute(role + one)
                 yield
             finally:
