@@ -155,6 +155,7 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot.name}'")
         connection.exec_driver_sql(
             "SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true),"
+            " set_config('lock_timeout', '5s', true),"
             " set_config('row_security', %(row_security)s, true)",
             {"ms": str(timeout_ms), "row_security": snapshot.row_security},
         )
