@@ -506,8 +506,8 @@ def translate(error: BaseException) -> ConservatorError:
         )
     if state == LOCKED:
         return StatementError(
-            "A table was locked for longer than database.lock_timeout, by an ALTER TABLE perhaps or"
-            " whoever is in its way: try again, or raise it."
+            "A lock was not to be had within database.lock_timeout, because of an ALTER TABLE"
+            " perhaps, or of who is in its way: try again, or raise it."
         )
     if is_refusal(original):
         return StatementError(refusal_sentence(message))

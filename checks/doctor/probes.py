@@ -1,7 +1,7 @@
 """Asks what the catalogue can't tell: tries statements, and reads rows where nothing is proven.
 
 Whatever the answer, the transaction is taken back to the savepoint that it had before the question:
-a refused statement poisons nothing. The bound on the time of each ends with the last.
+a refused statement poisons nothing, and the bound on its time ends there.
 """
 
 from __future__ import annotations
@@ -90,12 +90,10 @@ class ProbeSuite:
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
-        async with self._connection.begin_nested() as bounded:
-            patience = {"milliseconds": self._milliseconds}
-            await self._catalogue_rows("catalogue_patience", patience)
+        async with self._connection.begin_nested() as begun:
             await self._connection.exec_driver_sql("SAVEPOINT question")
             evidence = await self._gather()
-            await bounded.rollback()
+            await begun.rollback()
         return evidence
 
     async def _gather(self) -> Evidence:
@@ -310,6 +308,7 @@ class ProbeSuite:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
+        await self._be_patient()
         found = await read_sequences(
             self._connection, impressions, self._facts.spec, self._facts.named_sequences
         )
@@ -421,6 +420,7 @@ class ProbeSuite:
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
         try:
+            await self._be_patient()
             if read_only:
                 await self._catalogue_rows("catalogue_read_only")
             answer = await self._run(how + render("checks", statement, fragments), parameters)
@@ -431,6 +431,9 @@ class ProbeSuite:
             return Refusal.of(refused.orig)
         await self._take_back()
         return answer
+
+    async def _be_patient(self) -> None:
+        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
 
     async def _take_back(self) -> None:
         await self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT question")

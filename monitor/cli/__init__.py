@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that end a command. `serve` takes SIGHUP for something else."""
@@ -22,6 +23,8 @@ def main() -> None:
     """The entry point: an exit code of the contract, and never a traceback."""
     # First of all: what loads takes its time, and the first process of a container is not ended by
     # a signal that it does nothing about.
+    if "serve" in sys.argv:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the file is about to be read anyway
     for number in ENDING:
         if not is_ignored(number):
             signal.signal(number, leave)

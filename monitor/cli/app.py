@@ -36,7 +36,7 @@ def serve(context: typer.Context) -> None:
 
     A database that can't be reached is waited for; /readyz says so meanwhile.
     """
-    # Before it can be heard it must not end the process: the file is about to be read anyway.
+    # Until it can be heard, here too: the file is about to be read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(logging.INFO)
     settings = settings_of(context)

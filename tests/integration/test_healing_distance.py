@@ -107,6 +107,7 @@ CREATE TRIGGER fail BEFORE INSERT ON {} FOR EACH STATEMENT EXECUTE FUNCTION fail
 """
 WRITE, RECORD = "user_art_impressions", "conservator.batch"
 PLAIN = "The database refused a statement ({}): told so."
+LOCKED = "A lock was not to be had within database.lock_timeout"
 TIMED_OUT = "A statement ran longer than it may and was cancelled"
 AWAY = "The database can't be used: told so."
 
@@ -116,7 +117,7 @@ AWAY = "The database can't be used: told so."
     ("table", "state", "times", "sentence", "lost"),
     [
         (WRITE, "40P01", 2, PLAIN, False),
-        (WRITE, "55P03", 1, PLAIN, False),
+        (WRITE, "55P03", 1, LOCKED, False),
         (WRITE, "23503", 1, PLAIN, False),
         (RECORD, "40P01", 2, PLAIN, False),
         (RECORD, "57014", 1, TIMED_OUT, False),

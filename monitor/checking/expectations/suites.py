@@ -168,7 +168,11 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
         engines.append(connection.engine)
         connection.exec_driver_sql(_BEGIN)
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot.name}'")
-        settings = {"statement_timeout": f"{timeout_ms}ms", "row_security": snapshot.row_security}
+        settings = {
+            "statement_timeout": f"{timeout_ms}ms",
+            "lock_timeout": "5s",
+            "row_security": snapshot.row_security,
+        }
         _pin(connection, settings)
         if table.schema is not None:
             connection.exec_driver_sql(
