@@ -89,7 +89,7 @@ def _revision(
 
     def upgrade() -> None:
         text = compose(template(PACKAGE, name), fragments).as_string(None)
-        if not context.as_sql:
+        if context.connection is not None and not context.as_sql:
             # In one round trip. Without parameters nothing in it is read as one.
             sent = {"no_parameters": True}
             context.connection.exec_driver_sql(text, execution_options=sent)
