@@ -34,8 +34,6 @@ from tests.support.replicas import Replica, replica_of
 from tests.support.roles import may_heal
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.prepared
-
 _LAG = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication
 """
