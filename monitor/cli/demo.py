@@ -64,28 +64,34 @@ async def _demo(port: int, keep: Path | None, duration: float | None, stop: asyn
         server = await asyncio.to_thread(postgres.enter_context, demo_server(keep))
         stack.push_async_callback(asyncio.to_thread, postgres.close)
         await unless_told(stop, _prepare(server, duration))
-        if stop.is_set():
-            return
-        token = secrets.token_urlsafe(18)
-        # Loaded when there is something to serve: no other command needs HTTP.
-        from monitor.cli.serving import served  # noqa: PLC0415
-
-        settings = demo_settings(server.url(DATABASE), port=port, token=token)
-        serving = await unless_told(stop, stack.enter_async_context(served(settings)))
-        if serving is None:
-            return
-        service = serving.service
-        address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
-        _say_hello(address, token, server)
-        visitors = Visitors(server.url(DATABASE), rate=10)
-        visitors.start()
-        stack.push_async_callback(visitors.stop)
-        story = Story()
-        await _watch(service, visitors, story, stop, address, ends_at)
-        story.look(service.board.current)
-        _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
+        if not stop.is_set():
+            await _show(stack, server, port, stop, ends_at)
         console.print("Stopping …")
     console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
+
+
+async def _show(
+    stack: AsyncExitStack, server: DemoServer, port: int, stop: asyncio.Event, ends_at: float
+) -> None:
+    """The service and the visitors, until a signal or the end of the time."""
+    token = secrets.token_urlsafe(18)
+    # Loaded when there is something to serve: no other command needs HTTP.
+    from monitor.cli.serving import served  # noqa: PLC0415
+
+    settings = demo_settings(server.url(DATABASE), port=port, token=token)
+    serving = await unless_told(stop, stack.enter_async_context(served(settings)))
+    if serving is None:
+        return
+    service = serving.service
+    address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
+    _say_hello(address, token, server)
+    visitors = Visitors(server.url(DATABASE), rate=10)
+    visitors.start()
+    stack.push_async_callback(visitors.stop)
+    story = Story()
+    await _watch(service, visitors, story, stop, address, ends_at)
+    story.look(service.board.current)
+    _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
 
 
 async def _prepare(server: DemoServer, duration: float | None) -> None:
