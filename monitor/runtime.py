@@ -291,7 +291,7 @@ async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examinat
         )
 
 
-MOST_ALIKE = 3
+MOST_ALIKE = 10
 """Findings of one kind that are told one by one to whoever is refused."""
 
 
