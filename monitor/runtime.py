@@ -297,7 +297,7 @@ async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examinat
     return await when_unlocked(partial(again_if_lost, read), within=timeout)
 
 
-MOST_ALIKE = 3
+MOST_ALIKE = 10
 """Findings of one kind that are told one by one to whoever is refused."""
 
 
