@@ -97,5 +97,7 @@ async def test_a_pgbouncer_that_is_started_anew_and_lets_its_own_connections_go(
                 assert_nobody_notices(client, [user])
             for user in users[4:7]:
                 bouncer.restart()
+                # What the service asked by itself in the moments without a bouncer was an outage.
+                wait_until_sync(lambda: client.metrics()["conservator_database_up"] == 1)
                 assert_nobody_notices(client, [user])
             assert service.stop().code == 0
