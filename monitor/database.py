@@ -371,7 +371,8 @@ async def _connection(
     where nothing else has ended them.
 
     A connection that is lost on that trip, though the pool had it from before, is replaced once:
-    nothing has come of what was sent, unless it `commits` and was begun.
+    nothing has come of what was sent, unless it `commits`. Of a commit nobody can tell: where a
+    PgBouncer lost its server, its goodbye comes before any answer, whatever was carried out.
     """
     for last in (False, True):
         begun = False
@@ -382,8 +383,8 @@ async def _connection(
                     found = await send(connection, first)
                     begun = True
                     yield connection, found
-        except ConnectionLostError as error:
-            if begun or last or (commits and not error.untouched):
+        except ConnectionLostError:
+            if begun or last or commits:
                 raise
         else:
             return

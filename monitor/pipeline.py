@@ -48,10 +48,8 @@ CLOCK = Statement("SELECT clock_timestamp() AS now")
 class ConnectionLostError(OperationalError):
     """The connection is gone, as SQLAlchemy says it for its own statements."""
 
-    def __init__(self, error: psycopg.Error, *, untouched: bool) -> None:
-        """`untouched`: the server ended it before it carried out any of the statements."""
+    def __init__(self, error: psycopg.Error) -> None:
         super().__init__(None, None, error, connection_invalidated=True)
-        self.untouched = untouched
 
 
 async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> list[Rows]:
@@ -72,8 +70,7 @@ async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> 
         if not driver.closed and error.sqlstate not in LOST_STATES:
             raise
         await _drop(connection, driver)
-        untouched = bool(answers) and answers[0].status == ExecStatus.FATAL_ERROR
-        raise ConnectionLostError(error, untouched=untouched) from error
+        raise ConnectionLostError(error) from error
     except BaseException:
         # Cancelled in the middle: nobody knows what is still to come.
         await connection.invalidate()

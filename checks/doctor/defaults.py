@@ -22,7 +22,7 @@ from checks.relations import Column, Relation
 _SETTING = "catalog.impressions.defaults"
 _SAY = f"say it under {_SETTING}.{{}}, as an SQL expression."
 _UUID_LENGTH = 36
-_CODE = "column_without_default"
+_WITHOUT_DEFAULT = "column_without_default"
 _CONSEQUENCE = "Every insert of a backfill would fail."
 _MOST_COLUMNS = 10
 """Columns that are asked for one by one."""
@@ -39,7 +39,7 @@ def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> It
     lacking = [one for one in lacking if one.name not in filled]
     for column in lacking[:_MOST_COLUMNS]:
         yield healing_error(
-            _CODE,
+            _WITHOUT_DEFAULT,
             f"{impressions.configured}.{column.name}",
             problem=f"The column ({column.type}) may not be null and has no default.",
             consequence=_CONSEQUENCE,
@@ -48,7 +48,7 @@ def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> It
     more = [column.name for column in lacking[_MOST_COLUMNS:]]
     if more:
         yield healing_error(
-            _CODE,
+            _WITHOUT_DEFAULT,
             impressions.configured,
             problem=(
                 f"{len(more)} more columns may not be null and have no default: {listed(more)}."

@@ -54,6 +54,8 @@ FAREWELL_SECONDS = 2.0
 """How long a client may take to answer the end of a TLS connection."""
 BACKLOG = 64
 """Connections that are taken in at once, before any of them is counted."""
+ROOM_SECONDS = 0.5
+"""How often, at most, an idle connection makes room for those that no descriptor was left for."""
 STARVED_SECONDS = 60.0
 """How often it is said that connections wait for a free file descriptor."""
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -246,6 +248,7 @@ class HttpServer:
         broadcaster.max_streams = min(broadcaster.max_streams, connections // 2)
         self._handler: ExceptionHandler | None = None
         """The loop's own, while ours is there."""
+        self._made_room = -ROOM_SECONDS
         self._starved: float | None = None
         """When it was said last that there are too many open files, on the loop's clock."""
 
@@ -279,7 +282,10 @@ class HttpServer:
         if not (isinstance(error, OSError) and error.errno in _FULL and "socket" in context):
             loop.default_exception_handler(context)
             return
-        self._limiter.make_room(1)
+        # A full table is told once for each place of the backlog: room is made for one of them.
+        if loop.time() - self._made_room >= ROOM_SECONDS:
+            self._made_room = loop.time()
+            self._limiter.make_room(1)
         if self._starved is None or loop.time() - self._starved >= STARVED_SECONDS:
             self._starved = loop.time()
             log.error("connections_wait", error=error.strerror)

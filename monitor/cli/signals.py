@@ -1,6 +1,7 @@
 """What SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal is closed) do to a command under way.
 
-run          it is cancelled, its statement on the server too, and it ends with 128 and the number
+run          it is cancelled, its statement on the server too, and it ends with 128 and the number;
+             at a second one it ends soon, whatever still has not come to an end
 run_service  it is told, and ends in order with 0; `serve` reads its tokens anew at SIGHUP
 confirmed    while somebody is asked: it ends at once
 
@@ -46,6 +47,8 @@ def run(command: Coroutine[Any, Any, Result]) -> Result:
             told.append(number)
             if len(told) == 1:
                 working.cancel()
+            else:
+                _leave_soon(128 + told[0])
 
         with _taken_by(tell):
             try:

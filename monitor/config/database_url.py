@@ -136,7 +136,11 @@ def _unreadable(text: str, reason: str) -> InvalidValueError:
         remedy = "take it out" if known is None else f"take it out, or write {known}"
         if option[1] == "schema":
             remedy = "take it out; tables are named with their schema in `catalog`"
-        return InvalidValueError("options that libpq knows", f"?{option[1]}=", remedy)
+        # What is no option may be a part of a password, which a ? or & in it has cut off.
+        before, _, after = text.partition("?")[2].partition(f"{option[1]}=")
+        is_shown = known is not None or ("password=" not in before and "@" not in after)
+        shown = f"?{option[1]}=" if is_shown else HIDDEN
+        return InvalidValueError("options that libpq knows", shown, remedy)
     if "IPv6" in reason or "]" in reason:
         return InvalidValueError(_FORM, HIDDEN, _BRACKETS)
     if "query parameter" in reason:
@@ -216,7 +220,8 @@ def _wrong_port(parameters: Mapping[str, str], port: str) -> InvalidValueError:
         return InvalidValueError(_FORM, HIDDEN, _BRACKETS)
     expected = f"a port from 1 to {_HIGHEST_PORT:,}"
     # What else stands there may be a password whose host is missing.
-    shown = port if re.fullmatch(r"-?[0-9]{1,9}", port) else HIDDEN
+    is_shown = "user" in parameters and re.fullmatch(r"-?[0-9]{1,9}", port)
+    shown = port if is_shown else HIDDEN
     return InvalidValueError(expected, shown, "correct the port in the URL")
 
 
@@ -254,6 +259,9 @@ def _check_by_libpq(parameters: Mapping[str, str]) -> None:
     # An address, which a service may have as well, would be asked.
     tried = {**parameters, "host": ",".join([_NOWHERE] * max(1, places)), "hostaddr": ""}
     tried["port"] = parameters.get("port") or "5432"
+    # No socket has it, and there is nobody whom it could be asked of; the variable goes as well.
+    if parameters.get("gssencmode", "require") in {"prefer", "require"}:
+        tried["gssencmode"] = "disable"
     begun = PGconn.connect_start(make_conninfo(**tried).encode())
     said = begun.error_message.decode(errors="replace").strip()
     begun.finish()

@@ -146,7 +146,8 @@ class StateSync:
         except ConservatorError as error:
             self._scheduler.put_back_missed(missed)
             self._results.put_back(results)
-            if again and session_lost(error):
+            # What may have been committed is not written again at once.
+            if again and not something and session_lost(error):
                 await self._refresh(again=False)
                 return
             self.log_failure("refresh_failed", error)

@@ -1,7 +1,8 @@
 """What people read of what we keep: reasons, messages, evidence, in whatever encoding a database
 has. A character that it lacks is kept as `?`, so that a pause is made whatever its reason says.
 
-Never an id: with another character it would be somebody else's.
+Never an id: with another character it would be somebody else's. Nor the settings of a run, which
+are read back: what the database lacks can't be executed there either.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from psycopg.types.string import StrDumperUnknown
 STORED = frozenset(
     {
         *("reason", "outcome", "waiting_for", "message", "error", "holder"),
-        *("evidence", "document", "catalogue", "tallied"),
+        *("evidence", "document"),
     }
 )
 """The parameters of our statements that hold such texts, or JSON with such texts in it."""

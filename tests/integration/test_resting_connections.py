@@ -112,7 +112,7 @@ async def test_connections_that_end_at_rest_are_replaced_before_anything_is_sent
     async with app_on(app_database_url) as app, proxy.at(tmp_path):
         await app.run("CREATE TABLE written (n int)")
         if end is end_idle:
-            await app.run(f"ALTER DATABASE \"{url.database}\" SET idle_session_timeout = '200ms'")
+            await app.run(f"ALTER DATABASE \"{url.database}\" SET idle_session_timeout = '600ms'")
         async with pool_on(through) as engine:
             for n in range(1, 4):
                 await end(app, proxy)
@@ -172,13 +172,17 @@ async def test_what_is_lost_on_its_first_trip_is_sent_again_unless_it_may_be_com
         assert proxy.cuts == []
 
 
-async def test_a_write_is_sent_again_where_the_server_said_goodbye_before_it(
+async def test_a_write_that_meets_a_goodbye_is_told_and_not_sent_again(
     app_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A goodbye may be a PgBouncer's, of a server that has carried it out."""
     monkeypatch.setattr("monitor.database._is_readable", lambda _: False)  # as if just before
     async with app_on(app_database_url) as app, pool_on(app_database_url) as engine:
         await app.run("CREATE TABLE written (n int)")
         await end_each(app, None)  # type: ignore[arg-type]
+        with pytest.raises(DatabaseUnavailableError):
+            await at_once(engine, Statement(ADD), timeout=BOUND)
+        assert await app.value("SELECT count(*) FROM written") == 0
         await at_once(engine, Statement(ADD), timeout=BOUND)
         assert await app.value("SELECT count(*) FROM written") == 1
 

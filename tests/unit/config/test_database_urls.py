@@ -131,6 +131,28 @@ def test_any_other_mistake_has_a_remedy_of_its_own(rest: str, said: str) -> None
     assert "percent-encode" not in message
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:p@ss?hunterpart=7@db.example/app",
+        "postgresql://h/app?password=abc&hunterpart=7",
+        "postgresql://app:hunterpart/app",
+        "postgresql://app:987654321/app",
+    ],
+)
+def test_what_may_be_a_part_of_a_password_is_not_shown(url: str) -> None:
+    message = refused(url)
+    assert "hunterpart" not in message
+    assert "987654321" not in message
+
+
+@pytest.mark.parametrize("options", ["?gssencmode=require", "?gssencmode=prefer", ""])
+def test_gss_is_for_the_servers_to_have(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not options:
+        monkeypatch.setenv("PGGSSENCMODE", "require")
+    parse_database_url(f"postgresql://u@db.example/app{options}")
+
+
 def test_a_service_of_a_service_file_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
