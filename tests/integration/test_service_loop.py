@@ -176,7 +176,7 @@ async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
         await app.run(
             f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN;"
             f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role};"
-            f"CREATE SCHEMA conservator AUTHORIZATION {role}"
+            f"DROP SCHEMA conservator CASCADE; CREATE SCHEMA conservator AUTHORIZATION {role}"
         )
         url = app_database_url.replace("postgres@", f"{role}@")
         try:
