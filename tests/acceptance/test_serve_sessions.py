@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ def assert_nothing_was_logged(service: Running) -> None:
     assert changed == []
 
 
+def _has_counted(work: Workplace, times: int) -> bool:
+    return bool(work.value(COUNTED) >= times)
+
+
 async def observed(url: str, directory: Path) -> tuple[Workplace, list[str]]:
     """A service that asks of itself only every few seconds."""
     work = await gallery_at(url, directory, **SELDOM)
@@ -77,11 +82,11 @@ async def test_sessions_that_are_all_ended_at_once(app_database_url: str, tmp_pa
         client = service.client()
         assert_nobody_notices(client, users[:1])
         for user in users[1:]:
-            counted = work.value(COUNTED)
+            until = work.value(COUNTED) + 2
             assert len(work.rows(END_ALL)) >= 1
             assert_nobody_notices(client, [user])
             # What is ended twice in a row is an outage: one is over before the next begins.
-            service.until(lambda counted=counted: work.value(COUNTED) > counted + 1)
+            service.until(partial(_has_counted, work, until))
         assert_nothing_was_logged(service)
         assert service.stop().code == 0
 
