@@ -71,11 +71,14 @@ async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_
 
 async def test_a_recount_that_is_published_late_is_not_the_newest(app_database_url: str) -> None:
     """A pass may count after the recount of a run, and be done before it is published."""
-    seldom = {"census": {"every": "1h"}}
-    async with app_on(app_database_url) as app, service_on(app_database_url, seldom) as service:
+    async with (
+        app_on(app_database_url) as app,
+        service_on(app_database_url, mode="observe") as service,
+    ):
         await app.plant(users=3, artworks=4)
-        service._scheduler.wake("census")
-        await wait_until(lambda: is_clean(service))
+        await wait_until(decided(service, Code.OBSERVE))
+        service._scheduler.stop()  # nobody else publishes from here on
+        await wait_until(lambda: not service._jobs.running_jobs.tasks)
         newest, published = service.board.current.census, service._registry.census.publish
         assert newest is not None
         published(replace(newest, as_of=newest.as_of - timedelta(seconds=1), legacy_untracked=7))
