@@ -19,6 +19,7 @@ process of the server, and with it parallel workers, autovacuum and what its log
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -54,8 +55,10 @@ _LEAD_SECONDS = 2.0
 _MISSING = 0.125
 _PATIENCE_SECONDS = 120.0
 _WARM_UP_SECONDS = 5.0
-_HEALED_BY = """
-SELECT count(DISTINCT b.run_id), count(*)
+_SEEN = "SELECT count(*) FROM user_art_impressions AS i WHERE i.artwork_id = ANY (%s)"
+"""Their pairs that are recorded, by a run or because a visitor came by."""
+_RUNS = """
+SELECT count(DISTINCT b.run_id)
 FROM conservator.backfilled_impression AS b WHERE b.artwork_id = ANY (%s)
 """
 
@@ -106,6 +109,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
             young: dict[str, int] = dict(
                 connection.execute(statement("young_artworks"), values).fetchall()
             )
+            whole = sum(young.values()) + _count(connection, _SEEN, young)
             connection.execute("VACUUM (ANALYZE) art_sessions, user_art_impressions")
         output = server.socket_dir / "visits.txt"
         # What a visitor asks would be many times what is measured.
@@ -120,7 +124,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
             with watching(server, database, _OFTEN) as watched:
                 watched.wait_for_checks()
                 often = watched.whole_intervals(seconds)
-                ageing = _age(watched, conninfo, young)
+                ageing = _age(watched, conninfo, young, whole)
     a_second = Use.of(default) * (1 / default.seconds) - Use.of(app) * (1 / app.seconds)
     idle = Use.of(often) * (ageing.seconds / often.seconds)
     an_artwork = (Use.of(ageing) - idle) * (1 / artworks)
@@ -178,9 +182,14 @@ def _rare_checks(watched: Watched, seconds: float) -> float:
     return HOUR * float(sum(one["duration_seconds"] / one["interval_seconds"] for one in rare))
 
 
-def _age(watched: Watched, conninfo: str, young: dict[str, int]) -> Cost:
-    """From the moment at which the artworks grow old until all of their pairs are written and
-    another census has been taken."""
+def _count(connection: psycopg.Connection, statement: str, artworks: Iterable[str]) -> int:
+    found = connection.execute(statement, (list(artworks),)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _age(watched: Watched, conninfo: str, young: dict[str, int], whole: int) -> Cost:
+    """From the moment at which the artworks grow old until all of their pairs are recorded, `whole`
+    of them, and another census has been taken."""
     values = {"artworks": list(young), "lead": _LEAD_SECONDS, "every": _EVERY_SECONDS}
     before = watched.read()
     deadline = time.monotonic() + _EVERY_SECONDS * len(young) + _PATIENCE_SECONDS
@@ -189,12 +198,12 @@ def _age(watched: Watched, conninfo: str, young: dict[str, int]) -> Cost:
         time.sleep(_EVERY_SECONDS * len(young))
         while True:
             watched.wait_for_next_census()
-            found = connection.execute(_HEALED_BY, (list(young),)).fetchone()
-            runs, rows = (0, 0) if found is None else map(int, found)
-            if rows >= sum(young.values()):
+            seen = _count(connection, _SEEN, young)
+            if seen >= whole:
                 break
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"{rows} of {sum(young.values())} pairs were healed.")
+                raise BenchmarkError(f"{seen} of {whole} pairs are recorded.")
+        runs = _count(connection, _RUNS, young)
     if runs != len(young):
         note(f"{len(young)} artworks were healed by {runs} runs")
     return between(before, watched.read())
