@@ -81,5 +81,3 @@ class Repair(Section):
             yield InvalidValueError("observe", found, remedy, "mode")
         if len(set(self.key)) != len(self.key):
             yield InvalidValueError("each column once", "one twice", "remove it", "key")
-
-

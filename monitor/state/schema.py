@@ -37,6 +37,7 @@ REVISIONS = (
     "0010_batch_size",
     "0011_plan_artworks",
     "0012_cron",
+    "0013_repairs",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

@@ -1,0 +1,17 @@
+-- Takes a change back: the rows that are still as they were left get the values that they had.
+WITH cte_listed AS MATERIALIZED (
+    {undo_listed}
+),
+cte_taken AS (
+    UPDATE {target} AS t
+    SET {old_values}
+    FROM cte_listed AS n
+    WHERE {row_is_named} AND {as_left}
+    RETURNING n.position
+),
+cte_gone AS (
+    SELECT n.position
+    FROM cte_listed AS n
+    WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {row_is_named})
+),
+{undo_outcome}
