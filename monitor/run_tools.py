@@ -1,15 +1,18 @@
-"""The tools to take a run back: by the settings under which it wrote, not by the present ones."""
+"""The tools to take a run back: by the settings under which it wrote, not by the present ones. And
+those of a repair, whose table is read when it is needed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
+from checks.errors import CatalogueError
 from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
+from checks.row_security import HEALER
 from checks.spec import CatalogueSpec
 from checks.state_columns import (
     FOLLOWERS,
@@ -18,14 +21,27 @@ from checks.state_columns import (
     originals,
     read_state_columns,
 )
+from monitor.config import Repair, Settings
 from monitor.database import snapshot
-from monitor.healing.errors import NotUndoableError
+from monitor.healing.errors import NotUndoableError, RepairRefusedError
 from monitor.healing.planner import Planner
+from monitor.healing.repair_planner import RepairLimits, RepairPlanner
+from monitor.healing.repair_statements import RepairStatements
+from monitor.healing.repair_table import (
+    RepairFault,
+    RepairSpec,
+    RepairTable,
+    read_table,
+    repair_grants,
+    require_table,
+    with_name,
+)
+from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
-from monitor.runtime import Runtime, healing_context
+from monitor.runtime import Runtime, healing_context, repair_specs
 from monitor.state.elsewhere import is_same_renamed, renamed, replaced_by
-from monitor.state.runs import Run, active_run, get_run
+from monitor.state.runs import Run, RunKind, active_run, get_run
 from monitor.state.statements import StateStatements
 
 _NEWER = (
@@ -47,12 +63,88 @@ async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
 
 
 async def tools_to_work(present: Runtime, run: Run) -> Runtime:
-    """The tools to work a run that this process holds. Raises NotUndoableError."""
-    return present if run.undoes is None else await _tools_by(present, run)
+    """The tools to work a run that this process holds. Raises RefusedError."""
+    own = run.undoes is not None or run.repair is not None
+    return await _tools_by(present, run) if own else present
+
+
+async def tools_to_repair(present: Runtime, repair: Repair) -> Runtime:
+    """The tools of a configured repair. Raises CatalogueError with all that is wrong with it."""
+    (spec,) = [one for one in repair_specs(present.settings) if one.name == repair.name]
+    return _with_repair(present, require_table(await _read_repair(present, spec), spec))
+
+
+def repair_planner(tools: Runtime, repair: Repair) -> RepairPlanner:
+    """Plans runs of the repair that `tools_to_repair` has read."""
+    assert tools.repair is not None
+    context = healing_context(tools.engine, tools.settings, tools.healing)
+    breaker = repair.breaker
+    limits = RepairLimits(repair.max_rows_per_run, breaker.max_rows, breaker.max_share)
+    return RepairPlanner(context, tools.repair.repair, limits)
+
+
+async def _read_repair(
+    present: Runtime, spec: RepairSpec, *, undoes: bool = False
+) -> RepairTable | list[RepairFault]:
+    timeout, schema = present.settings.database.statement_timeout, present.state.state_schema
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        return await read_table(connection, present.catalogue, schema, spec, undoes=undoes)
+
+
+async def repair_faults(present: Runtime) -> tuple[str, ...]:
+    """All that is wrong with the configured repairs on their tables, each with its path."""
+    told = []
+    for index, spec in enumerate(repair_specs(present.settings)):
+        found = await _read_repair(present, spec)
+        faults = [] if isinstance(found, RepairTable) else found
+        told += [f"repairs[{index}].{one.key}: {one.sentence}" for one in faults]
+    return tuple(told)
+
+
+def _with_repair(present: Runtime, table: RepairTable, *, asks_again: bool = True) -> Runtime:
+    schema = present.state.state_schema
+    statements = RepairStatements(table, schema, asks_again=asks_again)
+    context = healing_context(present.engine, present.settings, present.healing)
+    planner = RepairUndoPlanner(context, statements)
+    return replace(present, repair=statements, undo_planner=planner)
+
+
+async def grants_of_repairs(engine: AsyncEngine, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """By repair, what the role that heals needs for it."""
+    found = {}
+    for spec in repair_specs(settings):
+        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
+            found[spec.name] = await repair_grants(connection, spec, HEALER)
+    return found
+
+
+async def _tools_of_repair(present: Runtime, run: Run) -> Runtime:
+    """The tools for a repair's run as it was planned, or for its undo, on the table that it
+    changed, whatever that is called by now. Raises RepairRefusedError, NotUndoableError."""
+    kept = run.repair_plan or {}
+    spec = RepairSpec.of_run(str(run.repair), kept)
+    timeout = present.settings.database.statement_timeout
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        spec = with_name(spec, await renamed(connection, spec.table, run.repair_oid))
+    undoing = run.kind is not RunKind.REPAIR
+    read = await _read_repair(present, spec, undoes=undoing)
+    refused = NotUndoableError if undoing else RepairRefusedError
+    try:
+        table = require_table(read, spec)
+    except CatalogueError as error:
+        raise refused(str(error)) from error
+    if not undoing and table.now.columns != kept["columns"]:
+        raise RepairRefusedError(
+            f"Run {run.id} was planned when {spec.table} had other columns; what is wrong now is"
+            " planned anew."
+        )
+    return _with_repair(present, table, asks_again=bool(kept["asks_again"]))
 
 
 async def _tools_by(present: Runtime, run: Run) -> Runtime:
     """The present tools wherever the same statements find what the run wrote."""
+    if run.repair is not None:
+        return await _tools_of_repair(present, run)
     if run.catalogue is None:
         return present
     kept = KeptCatalogue.read(run.catalogue)

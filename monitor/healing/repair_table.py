@@ -26,12 +26,7 @@ PACKAGE = "monitor.healing"
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
 _FIRES = {INSERT: 4, DELETE: 8, UPDATE: 16}
 """Bits of pg_trigger.tgtype."""
-_NEEDED = {
-    INSERT: ("SELECT", "INSERT", "DELETE"),
-    UPDATE: ("SELECT", "UPDATE"),
-    DELETE: ("SELECT", "DELETE", "INSERT"),
-}
-"""Privileges by action, those of its undo among them."""
+_UNDONE_BY = {INSERT: DELETE, UPDATE: UPDATE, DELETE: INSERT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,13 @@ class RepairSpec:
     @property
     def privileges(self) -> tuple[str, ...]:
         """What the role needs of the table, to mend and to take back."""
-        return _NEEDED[self.action]
+        undone = self.privileges_to_undo
+        return tuple(dict.fromkeys(("SELECT", self.action.upper(), *undone)))
+
+    @property
+    def privileges_to_undo(self) -> tuple[str, ...]:
+        """What the role needs of the table to take back."""
+        return ("SELECT", _UNDONE_BY[self.action].upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,6 @@ class RepairTable:
     found: tuple[str, ...]
     """The columns that `find` returns."""
     now: TableNow
-    reads: tuple[OtherRelation, ...]
-    """What `find` reads, the table itself apart."""
     rows: RowGuard
 
     @cached_property
@@ -153,41 +152,70 @@ def asked(
 
 
 async def read_table(
-    connection: AsyncConnection, catalogue: Catalogue, state_schema: str, spec: RepairSpec
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    state_schema: str,
+    spec: RepairSpec,
+    *,
+    undoes: bool = False,
 ) -> RepairTable | list[RepairFault]:
     """The table of a repair, or all that stands in its way. In a transaction that has read nothing
-    else."""
+    else. `undoes`: nothing of `find` is needed to take back what was done."""
     # Before anything else: what the transaction has locked is what `find` names.
-    reads = await relations_read(connection, operator_sql(spec.select).as_string(None))
+    select = operator_sql(spec.select).as_string(None)
+    reads = [] if undoes else await relations_read(connection, select)
     relation = await read_relation(connection, spec.table)
     if relation is None:
         visible = f"no table {spec.table} that is visible to role {catalogue.role}"
         return [RepairFault("table", f"There is {visible}: correct the name.")]
-    faults = list(_of_relation(relation, state_schema))
     elsewhere = tuple(one for one in reads if one.oid != relation.oid)
-    faults += _unreadable(elsewhere, catalogue.role)
-    if faults:
-        return faults
-    found = await _columns_of(connection, spec)
+    faults = [
+        *_of_relation(relation, state_schema),
+        *_unreadable(elsewhere, catalogue.role),
+    ]
+    found = () if undoes or faults else await _columns_of(connection, spec)
     if isinstance(found, RepairFault):
-        return [found]
-    oid = catalogue.impressions.beneath.oid
-    values = asked(relation.oid, spec, oid, found)
+        faults.append(found)
+    if faults or isinstance(found, RepairFault):
+        return faults
+    values = asked(relation.oid, spec, catalogue.impressions.beneath.oid, found)
     row = (await connection.exec_driver_sql(template(PACKAGE, "repair_table"), dict(values))).one()
     now = TableNow(**row._mapping)
     key, unique = _key(spec, relation)
+    needed = spec.privileges_to_undo if undoes else spec.privileges
     faults = [
         *_of_key(spec, relation, key, unique),
-        *_of_columns(spec, relation, key, found, now),
-        *_of_consequences(spec, relation, now),
-        *_of_privileges(spec, relation, now, catalogue.role),
+        *([] if undoes else _of_columns(spec, relation, key, found, now)),
+        *([] if undoes else _of_consequences(spec, relation, now)),
+        *_of_privileges(needed, relation, now, catalogue.role),
     ]
     rows = await _guard(connection, relation, elsewhere, now)
     if isinstance(rows, RepairFault):
         faults.append(rows)
     if faults or unique is None or isinstance(rows, RepairFault):
         return faults
-    return RepairTable(spec, relation, unique, key, found, now, elsewhere, rows)
+    return RepairTable(spec, relation, unique, key, found, now, rows)
+
+
+async def repair_grants(
+    connection: AsyncConnection, spec: RepairSpec, role: str
+) -> tuple[str, ...]:
+    """What `role` needs to do that repair, and to take it back; nothing where there is no such
+    table. In a transaction that has read nothing else."""
+    reads = await relations_read(connection, operator_sql(spec.select).as_string(None))
+    relation = await read_relation(connection, spec.table)
+    if relation is None:
+        return ()
+    to = f"TO {quoted(role)};"
+    schemas = sorted({relation.schema, *(one.schema for one in reads)})
+    lines = [f"GRANT USAGE ON SCHEMA {quoted(one)} {to}" for one in schemas]
+    lines += [f"GRANT SELECT ON {quoted(one.schema, one.name)} {to}" for one in reads]
+    lines.append(f"GRANT {', '.join(spec.privileges)} ON {table_name(relation)} {to}")
+    if spec.action == INSERT:
+        text = template(PACKAGE, "repair_sequences")
+        found = await connection.exec_driver_sql(text, {"target": relation.oid})
+        lines += [f"GRANT USAGE ON SEQUENCE {name} {to}" for name in found.scalars()]
+    return tuple(dict.fromkeys(lines))
 
 
 def require_table(read: RepairTable | Sequence[RepairFault], spec: RepairSpec) -> RepairTable:
@@ -340,9 +368,9 @@ def _of_consequences(spec: RepairSpec, relation: Relation, now: TableNow) -> Ite
 
 
 def _of_privileges(
-    spec: RepairSpec, relation: Relation, now: TableNow, role: str
+    needed: Sequence[str], relation: Relation, now: TableNow, role: str
 ) -> Iterator[RepairFault]:
-    lacking = [one for one in spec.privileges if one not in (now.privileges or ())]
+    lacking = [one for one in needed if one not in (now.privileges or ())]
     if lacking:
         grant = f"GRANT {', '.join(lacking)} ON {table_name(relation)} TO {quoted(role)};"
         yield RepairFault("table", f"The role may not do that, or take it back: {grant}")

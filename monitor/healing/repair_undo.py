@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.database import snapshot
 from monitor.healing.errors import NotUndoableError, TableRefusesError, TriggersInterfereError
+from monitor.healing.preview import UndoPreview
 from monitor.healing.repair_statements import UNDOES, RepairStatements
 from monitor.healing.repair_table import DELETE, INSERT
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
@@ -31,16 +32,10 @@ MAX_REFUSED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class RepairUndoPreview:
-    """What has become of the rows that a repair's ledger lists."""
+class RepairUndoPreview(UndoPreview):
+    """What has become of the rows that a repair's ledger lists: as they were left, changed since
+    (of deleted ones: their key is taken), or gone."""
 
-    listed: int
-    untouched: int
-    """As they were left: these are given back."""
-    touched: int
-    """Changed since: these stay. Of deleted rows: their key is taken."""
-    gone: int
-    """Deleted since."""
     keys: Sequence[str]
     """The first keys of those that are not gone, as JSON."""
 
@@ -61,7 +56,7 @@ class RepairUndoPlanner(UndoPlanner):
         self._repair_statements = statements
         self._rows = statements.repair.rows
 
-    async def survey(self, run_id: int) -> RepairUndoPreview:
+    async def preview(self, run_id: int) -> RepairUndoPreview:
         """What an undo would find now. Raises UnknownRunError."""
         context = self._context
         async with snapshot(context.engine, timeout=context.timeout, rows=self._rows) as connection:
@@ -183,8 +178,8 @@ class RepairUndoStrategy:
         log.warning("row_not_given_back", run_id=batch.run.id, error=refusal)
         if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
             raise TableRefusesError(
-                f"{MAX_REFUSED} rows could not be given back and none could, so it is the table that"
-                f" refuses: {refusal}."
+                f"{MAX_REFUSED} rows could not be given back and none could, so it is the table"
+                f" that refuses: {refusal}."
             ) from error
 
     async def verify(self, run: Run) -> RunEnd | None:

@@ -2,6 +2,7 @@
 -- of a deleted one: still not there, or its key is taken. With the first keys of those that stay.
 SELECT
     count(*) AS listed,
+    0 AS users,
     count(*) FILTER (WHERE f.is_left) AS untouched,
     count(*) FILTER (WHERE f.is_there AND NOT f.is_left) AS touched,
     count(*) FILTER (WHERE NOT f.is_there AND NOT f.is_left) AS gone,

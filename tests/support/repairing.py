@@ -1,0 +1,76 @@
+"""Repairs as a person asks for them: configured, planned, worked and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from monitor.database import snapshot
+from monitor.healing.executor import Progress, RunResult
+from monitor.healing.repair_planner import RepairPreview
+from monitor.run_tools import repair_planner, tools_to_repair, tools_to_undo
+from monitor.runtime import Runtime
+from monitor.state.runs import Run, Trigger
+
+LIMITS = {"breaker": {"max_rows": 10**6, "max_share": "100%"}, "max_rows_per_run": 10**6}
+
+
+def configured(name: str, **keys: object) -> dict[str, object]:
+    """A repair whose breaker does not stand in the way."""
+    return {"name": name, "check": "structure", **LIMITS, **keys}
+
+
+async def tools_of(runtime: Runtime, name: str) -> Runtime:
+    """The tools of the repair of that name."""
+    (repair,) = [one for one in runtime.settings.repairs if one.name == name]
+    return await tools_to_repair(runtime, repair)
+
+
+async def previewed(runtime: Runtime, name: str) -> RepairPreview:
+    """What a run would find."""
+    tools = await tools_of(runtime, name)
+    (repair,) = [one for one in runtime.settings.repairs if one.name == name]
+    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+        return await repair_planner(tools, repair).preview(connection)
+
+
+async def plan_repair(
+    runtime: Runtime, name: str, *, max_rows: int = 10**6, beyond_breaker: bool = False
+) -> tuple[Runtime, Run | None]:
+    """A run of it, held by this process, and the tools to work it."""
+    tools = await tools_of(runtime, name)
+    (repair,) = [one for one in runtime.settings.repairs if one.name == name]
+    run = await repair_planner(tools, repair).plan(
+        tools.run_owner(Trigger.COMMAND),
+        reason="a test",
+        max_rows=max_rows,
+        beyond_breaker=beyond_breaker,
+    )
+    return tools, run
+
+
+async def mend(
+    runtime: Runtime,
+    name: str,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    **options: int,
+) -> RunResult:
+    """A whole run of it, of which there is something to do."""
+    tools, run = await plan_repair(runtime, name, **options)
+    assert run is not None
+    return await tools.executor(on_progress).work(run)
+
+
+async def take_back(runtime: Runtime, run_id: int) -> RunResult | None:
+    """A whole undo; None where nothing is left to take back."""
+    tools = await tools_to_undo(runtime, run_id)
+    planned = await tools.undo_planner.plan(
+        tools.run_owner(Trigger.COMMAND), run_id, reason="a test"
+    )
+    return None if planned is None else await tools.executor(lambda _: None).work(planned.run)
+
+
+def working(tools: Runtime, run: Run) -> asyncio.Task[RunResult]:
+    """The run, under way."""
+    return asyncio.create_task(tools.executor(lambda _: None).work(run))
