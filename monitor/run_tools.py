@@ -101,9 +101,8 @@ async def repair_faults(present: Runtime) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _with_repair(present: Runtime, table: RepairTable, *, asks_again: bool = True) -> Runtime:
-    schema = present.state.state_schema
-    statements = RepairStatements(table, schema, asks_again=asks_again)
+def _with_repair(present: Runtime, table: RepairTable) -> Runtime:
+    statements = RepairStatements(table, present.state.state_schema)
     context = healing_context(present.engine, present.settings, present.healing)
     planner = RepairUndoPlanner(context, statements)
     return replace(present, repair=statements, undo_planner=planner)
@@ -138,7 +137,7 @@ async def _tools_of_repair(present: Runtime, run: Run) -> Runtime:
             f"Run {run.id} was planned when {spec.table} had other columns; what is wrong now is"
             " planned anew."
         )
-    return _with_repair(present, table, asks_again=bool(kept["asks_again"]))
+    return _with_repair(present, table)
 
 
 async def _tools_by(present: Runtime, run: Run) -> Runtime:

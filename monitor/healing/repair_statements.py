@@ -38,6 +38,10 @@ class RepairStatements:
         self._state_schema = state_schema
         self._rendered: dict[str, str] = {}
 
+    def frozen(self) -> RepairStatements:
+        """The same where batches go by what the plan has frozen."""
+        return RepairStatements(self.repair, self._state_schema, asks_again=False)
+
     def text(self, name: str) -> str:
         """The statement `name`."""
         if name not in self._rendered:

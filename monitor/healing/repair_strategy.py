@@ -48,6 +48,7 @@ class RepairStrategy:
         self._context = context
         self._state = context.state
         self._statements = statements
+        self._frozen = statements.frozen()
         self._repair = statements.repair
         self.counter_label = statements.repair.spec.name
         self.rows = statements.repair.rows
@@ -115,7 +116,9 @@ class RepairStrategy:
             "versions": [one.version for one in keys],
             "changes": [one.change for one in keys],
         }
-        sent = [self._statements.statement(MENDS[spec.action], values)]
+        plan = batch.run.repair_plan or {}
+        statements = self._statements if plan["asks_again"] else self._frozen
+        sent = [statements.statement(MENDS[spec.action], values)]
         if table.triggers:
             # Those that wait for the commit fire now, and may speak up as they would have then.
             sent += [ALL_IMMEDIATE, self._statements.statement("repair_read_back", values)]
