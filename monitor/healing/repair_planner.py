@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from monitor.database import database_now, transaction, translate
+from monitor.database import database_now, sqlstate, transaction, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,
@@ -33,6 +33,7 @@ CHEAP = 20_000.0
 """Cost units of the planner, about a tenth of a second: no batch is the worse for so much."""
 SHARE = 0.1
 """Of all of `find`, what asking for a batch's keys may cost at most."""
+_READ_ONLY = "25006"
 ESTIMATED_FROM = 1_000_000
 """Rows from which on the table's own statistics are taken for its size."""
 
@@ -222,6 +223,10 @@ class RepairPlanner:
         try:
             found = (await statements.run(connection, name, values)).one()
         except DBAPIError as error:
+            # Elsewhere this says that a failover left us on a standby.
+            if sqlstate(error) == _READ_ONLY and name == "repair_preview":
+                told = "`find` wants to write or to lock. Expected one that reads."
+                raise StatementError(_not_planned(repair, told)) from error
             if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
                 raise
             raise StatementError(_not_planned(repair, str(translate(error)))) from error

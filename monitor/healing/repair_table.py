@@ -273,6 +273,12 @@ async def _columns_of(
             raise
         refusal: Any = error.orig
         told = Refusal.of(refusal)
+        if told.sqlstate == "42501":
+            return RepairFault(
+                "find",
+                f"The role may not read what it names ({told.message}): `conservator init"
+                " --print-sql` prints the grants that it needs.",
+            )
         what = "is no single SELECT" if told.sqlstate == "42601" else "is refused by PostgreSQL"
         return RepairFault(
             "find",

@@ -30,7 +30,8 @@ async def previewed(runtime: Runtime, name: str) -> RepairPreview:
     """What a run would find."""
     tools = await tools_of(runtime, name)
     (repair,) = [one for one in runtime.settings.repairs if one.name == name]
-    async with snapshot(runtime.engine, timeout=runtime.settings.lease) as connection:
+    timeout = runtime.settings.database.statement_timeout
+    async with snapshot(runtime.engine, timeout=timeout) as connection:
         return await repair_planner(tools, repair).preview(connection)
 
 
