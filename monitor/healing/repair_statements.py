@@ -24,6 +24,13 @@ UNDOES = {
     UPDATE: "repair_undo_update",
     DELETE: "repair_undo_delete",
 }
+_PARTS = {
+    "asked": "repair_asked",
+    "present": "repair_present",
+    "listed": "repair_listed",
+    "outcome": "repair_outcome",
+    "undo_listed": "repair_undo_listed",
+}
 _VERSION = "concat_ws(' ', t.tableoid, t.ctid, t.xmin)"
 _AS_LEFT = "(n.after || {row}) @> n.after"
 
@@ -174,8 +181,8 @@ class RepairStatements:
         """The statements that are parts of others."""
         action = self.repair.spec.action
         names["changed"] = raw("cte_added" if action == INSERT else "cte_written")
-        for part in ("asked", "present", "listed", "outcome", "undo_listed"):
-            names[part] = compose(template(PACKAGE, f"repair_{part}"), names)
+        for part, name in _PARTS.items():
+            names[part] = compose(template(PACKAGE, name), names)
         named = "repair_named" if self.asks_again else "repair_frozen"
         names["named"] = compose(template(PACKAGE, named), names)
         undone = {**names, "changed": raw("cte_added" if action == DELETE else "cte_taken")}

@@ -20,12 +20,13 @@ from tests.support.healing import heal, make_runtime, plan, service_settings
 from tests.support.repairing import configured, mend, plan_repair, previewed, tools_of
 
 TABLES = """
-CREATE TABLE plain (id int PRIMARY KEY, user_id text, state text, twice int GENERATED ALWAYS AS (id * 2)
-    STORED, number int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE plain (id int PRIMARY KEY, user_id text, state text,
+    twice int GENERATED ALWAYS AS (id * 2) STORED, number int GENERATED ALWAYS AS IDENTITY);
 INSERT INTO plain SELECT n, 'u' || n, 'wrong' FROM generate_series(1, 9) AS n;
 CREATE TABLE keyless (id int, state text);
 CREATE TABLE parent (id int PRIMARY KEY);
-CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent
+    ON DELETE CASCADE ON UPDATE CASCADE);
 CREATE VIEW seen AS SELECT * FROM plain;
 CREATE TABLE heirs (id int PRIMARY KEY);
 CREATE TABLE heir () INHERITS (heirs);
@@ -209,9 +210,11 @@ async def test_pause_breakers_and_other_runs_stop_it(app_database_url: str) -> N
         await app.plant(users=4, artworks=5)
         repairs = [MEND, tight, share]
         async with make_runtime(app_database_url, repairs=repairs) as runtime:
-            with pytest.raises(RepairRefusedError, match="names 9 rows, and breaker.max_rows is 8"):
+            with pytest.raises(
+                RepairRefusedError, match=r"names 9 rows, and breaker\.max_rows is 8"
+            ):
                 await plan_repair(runtime, "tight")
-            with pytest.raises(RepairRefusedError, match="100.0% of plain"):
+            with pytest.raises(RepairRefusedError, match=r"100\.0% of plain"):
                 await plan_repair(runtime, "share")
             async with runtime.transaction() as connection:
                 await control.pause(connection, runtime.state, "lunch")

@@ -20,7 +20,8 @@ from tests.support.waiting import wait_until
 TABLES = """
 CREATE TABLE kind (id int PRIMARY KEY);
 INSERT INTO kind SELECT n FROM generate_series(1, 9) AS n;
-CREATE TABLE thing (id int PRIMARY KEY, kind int REFERENCES kind, state text NOT NULL DEFAULT 'wrong',
+CREATE TABLE thing (id int PRIMARY KEY, kind int REFERENCES kind,
+    state text NOT NULL DEFAULT 'wrong',
     size int NOT NULL DEFAULT 1 CHECK (size > 0), stamp text);
 INSERT INTO thing SELECT n, n FROM generate_series(1, 9) AS n;
 CREATE TABLE part (id int PRIMARY KEY, thing int REFERENCES thing);

@@ -1,5 +1,5 @@
-"""Random tables, faults and writers: exactly the named rows change, once; an undo gives back all but
-what was touched since. Judged by copies of the table, not by what the program says."""
+"""Random tables, faults and writers: exactly the named rows change, once; an undo gives back all
+but what was touched since. Judged by copies of the table, not by what the program says."""
 
 from __future__ import annotations
 
