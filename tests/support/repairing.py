@@ -54,11 +54,12 @@ async def mend(
     runtime: Runtime,
     name: str,
     *,
+    max_rows: int = 10**6,
+    beyond_breaker: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    **options: int,
 ) -> RunResult:
     """A whole run of it, of which there is something to do."""
-    tools, run = await plan_repair(runtime, name, **options)
+    tools, run = await plan_repair(runtime, name, max_rows=max_rows, beyond_breaker=beyond_breaker)
     assert run is not None
     return await tools.executor(on_progress).work(run)
 
