@@ -30,7 +30,7 @@ async def live_on(app: App, numbers: list[int], what: tuple[str, ...]) -> dict[i
     for at, n in enumerate(numbers):
         act = what[at % len(what)] if what else ""
         if act == "touch":
-            await app.run(f"UPDATE {TABLE} SET stamp = 'touched' WHERE n = {n}")
+            await app.run(f"UPDATE {TABLE} SET stamp = concat(stamp, '+') WHERE n = {n}")
         elif act == "mend":
             await app.run(f"UPDATE {TABLE} SET state = 'right' WHERE n = {n}")
         elif act == "gone":
