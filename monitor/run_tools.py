@@ -41,7 +41,7 @@ from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.runtime import Runtime, healing_context, repair_specs
 from monitor.state.elsewhere import is_same_renamed, renamed, replaced_by
-from monitor.state.runs import Run, RunKind, active_run, get_run
+from monitor.state.runs import Run, active_run, get_run
 from monitor.state.statements import StateStatements
 
 _NEWER = (
@@ -64,8 +64,9 @@ async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
 
 async def tools_to_work(present: Runtime, run: Run) -> Runtime:
     """The tools to work a run that this process holds. Raises RefusedError."""
-    own = run.undoes is not None or run.repair is not None
-    return await _tools_by(present, run) if own else present
+    if run.repair is not None:
+        return await _tools_of_repair(present, run, undoes=run.undoes is not None)
+    return present if run.undoes is None else await _tools_by(present, run)
 
 
 async def tools_to_repair(present: Runtime, repair: Repair) -> Runtime:
@@ -117,22 +118,21 @@ async def grants_of_repairs(engine: AsyncEngine, settings: Settings) -> dict[str
     return found
 
 
-async def _tools_of_repair(present: Runtime, run: Run) -> Runtime:
-    """The tools for a repair's run as it was planned, or for its undo, on the table that it
+async def _tools_of_repair(present: Runtime, run: Run, *, undoes: bool) -> Runtime:
+    """The tools for a repair's run as it was planned, or for the undo of it, on the table that it
     changed, whatever that is called by now. Raises RepairRefusedError, NotUndoableError."""
     kept = run.repair_plan or {}
     spec = RepairSpec.of_run(str(run.repair), kept)
     timeout = present.settings.database.statement_timeout
     async with snapshot(present.engine, timeout=timeout) as connection:
         spec = with_name(spec, await renamed(connection, spec.table, run.repair_oid))
-    undoing = run.kind is not RunKind.REPAIR
-    read = await _read_repair(present, spec, undoes=undoing)
-    refused = NotUndoableError if undoing else RepairRefusedError
+    read = await _read_repair(present, spec, undoes=undoes)
+    refused = NotUndoableError if undoes else RepairRefusedError
     try:
         table = require_table(read, spec)
     except CatalogueError as error:
         raise refused(str(error)) from error
-    if not undoing and table.now.columns != kept["columns"]:
+    if not undoes and table.now.columns != kept["columns"]:
         raise RepairRefusedError(
             f"Run {run.id} was planned when {spec.table} had other columns; what is wrong now is"
             " planned anew."
@@ -143,7 +143,7 @@ async def _tools_of_repair(present: Runtime, run: Run) -> Runtime:
 async def _tools_by(present: Runtime, run: Run) -> Runtime:
     """The present tools wherever the same statements find what the run wrote."""
     if run.repair is not None:
-        return await _tools_of_repair(present, run)
+        return await _tools_of_repair(present, run, undoes=True)
     if run.catalogue is None:
         return present
     kept = KeptCatalogue.read(run.catalogue)

@@ -72,3 +72,52 @@ async def test_a_repair_mends_what_find_names_and_its_undo_gives_all_back(
                 (name, True)
             ]
             assert await take_back(runtime, done.id) is None
+
+
+@pytest.mark.parametrize("name", ["totals", "missing"])
+async def test_what_was_touched_since_stays_and_what_is_gone_is_forgotten(
+    app_database_url: str, name: str
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        first = await app.rows("SELECT user_id, t::text FROM totals AS t ORDER BY 1")
+        async with make_runtime(app_database_url, **REPAIRS, **SMALL) as runtime:
+            done = (await mend(runtime, name)).run
+            mended = [
+                key
+                for (key,) in await app.rows(
+                    "SELECT key ->> 'user_id' FROM conservator.repaired_row ORDER BY position"
+                )
+            ]
+            touched, gone, *rest = mended
+            await app.run(f"UPDATE totals SET note = 'mine' WHERE user_id = '{touched}'")
+            await app.run(f"DELETE FROM totals WHERE user_id = '{gone}'")
+            undone = await take_back(runtime, done.id)
+            assert undone is not None
+            assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, len(rest))
+            assert "1 have been touched since and stay, 1 are gone." in undone.run.outcome
+            last = dict(await app.rows("SELECT user_id, t::text FROM totals AS t ORDER BY 1"))
+            before = dict(first)
+            assert last.pop(touched).endswith(",mine)")
+            assert gone not in last
+            assert last == {key: row for key, row in before.items() if key not in (touched, gone)}
+            left = "SELECT key ->> 'user_id' FROM conservator.repaired_row"
+            assert await app.rows(left) == [(touched,)]
+
+
+async def test_the_table_may_have_another_name_by_the_time_of_the_undo(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        first = await app.fingerprint("loose")
+        async with make_runtime(app_database_url, **REPAIRS) as runtime:
+            done = (await mend(runtime, "orphans")).run
+            await app.run("ALTER TABLE loose RENAME TO loosened")
+            # Of `find` and of columns that came since nothing is needed.
+            await app.run("CREATE TABLE loose (id int)")
+            await app.run("ALTER TABLE loosened ADD COLUMN more int; DROP TABLE totals CASCADE")
+            undone = await take_back(runtime, done.id)
+            assert undone is not None and undone.run.inserted == 60
+            await app.run("ALTER TABLE loosened DROP COLUMN more")
+            assert [*(await app.fingerprint("loosened")).values()] == [*first.values()]

@@ -73,7 +73,9 @@ cases = st.builds(
     max_batch=st.sampled_from([1, 2, 7, 100]),
     max_rows=st.sampled_from([5, 1000]),
     meanwhile=st.lists(st.sampled_from(["", "touch", "mend", "gone"]), max_size=4).map(tuple),
-    since=st.lists(st.sampled_from(["", "touch", "gone", "taken"]), max_size=4).map(tuple),
+    since=st.lists(st.sampled_from(["touch", "gone", "taken", ""]), min_size=1, max_size=4).map(
+        tuple
+    ),
 )
 
 
