@@ -123,6 +123,7 @@ class Runtime:
                 remaining=None,
                 legacy_after=None,
             )
+            await self.state.run(connection, "repair_work_delete", {"run_id": run.id})
         log.warning("run_failed", run_id=run.id, error=why)
 
     @property

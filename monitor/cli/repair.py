@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from checks.errors import CatalogueError, StatementError
+from checks.errors import CatalogueError, RefusedError, StatementError
 from monitor.checking.once import check_names, check_once
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
@@ -27,7 +27,7 @@ from monitor.config import Repair
 from monitor.healing.errors import active_sentence, breaker_sentence, paused_sentence
 from monitor.healing.repair_planner import RepairPreview
 from monitor.healing.repair_undo import RepairUndoPlanner, RepairUndoPreview
-from monitor.run_tools import repair_planner, tools_to_repair
+from monitor.run_tools import repair_planner, tools_to_repair, tools_to_work
 from monitor.runtime import Runtime
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
@@ -117,7 +117,7 @@ async def _plan(
 
     async def start() -> StartedRun | None:
         if goes_on is not None:
-            claimed = await tools.resume(goes_on.id, beyond_breaker=beyond_breaker)
+            claimed = await _take_up(tools, goes_on, beyond_breaker)
             if claimed is not None:
                 return StartedRun(claimed, resumed=True)
         if found.named == 0:
@@ -157,6 +157,20 @@ def _goes_on(active: Run | None, chosen: Repair) -> Run | None:
     if active is None or active.kind is not RunKind.REPAIR or active.repair != chosen.name:
         return None
     return active if active.claimable else None
+
+
+async def _take_up(tools: Runtime, left: Run, beyond_breaker: bool) -> Run | None:
+    """The run, claimed; None where another process was first, or where it was planned for another
+    repair or another table by now: it is ended then."""
+    claimed = await tools.resume(left.id, beyond_breaker=beyond_breaker)
+    if claimed is None:
+        return None
+    try:
+        await tools_to_work(tools, claimed)
+    except RefusedError as error:
+        await tools.give_up(claimed, str(error))
+        return None
+    return claimed
 
 
 def _refused(look: _Look, goes_on: Run | None, breaker: str | None) -> str | None:

@@ -98,6 +98,15 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     assert asked.code == 130
     assert work.run("repair", "flags", "--yes", "--max-rows", "2").code == 1
     assert work.value("SELECT count(*) FROM notes WHERE text = 'seen'") == 2
+    # Left unfinished, and the table has other columns by now: that run ends, a new one begins.
+    work.rows("UPDATE conservator.run SET state = 'held' WHERE id = 1")
+    work.rows("ALTER TABLE notes ADD COLUMN more int")
+    assert work.run("repair", "flags", "--yes").code == 1
+    assert work.rows("SELECT state FROM conservator.run WHERE kind = 'repair' ORDER BY id") == [
+        ("failed",),
+        ("partial",),
+    ]
+    assert "had other columns" in work.value("SELECT outcome FROM conservator.run WHERE id = 1")
     tight = {**ORPHANS, "breaker": {"max_rows": 24, "max_share": "90%"}}
     work.configure(repairs=[tight], checks={"sql": [CHECK]})
     refused = work.run("repair", "orphans", "--yes")
