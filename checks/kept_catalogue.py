@@ -75,7 +75,7 @@ class KeptCatalogue:
 
     def as_json(self) -> str:
         """One text for equal settings."""
-        return json.dumps(self.settings, sort_keys=True)
+        return json.dumps(self.settings, sort_keys=True, ensure_ascii=False)
 
     @property
     def tallied(self) -> str:
@@ -85,7 +85,7 @@ class KeptCatalogue:
         counted = {
             role: {name: catalog[role][name] for name in names} for role, names in _TALLIED.items()
         }
-        return json.dumps(counted, sort_keys=True)
+        return json.dumps(counted, sort_keys=True, ensure_ascii=False)
 
     def writes_like(self, other: KeptCatalogue) -> bool:
         """Whether impressions are found by the same statements."""

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import PACKAGE, parameters
 from checks.errors import UnknownUserError
 from checks.fragments import fragments
+from checks.moment_names import moment_name
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec, SharedColumns
 from checks.statements import render
@@ -49,8 +50,9 @@ class Explanation:
     because: tuple[str, ...]
 
 
-_NOT_AN_ID = frozenset({"22P02", "22003", "22007", "22008", "22021", "22001", "23514"})
-"""SQLSTATEs of a text that can't be an id of the column's type: so nobody has it."""
+_NOT_AN_ID = frozenset({"22P02", "22003", "22007", "22008", "22021", "22P05", "22001", "23514"})
+"""SQLSTATEs of a text that can't be an id of the column's type, or that the database's encoding
+lacks: so nobody has it."""
 
 
 def is_not_an_id(error: DBAPIError) -> bool:
@@ -105,7 +107,7 @@ class PairFacts:
     in_audience: bool | None
     impressions: int
     last_viewed: float | None
-    """Unix seconds, as the other moments; beyond the calendar where the column says so."""
+    """Unix seconds, as the other moments; infinite where the column says so."""
     is_fresh: bool | None
     is_old: bool | None
     is_aged: bool | None
@@ -168,10 +170,7 @@ async def _ask(
 def _moment(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} (beyond the calendar)"
+    return moment_name(seconds, timespec="microseconds")
 
 
 def explain(facts: PairFacts, pools: PoolsSpec, cutoffs: Cutoffs) -> Explanation:

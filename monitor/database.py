@@ -2,23 +2,29 @@
 
 Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
 transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine. Only
-the form of dates is the session's, from its start: PgBouncer keeps that one for each client.
+the client's encoding and the form of dates are the session's, from its start: PgBouncer keeps these
+for each client.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import select
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from checks.row_security import (
@@ -32,9 +38,11 @@ from checks.row_security import (
     switch_off,
 )
 from monitor import deadlines
+from monitor.config.database_url import DRIVER, connect_parameters
 from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
+    ConnectionLostError,
     Proof,
     Rows,
     Statement,
@@ -43,7 +51,8 @@ from monitor.pipeline import (
     send,
 )
 
-RETRYABLE_STATES = frozenset({"40P01", "40001", "55P03", "57014"})
+LOCKED = "55P03"
+RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, "57014"})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
 
 _TYPE_STATES = frozenset({"42883", "42804", "42846"})
@@ -53,7 +62,9 @@ _OTHER_TYPES = (
     " follows."
 )
 
-
+Found = TypeVar("Found")
+_USED = "used"
+"""In the pool's notes on a connection: it was taken before."""
 _DATA_EXCEPTION = "22"
 _UNREADABLE = (
     " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
@@ -62,29 +73,49 @@ _UNREADABLE = (
 
 
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
-    """An engine for `url` (postgresql+psycopg://…) with at most `pool_size` connections."""
+    """An engine for `url`, of any form that libpq reads, with at most `pool_size` connections.
+
+    What the URL says of a connection's timeouts and name goes before ours.
+    """
     # The driver reads moments by the form that the session has once a trip is over. libpq takes it
     # from nowhere else, and of what a start-up may say PgBouncer knows this.
     os.environ["PGDATESTYLE"] = _FORMS["DateStyle"]
     engine = create_async_engine(
-        url,
+        DRIVER,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=deadlines.POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
         pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
         connect_args={
-            "prepare_threshold": None,
             "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
-            "application_name": "conservator",
             "keepalives_idle": deadlines.SILENCE_SECONDS,
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
+            **connecting(url),
         },
     )
     event.listen(engine.sync_engine, "handle_error", _invalidate_on_failover)
+    event.listen(engine.sync_engine, "checkout", _replace_if_ended)
     return engine
+
+
+def _replace_if_ended(_: object, pooled: ConnectionPoolEntry, __: object) -> None:
+    """Have the pool make this connection anew where the server, or who stands between, has ended it
+    since it was used last. Costs no round trip: between transactions a server says nothing but
+    that, or that a setting was changed for all, after which a new one is as good."""
+    used, pooled.info[_USED] = _USED in pooled.info, True
+    driver = cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
+    if used and (driver.closed or _is_readable(driver.fileno())):
+        raise DisconnectionError
+
+
+def _is_readable(descriptor: int) -> bool:
+    # Unlike select(), for descriptors of any number.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _invalidate_on_failover(context: object) -> None:
@@ -99,14 +130,40 @@ def _milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
+def connecting(url: str) -> dict[str, Any]:
+    """How the driver begins each of our connections, whatever role, database or server say. The
+    name may be another one: `url` goes before it."""
+    ours: dict[str, Any] = {"prepare_threshold": None, "client_encoding": "utf8"}
+    return {"application_name": "conservator", **connect_parameters(url), **ours}
+
+
 _FORMS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "lc_monetary": "C",
+    # How texts become values and statements, and what the server calls things.
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    # An error that a savepoint is to catch would end the session.
+    "exit_on_error": "off",
+    "lock_timeout": "0",
+    "jit": "off",
 }
-"""How values become text, whatever role, database or server say: the ledger keeps them so, and the
-driver reads nothing else."""
+"""What every transaction begins with, whatever role, database or server say. How values become
+text: the ledger keeps them so, and the driver reads nothing else. JIT compiles for longer than
+these statements take. A lock is waited for as long as the statement may take."""
+_WHERE_SET = (
+    # Not known before PostgreSQL 17.
+    "CASE WHEN current_setting('transaction_timeout', true) <> '0'"
+    " THEN set_config('transaction_timeout', '0', true) END AS endless",
+    # Rows would be written past foreign keys and triggers. Few roles may set it at all.
+    "CASE WHEN current_setting('session_replication_role') = 'replica'"
+    " THEN set_config('session_replication_role', 'origin', true) END AS origin",
+)
+"""The same, of settings that can't be made everywhere."""
 _OURS_ALONE = frozenset(
     {
         *("transaction_read_only", "synchronous_commit"),
@@ -137,7 +194,12 @@ def _settings(settings: Mapping[str, str]) -> Statement:
     for i, (name, value) in enumerate(settings.items()):
         values |= {f"n{i}": name, f"v{i}": value}
     cluster = "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS cluster"
-    return Statement(f"SELECT {calls}, {cluster}", values)
+    return Statement(", ".join((f"SELECT {calls}", *_WHERE_SET, cluster)), values)
+
+
+def pinning(settings: Mapping[str, str]) -> Statement:
+    """Makes for its transaction what every one of ours begins with, and `settings`."""
+    return _settings({**_FORMS, **settings})
 
 
 def _on_nodes(settings: Mapping[str, str]) -> list[Statement]:
@@ -162,16 +224,21 @@ def on_nodes(settings: Mapping[str, str]) -> list[str]:
 
 @asynccontextmanager
 async def snapshot(
-    engine: AsyncEngine, *, timeout: timedelta, rows: RowGuard | None = None
+    engine: AsyncEngine,
+    *,
+    timeout: timedelta,
+    lock_timeout: timedelta | None = None,
+    rows: RowGuard | None = None,
 ) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction in which every statement sees the same rows.
 
-    `timeout` bounds each statement, on the server. JIT is off: compiling costs more than these
-    statements take. Whoever reads the app's tables gives `rows`, by which none is hidden.
+    `timeout` bounds each statement, on the server, and `lock_timeout` how long it waits for a lock:
+    one that queues for a table behind an ALTER TABLE holds on to those that were read before.
+    Whoever reads the app's tables gives `rows`, by which none is hidden.
     """
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
-    settings = _deadlines(timeout) | {"transaction_read_only": "on"}
+    settings = _deadlines(timeout, None, lock_timeout) | {"transaction_read_only": "on"}
     async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
         yield begun.connection
 
@@ -253,17 +320,18 @@ async def at_once(
     """A whole transaction in one round trip; what each statement returned. None may concern the
     app's rows, and on a cluster its deadlines are those of this node alone.
 
-    `timeout` bounds each statement, on the server.
+    `timeout` bounds each statement, on the server. Where the connection is lost, what may have been
+    committed is not sent again.
     """
-    settings = _deadlines(timeout, None, lock_timeout) | {"jit": "off", **_FORMS}
+    settings = _deadlines(timeout, None, lock_timeout)
     if read_only:
         settings["transaction_read_only"] = "on"
-    async with translated(), _connection(engine) as connection:
-        whole = (_BEGIN, _settings(settings), *statements, COMMIT)
-        return (await send(connection, whole))[2:-1]
+    whole = (_BEGIN, pinning(settings), *statements, COMMIT)
+    async with translated(), _connection(engine, whole, commits=not read_only) as (_, found):
+        return found[2:-1]
 
 
-_BEGIN = Statement("BEGIN")
+_BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 _BEGIN_SNAPSHOT = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ")
 
 
@@ -288,32 +356,48 @@ class _Opening:
     @property
     def all_settings(self) -> dict[str, str]:
         """With those that every transaction makes."""
-        settings = {"jit": "off", **_FORMS, **self.settings}
+        settings = {**_FORMS, **self.settings}
         if self.rows is not None:
             settings["row_security"] = "off" if self.rows.off else "on"
         return settings
 
 
 @asynccontextmanager
-async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _connection(
+    engine: AsyncEngine, first: Sequence[Statement], *, commits: bool = False
+) -> AsyncIterator[tuple[AsyncConnection, list[Rows]]]:
     """A connection of the pool on which transactions are begun by statements, so that what they
-    begin with can travel along. Ended by SQLAlchemy, where nothing else has ended them."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async with connection.begin():
-            yield connection
+    begin with can travel along; and what `first`, its first trip, returned. Ended by SQLAlchemy,
+    where nothing else has ended them.
+
+    A connection that is lost on that trip, though the pool had it from before, is replaced once:
+    nothing has come of what was sent, unless it `commits`. Of a commit nobody can tell: where a
+    PgBouncer lost its server, its goodbye comes before any answer, whatever was carried out.
+    """
+    for last in (False, True):
+        begun = False
+        try:
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                async with connection.begin():
+                    found = await send(connection, first)
+                    begun = True
+                    yield connection, found
+        except ConnectionLostError:
+            if begun or last or commits:
+                raise
+        else:
+            return
 
 
 @asynccontextmanager
 async def _begin(engine: AsyncEngine, opening: _Opening) -> AsyncIterator[Trips]:
     settings, proof = opening.all_settings, opening.proof
     begin = _BEGIN_SNAPSHOT if opening.one_snapshot else _BEGIN
-    async with translated(), _connection(engine) as connection:
-        nodes = _on_nodes(settings) if opening.cluster else []
-        proofs = [] if proof is None else [proof.statement]
-        (_, made, *rest) = await send(
-            connection, (begin, _settings(settings), *nodes, *proofs, *opening.first)
-        )
+    nodes = _on_nodes(settings) if opening.cluster else []
+    proofs = [] if proof is None else [proof.statement]
+    first = (begin, _settings(settings), *nodes, *proofs, *opening.first)
+    async with translated(), _connection(engine, first) as (connection, (_, made, *rest)):
         if opening.cluster is None and made[0].cluster:
             await send(connection, _on_nodes(settings))
         if proof is not None:
@@ -335,6 +419,37 @@ async def _prove(connection: AsyncConnection, opening: _Opening, proof: Proof, f
 def _judge(found: Rows) -> None:
     """Raises StatementError unless every row is visible for certain."""
     refuse_hidden(found_in(row._asdict() for row in found))
+
+
+async def again_if_lost(read: Callable[[], Awaitable[Found]]) -> Found:
+    """What `read`, which changes nothing, finds; by another session where its own was ended in the
+    middle."""
+    try:
+        return await read()
+    except DatabaseUnavailableError as error:
+        if not session_lost(error):
+            raise
+    return await read()
+
+
+async def when_unlocked(read: Callable[[], Awaitable[Found]], *, within: timedelta) -> Found:
+    """What `read`, which changes nothing, finds. Where its lock timeout ends it, because somebody
+    changes a table or waits to, it is done again with nothing held in between, for so long."""
+    deadline = time.monotonic() + within.total_seconds()
+    while True:
+        try:
+            return await read()
+        except StatementError as error:
+            pause = deadlines.LOCK_PAUSE_SECONDS
+            if sqlstate(error) != LOCKED or time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+
+
+def session_lost(error: ConservatorError) -> bool:
+    """Whether a session that was had has ended, which says nothing about the next one."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and cause.connection_invalidated
 
 
 async def database_now(connection: AsyncConnection) -> datetime:
@@ -389,6 +504,11 @@ def translate(error: BaseException) -> ConservatorError:
         return StatementError(
             "A statement ran longer than it may and was cancelled: raise"
             " database.statement_timeout, or let `conservator doctor` look for a missing index."
+        )
+    if state == LOCKED:
+        return StatementError(
+            "A lock was not to be had within database.lock_timeout, because of an ALTER TABLE"
+            " perhaps, or of who is in its way: try again, or raise it."
         )
     if is_refusal(original):
         return StatementError(refusal_sentence(message))

@@ -73,6 +73,8 @@ CANCEL_SECONDS = 1.0
 """How long a cancelled task may take to end its statement on the server."""
 RELEASE_SECONDS = 1.0
 """How long a stop tries to lay the lead down; the lease runs out by itself."""
+LEAVE_SECONDS = 2.0
+"""How long a command that a signal ended waits for what its library still does."""
 GIT_SECONDS = 2
 """How long asking Git for the commit of a checkout may take."""
 
@@ -84,6 +86,8 @@ WORKER_START_SECONDS = 60.0
 """How long the worker may take to start: Great Expectations takes seconds to import."""
 WORKER_WATCH_SECONDS = 0.2
 """How often the memory of the worker is looked at."""
+LOCK_PAUSE_SECONDS = 0.5
+"""The pause before a check asks again for a table that is locked; it holds nothing meanwhile."""
 REPLICA_LOOK_SECONDS = 1.0
 """How long a replica that was left is waited for: a check must not stand still each time."""
 REPLICA_FIRST_PAUSE_SECONDS = 0.02

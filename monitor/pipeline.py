@@ -45,23 +45,32 @@ COMMIT = Statement("COMMIT")
 CLOCK = Statement("SELECT clock_timestamp() AS now")
 
 
+class ConnectionLostError(OperationalError):
+    """The connection is gone, as SQLAlchemy says it for its own statements."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        super().__init__(None, None, error, connection_invalidated=True)
+
+
 async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> list[Rows]:
     """What each statement returned. The connection is one of an engine whose transactions are
     begun and ended by statements (AUTOCOMMIT).
 
     Raises the psycopg.Error of the first that failed. A connection that was lost is dropped, and
-    with it whatever the pool has from before, and what is raised is the OperationalError that
-    SQLAlchemy raises for its own statements then.
+    with it whatever the pool has from before: ConnectionLostError.
     """
     driver = await _driver_of(connection)
+    transformer = Transformer(driver)
+    answers: list[PGresult] = []
     try:
         async with driver.lock:
-            return await driver.wait(_exchange(driver, statements))
+            answers = await driver.wait(_exchange(driver, transformer, statements))
+        return _read(driver, transformer, answers)
     except psycopg.Error as error:
         if not driver.closed and error.sqlstate not in LOST_STATES:
             raise
         await _drop(connection, driver)
-        raise OperationalError(None, None, error, connection_invalidated=True) from error
+        raise ConnectionLostError(error) from error
     except BaseException:
         # Cancelled in the middle: nobody knows what is still to come.
         await connection.invalidate()
@@ -79,10 +88,12 @@ async def _driver_of(connection: AsyncConnection) -> DriverConnection[Any]:
     return cast("DriverConnection[Any]", raw.driver_connection)
 
 
-def _exchange(driver: DriverConnection[Any], statements: Iterable[Statement]) -> PQGen[list[Rows]]:
+def _exchange(
+    driver: DriverConnection[Any], transformer: AnyTransformer, statements: Iterable[Statement]
+) -> PQGen[list[PGresult]]:
     """Not by psycopg's own pipeline, which sends Flush behind the last Sync: that would reach
     PgBouncer after a commit, which would keep a server for an answer that Flush alone never has."""
-    pgconn, transformer = driver.pgconn, Transformer(driver)
+    pgconn = driver.pgconn
     queries = []
     for statement in statements:
         query = PostgresQuery(transformer)
@@ -95,11 +106,7 @@ def _exchange(driver: DriverConnection[Any], statements: Iterable[Statement]) ->
         )
     pgconn.pipeline_sync()
     yield from generators.send(pgconn)
-    answers = yield from _answers(pgconn, len(queries))
-    for answer in answers:
-        if answer.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(answer, encoding=driver.info.encoding)
-    return [_rows(transformer, answer) for answer in answers]
+    return (yield from _answers(pgconn, len(queries)))
 
 
 def _answers(pgconn: PGconn, number: int) -> PQGen[list[PGresult]]:
@@ -115,6 +122,15 @@ def _answers(pgconn: PGconn, number: int) -> PQGen[list[PGresult]]:
         if not any(answer.status == ExecStatus.FATAL_ERROR for answer in answers):
             raise
     return answers
+
+
+def _read(
+    driver: DriverConnection[Any], transformer: AnyTransformer, answers: Sequence[PGresult]
+) -> list[Rows]:
+    for answer in answers:
+        if answer.status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(answer, encoding=driver.info.encoding)
+    return [_rows(transformer, answer) for answer in answers]
 
 
 def _rows(transformer: AnyTransformer, answer: PGresult) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from checks.row_security import RowGuard, guard_of
 from monitor.config import Mode, Settings
-from monitor.database import snapshot, transaction
+from monitor.database import again_if_lost, snapshot, transaction, when_unlocked
 from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
@@ -312,13 +313,23 @@ def policy_settings(settings: Settings) -> PolicySettings:
 
 async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examination:
     """Read the catalogue and judge it."""
-    async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
-        return await examine(
-            connection,
-            settings.catalog_spec(),
-            settings.pools_spec(),
-            state_schema=settings.database.state_schema,
-        )
+    database = settings.database
+    timeout, lock_timeout = database.statement_timeout, database.lock_timeout
+
+    async def read() -> Examination:
+        async with snapshot(engine, timeout=timeout, lock_timeout=lock_timeout) as connection:
+            return await examine(
+                connection,
+                settings.catalog_spec(),
+                settings.pools_spec(),
+                state_schema=database.state_schema,
+            )
+
+    return await when_unlocked(partial(again_if_lost, read), within=timeout)
+
+
+MOST_ALIKE = 10
+"""Findings of one kind that are told one by one to whoever is refused."""
 
 
 def finding_sentence(finding: Finding) -> str:
@@ -329,10 +340,20 @@ def finding_sentence(finding: Finding) -> str:
 def blocking_sentences(
     examination: Examination, what: Blocks = Blocks.HEALING, *, suspicions: bool = True
 ) -> tuple[str, ...]:
-    """A sentence for each finding that blocks `what`; those of `suspicions` where they are asked
-    for."""
-    blocking = examination.blocking(what)
-    return tuple(finding_sentence(one) for one in blocking if suspicions or not one.accepted_as)
+    """A sentence for each finding that blocks `what`, for a few of one kind; those of `suspicions`
+    where they are asked for."""
+    kinds: dict[str, list[Finding]] = {}
+    for one in examination.blocking(what):
+        if suspicions or not one.accepted_as:
+            kinds.setdefault(one.code, []).append(one)
+    return tuple(sentence for alike in kinds.values() for sentence in _told(alike))
+
+
+def _told(alike: Sequence[Finding]) -> Iterator[str]:
+    yield from map(finding_sentence, alike[:MOST_ALIKE])
+    more = len(alike) - MOST_ALIKE
+    if more > 0:
+        yield f"{more} more like {alike[0].subject}: `conservator doctor` lists them."
 
 
 def require_catalogue(examination: Examination, what: Blocks = Blocks.HEALING) -> Catalogue:

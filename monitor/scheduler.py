@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 import structlog
 from apscheduler.events import (
     EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
     JobEvent,
     JobExecutionEvent,
 )
@@ -131,7 +133,11 @@ class Scheduler:
             },
         )
         self._missed: Counter[str] = Counter()
+        self._woken: dict[str, datetime] = {}
+        """When jobs are due that were woken and have not begun since."""
         self._scheduler.add_listener(self._count_missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._begun, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
 
     def add(self, name: str, schedule: Schedule, job: Job, *, at_once: bool = True) -> None:
@@ -147,10 +153,11 @@ class Scheduler:
             self._scheduler.reschedule_job(name, trigger=schedule.trigger(interval))
 
     def wake(self, name: str, *, in_seconds: float = 0.0) -> bool:
-        """Run `name` soon, unless it is running already; whether it is scheduled at all."""
+        """Run `name` soon, once more where it is running already: that run may have looked before
+        what it was woken for. Whether it is scheduled at all."""
         if self._scheduler.get_job(name) is None:
             return False
-        due = datetime.now(UTC) + timedelta(seconds=in_seconds)
+        due = self._woken[name] = datetime.now(UTC) + timedelta(seconds=in_seconds)
         self._scheduler.modify_job(name, next_run_time=due)
         return True
 
@@ -159,6 +166,7 @@ class Scheduler:
         job = self._scheduler.get_job(name)
         due = datetime.now(UTC) + timedelta(seconds=in_seconds)
         if job is not None and job.next_run_time is not None and due < job.next_run_time:
+            self._woken[name] = due
             self._scheduler.modify_job(name, next_run_time=due)
 
     def start(self) -> None:
@@ -184,7 +192,18 @@ class Scheduler:
         """What was taken could not be recorded: it is told again the next time."""
         self._missed += missed
 
+    def _begun(self, event: JobEvent) -> None:
+        self._woken.pop(event.job_id, None)
+
+    def _ended(self, event: JobEvent) -> None:
+        """What was to run while it ran, because it was woken, runs now."""
+        due = self._woken.get(event.job_id)
+        if due is not None and due <= datetime.now(UTC):
+            self.wake(event.job_id)
+
     def _count_missed(self, event: JobEvent) -> None:
+        if event.code == EVENT_JOB_MAX_INSTANCES and event.job_id in self._woken:
+            return  # until the one under way has ended
         log.warning("run_missed", job=event.job_id)
         self._missed[str(event.job_id)] += 1
 

@@ -21,6 +21,8 @@ _NOT_BACKFILLED = "Nothing can be backfilled."
 _NOT_BROUGHT = "No row that is there can be brought to count."
 _ALIKE = 0.6  # difflib's own idea of a close match
 _SUGGESTIONS = 3
+_MOST_NAMED = 20
+"""Columns of a table that a sentence lists."""
 NO_PRIVILEGE = "42501"
 
 
@@ -57,7 +59,7 @@ def missing_columns(given: DoctorInput) -> Iterator[Finding]:
             # The first where several settings name the same column.
             setting = next(key for key, column in role.columns.items() if column == name)
             alike = similar(name, relation.columns)
-            there = ", ".join(alike or tuple(relation.columns))
+            there = listed(alike or tuple(relation.columns))
             yield error(
                 "column_missing",
                 f"{relation.configured}.{name}",
@@ -235,6 +237,12 @@ def state_schema_is_possible(given: DoctorInput) -> Iterator[Finding]:
             consequence="The service can't keep its runs and its ledger, so nothing may be healed.",
             remedy=f"CREATE SCHEMA {schema} AUTHORIZATION {role};",
         )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names, of very many the first."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def similar(wanted: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.doctor.access import spelt_alike
+from checks.doctor.access import listed, spelt_alike
 from checks.doctor.column_words import says_written
 from checks.doctor.findings import Finding, Mending, healing_error
 from checks.doctor.input import DoctorInput, about, any_impressions
@@ -22,6 +22,10 @@ from checks.relations import Column, Relation
 _SETTING = "catalog.impressions.defaults"
 _SAY = f"say it under {_SETTING}.{{}}, as an SQL expression."
 _UUID_LENGTH = 36
+_WITHOUT_DEFAULT = "column_without_default"
+_CONSEQUENCE = "Every insert of a backfill would fail."
+_MOST_COLUMNS = 10
+"""Columns that are asked for one by one."""
 
 
 @about(any_impressions)
@@ -31,15 +35,29 @@ def required_columns_are_filled(given: DoctorInput, impressions: Relation) -> It
     if own is None:
         return
     filled = {*own, *given.spec.impressions.values}
-    for column in impressions.columns.values():
-        if not column.required or column.name in filled:
-            continue
+    lacking = [one for one in impressions.columns.values() if one.required]
+    lacking = [one for one in lacking if one.name not in filled]
+    for column in lacking[:_MOST_COLUMNS]:
         yield healing_error(
-            "column_without_default",
+            _WITHOUT_DEFAULT,
             f"{impressions.configured}.{column.name}",
             problem=f"The column ({column.type}) may not be null and has no default.",
-            consequence="Every insert of a backfill would fail.",
+            consequence=_CONSEQUENCE,
             **_filling(given, impressions, column),
+        )
+    more = [column.name for column in lacking[_MOST_COLUMNS:]]
+    if more:
+        yield healing_error(
+            _WITHOUT_DEFAULT,
+            impressions.configured,
+            problem=(
+                f"{len(more)} more columns may not be null and have no default: {listed(more)}."
+            ),
+            consequence=_CONSEQUENCE,
+            remedy=(
+                "A table of impressions has few such columns: name it under"
+                f" catalog.impressions.table, or give each a value under {_SETTING}."
+            ),
         )
 
 

@@ -55,6 +55,7 @@ class Surroundings:
     state_schema_exists: bool
     can_use_state_schema: bool
     can_create_schema: bool
+    encoding: str = "UTF8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Rows:
     nulls: Answer = Answer.UNKNOWN
     below_zero: Answer = Answer.NO
     """Ids below 0 beside those above: as many apps number what is nobody's and nothing's."""
+    not_utf8: Answer = Answer.NO
+    """Bytes that are no UTF-8, which only a database without an encoding lets in."""
 
 
 @dataclass(frozen=True, slots=True)

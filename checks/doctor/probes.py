@@ -1,7 +1,7 @@
 """Asks what the catalogue can't tell: tries statements, and reads rows where nothing is proven.
 
-Each question runs in a savepoint that is rolled back, whatever the answer: a refused statement
-poisons nothing, and the bound on its time ends with the savepoint.
+Whatever the answer, the transaction is taken back to the savepoint that it had before the question:
+a refused statement poisons nothing, and the bound on its time ends there.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ _OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_availab
 _MISMATCH = "42804"  # datatype_mismatch
 _UNTYPED = re.compile(r"\s*\(*\s*(NULL|E?'([^']|'')*')\s*\)*\s*", re.IGNORECASE)
 _NO_VALUES: Parameters = {}
+_NO_ENCODING = "SQL_ASCII"
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
 
@@ -89,6 +90,13 @@ class ProbeSuite:
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
+        async with self._connection.begin_nested() as begun:
+            await self._connection.exec_driver_sql("SAVEPOINT question")
+            evidence = await self._gather()
+            await begun.rollback()
+        return evidence
+
+    async def _gather(self) -> Evidence:
         facts = self._facts
         filters = await self._filters()
         clocks, timezone = await self._clocks()
@@ -109,7 +117,7 @@ class ProbeSuite:
             own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             duplicate_keys=await self._duplicate_keys(filters),
-            ids=await self._ids(filters),
+            ids=await self._ids(filters, around.encoding),
             orphans=await self._orphans(),
             held=await self._held_moments(filters, rows),
             unreadable=await read_unreadable(self._ask, facts),
@@ -203,7 +211,7 @@ class ProbeSuite:
         there = replace(spec.roles[2], counts=None)
         return await self._duplicates(impressions, key, _filter(there, filters))
 
-    async def _ids(self, filters: Mapping[str, Refusal]) -> dict[str, Rows]:
+    async def _ids(self, filters: Mapping[str, Refusal], encoding: str) -> dict[str, Rows]:
         answers = {}
         for role, relation in self._facts.found:
             key = role.ids[0]
@@ -211,13 +219,15 @@ class ProbeSuite:
                 continue
             admitted = _filter(role, filters)
             duplicates = await self._duplicates(relation, (key,), admitted)
-            nulls = below_zero = Answer.NO
+            nulls = below_zero = not_utf8 = Answer.NO
             column = {"column": identifier(key)}
             if not relation.columns[key].not_null or relation.inherited_by:
                 nulls = await self._any_row("catalogue_nulls", relation, admitted, column)
             if relation.columns[key].category == "N":
                 below_zero = await self._any_row("catalogue_below_zero", relation, admitted, column)
-            answers[role.key] = Rows(duplicates, nulls, below_zero)
+            if relation.columns[key].category == "S" and encoding == _NO_ENCODING:
+                not_utf8 = await self._any_row("catalogue_not_utf8", relation, admitted, column)
+            answers[role.key] = Rows(duplicates, nulls, below_zero, not_utf8)
         return answers
 
     async def _duplicates(
@@ -298,12 +308,11 @@ class ProbeSuite:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
-        async with self._connection.begin_nested() as savepoint:
-            await self._be_patient()
-            found = await read_sequences(
-                self._connection, impressions, self._facts.spec, self._facts.named_sequences
-            )
-            await savepoint.rollback()
+        await self._be_patient()
+        found = await read_sequences(
+            self._connection, impressions, self._facts.spec, self._facts.named_sequences
+        )
+        await self._take_back()
         return found
 
     async def _vanished(self) -> tuple[Vanished, ...]:
@@ -410,28 +419,30 @@ class ProbeSuite:
         how: str = "",
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
-        savepoint = await self._connection.begin_nested()
         try:
             await self._be_patient()
             if read_only:
-                await self._connection.exec_driver_sql(render("checks", "catalogue_read_only", {}))
-            return await self._run(how + render("checks", statement, fragments), parameters)
+                await self._catalogue_rows("catalogue_read_only")
+            answer = await self._run(how + render("checks", statement, fragments), parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
+            await self._take_back()
             return Refusal.of(refused.orig)
-        finally:
-            if savepoint.is_active:
-                await savepoint.rollback()
+        await self._take_back()
+        return answer
+
+    async def _be_patient(self) -> None:
+        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
+
+    async def _take_back(self) -> None:
+        await self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT question")
 
     async def _explain(
         self, statement: str, fragments: Fragments, parameters: Parameters
     ) -> Answers | Refusal:
         how = "EXPLAIN (FORMAT JSON, COSTS OFF) "
         return await self._ask(statement, fragments, parameters, how=how)
-
-    async def _be_patient(self) -> None:
-        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
 
     async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""

@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     time_zones.timezone_is_known,
     access.filters_run,
     uniqueness.ids_are_unique,
+    uniqueness.ids_are_utf8,
     row_suspicions.ids_are_whole_keys,
     row_suspicions.rows_are_views,
     row_suspicions.rows_are_in_use,

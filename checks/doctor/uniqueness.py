@@ -369,3 +369,22 @@ def other_uniqueness(given: DoctorInput, impressions: Relation) -> Iterator[Find
                 "owner decides."
             ),
         )
+
+
+def ids_are_utf8(given: DoctorInput) -> Iterator[Finding]:
+    """An id of other bytes can be told to nobody; a census names artworks, a run its users."""
+    for role, relation in given.facts.found:
+        if given.evidence.ids.get(role.key, Rows()).not_utf8 is not Answer.YES:
+            continue
+        named = role.key == "artworks"
+        make, what = (error, "counted") if named else (healing_error, "healed")
+        yield make(
+            "ids_not_utf8",
+            f"{relation.configured}.{role.ids[0]}",
+            problem="The database's encoding is SQL_ASCII, and some ids are no UTF-8.",
+            consequence=f"Such ids can't be read, and nothing can be {what} with them.",
+            remedy=(
+                f"Leave them out by catalog.{role.key}.where, or restore the database's dump into "
+                "one whose encoding is that of the ids."
+            ),
+        )

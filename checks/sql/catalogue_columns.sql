@@ -2,7 +2,7 @@
 --
 -- The name to cast to is that of the base type without its length: a cast to varchar(3), or to a
 -- domain over it, would cut an id short instead of finding nothing, and a domain's CHECK would
--- raise. format_type(…, -1) says bpchar where format_type(…, NULL) says character, which is
+-- raise. format_type(..., -1) says bpchar where format_type(..., NULL) says character, which is
 -- character(1). Types of extensions and users are qualified: search_path may differ elsewhere.
 -- A domain's collation is its columns'.
 WITH RECURSIVE cte_declared AS (

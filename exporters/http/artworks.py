@@ -127,7 +127,8 @@ async def backfill_impressions(call: Call[NoParameters, BackfillBody]) -> Replie
 
     Writes the impressions that are missing. One user is done before the answer, once unless
     `force`; calling it again does nothing, so a login hook may call it every time. Everyone is done
-    by a run in the background. `dry_run` counts and writes nothing.
+    by a run in the background: 202 with its number, or 200 with `updated` 0 and `run_id` null where
+    nothing is to be healed. `dry_run` counts and writes nothing.
     """
     body = call.body
     if body.everyone:

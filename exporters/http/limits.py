@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -23,7 +23,7 @@ MAX_REMEMBERED = 10_000
 _IPV6_SUBSCRIBER = 64
 """Bits of an IPv6 address that one subscriber holds: all the addresses below them are its own."""
 MAX_CONNECTIONS = 768
-"""Below the 1,024 open files that a process usually gets."""
+"""Where the limit of open files allows as many."""
 MAX_CONNECTIONS_OF_CLIENT = 512
 
 
@@ -109,26 +109,65 @@ def client_of(address: str | None) -> str:
     return str(ipaddress.ip_network((int(found), _IPV6_SUBSCRIBER), strict=False))
 
 
+class Held(Protocol):
+    """An open connection."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for its next request, or for the rest of one."""
+
+    def drop(self) -> None:
+        """Close it at once."""
+
+
 class ConnectionLimiter:
-    """Open connections, by client."""
+    """Open connections, by client. For one too many, an idle one is closed: the one that has said
+    nothing for longest, of the client that has the most."""
 
-    def __init__(self, refused: RefusedCalls) -> None:
+    def __init__(self, refused: RefusedCalls, *, most: int) -> None:
         self._refused = refused
-        self._open: Counter[str] = Counter()
+        self._most = most
+        self._most_of_client = min(MAX_CONNECTIONS_OF_CLIENT, max(1, most * 2 // 3))
+        self._open: dict[str, dict[Held, None]] = {}
+        """Of each client, who spoke last at the end."""
 
-    def enter(self, client: str) -> bool:
-        """Count a connection; False where it is one too many. `leave` follows in any case."""
-        self._open[client] += 1
-        if (
-            self._open[client] <= MAX_CONNECTIONS_OF_CLIENT
-            and self._open.total() <= MAX_CONNECTIONS
-        ):
-            return True
-        self._refused.counts[Reason.TOO_MANY_CONNECTIONS] += 1
-        return False
+    def enter(self, client: str, connection: Held) -> bool:
+        """Count a connection; False where it is one too many, and no other can be closed in its
+        place. `leave` follows in any case."""
+        ours = self._open.setdefault(client, {})
+        within = len(ours) < self._most_of_client
+        if not within or sum(map(len, self._open.values())) >= self._most:
+            self._refused.counts[Reason.TOO_MANY_CONNECTIONS] += 1
+            crowd = max(self._open.values(), key=len) if within else ours
+            if not _drop_idle(crowd):
+                return False
+        ours[connection] = None
+        self._open[client] = ours
+        return True
 
-    def leave(self, client: str) -> None:
+    def spoke(self, client: str, connection: Held) -> None:
+        """It has brought something."""
+        ours = self._open.get(client, {})
+        if connection in ours:
+            del ours[connection]
+            ours[connection] = None
+
+    def leave(self, client: str, connection: Held) -> None:
         """The connection is gone."""
-        self._open[client] -= 1
-        if self._open[client] <= 0:
-            del self._open[client]
+        ours = self._open.get(client, {})
+        ours.pop(connection, None)
+        if not ours:
+            self._open.pop(client, None)
+
+    def make_room(self, connections: int) -> None:
+        """Close so many that are idle, where there are."""
+        for _ in range(connections):
+            any(_drop_idle(ours) for ours in sorted(self._open.values(), key=len, reverse=True))
+
+
+def _drop_idle(crowd: dict[Held, None]) -> bool:
+    found = next((one for one in crowd if one.is_idle), None)
+    if found is not None:
+        del crowd[found]
+        found.drop()
+    return found is not None

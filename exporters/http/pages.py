@@ -23,12 +23,12 @@ from exporters.http.requests import (
     StaticParameters,
     UserParameters,
 )
-from exporters.http.routing import Call
+from exporters.http.routing import Call, Context
 from exporters.http.runs import read_run, read_runs
 from exporters.page import views
 from exporters.page.assets import asset
 from exporters.page.counts import chart
-from exporters.page.formatting import segment
+from exporters.page.formatting import is_folder, user_address
 
 _REVALIDATE = "private, no-cache"
 """Kept by the caller alone, and asked about before every use."""
@@ -66,12 +66,15 @@ async def get_run_page(call: Call[BatchesPage, NoBody]) -> web.Response:
 async def find_user(call: Call[FindParameters, NoBody]) -> web.Response:
     """Which user?
 
-    A form; with `id` it leads to that user's page.
+    A form; with `id` it leads to that user's page, or is that where no path can name the user:
+    `.` and `..` are folders to a browser, however they are written.
     """
     user_id = call.parameters.id
     if not user_id:
         return _page(views.users_page())
-    return web.Response(status=303, headers={hdrs.LOCATION: f"users/{segment(user_id)}"})
+    if is_folder(user_id):
+        return await _user_page(call.context, user_id, folders=0)
+    return web.Response(status=303, headers={hdrs.LOCATION: user_address(user_id)})
 
 
 async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
@@ -79,13 +82,23 @@ async def get_user_page(call: Call[UserParameters, NoBody]) -> web.Response:
 
     Counts, live; whether and when the user was backfilled.
     """
-    user_id, commands = call.parameters.user_id, call.context.commands
+    return await _user_page(call.context, call.parameters.user_id, folders=1)
+
+
+async def _user_page(context: Context, user_id: str, *, folders: int) -> web.Response:
     # First the census: it knows whether this can be an id at all.
-    census = await commands.user_census(user_id)
-    backfilled = await commands.backfilled(user_id)
-    suspicion = call.context.board.current.examination.suspicion
-    may_act = call.context.page.may_act()
-    return _page(views.user_page(user_id, census, backfilled, suspicion=suspicion, may_act=may_act))
+    census = await context.commands.user_census(user_id)
+    backfilled = await context.commands.backfilled(user_id)
+    return _page(
+        views.user_page(
+            user_id,
+            census,
+            backfilled,
+            suspicion=context.board.current.examination.suspicion,
+            may_act=context.page.may_act(),
+            folders=folders,
+        )
+    )
 
 
 async def get_static(call: Call[StaticParameters, NoBody]) -> web.Response:

@@ -36,7 +36,11 @@ ROUTES: tuple[Route, ...] = (
         errors=("unknown_run",),
         touches_database=True,
     ),
-    Route("GET", "/users", Access.READ, pages.find_user, Tag.PAGES, {200: HTML, 303: ()}),
+    Route(
+        "GET", "/users", Access.READ, pages.find_user, Tag.PAGES, {200: HTML, 303: ()},
+        errors=("unknown_user",),
+        touches_database=True,
+    ),
     Route(
         "GET", "/users/{user_id}", Access.READ, pages.get_user_page, Tag.PAGES, {200: HTML},
         errors=("unknown_user",),

@@ -8,9 +8,12 @@ bodies that nobody wants. docs/security.md says what is left to a reverse proxy.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 from aiohttp import hdrs, web
@@ -20,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from exporters.http.auth import AUTHORIZER, Authorizer, Tokens
 from exporters.http.errors import TOO_LONG, ApiError
 from exporters.http.events import SSE_TIMEOUTS, SseTimeouts
-from exporters.http.limits import ConnectionLimiter, client_of
+from exporters.http.limits import MAX_CONNECTIONS, ConnectionLimiter, client_of
 from exporters.http.middlewares import (
     access_log_middleware,
     error_response,
@@ -47,6 +50,16 @@ UNWANTED_BODY_SECONDS = 2.0
 everything."""
 SHUTDOWN_SECONDS = 1.0
 """The service has stopped by then: whoever still waits for an answer gets none."""
+FAREWELL_SECONDS = 2.0
+"""How long a client may take to answer the end of a TLS connection."""
+BACKLOG = 64
+"""Connections that are taken in at once, before any of them is counted."""
+ROOM_SECONDS = 0.5
+"""How often, at most, an idle connection makes room for those that no descriptor was left for."""
+STARVED_SECONDS = 60.0
+"""How often it is said that connections wait for a free file descriptor."""
+ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
+_FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 UNTAKEN_SECONDS = 20.0
 """How long a client may leave untaken what is beyond the system's buffers."""
 SEND_BUFFER_BYTES = 131_072
@@ -157,14 +170,30 @@ class Connection(web.RequestHandler):
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peer = transport.get_extra_info("peername")
         self._client = client_of(str(peer[0])) if peer else ""
-        if not self._limiter.enter(self._client):
-            self.force_close()
+        if not self._limiter.enter(self._client, self):
+            self.drop()
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent something."""
+        self._limiter.spoke(self._client, self)
+        super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has been closed by either side."""
         self._stop_waiting()
-        self._limiter.leave(self._client)
+        self._limiter.leave(self._client, self)
         super().connection_lost(exc)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for its next request, or for the rest of one."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def drop(self) -> None:
+        """Close it at once: what it was sent the system keeps for it."""
+        self.force_close()
+        assert self._socket is not None
+        self._socket.abort()
 
     def pause_writing(self) -> None:
         """The client leaves something untaken."""
@@ -207,31 +236,59 @@ class Connection(web.RequestHandler):
 
 
 class HttpServer:
-    """Serves an application at one port."""
+    """Serves an application at one port, to so many `connections` at a time."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, *, connections: int = MAX_CONNECTIONS) -> None:
         self.app = app
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         self._listener: asyncio.Server | None = None
+        self._limiter = ConnectionLimiter(app[AUTHORIZER].refused, most=connections)
+        # Who follows a live page is never idle: the others must not be kept out by them.
+        broadcaster = app[CONTEXT].page.broadcaster
+        broadcaster.max_streams = min(broadcaster.max_streams, connections // 2)
+        self._handler: ExceptionHandler | None = None
+        """The loop's own, while ours is there."""
+        self._made_room = -ROOM_SECONDS
+        self._starved: float | None = None
+        """When it was said last that there are too many open files, on the loop's clock."""
 
     async def start(
         self, host: str, port: int, *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
         """Listen. Raises OSError where the port can't be had, and nothing is left open then."""
         await self._runner.setup()
-        manager, limiter = self._runner.server, ConnectionLimiter(self.app[AUTHORIZER].refused)
+        manager = self._runner.server
         assert manager is not None
+        loop, secured = asyncio.get_running_loop(), ssl_context is not None
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(manager, limiter),
+            self._listener = await loop.create_server(
+                lambda: Connection(manager, self._limiter),
                 host,
                 port,
+                backlog=BACKLOG,
                 ssl=ssl_context,
-                ssl_handshake_timeout=None if ssl_context is None else HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if secured else None,
+                ssl_shutdown_timeout=FAREWELL_SECONDS if secured else None,
             )
         except OSError:
             await self.cleanup()
             raise
+        self._handler = loop.get_exception_handler()
+        loop.set_exception_handler(self._look_at_failure)
+
+    def _look_at_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Every failed accept() is told the loop, which tries again within a second."""
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _FULL and "socket" in context):
+            loop.default_exception_handler(context)
+            return
+        # A full table is told once for each place of the backlog: room is made for one of them.
+        if loop.time() - self._made_room >= ROOM_SECONDS:
+            self._made_room = loop.time()
+            self._limiter.make_room(1)
+        if self._starved is None or loop.time() - self._starved >= STARVED_SECONDS:
+            self._starved = loop.time()
+            log.error("connections_wait", error=error.strerror)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -243,4 +300,5 @@ class HttpServer:
         """Close the port, end what is open, free what the application holds."""
         if self._listener is not None:
             self._listener.close()
+            asyncio.get_running_loop().set_exception_handler(self._handler)
         await self._runner.cleanup()

@@ -74,7 +74,7 @@ class EventBroadcaster:
     ) -> None:
         self._board = board
         self._render = render
-        self._max_streams = max_streams
+        self.max_streams = max_streams
         self._min_interval_seconds = min_interval_seconds
         self._max_interval_seconds = max_interval_seconds
         self.subscribers: set[Subscriber] = set()
@@ -88,7 +88,7 @@ class EventBroadcaster:
         """A stream for one page. Raises TooManyStreamsError, BroadcastClosedError."""
         if self.closed:
             raise BroadcastClosedError
-        if len(self.subscribers) >= self._max_streams:
+        if len(self.subscribers) >= self.max_streams:
             raise TooManyStreamsError
         subscriber = Subscriber()
         self.subscribers.add(subscriber)

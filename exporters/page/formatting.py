@@ -71,7 +71,14 @@ def from_unix(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def segment(text: str) -> str:
-    """`text`, whatever characters it has, as one part of a path."""
-    # A dot alone would be taken for a folder by whoever follows.
-    return quote(text, safe="").replace(".", "%2E")
+def user_address(user_id: str) -> str:
+    """Where the page of a user is, below the service's root, whatever characters the id has."""
+    if is_folder(user_id):
+        return f"users?id={user_id}"
+    return f"users/{quote(user_id, safe='').replace('.', '%2E')}"
+
+
+def is_folder(user_id: str) -> bool:
+    """Whether a browser takes it, however it is written in a path, for this folder or the one
+    above."""
+    return user_id in {".", ".."}

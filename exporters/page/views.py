@@ -134,13 +134,14 @@ def user_page(
     *,
     suspicion: str,
     may_act: bool,
+    folders: int,
 ) -> str:
     """One user: counts, what is suspected of them, whether and when backfilled."""
     # Whoever asks for it again means it.
     body = {"user_id": user_id} if backfilled is None else {"user_id": user_id, "force": True}
     return render(
         "user",
-        folders=1,
+        folders=folders,
         user_id=user_id,
         census=census,
         backfilled=backfilled,
@@ -198,7 +199,7 @@ def _environment() -> Environment:
         day_and_time=formatting.day_and_time,
         short_time=formatting.short_time,
         machine=formatting.machine,
-        segment=formatting.segment,
+        user_address=formatting.user_address,
     )
     made.globals.update(static=address)
     return made

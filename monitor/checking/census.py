@@ -90,8 +90,9 @@ class CensusCheck:
 
     def publish(self, census: Census, *, age_seconds: float = 0.0) -> None:
         """Make a census the newest that was not taken here by the clock: the recount of a heal
-        run, or another process's, taken so many seconds ago."""
-        if self.newest and self.newest[0].as_of == census.as_of:
+        run, or another process's, taken so many seconds ago. Nothing where a newer one is known: a
+        pass may have counted between the recount and its publication."""
+        if self.newest and self.newest[0].as_of >= census.as_of:
             return
         self._remember(census, None, age_seconds)
         found = self.tracker.definition.judged((self._measurement(census, ""),), 0.0)

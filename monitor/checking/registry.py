@@ -63,7 +63,7 @@ class CheckRegistry:
         is started when the first suite runs; `on_read` is told what the structure check has
         found; `keep` is told of every result."""
         max_lag = settings.healing.pace.max_replica_lag
-        router = ReplicaRouter(engine, read_engine, board, max_lag)
+        router = ReplicaRouter(engine, read_engine, board, max_lag, settings.database.lock_timeout)
         self.runner = CheckRunner(settings, board)
         self.census = CensusCheck(settings, router, runtime, board, self.runner, keep)
         others = [

@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -26,7 +28,7 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.row_security import RowGuard
 from checks.statements import render
-from monitor.database import database_now, snapshot, sqlstate
+from monitor.database import again_if_lost, database_now, snapshot, sqlstate, when_unlocked
 from monitor.deadlines import (
     REPLICA_FIRST_PAUSE_SECONDS,
     REPLICA_LONGEST_PAUSE_SECONDS,
@@ -66,6 +68,7 @@ class ReplicaRouter:
     """`primary` where none is configured."""
     board: StatusBoard
     max_lag: timedelta
+    lock_timeout: timedelta = timedelta(milliseconds=500)
 
     async def read(
         self, work: Work[T], *, timeout: timedelta, rows: RowGuard | None
@@ -73,16 +76,22 @@ class ReplicaRouter:
         """What `work` finds, and why it was read on the primary although a replica is configured;
         empty where it was not.
 
-        `work` may be run twice. Raises what it raises, DatabaseUnavailableError where the primary
+        `work` may be run several times: a table that somebody changes or waits to change is waited
+        for with nothing held. Raises what it raises, DatabaseUnavailableError where the primary
         can't be reached.
         """
+        return await when_unlocked(partial(self._read, work, timeout, rows), within=timeout)
+
+    async def _read(
+        self, work: Work[T], timeout: timedelta, rows: RowGuard | None
+    ) -> tuple[T, str]:
         if self.replica is self.primary:
             return await self._on_primary(work, timeout, rows), ""
         position, problem = await self.check_replica(timeout)
         if position is not None and not problem:
             try:
                 guard = None if rows is None else rows.elsewhere
-                async with snapshot(self.replica, timeout=timeout, rows=guard) as connection:
+                async with self._snapshot(self.replica, timeout, guard) as connection:
                     return await work(connection, position.now), ""
             except ConservatorError as error:
                 away = isinstance(error, DatabaseUnavailableError)
@@ -113,8 +122,16 @@ class ReplicaRouter:
             return Position(**rows.one()._mapping)
 
     async def _on_primary(self, work: Work[T], timeout: timedelta, rows: RowGuard | None) -> T:
-        async with snapshot(self.primary, timeout=timeout, rows=rows) as connection:
-            return await work(connection, await database_now(connection))
+        async def read() -> T:
+            async with self._snapshot(self.primary, timeout, rows) as connection:
+                return await work(connection, await database_now(connection))
+
+        return await again_if_lost(read)
+
+    def _snapshot(
+        self, engine: AsyncEngine, timeout: timedelta, rows: RowGuard | None
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        return snapshot(engine, timeout=timeout, lock_timeout=self.lock_timeout, rows=rows)
 
     async def _wait_for(self, position: Position, timeout: timedelta) -> str:
         """Empty once the replica has replayed what the primary had written."""

@@ -5,7 +5,6 @@ Every error is one sentence on standard error, with the exit code that the contr
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ from checks.errors import ConservatorError
 from monitor.cli.lazy import LazyGroup
 from monitor.cli.logs import configure_logs
 from monitor.cli.session import DEFAULT_CONFIG, settings_of
+from monitor.cli.signals import run_service
 
 USAGE = 64
 SOFTWARE = 70
@@ -36,14 +36,14 @@ def serve(context: typer.Context) -> None:
 
     A database that can't be reached is waited for; /readyz says so meanwhile.
     """
-    # Before it can be heard it must not end the process: the file is about to be read anyway.
+    # Until it can be heard, here too: the file is about to be read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(logging.INFO)
     settings = settings_of(context)
     # Loaded when there is something to serve: no other command needs HTTP.
     from monitor.cli.serving import serve_until_stopped  # noqa: PLC0415
 
-    asyncio.run(serve_until_stopped(settings, partial(settings_of, context)))
+    run_service(partial(serve_until_stopped, settings, partial(settings_of, context)))
 
 
 class Commands(LazyGroup):

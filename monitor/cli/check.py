@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -186,9 +187,14 @@ def _print_checks(status: Status) -> None:
         },
         numbers=("value",),
     )
+    told: dict[object, list[CheckResult]] = {}
     for one in status.checks.values():
         if one.outcome in _WRONG:
-            _print_details(one)
+            # What keeps a suite from running is one reason, however many expectations it has.
+            alike = one.message if one.outcome is Outcome.ERROR else one.name
+            told.setdefault(alike, []).append(one)
+    for first, *others in told.values():
+        _print_details(first, others)
     if status.census is not None:
         _print_census(status, status.census)
 
@@ -209,10 +215,11 @@ def _threshold(one: CheckResult) -> str:
     return ", ".join(f"{word} {text}" for word, text in told.items() if text is not None)
 
 
-def _print_details(one: CheckResult) -> None:
+def _print_details(one: CheckResult, others: Sequence[CheckResult]) -> None:
     console.print()
     outcome = one.outcome or Outcome.ERROR
-    console.print(Text.assemble((one.name, _STYLES[outcome]), ": ", one.message))
+    more = f" and {len(others)} more" if others else ""
+    console.print(Text.assemble((one.name, _STYLES[outcome]), more, ": ", one.message))
     for label, text in (("owner", one.facts.owner), ("runbook", one.facts.runbook)):
         if text:
             console.print(Text(f"  {label}: {text}"))

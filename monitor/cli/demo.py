@@ -6,10 +6,10 @@ import asyncio
 import logging
 import math
 import secrets
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.errors import ConservatorError
 from monitor.cli.logs import configure_logs
 from monitor.cli.output import console
+from monitor.cli.signals import run_service, unless_told
 from monitor.database import create_engine
 from monitor.demo.gallery import Visitors, build_gallery, create_tables, statement
 from monitor.demo.server import DemoServer, demo_server
@@ -52,46 +53,52 @@ def demo(
 ) -> None:
     """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing."""
     configure_logs(logging.ERROR)
-    asyncio.run(_demo(port, keep, duration))
+    run_service(partial(_demo, port, keep, duration))
 
 
-async def _demo(port: int, keep: Path | None, duration: float | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup a closed terminal is no reason to end.
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop.set)
+async def _demo(port: int, keep: Path | None, duration: float | None, stop: asyncio.Event) -> None:
     ends_at = math.inf if duration is None else time.monotonic() + duration
     console.print("Starting PostgreSQL …")
     async with AsyncExitStack() as stack:
         postgres = ExitStack()
         server = await asyncio.to_thread(postgres.enter_context, demo_server(keep))
         stack.push_async_callback(asyncio.to_thread, postgres.close)
-        await _prepare(server, duration)
-        token = secrets.token_urlsafe(18)
-        # Loaded when there is something to serve: no other command needs HTTP.
-        from monitor.cli.serving import served  # noqa: PLC0415
-
-        settings = demo_settings(server.url(DATABASE), port=port, token=token)
-        serving = await stack.enter_async_context(served(settings))
-        service = serving.service
-        address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
-        _say_hello(address, token, server)
-        visitors = Visitors(server.url(DATABASE), rate=10)
-        visitors.start()
-        stack.push_async_callback(visitors.stop)
-        story = Story()
-        await _watch(service, visitors, story, stop, address, ends_at)
-        story.look(service.board.current)
-        _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
+        await unless_told(stop, _prepare(server, duration))
+        if not stop.is_set():
+            await _show(stack, server, port, stop, ends_at)
         console.print("Stopping …")
     console.print("Nothing is left behind." if keep is None else f"The database is in {keep}.")
 
 
+async def _show(
+    stack: AsyncExitStack, server: DemoServer, port: int, stop: asyncio.Event, ends_at: float
+) -> None:
+    """The service and the visitors, until a signal or the end of the time."""
+    token = secrets.token_urlsafe(18)
+    # Loaded when there is something to serve: no other command needs HTTP.
+    from monitor.cli.serving import served  # noqa: PLC0415
+
+    settings = demo_settings(server.url(DATABASE), port=port, token=token)
+    serving = await unless_told(stop, stack.enter_async_context(served(settings)))
+    if serving is None:
+        return
+    service = serving.service
+    address = "http://{}:{}/".format(*serving.runner.addresses[0][:2])
+    _say_hello(address, token, server)
+    visitors = Visitors(server.url(DATABASE), rate=10)
+    visitors.start()
+    stack.push_async_callback(visitors.stop)
+    story = Story()
+    await _watch(service, visitors, story, stop, address, ends_at)
+    story.look(service.board.current)
+    _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
+
+
 async def _prepare(server: DemoServer, duration: float | None) -> None:
     """The database with its gallery, unless a kept one has it already."""
-    async with await psycopg.AsyncConnection.connect(server.conninfo(), autocommit=True) as admin:
+    async with await psycopg.AsyncConnection.connect(
+        server.conninfo(), autocommit=True, client_encoding="utf8"
+    ) as admin:
         found = await admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
         if found.rowcount == 0:
             await admin.execute(f"CREATE DATABASE {DATABASE}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import webbrowser
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -14,6 +13,7 @@ import typer
 
 from checks.errors import ConfigurationError, ConservatorError
 from monitor.checking.expectations.worker import WorkerPool, render
+from monitor.cli import signals
 from monitor.cli.output import console
 from monitor.cli.session import run_on_state
 from monitor.deadlines import WORKER_START_SECONDS
@@ -42,7 +42,7 @@ def docs(
             "There is no report: no suite under checks.expectations was validated yet. `conservator"
             " serve` validates each when it is due."
         )
-    write_report(out, validations, asyncio.run(_rendered(validations)))
+    write_report(out, validations, signals.run(_rendered(validations)))
     index = (out / INDEX).absolute()
     count = f"{len(validations)} suites" if len(validations) > 1 else "1 suite"
     console.print(f"The report of {count} is in {index}.", soft_wrap=True)

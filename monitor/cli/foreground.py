@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rich.text import Text
 from checks.errors import RefusedError
 from monitor.cli.output import console, duration, number, print_json, print_text
 from monitor.cli.session import Session
+from monitor.cli.signals import confirmed
 from monitor.healing import executor
 from monitor.healing.executor import OnProgress, RunResult
 from monitor.runtime import Runtime
@@ -32,8 +32,6 @@ from monitor.state.runs import Run, RunKind, RunState
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing at all.")]
 
 REASON = "Asked for on the command line."
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ async def carry_out(
     if plan.refused is not None:
         raise RefusedError(plan.refused)
     if plan.question is not None and not yes:
-        typer.confirm(plan.question, abort=True, err=as_json)
+        confirmed(plan.question, abort=True, err=as_json)
     started = await plan.start()
     if started is None:
         if as_json:
@@ -115,16 +113,14 @@ async def carry_out(
 
 
 async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) -> RunResult:
-    """Work the run; a signal lets the batch finish and puts the run down."""
-    working = runtime.executor(on_progress, window=False)
-    loop = asyncio.get_running_loop()
-    for signal_number in _SIGNALS:
-        loop.add_signal_handler(signal_number, working.stop)
+    """Work the run; a signal, which cancels us, lets the batch finish and puts the run down."""
+    executor = runtime.executor(on_progress, window=False)
+    working = asyncio.create_task(executor.work(run), name="run")
     try:
-        return await working.work(run)
-    finally:
-        for signal_number in _SIGNALS:
-            loop.remove_signal_handler(signal_number)
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        executor.stop()
+        return await working
 
 
 def _show_ended(run: Run, plan: RunPlan, *, breaker_open: bool) -> None:

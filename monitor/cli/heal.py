@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from checks.doctor.findings import Blocks
 from checks.doctor.vanished import CODE as DELETED_ON_PURPOSE
 from checks.errors import RefusedError
 from checks.kept_catalogue import other_settings
+from checks.moment_names import day_name
 from checks.pairs import UserCensus, take_user_census
 from checks.sequences import shortage
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
@@ -377,7 +377,4 @@ def _show_preview(plan: HealPreview, most: Sequence[UserShare]) -> None:
 
 
 def _day(seconds: float | None) -> str:
-    try:
-        return "–" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
-    except (OverflowError, ValueError, OSError):
-        return "before the calendar"
+    return "–" if seconds is None else day_name(seconds)

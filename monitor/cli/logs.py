@@ -1,11 +1,20 @@
-"""Logs on standard error."""
+"""Logs on standard error. Loaded before any other module that logs."""
 
 from __future__ import annotations
 
 import logging
 import sys
 
-import structlog
+# structlog draws tracebacks with Rich where it finds it, and loads Pygments for that: 4 MB of a
+# service that never draws one. Out of sight for the moment of the import, it does without.
+if "structlog" not in sys.modules and "rich" not in sys.modules:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
+else:
+    import structlog
 
 
 def configure_logs(level: int = logging.WARNING) -> None:

@@ -7,13 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import IO
 
 import typer
 
 from checks.errors import RefusedError, StatementError
+from checks.moment_names import moment_name
 from monitor.healing.pair_list import PlannedPair
 
 HEADER = ("user_id", "artwork_id", "created_at")
@@ -82,5 +82,5 @@ def pair_file(path: Path | None, *, dry_run: bool, as_json: bool) -> PairFile | 
 
 
 def _cells(pair: PlannedPair) -> tuple[str, str, str]:
-    created = pair.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    created = moment_name(pair.created).replace("+00:00", "Z")
     return pair.user_id, pair.artwork_id, created

@@ -26,6 +26,8 @@ from exporters.http.auth import Tokens
 from exporters.http.server import HttpServer, create_app, exchange_tokens
 from exporters.prometheus import create_registry
 from exporters.push.otlp import OtlpPush, pushing
+from monitor.cli.open_files import room_for_clients
+from monitor.cli.signals import unless_told
 from monitor.config import Mode, Server, Settings, Tls
 from monitor.config.server import EXCHANGEABLE
 from monitor.service.service import Service
@@ -50,18 +52,20 @@ class Serving:
         exchange_tokens(self.runner.app, tokens(server))
 
 
-async def serve_until_stopped(settings: Settings, load: Callable[[], Settings]) -> None:
-    """Run until a signal, or until a background task fails, which is raised.
+async def serve_until_stopped(
+    settings: Settings, load: Callable[[], Settings], stop: asyncio.Event
+) -> None:
+    """Run until `stop` is set, or until a background task fails, which is raised.
 
     load: reads the configuration again, for SIGHUP.
     """
-    stop, hangup = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     taken = settings
-    async with served(settings) as serving:
+    async with AsyncExitStack() as stack:
+        serving = await unless_told(stop, stack.enter_async_context(served(settings)))
+        if serving is None:
+            return
         while not await _stopped(stop, hangup, serving.service.failed):
             hangup.clear()
             try:
@@ -201,7 +205,7 @@ async def listen(
         registry=registry,
         backfills_a_minute=server.backfills_a_minute,
     )
-    runner = HttpServer(app)
+    runner = HttpServer(app, connections=room_for_clients(settings))
     try:
         await runner.start(server.host, server.port, ssl_context=certificate)
     except OSError as error:

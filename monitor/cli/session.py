@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +16,7 @@ from checks.doctor.findings import Blocks
 from checks.errors import CatalogueError
 from checks.row_security import RowGuard
 from checks.spec import Cutoffs
+from monitor.cli import signals
 from monitor.config import Repair, Settings, load_config
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
@@ -112,7 +112,7 @@ def run_session(context: typer.Context, work: Callable[[Session], Awaitable[Resu
         finally:
             await engine.dispose()
 
-    return asyncio.run(run())
+    return signals.run(run())
 
 
 def run_on_state(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from checks.doctor.findings import Blocks, Examination, in_yaml
 from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
+from monitor.cli import signals
 from monitor.cli.output import (
     console,
     number,
@@ -28,6 +28,7 @@ from monitor.cli.output import (
     size,
 )
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
+from monitor.cli.signals import confirmed
 from monitor.config import Settings, describe, json_schema
 from monitor.run_tools import grants_of_repairs
 from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
@@ -52,7 +53,7 @@ def check_config(
 ) -> None:
     """Validate the configuration; all mistakes at once. Exit 78 when there are any."""
     settings = settings_of(context)
-    asyncio.run(_examine_suites(settings))
+    signals.run(_examine_suites(settings))
     if as_json:
         print_json(describe(settings))
     else:
@@ -218,7 +219,7 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
             f"Drop the schema {name}? With backfilled_impression goes the only record of which"
             " impressions are synthetic; undo is impossible afterwards."
         )
-        if not yes and not typer.confirm(question):
+        if not yes and not confirmed(question):
             console.print("Nothing was changed.")
             return 1
         async with session.transaction() as connection:

@@ -18,7 +18,7 @@ HIDDEN = "another value (not shown)"
 """How a message speaks of a value that is a secret."""
 
 _CREDENTIALS = re.compile(r"://\S*@")
-_PASSWORD = re.compile(r"(pass(?:word|wd)?\s*=\s*)[^\s&]+", re.IGNORECASE)
+_PASSWORD = re.compile(r"((?:pass(?:word|wd)?|secret|scram_\w+_key)\s*=\s*)[^\s&]+", re.IGNORECASE)
 _LONGEST_SHOWN = 60
 
 

@@ -53,6 +53,7 @@ _VARIABLE = re.compile(
 
 _RETYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
 _LARGEST = 10**300
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def read_yaml(
@@ -187,7 +188,13 @@ class _NodeReader:
         if is_endless(value):
             found, remedy = "one of hundreds of digits", "write a smaller one"
             raise InvalidValueError("a number", found, remedy)
-        return value
+        return _joined(value) if isinstance(value, str) else value
+
+
+def _joined(text: str) -> str:
+    """JSON writes a character beyond U+FFFF as two escapes (`"\\ud83d\\ude00"`), and every JSON
+    is YAML: PyYAML reads two halves."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def _is_unicode(text: str) -> bool:

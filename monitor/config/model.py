@@ -22,6 +22,7 @@ from checks.spec import (
     UsersSpec,
 )
 from monitor.config.checks import Checks
+from monitor.config.database_url import sqlalchemy_url
 from monitor.config.errors import (
     ErrorCollector,
     InvalidValueError,
@@ -32,7 +33,7 @@ from monitor.config.errors import (
 from monitor.config.healing import Healing
 from monitor.config.loader import Expanded, read_yaml
 from monitor.config.repairs import Repair
-from monitor.config.secrets import DatabaseUrl, sqlalchemy_url
+from monitor.config.secrets import DatabaseUrl
 from monitor.config.section import Section, validate
 from monitor.config.server import Export, Server
 from monitor.config.times import Moment, Zone, with_zone
@@ -59,7 +60,7 @@ class Database(Section):
     """How PostgreSQL is reached, and how patient the service is with it."""
 
     url: DatabaseUrl
-    """The primary: postgres://, postgresql:// or postgresql+psycopg://."""
+    """The primary: postgres://, postgresql:// or postgresql+psycopg://, and what libpq reads."""
     read_url: Maybe[DatabaseUrl] = None
     """A replica for the checks. Healing and verification use `url`. null: `url` for all."""
     state_schema: Text = "conservator"
@@ -69,16 +70,16 @@ class Database(Section):
     statement_timeout: Timeout = timedelta(seconds=60)
     """How long one statement of a check may take."""
     lock_timeout: Timeout = timedelta(milliseconds=500)
-    """How long healing waits for a lock before it steps back and tries again."""
+    """How long healing, or a check, waits for a lock before it steps back and tries again."""
 
     @property
     def sqlalchemy_url(self) -> str:
-        """`url` in plain text, as SQLAlchemy wants it: postgresql+psycopg://."""
+        """`url` in plain text with SQLAlchemy's scheme: `connect_parameters` tells what it says."""
         return sqlalchemy_url(self.url.get_secret_value())
 
     @property
     def sqlalchemy_read_url(self) -> str | None:
-        """`read_url` in plain text, as SQLAlchemy wants it; None where there is no replica."""
+        """The same of `read_url`; None where there is no replica."""
         return sqlalchemy_url(self.read_url.get_secret_value()) if self.read_url else None
 
     def contradictions(self) -> Iterator[InvalidValueError]:

@@ -17,63 +17,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from monitor.config.database_url import parse_database_url, secret_text
 from monitor.config.errors import HIDDEN, InvalidValueError, redact, repr_safe
 from monitor.config.types import parse_text
 
-DRIVER = "postgresql+psycopg://"
-_SCHEMES = ("postgres://", "postgresql://", DRIVER)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
-
 SHORTEST_TOKEN = 16
 """Characters. Shorter ones can be guessed over the network."""
-
-
-def _secret_text(value: object) -> str:
-    """The text of a secret: whatever it is instead, its value stays unseen."""
-    if not isinstance(value, str):
-        found = "nothing" if value is None else HIDDEN
-        raise InvalidValueError("text", found, "put it in quotes, or take it from a variable")
-    return str(value)
-
-
-def parse_database_url(value: object) -> SecretStr:
-    """A PostgreSQL URL that SQLAlchemy can read.
-
-    Raises InvalidValueError, which names the scheme found but nothing else of the URL.
-    """
-    text = _secret_text(value)
-    if not text.startswith(_SCHEMES):
-        scheme = _SCHEME.match(text)
-        found = f"{scheme.group()}…" if scheme else HIDDEN
-        raise InvalidValueError(
-            "a URL that begins with postgres://, postgresql:// or postgresql+psycopg://",
-            found if text else "nothing",
-            "change the scheme" if scheme else "write it as postgresql://user@host/database",
-        )
-    if not _readable(text):
-        raise InvalidValueError(
-            "a URL such as postgresql://user:password@host:5432/database",
-            HIDDEN,
-            "correct host and port, and percent-encode special characters of the password",
-        )
-    return SecretStr(text)
-
-
-def sqlalchemy_url(text: str) -> str:
-    """The same URL with the scheme by which SQLAlchemy finds psycopg 3."""
-    return DRIVER + text.partition("://")[2]
-
-
-def _readable(text: str) -> bool:
-    from sqlalchemy.engine.url import make_url  # noqa: PLC0415 - keeps the import of us light
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        url = make_url(sqlalchemy_url(text))
-    except (ArgumentError, ValueError):
-        return False
-    highest_port = 65_535
-    return url.port is None or 0 < url.port <= highest_port
 
 
 def parse_token(value: object) -> SecretStr:
@@ -81,7 +30,7 @@ def parse_token(value: object) -> SecretStr:
 
     Raises InvalidValueError where it is too short, or can't stand in a header.
     """
-    text, remedy = _secret_text(value), "make one with: openssl rand -hex 32"
+    text, remedy = secret_text(value), "make one with: openssl rand -hex 32"
     if len(text) < SHORTEST_TOKEN:
         expected = f"a token of at least {SHORTEST_TOKEN} characters"
         raise InvalidValueError(expected, f"one of {len(text)}", remedy)

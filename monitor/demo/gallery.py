@@ -151,7 +151,7 @@ class Visitors:
             self._url,
             pool_size=_CROWD,
             max_overflow=0,
-            connect_args={"options": "-c timezone=UTC"},
+            connect_args={"options": "-c timezone=UTC", "client_encoding": "utf8"},
         )
         try:
             async with engine.connect() as connection:

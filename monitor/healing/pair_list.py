@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,8 +31,8 @@ class PlannedPair:
 
     user_id: str
     artwork_id: str
-    created_at: datetime
-    """When the artwork was created."""
+    created: float
+    """When the artwork was created, in Unix seconds; infinite where its column says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +152,4 @@ class _Lister:
             "due_until": self._cutoffs.now,
         }
         rows = await self._connection.exec_driver_sql(text, values)
-        return [PlannedPair(r.user_id, r.artwork_id, r.created_at) for r in rows]
+        return [PlannedPair(r.user_id, r.artwork_id, r.created) for r in rows]

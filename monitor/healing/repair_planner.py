@@ -185,7 +185,7 @@ class RepairPlanner:
         }
         values = {
             "repair": spec.name,
-            "repair_plan": json.dumps({**spec.kept, **how}),
+            "repair_plan": json.dumps({**spec.kept, **how}, ensure_ascii=False),
             "repair_oid": self._repair.relation.oid,
             "legacy_until": await database_now(connection),
             "created_before": None,
@@ -203,7 +203,7 @@ class RepairPlanner:
         """What `find` costs as a whole, and kept to a batch's keys."""
         statements = self._statements(asks_again=True)
         size = min(START, self._limits.max_rows_per_run)
-        keys = [json.dumps(dict.fromkeys(self._repair.key))] * size
+        keys = [json.dumps(dict.fromkeys(self._repair.key), ensure_ascii=False)] * size
         nothing = [None] * size
         asked = {"positions": [0] * size, "keys": keys, "versions": nothing, "changes": nothing}
         return RepairCost(

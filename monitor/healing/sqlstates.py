@@ -30,7 +30,8 @@ _OF_POSTGRESQL = _OF_ROWS | frozenset(
 )
 """Every class that PostgreSQL itself uses; any other is the app's own, raised by a trigger.
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-_VALUES = re.compile(r': ".*')
+_VALUES = re.compile(r"\s?[:\uff1a]\s?[\"'\xab\xbb\u201c-\u201e\u300c].*")
+"""A value that is quoted behind a colon, by the marks of whatever language the server speaks."""
 _LONGEST_MESSAGE = 300
 _FOREIGN_KEY_VIOLATION = "23503"
 SAME_SIZE_ATTEMPTS = 2

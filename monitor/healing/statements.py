@@ -29,6 +29,7 @@ from monitor.pipeline import Statement
 from monitor.state.control import read_control
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements
+from monitor.state.stored_text import stored
 
 _NOBODY = "SELECT NULL::{user_cast} AS user_id, NULL::{artwork_cast} AS artwork_id WHERE FALSE"
 _NOTHING_ASIDE = "SELECT NULL::{user_cast} AS user_id, 0::bigint AS pairs WHERE FALSE"
@@ -144,14 +145,14 @@ class HealingStatements:
 
     def statement(self, name: str, values: Mapping[str, object]) -> Statement:
         """The statement `name` with its parameters, to be sent along with others."""
-        return Statement(self.text(name), values)
+        return Statement(self.text(name), stored(values))
 
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
     ) -> CursorResult[Any]:
         """Run the statement `name` with its parameters: about the artworks `incomplete` alone where
         that is among them and not None."""
-        values = dict(values or {})
+        values = stored(values)
         few, one_pass = values.get("incomplete") is not None, bool(values.get("one_pass"))
         text = self.text(name, few=few, one_pass=one_pass)
         return await connection.exec_driver_sql(text, values)

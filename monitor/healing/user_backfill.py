@@ -37,6 +37,7 @@ from monitor.state.counters import (
     batch_observation,
 )
 from monitor.state.runs import RunKind, RunState
+from monitor.state.stored_text import stored
 
 log = structlog.get_logger(__name__)
 
@@ -257,7 +258,7 @@ class UserBackfillWriter:
             "until": len(users),
         }
         text = self._context.statements.user_backfill()
-        return (await connection.exec_driver_sql(text, values)).all()
+        return (await connection.exec_driver_sql(text, stored(values))).all()
 
     async def _record(
         self,

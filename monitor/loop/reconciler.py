@@ -17,7 +17,7 @@ from checks.doctor.state_types import types_differ
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
-from monitor.database import database_now
+from monitor.database import database_now, session_lost
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.planner import Occasion
 from monitor.healing.quarantine import Unwritable, count_unwritable
@@ -68,7 +68,10 @@ class Reconciler:
             if decision.kind is Verdict.HEAL and self._leadership.leads:
                 await self._act(decision, inputs)
         except DatabaseUnavailableError as error:
-            self._board.update(database_up=False, database_error=str(error))
+            if session_lost(error):
+                log.info("pass_dropped", reason=str(error))
+            else:
+                self._board.update(database_up=False, database_error=str(error))
         except NotLeadingError as error:
             log.info("pass_dropped", reason=str(error))
         except ConservatorError as error:

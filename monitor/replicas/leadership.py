@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
-from monitor.database import set_local, transaction
+from monitor.database import again_if_lost, set_local, transaction
 from monitor.deadlines import RELEASE_SECONDS
 from monitor.state.statements import SchemaStatements
 
@@ -108,7 +108,8 @@ class Leadership:
         asked = self._clock()
         try:
             async with asyncio.timeout(self._third.total_seconds()):
-                token = await self._take()
+                # Who has the lead may take it twice.
+                token = await again_if_lost(self._take)
         except TimeoutError:
             seconds = self._third.total_seconds()
             self._unanswered(

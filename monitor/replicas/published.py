@@ -84,7 +84,7 @@ async def write_check(
     values = parameters(check) | {
         "run_age": _age(check.last_run, time.time()),
         "success_age": _age(check.monotonic, time.monotonic()),
-        "evidence": json.dumps([dict(row) for row in check.evidence]),
+        "evidence": json.dumps([dict(row) for row in check.evidence], ensure_ascii=False),
         "numbers": json.dumps(_finite(check.numbers)),
     }
     await state.run(connection, "check_status_write", values)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.database import transaction
+from monitor.database import session_lost, transaction
 from monitor.deadlines import LOOK_BACK
 from monitor.policy.breaker_store import read_recurring
 from monitor.replicas.leadership import Leadership, NotLeadingError
@@ -121,7 +121,7 @@ class StateSync:
         async with self._turn:
             await self._refresh()
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, again: bool = True) -> None:
         led = self._leadership.leads
         runtime = self._runtime.current
         state = runtime.state
@@ -146,6 +146,10 @@ class StateSync:
         except ConservatorError as error:
             self._scheduler.put_back_missed(missed)
             self._results.put_back(results)
+            # What may have been committed is not written again at once.
+            if again and not something and session_lost(error):
+                await self._refresh(again=False)
+                return
             self.log_failure("refresh_failed", error)
             return
         self._note(unsent)

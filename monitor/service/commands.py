@@ -13,7 +13,7 @@ from checks.kept_catalogue import other_settings
 from checks.pairs import UserCensus
 from checks.spec import Cutoffs
 from monitor.commands import Commands, UserBackfill, WouldUndo
-from monitor.database import transaction
+from monitor.database import again_if_lost, transaction
 from monitor.healing.preview import UndoPreview
 from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.loop.run_queue import RunQueue
@@ -75,14 +75,15 @@ class ServiceCommands(Commands):
     ) -> Found:
         """What `read`, which changes nothing, finds in its turn among the callers' questions."""
         question = (read, asked, tuple(sorted(named.items())))
-        return await self._readers.ask(question, partial(self._transact, read, *asked, **named))
+        find = partial(self._transact, read, *asked, **named)
+        return await self._readers.ask(question, partial(again_if_lost, find))
 
     async def user_census(self, user_id: str) -> UserCensus:
         count = partial(self._run_queue.user_census, user_id)
-        return await self._readers.ask(("user_census", user_id), count)
+        return await self._readers.ask(("user_census", user_id), partial(again_if_lost, count))
 
     async def would_backfill_user(self, user_id: str) -> int:
-        count = partial(self._count_to_backfill, user_id)
+        count = partial(again_if_lost, partial(self._count_to_backfill, user_id))
         return await self._readers.ask(("would_backfill_user", user_id), count)
 
     async def _count_to_backfill(self, user_id: str) -> int:
@@ -119,7 +120,8 @@ class ServiceCommands(Commands):
         return None if run is None else run.id
 
     async def would_undo(self, run_id: int) -> WouldUndo:
-        found = await self._readers.ask(("would_undo", run_id), partial(self._preview, run_id))
+        preview = partial(again_if_lost, partial(self._preview, run_id))
+        found = await self._readers.ask(("would_undo", run_id), preview)
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     async def _preview(self, run_id: int) -> UndoPreview:

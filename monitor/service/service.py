@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Examination
-from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.checking.expectations.check import require_known_expectations
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
@@ -176,7 +176,10 @@ class Service:
         InvalidConfigError for expectations that Great Expectations doesn't know.
         """
         self.failed = asyncio.get_running_loop().create_future()
-        await require_known_expectations(self.settings, self._worker)
+        try:
+            await require_known_expectations(self.settings, self._worker)
+        except StatementError as error:  # which each suite will say, and nothing else stops for
+            log.warning("expectations_unknown", error=str(error))
         try:
             await self._open()
         except DatabaseUnavailableError as error:

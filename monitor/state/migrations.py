@@ -89,6 +89,11 @@ def _revision(
 
     def upgrade() -> None:
         text = compose(template(PACKAGE, name), fragments).as_string(None)
+        if context.connection is not None and not context.as_sql:
+            # In one round trip. Without parameters nothing in it is read as one.
+            sent = {"no_parameters": True}
+            context.connection.exec_driver_sql(text, execution_options=sent)
+            return
         for statement in text.split(";\n"):
             if statement.strip():
                 # SQLAlchemy's text() reads `:word` as a parameter; no upgrade has one.

@@ -290,7 +290,7 @@ def _opening(
         policies = ", ".join(security.restrictive)
         return comment(
             f"{name}: no policy can overrule the restrictive {policies}. A superuser may run ALTER"
-            " ROLE … BYPASSRLS for the role that logs in; it is not inherited."
+            " ROLE ... BYPASSRLS for the role that logs in; it is not inherited."
         )
     return create_policies(security, lacking)
 

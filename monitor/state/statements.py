@@ -19,6 +19,7 @@ from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
 from monitor.pipeline import Statement
 from monitor.state.schema import PACKAGE, state_fragments
+from monitor.state.stored_text import stored
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,13 +47,13 @@ class SchemaStatements:
 
     def statement(self, name: str, values: Mapping[str, object] | None = None) -> Statement:
         """The statement `name` with its parameters, to be sent along with others."""
-        return Statement(self.text(name), dict(values or {}))
+        return Statement(self.text(name), stored(values))
 
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
     ) -> CursorResult[Any]:
         """Run the statement `name` with its parameters; it may use fewer than there are."""
-        return await connection.exec_driver_sql(self.text(name), dict(values or {}))
+        return await connection.exec_driver_sql(self.text(name), stored(values))
 
     async def find(
         self,

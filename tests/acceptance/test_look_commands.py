@@ -27,6 +27,13 @@ STATES = {
 }
 
 
+BEFORE_THE_CALENDAR = {
+    "-infinity": "-infinity",
+    "0044-03-15 BC": "0044-03-15T00:00:00 BC",
+    "4713-02-01 BC": "4713-02-01T00:00:00 BC",
+}
+
+
 async def test_explain_says_which_state_a_pair_is_in_and_why(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -44,6 +51,26 @@ async def test_explain_says_which_state_a_pair_is_in_and_why(
     assert program.json["state"] == "no_pair"
     assert program.json["because"] == ["no artwork has this id"]
     assert (program.json["user"], program.json["artwork"]) == (user, artwork)
+
+
+async def test_moments_before_the_calendar_have_one_name_everywhere(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(app_database_url, tmp_path)
+    user, artwork = work.rows(PAIR.format(STATES["legacy_untracked"][0]))[0]
+    explain = f"explain --user {user} --artwork {artwork}"
+    for number, (moment, name) in enumerate(BEFORE_THE_CALENDAR.items()):
+        work.rows(
+            "UPDATE art_sessions SET created_at = %(at)s::timestamp WHERE id = %(id)s",
+            at=moment,
+            id=artwork,
+        )
+        file = f"pairs{number}.csv"
+        explained, planned = work.run_each(explain, f"heal --dry-run --csv {file}")
+        day = name.replace("T00:00:00", "")
+        assert f"created {name.replace(':00 BC', ':00.000000+00:00 BC')}," in explained.words
+        assert f"the oldest created {day};" in planned.words, planned
+        assert f"{user},{artwork},{name.replace(' BC', 'Z BC')}\n" in (tmp_path / file).read_text()
 
 
 async def test_every_printed_statement_runs_as_it_stands(

@@ -22,7 +22,8 @@ async def test_two_hundred_readers_hold_nothing_up(app_database_url: str, tmp_pa
         tmp_path,
         healing=SLOWLY,
         database={"pool_size": POOL_SIZE},
-        checks={"census": {"every": "300ms", "budget": "100%"}},
+        # What is older than three intervals is not told: on busy cores one of less would be.
+        checks={"census": {"every": "1s", "budget": "100%"}},
     )
     users = [user for (user,) in work.rows("SELECT id FROM users ORDER BY id LIMIT 20")]
     with work.started("serve") as service:

@@ -70,9 +70,9 @@ HEAVY = ("great_expectations", "pandas")
 """Seconds and hundreds of megabytes: loaded in a process of their own, if at all."""
 WORKER = ("monitor.checking.expectations.suites",)
 """What that process loads."""
-SELDOM = ("aiohttp", "alembic", "jinja2", "opentelemetry", "pebble")
+SELDOM = ("aiohttp", "alembic", "jinja2", "opentelemetry")
 """Loaded by the commands that need them: `--help` and a typing mistake are answered without."""
-SERVE = ("monitor.cli", "monitor.cli.serving")
+SERVE = ("monitor.cli.app", "monitor.cli.serving")
 """What the service loads."""
 
 

@@ -48,6 +48,22 @@ def quoted_in_python(package: Path) -> set[str]:
     }
 
 
+def said_in_python(package: Path) -> set[str]:
+    """The same without docstrings, and what explains a name."""
+    found: set[str] = set()
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        explained = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in explained
+        }
+    return found
+
+
 def test_user_data_are_written_in_one_folder_only() -> None:
     writers = [path for path in FILES if WRITES_USER_DATA.search(code(path))]
     assert [name_of(path) for path in writers if path.parent not in WRITERS] == []
@@ -95,6 +111,16 @@ def test_every_statement_is_in_use() -> None:
     assert [
         name_of(path) for path in FILES if path.stem not in texts and path.name not in texts
     ] == []
+
+
+SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|GRANT|SET|BEGIN|WHERE)\b")
+
+
+def test_no_statement_needs_more_than_ascii() -> None:
+    # Whatever a database's encoding lacks, it refuses: in a comment, too.
+    assert [name_of(path) for path in FILES if not path.read_bytes().isascii()] == []
+    texts = set().union(*(said_in_python(ROOT / package) for package in PACKAGES))
+    assert [text for text in texts if SQL.search(text) and not text.isascii()] == []
 
 
 NAMED_HERE = re.compile(

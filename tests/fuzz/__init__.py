@@ -8,6 +8,7 @@ api, hooks      schemathesis against that service
 documents       documents with something wrong in them
 configurations  such documents as config.yaml
 notifications   such documents for /api/alerts
+urls            database URLs, as libpq's manual describes them
 suspicions      galleries by chance, and what the doctor suspects
 campaign        many inputs, and how many of them were taken
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from monitor.checking.expectations.worker import WorkerPool
 from monitor.cli.logs import configure_logs
 from tests.fuzz.api import fuzz, some_users
 from tests.fuzz.callers import CALLERS, TOKENS
@@ -19,9 +20,12 @@ from tests.fuzz.clocks import changing_zones, wrong_times
 from tests.fuzz.configurations import configurations, try_configuration
 from tests.fuzz.notifications import Webhook, notifications
 from tests.fuzz.service import serving
+from tests.fuzz.settings import Altered, try_settings
 from tests.fuzz.suspicions import Suspected, some_galleries, suspect
+from tests.fuzz.urls import unreachable, wrong_urls
 from tests.integration.doctor_help import Patient
 from tests.support.databases import APP, EMPTY, cloned, create_app_template
+from tests.support.role_settings import gallery_of
 from tests.support.servers import EMBEDDED
 
 
@@ -40,6 +44,7 @@ def main() -> int:
     asked = parser.parse_args()
     configure_logs()
     late = _clocks(asked.year, asked.seed)
+    lost = _urls(asked.inputs, asked.seed)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _say(_configurations(place / "config.yaml", asked.inputs, asked.seed))
@@ -47,7 +52,9 @@ def main() -> int:
         _say(str(suspected))
         tried = _catalogues(asked.catalogues, asked.seed)
         _say(str(tried))
-        failed = bool(late or suspected.wrong or tried.wrong)
+        altered = _settings()
+        _say(str(altered))
+        failed = bool(late or lost or suspected.wrong or tried.wrong or altered.wrong)
         for line, wrong in _service(place, asked.examples, asked.inputs, asked.seed):
             _say(line)
             failed = failed or wrong
@@ -59,6 +66,15 @@ def _clocks(year: int, seed: int) -> list[str]:
     wrong = wrong_times(zones, year, seed, each=1)
     _say(f"cron: {len(zones)} zones over {year}, {len(wrong)} wrong {wrong[:10]}")
     return wrong
+
+
+def _urls(inputs: int, seed: int) -> list[str]:
+    tried, wrong = wrong_urls(seed, inputs)
+    _say(f"urls: {tried:,} tried, {len(wrong)} wrong {wrong[:10]}")
+    with EMBEDDED.server() as server:
+        led, missed = asyncio.run(unreachable(server.socket_dir, "postgres"))
+    _say(f"urls: {led:,} lead to a server, {len(missed)} did not {missed[:10]}")
+    return [*wrong, *missed]
 
 
 def _configurations(place: Path, inputs: int, seed: int) -> str:
@@ -81,6 +97,20 @@ def _suspicions(galleries: int, seed: int) -> Suspected:
 def _catalogues(number: int, seed: int) -> Tried:
     with EMBEDDED.server() as server, cloned(server, EMPTY) as url:
         return asyncio.run(try_catalogues(url, number=number, seed=seed))
+
+
+def _settings() -> Altered:
+    async def attempt(url: str) -> Altered:
+        worker = WorkerPool()
+        try:
+            return await try_settings(await gallery_of(url, worker))
+        finally:
+            await worker.close()
+
+    with EMBEDDED.server() as server:
+        create_app_template(server)
+        with cloned(server, APP) as url:
+            return asyncio.run(attempt(url))
 
 
 def _service(place: Path, examples: int, inputs: int, seed: int) -> Iterator[tuple[str, bool]]:

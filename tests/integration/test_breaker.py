@@ -20,7 +20,7 @@ from tests.support.ledger_audit import assert_records_agree, counter
 from tests.support.services import decided, has_censuses, is_clean, service_on
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 CAREFUL = {"max_share": "50%", "max_tracked_drop": "10%", "stuck_after": 3}
 SEE_ALL = """

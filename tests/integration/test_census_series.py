@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from monitor.database import transaction
 from monitor.runtime import Runtime
 from monitor.state.history import MOST_POINTS, CensusPoint, read_series
@@ -11,6 +13,8 @@ from monitor.state.runs import read_backfilled
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
 from tests.support.query_plans import plans_of
+
+pytestmark = pytest.mark.prepared
 
 DAY = timedelta(days=1)
 FILL = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from monitor.status import CheckResult
 from tests.support.app import app_on
 from tests.support.generated import examples
 from tests.support.healing import make_runtime
+
+pytestmark = pytest.mark.prepared
 
 OUTCOMES = st.sampled_from(list(Outcome))
 

@@ -16,6 +16,8 @@ from tests.support.app import App, app_on
 from tests.support.healing import service_settings
 from tests.support.roles import SERVICE
 
+pytestmark = pytest.mark.prepared
+
 UTC = """
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO UTC', current_database()); END $$
 """

@@ -35,7 +35,10 @@ from tests.support.servers import EMBEDDED
 from tests.support.undoing import MATCHING, previewed, undo
 
 # What is tested are the forms, not the servers: one is enough.
-pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
+pytestmark = [
+    pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"]),
+    pytest.mark.prepared,
+]
 
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"
 

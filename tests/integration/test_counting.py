@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from checks.census import Census, CensusForm
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.registry import CheckRegistry
@@ -15,7 +17,7 @@ from tests.support.check_registry import registry_of
 from tests.support.commands import on_one_server
 from tests.support.healing import heal, make_runtime
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 BY_TOTAL, BY_ARTWORK = CensusForm.BY_TOTAL, CensusForm.BY_ARTWORK
 

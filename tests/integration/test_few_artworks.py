@@ -48,6 +48,8 @@ from tests.support.paired_schemas import in_every_schema
 from tests.support.postgres import PostgresServer
 from tests.support.schema_matrix import APP
 
+pytestmark = pytest.mark.prepared
+
 HEALED = 12
 POOLS = PoolsSpec()
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

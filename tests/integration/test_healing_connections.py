@@ -37,6 +37,8 @@ from tests.support.ledger_audit import (
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
+pytestmark = pytest.mark.prepared
+
 SOCKET = ".s.PGSQL.5432"
 
 PACED = paced(10, "30s")

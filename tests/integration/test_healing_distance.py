@@ -27,6 +27,8 @@ from tests.support.ledger_audit import (
 from tests.support.undoing import plan_undo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 FAR_SECONDS = 0.15
 """Of a round trip. Three of them are nine times the target below: judged by what this process sees,
 the first batch would be followed by one of a tenth."""
@@ -77,7 +79,7 @@ async def test_a_batch_is_three_round_trips_and_as_large_far_away_as_nearby(
         assert [one.size for one in progress] == [10] * BATCHES
         assert [len(batch.trips) for batch in proxy.batches] == [3] * BATCHES
         first, second, third = proxy.batches[-1].trips
-        assert first[0] == "BEGIN"
+        assert first[0].startswith("BEGIN")
         assert [text.split()[0] for text in second] == ["SELECT", "WITH", "SELECT"]
         assert third[-2] == "COMMIT"
         # What the app can feel is far less than what this process waited.
@@ -105,6 +107,7 @@ CREATE TRIGGER fail BEFORE INSERT ON {} FOR EACH STATEMENT EXECUTE FUNCTION fail
 """
 WRITE, RECORD = "user_art_impressions", "conservator.batch"
 PLAIN = "The database refused a statement ({}): told so."
+LOCKED = "A lock was not to be had within database.lock_timeout"
 TIMED_OUT = "A statement ran longer than it may and was cancelled"
 AWAY = "The database can't be used: told so."
 
@@ -114,7 +117,7 @@ AWAY = "The database can't be used: told so."
     ("table", "state", "times", "sentence", "lost"),
     [
         (WRITE, "40P01", 2, PLAIN, False),
-        (WRITE, "55P03", 1, PLAIN, False),
+        (WRITE, "55P03", 1, LOCKED, False),
         (WRITE, "23503", 1, PLAIN, False),
         (RECORD, "40P01", 2, PLAIN, False),
         (RECORD, "57014", 1, TIMED_OUT, False),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from checks.census import take_census
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.database import database_now, snapshot
@@ -18,6 +20,8 @@ from tests.support.ledger_audit import (
 )
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
+
+pytestmark = pytest.mark.prepared
 
 # The census as people write it: every user with every artwork, for what is legacy at %(now)s.
 PLAIN = """

@@ -26,6 +26,8 @@ from tests.support.ledger_audit import (
     assert_records_agree,
 )
 
+pytestmark = pytest.mark.prepared
+
 PACED = paced(10, "30s")
 
 

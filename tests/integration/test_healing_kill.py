@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.app import App, app_on
 from tests.support.forks import Forked, fork, plain_environment
 from tests.support.healing import IMPRESSIONS, RECORD, Gate, document, make_runtime
@@ -17,6 +19,8 @@ from tests.support.ledger_audit import (
     start_audit,
 )
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.prepared
 
 SETTINGS = {
     "database": {"lock_timeout": "30s"},

@@ -25,6 +25,8 @@ from tests.support.ledger_audit import (
     start_audit,
 )
 
+pytestmark = pytest.mark.prepared
+
 _BACKDATED = """
 INSERT INTO art_sessions (id, session_id, image_url, created_at)
 SELECT 'imported' || n, 's', '/', timezone('UTC', now()) - interval '20 days'

@@ -32,6 +32,8 @@ from tests.support.ledger_audit import (
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
+pytestmark = pytest.mark.prepared
+
 PACED = paced(10, "30s")
 
 

@@ -30,6 +30,8 @@ from tests.support.ledger_audit import (
 )
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 PACED = paced(10, "30s")
 
 

@@ -14,6 +14,8 @@ from tests.support.healing import heal, make_runtime, paced, planted, working
 from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.undoing import undo
 
+pytestmark = pytest.mark.prepared
+
 BOOKS = ("user_art_impressions", "conservator.backfilled_impression", "users", "art_sessions")
 
 

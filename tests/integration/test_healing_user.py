@@ -16,6 +16,8 @@ from tests.support.healing import heal, planted, service_settings
 from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
 from tests.support.services import running
 
+pytestmark = pytest.mark.prepared
+
 _LOSE = "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id LIKE 'old%%'"
 
 

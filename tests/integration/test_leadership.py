@@ -25,6 +25,8 @@ from tests.support.healing import make_runtime
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 LONG = timedelta(hours=1)
 EXPIRE = "UPDATE conservator.leader SET lease_until = now() - interval '1 second'"
 

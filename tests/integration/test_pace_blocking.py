@@ -20,6 +20,8 @@ from tests.support.healing import RECORD, Gate, make_runtime, plan, planted, wor
 from tests.support.ledger_audit import assert_records_agree
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.prepared
+
 _UPSERT = """
 INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
 VALUES (%(user)s, 'old0001', timezone('UTC', now()))

@@ -18,6 +18,8 @@ from tests.support.healing import make_runtime, plan, working
 from tests.support.prometheus import Gauge, free_port, http_server, prometheus_scraping
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 PATIENCE = 60.0  # seconds
 DEADLINE = 10.0  # seconds
 ONE = {"status": "success", "data": {"resultType": "scalar", "result": [1.5, "0.25"]}}

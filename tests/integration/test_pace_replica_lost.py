@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.databases import APP, cloned, create_app_template
@@ -19,6 +21,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.replicas import replica_of
 from tests.support.roles import may_heal
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.prepared
 
 EXPECTING = {"pace": {"max_batch": 30, "expected_replicas": 1}}
 

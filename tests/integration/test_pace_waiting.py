@@ -26,6 +26,8 @@ from tests.support.ledger_audit import assert_records_agree
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.prepared
+
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}
 # What the operator's SQL reads has to be granted by the operator.

@@ -124,9 +124,9 @@ async def test_what_is_listed_is_what_a_run_of_the_same_moment_writes(
         patch.setattr(pair_list, "MAX_USERS", min(slice_size, 200))
         found = await listed(scene.runtime, max_rows=max_rows)
     created = dict(
-        await scene.app.rows("SELECT id, created_at AT TIME ZONE 'UTC' FROM art_sessions")
+        await scene.app.rows("SELECT id, extract(epoch FROM created_at)::float8 FROM art_sessions")
     )
-    assert all(pair.created_at == created[pair.artwork_id] for pair in found)
+    assert all(pair.created == created[pair.artwork_id] for pair in found)
     run = await healed(scene.runtime, max_rows=max_rows)
     # In the order of writing: user by user. Ids of both cases sort as the database sorts them.
     assert [(p.user_id, p.artwork_id) for p in found] == await written(scene.app, run)

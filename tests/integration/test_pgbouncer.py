@@ -23,6 +23,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.roles import as_service
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 # These PgBouncer sets itself, to what each client said when it came.
 _LEFT = """
 SELECT pg_backend_pid(),

@@ -34,6 +34,8 @@ from tests.support.poison import (
     scheduled,
 )
 
+pytestmark = pytest.mark.prepared
+
 
 async def verified(app: App) -> bool:
     return bool(await app.value("SELECT verified_until IS NOT NULL FROM conservator.control"))

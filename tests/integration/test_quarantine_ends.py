@@ -28,6 +28,8 @@ from tests.support.poison import (
     scheduled,
 )
 
+pytestmark = pytest.mark.prepared
+
 
 async def test_a_person_who_heals_tries_all_of_them_at_once(app_database_url: str) -> None:
     async with planted(app_database_url, users=5, artworks=8) as (app, runtime):

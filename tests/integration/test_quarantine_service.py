@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from monitor.commands import UserBackfill
 from monitor.policy.decision import Code
 from tests.support.app import app_on
@@ -13,7 +15,7 @@ from tests.support.poison import RAISED, a_day_passes, missing, quarantined
 from tests.support.services import service_on
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 # In batches as large as a service makes them.
 HEALS: dict[str, Any] = {"lease": "2s", "pace": {"duty": "100%"}}

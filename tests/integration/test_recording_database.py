@@ -29,6 +29,8 @@ from tests.support.replicas import replica_of
 from tests.support.undoing import UPSERT
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 POOLS = PoolsSpec()
 TEXTS = {CLOCK: template("checks", CLOCK)}
 NEVER = datetime.min.replace(tzinfo=UTC)

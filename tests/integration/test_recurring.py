@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from structlog.testing import capture_logs
 
 from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.services import is_clean, service_on
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.prepared
 
 JOIN = """
 WITH joined AS (INSERT INTO users (id) VALUES (%(user)s) RETURNING id)

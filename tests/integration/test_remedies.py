@@ -47,6 +47,7 @@ WITHOUT_STATEMENT: Mapping[str, str] = {
     **dict.fromkeys(("growth", "column_generated", "key_not_an_id"), TOLD),
     **dict.fromkeys(("key_collations_differ", "suspicion_untold", "artworks_nobody_saw"), TOLD),
     **dict.fromkeys(("deleted_on_purpose", "sequence_runs_out", "unknown_"), TOLD),
+    "ids_not_utf8": TOLD,
     "state_types_differ": OURS,
 }
 """Every code that no shape has, each with the reason why nothing of it touches the app's tables."""

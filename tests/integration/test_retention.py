@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.statements import render
@@ -18,6 +19,8 @@ from tests.support.app import App
 from tests.support.healing import claimed, heal, heal_until, plan, planted, working
 from tests.support.ledger_audit import assert_ledger_is_there
 from tests.support.poison import RAISED, quarantined
+
+pytestmark = pytest.mark.prepared
 
 LEDGER = "SELECT count(*) FROM conservator.backfilled_impression"
 

@@ -28,6 +28,8 @@ from monitor.state.transitions import (
 from tests.support.healing import heal, plan, planted
 from tests.support.undoing import plan_undo
 
+pytestmark = pytest.mark.prepared
+
 Edge = tuple[Actor, RunState]
 Change = Callable[[AsyncConnection, Runtime, Run], Awaitable[Any]]
 LEASE = timedelta(minutes=1)

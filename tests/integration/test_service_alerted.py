@@ -18,7 +18,7 @@ from tests.support.healing import service_settings
 from tests.support.services import running, sees
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 WOKEN_AT = "SELECT woken_at FROM conservator.control"
 

@@ -24,6 +24,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.services import EAGER, QUICK, is_clean, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 LEASE = 1.0
 PATIENCE = 60.0
 SHORT_DRAIN = 2.0

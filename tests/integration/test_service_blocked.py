@@ -27,7 +27,7 @@ from tests.support.roles import as_service, prepare_for_service
 from tests.support.services import EAGER, decided, is_clean, running, sees
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 OFTEN = {"every": "300ms", "budget": "100%"}
 CHECKS = {"census": OFTEN, "structure": {**OFTEN, "every": "1s"}}

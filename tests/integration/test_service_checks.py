@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import pytest
+
 from checks.judgement import Outcome
 from exporters.current import current_outcome
 from exporters.prometheus import create_registry
@@ -20,7 +22,7 @@ from tests.support.healing import service_settings
 from tests.support.services import running
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 BUILT_IN = (
     "census",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from monitor.policy.decision import Code, Verdict
@@ -18,7 +21,7 @@ from tests.support.services import codes, decided, has_censuses, is_clean, servi
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 
 async def test_planted_pairs_are_found_healed_verified_and_published(
@@ -64,6 +67,22 @@ async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_
         service._scheduler.wake("census")
         await wait_until(decided(service, Code.COOLDOWN))
         await wait_until(lambda: service.board.current.counters["heal_runs", ""] == 2)
+
+
+async def test_a_recount_that_is_published_late_is_not_the_newest(app_database_url: str) -> None:
+    """A pass may count after the recount of a run, and be done before it is published."""
+    seldom = {"census": {"every": "1h"}}
+    async with app_on(app_database_url) as app, service_on(app_database_url, seldom) as service:
+        await app.plant(users=3, artworks=4)
+        service._scheduler.wake("census")
+        await wait_until(lambda: is_clean(service))
+        newest, published = service.board.current.census, service._registry.census.publish
+        assert newest is not None
+        published(replace(newest, as_of=newest.as_of - timedelta(seconds=1), legacy_untracked=7))
+        assert service.board.current.census == newest
+        later = replace(newest, as_of=newest.as_of + timedelta(seconds=1), legacy_untracked=7)
+        published(later)
+        assert service.board.current.census == later
 
 
 async def test_the_loop_keeps_a_busy_gallery_healed_until_the_writers_stop(
@@ -176,7 +195,7 @@ async def test_without_the_right_to_read_nothing_is_decided_and_nothing_written(
         await app.run(
             f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN;"
             f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role};"
-            f"CREATE SCHEMA conservator AUTHORIZATION {role}"
+            f"DROP SCHEMA conservator CASCADE; CREATE SCHEMA conservator AUTHORIZATION {role}"
         )
         url = app_database_url.replace("postgres@", f"{role}@")
         try:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from monitor.checking.replica import LEFT
 from monitor.service.service import Service
 from tests.integration.test_service_checks import gallery, shown, watching
@@ -16,7 +18,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.replicas import Replica, replica_of
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 WHERE = {"name": "on_replica", "query": "SELECT pg_is_in_recovery()::int", "every": "1s"}
 OLD = (

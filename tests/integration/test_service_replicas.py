@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from exporters.current import current_census, current_users
@@ -21,7 +22,7 @@ from tests.support.ledger_audit import (
 from tests.support.services import is_clean, sees, service_on
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 LEASE = 1.0
 OWN = {

@@ -17,6 +17,8 @@ from tests.support.app import App
 from tests.support.builders import a_census
 from tests.support.healing import make_runtime, planted
 
+pytestmark = pytest.mark.prepared
+
 LOSE = """
 DELETE FROM user_art_impressions WHERE (user_id, artwork_id) IN (
     SELECT user_id, artwork_id FROM user_art_impressions ORDER BY md5(id) LIMIT %(n)s)

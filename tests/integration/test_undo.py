@@ -22,6 +22,8 @@ from tests.support.undoing import (
     undo,
 )
 
+pytestmark = pytest.mark.prepared
+
 TABLES = ("users", "art_sessions", "user_art_impressions")
 HEALED = "user_id = %(user)s AND artwork_id = %(artwork)s"
 DONE_SINCE = {

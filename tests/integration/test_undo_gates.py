@@ -36,6 +36,8 @@ from tests.support.services import decided, has_censuses, service_on
 from tests.support.undoing import MATCHING, assert_undo_is_booked, plan_undo, undo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.prepared
+
 # What is lost opens the breaker, and an undo is no loss.
 HEALS: dict[str, Any] = {
     "breaker": {"max_share": "100%"},

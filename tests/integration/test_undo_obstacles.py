@@ -11,6 +11,8 @@ from monitor.state.runs import RunState
 from tests.support.healing import heal, paced, planted
 from tests.support.undoing import refused, switches, undo
 
+pytestmark = pytest.mark.prepared
+
 
 async def test_without_a_unique_index_any_more_it_is_refused(app_database_url: str) -> None:
     async with planted(app_database_url, users=3, artworks=5) as (app, runtime):

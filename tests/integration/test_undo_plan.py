@@ -16,6 +16,8 @@ from tests.support.app import app_on
 from tests.support.healing import heal, heal_until, make_runtime, paced, plan, planted, working
 from tests.support.undoing import BOOKS, UPSERT, plan_undo, previewed, refused, switches, undo
 
+pytestmark = pytest.mark.prepared
+
 
 async def test_an_undo_switches_automatic_healing_off_and_forgets_the_verified_cutoff(
     app_database_url: str,

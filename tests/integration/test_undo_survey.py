@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from monitor.database import set_local, snapshot
 from monitor.healing.preview import preview_undo
 from tests.support.healing import heal, planted
 from tests.support.query_plans import plans_of
+
+pytestmark = pytest.mark.prepared
 
 
 async def test_a_survey_joins_by_the_index_and_what_follows_as_it_likes(

@@ -7,6 +7,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
+import pytest
+
 from monitor.database import set_local, transaction
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
@@ -22,6 +24,8 @@ from tests.support.undoing import (
 )
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
+
+pytestmark = pytest.mark.prepared
 
 
 async def test_a_view_that_is_not_yet_committed_is_waited_for_and_spared(

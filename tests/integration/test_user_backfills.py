@@ -46,7 +46,7 @@ from tests.support.undoing import undo
 from tests.support.waiting import wait_until
 from tests.support.writers import Writers
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.prepared]
 
 AT_ONCE = 50
 _BOOKS = """

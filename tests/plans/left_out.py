@@ -50,6 +50,7 @@ LEFT_OUT: Mapping[str, str] = {
     "catalogue_exclusion": _SERVER,
     "catalogue_view": _ONCE,
     "catalogue_one_value": _ODD,
+    "catalogue_not_utf8": _ODD,
     **dict.fromkeys(("catalogue_sequences", "catalogue_sequence_start"), _ONCE),
     "catalogue_farthest": (
         "it is asked where a sequence can't be read, ends at one row of the index that numbered"

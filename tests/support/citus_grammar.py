@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from functools import lru_cache
 from typing import Any
 
 from pglast import parse_sql
@@ -35,12 +36,18 @@ def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
     `spread` are the tables in shards, beside each other; `others` are users and artworks, which may
     be anywhere. A statement over neither is PostgreSQL's alone.
     """
+    return set(_faults(statement, frozenset(spread), frozenset(others)))
+
+
+# Most statements are the same for several of the galleries.
+@lru_cache(maxsize=4096)
+def _faults(statement: str, spread: Frame, others: Frame) -> Frame:
     parsed: Any = parse_sql(_bound(statement))
     (tree,) = (one.stmt(skip_none=True) for one in parsed)
     named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
     if not named & (spread | others):
-        return set()
-    return set(_Reader(frozenset(spread), frozenset(others)).read(tree))
+        return frozenset()
+    return frozenset(_Reader(spread, others).read(tree))
 
 
 def _bound(statement: str) -> str:
@@ -108,14 +115,15 @@ def _name(value: Any) -> str:
 
 def _all(tree: Any, kind: str) -> Iterator[Node]:
     """Every node of a kind, wherever it is."""
-    if isinstance(tree, dict):
-        if tree.get("@") == kind:
-            yield tree
-        for value in tree.values():
-            yield from _all(value, kind)
-    elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from _all(value, kind)
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if node.get("@") == kind:
+                yield node
+            left += node.values()
+        elif isinstance(node, list | tuple):
+            left += node
 
 
 def _items(clause: Any) -> Iterator[Node]:

@@ -244,6 +244,23 @@ def running(directory: Path, *arguments: str, **extra: str) -> Iterator[Running]
 
 
 @contextmanager
+def program(directory: Path, *command: str | Path) -> Iterator[Running]:
+    """A program that waits for what it is told on standard input."""
+    streams = Streams.new(directory)
+    with streams.out.open("wb") as out, streams.err.open("wb") as err:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=err,
+            cwd=directory,
+            env=plain_environment(),
+        )
+    with process, watched(Running(process, streams)) as begun:
+        yield begun
+
+
+@contextmanager
 def watched(begun: Running) -> Iterator[Running]:
     """A command that does not outlive the context."""
     try:

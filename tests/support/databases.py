@@ -14,6 +14,8 @@ from tests.support.postgres import PostgresServer
 
 EMPTY = "template0"
 APP = "template_app"
+PREPARED = "template_prepared"
+"""As APP, prepared for a service by its owner; made when it is first asked for."""
 _FILE_COPY_SINCE = 150000  # server_version_num; copying files takes a quarter of the default's time
 _numbers = count(1)
 

@@ -107,6 +107,6 @@ def _run(
     _replace_environment(environment)
     os.chdir(directory)
     sys.argv = ["conservator", *arguments]
-    from monitor.cli.app import main
+    from monitor.cli import main
 
     main()

@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import make_url
@@ -21,10 +23,13 @@ from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger, get_run
 from monitor.state.transitions import claim
 from tests.support.app import App, app_on
+from tests.support.databases import APP, PREPARED, create_database
+from tests.support.postgres import PostgresServer
 from tests.support.roles import OWNER, as_service, prepare_for_service
 from tests.support.waiting import wait_until
 
 UNLIMITED = 10**6
+_with_template: set[Path] = set()
 _EAGER: Mapping[str, Mapping[str, object]] = {"healing": {"pace": {"duty": "100%"}}}
 
 _GATE_KEY = 4711
@@ -196,6 +201,17 @@ async def _is_claimable(runtime: Runtime, run_id: int) -> bool:
     async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
         run = await get_run(connection, runtime.state, run_id)
     return run is not None and run.claimable
+
+
+def prepared_template(server: PostgresServer) -> str:
+    """The database that clones with the app's tables come from whose owner has prepared them."""
+    if server.socket_dir not in _with_template:
+        create_database(server, PREPARED, APP)
+        with ThreadPoolExecutor() as beside_the_loop:
+            made = prepare_for_service(make_settings(server.url(PREPARED)))
+            beside_the_loop.submit(asyncio.run, made).result()
+        _with_template.add(server.socket_dir)
+    return PREPARED
 
 
 async def prepare_state(url: str) -> None:

@@ -39,9 +39,36 @@ SOCKET = ".s.PGSQL.5432"
 class Bouncer:
     """A running PgBouncer, listening on a unix socket alone."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, server: PostgresServer, command: list[str]) -> None:
         self.directory = directory
         """What libpq takes as a host."""
+        self._server = server
+        self._command = command
+        self._start()
+
+    def _start(self) -> None:
+        self._child = ChildProcess(
+            self._command,
+            output=self.directory / "pgbouncer.log",
+            directory=self.directory,
+            account=server_account(),
+        )
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_until_sync(lambda: _answers(self, self._server))
+
+    def restart(self) -> None:
+        """End it with all its connections, and start it anew."""
+        self.end()
+        for left in (SOCKET, f"{SOCKET}.lock"):
+            (self.directory / left).unlink(missing_ok=True)
+        self._start()
+        self.wait()
+
+    def end(self) -> None:
+        """SIGKILL."""
+        self._child.kill()
 
     def url(self, url: str) -> str:
         """The same database, by way of this."""
@@ -60,8 +87,9 @@ def program() -> str | None:
 
 
 @contextmanager
-def bouncing(server: PostgresServer, *, pool_size: int = 2) -> Iterator[Bouncer]:
-    """PgBouncer with at most `pool_size` connections to the server for each database and user.
+def bouncing(server: PostgresServer, *, pool_size: int = 2, more: str = "") -> Iterator[Bouncer]:
+    """PgBouncer with at most `pool_size` connections to the server for each database and user, and
+    `more` settings.
 
     It runs as the account that servers get, since it refuses to be root. Skips the test where it
     isn't installed.
@@ -73,20 +101,15 @@ def bouncing(server: PostgresServer, *, pool_size: int = 2) -> Iterator[Bouncer]
     directory = PrivateDirectory(account)
     path = directory.path
     config = path / "pgbouncer.ini"
-    config.write_text(_CONFIG.format(server=server.socket_dir, directory=path, pool_size=pool_size))
+    made = _CONFIG.format(server=server.socket_dir, directory=path, pool_size=pool_size)
+    config.write_text(made + more)
     (path / "users").write_text("".join(f'"{name}" ""\n' for name in (OWNER, SERVICE)))
-    child = ChildProcess(
-        [found, str(config)],
-        output=path / "pgbouncer.log",
-        directory=path,
-        account=account,
-    )
+    bouncer = Bouncer(path, server, [found, str(config)])
     try:
-        bouncer = Bouncer(path)
-        wait_until_sync(lambda: _answers(bouncer, server))
+        bouncer.wait()
         yield bouncer
     finally:
-        child.kill()
+        bouncer.end()
         directory.remove()
 
 

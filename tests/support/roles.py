@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg import sql
@@ -40,6 +40,35 @@ GRANT pg_monitor TO {watcher};
     healer=sql.Identifier(HEALER),
 )
 
+# Whoever changes a table, a privilege or a role leaves a new version of a row of the catalogues;
+# a database made from a template has the template's versions.
+_VERSIONS = """
+SELECT md5(string_agg(one, ' ' ORDER BY one)) FROM (
+    SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_class WHERE oid >= 16384
+    UNION ALL SELECT attrelid || ' ' || attnum || ' ' || xmin FROM pg_attribute
+        WHERE attrelid >= 16384
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_namespace
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_type WHERE oid >= 16384
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_constraint
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_attrdef
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_trigger
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_rewrite WHERE oid >= 16384
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_policy
+    UNION ALL SELECT tableoid || ' ' || oid || ' ' || xmin FROM pg_default_acl
+    UNION ALL SELECT inhrelid || ' ' || inhparent || ' ' || xmin FROM pg_inherits
+    UNION ALL SELECT r::text FROM pg_roles AS r WHERE rolname LIKE 'conservator%'
+    UNION ALL SELECT m::text FROM pg_auth_members AS m
+        WHERE pg_get_userbyid(member) LIKE 'conservator%'
+    UNION ALL SELECT 'database ' || coalesce(datacl::text, '') FROM pg_database
+        WHERE datname = current_database()
+    UNION ALL SELECT 'setting ' || s.setrole || s.setconfig::text FROM pg_db_role_setting AS s
+        JOIN pg_database AS d ON d.oid = s.setdatabase WHERE d.datname = current_database()
+) AS versions (one)
+"""
+_prepared: set[tuple[str, ...]] = set()
+"""What `prepare_for_service` has left behind: server, settings, and versions of the catalogues."""
+
 
 def as_service(url: str, *, watches: bool = False) -> str:
     """The same database for the least-privileged role, or for the one that sees replicas, too."""
@@ -57,7 +86,12 @@ def make_service_role(url: str, *groups: str) -> None:
 
 
 async def prepare_for_service(settings: Settings) -> None:
-    """What an owner does before the service starts: makes the state schema, runs the grants."""
+    """What an owner does before the service starts: makes the state schema, runs the grants.
+
+    Nothing where all is as that has left it, in this database or in the template of this one.
+    """
+    if await _identity(settings) in _prepared:
+        return
     schema, timeout = settings.database.state_schema, settings.database.statement_timeout
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=1)
     try:
@@ -76,6 +110,21 @@ async def prepare_for_service(settings: Settings) -> None:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
         await owner.execute(script.encode())
         await owner.execute(_MAKE)
+    _prepared.add(await _identity(settings))
+
+
+async def _identity(settings: Settings) -> tuple[str, ...]:
+    """The server, what is prepared there, and what the database's catalogues are by now."""
+    url, schema = settings.database.sqlalchemy_url, settings.database.state_schema
+    revision = sql.SQL("SELECT version_num FROM {}").format(
+        sql.Identifier(schema, "schema_version")
+    )
+    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as owner:
+        found = [await (await owner.execute(_VERSIONS.encode())).fetchone()]
+        with suppress(psycopg.errors.UndefinedTable):
+            found += await (await owner.execute(revision)).fetchall()
+    server = make_url(url).set(database="any")
+    return (str(server), repr(settings.catalog), repr(settings.pools), schema, repr(found))
 
 
 _HEALER = """

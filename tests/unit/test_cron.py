@@ -35,6 +35,31 @@ def test_every_expression_is_due_as_the_wall_has_it_around_each_change(zone: str
 
 
 @pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Pacific/Apia", "2011-12-30T10:00Z"),  # a Friday, the last but one of a year, never was
+        ("Pacific/Kwajalein", "1993-08-21T12:00Z"),
+        ("Pacific/Kiritimati", "1994-12-31T10:00Z"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00Z"),  # by half an hour
+        ("Australia/Lord_Howe", "2026-10-03T15:30Z"),
+        ("America/Caracas", "2016-05-01T07:00Z"),
+        ("America/Sao_Paulo", "2018-11-04T03:00Z"),
+        ("Antarctica/Troll", "2026-03-29T01:00Z"),  # by two hours
+    ],
+)
+def test_days_of_the_week_and_ends_of_months_where_clocks_change(zone: str, change: str) -> None:
+    since = datetime.fromisoformat(change) - timedelta(days=3)
+    until = since + timedelta(days=6)
+    for expression in (
+        *("0 0 * * fri", "0 12 * * fri", "30 2 * * sun", "0 12 30 12 *", "0 0 31 12 *"),
+        *("0 0 1 * *", "59 23 * * sat", "15,45 2 * * *", "*/15 * * * *", "0 1-3 * * mon-fri"),
+        *("30 23 * * thu", "0 3 * 10 sat", "0 0 1 1 *", "*/7 */5 1-7 * sun"),
+    ):
+        wall = list(due_by_the_wall(expression, zone, since, until))
+        assert list(due_by_trigger(expression, zone, since, until)) == wall, expression
+
+
+@pytest.mark.parametrize(
     ("expression", "zone", "since", "due"),
     [
         # It was the day after that had no run.

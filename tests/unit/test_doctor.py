@@ -34,6 +34,7 @@ from checks.spec import (
     UsersSpec,
 )
 from monitor.config import parse_config
+from monitor.runtime import blocking_sentences
 
 AROUND = Surroundings(
     database="app",
@@ -234,6 +235,15 @@ def test_nothing_of_a_refusal_is_lost() -> None:
     assert any(refusal.message in finding.problem for finding in examination.findings)
 
 
+def test_ids_that_nobody_can_read_block_what_names_them() -> None:
+    other = {"users": Rows(not_utf8=Answer.YES), "artworks": Rows(not_utf8=Answer.YES)}
+    findings = judged(FACTS, Evidence(surroundings=AROUND, ids=other)).findings
+    assert {one.subject: one.blocks for one in findings if one.code == "ids_not_utf8"} == {
+        "art_sessions.id": Blocks.COUNTING,
+        "users.id": Blocks.HEALING,
+    }
+
+
 def test_a_table_privilege_that_is_missing_is_not_also_blamed_on_the_filter() -> None:
     facts = replace(
         FACTS,
@@ -393,3 +403,29 @@ def test_a_column_of_a_list_is_named_by_its_place_and_the_list_proposed_whole() 
     key = missing["user_art_impressions.userid"]
     assert "(catalog.impressions.key[1])" in key.problem
     assert key.settings == {"catalog.impressions.key": ["id", "user_id"]}
+
+
+def test_of_many_findings_of_a_kind_a_few_are_told_and_the_rest_counted() -> None:
+    lacking = [
+        healing_error("column_without_default", f"views.c{n}", problem="It.", consequence="So.")
+        for n in range(100)
+    ]
+    other = error("no_select", "users", problem="No.", consequence="Nothing.")
+    told = blocking_sentences(Examination((other, *lacking), None))
+    assert [sentence.partition(":")[0] for sentence in told] == [
+        "users",
+        *(f"views.c{n}" for n in range(10)),
+        "90 more like views.c0",
+    ]
+
+
+def test_a_table_of_many_columns_is_refused_in_few_sentences() -> None:
+    impressions = FACTS.impressions
+    assert impressions is not None
+    many = {f"c{n}": column(f"c{n}", required=True) for n in range(100)}
+    wide = replace(impressions, columns={**impressions.columns, **many})
+    found = judged(replace(FACTS, impressions=wide)).findings
+    lacking = [one for one in found if one.code == "column_without_default"]
+    assert len(lacking) == 11
+    assert lacking[-1].problem.startswith("90 more columns may not be null and have no default: c")
+    assert lacking[-1].problem.endswith(" and 70 more.")

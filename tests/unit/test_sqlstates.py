@@ -79,6 +79,12 @@ def test_the_value_that_a_conversion_quotes_is_left_out_and_a_triggers_own_words
     assert refusal(psycopg.errors.InvalidTextRepresentation, wrong) == (
         "22P02: invalid input syntax for type integer"
     )
+    for told in (
+        "Syntax für Typ: \xbba@b.c\xab",
+        "du type : \xab a@b.c \xbb",
+        "语法\uff1a\u201ca@b.c\u201d",
+    ):
+        assert "a@b.c" not in refusal(psycopg.errors.InvalidTextRepresentation, told)
     assert refusal(psycopg.errors.RaiseException, 'sold: "x"') == 'P0001: sold: "x"'
 
 

@@ -16,7 +16,12 @@ from checks.errors import ConservatorError
 from checks.judgement import Measurement
 from monitor.checking.definition import NEVER, CheckDefinition, Confirm, facts
 from monitor.checking.expectations.results import Validated, expectation_names
-from monitor.checking.expectations.worker import WorkerPool, find_faults, validate
+from monitor.checking.expectations.worker import (
+    MissingExtraError,
+    WorkerPool,
+    find_faults,
+    validate,
+)
 from monitor.checking.replica import LEFT, ReplicaRouter, with_source_note
 from monitor.config import ConfigError, ExpectationsCheck, InvalidConfigError, Settings, Severity
 from monitor.database import transaction
@@ -109,14 +114,15 @@ class SuiteCheck:
 async def require_known_expectations(settings: Settings, worker: WorkerPool) -> None:
     """Let Great Expectations look at every suite; nothing is asked where there is none.
 
-    Raises InvalidConfigError with all that it does not know, or where it is not installed.
+    Raises InvalidConfigError with all that it does not know, or where it is not installed;
+    StatementError where the worker can't tell.
     """
     checks = settings.checks.expectations
     if not checks:
         return
     try:
         faults = await worker.run(find_faults, checks, deadline_seconds=WORKER_START_SECONDS)
-    except ConservatorError as error:
+    except MissingExtraError as error:
         raise InvalidConfigError([ConfigError("checks.expectations", str(error))]) from error
     if faults:
         raise InvalidConfigError(faults)

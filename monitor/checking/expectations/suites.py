@@ -18,6 +18,10 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     expectationSuiteValidationResultSchema,
 )
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+)
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.registry import (
@@ -37,10 +41,13 @@ from monitor.checking.expectations.redaction import redacted
 from monitor.checking.expectations.results import NUMBER, Validated, check_results
 from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
+from monitor.config.database_url import DRIVER
+from monitor.database import connecting, pinning
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_CONNECT = {"prepare_threshold": None, "application_name": "conservator"}
+_ENDLESS = {"idle_in_transaction_session_timeout": "0"}
+"""A connection says nothing while the library reckons; the whole suite has a deadline."""
 
 
 def find_faults(checks: Sequence[ExpectationsCheck]) -> Iterator[ConfigError]:
@@ -88,20 +95,25 @@ def _expectation(one: Expected) -> Expectation:
 def validate(url: str, timeout_ms: int, check: ExpectationsCheck) -> Validated:
     """Run a suite over its table: read-only, every statement with a deadline."""
     started = time.perf_counter()
-    table = _Table(url, *parse_name(check.table))
-    with _snapshot(table) as snapshot, _bounded(table, snapshot, timeout_ms):
+    table = _Table(connecting(url), *parse_name(check.table))
+    with _snapshot(table, timeout_ms) as snapshot, _bounded(table, snapshot, timeout_ms):
         document = redacted(_run(table, check).to_json_dict())
     results = check_results(check, document, seconds=time.perf_counter() - started)
-    return Validated(results, json.dumps(document, default=str))
+    return Validated(results, json.dumps(document, default=str, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     """What a suite is about. `schema` is None where the search path finds the table."""
 
-    url: str
+    parameters: Mapping[str, Any]
+    """Of a connection."""
     schema: str | None
     name: str
+
+    def engine(self) -> Engine:
+        """Of connections that end when they are given back."""
+        return create_engine(DRIVER, poolclass=NullPool, connect_args=dict(self.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +126,25 @@ class _Snapshot:
 
 
 @contextmanager
-def _snapshot(table: _Table) -> Iterator[_Snapshot]:
+def _snapshot(table: _Table, timeout_ms: int) -> Iterator[_Snapshot]:
     """A snapshot that every statement of the suite sees. Raises StatementError where row security
     may hide rows of the table.
 
     Great Expectations counts in several transactions: of a table that grows meanwhile it would
     compare counts that never belonged together, and refuse its own result.
     """
-    engine = create_engine(table.url, poolclass=NullPool, connect_args=_CONNECT)
+    engine = table.engine()
     with engine.connect() as connection:
         connection.exec_driver_sql(_BEGIN)
-        # It says nothing until the suite is done.
-        connection.exec_driver_sql(
-            "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
-        )
+        _pin(connection, {"statement_timeout": f"{timeout_ms}ms"})
         name: str = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
         yield _Snapshot(name, "on" if _is_open_by_policies(connection, table) else "off")
+
+
+def _pin(connection: Connection, settings: Mapping[str, str]) -> None:
+    """As every transaction of the service begins, whatever role, database or server say."""
+    pinned = pinning({**_ENDLESS, **settings})
+    connection.exec_driver_sql(pinned.text, dict(pinned.values or {}))
 
 
 def _is_open_by_policies(connection: Connection, table: _Table) -> bool:
@@ -153,11 +168,12 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
         engines.append(connection.engine)
         connection.exec_driver_sql(_BEGIN)
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot.name}'")
-        connection.exec_driver_sql(
-            "SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true),"
-            " set_config('row_security', %(row_security)s, true)",
-            {"ms": str(timeout_ms), "row_security": snapshot.row_security},
-        )
+        settings = {
+            "statement_timeout": f"{timeout_ms}ms",
+            "lock_timeout": "5s",
+            "row_security": snapshot.row_security,
+        }
+        _pin(connection, settings)
         if table.schema is not None:
             connection.exec_driver_sql(
                 "SELECT set_config('search_path', concat_ws(', ', quote_ident(%(schema)s),"
@@ -176,13 +192,15 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
 
 
 def _run(table: _Table, check: ExpectationsCheck) -> ExpectationSuiteValidationResult:
-    context = gx.get_context(mode="ephemeral")
+    # Nothing is kept, and nothing rendered: by default it asks for a temporary folder.
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_sql(
         "database",
-        connection_string=table.url.replace("$", "\\$"),
+        connection_string=DRIVER,
         create_temp_table=False,
-        kwargs={"connect_args": _CONNECT},
+        kwargs={"connect_args": table.parameters},
     )
     batch = _batch(source, table, check.name)
     suite = gx.ExpectationSuite(check.name)
@@ -216,7 +234,7 @@ def _batch(source: Any, table: _Table, suite: str) -> BatchDefinition:
 
 
 def _primary_key(table: _Table) -> list[str]:
-    engine = create_engine(table.url, poolclass=NullPool)
+    engine = table.engine()
     try:
         found = inspect(engine).get_pk_constraint(table.name, schema=table.schema)
     except NoSuchTableError as error:

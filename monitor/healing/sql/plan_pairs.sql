@@ -5,7 +5,10 @@ WITH cte_listed AS MATERIALIZED (
 cte_legacy AS MATERIALIZED (
     SELECT a.id, a.created_at FROM {counted_artworks} AS a WHERE {is_legacy}
 )
-SELECT p.user_id::text AS user_id, p.artwork_id::text AS artwork_id, a.created_at
+SELECT
+    p.user_id::text AS user_id,
+    p.artwork_id::text AS artwork_id,
+    extract(epoch FROM a.created_at)::float8 AS created
 FROM cte_listed AS p
 JOIN cte_legacy AS a ON a.id = p.artwork_id
 ORDER BY p.user_id, p.artwork_id

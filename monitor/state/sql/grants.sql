@@ -15,7 +15,7 @@ END $$;
 -- healing.pace.wait_while), may need more.
 GRANT USAGE ON SCHEMA {schemas} TO {reader}, {healer};
 GRANT SELECT ON {readable} TO {reader}, {healer};
--- … and the list of what the service itself wrote: without it no synthetic view is told from a real
+-- ... and the list of what the service itself wrote: without it no synthetic view is told from a real
 -- one, by `recording_rate` or by an analyst.
 GRANT USAGE ON SCHEMA {state} TO {reader};
 GRANT SELECT ON {state}.backfilled_impression TO {reader};
@@ -33,4 +33,4 @@ GRANT DELETE ON {written} TO {healer};
 -- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 
--- Then: CREATE ROLE conservator_service LOGIN PASSWORD '…' IN ROLE {healer};
+-- Then: CREATE ROLE conservator_service LOGIN PASSWORD '...' IN ROLE {healer};

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from monitor.config.errors import ErrorCollector, InvalidConfigError
@@ -145,9 +147,19 @@ def test_a_mistake_knows_the_line_of_the_nearest_key() -> None:
     assert [error.line for error in errors.errors] == [4, 3, None]
 
 
-def test_half_a_character_is_refused() -> None:
-    assert told('a: "\\ud800"') == [
+def test_a_character_in_two_escapes_as_json_writes_it_is_one() -> None:
+    text = json.dumps({"a\U0001f600": "\U0001f3a8 \ud7ff", "b": ["\U0010ffff"]})
+    assert "\\ud83d" in text
+    assert read(text) == {"a\U0001f600": "\U0001f3a8 \ud7ff", "b": ["\U0010ffff"]}
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\ude00", "\\ude00\\ud83d"])
+def test_half_a_character_is_refused(half: str) -> None:
+    assert told(f'a: "{half}"') == [
         "a: expected Unicode text, found half a character; write the character itself (line 1)"
     ]
+
+
+def test_what_is_not_unicode_is_refused_wherever_it_stands() -> None:
     assert [mistake.partition(":")[0] for mistake in told("a: ${A}", A="\udcff")] == ["a"]
     assert told('"\\ud800": 1')[0].startswith('(top): expected a name as key, found "?"')

@@ -57,16 +57,15 @@ def test_a_replica_from_an_empty_variable_is_none() -> None:
         (f"postgresql+asyncpg://u:{PASSWORD}@h/d", "found postgresql+asyncpg://…"),
         (f"host=h password={PASSWORD}", "found another value (not shown)"),
         (PASSWORD, "found another value (not shown)"),
-        (f"postgres://u:{PASSWORD}@h:port/d", "percent-encode special characters"),
-        (f"postgres://u:{PASSWORD}@h:99999/d", "percent-encode special characters"),
-        (f"postgres://u:{PASSWORD}@h1:1,h2:2/d", "percent-encode special characters"),
+        (f"postgres://u:{PASSWORD}@h:port/d", "correct the port"),
+        (f"postgres://u:{PASSWORD}@h:99999/d", "correct the port"),
         ("", "found nothing"),
     ],
 )
 def test_any_other_url_is_refused_without_being_shown(url: str, found: str) -> None:
     with pytest.raises(InvalidConfigError) as caught:
         load(f"database: {{url: '{url}'}}")
-    assert str(caught.value).startswith("database.url: expected a URL")
+    assert str(caught.value).startswith("database.url: expected a ")
     assert found in str(caught.value)
     assert PASSWORD not in str(caught.value)
 

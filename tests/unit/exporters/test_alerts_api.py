@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError
 from exporters.http.auth import Tokens
+from exporters.http.errors import MAX_NOTIFICATION_BYTES
 from exporters.http.healing import WAKING
 from tests.unit.exporters.serving import ADMIN, Served, bearer, serving
 
@@ -133,6 +137,40 @@ async def test_where_nobody_counts_the_alert_is_taken_and_woke_nobody(served: Se
     with capture_logs() as logs:
         assert await tell(served, alert()) == done(woken=False, firing=1)
     assert [log["woken"] for log in received(logs)] == [False]
+
+
+def told(served: Served, raw: bytes) -> AbstractAsyncContextManager[ClientResponse]:
+    headers = ALERTMANAGER | {"Content-Type": "application/json"}
+    return served.client.post(ALERTS, data=io.BytesIO(raw), headers=headers)
+
+
+def of_size(size: int) -> bytes:
+    """A notification of so many bytes."""
+    raw = json.dumps(notification(alert(), externalURL="")).encode()
+    return raw.replace(b'"externalURL": ""', b'"externalURL": "%s"' % (b"x" * (size - len(raw))))
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
+async def test_a_notification_of_a_mebibyte_is_taken_and_not_a_byte_more(
+    served: Served, more: int, status: int
+) -> None:
+    body = of_size(MAX_NOTIFICATION_BYTES + more)
+    assert len(body) == 2**20 + more
+    async with told(served, body) as response:
+        assert response.status == status
+    assert served.commands.asked == ([("wake_loop",)] if status == 200 else [])
+
+
+@pytest.mark.parametrize("number", [120, 2_000, 10_000])
+async def test_a_notification_of_many_alerts_is_taken_whole(served: Served, number: int) -> None:
+    short = {"status": "firing", "labels": {}, "startsAt": SINCE, "fingerprint": ""}
+    alerts = [alert()] * min(number, 2_000) + [short] * max(0, number - 2_000)
+    raw = json.dumps(notification(*alerts), separators=(",", ":")).encode()
+    async with told(served, raw) as response:
+        if number == 10_000:
+            assert response.status == 413  # Alertmanager's max_alerts keeps it below
+        else:
+            assert await response.json() == done(woken=True, firing=number)
 
 
 async def test_a_notification_without_alerts_is_taken(served: Served) -> None:

@@ -4,6 +4,8 @@ served."""
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -32,10 +34,12 @@ HEAD = b"POST /api/healing/pause HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer th
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[int, HttpServer]]:
+async def listening(
+    connections: int = limits.MAX_CONNECTIONS,
+) -> AsyncIterator[tuple[int, HttpServer]]:
     """A port of the application, and what answers there."""
     app = create_app(board(), Recorder(), Tokens(admin="the-admin"), clock=Clock())
-    running = HttpServer(app)
+    running = HttpServer(app, connections=connections)
     await running.start("127.0.0.1", 0)
     try:
         yield running.addresses[0][1], running
@@ -112,25 +116,102 @@ async def test_a_body_that_is_too_large_is_refused_before_it_has_come() -> None:
         writer.close()
 
 
-async def test_too_many_connections_are_closed_at_once_and_counted(
+BODY_TO_COME = HEAD + (
+    b"Content-Type: application/json\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n"
+)
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connections(port: int, number: int, brought: bytes = b"") -> AsyncIterator[list[Streams]]:
+    """So many of them, in their order, each of which has brought so much."""
+    opened: list[Streams] = []
+    try:
+        for _ in range(number):
+            opened.append(await asyncio.open_connection("127.0.0.1", port))
+            opened[-1][1].write(brought)
+        yield opened
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+async def asked(connection: Streams) -> bytes:
+    """The first line of what it is answered."""
+    connection[1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    return (await answer(connection[0]))[0]
+
+
+async def test_connections_with_a_request_under_way_are_kept_and_one_too_many_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_CLIENT", 5)
-    async with listening() as (port, running):
-        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
-        for _, writer in kept:
-            writer.write(b"GET /hea")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await until_closed(reader) == b""
+    async with listening() as (port, running), connections(port, 5, BODY_TO_COME) as kept:
+        async with asyncio.timeout(PATIENCE):
+            for reader, _ in kept:
+                assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        async with connections(port, 1) as [(reader, _)]:
+            assert await until_closed(reader) == b""
         assert running.app[AUTHORIZER].refused.counts[Reason.TOO_MANY_CONNECTIONS] == 1
-        kept.pop()[1].close()
+        kept[0][1].close()
         async with asyncio.timeout(PATIENCE):
             while True:
                 with suppress(aiohttp.ClientError):
                     assert await is_served(port)
                     break
-        for _, one in [*kept, (reader, writer)]:
-            one.close()
+
+
+@pytest.mark.parametrize("brought", [b"", b"GET /hea", HEAD], ids=["nothing", "a line", "headers"])
+async def test_of_idle_connections_the_one_that_is_silent_for_longest_makes_room(
+    monkeypatch: pytest.MonkeyPatch, brought: bytes
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_CLIENT", 5)
+    async with listening() as (port, running), connections(port, 1) as [asking]:
+        assert b"200" in await asked(asking)
+        async with connections(port, 4, brought) as silent:
+            assert b"200" in await asked(asking)
+            async with connections(port, 3) as new:
+                for n in range(3):
+                    assert b"200" in await asked(new[n])
+                    assert await until_closed(silent[n][0]) == b""
+                assert b"200" in await asked(asking)
+        assert running.app[AUTHORIZER].refused.counts[Reason.TOO_MANY_CONNECTIONS] == 3
+
+
+async def test_a_thousand_idle_clients_keep_nobody_out_of_a_small_table() -> None:
+    async with listening(connections=12) as (port, _), connections(port, 1000):
+        assert await is_served(port)
+        async with connections(port, 3) as new:
+            assert [await asked(one) for one in new] == [b"HTTP/1.1 200 OK\r\n"] * 3
+
+
+async def test_live_pages_leave_half_of_a_small_table_to_others() -> None:
+    events = b"GET /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-admin\r\n\r\n"
+    async with listening(connections=12) as (port, _), connections(port, 7, events) as pages:
+        async with asyncio.timeout(PATIENCE):
+            lines = [await reader.readline() for reader, _ in pages]
+        assert sorted(lines) == [b"HTTP/1.1 200 OK\r\n"] * 6 + [
+            b"HTTP/1.1 503 Service Unavailable\r\n"
+        ]
+        assert await is_served(port)
+
+
+async def test_a_full_table_of_files_is_one_line_a_minute_and_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with listening() as (port, _), connections(port, 4) as idle:
+        assert b"200" in await asked(idle[3])
+        loop = asyncio.get_running_loop()
+        error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        full = {"message": "socket.accept() out of system resource", "exception": error}
+        with capture_logs() as logs:
+            for now in (0.0, 1.0, 59.0, 61.0):
+                monkeypatch.setattr(loop, "time", lambda now=now: now)
+                loop.call_exception_handler({**full, "socket": None})
+            monkeypatch.undo()
+            closed = await asyncio.gather(*(until_closed(reader) for reader, _ in idle))
+        assert [one["event"] for one in logs] == ["connections_wait"] * 2
+        assert closed == [b""] * 4
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -8,5 +8,8 @@ FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks AS l WHERE NOT l.granted) A
 WHERE
     waiting.pid <> %(backend)s
     AND a.usesysid IS NOT NULL
-    AND starts_with(a.application_name, 'conservator') IS NOT TRUE
+    AND (
+        starts_with(a.application_name, 'conservator')
+        OR a.application_name = nullif(current_setting('application_name'), '')
+    ) IS NOT TRUE
     AND %(backend)s = ANY (pg_blocking_pids(waiting.pid))
