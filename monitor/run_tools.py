@@ -40,7 +40,7 @@ from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
 from monitor.runtime import Runtime, healing_context, repair_specs
-from monitor.state.elsewhere import is_same_renamed, renamed, replaced_by
+from monitor.state.elsewhere import is_same_renamed, is_taken, renamed, replaced_by
 from monitor.state.runs import Run, active_run, get_run
 from monitor.state.statements import StateStatements
 
@@ -85,11 +85,11 @@ def repair_planner(tools: Runtime, repair: Repair) -> RepairPlanner:
 
 
 async def _read_repair(
-    present: Runtime, spec: RepairSpec, *, undoes: bool = False
+    present: Runtime, spec: RepairSpec, *, undone: Run | None = None
 ) -> RepairTable | list[RepairFault]:
     timeout, schema = present.settings.database.statement_timeout, present.state.state_schema
     async with snapshot(present.engine, timeout=timeout) as connection:
-        return await read_table(connection, present.catalogue, schema, spec, undoes=undoes)
+        return await read_table(connection, present.catalogue, schema, spec, undone=undone)
 
 
 async def repair_faults(present: Runtime) -> tuple[str, ...]:
@@ -123,21 +123,41 @@ async def _tools_of_repair(present: Runtime, run: Run, *, undoes: bool) -> Runti
     changed, whatever that is called by now. Raises RepairRefusedError, NotUndoableError."""
     kept = run.repair_plan or {}
     spec = RepairSpec.of_run(str(run.repair), kept)
+    refused = NotUndoableError if undoes else RepairRefusedError
     timeout = present.settings.database.statement_timeout
     async with snapshot(present.engine, timeout=timeout) as connection:
-        spec = with_name(spec, await renamed(connection, spec.table, run.repair_oid))
-    read = await _read_repair(present, spec, undoes=undoes)
-    refused = NotUndoableError if undoes else RepairRefusedError
+        name = await renamed(connection, spec.table, run.repair_oid)
+        taken = await is_taken(connection, spec.table, run.repair_oid)
+    if name is not None and (taken or not undoes):
+        raise refused(_elsewhere(run, spec.table, name, undoes=undoes))
+    spec = with_name(spec, name)
+    read = await _read_repair(present, spec, undone=run if undoes else None)
     try:
         table = require_table(read, spec)
     except CatalogueError as error:
         raise refused(str(error)) from error
-    if not undoes and table.now.columns != kept["columns"]:
+    if undoes:
+        return _with_repair(present, table)
+    if table.relation.oid != run.repair_oid or table.now.columns != kept["columns"]:
         raise RepairRefusedError(
-            f"Run {run.id} was planned when {spec.table} had other columns; what is wrong now is"
-            " planned anew."
+            f"Run {run.id} was planned when {spec.table} was another table, or had other columns;"
+            " what is wrong now is planned anew."
         )
     return _with_repair(present, table)
+
+
+def _elsewhere(run: Run, then: str, name: str, *, undoes: bool) -> str:
+    """Why a run stops whose table has another name, or which of two tables nobody can choose."""
+    if not undoes:
+        return (
+            f"Run {run.id} was planned for the table that is called {name} now, and `find` reads"
+            f" what is called {then}: what is wrong there is planned anew."
+        )
+    return (
+        f"Run {run.undoes or run.id} changed the table that is called {name} now, and {then} is"
+        f" another one by now: to give the rows of the first back, let {then} have another name for"
+        f" the undo; where they were copied to {then}, drop {name}."
+    )
 
 
 async def _tools_by(present: Runtime, run: Run) -> Runtime:

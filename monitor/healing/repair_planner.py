@@ -181,6 +181,8 @@ class RepairPlanner:
         how = {
             "asks_again": cost.asks_again,
             "columns": now.columns,
+            "keyed_by": list(self._repair.key),
+            "found": list(self._repair.found),
             "impressions": now.impressions,
         }
         values = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +16,7 @@ from checks.fragments import table
 from checks.relations import Column
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.healing.repair_table import DELETE, INSERT, UPDATE, RepairTable
-from monitor.healing.row_shape import OURS, literal, row_in_json, values_in_json
+from monitor.healing.row_shape import OURS, literal, row_in_json, values_in_json, written_anew
 from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing"
@@ -30,9 +32,25 @@ _PARTS = {
     "listed": "repair_listed",
     "outcome": "repair_outcome",
     "undo_listed": "repair_undo_listed",
+    "undo_outcome": "repair_undo_outcome",
 }
 _VERSION = "concat_ws(' ', t.tableoid, t.ctid, t.xmin)"
-_AS_LEFT = "(n.after || {row}) @> n.after"
+_SETTLED = {
+    INSERT: "NOT f.is_there",
+    UPDATE: "f.ours OR NOT f.is_there",
+    DELETE: "f.ours",
+}
+"""Which rows of the ledger an undo is done with."""
+_CONSTANT = re.compile(r"('([^']|'')*'|-?[0-9.]+|true|false)(::[\w. \"\[\]()]+)?")
+"""A default that is the same for every row."""
+# As text by the type's own function; of a table with parts, each has it for its own rows.
+_AT_DEFAULT = """({column} IS NULL OR format('%%s', {column}) IN (
+        (
+            SELECT (a.attmissingval::text::text[])[1]
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = t.tableoid AND a.attname = {name} AND NOT a.attisdropped
+        ), {default}
+    ))"""
 
 
 class RepairStatements:
@@ -98,7 +116,7 @@ class RepairStatements:
         return {
             "asked_key": _list(
                 raw("(k.key::jsonb ->> {}){} AS {}").format(
-                    literal(one.name), _cast(one), raw(f"key_{n}")
+                    literal(self._then(one)), _cast(one), raw(f"key_{n}")
                 )
                 for n, one in keys
             ),
@@ -160,33 +178,52 @@ class RepairStatements:
         }
 
     def _whole_rows(self, names: Fragments) -> Fragments:
-        """How rows are given back as the ledger has them."""
+        """How rows are given back as the ledger has them, and known as it has left them."""
 
         def old(one: Column) -> sql.Composable:
-            return raw("(n.before ->> {}){}").format(literal(one.name), _cast(one))
+            return raw("(n.before ->> {}){}").format(literal(self._then(one)), _cast(one))
 
         repair = self.repair
-        left = raw(_AS_LEFT).format(**names)
+        action, listed = repair.spec.action, repair.listed
+        is_left = _all([self._alike("after", listed), *map(_at_default, repair.unlisted)])
+        given = repair.values if action == UPDATE else ()
         return {
-            "whole_columns": _list(identifier(one.name) for one in repair.writable),
-            "whole_values": _list(old(one) for one in repair.writable),
+            "whole_columns": _list(identifier(one.name) for one in listed),
+            "whole_values": _list(old(one) for one in listed),
             "old_values": _list(
                 raw("{} = {}").format(identifier(one.name), old(one)) for one in repair.changeable
             ),
-            "as_left": left,
-            "is_left": raw("t.ctid IS NULL") if repair.spec.action == DELETE else left,
+            "as_left": is_left,
+            "is_left": raw("t.ctid IS NULL") if action == DELETE else is_left,
+            "as_given": self._alike("before", given),
+            "is_settled": raw(_SETTLED[action]),
         }
+
+    def _then(self, column: Column) -> str:
+        return self.repair.then[column.name]
+
+    def _alike(self, side: str, columns: Iterable[Column]) -> sql.Composable:
+        """Whether the row `t` has these columns as that side of the ledger has them."""
+        present = {
+            replace(one, name=self._then(one)): raw("t.{}").format(identifier(one.name))
+            for one in columns
+        }
+        if not present:
+            return raw("TRUE")
+        ledger = written_anew(raw(f"n.{side}"), present)
+        return raw("({ledger} || {row}) @> {ledger}").format(
+            ledger=ledger, row=values_in_json(present)
+        )
 
     def _parts(self, names: dict[str, sql.Composable]) -> Fragments:
         """The statements that are parts of others."""
         action = self.repair.spec.action
         names["changed"] = raw("cte_added" if action == INSERT else "cte_written")
+        names["given_back"] = raw("cte_added" if action == DELETE else "cte_taken")
         for part, name in _PARTS.items():
             names[part] = compose(template(PACKAGE, name), names)
         named = "repair_named" if self.asks_again else "repair_frozen"
         names["named"] = compose(template(PACKAGE, named), names)
-        undone = {**names, "changed": raw("cte_added" if action == DELETE else "cte_taken")}
-        names["undo_outcome"] = compose(template(PACKAGE, "repair_undo_outcome"), undone)
         return names
 
 
@@ -200,3 +237,18 @@ def _list(parts: Iterable[sql.Composable]) -> sql.Composable:
 
 def _all(parts: Iterable[sql.Composable]) -> sql.Composable:
     return sql.SQL(" AND ").join(parts)
+
+
+def _at_default(column: Column) -> sql.Composable:
+    """Whether a column that came since holds in the row `t` what it came with, or nothing."""
+    default = column.default or ""
+    constant = raw("NULL::text")
+    if _CONSTANT.fullmatch(default):
+        constant = raw("format('%%s', ({})::{})").format(
+            operator_sql(default), operator_sql(column.type)
+        )
+    return raw(_AT_DEFAULT).format(
+        column=raw("t.{}").format(identifier(column.name)),
+        name=literal(column.name),
+        default=constant,
+    )

@@ -15,16 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.errors import StatementError
 from monitor.database import snapshot
 from monitor.healing.errors import (
-    RunHeld,
     TableRefusesError,
     TriggersInterfereError,
     breaker_sentence,
 )
 from monitor.healing.repair_statements import MENDS, RepairStatements
-from monitor.healing.repair_table import TableNow, asked
+from monitor.healing.repair_table import TableNow
 from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
+from monitor.healing.table_watch import require_same, table_now
 from monitor.pipeline import Rows, Statement
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_ROWS, REPAIR_RUNS
 from monitor.state.runs import Run, RunState, get_run
@@ -52,18 +52,14 @@ class RepairStrategy:
         self._repair = statements.repair
         self.counter_label = statements.repair.spec.name
         self.rows = statements.repair.rows
+        self._table_now = table_now(context, statements)
         self._refused = 0
         self._refusal: str | None = None
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """The next frozen keys, and the table as it is."""
         limit = {"run_id": run.id, "limit": size}
-        return [self._state.statement("repair_slice", limit), self._table_now()]
-
-    def _table_now(self) -> Statement:
-        repair, impressions = self._repair, self._state.catalogue.impressions.beneath.oid
-        values = asked(repair.relation.oid, repair.spec, impressions, repair.found)
-        return self._statements.statement("repair_table", values)
+        return [self._state.statement("repair_slice", limit), self._table_now]
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Healing's breaker; a person's run goes on at any hour."""
@@ -76,7 +72,7 @@ class RepairStrategy:
         keys, now = batch.asked
         if not keys:
             return None
-        table = self._require_same(now)
+        table = require_same(self._repair, now)
         mend = partial(self._mend, batch, keys, table)
         if batch.size > 1:
             return self._written(keys, await mend(), refused=0)
@@ -95,16 +91,6 @@ class RepairStrategy:
         }
         return Written(rows, looked_at=len(keys), users=0, cursor=cursor)
 
-    def _require_same(self, now: Rows) -> TableNow:
-        """What the table is. Raises RunHeld where its columns are others than were read."""
-        table = TableNow(**now[0]._asdict()) if now else None
-        if table is None or table.columns != self._repair.now.columns:
-            raise RunHeld(
-                f"The columns of {self._repair.relation.configured} are others than when they were"
-                " read; nothing of this batch is kept."
-            )
-        return table
-
     async def _mend(self, batch: OpenBatch, keys: Rows, table: TableNow) -> int:
         """Rows mended. Raises what makes the batch void."""
         spec = self._repair.spec
@@ -122,12 +108,12 @@ class RepairStrategy:
         if table.triggers:
             # Those that wait for the commit fire now, and may speak up as they would have then.
             sent += [ALL_IMMEDIATE, self._statements.statement("repair_read_back", values)]
-        # Behind the write, whose lock keeps the columns as they are from here on.
-        done, *read_back, now = await batch.trips.ask(*sent, self._table_now())
-        self._require_same(now)
-        (row,) = done
+        if table.impressions:
+            sent.append(self._context.statements.statement("undo_unverified", {}))
+        (row,), *others, now = await batch.trips.ask(*sent, self._table_now)
+        require_same(self._repair, now, table)
         self._refuse_doubled(row)
-        self._refuse_interference(row, read_back[-1] if read_back else (), table)
+        self._refuse_interference(row, others[1] if table.triggers else (), table)
         return int(row.listed)
 
     def _refuse_doubled(self, row: Any) -> None:

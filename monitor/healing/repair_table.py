@@ -21,6 +21,8 @@ from checks.read_elsewhere import relations_read
 from checks.relations import TABLES, Catalogue, Column, Index, OtherRelation, Relation
 from checks.row_security import RowGuard, read_row_security
 from checks.statements import operator_sql, render, template
+from monitor.healing.ledger_columns import ColumnsDifferError, follow_columns
+from monitor.state.runs import Run
 
 PACKAGE = "monitor.healing"
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
@@ -53,8 +55,8 @@ class RepairSpec:
 
     @classmethod
     def of_run(cls, name: str, kept: Mapping[str, Any]) -> RepairSpec:
-        """The repair as a run of it was planned."""
-        return cls(name, kept["table"], tuple(kept["key"]), kept["find"], kept["action"])
+        """The repair as a run of it was planned, with the key that the run went by."""
+        return cls(name, kept["table"], tuple(kept["keyed_by"]), kept["find"], kept["action"])
 
     @property
     def select(self) -> str:
@@ -85,8 +87,12 @@ class RepairFault:
 class TableNow:
     """The row of `repair_table`."""
 
-    columns: str
-    """A digest: another one means other columns."""
+    columns: Sequence[Sequence[Any]]
+    """The fields of `ledger_columns.TableColumn`, of each."""
+    named: bool
+    """Its name still means this table."""
+    keyed: bool
+    """A unique index still proves that the key names one row."""
     generated: Sequence[str] | None
     numbered: Sequence[str] | None
     """GENERATED ALWAYS AS IDENTITY."""
@@ -94,8 +100,10 @@ class TableNow:
     deleted_along: Sequence[str]
     updated_along: Sequence[str]
     triggers: Sequence[str]
-    """Those that fire for what the repair does."""
+    """Those that fire for what is done."""
     rules: Sequence[str]
+    heirs: Sequence[str]
+    """Inheritance children, whose rows would be read and changed with its own."""
     impressions: bool
     """It is the impressions table, or a part of it."""
 
@@ -110,9 +118,30 @@ class RepairTable:
     """Proves that the key names one row."""
     key: tuple[str, ...]
     found: tuple[str, ...]
-    """The columns that `find` returns."""
+    """The columns that `find` returns; of a run that is taken back: that it returned and that are
+    there still."""
     now: TableNow
     rows: RowGuard
+    then: Mapping[str, str]
+    """What the columns are called in the ledger; those that came after it are not here."""
+    undoes: bool = False
+    """It is read to take a run back."""
+
+    @property
+    def does(self) -> str:
+        """What happens to the rows: insert, update or delete."""
+        return _UNDONE_BY[self.spec.action] if self.undoes else self.spec.action
+
+    @cached_property
+    def listed(self) -> tuple[Column, ...]:
+        """The columns that the ledger has and that say something of their own: what PostgreSQL
+        computes follows from the others."""
+        return tuple(one for one in self.writable if one.name in self.then)
+
+    @property
+    def unlisted(self) -> tuple[Column, ...]:
+        """The columns that came after the ledger."""
+        return tuple(one for one in self.writable if one.name not in self.then)
 
     @cached_property
     def values(self) -> tuple[Column, ...]:
@@ -128,25 +157,51 @@ class RepairTable:
 
     @cached_property
     def writable(self) -> tuple[Column, ...]:
-        """The columns that a whole row is written back by."""
+        """The columns that hold values of their own."""
         computed = self.now.generated or ()
         return tuple(one for one in self.relation.columns.values() if one.name not in computed)
 
     @property
     def changeable(self) -> tuple[Column, ...]:
-        """Of them, those that an update may write."""
+        """Of those that the ledger has, those that an update may write."""
         fixed = {*(self.now.numbered or ()), *self.key}
-        return tuple(one for one in self.writable if one.name not in fixed)
+        return tuple(one for one in self.listed if one.name not in fixed)
+
+    @property
+    def asked_now(self) -> Mapping[str, object]:
+        """The parameters of `repair_table`, for a batch."""
+        return _asked(self.relation, self.does, self.key, self.found)
+
+    def consequences(self, now: TableNow) -> str | None:
+        """Why nothing may be done with its rows, because of foreign keys."""
+        return consequences(self.relation, self.does, now)
+
+    def changed_since(self, now: TableNow | None) -> str | None:
+        """What is another thing about the table than when it was read, apart from its triggers."""
+        name = self.relation.configured
+        if now is None or not now.named:
+            return f"{name} is another table than the one that was read."
+        if now.columns != self.now.columns:
+            return f"The columns of {name} are others than when they were read."
+        if not now.keyed:
+            told = f"that {', '.join(self.key)} names one row of {name}"
+            return f"No unique index proves any more {told}."
+        if now.rules or now.heirs:
+            told = ", ".join((*now.rules, *now.heirs))
+            return f"{name} has got rules or inheritance children ({told})."
+        return None
 
 
-def asked(
-    relation: int, spec: RepairSpec, impressions: int, changed: Sequence[str]
-) -> Mapping[str, object]:
-    """The parameters of `repair_table`."""
+def _asked(
+    relation: Relation, does: str, key: Sequence[str], changed: Sequence[str]
+) -> dict[str, object]:
+    """The parameters of `repair_table`, but for the impressions table's."""
     return {
-        "target": relation,
-        "impressions": impressions,
-        "fires": _FIRES[spec.action],
+        "target": relation.oid,
+        "schema": relation.schema,
+        "name": relation.name,
+        "key": list(key),
+        "fires": _FIRES[does],
         "changed": list(changed),
     }
 
@@ -157,10 +212,11 @@ async def read_table(
     state_schema: str,
     spec: RepairSpec,
     *,
-    undoes: bool = False,
+    undone: Run | None = None,
 ) -> RepairTable | list[RepairFault]:
     """The table of a repair, or all that stands in its way. In a transaction that has read nothing
-    else. `undoes`: nothing of `find` is needed to take back what was done."""
+    else. `undone`: the run that is to be taken back, for which nothing of `find` is needed."""
+    undoes = undone is not None
     # Before anything else: what the transaction has locked is what `find` names.
     select = operator_sql(spec.select).as_string(None)
     reads = [] if undoes else await relations_read(connection, select)
@@ -178,13 +234,20 @@ async def read_table(
         faults.append(found)
     if faults or isinstance(found, RepairFault):
         return faults
-    values = asked(relation.oid, spec, catalogue.impressions.beneath.oid, found)
-    row = (await connection.exec_driver_sql(template(PACKAGE, "repair_table"), dict(values))).one()
-    now = TableNow(**row._mapping)
+    impressions = catalogue.impressions.beneath.oid
+    then: Mapping[str, str] = {name: name for name in relation.columns}
+    if undone is not None:
+        ledger = await _ledger(connection, relation, spec, undone, impressions)
+        if isinstance(ledger, RepairFault):
+            return [ledger]
+        then, found, spec = ledger
     key, unique = _key(spec, relation)
     needed = spec.privileges_to_undo if undoes else spec.privileges
+    does = _UNDONE_BY[spec.action] if undoes else spec.action
+    now = await _table_now(connection, _asked(relation, does, key, found), impressions)
     faults = [
         *_of_key(spec, relation, key, unique),
+        *_of_rules(relation, now),
         *([] if undoes else _of_columns(spec, relation, key, found, now)),
         *([] if undoes else _of_consequences(spec, relation, now)),
         *_of_privileges(needed, relation, now, catalogue.role),
@@ -194,7 +257,55 @@ async def read_table(
         faults.append(rows)
     if faults or unique is None or isinstance(rows, RepairFault):
         return faults
-    return RepairTable(spec, relation, unique, key, found, now, rows)
+    return RepairTable(spec, relation, unique, key, found, now, rows, then, undoes)
+
+
+async def _table_now(
+    connection: AsyncConnection, values: Mapping[str, object], impressions: int
+) -> TableNow:
+    text = template(PACKAGE, "repair_table")
+    found = await connection.exec_driver_sql(text, {**values, "impressions": impressions})
+    return TableNow(**found.one()._mapping)
+
+
+async def _ledger(
+    connection: AsyncConnection,
+    relation: Relation,
+    spec: RepairSpec,
+    undone: Run,
+    impressions: int,
+) -> tuple[Mapping[str, str], tuple[str, ...], RepairSpec] | RepairFault:
+    """What the columns are called in the run's ledger; what its `find` returned and the repair with
+    its key, by their present names."""
+    plan = undone.repair_plan or {}
+    present = await _table_now(connection, _asked(relation, spec.action, (), ()), impressions)
+    try:
+        columns = follow_columns(
+            plan["columns"],
+            present.columns,
+            same_table=relation.oid == undone.repair_oid,
+            name=relation.configured,
+        )
+    except ColumnsDifferError as error:
+        return RepairFault("table", str(error))
+    key, found = columns.now(spec.key), columns.now(plan["found"])
+    if len(key) < len(spec.key):
+        return RepairFault(
+            "key",
+            f"{relation.configured} has lost a column of the key that the run went by"
+            f" ({', '.join(spec.key)}): which rows it wrote nobody can tell.",
+        )
+    fixed = sorted({*(present.generated or ()), *(present.numbered or ())} & {*found} - {*key})
+    if spec.action == UPDATE and not {*found} - {*key}:
+        told = f"{relation.configured} has none of the columns any more that the run changed."
+        return RepairFault("table", told)
+    if fixed and spec.action == UPDATE:
+        return RepairFault(
+            "table",
+            f"PostgreSQL alone writes {', '.join(fixed)} of {relation.configured} by now: what"
+            " stood there can't be given back.",
+        )
+    return columns.then, found, replace(spec, key=key)
 
 
 async def repair_grants(
@@ -352,6 +463,12 @@ def _of_columns(
         yield RepairFault("find", told)
 
 
+def _of_rules(relation: Relation, now: TableNow) -> Iterator[RepairFault]:
+    if now.rules:
+        told = f"has rules ({', '.join(now.rules)}): rows would not be written as named."
+        yield RepairFault("table", f"{relation.configured} {told}")
+
+
 def _of_consequences(spec: RepairSpec, relation: Relation, now: TableNow) -> Iterator[RepairFault]:
     name = relation.configured
     if now.impressions and spec.action != DELETE:
@@ -360,17 +477,21 @@ def _of_consequences(spec: RepairSpec, relation: Relation, now: TableNow) -> Ite
             f"{name} holds the impressions: what is missing there, healing writes. A repair may"
             " delete only.",
         )
-    if now.rules:
-        told = f"{name} has rules ({', '.join(now.rules)}): rows would not be written as named."
-        yield RepairFault("table", told)
-    along = now.deleted_along if spec.action == DELETE else now.updated_along
-    if along and spec.action != INSERT:
-        yield RepairFault(
-            "action",
-            f"With each row of {name}, foreign keys would change rows of other tables:"
-            f" {', '.join(along)}. An undo could not give those back: mend them first, with a"
-            " repair of their own, and make the key ON DELETE and ON UPDATE NO ACTION.",
-        )
+    told = consequences(relation, spec.action, now)
+    if told is not None:
+        yield RepairFault("action", told)
+
+
+def consequences(relation: Relation, does: str, now: TableNow) -> str | None:
+    """Why its rows may not be deleted or updated: what foreign keys would do to other tables."""
+    along = {DELETE: now.deleted_along, UPDATE: now.updated_along}.get(does)
+    if not along:
+        return None
+    return (
+        f"With each row of {relation.configured}, foreign keys would change rows of other tables:"
+        f" {', '.join(along)}. Nothing could give those back: mend them first, with a repair of"
+        " their own, and make the key ON DELETE and ON UPDATE NO ACTION."
+    )
 
 
 def _of_privileges(

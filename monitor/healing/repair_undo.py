@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,10 +16,11 @@ from monitor.database import snapshot
 from monitor.healing.errors import NotUndoableError, TableRefusesError, TriggersInterfereError
 from monitor.healing.preview import UndoPreview
 from monitor.healing.repair_statements import UNDOES, RepairStatements
-from monitor.healing.repair_table import DELETE, INSERT
-from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.repair_table import DELETE, TableNow
+from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
+from monitor.healing.table_watch import require_same, table_now
 from monitor.healing.undo_planner import NO_SUCH_RUN, UndoPlanner
 from monitor.pipeline import Statement
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_UNDONE_ROWS
@@ -68,16 +70,10 @@ class RepairUndoPlanner(UndoPlanner):
     def refusal(self) -> str | None:
         """Why nothing can be taken back on this table."""
         repair = self._repair_statements.repair
-        if repair.spec.action != INSERT or not repair.now.deleted_along:
-            return None
-        return (
-            f"With each row of {repair.relation.configured} that is taken back, foreign keys would"
-            f" change rows of other tables: {', '.join(repair.now.deleted_along)}. Make them ON"
-            " DELETE NO ACTION, and rows that are referred to will be left where they are."
-        )
+        return repair.consequences(repair.now)
 
     async def _require_types(self, connection: AsyncConnection) -> None:
-        """The columns have just been read, and each batch compares them."""
+        """The table has just been read, and each batch compares it."""
 
     async def _anything_left(
         self, connection: AsyncConnection, run_id: int, undone: Run | None
@@ -121,12 +117,13 @@ class RepairUndoStrategy:
         self._repair = statements.repair
         self.counter_label = statements.repair.spec.name
         self.rows = statements.repair.rows
+        self._table_now = table_now(context, statements)
         self._refused = 0
         self._refusal: str | None = None
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
-        """Nothing: where it goes on stands in the run's row."""
-        return ()
+        """The table as it is; where the run goes on stands in its row."""
+        return [self._table_now]
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""
@@ -135,26 +132,39 @@ class RepairUndoStrategy:
     async def write(self, batch: OpenBatch) -> Written | None:
         """The next ledger rows: what is untouched is given back. A single row that is refused stays
         as it is, listed, and the cursor passes it."""
-        name = UNDOES[self._repair.spec.action]
+        (now,) = batch.asked
+        take_back = partial(self._take_back, batch, require_same(self._repair, now))
         if batch.size > 1:
-            return await self._walk(batch, name)
-        done = await write_or_refusal(batch.connection, lambda: self._walk(batch, name))
+            return self._written(await take_back())
+        done = await write_or_refusal(batch.connection, take_back)
         if not isinstance(done, psycopg.Error):
-            return done
+            return self._written(done)
         self._note(batch, done)
-        return await self._walk(batch, "repair_undo_next", refused=1)
+        passed = self._statements.statement("repair_undo_next", self._window(batch))
+        ((row,),) = await batch.trips.ask(passed)
+        return self._written(row, refused=1)
 
-    async def _walk(self, batch: OpenBatch, name: str, *, refused: int = 0) -> Written | None:
-        values = {
-            "undoes": batch.run.undoes,
-            "position": batch.start.position,
-            "limit": batch.size,
-        }
-        (found,) = await batch.trips.ask(self._statements.statement(name, values))
-        if not found or found[0].last_position is None:
+    def _window(self, batch: OpenBatch) -> Mapping[str, object]:
+        """The rows of the ledger that a batch is about."""
+        start = batch.start.position
+        return {"undoes": batch.run.undoes, "position": start, "limit": batch.size}
+
+    async def _take_back(self, batch: OpenBatch, table: TableNow) -> Any:
+        """What was taken back, and that it is so once all triggers have fired."""
+        window = self._window(batch)
+        done, _, settled, now = await batch.trips.ask(
+            self._statements.statement(UNDOES[self._repair.spec.action], window),
+            ALL_IMMEDIATE,
+            self._statements.statement("repair_undo_settle", window),
+            self._table_now,
+        )
+        require_same(self._repair, now, table)
+        self._refuse_interference(done[0], settled[0], table)
+        return done[0]
+
+    def _written(self, row: Any, *, refused: int = 0) -> Written | None:
+        if row.last_position is None:
             return None
-        (row,) = found
-        self._refuse_interference(row)
         cursor = {
             "position": row.last_position,
             "artwork_cursor": None,
@@ -163,12 +173,21 @@ class RepairUndoStrategy:
         }
         return Written(row.taken, row.looked_at, users=0, cursor=cursor)
 
-    def _refuse_interference(self, row: Any) -> None:
-        if row.changed != row.taken:
-            name = self._repair.relation.configured
+    def _refuse_interference(self, row: Any, settled: Any, table: TableNow) -> None:
+        deletes = self._repair.does == DELETE
+        counted = (
+            (row.changed - row.taken, "have another key"),
+            (0 if deletes else max(0, row.taken - settled.ours), "are not there"),
+            (settled.ours - (0 if deletes else row.taken), "were written by a trigger"),
+            (settled.otherwise, "do not have the values that they had"),
+        )
+        told = ", ".join(f"{number} {what}" for number, what in counted if number > 0)
+        if told:
             raise TriggersInterfereError(
-                f"Triggers on {name} give rows that are put back another key: nothing of this batch"
-                f" is kept. Let them leave alone what role {self._state.catalogue.role} inserts."
+                f"Triggers on {self._repair.relation.configured} make something else of what is"
+                f" given back ({', '.join(table.triggers)}): of its rows {told}, so that nothing of"
+                " this batch is kept, and all of it is still listed. Let them leave alone what role"
+                f" {self._state.catalogue.role} does."
             )
 
     def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:

@@ -30,6 +30,11 @@ _IN_UTC = """CASE WHEN isfinite({0})
             THEN (to_jsonb({0} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00'
             ELSE {0}::text
         END"""
+_HOLDING_OTHERS = frozenset("ACR")
+"""Arrays, composites, ranges: their texts hold those of other types."""
+_FLOATS = frozenset(("double precision", "real"))
+_SIGNED_ZERO = """CASE WHEN {0}::text = '-0' THEN '"-0"' ELSE to_jsonb({0}) END"""
+"""JSON's numbers have one zero."""
 _SYSTEM_COLUMNS = {"tableoid": "part", "ctid": "place", "xmin": "version"}
 # Savepoints have numbers of their own, above the transaction's.
 OURS = """CASE
@@ -134,12 +139,28 @@ def values_in_json(values: Mapping[Column, sql.Composable]) -> sql.Composable:
     )
 
 
+def written_anew(ledger: sql.Composable, columns: Iterable[Column]) -> sql.Composable:
+    """The JSON object `ledger` with its arrays, ranges and composites as this session writes them:
+    the moments in them are in whatever zone the session had that wrote them down."""
+    anew = [
+        raw(
+            "CASE WHEN {0} ? {1} THEN jsonb_build_object({1}, (({0} ->> {1})::{2})::text)"
+            " ELSE '{{}}' END"
+        ).format(ledger, literal(one.name), raw(one.cast))
+        for one in columns
+        if one.category in _HOLDING_OTHERS
+    ]
+    return sql.SQL("({})").format(sql.SQL(" || ").join([ledger, *anew]))
+
+
 def in_json(column: Column, value: sql.Composable, *, at_utc: bool = False) -> sql.Composable:
     """A value of the column as JSON holds it without loss; `->>` and a cast give it back."""
     if column.cast == "bytea":
         return raw("'\\x' || encode({}, 'hex')").format(value)
     if column.category not in _PLAIN_IN_JSON:
         return raw("{}::text").format(value)
+    if column.cast in _FLOATS:
+        return raw(_SIGNED_ZERO).format(value)
     return raw(_IN_UTC).format(value) if at_utc and column.has_time_zone else value
 
 
@@ -184,8 +205,8 @@ def _recognising(catalogue: Catalogue) -> Fragments:
         else raw(OURS).format(xmin=raw("i.{}").format(identifier("catalog.xmin"))),
         # Of columns that are there no more, nothing is compared.
         "as_written": raw(
-            "CASE WHEN b.written IS NULL THEN {} ELSE (b.written || {}) @> b.written END"
-        ).format(raw(by_moment), written),
+            "CASE WHEN b.written IS NULL THEN {0} ELSE ({1} || {2}) @> {1} END"
+        ).format(raw(by_moment), written_anew(raw("b.written"), columns), written),
     }
 
 

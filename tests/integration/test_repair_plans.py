@@ -62,8 +62,9 @@ async def test_a_batch_reads_what_it_changes_and_no_table_whole(
             for statements, asked in ((tools.repair, values), (tools.repair.frozen(), versions)):
                 plan = await explained(runtime, statements, MENDS[name], asked)
                 assert whole(plan) == [], name
-            plan = await explained(runtime, tools.repair, UNDOES[name], undo)
-            assert whole(plan) == [], name
+            for statement in (UNDOES[name], "repair_undo_settle"):
+                plan = await explained(runtime, tools.repair, statement, undo)
+                assert whole(plan) == [], statement
 
 
 async def explained(

@@ -115,7 +115,6 @@ async def test_the_table_may_have_another_name_by_the_time_of_the_undo(
             done = (await mend(runtime, "orphans")).run
             await app.run("ALTER TABLE loose RENAME TO loosened")
             # Of `find` and of columns that came since nothing is needed.
-            await app.run("CREATE TABLE loose (id int)")
             await app.run("ALTER TABLE loosened ADD COLUMN more int; DROP TABLE totals CASCADE")
             undone = await take_back(runtime, done.id)
             assert undone is not None and undone.run.inserted == 60

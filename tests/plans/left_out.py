@@ -76,7 +76,12 @@ LEFT_OUT: Mapping[str, str] = {
             *("repair_insert", "repair_left", "repair_listed", "repair_named", "repair_outcome"),
             *("repair_present", "repair_preview", "repair_read_back", "repair_restricted"),
             *("repair_rows", "repair_undo_delete", "repair_undo_insert", "repair_undo_listed"),
-            *("repair_undo_next", "repair_undo_outcome", "repair_undo_survey"),
+            *(
+                "repair_undo_next",
+                "repair_undo_outcome",
+                "repair_undo_settle",
+                "repair_undo_survey",
+            ),
             *("repair_undo_update", "repair_update", "repair_whole"),
         ),
         _REPAIRS,

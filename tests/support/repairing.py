@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from checks.errors import RefusedError
 from monitor.database import snapshot
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.repair_planner import RepairPreview
-from monitor.run_tools import repair_planner, tools_to_repair, tools_to_undo
+from monitor.run_tools import repair_planner, tools_to_repair, tools_to_undo, tools_to_work
 from monitor.runtime import Runtime
-from monitor.state.runs import Run, Trigger
+from monitor.state.runs import Run, Trigger, get_run
+from tests.support.app import App
 
 LIMITS = {"breaker": {"max_rows": 10**6, "max_share": "100%"}, "max_rows_per_run": 10**6}
 
@@ -76,3 +78,34 @@ async def take_back(runtime: Runtime, run_id: int) -> RunResult | None:
 def working(tools: Runtime, run: Run) -> asyncio.Task[RunResult]:
     """The run, under way."""
     return asyncio.create_task(tools.executor(lambda _: None).work(run))
+
+
+async def put_down(app: App) -> None:
+    """Whatever is active is held, as after a stop."""
+    await app.run(
+        "UPDATE conservator.run SET state = 'held', lease_until = now() WHERE state = 'running'"
+    )
+
+
+async def taken_up(runtime: Runtime, run_id: int) -> Run:
+    """A run that was put down, worked on as the service does; ended where it can't be."""
+    claimed = await runtime.resume(run_id)
+    assert claimed is not None
+    try:
+        tools = await tools_to_work(runtime, claimed)
+    except RefusedError as error:
+        await runtime.give_up(claimed, str(error))
+        async with runtime.transaction() as connection:
+            ended = await get_run(connection, runtime.state, run_id)
+        assert ended is not None
+        return ended
+    return (await tools.executor(lambda _: None).work(claimed)).run
+
+
+async def begin_undo(runtime: Runtime, run_id: int) -> tuple[Runtime, Run]:
+    """An undo that was planned, with the tools to work it."""
+    tools = await tools_to_undo(runtime, run_id)
+    owner = tools.run_owner(Trigger.COMMAND)
+    planned = await tools.undo_planner.plan(owner, run_id, reason="a test")
+    assert planned is not None
+    return tools, planned.run

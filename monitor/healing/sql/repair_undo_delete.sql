@@ -12,8 +12,5 @@ cte_added AS (
 ),
 cte_taken AS (
     SELECT n.position FROM cte_added AS t JOIN cte_listed AS n ON {added_is_named}
-),
-cte_gone AS (
-    SELECT n.position FROM cte_listed AS n WHERE FALSE
-),
+)
 {undo_outcome}

@@ -7,10 +7,5 @@ cte_taken AS (
     USING cte_listed AS n
     WHERE {row_is_named} AND {as_left}
     RETURNING n.position
-),
-cte_gone AS (
-    SELECT n.position
-    FROM cte_listed AS n
-    WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {row_is_named})
-),
+)
 {undo_outcome}
