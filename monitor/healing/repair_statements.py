@@ -228,7 +228,7 @@ class RepairStatements:
 
 
 def _cast(column: Column) -> sql.Composable:
-    return raw(f"::{column.cast}")
+    return sql.SQL("::{}").format(operator_sql(column.cast))
 
 
 def _list(parts: Iterable[sql.Composable]) -> sql.Composable:

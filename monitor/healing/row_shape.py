@@ -146,7 +146,7 @@ def written_anew(ledger: sql.Composable, columns: Iterable[Column]) -> sql.Compo
         raw(
             "CASE WHEN {0} ? {1} THEN jsonb_build_object({1}, (({0} ->> {1})::{2})::text)"
             " ELSE '{{}}' END"
-        ).format(ledger, literal(one.name), raw(one.cast))
+        ).format(ledger, literal(one.name), operator_sql(one.cast))
         for one in columns
         if one.category in _HOLDING_OTHERS
     ]

@@ -12,7 +12,7 @@ from monitor.healing import repair_planner
 from tests.support.app import App, app_on
 from tests.support.generated import examples
 from tests.support.healing import make_runtime
-from tests.support.repair_cases import COLUMNS, TABLE, Case, cases, repair, schema
+from tests.support.repair_cases import COLUMNS, DDL, TABLE, Case, cases, repair, schema
 from tests.support.repairing import plan_repair, take_back
 
 Copy = dict[int, Any]
@@ -145,7 +145,12 @@ async def undo_and_compare(
         acts = await live_on(app, changed[::3], tuple(one for one in since if one != "taken"))
         stays = {n for n, act in acts.items() if act in ("touch", "gone")}
     lived = await copy(app)
+    there, back = DDL[case.ddl]
+    if there:
+        await app.run(f"ALTER TABLE {TABLE} {there}")
     undone = await take_back(runtime, run_id)
+    if back:
+        await app.run(f"ALTER TABLE {TABLE} {back}")
     last = await copy(app)
     for n in {*before, *lived, *last}:
         if n in stays or n not in changed:

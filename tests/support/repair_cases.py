@@ -26,7 +26,9 @@ VALUES = {
     "text": "CASE WHEN {n} % 5 > 0 THEN 'v' || {n} END",
     "jsonb": "jsonb_build_object('a', {n}, 'b', NULL)",
     "json": "('{{\"a\": 1,  \"a\": ' || {n} || '}}')::json",
-    "float8": "CASE {n} % 4 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' ELSE {n} / 7.0 END",
+    "float8": "CASE {n} % 4 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' WHEN 2 THEN '-0'"
+    " ELSE {n} / 7.0 END::float8",
+    "timestamptz[]": "ARRAY['1800-06-01 12:00+00'::timestamptz + {n} * interval '1 hour', NULL]",
     "timestamp": "CASE {n} % 3 WHEN 0 THEN 'infinity' ELSE '2024-01-01'::timestamp END",
     "interval": "{n} * interval '1 day 3 ms'",
     "text[]": "ARRAY['x,y', NULL, {n}::text]",
@@ -37,6 +39,14 @@ VALUES = {
 COLUMNS = ('k0 "odd""%"', "b c", "Key")
 """Names that have to be quoted, of key columns."""
 TABLE = 'strange."my % table"'
+DDL = {
+    "": ("", ""),
+    "renamed": ('RENAME value TO "other %"', 'RENAME "other %" TO value'),
+    "key renamed": ('RENAME "k0 ""odd""%" TO stem', 'RENAME stem TO "k0 ""odd""%"'),
+    "added": ("ADD more int[] NOT NULL DEFAULT '{7}'", "DROP more"),
+    "crossed": ("RENAME stamp TO other", "RENAME other TO stamp"),
+}
+"""What becomes of the table between run and undo, and how it is made undone."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ class Case:
     """To every third of the wrong rows, between plan and work."""
     since: tuple[str, ...]
     """To every third of the mended rows, between run and undo."""
+    ddl: str = ""
+    """To the table, then."""
 
 
 cases = st.builds(
@@ -76,6 +88,7 @@ cases = st.builds(
     since=st.lists(st.sampled_from(["touch", "gone", "taken", ""]), min_size=1, max_size=4).map(
         tuple
     ),
+    ddl=st.sampled_from(sorted(DDL)),
 )
 
 
