@@ -26,8 +26,8 @@ VALUES = {
     "text": "CASE WHEN {n} % 5 > 0 THEN 'v' || {n} END",
     "jsonb": "jsonb_build_object('a', {n}, 'b', NULL)",
     "json": "('{{\"a\": 1,  \"a\": ' || {n} || '}}')::json",
-    "float8": "CASE {n} % 4 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' WHEN 2 THEN '-0'"
-    " ELSE {n} / 7.0 END::float8",
+    "float8": "CASE {n} % 4 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' WHEN 2 THEN"
+    " '-0'::float8 ELSE {n} / 7.0 END",
     "timestamptz[]": "ARRAY['1800-06-01 12:00+00'::timestamptz + {n} * interval '1 hour', NULL]",
     "timestamp": "CASE {n} % 3 WHEN 0 THEN 'infinity' ELSE '2024-01-01'::timestamp END",
     "interval": "{n} * interval '1 day 3 ms'",
@@ -39,10 +39,11 @@ VALUES = {
 COLUMNS = ('k0 "odd""%"', "b c", "Key")
 """Names that have to be quoted, of key columns."""
 TABLE = 'strange."my % table"'
+_FIRST = '"k0 ""odd""""%"""'
 DDL = {
     "": ("", ""),
     "renamed": ('RENAME value TO "other %"', 'RENAME "other %" TO value'),
-    "key renamed": ('RENAME "k0 ""odd""%" TO stem', 'RENAME stem TO "k0 ""odd""%"'),
+    "key renamed": (f"RENAME {_FIRST} TO stem", f"RENAME stem TO {_FIRST}"),
     "added": ("ADD more int[] NOT NULL DEFAULT '{7}'", "DROP more"),
     "crossed": ("RENAME stamp TO other", "RENAME other TO stamp"),
 }
