@@ -23,8 +23,13 @@ from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.heal_strategy import HealStrategy
 from monitor.healing.planner import Occasion, Planned, Planner, RunOwner
-from monitor.healing.settings_changed import end_others
+from monitor.healing.repair_statements import RepairStatements
+from monitor.healing.repair_strategy import RepairStrategy
+from monitor.healing.repair_table import RepairSpec
+from monitor.healing.repair_undo import RepairUndoStrategy
+from monitor.healing.settings_changed import Repairs, end_others
 from monitor.healing.statements import HealingContext, HealingStatements
+from monitor.healing.strategy import RunStrategy
 from monitor.healing.throttle.prometheus import PromqlQuery
 from monitor.healing.throttle.signals import gather_signals
 from monitor.healing.throttle.throttle import ThrottleSettings
@@ -63,6 +68,13 @@ class Runtime:
     holder: str
     counting: HealingStatements | None = None
     """Of the present catalogue, where this one is that of a run that is taken back."""
+    repair: RepairStatements | None = None
+    """Of the repair that is planned, worked or taken back; None for all else."""
+
+    @property
+    def repairs(self) -> Repairs:
+        """What runs keep of the configured repairs, by name."""
+        return {one.name: one.kept for one in repair_specs(self.settings)}
 
     @property
     def rows(self) -> RowGuard:
@@ -90,7 +102,7 @@ class Runtime:
         `beyond_breaker`: a person sends it on although the breaker is open.
         """
         async with self.transaction() as connection:
-            await end_others(connection, self.state)
+            await end_others(connection, self.state, self.repairs)
             return await claim(
                 connection,
                 self.state,
@@ -112,6 +124,7 @@ class Runtime:
                 remaining=None,
                 legacy_after=None,
             )
+            await self.state.run(connection, "repair_work_delete", {"run_id": run.id})
         log.warning("run_failed", run_id=run.id, error=why)
 
     @property
@@ -202,7 +215,7 @@ class Runtime:
     async def end_others(self) -> None:
         """End runs that nobody works on and that were planned under other settings."""
         async with self.transaction() as connection:
-            await end_others(connection, self.state)
+            await end_others(connection, self.state, self.repairs)
 
     async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
@@ -222,13 +235,31 @@ class Runtime:
         )
         counting = self.counting or self.healing
         undo = UndoStrategy(context, healing_context(self.engine, settings, counting))
+        strategies: dict[RunKind, RunStrategy] = {
+            RunKind.HEAL: heal,
+            RunKind.USER: heal,
+            RunKind.UNDO: undo,
+        }
+        if self.repair is not None:
+            strategies = {
+                RunKind.REPAIR: RepairStrategy(context, self.repair),
+                RunKind.UNDO: RepairUndoStrategy(context, self.repair),
+            }
         return Executor(
             context,
-            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
+            strategies,
             make_throttler(self.engine, settings),
             pace=pace_settings(settings),
             on_progress=on_progress,
         )
+
+
+def repair_specs(settings: Settings) -> tuple[RepairSpec, ...]:
+    """The configured repairs, in the words of healing."""
+    return tuple(
+        RepairSpec(one.name, one.table, one.key, one.find, one.action.value)
+        for one in settings.repairs
+    )
 
 
 class CurrentRuntime:

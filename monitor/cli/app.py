@@ -55,6 +55,7 @@ class Commands(LazyGroup):
         "check": "monitor.cli.check",
         "heal": "monitor.cli.heal",
         "undo": "monitor.cli.runs",
+        "repair": "monitor.cli.repair",
         "explain": "monitor.cli.explain",
         "runs": "monitor.cli.runs",
         "pause": "monitor.cli.switches",

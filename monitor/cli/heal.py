@@ -204,7 +204,7 @@ def _other_refusal(control: Control, active: Run | None) -> str | None:
     """Why no run may start or go on, whatever the breaker says."""
     if control.paused:
         return paused_sentence(control.paused_reason)
-    if active is not None and active.kind is RunKind.UNDO:
+    if active is not None and active.kind in (RunKind.UNDO, RunKind.REPAIR):
         return active_sentence(active)
     return None
 

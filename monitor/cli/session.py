@@ -17,7 +17,7 @@ from checks.errors import CatalogueError
 from checks.row_security import RowGuard
 from checks.spec import Cutoffs
 from monitor.cli import signals
-from monitor.config import Settings, load_config
+from monitor.config import Repair, Settings, load_config
 from monitor.database import create_engine, database_now, snapshot, transaction
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
@@ -39,6 +39,15 @@ def config_path(context: typer.Context) -> Path:
 def settings_of(context: typer.Context) -> Settings:
     """The configuration, whole or refused."""
     return load_config(config_path(context), os.environ)
+
+
+def find_repair(settings: Settings, name: str) -> Repair:
+    """The configured repair of this name. Raises typer.BadParameter."""
+    known = {one.name: one for one in settings.repairs}
+    if name not in known:
+        names = f"expected {', '.join(known)}" if known else "there is none in the configuration"
+        raise typer.BadParameter(f"no repair is called {name}; {names}")
+    return known[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from monitor.cli.output import (
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
 from monitor.cli.signals import confirmed
 from monitor.config import Settings, describe, json_schema
+from monitor.run_tools import grants_of_repairs
 from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
@@ -181,8 +182,9 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
             await require_findable(connection, catalogue, name)
         sequences = await schema.impression_sequences(connection, catalogue)
         row_security = await schema.service_row_security(connection, catalogue)
+    repairs = await grants_of_repairs(session.engine, session.settings)
     script = schema.script(catalogue, name, found, changes)
-    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security)}"
+    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security, repairs)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,19 @@ import typer
 
 from checks.census import Census, take_census
 from monitor.cli.output import console, moment, number, print_result, print_text, record_fields
-from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session
+from monitor.cli.session import (
+    AsJson,
+    Session,
+    Yes,
+    find_repair,
+    run_on_state,
+    run_session,
+    settings_of,
+)
 from monitor.policy.breaker_store import BreakerReset, reset
 from monitor.state import control
 from monitor.state.control import Control, read_control
+from monitor.state.repairs import resume_repair
 
 
 def pause(
@@ -30,12 +39,37 @@ def pause(
     )
 
 
-def resume(context: typer.Context, as_json: AsJson = False) -> None:
-    """End a pause and a suspension."""
+def resume(
+    context: typer.Context,
+    repair: Annotated[
+        str | None, typer.Argument(help="A repair, whose suspension is ended, and nothing else.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a pause and a suspension of healing; or the suspension of a repair."""
+    if repair is not None:
+        _resume_repair(context, repair, as_json=as_json)
+        return
     run_on_state(context, control.resume, writes=True)
     print_result(
         {"paused": False, "suspended": False},
         "Resumed: healing may write again.",
+        as_json=as_json,
+    )
+
+
+def _resume_repair(context: typer.Context, repair: str, *, as_json: bool) -> None:
+    configured = find_repair(settings_of(context), repair)
+    ended = run_on_state(
+        context,
+        lambda connection, state: resume_repair(connection, state, configured.name),
+        writes=True,
+    )
+    print_result(
+        {"repair": repair, "was_suspended": ended, "suspended": False},
+        f"Resumed: {repair} is no longer suspended."
+        if ended
+        else f"{repair} is not suspended; nothing was changed.",
         as_json=as_json,
     )
 

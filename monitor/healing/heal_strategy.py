@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Catalogue
+from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
 from monitor.healing.errors import (
@@ -29,7 +30,7 @@ from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
 from monitor.pipeline import Statement
 from monitor.state.control import mark_verified
-from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
+from monitor.state.counters import HEAL_FAILURES, HEAL_IMPRESSIONS, HEAL_RUNS
 from monitor.state.runs import Run, RunKind, RunState, get_run
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,8 @@ class HealStrategy:
 
     rows_counter = HEAL_IMPRESSIONS
     runs_counter: str | None = HEAL_RUNS
+    failures_counter = HEAL_FAILURES
+    counter_label = ""
     cursor_statement = "batch_advance"
     settings: Mapping[str, str] = MappingProxyType({})
 
@@ -63,10 +66,11 @@ class HealStrategy:
         self._context = context
         self._statements = context.statements
         self._state = context.state
+        self.rows = guard_of(context.state.catalogue, writes=True)
         self._window = window
         self._timezone = timezone
 
-    def opening(self, run: Run) -> Sequence[Statement]:
+    def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """The next users of the work list."""
         return [self._state.statement("work_slice", {"run_id": run.id, "limit": MAX_USERS})]
 

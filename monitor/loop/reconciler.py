@@ -82,7 +82,7 @@ class Reconciler:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         async with runtime.transaction() as connection:
-            if await end_others(connection, runtime.state):
+            if await end_others(connection, runtime.state, runtime.repairs):
                 await self._leadership.confirm(connection)
         tally = await self._tally(result)
         rows = None if result.census is None else runtime.rows

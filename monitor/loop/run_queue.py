@@ -18,7 +18,6 @@ from monitor.database import database_now, snapshot
 from monitor.healing.errors import (
     HealRefusedError,
     LeaseLostError,
-    NotUndoableError,
     RunHeldError,
 )
 from monitor.healing.executor import Executor, Progress
@@ -126,7 +125,7 @@ class RunQueue:
                 return False
             try:
                 tools = await tools_to_work(runtime, claimed)
-            except NotUndoableError as error:
+            except RefusedError as error:
                 await runtime.give_up(claimed, str(error))
                 return False
             log.info(

@@ -130,7 +130,8 @@ def _unfinished(inputs: PolicyInput, settings: PolicySettings) -> Decision | Non
         return Decision(
             Verdict.WAIT,
             Code.ACTIVE_RUN,
-            f"Run {run.id} is healing: {run.inserted} of {run.planned_rows} rows.",
+            f"Run {run.id} is {'healing' if run.repair is None else f'mending {run.repair}'}:"
+            f" {run.inserted} of {run.planned_rows} rows.",
         )
     kept_from = catalogue_refusal(inputs.blockers, inputs.suspicion)
     return (

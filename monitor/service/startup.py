@@ -10,10 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks, Examination
 from checks.doctor.state_types import types_differ
-from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
+from checks.errors import (
+    CatalogueError,
+    ConfigurationError,
+    ConservatorError,
+    DatabaseUnavailableError,
+)
 from monitor.config import Settings
 from monitor.database import transaction
 from monitor.deadlines import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, UPGRADE_TIMEOUT
+from monitor.run_tools import repair_faults
 from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
@@ -25,7 +31,8 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
     """The tools, with a state schema to work on. What blocks healing alone blocks no start: it is
     refused when it comes to that.
 
-    Raises CatalogueError with everything that blocks counting, DatabaseUnavailableError.
+    Raises CatalogueError with everything that blocks counting, ConfigurationError with everything
+    that is wrong with the repairs, DatabaseUnavailableError.
     """
     examination = await inspect_catalogue(engine, settings)
     if await _follow_types(engine, settings, examination):
@@ -33,6 +40,9 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
     catalogue = require_catalogue(examination, Blocks.COUNTING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state, follow=False)
+    faults = await repair_faults(runtime)
+    if faults:
+        raise ConfigurationError("\n".join(faults))
     return runtime
 
 

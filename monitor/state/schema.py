@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +38,7 @@ REVISIONS = (
     "0010_batch_size",
     "0011_plan_artworks",
     "0012_cron",
+    "0013_repairs",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
@@ -298,9 +300,11 @@ def grants(
     state_schema: str,
     sequences: Sequence[DrawnSequence],
     row_security: Sequence[RowSecurity] = (),
+    repairs: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
-    where `row_security` would hide rows from them."""
+    where `row_security` would hide rows from them. `repairs`: by name, the statements that each
+    needs beside."""
     read = [(one.schema, one.name) for _, one in catalogue.relations]
     read += [(one.schema, one.name) for one in catalogue.read_elsewhere]
     schemas = {schema for schema, _ in read}
@@ -311,6 +315,7 @@ def grants(
         "reader_name": sql.Literal(READER),
         "healer_name": sql.Literal(HEALER),
         "policies": raw(_policies(catalogue, row_security)),
+        "repairs": raw("".join(_of_repair(*one) for one in repairs.items())),
         "schemas": sql.SQL(", ").join(sql.Identifier(schema) for schema in sorted(schemas)),
         "sequences": raw(_grants_on(sequences, schemas)),
         "readable": sql.SQL(", ").join(sql.Identifier(*name) for name in dict.fromkeys(read)),
@@ -323,6 +328,11 @@ def grants(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
     ).format(**names)
     return render(PACKAGE, "grants", names)
+
+
+def _of_repair(name: str, statements: Sequence[str]) -> str:
+    lines = "\n".join(statements)
+    return f"\n-- The repair {name}, and its undo:\n{lines}\n" if statements else ""
 
 
 def _grant_of_updates(catalogue: Catalogue) -> str:

@@ -23,7 +23,7 @@ class Actor(StrEnum):
     """Who changes a run's state."""
 
     PLANNER = "planner"
-    """Makes a heal run, or one for a user."""
+    """Makes a heal run, one for a user, or a repair."""
     UNDO_PLANNER = "undo planner"
     """Makes an undo, and ends the run that it takes back."""
     HOLDER = "holder"
@@ -53,7 +53,7 @@ class IllegalTransitionError(Exception):
 
 _R, _H, _P, _F = RunState.RUNNING, RunState.HELD, RunState.PARTIAL, RunState.FAILED
 TRANSITIONS = (
-    Transition(None, _R, Actor.PLANNER, "Something is legacy, and no other run is active."),
+    Transition(None, _R, Actor.PLANNER, "Something is to be written, and no other run is active."),
     Transition(None, RunState.SUCCEEDED, Actor.PLANNER, "One user, whole, in one transaction."),
     Transition(None, _R, Actor.UNDO_PLANNER, "A run has left rows, and no other run is active."),
     Transition(_R, _H, Actor.HOLDER, "A pause, the breaker, the window, a stop, a lasting lock."),
@@ -182,7 +182,8 @@ async def close_run(
     closed = await _change(connection, statements, actor, RunState.PARTIAL, values)
     if closed.rowcount != 1:
         return False
-    await statements.run(connection, "work_delete", {"run_id": run_id})
+    for work in ("work_delete", "repair_work_delete"):
+        await statements.run(connection, work, {"run_id": run_id})
     return True
 
 

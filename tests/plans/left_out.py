@@ -14,6 +14,10 @@ _SHAPES = (
     "the sample gallery's impressions need only the plain form; tests/integration/test_any_shape.py"
     " looks at its plan"
 )
+_REPAIRS = (
+    "the table and `find` of a repair are the operator's; tests/integration/test_repair_plans.py"
+    " looks at plans of it"
+)
 _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
@@ -30,7 +34,7 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("0007_catalogue", "0008_ledger_moments"), _DDL),
     **dict.fromkeys(("0009_earlier_runs", "0010_batch_size", "0011_plan_artworks"), _DDL),
-    "0012_cron": _DDL,
+    **dict.fromkeys(("0012_cron", "0013_repairs"), _DDL),
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     "affected_users_by_total": _PART,
@@ -66,6 +70,26 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("batch_insert_any_shape", "batch_read_back_any_shape"), _SHAPES),
     **dict.fromkeys(("undo_batch_any_shape", "undo_left_any_shape"), _SHAPES),
     **dict.fromkeys(("undo_survey_any_shape", "left_alone_count"), _SHAPES),
+    **dict.fromkeys(
+        (
+            *("repair_asked", "repair_columns", "repair_delete", "repair_freeze", "repair_frozen"),
+            *("repair_insert", "repair_left", "repair_listed", "repair_named", "repair_outcome"),
+            *("repair_present", "repair_preview", "repair_read_back", "repair_restricted"),
+            *("repair_rows", "repair_undo_delete", "repair_undo_insert", "repair_undo_listed"),
+            *(
+                "repair_undo_next",
+                "repair_undo_outcome",
+                "repair_undo_settle",
+                "repair_undo_survey",
+            ),
+            *("repair_undo_update", "repair_update", "repair_whole"),
+        ),
+        _REPAIRS,
+    ),
+    **dict.fromkeys(("repair_table", "repair_sequences"), _ONCE),
+    **dict.fromkeys(("repair_slice", "repair_work_delete", "repair_last_runs"), _SMALL),
+    **dict.fromkeys(("repair_controls", "repair_resume", "repair_suspend"), _SMALL),
+    "run_planned_repair": _SMALL,
     **dict.fromkeys(("control_wake", "validation_keep", "validations_read"), _SMALL),
     **dict.fromkeys(("control_breaker_open", "control_share_fallen", "control_tallied"), _SMALL),
     # A lease is renewed where a run takes its time, which is not the program's to say.

@@ -29,7 +29,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
 -- REVOKE DELETE ON {written} FROM {healer};
 GRANT DELETE ON {written} TO {healer};
-{policies}
+{policies}{repairs}
 -- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 
