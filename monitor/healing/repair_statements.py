@@ -242,7 +242,7 @@ def _all(parts: Iterable[sql.Composable]) -> sql.Composable:
 def _at_default(column: Column) -> sql.Composable:
     """Whether a column that came since holds in the row `t` what it came with, or nothing."""
     default = column.default or ""
-    constant = raw("NULL::text")
+    constant: sql.Composable = raw("NULL::text")
     if _CONSTANT.fullmatch(default):
         constant = raw("format('%%s', ({})::{})").format(
             operator_sql(default), operator_sql(column.type)

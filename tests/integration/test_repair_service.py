@@ -94,10 +94,11 @@ async def test_what_a_repair_deletes_is_no_sign_that_recording_is_broken(
     """Behind a verified cutoff it would count as appeared."""
     async with app_on(app_database_url) as app:
         await app.plant(users=6, artworks=10)
-        old = {**OLD, "find": "SELECT id FROM user_art_impressions WHERE artwork_id = 'old0003'"}
-        other = configured(
-            "other", table="users", find="SELECT id FROM users WHERE id = 'u0007'", action="delete"
+        await app.run(
+            "CREATE TABLE apart AS SELECT 1 AS id; ALTER TABLE apart ADD PRIMARY KEY (id)"
         )
+        old = {**OLD, "find": "SELECT id FROM user_art_impressions WHERE artwork_id = 'old0003'"}
+        other = configured("other", table="apart", find="SELECT id FROM apart", action="delete")
         async with make_runtime(app_database_url, repairs=[old, other]) as runtime:
             await heal(runtime)
             verified = "SELECT verified_until IS NOT NULL FROM conservator.control"
