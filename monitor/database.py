@@ -43,6 +43,7 @@ from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
     ConnectionLostError,
+    OneStatementAsyncCursor,
     Proof,
     Rows,
     Statement,
@@ -93,6 +94,7 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
+            "cursor_factory": OneStatementAsyncCursor,
             **connecting(url),
         },
     )

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError
+from monitor.pipeline import run_script
 
 _SQL = Path(__file__).parent / "sql"
 SCHEMA = _SQL / "schema.sql"
@@ -47,7 +48,7 @@ def statement(name: str) -> str:
 
 async def create_tables(connection: AsyncConnection) -> None:
     """Creates the app's three tables, empty."""
-    await connection.exec_driver_sql(statement("schema"))
+    await run_script(connection.sync_connection, statement("schema"))
 
 
 async def build_gallery(

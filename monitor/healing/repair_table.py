@@ -168,12 +168,15 @@ async def read_table(
     if relation is None:
         visible = f"no table {spec.table} that is visible to role {catalogue.role}"
         return [RepairFault("table", f"There is {visible}: correct the name.")]
-    elsewhere = tuple(one for one in reads if one.oid != relation.oid)
+    elsewhere = tuple(one for one in reads or () if one.oid != relation.oid)
     faults = [
         *_of_relation(relation, state_schema),
         *_unreadable(elsewhere, catalogue.role),
     ]
     found = () if undoes or faults else await _columns_of(connection, spec)
+    if reads is None and not isinstance(found, RepairFault):
+        told = "It is no single SELECT: it is one only within brackets. Expected one that reads."
+        found = RepairFault("find", told)
     if isinstance(found, RepairFault):
         faults.append(found)
     if faults or isinstance(found, RepairFault):
@@ -202,7 +205,7 @@ async def repair_grants(
 ) -> tuple[str, ...]:
     """What `role` needs to do that repair, and to take it back; nothing where there is no such
     table. In a transaction that has read nothing else."""
-    reads = await relations_read(connection, operator_sql(spec.select).as_string(None))
+    reads = await relations_read(connection, operator_sql(spec.select).as_string(None)) or ()
     relation = await read_relation(connection, spec.table)
     if relation is None:
         return ()
