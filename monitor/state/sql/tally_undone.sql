@@ -4,7 +4,7 @@ SELECT coalesce(sum(b.inserted), 0)::bigint AS undone
 FROM {state}.batch AS b
 JOIN {state}.run AS r ON r.id = b.run_id
 WHERE (
-    (r.kind = 'undo' AND r.repair IS NULL)
-    OR (r.kind = 'repair' AND (r.repair_plan ->> 'impressions')::boolean)
+    r.kind = 'undo'
+    OR (r.undoes IS NULL AND (r.repair_plan ->> 'impressions')::boolean)
   )
   AND b.started_at > %(since)s - interval '1 minute'
