@@ -24,9 +24,10 @@ from monitor.healing.throttle.signals import read_condition
 from monitor.run_tools import grants_of_repairs, repair_faults, tools_to_repair
 from monitor.runtime import Runtime, build, inspect_catalogue
 from monitor.service.startup import ensure_schema
+from monitor.state.runs import Trigger
 from tests.support.app import App, app_on
 from tests.support.generated import examples
-from tests.support.healing import make_settings, plan
+from tests.support.healing import make_settings
 from tests.support.repairing import configured
 
 PATIENCE = timedelta(seconds=30)
@@ -117,7 +118,12 @@ async def use(engine: AsyncEngine, settings: Settings) -> list[str]:
 
 async def _work(runtime: Runtime, attempt: Callable[[Any], Any]) -> None:
     await attempt(ensure_schema(runtime.engine, runtime.state))
-    await attempt(plan(runtime))
+    owner = runtime.run_owner(Trigger.COMMAND)
+    await attempt(
+        runtime.planner.plan_audience(
+            owner, reason="a test", max_rows=10, guard=lambda _census, _control: None
+        )
+    )
     await attempt(runtime.end_others())
     for repair in runtime.settings.repairs:
         await attempt(tools_to_repair(runtime, repair))
