@@ -14,7 +14,7 @@ from checks.fragments import table
 from checks.relations import Column
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.healing.repair_table import DELETE, INSERT, UPDATE, RepairTable
-from monitor.healing.row_shape import OURS, literal, row_in_json, values_in_json
+from monitor.healing.row_shape import NAMING, OURS, literal, row_in_json, values_in_json
 from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing"
@@ -201,7 +201,8 @@ class RepairStatements:
 
 
 def _cast(column: Column) -> sql.Composable:
-    return raw("::{}").format(operator_sql(column.cast))
+    by = "::oid::{}" if column.cast in NAMING else "::{}"
+    return raw(by).format(operator_sql(column.cast))
 
 
 def _as_key(column: Column, value: sql.Composable) -> sql.Composable:

@@ -25,10 +25,13 @@ from monitor.run_tools import grants_of_repairs, repair_faults, tools_to_repair
 from monitor.runtime import Runtime, build, inspect_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import Trigger
-from tests.support.app import App, app_on
+from tests.support.app import app_on
+from tests.support.commands import on_one_server
 from tests.support.generated import examples
 from tests.support.healing import make_settings
 from tests.support.repairing import configured
+
+pytestmark = on_one_server
 
 PATIENCE = timedelta(seconds=30)
 WITNESS = """
@@ -133,7 +136,7 @@ async def _work(runtime: Runtime, attempt: Callable[[Any], Any]) -> None:
             await connection.exec_driver_sql("DELETE FROM conservator.run")
 
 
-@examples(60)
+@examples(40)
 @given(chosen=HARMFUL)
 async def test_no_second_statement_is_carried_out(
     app_database_url: str, chosen: tuple[str, str, str, str]
@@ -178,30 +181,26 @@ async def test_a_connection_of_ours_takes_one_statement_whatever_it_is(database_
         await engine.dispose()
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT 1 FROM {batch}; " + DESTRUCTION + "SELECT 1",
-        "SELECT 1 FROM {batch}) AS f; " + DESTRUCTION + "SELECT * FROM (SELECT 1",
-        "SELECT 1 WHERE false; " + DESTRUCTION,
-    ],
-)
+SUITE = [
+    "SELECT 1 FROM {batch}; " + DESTRUCTION + "SELECT 1",
+    "SELECT 1 FROM {batch}) AS f; " + DESTRUCTION + "SELECT * FROM (SELECT 1",
+    "SELECT 1 WHERE false; " + DESTRUCTION,
+]
+
+
 async def test_a_query_of_a_suite_is_one_statement(
-    app_database_url: str, suites_worker: WorkerPool, query: str
+    app_database_url: str, suites_worker: WorkerPool
 ) -> None:
     pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
-    kwargs = {"unexpected_rows_query": query}
     suite = ExpectationsCheck(
         name="suite",
         table="witness",
-        expectations=(Expectation(type="unexpected_rows_expectation", kwargs=kwargs),),
+        expectations=tuple(
+            Expectation(type="unexpected_rows_expectation", kwargs={"unexpected_rows_query": query})
+            for query in SUITE
+        ),
     )
     async with app_on(app_database_url) as app:
         await app.run(WITNESS)
         await suites_worker.run(validate, app_database_url, 5_000, suite, deadline_seconds=60.0)
-        assert await count(app) == 1
-
-
-async def count(app: App) -> int:
-    """Rows of the witness."""
-    return int(await app.value("SELECT count(*) FROM witness"))
+        assert await app.value("SELECT count(*) FROM witness") == 1

@@ -3,6 +3,7 @@ and how many rows the table has besides."""
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from checks.errors import StatementError
@@ -146,7 +147,11 @@ async def test_keys_are_the_same_where_the_tables_collation_says_so(
     monkeypatch.setattr(repair_planner, "SHARE", 0.0)
     new = {**FROM_SOURCE, "name": "new", "action": "insert", "find": "SELECT name, v FROM source"}
     async with app_on(app_database_url) as app:
-        await app.run(ALIKE + "INSERT INTO source VALUES ('a', 1), ('A', 2)")
+        try:
+            await app.run(ALIKE)
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this server was built without ICU, which alone has such collations")
+        await app.run("INSERT INTO source VALUES ('a', 1), ('A', 2)")
         async with make_runtime(app_database_url, repairs=[FROM_SOURCE, new]) as runtime:
             for name in ("named", "new"):
                 with pytest.raises(StatementError, match="names 1 keys more than once"):

@@ -15,7 +15,6 @@ KEYS = {
     "uuid": "md5({n}::text)::uuid",
     "timestamptz": "'2024-03-31 01:30+00'::timestamptz + {n} * interval '1 hour 1 microsecond'",
     "numeric(12,3)": "{n} * 1.125",
-    "text COLLATE strange.alike": "'Z' || {n}",
     "smallint": "{n}::smallint",
     "bytea": "decode(lpad(to_hex({n}), 4, '0'), 'hex')",
     "char(5)": "('c' || {n})::char(5)",
@@ -106,10 +105,6 @@ CREATE FUNCTION strange.log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER log AFTER DELETE ON {TABLE} FOR EACH ROW EXECUTE FUNCTION strange.log();
 """
-_ALIKE = """
-CREATE COLLATION strange.alike
-    (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-"""
 
 
 def quoted(name: str) -> str:
@@ -137,7 +132,6 @@ def schema(case: Case) -> str:
     return f"""
     DROP SCHEMA IF EXISTS strange CASCADE;
     CREATE SCHEMA strange;
-    {_ALIKE}
     CREATE TABLE {TABLE} (
         {columns}, n int NOT NULL, value {case.value}, state text NOT NULL, stamp text,
         made int GENERATED ALWAYS AS (n * 2) STORED,
