@@ -48,7 +48,9 @@ def statement(name: str) -> str:
 
 async def create_tables(connection: AsyncConnection) -> None:
     """Creates the app's three tables, empty."""
-    await run_script(connection.sync_connection, statement("schema"))
+    sync = connection.sync_connection
+    assert sync is not None
+    await run_script(sync, statement("schema"))
 
 
 async def build_gallery(

@@ -309,7 +309,8 @@ async def _columns_of(
     savepoint = await connection.begin_nested()
     try:
         result = await connection.exec_driver_sql(text, {"none": 0})
-        described = [(one.name, one.type_code) for one in result.cursor.description]
+        columns: Any = result.cursor.description
+        described = [(one.name, one.type_code) for one in columns]
         named = await connection.exec_driver_sql(
             template(PACKAGE, "repair_types"), {"types": [oid for _, oid in described]}
         )
