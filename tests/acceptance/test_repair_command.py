@@ -163,5 +163,5 @@ async def test_a_run_that_was_put_down_is_shown_and_goes_on(
     work.rows("UPDATE conservator.run SET state = 'held'")
     work.rows("ALTER TABLE notes ADD COLUMN more int")
     refused = work.run("repair", "orphans")
-    assert refused.code == 1 and "Run 1 can't go on" in refused.sentence
+    assert refused.code == 1 and "Run 1 can't go on" in refused.err
     assert work.rows("SELECT id, state FROM conservator.run") == [(1, "failed")]
