@@ -43,6 +43,7 @@ from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
     ConnectionLostError,
+    OneStatementAsyncCursor,
     Proof,
     Rows,
     Statement,
@@ -93,6 +94,7 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
+            "cursor_factory": OneStatementAsyncCursor,
             **connecting(url),
         },
     )
@@ -472,7 +474,7 @@ async def translated() -> AsyncIterator[None]:
     """Turn what the driver raises into our tree; the original stays as the cause."""
     try:
         yield
-    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError) as error:
+    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError, UnicodeDecodeError) as error:
         raise translate(error) from error
 
 
@@ -482,6 +484,11 @@ def translate(error: BaseException) -> ConservatorError:
         return DatabaseUnavailableError(
             f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
             " raise database.pool_size or look for a statement that hangs."
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return StatementError(
+            "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
+            " or leave its row out."
         )
     original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
     state = sqlstate(error)

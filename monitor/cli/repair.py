@@ -35,6 +35,10 @@ from monitor.state.repairs import RepairControl, last_runs, read_repair_controls
 from monitor.state.runs import Run, RunKind, Trigger, active_run
 
 _DONE = {"insert": "Insert {} rows?", "update": "Update {} rows?", "delete": "Delete {} rows?"}
+_NOT_SEEN = (
+    "Run {run} can't go on: `conservator runs {run}` says why, and `conservator repair {repair}`"
+    " plans what is wrong now."
+)
 _SHORT = 60
 """Characters of a value before and after."""
 
@@ -62,9 +66,10 @@ def repair(
         chosen = find_repair(session.settings, name)
         tools = await tools_to_repair(await session.runtime(), chosen)
         rows = max_rows or chosen.max_rows_per_run
-        plan = await _plan(session, tools, chosen, rows, beyond_breaker=beyond_breaker)
+        plan = await _plan(session, tools, chosen, rows, beyond_breaker=beyond_breaker, yes=yes)
         code = await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
-        if not dry_run and not as_json and plan.question is not None:
+        begun = plan.question is not None or plan.fields["goes_on_with"] is not None
+        if begun and not dry_run and not as_json:
             await _check_again(session, chosen)
         return code
 
@@ -100,7 +105,13 @@ async def _preview(session: Session, tools: Runtime, chosen: Repair) -> RepairPr
 
 
 async def _plan(
-    session: Session, tools: Runtime, chosen: Repair, max_rows: int, *, beyond_breaker: bool
+    session: Session,
+    tools: Runtime,
+    chosen: Repair,
+    max_rows: int,
+    *,
+    beyond_breaker: bool,
+    yes: bool,
 ) -> RunPlan:
     found, look = await _preview(session, tools, chosen), await _look(session, tools, chosen)
     planner = repair_planner(tools, chosen)
@@ -111,8 +122,8 @@ async def _plan(
     rows = min(found.named, max_rows)
 
     def show() -> None:
-        _show(chosen, found, rows, look.own)
-        if breaker is not None and found.named:
+        _show_left(goes_on) if goes_on else _show(chosen, found, rows, look.own)
+        if breaker is not None and found.named and goes_on is None:
             console.print(Text.assemble(("Breaker: ", "bold red"), breaker), soft_wrap=True)
 
     async def start() -> StartedRun | None:
@@ -120,13 +131,16 @@ async def _plan(
             claimed = await _take_up(tools, goes_on, beyond_breaker)
             if claimed is not None:
                 return StartedRun(claimed, resumed=True)
+            if not yes:
+                raise RefusedError(_NOT_SEEN.format(run=goes_on.id, repair=chosen.name))
         if found.named == 0:
             return None
         await ensure_schema(tools.engine, tools.state)
         run = await planner.plan(
             tools.run_owner(Trigger.COMMAND),
             reason=f"{REASON} Beyond the breaker." if beyond_breaker else REASON,
-            max_rows=max_rows,
+            # What was shown and agreed to, however many there are by now.
+            max_rows=rows,
             beyond_breaker=beyond_breaker,
         )
         return None if run is None else StartedRun(run, resumed=False)
@@ -134,7 +148,8 @@ async def _plan(
     fields = {
         **record_fields(found),
         "repair": chosen.name,
-        "would_mend": rows,
+        "would_mend": rows if goes_on is None else goes_on.planned_rows - goes_on.position,
+        "goes_on_with": None if goes_on is None else goes_on.id,
         "suspended": look.own.suspended,
         "refused": breaker,
     }
@@ -180,6 +195,13 @@ def _refused(look: _Look, goes_on: Run | None, breaker: str | None) -> str | Non
     if look.active is not None and goes_on is None:
         return active_sentence(look.active)
     return breaker
+
+
+def _show_left(run: Run) -> None:
+    console.print(
+        f"Run {run.id} was put down at {run.position:,} of {run.planned_rows:,} rows, of which it"
+        f" mended {run.inserted:,}: it goes on from there, and nothing new is planned."
+    )
 
 
 def _show(chosen: Repair, found: RepairPreview, rows: int, own: RepairControl) -> None:

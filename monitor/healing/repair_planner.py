@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ SHARE = 0.1
 """Of all of `find`, what asking for a batch's keys may cost at most."""
 _READ_ONLY = "25006"
 ESTIMATED_FROM = 1_000_000
-"""Rows from which on the table's own statistics are taken for its size."""
+"""So many rows are counted; the table's own statistics may say how many more there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class RepairPlanner:
         started = time.perf_counter()
         found = await self._evaluated(connection, statements, "repair_preview", {"shown": SHOWN})
         seconds = time.perf_counter() - started
-        rows = await self._table_rows(connection, statements)
+        rows = await self._table_rows(connection, statements, found.named)
         return RepairPreview(
             named=found.named,
             table_rows=rows,
@@ -145,7 +146,7 @@ class RepairPlanner:
             found = await self._evaluated(connection, statements, "repair_freeze", values)
             if found.named == 0:
                 raise _NothingNamed
-            rows = await self._table_rows(connection, statements)
+            rows = await self._table_rows(connection, statements, found.named)
             refusal = self.refusal(found.named, self._share(found.named, rows))
             if refusal is not None and not beyond_breaker:
                 raise RepairRefusedError(refusal)
@@ -240,11 +241,16 @@ class RepairPlanner:
             raise StatementError(_not_planned(repair, told))
         return found
 
-    async def _table_rows(self, connection: AsyncConnection, statements: RepairStatements) -> int:
+    async def _table_rows(
+        self, connection: AsyncConnection, statements: RepairStatements, named: int
+    ) -> int:
+        """How many rows it has: exactly, unless there are enough for the breaker. Statistics may be
+        of a time when there were more, and then say how large it is, but not that it is."""
+        enough = max(ESTIMATED_FROM, math.ceil(named / self._limits.max_share))
+        counted = await statements.run(connection, "repair_rows", {"enough": enough})
+        rows = int(counted.scalar_one())
         relation = self._repair.relation
-        if relation.analysed and relation.estimated_rows >= ESTIMATED_FROM:
-            return relation.estimated_rows
-        return int((await statements.run(connection, "repair_rows")).scalar_one())
+        return rows if rows < enough else max(rows, relation.estimated_rows)
 
     def _share(self, named: int, rows: int) -> float:
         """Of the table as it is; of what is inserted, of the table as it would be."""

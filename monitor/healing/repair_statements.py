@@ -16,7 +16,14 @@ from checks.fragments import table
 from checks.relations import Column
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.healing.repair_table import DELETE, INSERT, UPDATE, RepairTable
-from monitor.healing.row_shape import OURS, literal, row_in_json, values_in_json, written_anew
+from monitor.healing.row_shape import (
+    NAMING,
+    OURS,
+    literal,
+    row_in_json,
+    values_in_json,
+    written_anew,
+)
 from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing"
@@ -111,18 +118,28 @@ class RepairStatements:
                 for n, one in keys
             )
 
+        def found_is_asked(n: int, one: Column) -> sql.Composable:
+            return raw("f.{} = {}").format(identifier(one.name), _as_key(one, raw(f"w.key_{n}")))
+
         numbers = [n for n, _ in keys]
         named = {one: raw(f"n.key_{n}") for n, one in keys}
         return {
             "asked_key": _list(
-                raw("(k.key::jsonb ->> {}){} AS {}").format(
-                    literal(self._then(one)), _cast(one), raw(f"key_{n}")
+                raw("{} AS {}").format(
+                    _as_key(
+                        one,
+                        raw("(k.key::jsonb ->> {}){}").format(literal(one.name), _cast(one)),
+                    ),
+                    raw(f"key_{n}"),
                 )
                 for n, one in keys
             ),
             "asked_names": raw(", ".join(f"w.key_{n}" for n in numbers)),
             "found_key": _list(
-                raw("f.{}{} AS {}").format(identifier(one.name), _cast(one), raw(f"key_{n}"))
+                raw("{} AS {}").format(
+                    _as_key(one, raw("f.{}{}").format(identifier(one.name), _cast(one))),
+                    raw(f"key_{n}"),
+                )
                 for n, one in keys
             ),
             "row_key": _list(
@@ -131,7 +148,7 @@ class RepairStatements:
             "named_key": raw(", ".join(f"n.key_{n}" for n in numbers)),
             "key_is_whole": raw(" AND ".join(f"n.key_{n} IS NOT NULL" for n in numbers)),
             "key_in_json": values_in_json(named),
-            "found_is_asked": pairs("f.{column}", "w.key_{number}"),
+            "found_is_asked": _all(found_is_asked(n, one) for n, one in keys),
             "row_is_named": pairs("t.{column}", "n.key_{number}"),
             "row_is_asked": pairs("t.{column}", "w.key_{number}"),
             "added_is_named": pairs("t.key_{number}", "n.key_{number}"),
@@ -228,7 +245,18 @@ class RepairStatements:
 
 
 def _cast(column: Column) -> sql.Composable:
-    return sql.SQL("::{}").format(operator_sql(column.cast))
+    by = "::oid::{}" if column.cast in NAMING else "::{}"
+    return raw(by).format(operator_sql(column.cast))
+
+
+def _as_key(column: Column, value: sql.Composable) -> sql.Composable:
+    """A value of a key, which is the same as another where the table's column says so, whatever
+    `find` compares by."""
+    if not column.collation_oid:
+        return value
+    beneath = '"C"' if column.cast == "name" else '"default"'
+    collation = operator_sql(column.collation or f"pg_catalog.{beneath}")
+    return raw("{} COLLATE {}").format(value, collation)
 
 
 def _list(parts: Iterable[sql.Composable]) -> sql.Composable:

@@ -28,6 +28,33 @@ PACKAGE = "monitor.healing"
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
 _FIRES = {INSERT: 4, DELETE: 8, UPDATE: 16}
 """Bits of pg_trigger.tgtype."""
+_SYNTAX = "42601"
+_INT2, _INT4, _INT8, _NUMERIC, _FLOAT4, _FLOAT8 = 21, 23, 20, 1700, 700, 701
+_TEXT, _VARCHAR, _CHAR, _NAME, _DATE, _TIMESTAMP = 25, 1043, 1042, 19, 1082, 1114
+_TEXTS, _ENUM, _UUID = (_TEXT, _VARCHAR), "E", "uuid"
+_KEPT_AS_KEY: Mapping[int, tuple[int, ...]] = {
+    _INT2: (_INT4, _INT8, _NUMERIC),
+    _INT4: (_INT2, _INT8, _NUMERIC),
+    _INT8: (_INT2, _INT4, _NUMERIC),
+    _TEXT: (_VARCHAR,),
+    _VARCHAR: (_TEXT,),
+}
+"""Types by pg_type.oid, with those in which each of their values is the same, or is refused."""
+_KEPT: Mapping[int, tuple[int, ...]] = {
+    **_KEPT_AS_KEY,
+    _INT2: (_INT4, _INT8, _NUMERIC, _FLOAT4, _FLOAT8),
+    _INT4: (_INT2, _INT8, _NUMERIC, _FLOAT8),
+    _FLOAT4: (_FLOAT8,),
+    _TEXT: (_VARCHAR, _CHAR),
+    _VARCHAR: (_TEXT, _CHAR),
+    _CHAR: (_TEXT, _VARCHAR),
+    _NAME: (_TEXT, _VARCHAR),
+    _DATE: (_TIMESTAMP,),
+}
+"""The same of what is only written."""
+_NO_SELECT = (
+    "It is no single SELECT ({}). Expected one SELECT that reads, without a semicolon inside."
+)
 _UNDONE_BY = {INSERT: DELETE, UPDATE: UPDATE, DELETE: INSERT}
 
 
@@ -81,6 +108,16 @@ class RepairFault:
 
     key: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundColumn:
+    """A column that `find` returns."""
+
+    name: str
+    oid: int
+    """pg_type.oid; of a domain, the type beneath."""
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,19 +258,21 @@ async def read_table(
     select = operator_sql(spec.select).as_string(None)
     reads = [] if undoes else await relations_read(connection, select)
     relation = await read_relation(connection, spec.table)
+    elsewhere = [one for one in reads or () if relation is None or one.oid != relation.oid]
+    faults = [*_unreadable(elsewhere, catalogue.role)]
+    returned = () if undoes or faults else await _columns_of(connection, spec)
+    if reads is None and not isinstance(returned, RepairFault):
+        returned = RepairFault("find", _NO_SELECT.format("it is one only within brackets"))
+    if isinstance(returned, RepairFault):
+        faults.append(returned)
+        returned = ()
     if relation is None:
         visible = f"no table {spec.table} that is visible to role {catalogue.role}"
-        return [RepairFault("table", f"There is {visible}: correct the name.")]
-    elsewhere = tuple(one for one in reads if one.oid != relation.oid)
-    faults = [
-        *_of_relation(relation, state_schema),
-        *_unreadable(elsewhere, catalogue.role),
-    ]
-    found = () if undoes or faults else await _columns_of(connection, spec)
-    if isinstance(found, RepairFault):
-        faults.append(found)
-    if faults or isinstance(found, RepairFault):
-        return faults
+        return [RepairFault("table", f"There is {visible}: correct the name."), *faults]
+    of_relation = [*_of_relation(relation, state_schema, catalogue.role)]
+    if of_relation:
+        return [*of_relation, *faults]
+    found = tuple(one.name for one in returned)
     impressions = catalogue.impressions.beneath.oid
     then: Mapping[str, str] = {name: name for name in relation.columns}
     if undone is not None:
@@ -246,9 +285,11 @@ async def read_table(
     does = _UNDONE_BY[spec.action] if undoes else spec.action
     now = await _table_now(connection, _asked(relation, does, key, found), impressions)
     faults = [
+        *faults,
         *_of_key(spec, relation, key, unique),
         *_of_rules(relation, now),
-        *([] if undoes else _of_columns(spec, relation, key, found, now)),
+        *([] if undoes or faults else _of_columns(spec, relation, key, found, now)),
+        *_of_types(relation, key, returned),
         *([] if undoes else _of_consequences(spec, relation, now)),
         *_of_privileges(needed, relation, now, catalogue.role),
     ]
@@ -313,7 +354,7 @@ async def repair_grants(
 ) -> tuple[str, ...]:
     """What `role` needs to do that repair, and to take it back; nothing where there is no such
     table. In a transaction that has read nothing else."""
-    reads = await relations_read(connection, operator_sql(spec.select).as_string(None))
+    reads = await relations_read(connection, operator_sql(spec.select).as_string(None)) or ()
     relation = await read_relation(connection, spec.table)
     if relation is None:
         return ()
@@ -337,7 +378,7 @@ def require_table(read: RepairTable | Sequence[RepairFault], spec: RepairSpec) -
     raise CatalogueError(told)
 
 
-def _of_relation(relation: Relation, state_schema: str) -> Iterator[RepairFault]:
+def _of_relation(relation: Relation, state_schema: str, role: str) -> Iterator[RepairFault]:
     name = relation.configured
     if relation.schema == state_schema:
         yield RepairFault("table", f"{name} is one of the service's own: name one of the app.")
@@ -357,7 +398,8 @@ def _of_relation(relation: Relation, state_schema: str) -> Iterator[RepairFault]
             " keys binds: name a table without any.",
         )
     if not relation.can_use_schema:
-        yield RepairFault("table", f"The role lacks USAGE on schema {quoted(relation.schema)}.")
+        grant = f"GRANT USAGE ON SCHEMA {quoted(relation.schema)} TO {quoted(role)};"
+        yield RepairFault("table", f"The role may not name {name}: {grant}")
 
 
 def _unreadable(reads: Sequence[OtherRelation], role: str) -> Iterator[RepairFault]:
@@ -372,13 +414,19 @@ def _unreadable(reads: Sequence[OtherRelation], role: str) -> Iterator[RepairFau
 
 async def _columns_of(
     connection: AsyncConnection, spec: RepairSpec
-) -> tuple[str, ...] | RepairFault:
-    """The names of what `find` returns, which is asked for no row."""
+) -> tuple[FoundColumn, ...] | RepairFault:
+    """What `find` returns, which is asked for no row."""
     text = render(PACKAGE, "repair_columns", {"find": operator_sql(spec.select)})
     savepoint = await connection.begin_nested()
     try:
         result = await connection.exec_driver_sql(text, {"none": 0})
-        return tuple(column[0] for column in result.cursor.description)
+        columns: Any = result.cursor.description
+        described = [(one.name, one.type_code) for one in columns]
+        named = await connection.exec_driver_sql(
+            template(PACKAGE, "repair_types"), {"types": [oid for _, oid in described]}
+        )
+        types = named.scalars().all()
+        return tuple(FoundColumn(*one, kind) for one, kind in zip(described, types, strict=True))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
@@ -390,12 +438,10 @@ async def _columns_of(
                 f"The role may not read what it names ({told.message}): `conservator init"
                 " --print-sql` prints the grants that it needs.",
             )
-        what = "is no single SELECT" if told.sqlstate == "42601" else "is refused by PostgreSQL"
-        return RepairFault(
-            "find",
-            f"It {what} ({told.sqlstate}: {told.message}). Expected one SELECT that reads, without"
-            " a semicolon inside.",
-        )
+        why = f"{told.sqlstate}: {told.message}"
+        if told.sqlstate == _SYNTAX:
+            return RepairFault("find", _NO_SELECT.format(why))
+        return RepairFault("find", f"It is refused by PostgreSQL ({why}).")
     finally:
         if savepoint.is_active:
             await savepoint.rollback()
@@ -467,6 +513,31 @@ def _of_rules(relation: Relation, now: TableNow) -> Iterator[RepairFault]:
     if now.rules:
         told = f"has rules ({', '.join(now.rules)}): rows would not be written as named."
         yield RepairFault("table", f"{relation.configured} {told}")
+
+
+def _of_types(
+    relation: Relation, key: Sequence[str], found: Sequence[FoundColumn]
+) -> Iterator[RepairFault]:
+    """A key that was rounded would name another row, and a value would be another one."""
+    for one in found:
+        column = relation.columns.get(one.name)
+        if column is None or _keeps(one, column, is_key=one.name in key):
+            continue
+        yield RepairFault(
+            "find",
+            f"It returns {one.name} as {one.type}, and that column of {relation.configured} is"
+            f" {column.type}: not every value stays what it is in between. Cast it in find, with"
+            f" what you mean by that: (…)::{column.type} AS {one.name}.",
+        )
+
+
+def _keeps(found: FoundColumn, column: Column, *, is_key: bool) -> bool:
+    """Whether each value of `found` is the same one in the column, or is refused there. Of a key,
+    the two must be comparable besides."""
+    kept = _KEPT_AS_KEY if is_key else _KEPT
+    if found.oid in (column.oid, column.base_oid) or column.base_oid in kept.get(found.oid, ()):
+        return True
+    return not is_key and found.oid in _TEXTS and (column.category == _ENUM or column.cast == _UUID)
 
 
 def _of_consequences(spec: RepairSpec, relation: Relation, now: TableNow) -> Iterator[RepairFault]:

@@ -26,6 +26,15 @@ _FEW = 40
 _PLAIN_IN_JSON = frozenset("BDENS")
 """pg_type.typcategory of values that JSON holds as they are: booleans, moments, enums, numbers,
 strings. Others are kept as text: json loses what is written twice, arrays their bounds."""
+NAMING = frozenset(
+    f"reg{of}"
+    for of in (
+        *("class", "collation", "config", "dictionary", "namespace", "oper", "operator"),
+        *("proc", "procedure", "role", "type"),
+    )
+)
+"""Types whose values are numbers, and whose text is a name that may change: what was written says
+what it meant by the number."""
 _IN_UTC = """CASE WHEN isfinite({0})
             THEN (to_jsonb({0} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00'
             ELSE {0}::text
@@ -154,9 +163,12 @@ def written_anew(ledger: sql.Composable, columns: Iterable[Column]) -> sql.Compo
 
 
 def in_json(column: Column, value: sql.Composable, *, at_utc: bool = False) -> sql.Composable:
-    """A value of the column as JSON holds it without loss; `->>` and a cast give it back."""
+    """A value of the column as JSON holds it without loss; `->>` and a cast give it back, which for
+    NAMING goes by oid."""
     if column.cast == "bytea":
         return raw("'\\x' || encode({}, 'hex')").format(value)
+    if at_utc and column.cast in NAMING:
+        return raw("{}::oid::bigint").format(value)
     if column.category not in _PLAIN_IN_JSON:
         return raw("{}::text").format(value)
     if column.cast in _FLOATS:

@@ -187,11 +187,12 @@ class BatchWriter:
             "lease": self._context.lease,
         }
         counted = (strategy.rows_counter, strategy.counter_label)
-        added = {counted: float(written.rows), **batch_observation(seconds)}
+        observed = batch_observation(seconds) if batch.run.repair is None else {}
+        added = {counted: float(written.rows), **observed}
         return [
             statements.statement("batch_record", record),
             statements.statement(strategy.cursor_statement, cursor),
-            *keeping(self._context.state, run_id, waited, added),
+            *keeping(self._context.state, batch.run, waited, added),
         ]
 
 

@@ -211,6 +211,8 @@ def make_run(**columns: Any) -> Run:
     columns["artworks"] = None if artworks is None else tuple(artworks)
     for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
         columns[name] = kind(str(columns[name]))
+    if columns.get("repair") is not None:
+        columns["kind"] = RunKind.REPAIR if columns["undoes"] is None else RunKind.UNDO
     # A newer version, at work beside this one, may have added columns.
     return Run(**{one.name: columns[one.name] for one in fields(Run) if one.name in columns})
 

@@ -102,7 +102,7 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     work.rows("UPDATE conservator.run SET state = 'held' WHERE id = 1")
     work.rows("ALTER TABLE notes ADD COLUMN more int")
     assert work.run("repair", "flags", "--yes").code == 1
-    assert work.rows("SELECT state FROM conservator.run WHERE kind = 'repair' ORDER BY id") == [
+    assert work.rows("SELECT state FROM conservator.run WHERE undoes IS NULL ORDER BY id") == [
         ("failed",),
         ("partial",),
     ]
@@ -126,3 +126,42 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     assert wrong.code == 1 and "does not return the key column id" in wrong.err
     assert listed.code == 1 and "does not return the key column id" in listed.words
     assert serve.code == 78 and "repairs[0].find: It does not return" in serve.err
+
+
+async def test_no_more_is_done_than_was_shown(app_database_url: str, tmp_path: Path) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    work.rows("UPDATE notes SET user_id = (SELECT min(id) FROM users) WHERE id > 11")
+    growing = {**ORPHANS, "breaker": {"max_share": "100%"}}
+    work.configure(repairs=[growing], checks={"sql": [CHECK]})
+    # Between the plan and the answer: what the person sees is one row.
+    work.rows(
+        "CREATE FUNCTION more() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE notes SET user_id = 'nobody' WHERE id > 20; END $$"
+    )
+    work.rows("CREATE EVENT TRIGGER more ON ddl_command_end EXECUTE FUNCTION more()")
+    done = work.run("repair", "orphans", "--yes")
+    assert "Plan: delete 1 of 1 rows" in done.words
+    assert "Mended 1 of 1 rows." in done.words
+    assert work.value("SELECT count(*) FROM notes") == 34
+
+
+async def test_a_run_that_was_put_down_is_shown_and_goes_on(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    assert work.run("repair", "orphans", "--yes", "--max-rows", "9").code == 0
+    work.rows("UPDATE notes SET user_id = 'nobody again' WHERE id < 4")
+    work.rows("UPDATE conservator.run SET state = 'held', position = 4, inserted = 4")
+    shown, program = work.run_each("repair orphans --dry-run", "repair orphans --dry-run --json")
+    assert "Run 1 was put down at 4 of 9 rows, of which it mended 4" in shown.words
+    assert "Plan:" not in shown.words
+    assert (program.json["would_mend"], program.json["goes_on_with"]) == (5, 1)
+    done = work.run("repair", "orphans")
+    assert "goes on from there" in done.words and "Check orphan_notes: fail" in done.words
+    assert work.rows("SELECT id, state FROM conservator.run") == [(1, "succeeded")]
+    # It can't go on: nothing is planned that nobody has seen.
+    work.rows("UPDATE conservator.run SET state = 'held'")
+    work.rows("ALTER TABLE notes ADD COLUMN more int")
+    refused = work.run("repair", "orphans")
+    assert refused.code == 1 and "Run 1 can't go on" in refused.err
+    assert work.rows("SELECT id, state FROM conservator.run") == [(1, "failed")]

@@ -93,6 +93,14 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         },
         "refused by PostgreSQL",
     ),
+    "brackets": (
+        {"table": "plain", "find": "SELECT id FROM plain) AS a, (SELECT 1 AS one", **DELETE},
+        "only within brackets",
+    ),
+    "average": (
+        {"table": "plain", "find": "SELECT avg(id) AS id FROM plain", **DELETE},
+        r"find: It returns id as numeric, and that column of plain is integer: .*\(…\)::integer AS",
+    ),
     "no_column": ({"table": "plain", "find": "SELECT nix AS id FROM plain", **DELETE}, "42703"),
     "cascades": (
         {"table": "parent", "find": ALL.format("parent"), **DELETE},
@@ -142,14 +150,15 @@ async def test_what_the_role_may_not_do_is_refused_with_the_grant(app_database_u
                 "REVOKE SELECT ON apart.secret FROM conservator_healer;"
                 "REVOKE INSERT, DELETE ON plain FROM conservator_healer"
             )
-            schema, table = await repair_faults(one)
+            schema, own, table = await repair_faults(one)
             assert 'repairs[0].find: It reads apart.secret: GRANT SELECT ON "apart"."sec' in schema
+            assert "repairs[0].table" in own and "GRANT DELETE, INSERT" in own
             assert "repairs[1].table" in table
             assert 'GRANT DELETE, INSERT ON "public"."plain" TO' in table
             with pytest.raises(CatalogueError, match="GRANT DELETE, INSERT"):
                 await tools_of(one, "b")
             await app.run("REVOKE USAGE ON SCHEMA apart FROM conservator_healer")
-            schema, _ = await repair_faults(one)
+            schema, *_ = await repair_faults(one)
             assert "permission denied for schema apart" in schema and "--print-sql" in schema
 
 

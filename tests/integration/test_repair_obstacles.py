@@ -299,4 +299,39 @@ async def test_killed_inside_its_batches_it_goes_on_and_repeats_nothing(
         await killed_at_gates(app, gate, config, ("undo", "1", "--yes"), (0, 1))
         assert await app.rows(THINGS) == first
         assert await app.value("SELECT count(*) FROM conservator.repaired_row") == 0
-        assert await app.value("SELECT inserted FROM conservator.run WHERE kind = 'undo'") == 9
+        assert await app.value("SELECT inserted FROM conservator.run WHERE undoes > 0") == 9
+
+
+@pytest.mark.parametrize("name", ["mend", "add"])
+async def test_a_row_that_a_trigger_keeps_as_it_is_stays_and_the_run_ends_as_partial(
+    app_database_url: str, name: str
+) -> None:
+    keeps = "CREATE TRIGGER keeps BEFORE INSERT OR UPDATE ON thing FOR EACH ROW"
+    body = "BEGIN IF NEW.kind = 3 THEN RETURN NULL; END IF; RETURN NEW; END"
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        await app.run(
+            f"CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$;"
+            f"{keeps} EXECUTE FUNCTION keep()"
+        )
+        first = await app.rows(THINGS)
+        async with make_runtime(app_database_url, **CONFIG) as runtime:
+            done = (await mend(runtime, name)).run
+            assert (done.state, done.inserted, done.remaining) == (RunState.PARTIAL, 8, 1)
+            assert "`find` still names 1 of them" in done.outcome
+            assert await app.value("SELECT count(*) FROM conservator.repaired_row") == 8
+            await take_back(runtime, done.id)
+        assert await app.rows(THINGS) == first
+
+
+async def test_what_a_trigger_does_elsewhere_is_the_apps_own_doing(app_database_url: str) -> None:
+    body = "INSERT INTO kind VALUES (OLD.id + 1000);"
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES + trigger("AFTER DELETE", body))
+        first = await app.rows(THINGS)
+        async with make_runtime(app_database_url, **CONFIG) as runtime:
+            done = (await mend(runtime, "drop")).run
+            assert (done.state, done.inserted) == (RunState.SUCCEEDED, 9)
+            await take_back(runtime, done.id)
+        assert await app.rows(THINGS) == first
+        assert await app.value("SELECT count(*) FROM kind WHERE id > 1000") == 9

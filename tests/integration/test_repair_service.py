@@ -34,7 +34,7 @@ OLD = configured(
 
 
 async def states(app: App) -> list[tuple[str, str, int]]:
-    return await app.rows("SELECT kind, state, inserted FROM conservator.run ORDER BY id")
+    return await app.rows("SELECT repair, state, inserted FROM conservator.run ORDER BY id")
 
 
 async def test_a_repair_and_its_undo_that_were_left_are_taken_up_by_the_service(
@@ -55,7 +55,7 @@ async def test_a_repair_and_its_undo_that_were_left_are_taken_up_by_the_service(
 
         async with running(Service(settings)):
             await wait_until(has_ended)
-            assert await states(app) == [("repair", "succeeded", 6)]
+            assert await states(app) == [("old", "succeeded", 6)]
         async with make_runtime(app_database_url, repairs=[OLD]) as runtime:
             undone = await take_back(runtime, 1)
             assert undone is not None

@@ -3,6 +3,7 @@ but what was touched since. Judged by copies of the table, not by what the progr
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from monitor.healing import repair_planner
 from tests.support.app import App, app_on
 from tests.support.generated import examples
 from tests.support.healing import make_runtime
-from tests.support.repair_cases import COLUMNS, DDL, TABLE, Case, cases, repair, schema
+from tests.support.repair_cases import COLUMNS, DDL, STAMPED, TABLE, Case, cases, repair, schema
 from tests.support.repairing import plan_repair, take_back
 
 Copy = dict[int, Any]
@@ -92,6 +93,9 @@ async def test_exactly_the_named_rows_change_once_and_undo_gives_them_back(
                 )
             ]
             assert len(frozen) == run.planned_rows
+            if case.at_once:
+                await at_once(app, runtime, case, tools, run, frozen)
+                return
             acts = await live_on(app, frozen[::3], case.meanwhile)
             before = await copy(app)
             ended = (await tools.executor(lambda _: None).work(run)).run
@@ -101,6 +105,75 @@ async def test_exactly_the_named_rows_change_once_and_undo_gives_them_back(
             assert ended.inserted == len(changed)
             assert_mended(case, after, changed)
             await undo_and_compare(app, runtime, case, ended.id, before, sorted(changed))
+
+
+def statement(case: Case, act: str, n: int, keys: str) -> str:
+    """What another session does to a row, if it is still wrong, or missing."""
+    if case.action == "insert":
+        return (
+            f"INSERT INTO {TABLE} ({keys}, n, state) SELECT {keys}, n, 'taken'"
+            f" FROM strange.source WHERE n = {n} ON CONFLICT DO NOTHING"
+        )
+    return {
+        "touch": f"UPDATE {TABLE} SET stamp = concat(stamp, '+') WHERE n = {n}",
+        "mend": f"UPDATE {TABLE} SET state = 'right' WHERE n = {n} AND state = 'wrong'",
+        "gone": f"DELETE FROM {TABLE} WHERE n = {n} AND state = 'wrong'",
+    }[act]
+
+
+async def at_once(
+    app: App, runtime: Any, case: Case, tools: Any, run: Any, frozen: list[int]
+) -> None:
+    """The run with somebody beside it. Each row was mended, once, and is listed; or the other one
+    was first, and it is as that one left it."""
+    keys = ", ".join(await key_columns(app))
+    before = await copy(app)
+    working = asyncio.create_task(tools.executor(lambda _: None).work(run))
+    acts: dict[int, tuple[str, bool]] = {}
+    for at, n in enumerate(reversed(frozen[::2])):
+        act = case.at_once[at % len(case.at_once)]
+        done = await app.connection.execute(statement(case, act, n, keys).encode())
+        acts[n] = act, done.rowcount == 1
+    ended = (await working).run
+    after = await copy(app)
+    rows = await app.rows(
+        "SELECT (coalesce(before, after) ->> 'n')::int FROM conservator.repaired_row"
+    )
+    listed = {n for (n,) in rows}
+    assert len(rows) == len(listed) == ended.inserted
+    for n in {*before, *after, *frozen}:
+        if n not in frozen:
+            assert after[n] == before[n] and n not in listed
+        else:
+            act, first = acts.get(n, ("", False))
+            assert agrees(case, act, first, n in listed, after.get(n)), (
+                n,
+                act,
+                first,
+                after.get(n),
+            )
+    undone = await take_back(runtime, ended.id)
+    last = await copy(app)
+    for n in {*before, *after, *last}:
+        if n not in listed:
+            assert last.get(n) == after.get(n)
+        elif n not in acts:
+            assert last.get(n) == before.get(n)
+        elif case.action != "insert":
+            # Touched before, and it is as it was then; or after, and it stays.
+            assert last[n][1] in ("wrong", "mended")
+    assert undone is None or undone.run.inserted <= len(listed)
+
+
+def agrees(case: Case, act: str, first: bool, listed: bool, row: Any) -> bool:
+    """Whether a frozen row is as the repair, or the other session, has left it."""
+    state = None if row is None else row[1]
+    won = first and (act != "touch" or case.action == "insert")
+    if listed:
+        return not won and state == (None if case.action == "delete" else "mended")
+    if case.action == "insert":
+        return won and state == "taken"
+    return first and state == {"touch": "wrong", "mend": "right", "gone": None}[act]
 
 
 async def key_condition(app: App, case: Case) -> str:
@@ -129,8 +202,8 @@ def assert_mended(case: Case, after: Copy, changed: set[int]) -> None:
             assert n not in after
         else:
             assert after[n][1] == "mended"
-        if case.action == "insert" and case.trigger:
-            assert after[n][2] == "by a trigger"
+        if case.action != "delete" and case.trigger:
+            assert after[n][2].endswith(STAMPED)
 
 
 async def undo_and_compare(

@@ -86,7 +86,7 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         _REPAIRS,
     ),
-    **dict.fromkeys(("repair_table", "repair_sequences"), _ONCE),
+    **dict.fromkeys(("repair_table", "repair_sequences", "repair_types"), _ONCE),
     **dict.fromkeys(("repair_slice", "repair_work_delete", "repair_last_runs"), _SMALL),
     **dict.fromkeys(("repair_controls", "repair_resume", "repair_suspend"), _SMALL),
     "run_planned_repair": _SMALL,

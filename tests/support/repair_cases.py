@@ -15,11 +15,12 @@ KEYS = {
     "uuid": "md5({n}::text)::uuid",
     "timestamptz": "'2024-03-31 01:30+00'::timestamptz + {n} * interval '1 hour 1 microsecond'",
     "numeric(12,3)": "{n} * 1.125",
+    "smallint": "{n}::smallint",
     "bytea": "decode(lpad(to_hex({n}), 4, '0'), 'hex')",
-    "char(5)": "'c' || {n}",
+    "char(5)": "('c' || {n})::char(5)",
     "date": "'2024-02-27'::date + {n}",
     "int[]": "ARRAY[{n}, NULL]",
-    "double precision": "{n} / 3.0",
+    "double precision": "({n} / 3.0)::float8",
 }
 """Types of keys, each with a value for the number n."""
 VALUES = {
@@ -27,7 +28,7 @@ VALUES = {
     "jsonb": "jsonb_build_object('a', {n}, 'b', NULL)",
     "json": "('{{\"a\": 1,  \"a\": ' || {n} || '}}')::json",
     "float8": "CASE {n} % 4 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' WHEN 2 THEN"
-    " '-0'::float8 ELSE {n} / 7.0 END",
+    " '-0'::float8 ELSE ({n} / 7.0)::float8 END",
     "timestamptz[]": "ARRAY['1800-06-01 12:00+00'::timestamptz + {n} * interval '1 hour', NULL]",
     "timestamp": "CASE {n} % 3 WHEN 0 THEN 'infinity' ELSE '2024-01-01'::timestamp END",
     "interval": "{n} * interval '1 day 3 ms'",
@@ -69,8 +70,11 @@ class Case:
     """To every third of the wrong rows, between plan and work."""
     since: tuple[str, ...]
     """To every third of the mended rows, between run and undo."""
-    ddl: str = ""
+    ddl: str
     """To the table, then."""
+    at_once: tuple[str, ...]
+    """To every second of the frozen rows, by a session of its own while the run is at work; then
+    neither of the other two."""
 
 
 cases = st.builds(
@@ -90,14 +94,30 @@ cases = st.builds(
         tuple
     ),
     ddl=st.sampled_from(sorted(DDL)),
+    at_once=st.one_of(
+        st.just(()),
+        st.lists(st.sampled_from(["touch", "mend", "gone"]), min_size=1, max_size=3).map(tuple),
+    ),
 )
 
 
+STAMPED = "by a trigger"
 _STAMP = f"""
 CREATE FUNCTION strange.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF current_user LIKE 'conservator%' THEN NEW.stamp := 'by a trigger'; END IF; RETURN NEW;
+    IF current_user LIKE 'conservator%' AND NEW.state = 'mended' THEN
+        NEW.stamp := concat(NEW.stamp, '{STAMPED}');
+    END IF;
+    RETURN NEW;
 END $$;
-CREATE TRIGGER stamp BEFORE INSERT ON {TABLE} FOR EACH ROW EXECUTE FUNCTION strange.stamp();
+CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON {TABLE}
+    FOR EACH ROW EXECUTE FUNCTION strange.stamp();
+"""
+_LOG = f"""
+CREATE TABLE strange.log (n int);
+CREATE FUNCTION strange.log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO strange.log VALUES (OLD.n); RETURN NULL;
+END $$;
+CREATE TRIGGER log AFTER DELETE ON {TABLE} FOR EACH ROW EXECUTE FUNCTION strange.log();
 """
 
 
@@ -122,7 +142,7 @@ def schema(case: Case) -> str:
     parts = "".join(f"{part.format(n)} (MODULUS 2, REMAINDER {n});" for n in (0, 1))
     parts = parts if case.partitioned else ""
     missing = f"AND n % {case.wrong} > 0" if case.action == "insert" else ""
-    trigger = _STAMP if case.trigger and case.action == "insert" else ""
+    trigger = (_LOG if case.action == "delete" else _STAMP) if case.trigger else ""
     return f"""
     DROP SCHEMA IF EXISTS strange CASCADE;
     CREATE SCHEMA strange;

@@ -1,8 +1,7 @@
 -- The thirteenth revision: repairs, run by the same engine as heals.
-ALTER TABLE {state}.run DROP CONSTRAINT run_kind_check;
 ALTER TABLE {state}.run
-    ADD CONSTRAINT run_kind_check CHECK (kind IN ('heal', 'user', 'undo', 'repair')),
-    -- Of a repair, and of its undo: its name.
+    -- Of a repair, and of its undo: its name. Their kind is stored as 'user': an older process, beside
+    -- this one or after it, has no word for repairs, and never takes up a run of that kind.
     ADD COLUMN repair text,
     -- How it was configured when it was planned, and the table that it changes, whatever that is
     -- called by now (pg_class.oid).
@@ -10,7 +9,7 @@ ALTER TABLE {state}.run
     ADD COLUMN repair_oid oid;
 DROP INDEX {state}.one_active_run;
 CREATE UNIQUE INDEX one_active_run ON {state}.run ((TRUE))
-    WHERE kind IN ('heal', 'undo', 'repair') AND state IN ('running', 'held');
+    WHERE (kind IN ('heal', 'undo') OR repair IS NOT NULL) AND state IN ('running', 'held');
 -- The frozen keys of a repair. Where `find` is not asked again, with the version of each row, and the
 -- values that it is to have.
 CREATE TABLE {state}.repair_work (

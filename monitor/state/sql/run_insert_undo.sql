@@ -7,9 +7,10 @@ INSERT INTO {state}.run (
     impressions_oid, users_oid, repair, repair_plan, repair_oid
 )
 SELECT
-    'undo', %(trigger)s, 'running', %(reason)s, %(holder)s, clock_timestamp() + %(lease)s, now(),
+    CASE WHEN r.repair IS NULL THEN 'undo' ELSE 'user' END,
+    %(trigger)s, 'running', %(reason)s, %(holder)s, clock_timestamp() + %(lease)s, now(),
     coalesce(r.legacy_until, now()), r.created_before, r.subject, %(undoes)s, %(users)s, %(rows)s,
-    coalesce(r.catalogue, %(catalogue)s::jsonb),
+    CASE WHEN r.repair IS NULL THEN coalesce(r.catalogue, %(catalogue)s::jsonb) END,
     CASE WHEN r.catalogue IS NULL THEN %(impressions_oid)s::oid ELSE r.impressions_oid END,
     CASE WHEN r.catalogue IS NULL THEN %(users_oid)s::oid ELSE r.users_oid END,
     r.repair, r.repair_plan, r.repair_oid

@@ -5,7 +5,7 @@ SELECT coalesce(sum(greatest(o.taken, 0)), 0)::bigint AS undone
 FROM (
     SELECT
         CASE WHEN r.repair IS NULL THEN r.id ELSE coalesce(r.undoes, r.id) END AS about,
-        sum(CASE WHEN r.kind = 'undo' AND r.repair IS NOT NULL THEN -b.inserted ELSE b.inserted END) AS taken
+        sum(CASE WHEN r.repair IS NOT NULL AND r.undoes IS NOT NULL THEN -b.inserted ELSE b.inserted END) AS taken
     FROM {state}.batch AS b
     JOIN {state}.run AS r ON r.id = b.run_id
     WHERE b.started_at > %(since)s - interval '1 minute'
