@@ -157,8 +157,8 @@ def _reset_repair_sentence(done: RepairBreakerReset) -> str:
     if done.accepted_rows is None:
         return f"The breaker of {done.repair} is closed. Runs until now are judged no more."
     return (
-        f"The breaker of {done.repair} is closed, and {done.accepted_rows:,} rows are accepted until"
-        " they have fallen to what its breaker allows."
+        f"The breaker of {done.repair} is closed, and {done.accepted_rows:,} rows are accepted"
+        " until they have fallen to what it allows."
     )
 
 
