@@ -1,4 +1,4 @@
-"""The repairs, each beside its check: what is pending, what was decided and why, and its buttons."""
+"""The repairs, each beside its check: what is pending, what was decided and why, its buttons."""
 
 from __future__ import annotations
 
