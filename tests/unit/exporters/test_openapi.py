@@ -147,8 +147,9 @@ _DOCUMENTS = {
     "/api/healing/pause": st.fixed_dictionaries(
         {}, optional={"reason": _IDS | st.sampled_from(["x" * 1000, "x" * 1001]), "x": _TEXT}
     ),
-    "/api/healing/resume": st.dictionaries(_TEXT, _VALUES, max_size=1),
-    "/api/healing/reset-breaker": st.dictionaries(_TEXT, _VALUES, max_size=1),
+    "/api/healing/resume": st.dictionaries(_TEXT | st.just("repair"), _VALUES, max_size=1),
+    "/api/healing/reset-breaker": st.dictionaries(_TEXT | st.just("repair"), _VALUES, max_size=1),
+    "/api/repairs/{name}": st.fixed_dictionaries({}, optional={"dry_run": _VALUES, "x": _TEXT}),
     ALERTS: st.fixed_dictionaries(
         {
             "version": st.sampled_from(["4", "3", 4]),
