@@ -35,8 +35,8 @@ CENSUS = "census"
 """The name of the check whose result the census is; its interval is the census's."""
 STRUCTURE = "structure"
 """The name of the check whose result is what doctor finds."""
-REPAIRS = "repairs"
-"""The name of the job that decides about repairs."""
+REPAIRS = "repair-pass"
+"""The name of the job that decides about repairs; no check can have it."""
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
 

@@ -141,9 +141,13 @@ async def reset_repair(
     where that is too much."""
     name = settings.name
     own = await read_repair_control(connection, state, name)
-    counted = count is not None and count.error is None
-    large = counted and too_large(count.named, count.share, settings, RepairControl(name))
-    accepted = count.named if count is not None and large else None
+    accepted = None
+    if (
+        count is not None
+        and count.error is None
+        and too_large(count.named, count.share, settings, RepairControl(name))
+    ):
+        accepted = count.named
     if not await reset_repair_breaker(connection, state, name, accepted_rows=accepted):
         return RepairBreakerReset(name, False, "", "", None, own.accepted_rows)
     log.info("repair_breaker_reset", repair=name, code=own.breaker_code, accepted_rows=accepted)

@@ -115,6 +115,7 @@ async def test_what_a_check_finds_is_mended_verified_and_checked_again(
             await wait_until(decided(service, Code.CLEAN))
             await app.run(ODD, first=1, last=7)
             service._scheduler.wake("odd")
+            await wait_until(lambda: service.board.current.checks["odd"].value == 7)
             await wait_until(lambda: service.board.current.checks["odd"].value == 0)
             await wait_until(decided(service, Code.CLEAN))
             assert await runs(app) == [("odd", "schedule", "succeeded", 7)]
@@ -156,12 +157,13 @@ async def test_repairs_that_are_due_at_once_take_turns_in_the_order_of_the_confi
     async with app_on(app_database_url) as app:
         await app.plant(users=2, artworks=0)
         await app.run(NOTES)
-        await app.run("UPDATE notes SET state = (ARRAY['a', 'b', 'c'])[id %% 3 + 1] WHERE id <= 9")
-        three = [repair(name, name, max_rows_per_run=1) for name in ("a", "b", "c")]
-        async with repairing(app_database_url, *three):
+        await app.run("UPDATE notes SET state = (ARRAY['a', 'b', 'c'])[id % 3 + 1] WHERE id <= 9")
+        any_of = {**check("any"), "query": "SELECT count(*) FROM notes WHERE state <> 'fine'"}
+        three = [repair(one, one, check="any", max_rows_per_run=1) for one in ("a", "b", "c")]
+        async with repairing(app_database_url, *three, checks=[any_of]):
 
             async def all_fine() -> bool:
-                return int(await app.value("SELECT count(*) FROM notes WHERE state <> 'fine'")) == 0
+                return int(await app.value(str(any_of["query"]))) == 0
 
             await wait_until(all_fine)
         assert [name for name, *_ in await runs(app)] == ["a", "b", "c"] * 3
