@@ -52,6 +52,8 @@ from monitor.status import StatusBoard
 
 log = structlog.get_logger(__name__)
 
+HEALING = "healing"
+
 
 @dataclass(frozen=True, slots=True)
 class RepairsJudged:
@@ -62,7 +64,7 @@ class RepairsJudged:
     again_in_seconds: float | None = None
     """When time alone makes another decision."""
     healing_first: bool = False
-    """A repair waits for healing."""
+    """Repairs wait for healing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +94,20 @@ class RepairPass:
         NotLeadingError."""
         due: dict[str, int] = {}
         again: list[float] = []
-        first = False
+        held_back = False
+        first = HEALING if healing_waits else ""
         for repair in await self._in_turn():
-            judged = await self._reconcile(repair, healing_waits=healing_waits)
+            judged = await self._reconcile(repair, first)
+            held_back = held_back or judged.decision.code is Code.OTHERS_FIRST
+            run = judged.inputs.active_run
+            if judged.decision.code is Code.ACTIVE_RUN and run and run.repair != repair.name:
+                # That run may end while the others are judged.
+                first = first or f"the repair {repair.name}"
             if judged.inputs.check_due:
                 due[repair.check] = max(due.get(repair.check, 0), judged.ends.changed_run)
             if judged.decision.again_in_seconds is not None:
                 again.append(judged.decision.again_in_seconds)
-            first = first or judged.decision.code is Code.HEALING_FIRST
-        return RepairsJudged(due, min(again, default=None), first)
+        return RepairsJudged(due, min(again, default=None), healing_waits and held_back)
 
     async def _in_turn(self) -> Sequence[Repair]:
         """The repairs, beginning behind the one that ran last; runs planned under other settings
@@ -115,8 +122,8 @@ class RepairPass:
         start = newest.index(max(newest)) + 1 if any(newest) else 0
         return (*repairs[start:], *repairs[:start])
 
-    async def _reconcile(self, repair: Repair, *, healing_waits: bool) -> _Judged:
-        judged = await self._judge(repair, healing_waits=healing_waits)
+    async def _reconcile(self, repair: Repair, first: str) -> _Judged:
+        judged = await self._judge(repair, first)
         if not self._leadership.leads:
             return judged
         if ends_left_run(judged.inputs, judged.decision):
@@ -125,15 +132,13 @@ class RepairPass:
         elif judged.decision.kind is Verdict.HEAL:
             told = await self._act(repair, judged)
             if told is not None:
-                return await self._judge(repair, healing_waits=healing_waits, count=told)
+                return await self._judge(repair, first, told)
         return judged
 
-    async def _judge(
-        self, repair: Repair, *, healing_waits: bool, count: RepairCount | None = None
-    ) -> _Judged:
+    async def _judge(self, repair: Repair, first: str, count: RepairCount | None = None) -> _Judged:
         """Look, count where that is due, decide, record. `count`: what was found out since."""
         settings = repair_settings(repair)
-        inputs, ends = await self._look(repair, healing_waits=healing_waits)
+        inputs, ends = await self._look(repair, first)
         if count is None and count_is_due(inputs, settings):
             count = await self._count(repair)
         if count is not None:
@@ -142,7 +147,7 @@ class RepairPass:
         await self._record(repair, inputs, decision, ends, counted=count is not None)
         return _Judged(inputs, decision, ends)
 
-    async def _look(self, repair: Repair, *, healing_waits: bool) -> tuple[RepairInput, RepairEnds]:
+    async def _look(self, repair: Repair, first: str) -> tuple[RepairInput, RepairEnds]:
         runtime, status = self._runtime.current, self._board.current.repairs[repair.name]
         state, name = runtime.state, repair.name
         async with runtime.transaction() as connection:
@@ -155,7 +160,7 @@ class RepairPass:
                 own=await read_repair_control(connection, state, name),
                 active_run=await active_run(connection, state),
                 local_time=now.astimezone(ZoneInfo(runtime.settings.catalog.timezone)).time(),
-                healing_waits=healing_waits,
+                goes_first=first,
                 changed_age=ends.changed_age,
                 automatic_age=ends.automatic_age,
                 count=status.count,

@@ -62,8 +62,8 @@ class RepairInput:
     active_run: Run | None
     local_time: time
     """In the catalogue's time zone, by the database's clock."""
-    healing_waits: bool = False
-    """Healing was to start, and waits for a run that has ended since."""
+    goes_first: str = ""
+    """Who was to start, and waits for a run that may have ended since: healing, or a repair."""
     changed_age: float | None = None
     """Since a run of this repair, or an undo of one, ended; None before the first."""
     automatic_age: float | None = None
@@ -333,9 +333,9 @@ def _others(inputs: RepairInput) -> Decision | None:
         if run.repair is None and run.undoes is None:
             told = f"Run {run.id} is healing: {run.inserted} of {run.planned_rows} rows."
         return Decision(Verdict.WAIT, Code.ACTIVE_RUN, told)
-    if inputs.healing_waits and run is None:
-        told = "Healing has waited for a run that has ended, and goes first."
-        return Decision(Verdict.WAIT, Code.HEALING_FIRST, told)
+    if inputs.goes_first and run is None:
+        told = f"A run has ended for which {inputs.goes_first} has waited, which goes first."
+        return Decision(Verdict.WAIT, Code.OTHERS_FIRST, told, again_in_seconds=0.0)
     return None
 
 

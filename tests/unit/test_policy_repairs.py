@@ -115,7 +115,7 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "suspended": {"own": RepairControl("orphans", suspended=True)},
     "healing's breaker": {"control": Control(breaker_open=True, breaker_code="loss")},
     "another run": {"active_run": a_run()},
-    "healing waits": {"healing_waits": True},
+    "healing waits": {"goes_first": "healing"},
     "cooldown": {"automatic_age": 30, "changed_age": 30},
 }
 VERDICTS = {
@@ -125,7 +125,7 @@ VERDICTS = {
     "suspended": (Verdict.PAUSED, Code.SUSPENDED),
     "healing's breaker": (Verdict.REFUSED, Code.HEALING_BREAKER),
     "another run": (Verdict.WAIT, Code.ACTIVE_RUN),
-    "healing waits": (Verdict.WAIT, Code.HEALING_FIRST),
+    "healing waits": (Verdict.WAIT, Code.OTHERS_FIRST),
     "cooldown": (Verdict.WAIT, Code.COOLDOWN),
 }
 """In the order in which they go before each other."""
