@@ -147,7 +147,10 @@ async def list_repairs(call: PlainCall) -> Repairs:
 
 
 async def get_repair(call: Call[RepairPage, NoBody]) -> RepairPast:
-    """One repair, and how the decisions about it changed."""
+    """One repair with its history.
+
+    How it stands, and how the decisions about it changed: one that stays the same is told once.
+    """
     status = call.context.board.current
     one = known_repair(status, call.parameters.name)
     found = await call.context.commands.repair_decisions(one.name, limit=call.parameters.limit)

@@ -207,10 +207,5 @@ async def test_the_page_shows_it_beside_its_check_with_its_buttons(served: Serve
     assert "Repair orphans" in html
     assert "left to a person" in html
     assert "6 rows to mend" in html
-    for part in (
-        'data-path="/api/repairs/orphans"',
-        'data-path="/api/runs/14/undo"',
-        "Resume…",
-        "Reset its breaker…",
-    ):
-        assert part.replace('"/', '"') in html or part in html, part
+    for part in ("api/repairs/orphans", "api/runs/14/undo", "Resume…", "Reset its breaker…"):
+        assert part in html, part
