@@ -317,10 +317,8 @@ class MendBody(Body):
 class SwitchBody(Body):
     """Nothing, or which repair."""
 
-    repair: Annotated[
-        str | None, Field(examples=["orphans"], json_schema_extra=_without_default)
-    ] = None
-    """The repair that is meant, and nothing else; left out: healing."""
+    repair: Annotated[_Text | None, Field(examples=["orphans"])] = None
+    """The repair that is meant, and nothing else; null: healing."""
 
 
 class PauseBody(Body):
