@@ -52,6 +52,8 @@ CRON_GRACE_SECONDS = 300.0
 REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
 often where the lease or the census is shorter: a follower's counts must not look stale between."""
+REPAIRS_INTERVAL = timedelta(minutes=1)
+"""How often it is decided about repairs, where nothing wakes the job before."""
 SHORTEST_REFRESH_SECONDS = 0.5
 """The least time between two such exchanges, however short the lease."""
 SPREAD_SECONDS = 30.0

@@ -23,9 +23,9 @@ from checks.state_columns import (
 )
 from monitor.config import Repair, Settings
 from monitor.database import snapshot
-from monitor.healing.errors import NotUndoableError, RepairRefusedError
+from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
-from monitor.healing.repair_planner import RepairLimits, RepairPlanner
+from monitor.healing.repair_planner import RepairLimits, RepairPlanner, RepairPreview
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import (
     RepairFault,
@@ -39,10 +39,12 @@ from monitor.healing.repair_table import (
 from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
-from monitor.runtime import Runtime, healing_context, repair_specs
+from monitor.policy.decision import Decision
+from monitor.runtime import Runtime, healing_context, repair_settings, repair_specs
 from monitor.state.elsewhere import is_same_renamed, is_taken, renamed, replaced_by
-from monitor.state.runs import Run, active_run, get_run
-from monitor.state.statements import StateStatements
+from monitor.state.repairs import open_repair_breaker
+from monitor.state.runs import Run, Trigger, active_run, get_run
+from monitor.state.statements import SchemaStatements, StateStatements
 
 _NEWER = (
     "Run {} was planned by a newer version of conservator, with settings that this one does not"
@@ -79,9 +81,50 @@ def repair_planner(tools: Runtime, repair: Repair) -> RepairPlanner:
     """Plans runs of the repair that `tools_to_repair` has read."""
     assert tools.repair is not None
     context = healing_context(tools.engine, tools.settings, tools.healing)
-    breaker = repair.breaker
-    limits = RepairLimits(repair.max_rows_per_run, breaker.max_rows, breaker.max_share)
+    limits = RepairLimits(repair.max_rows_per_run, repair_settings(repair))
     return RepairPlanner(context, tools.repair.repair, limits)
+
+
+async def plan_repair(
+    tools: Runtime,
+    repair: Repair,
+    trigger: Trigger,
+    *,
+    reason: str,
+    max_rows: int | None = None,
+    beyond_breaker: bool = False,
+) -> Run | None:
+    """A run of the repair that `tools_to_repair` has read, unless its breaker refuses, which then
+    is open for everybody; None where `find` names nothing. Raises as `RepairPlanner.plan`."""
+    await tools.end_others()
+    try:
+        return await repair_planner(tools, repair).plan(
+            tools.run_owner(trigger),
+            reason=reason,
+            max_rows=max_rows or repair.max_rows_per_run,
+            beyond_breaker=beyond_breaker,
+        )
+    except RepairBreakerError as error:
+        async with tools.transaction() as connection:
+            await open_for(connection, tools.state, repair.name, error.decision)
+        raise
+
+
+async def open_for(
+    connection: AsyncConnection, state: SchemaStatements, repair: str, refusal: Decision
+) -> None:
+    """Open the breaker of a repair; nothing where `refusal` is that of one that is open."""
+    if refusal.cause:
+        code = refusal.code.value
+        await open_repair_breaker(connection, state, repair, code=code, reason=refusal.cause)
+
+
+async def preview_repair(tools: Runtime, repair: Repair) -> RepairPreview:
+    """What a run of it would be about now. Raises StatementError."""
+    assert tools.repair is not None
+    timeout, rows = tools.settings.database.statement_timeout, tools.repair.repair.rows
+    async with snapshot(tools.engine, timeout=timeout, rows=rows) as connection:
+        return await repair_planner(tools, repair).preview(connection)
 
 
 async def _read_repair(

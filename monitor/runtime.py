@@ -16,7 +16,7 @@ from checks.doctor.rules import examine
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from checks.row_security import RowGuard, guard_of
-from monitor.config import Mode, Settings
+from monitor.config import Mode, Repair, Settings
 from monitor.database import again_if_lost, snapshot, transaction, when_unlocked
 from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
@@ -41,6 +41,7 @@ from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision, catalogue_refusal
 from monitor.policy.inputs import PolicySettings
+from monitor.policy.repairs import RepairSettings
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.state.statements import StateStatements
@@ -241,8 +242,15 @@ class Runtime:
             RunKind.UNDO: undo,
         }
         if self.repair is not None:
+            name = self.repair.repair.spec.name
+            windows = {one.name: one.window for one in settings.repairs}
             strategies = {
-                RunKind.REPAIR: RepairStrategy(context, self.repair),
+                RunKind.REPAIR: RepairStrategy(
+                    context,
+                    self.repair,
+                    window=windows.get(name),
+                    timezone=settings.catalog.timezone,
+                ),
                 RunKind.UNDO: RepairUndoStrategy(context, self.repair),
             }
         return Executor(
@@ -308,6 +316,21 @@ def policy_settings(settings: Settings) -> PolicySettings:
         max_share=healing.breaker.max_share,
         max_tracked_drop=healing.breaker.max_tracked_drop,
         stuck_after=healing.breaker.stuck_after,
+    )
+
+
+def repair_settings(repair: Repair) -> RepairSettings:
+    """The settings of a repair that decide."""
+    return RepairSettings(
+        name=repair.name,
+        check=repair.check,
+        table=repair.table,
+        heals=repair.mode is Mode.HEAL,
+        cooldown_seconds=repair.cooldown.total_seconds(),
+        window=repair.window,
+        max_rows=repair.breaker.max_rows,
+        max_share=repair.breaker.max_share,
+        stuck_after=repair.breaker.stuck_after,
     )
 
 

@@ -113,7 +113,7 @@ def check(
 def _as_answer(status: Status) -> dict[str, object]:
     """The results as the API tells them."""
     now = time.monotonic()
-    results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
+    results = [responses.CheckResult.of(one, status, now) for one in status.checks.values()]
     return {
         "checks": [result.model_dump(mode="json") for result in results],
         "census": status.census,

@@ -27,7 +27,7 @@ from monitor.config import Repair
 from monitor.healing.errors import active_sentence, breaker_sentence, paused_sentence
 from monitor.healing.repair_planner import RepairPreview
 from monitor.healing.repair_undo import RepairUndoPlanner, RepairUndoPreview
-from monitor.run_tools import repair_planner, tools_to_repair, tools_to_work
+from monitor.run_tools import plan_repair, repair_planner, tools_to_repair, tools_to_work
 from monitor.runtime import Runtime
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
@@ -116,7 +116,8 @@ async def _plan(
     found, look = await _preview(session, tools, chosen), await _look(session, tools, chosen)
     planner = repair_planner(tools, chosen)
     goes_on = _goes_on(look.active, chosen)
-    breaker = planner.refusal(found.named, found.share)
+    refusal = planner.refusal(found.named, found.share, look.own)
+    breaker = None if refusal is None else refusal.reason
     if look.control.breaker_open:
         breaker = breaker_sentence(look.control.breaker_reason)
     rows = min(found.named, max_rows)
@@ -136,8 +137,10 @@ async def _plan(
         if found.named == 0:
             return None
         await ensure_schema(tools.engine, tools.state)
-        run = await planner.plan(
-            tools.run_owner(Trigger.COMMAND),
+        run = await plan_repair(
+            tools,
+            chosen,
+            Trigger.COMMAND,
             reason=f"{REASON} Beyond the breaker." if beyond_breaker else REASON,
             # What was shown and agreed to, however many there are by now.
             max_rows=rows,

@@ -63,8 +63,7 @@ class Repair(Section):
     action: Action
     """insert, update or delete."""
     mode: Mode = Mode.OBSERVE
-    """observe: only a person starts it. heal, by itself while its check fails, is not there
-    yet."""
+    """observe: only a person starts it. heal: by itself, too, while its check fails."""
     max_rows_per_run: Positive = 10_000
     """The most rows that one run mends; the next run goes on from there."""
     breaker: RepairBreaker = Field(default_factory=RepairBreaker)
@@ -75,9 +74,5 @@ class Repair(Section):
     """The hours in which automatic runs may write, in catalog.timezone. null: any time."""
 
     def contradictions(self) -> Iterator[InvalidValueError]:
-        if self.mode is Mode.HEAL:
-            remedy = f"leave it out: until then, `conservator repair {self.name}` starts it"
-            found = "heal, and no repair starts by itself in this version"
-            yield InvalidValueError("observe", found, remedy, "mode")
         if len(set(self.key)) != len(self.key):
             yield InvalidValueError("each column once", "one twice", "remove it", "key")

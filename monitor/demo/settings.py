@@ -24,6 +24,22 @@ checks:
   timestamps: {every: 15s}
   pool_exhaustion: {every: 15s}
   artwork_supply: {every: 15s}
+  sql:
+    - name: subscription_tiers
+      query: SELECT count(*) FROM users WHERE subscription_tier <> lower(subscription_tier)
+      every: 5s
+      fail: "> 0"
+repairs:                  # what a deploy left behind is mended beside the healing
+  - name: tiers
+    check: subscription_tiers
+    table: users
+    find: >-
+      SELECT id, lower(subscription_tier) AS subscription_tier FROM users
+      WHERE subscription_tier <> lower(subscription_tier)
+    action: update
+    mode: heal
+    cooldown: 5s
+    breaker: {max_share: 10%}
 """
 # About the sample app's own tables; the shipped config.yaml has none about anybody's.
 _SUITES = """\

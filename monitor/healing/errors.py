@@ -34,6 +34,16 @@ class RepairRefusedError(RefusedError):
     code = "repair_refused"
 
 
+class RepairBreakerError(RepairRefusedError):
+    """The repair's own breaker refuses; `decision` says why, and opens it."""
+
+    code = "breaker_open"
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
+
+
 class SequenceShortError(HealRefusedError):
     """The plan would use up too much of a sequence that the app draws from; no breaker's matter."""
 

@@ -29,6 +29,7 @@ from monitor.healing.statements import HealingContext, Part
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
 from monitor.pipeline import Statement
+from monitor.policy.gates import window_closed
 from monitor.state.control import mark_verified
 from monitor.state.counters import HEAL_FAILURES, HEAL_IMPRESSIONS, HEAL_RUNS
 from monitor.state.runs import Run, RunKind, RunState, get_run
@@ -78,12 +79,11 @@ class HealStrategy:
         """The breaker holds every run, the window those over the audience."""
         if batch.start.breaker_open:
             return breaker_sentence(batch.start.breaker_reason)
-        if batch.run.kind is not RunKind.HEAL or self._window is None:
+        if batch.run.kind is not RunKind.HEAL:
             return None
-        local = batch.start.now.astimezone(ZoneInfo(self._timezone))
-        if self._window.contains(local.time()):
-            return None
-        return f"It is {local:%H:%M}; the window for healing is {self._window}."
+        local = batch.start.now.astimezone(ZoneInfo(self._timezone)).time()
+        closed = window_closed(self._window, local)
+        return None if closed is None else closed.reason
 
     async def write(self, batch: OpenBatch) -> Written | None:
         """The impressions of the next slice; a single pair that is refused goes into quarantine."""

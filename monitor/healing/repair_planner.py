@@ -18,6 +18,7 @@ from monitor.database import database_now, sqlstate, transaction, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,
+    RepairBreakerError,
     RepairRefusedError,
     active_sentence,
     breaker_sentence,
@@ -26,6 +27,9 @@ from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpau
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import INSERT, RepairTable
 from monitor.healing.statements import HealingContext
+from monitor.policy.decision import Decision
+from monitor.policy.repairs import RepairSettings, open_repair_refusal, too_large
+from monitor.state.repairs import RepairControl, read_repair_control
 from monitor.state.runs import Run, RunKind, active_run
 
 SHOWN = 20
@@ -44,9 +48,7 @@ class RepairLimits:
     """The operator's bounds of one repair."""
 
     max_rows_per_run: int
-    max_rows: int
-    """Of the breaker, as the next."""
-    max_share: float
+    breaker: RepairSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class RepairPlanner:
                 raise ActiveRunError(active_sentence(active))
             if control.breaker_open and not beyond_breaker:
                 raise RepairRefusedError(breaker_sentence(control.breaker_reason))
+            own = await read_repair_control(connection, self._state, self._repair.spec.name)
             cost = await self._cost(connection)
             statements = self._statements(asks_again=cost.asks_again)
             run_id = await self._begin(connection, owner, reason, cost, beyond_breaker)
@@ -147,28 +150,16 @@ class RepairPlanner:
             if found.named == 0:
                 raise _NothingNamed
             rows = await self._table_rows(connection, statements, found.named)
-            refusal = self.refusal(found.named, self._share(found.named, rows))
+            refusal = self.refusal(found.named, self._share(found.named, rows), own)
             if refusal is not None and not beyond_breaker:
-                raise RepairRefusedError(refusal)
+                raise RepairBreakerError(refusal)
             sized = {"run_id": run_id, "planned": found.planned}
             await self._state.run(connection, "run_planned_repair", sized)
             return await planned_run(connection, self._state, run_id)
 
-    def refusal(self, named: int, share: float) -> str | None:
+    def refusal(self, named: int, share: float, own: RepairControl) -> Decision | None:
         """Why the repair's own breaker refuses, or None."""
-        limits, name = self._limits, self._repair.spec.name
-        if named > limits.max_rows:
-            return (
-                f"`find` of {name} names {named:,} rows, and breaker.max_rows is"
-                f" {limits.max_rows:,}: so much wrong at once means that the data or `find` is."
-            )
-        if share > limits.max_share:
-            return (
-                f"`find` of {name} names {share:.1%} of {self._repair.relation.configured}, and"
-                f" breaker.max_share is {limits.max_share:.1%}: so much wrong at once means that"
-                " the data or `find` is."
-            )
-        return None
+        return open_repair_refusal(own) or too_large(named, share, self._limits.breaker, own)
 
     async def _begin(
         self,

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
+from monitor.config.types import MaintenanceWindow
 from monitor.database import snapshot
 from monitor.healing.errors import (
     TableRefusesError,
@@ -26,8 +28,9 @@ from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
 from monitor.pipeline import Rows, Statement
+from monitor.policy.gates import window_closed
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_ROWS, REPAIR_RUNS
-from monitor.state.runs import Run, RunState, get_run
+from monitor.state.runs import Run, RunState, Trigger, get_run
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +47,17 @@ class RepairStrategy:
     cursor_statement = "batch_advance"
     settings: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, context: HealingContext, statements: RepairStatements) -> None:
+    def __init__(
+        self,
+        context: HealingContext,
+        statements: RepairStatements,
+        *,
+        window: MaintenanceWindow | None = None,
+        timezone: str = "UTC",
+    ) -> None:
+        """`window`: the hours, in `timezone`, in which runs write that start by themselves."""
+        self._window = window
+        self._timezone = timezone
         self._context = context
         self._state = context.state
         self._statements = statements
@@ -65,7 +78,11 @@ class RepairStrategy:
         """Healing's breaker; a person's run goes on at any hour."""
         if batch.start.breaker_open:
             return breaker_sentence(batch.start.breaker_reason)
-        return None
+        if batch.run.trigger is not Trigger.SCHEDULE:
+            return None
+        local = batch.start.now.astimezone(ZoneInfo(self._timezone)).time()
+        closed = window_closed(self._window, local, f"repair {self._repair.spec.name}")
+        return None if closed is None else closed.reason
 
     async def write(self, batch: OpenBatch) -> Written | None:
         """The next keys; a single row that is refused is passed over."""

@@ -56,7 +56,8 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """How a heal run over the audience ended, as far as it says whether healing works."""
+    """How a heal run over the audience ended, or a repair's, as far as it says whether that works.
+    Counts are pairs, or rows that `find` names of the plan."""
 
     id: int
     legacy_before: int | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.replicas.published import (
     PublishedState,
     read_published,
+    show_repair,
     users_interval,
     write_check,
     write_result,
@@ -36,7 +37,14 @@ from monitor.state.history import prune
 from monitor.state.runs import active_run, count_quarantined
 from monitor.state.statements import SchemaStatements
 from monitor.state.transitions import abandon_user_runs
-from monitor.status import CENSUS, STRUCTURE, CheckResult, StatusBoard
+from monitor.status import (
+    CENSUS,
+    REPAIRS,
+    STRUCTURE,
+    CheckResult,
+    RepairStatus,
+    StatusBoard,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +140,8 @@ class StateSync:
         something = bool(missed or unsent or results)
         try:
             async with transaction(runtime.engine) as connection:
-                published = await read_published(connection, state)
+                configured = bool(self._board.current.repairs)
+                published = await read_published(connection, state, repairs=configured)
                 control = await read_control(connection, state)
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
@@ -161,6 +170,7 @@ class StateSync:
             control_known=True,
             counters=counters,
             active_run=run,
+            repairs=_shown_repairs(before.repairs, published, found=not leads),
             recurring=recurring,
             quarantined=quarantined,
             leader=leads,
@@ -175,6 +185,9 @@ class StateSync:
         else:
             if woken:
                 self._scheduler.wake(CENSUS)
+            ended = before.active_run is not None and run is None
+            if ended or _switched(before.repairs, self._board.current.repairs):
+                self._scheduler.wake(REPAIRS)
             self._catch_up(published, before.control if before.control_known else control, control)
 
     def _unsent(self) -> tuple[CheckResult, ...]:
@@ -244,6 +257,7 @@ class StateSync:
         )
         if any(was and not now for was, now in switches):
             self._scheduler.wake(CENSUS)
+            self._scheduler.wake(REPAIRS)
 
     def log_failure(self, event: str, error: ConservatorError) -> None:
         """Something was not written or read. That the database is away is said once, not here."""
@@ -286,3 +300,20 @@ class StateSync:
             await sweep_ledger(runtime, self._leadership.confirm)
         except ConservatorError as error:
             self.log_failure("history_not_pruned", error)
+
+
+def _shown_repairs(
+    shown: Mapping[str, RepairStatus], published: PublishedState, *, found: bool
+) -> Mapping[str, RepairStatus]:
+    return MappingProxyType(
+        {name: show_repair(one, published, found=found) for name, one in shown.items()}
+    )
+
+
+def _switched(before: Mapping[str, RepairStatus], after: Mapping[str, RepairStatus]) -> bool:
+    """Whether somebody has ended a suspension, or closed a breaker."""
+    return any(
+        (one.own.suspended and not after[name].own.suspended)
+        or (one.own.breaker_open and not after[name].own.breaker_open)
+        for name, one in before.items()
+    )

@@ -62,7 +62,7 @@ TRANSITIONS = (
     Transition(_R, RunState.SUCCEEDED, Actor.HOLDER, "Nothing of its plan is left."),
     Transition(_R, _P, Actor.HOLDER, "Something is left after its last pass, or in quarantine."),
     Transition(_R, _F, Actor.HOLDER, "An error that trying again does not mend."),
-    Transition(_H, _P, Actor.SUCCESSOR, "It was planned under other settings."),
+    Transition(_H, _P, Actor.SUCCESSOR, "Planned under other settings; or a repair may not go on."),
     Transition(_R, _P, Actor.SUCCESSOR, "The same; its process is gone.", lease_over=True),
     Transition(_H, _P, Actor.UNDO_PLANNER, "Nobody works on it, and it is to be taken back."),
     Transition(_R, _P, Actor.UNDO_PLANNER, "The same; its process is gone.", lease_over=True),

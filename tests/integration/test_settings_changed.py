@@ -601,7 +601,8 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
             CREATE UNIQUE INDEX one_active_run ON conservator.run ((TRUE))
                 WHERE kind IN ('heal', 'undo') AND state IN ('running', 'held');
             DROP TABLE conservator.repair_work, conservator.repaired_row,
-                conservator.repair_control;
+                conservator.repair_control, conservator.repair_status,
+                conservator.repair_decision;
             ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
             ALTER TABLE conservator.check_status DROP COLUMN stale_after_seconds;
             DROP INDEX conservator.backfilled_impression_pair;

@@ -7,6 +7,7 @@ ALTER TABLE {state}.run
     -- called by now (pg_class.oid).
     ADD COLUMN repair_plan jsonb,
     ADD COLUMN repair_oid oid;
+CREATE INDEX run_repair ON {state}.run (repair, id) WHERE repair IS NOT NULL;
 DROP INDEX {state}.one_active_run;
 CREATE UNIQUE INDEX one_active_run ON {state}.run ((TRUE))
     WHERE (kind IN ('heal', 'undo') OR repair IS NOT NULL) AND state IN ('running', 'held');
@@ -36,5 +37,38 @@ CREATE TABLE {state}.repair_control (
     repair text PRIMARY KEY,
     suspended boolean NOT NULL DEFAULT FALSE,
     suspended_reason text NOT NULL DEFAULT '',
-    suspended_at timestamptz
-)
+    suspended_at timestamptz,
+    -- Its own breaker; docs/breaker.md.
+    breaker_open boolean NOT NULL DEFAULT FALSE,
+    breaker_code text NOT NULL DEFAULT '',
+    breaker_reason text NOT NULL DEFAULT '',
+    breaker_at timestamptz,
+    breaker_reset_at timestamptz,
+    -- So many rows were accepted at the last reset, until `find` names few enough again.
+    accepted_rows bigint
+);
+-- What the leader found last, by repair: what `find` named, and what was decided.
+CREATE TABLE {state}.repair_status (
+    repair text PRIMARY KEY,
+    decided_at timestamptz NOT NULL,
+    kind text NOT NULL,
+    code text NOT NULL,
+    reason text NOT NULL,
+    counted_at timestamptz,
+    named bigint,
+    table_rows bigint,
+    share double precision,
+    seconds double precision,
+    -- Why `find` could not be counted.
+    error text
+);
+-- How these decisions changed. Apart from healing's, whose words an older process beside this one knows.
+CREATE TABLE {state}.repair_decision (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    repair text NOT NULL,
+    decided_at timestamptz NOT NULL,
+    kind text NOT NULL,
+    code text NOT NULL,
+    reason text NOT NULL
+);
+CREATE INDEX repair_decision_repair ON {state}.repair_decision (repair, id)

@@ -7,6 +7,9 @@ WITH cte_old_census AS (
 cte_old_decision AS (
     DELETE FROM {state}.decision WHERE decided_at < now() - %(history)s
 ),
+cte_old_repair_decision AS (
+    DELETE FROM {state}.repair_decision WHERE decided_at < now() - %(history)s
+),
 cte_old_result AS (
     DELETE FROM {state}.check_result WHERE taken_at < now() - %(history)s
 ),

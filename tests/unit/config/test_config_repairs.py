@@ -51,17 +51,22 @@ def test_checks_of_any_kind_can_be_named() -> None:
     assert [one.check for one in settings.repairs] == ["mine", "suite", "orphan_impressions"]
 
 
+def test_each_has_a_mode_of_its_own() -> None:
+    given = {"database": {"url": URL}, "repairs": [GOOD, {**GOOD, "name": "b", "mode": "heal"}]}
+    settings = parse_config(yaml.safe_dump(given), {}, source="x", base_dir=None)
+    assert [one.mode for one in settings.repairs] == [Mode.OBSERVE, Mode.HEAL]
+
+
 def test_every_mistake_comes_out_at_once_with_its_path() -> None:
     found = told(
         {**GOOD, "check": "orphans_impression", "table": "conservator.run"},
-        {**GOOD, "mode": "heal", "key": ["a", "a"]},
+        {**GOOD, "key": ["a", "a"]},
         {"name": "B", "action": "mend"},
     )
     for path, says in (
         ("repairs[0].check", "orphan_impressions"),
         ("repairs[0].table", "one of the service's own"),
         ("repairs[1].name", "the name of repairs[0]"),
-        ("repairs[1].mode", "no repair starts by itself in this version"),
         ("repairs[1].key", "each column once"),
         ("repairs[2].name", "lower-case"),
         ("repairs[2].action", "insert, update or delete"),
