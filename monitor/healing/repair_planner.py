@@ -237,7 +237,7 @@ class RepairPlanner:
     ) -> int:
         """How many rows it has: exactly, unless there are enough for the breaker. Statistics may be
         of a time when there were more, and then say how large it is, but not that it is."""
-        enough = max(ESTIMATED_FROM, math.ceil(named / self._limits.max_share))
+        enough = max(ESTIMATED_FROM, math.ceil(named / self._limits.breaker.max_share))
         counted = await statements.run(connection, "repair_rows", {"enough": enough})
         rows = int(counted.scalar_one())
         relation = self._repair.relation
