@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from tests.support.protocol import Message, Request, read_message, read_request, read_startup
+from tests.support.protocol import (
+    ErrorTold,
+    Message,
+    Request,
+    read_message,
+    read_request,
+    read_startup,
+)
 
 _ENDS = (asyncio.IncompleteReadError, asyncio.CancelledError, OSError)
 """How a connection comes to its end; the last but one, when the stage is cleared."""
@@ -34,6 +41,8 @@ class Link:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     """It has answered each of them."""
     gone: bool = False
+    error: ErrorTold | None = None
+    """What the client is told in place of the server's next error."""
 
     def cut(self) -> None:
         """End both sides at once."""
