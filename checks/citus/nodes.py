@@ -33,8 +33,8 @@ _LOST = (
     "unexpected eof while reading",
     "Connection reset",
 )
-"""What libpq and Citus say of a connection to a node that ended without a SQLSTATE. It then has that
-of an internal error, as have errors that stay."""
+"""What libpq and Citus say of a connection to a node that ended without a SQLSTATE: it has that of
+an internal error then, as have errors that stay."""
 _ON_NODE = re.compile(
     r"connection to the remote node (?:[^@\s]*@)?(?P<asked>\S+:\d+) failed"
     r"|connection marked as essential: (?P<needed>\S+:\d+)"

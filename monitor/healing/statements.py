@@ -222,7 +222,8 @@ class HealingStatements:
         )
 
     def over_ledger(self, name: str, *, begun: bool) -> str:
-        """`undo_batch` or `undo_next` over the next ledger rows; `begun`: behind the cursor."""
+        """`undo_batch`, `undo_next` or `undo_users` over the next ledger rows; `begun`: behind the
+        cursor."""
         behind = _BEHIND_UNDO_CURSOR if begun else "TRUE"
         return self._render(
             name,
