@@ -129,6 +129,20 @@ class Proxy:
             self.answer(link, await read_message(answers))
 
 
+class Recorder(Proxy):
+    """Notes every statement that is asked for."""
+
+    def __init__(self, server: Path) -> None:
+        super().__init__(server)
+        self.texts: dict[str, None] = {}
+        """Each once, in the order in which they came."""
+
+    async def ask(self, link: Link, request: Request) -> None:
+        """As it comes."""
+        self.texts |= dict.fromkeys(asked.text for asked in request.statements)
+        await super().ask(link, request)
+
+
 @contextlib.contextmanager
 def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
     try:
