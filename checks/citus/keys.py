@@ -1,9 +1,15 @@
-"""Which foreign keys Citus has, and validates."""
+"""Which keys Citus has, and validates: the doctor's rule about unique ones, and what its rules about
+foreign ones ask."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from checks.citus.cluster import DistributionMethod
-from checks.relations import Column, Relation
+from checks.doctor.ddl import columns, index_of
+from checks.doctor.findings import Finding, advice, warning
+from checks.doctor.input import DoctorInput, about, impressions_with_pair
+from checks.relations import Column, Index, Relation
 
 _VARCHAR = "character varying"
 
@@ -27,3 +33,39 @@ def may_validate(relation: Relation, column: Column, target: Relation) -> bool:
     spread = [one.distribution for one in (relation, target)]
     in_shards = all(one is not None and one.method is DistributionMethod.HASH for one in spread)
     return not (in_shards and column.cast == _VARCHAR)
+
+
+@about(impressions_with_pair)
+def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """Unique keys without the user are refused by Citus, or hold within one shard only."""
+    user = given.spec.impressions.user
+    if given.facts.cluster is None:
+        return
+    for index in impressions.indexes:
+        if not index.unique or user in index.columns:
+            continue
+        if impressions.is_hashed_by(user):
+            yield warning(
+                "citus_key_without_user",
+                index_of(impressions, index.name),
+                problem=f"This unique key does not contain {user}, by which the table is spread.",
+                consequence="It holds within each shard only: the same key may be in two of them.",
+                remedy=_key_with_user(index, user),
+            )
+        else:
+            yield advice(
+                "citus_key_without_user",
+                index_of(impressions, index.name),
+                problem=f"This unique key does not contain {user}.",
+                consequence=f"Citus will refuse to distribute the table by {user} with it.",
+                remedy=_key_with_user(index, user),
+            )
+
+
+def _key_with_user(index: Index, user: str) -> str:
+    key = columns(user, *(name for name in index.columns if name is not None))
+    return (
+        f"A key on {key} instead would do, dropped and added by one ALTER TABLE each (Citus takes no "
+        "ADD CONSTRAINT beside something else), and refuse foreign keys to the old one, and ON "
+        "CONFLICT on it: the application's owner decides."
+    )

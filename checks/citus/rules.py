@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from checks.catalogue import Facts
 from checks.citus.cluster import LEDGER, Distribution, DistributionMethod
-from checks.doctor.ddl import columns, index_of, quoted, table
+from checks.doctor.ddl import quoted, table
 from checks.doctor.findings import NODE_LOST, Finding, advice, error, healing_error, warning
 from checks.doctor.input import DoctorInput, about, impressions_with_pair
 from checks.made_rows import is_of_pair
-from checks.relations import Engine, Index, Relation, engine_of
+from checks.relations import Engine, Relation, engine_of
 from checks.spec import TableRole
 
 _ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
@@ -208,33 +208,6 @@ def others_join_everywhere(given: DoctorInput, impressions: Relation) -> Iterato
         )
 
 
-@about(impressions_with_pair)
-def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """Unique keys without the user are refused by Citus, or hold within one shard only."""
-    user = given.spec.impressions.user
-    if given.facts.cluster is None:
-        return
-    for index in impressions.indexes:
-        if not index.unique or user in index.columns:
-            continue
-        if impressions.is_hashed_by(user):
-            yield warning(
-                "citus_key_without_user",
-                index_of(impressions, index.name),
-                problem=f"This unique key does not contain {user}, by which the table is spread.",
-                consequence="It holds within each shard only: the same key may be in two of them.",
-                remedy=_key_with_user(index, user),
-            )
-        else:
-            yield advice(
-                "citus_key_without_user",
-                index_of(impressions, index.name),
-                problem=f"This unique key does not contain {user}.",
-                consequence=f"Citus will refuse to distribute the table by {user} with it.",
-                remedy=_key_with_user(index, user),
-            )
-
-
 @about(_spread_by_user)
 def counts_are_approximate(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """There is no snapshot over several nodes."""
@@ -304,12 +277,4 @@ def _spread_ledger(schema: str, impressions: Relation, lies: Distribution | None
     return (
         f"{undo}SELECT create_distributed_table({ledger}, 'user_id', "
         f"colocate_with => {_literal(impressions)});"
-    )
-
-
-def _key_with_user(index: Index, user: str) -> str:
-    key = columns(user, *(name for name in index.columns if name is not None))
-    return (
-        f"A key on {key} instead would do, and refuse foreign keys to the old one, and ON CONFLICT "
-        "on it: the application's owner decides."
     )

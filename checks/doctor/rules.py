@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import read_catalogue
+from checks.citus import keys as citus_keys
 from checks.citus import rules as citus
 from checks.doctor import (
     access,
@@ -86,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     pair_suspicions.somebody_saw_each,
     pair_suspicions.unknown_ids,
     vanished.deleted_on_purpose,
-    citus.keys_would_spread,
+    citus_keys.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,
     advice.pairs_are_indexed,
