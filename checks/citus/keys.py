@@ -1,5 +1,5 @@
-"""Which keys Citus has, and validates: the doctor's rule about unique ones, and what its rules about
-foreign ones ask."""
+"""Which keys Citus has, and validates: the doctor's rule about unique ones, and what its rules
+about foreign ones ask."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Fin
 def _key_with_user(index: Index, user: str) -> str:
     key = columns(user, *(name for name in index.columns if name is not None))
     return (
-        f"A key on {key} instead would do, dropped and added by one ALTER TABLE each (Citus takes no "
-        "ADD CONSTRAINT beside something else), and refuse foreign keys to the old one, and ON "
+        f"A key on {key} instead would do, dropped and added by one ALTER TABLE each (Citus takes "
+        "no ADD CONSTRAINT beside something else), and refuse foreign keys to the old one, and ON "
         "CONFLICT on it: the application's owner decides."
     )
