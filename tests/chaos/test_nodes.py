@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from checks.errors import DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.healing.executor import RunResult
-from monitor.runtime import Runtime
+from monitor.runtime import Runtime, inspect_catalogue
 from monitor.state.runs import RunState
 from monitor.status import CENSUS
 from tests.chaos.faults import Boundary
@@ -166,6 +166,32 @@ async def test_an_internal_error_that_names_no_lost_node_fails_the_run(
         assert ended.run.state is RunState.FAILED
         assert "max_intermediate_result_size" in ended.run.outcome
         assert await app.value(MATCHING) == 0
+
+
+async def test_a_node_that_goes_away_at_any_question_of_doctor_is_told_and_nothing_else(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        wired(app_database_url, tmp_path) as (wire, _, through),
+        make_runtime(through) as runtime,
+    ):
+        wire.disarm()
+        whole = await inspect_catalogue(runtime.engine, runtime.settings)
+        boundaries = [one.boundary for one in wire.seen]
+        told = 0
+        for boundary, error in zip(boundaries, cycle(LOST), strict=False):
+            wire.fail(partial(once, boundary, error, []))
+            try:
+                found = await inspect_catalogue(runtime.engine, runtime.settings)
+            except DatabaseUnavailableError as lost:
+                assert f"A node of the cluster ({NODE})" in str(lost), boundary
+                told += 1
+                continue
+            told += found.lost_node is not None
+            # Or nothing came of it: the session was replaced, or its answer was not needed.
+            codes = [one.code for one in found.findings]
+            assert found.lost_node or codes == [one.code for one in whole.findings], boundary
+        assert told > len(boundaries) / 2
 
 
 def on_the_nodes(at: Boundary) -> bool:
