@@ -233,7 +233,7 @@ CATALOGS: Mapping[str, tuple[dict[str, Any], str | None]] = {
         "citus_rows_of_any_shape",
     ),
     "values from the pair": (
-        {"impressions": {"defaults": {"version": "artwork.version"}}},
+        {"impressions": {"defaults": {"version": "coalesce(artwork.version, 1)"}}},
         "citus_values_of_the_pair",
     ),
     "same": ({"pairs": {"same": [{"user": "subscription_tier", "artwork": "pool_status"}]}}, None),
