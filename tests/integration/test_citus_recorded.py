@@ -201,6 +201,7 @@ async def test_every_statement_on_every_layout_is_one_that_citus_takes(
         async with service_on(through) as service:
             await wait_until(lambda: is_clean(service))
             assert (await service.commands.user_census("u0001")) is not None
+            await service.commands.backfill_user("u0007", force=True)
         async with cluster_runtime(through) as runtime:
             ended = await undo(runtime, 1)
             assert ended.run.state is RunState.SUCCEEDED

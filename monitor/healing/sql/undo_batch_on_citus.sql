@@ -1,7 +1,8 @@
 -- undo_batch for Citus, which deletes from shards by a row-wise IN over results that it has at hand.
 -- `users` are those of the slice (`undo_users`), named wherever rows are read: every other shard is
--- left alone, and in its own each row is found by its whole key. `present` is asked before `taken` deletes; were it asked afterwards, what was taken would be in
--- `gone` as well, and be removed from the ledger once all the same.
+-- left alone, and in its own each row is found by its whole key. `present` is asked before `taken`
+-- deletes; were it asked afterwards, what was taken would be in `gone` as well, and be removed from
+-- the ledger once all the same.
 WITH cte_listed AS MATERIALIZED (
     SELECT b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
