@@ -339,6 +339,8 @@ async def test_the_move_that_the_guide_tells_is_taken_statement_by_statement(
     examination = await examined(app_database_url)
     assert codes(examination) == told
     for finding in examination.findings:
+        lines = finding.statements.splitlines()
+        assert refused([line for line in lines if not line.startswith("--")]) == {}
         if finding.code in ("citus_not_by_user", "citus_not_spread"):
             words = "taken back first" if start in TAKEN_BACK else "for a local table"
             assert words in finding.remedy
