@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks.citus.cluster import Cluster, DistributionMethod, read_cluster, read_distribution
 from checks.doctor.findings import Blocks, Examination
@@ -25,13 +25,14 @@ from monitor.database import create_engine, database_now, snapshot
 from monitor.healing.errors import NotUndoableError
 from monitor.healing.preview import preview_heal
 from monitor.healing.quarantine import count_unwritable
+from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import Runtime, build, inspect_catalogue, inspect_rows, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import RunState, Trigger
 from monitor.status import StatusBoard
 from tests.support.app import app_on
 from tests.support.citus_grammar import faults
-from tests.support.healing import heal, make_settings, working
+from tests.support.healing import heal, make_settings
 from tests.support.proxy import Recorder
 from tests.support.recorded_citus import make_cluster, metadata, recorded, run_on, silence
 from tests.support.servers import EMBEDDED
@@ -183,17 +184,29 @@ def refused(texts: Sequence[str], *more: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_every_statement_on_every_layout_is_one_that_citus_takes(
+async def test_every_layout_is_examined_and_healed_by_statements_that_citus_takes(
     app_database_url: str, tmp_path: Path, layout: str
 ) -> None:
     recorder, through = statements_on(app_database_url, tmp_path)
     async with app_on(app_database_url) as app, recorder.at(tmp_path):
-        await app.plant(users=6, artworks=12)
+        await app.plant(users=3, artworks=4)
         make_cluster(app_database_url, *LAYOUTS[layout])
-        # Doctor, checks, a heal run, a user's, an undo, and what is forgotten.
-        assert codes(await examined(through))[-1] == "citus_approximate"
         async with cluster_runtime(through) as runtime:
+            assert codes(runtime.examination)[-1] == "citus_approximate"
+            assert not runtime.examination.blocking()
             assert runtime.catalogue.engine is Engine.CITUS
+            assert (await heal(runtime)).run.state is RunState.SUCCEEDED
+    assert refused(list(recorder.texts)) == {}
+
+
+async def test_every_statement_of_a_service_is_one_that_citus_takes(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    recorder, through = statements_on(app_database_url, tmp_path)
+    async with app_on(app_database_url) as app, recorder.at(tmp_path):
+        await app.plant(users=6, artworks=12)
+        make_cluster(app_database_url, *LAYOUTS["reference"])
+        async with cluster_runtime(through) as runtime:
             board = await check_once(
                 runtime.engine, runtime.settings, check_names(runtime.settings)
             )
@@ -203,16 +216,17 @@ async def test_every_statement_on_every_layout_is_one_that_citus_takes(
             assert (await service.commands.user_census("u0001")) is not None
             await service.commands.backfill_user("u0007", force=True)
         async with cluster_runtime(through) as runtime:
-            ended = await undo(runtime, 1)
-            assert ended.run.state is RunState.SUCCEEDED
-            user = await runtime.plan_user(Trigger.API, "u0002", reason="a test", force=True)
-            assert user is not None
-            assert (await working(runtime, user)).run.state is RunState.SUCCEEDED
-            await app.run("DELETE FROM art_sessions WHERE id = 'old0001'")
-        async with service_on(through) as service:
-            await wait_until(lambda: is_clean(service))
+            assert (await undo(runtime, 1)).run.state is RunState.SUCCEEDED
+            # Of the seventh user's run.
+            await app.run(f"DELETE FROM {IMPRESSIONS} WHERE artwork_id = 'old0001'")
+            await forget_erased(runtime, agree)
+            assert await sweep_ledger(runtime, agree) == 1
     assert len(recorder.texts) > 150
     assert refused(list(recorder.texts)) == {}
+
+
+async def agree(_: AsyncConnection) -> None:
+    """Leads."""
 
 
 def _errors(board: StatusBoard) -> list[str]:

@@ -45,11 +45,12 @@ def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
 @lru_cache(maxsize=4096)
 def _faults(statement: str, spread: Frame, others: Frame) -> Frame:
     parsed: Any = parse_sql(_bound(statement))
-    (tree,) = (one.stmt(skip_none=True) for one in parsed)
-    named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
-    if not named & (spread | others):
-        return frozenset()
-    return frozenset(_Reader(spread, others).read(tree))
+    found: set[str] = set()
+    for tree in (one.stmt(skip_none=True) for one in parsed):
+        named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
+        if named & (spread | others):
+            found.update(_Reader(spread, others).read(tree))
+    return frozenset(found)
 
 
 def _bound(statement: str) -> str:
