@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -15,9 +16,8 @@ from structlog.testing import capture_logs
 
 from checks.errors import DatabaseUnavailableError
 from checks.judgement import Outcome
-from monitor.healing.executor import RunResult
 from monitor.runtime import Runtime, inspect_catalogue
-from monitor.state.runs import RunState
+from monitor.state.runs import Run, RunState
 from monitor.status import CENSUS
 from tests.chaos.faults import Boundary
 from tests.chaos.wire import Wire
@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [on_one_server, pytest.mark.prepared]
 
-USERS, ARTWORKS = 3, 4
+USERS, ARTWORKS = 2, 4
 LEGACY = USERS * ARTWORKS
 # A slow machine must not change the sizes, or the rehearsal tells nothing.
 PACED: dict[str, Any] = {
@@ -51,9 +51,18 @@ DELETE FROM conservator.run; DELETE FROM conservator.counter;
 _UNDONE = "DELETE FROM conservator.run WHERE kind = 'undo'; DELETE FROM conservator.counter"
 _RUNS = "SELECT kind, state FROM conservator.run ORDER BY id"
 _EXPIRE = "UPDATE conservator.run SET lease_until = now() WHERE state = 'running'"
+_ENDED = (
+    "SELECT (array_agg(kind ORDER BY id DESC))[1] FROM conservator.run WHERE state = 'succeeded'"
+)
 _UNFINISHED = "SELECT max(id) FROM conservator.run WHERE state IN ('running', 'held')"
 
-Work = Callable[[Runtime], Awaitable[RunResult]]
+
+@dataclass(frozen=True)
+class Work:
+    """A kind of run, and how one begins."""
+
+    kind: str
+    plan: Callable[[Runtime], Awaitable[Run]]
 
 
 @asynccontextmanager
@@ -67,39 +76,50 @@ async def wired(url: str, folder: Path) -> AsyncIterator[tuple[Wire, App, str]]:
         yield wire, app, through.render_as_string(hide_password=False)
 
 
-async def worked(runtime: Runtime, app: App, begin: Work) -> RunResult:
-    """Whoever loses a run to a node comes back to it, as the loop and a person do."""
-    for _ in range(TRIES):
+async def work(runtime: Runtime, app: App, begin: Work) -> None:
+    """Whoever loses a run to a node comes back to it, as the loop and a person do, until it has
+    ended."""
+    for attempt in range(TRIES):
         unfinished = await app.value(_UNFINISHED)
+        if attempt and unfinished is None and await app.value(_ENDED) == begin.kind:
+            return  # Only the answer was lost.
         try:
             if unfinished is None:
-                return await begin(runtime)
-            await app.run(_EXPIRE)
-            run = await runtime.resume(unfinished)
-            assert run is not None
-            return await runtime.executor(lambda _: None).work(run)
+                run = await begin.plan(runtime)
+            else:
+                await app.run(_EXPIRE)
+                resumed = await runtime.resume(unfinished)
+                assert resumed is not None
+                run = resumed
+            await runtime.executor(lambda _: None).work(run)
         except DatabaseUnavailableError as error:
             assert f"A node of the cluster ({NODE}) can't be used" in str(error)
             assert "database.url" not in str(error)
+        else:
+            return
     raise AssertionError(f"not finished after {TRIES} tries")
 
 
 async def strike_everywhere(
     wire: Wire, runtime: Runtime, app: App, begin: Work
 ) -> AsyncIterator[str]:
-    """Rehearse; then lose a node at each statement of it, and yield when the run has ended."""
+    """Rehearse; then lose a node at each statement of it, where that comes first and where it comes
+    last, and yield when the run has ended."""
     wire.disarm()
-    await worked(runtime, app, begin)
-    boundaries = [one.boundary for one in wire.seen]
-    assert len(boundaries) > 50
+    await work(runtime, app, begin)
+    # A look at other sessions comes only where a batch takes long.
+    seen = [one.boundary for one in wire.seen if "pg_blocking_pids" not in one.boundary.statement]
+    first = {one.statement: one for one in reversed(seen)}
+    last = {one.statement: one for one in seen if "batch" in one.statement}
+    struck_at = dict.fromkeys((*first.values(), *last.values()))
+    assert len(struck_at) > 40
     yield "rehearsed"
-    for boundary, error in zip(boundaries, cycle(LOST), strict=False):
+    for boundary, error in zip(struck_at, cycle(LOST), strict=False):
         struck: list[Boundary] = []
         wire.fail(partial(once, boundary, error, struck))
-        ended = await worked(runtime, app, begin)
+        await work(runtime, app, begin)
         name = f"{error.sqlstate} {error.message[:40]} at {boundary}"
         assert struck, name
-        assert ended.run.state is RunState.SUCCEEDED, f"{name}: {ended.run.outcome}"
         yield name
 
 
@@ -113,8 +133,8 @@ def once(
     return error
 
 
-async def begin_undo(runtime: Runtime) -> RunResult:
-    return await runtime.executor(lambda _: None).work(await plan_undo(runtime, 1))
+HEAL = Work("heal", plan)
+UNDO = Work("undo", partial(plan_undo, run_id=1))
 
 
 async def test_a_node_that_goes_away_at_any_statement_of_a_run_is_waited_for(
@@ -124,7 +144,7 @@ async def test_a_node_that_goes_away_at_any_statement_of_a_run_is_waited_for(
         wired(app_database_url, tmp_path) as (wire, app, through),
         make_runtime(through, citus=True, **PACED) as runtime,
     ):
-        async for name in strike_everywhere(wire, runtime, app, heal):
+        async for name in strike_everywhere(wire, runtime, app, HEAL):
             assert await app.rows(_RUNS) == [("heal", "succeeded")], name
             assert await app.value(MATCHING) == LEGACY, name
             await assert_records_agree(app)
@@ -142,7 +162,7 @@ async def test_and_of_an_undo(app_database_url: str, tmp_path: Path) -> None:
             "CREATE TABLE kept AS TABLE user_art_impressions;"
             "CREATE TABLE listed AS TABLE conservator.backfilled_impression"
         )
-        async for name in strike_everywhere(wire, runtime, app, begin_undo):
+        async for name in strike_everywhere(wire, runtime, app, UNDO):
             assert await app.rows(_RUNS) == [("heal", "succeeded"), ("undo", "succeeded")], name
             assert await app.value(MATCHING) == 0, name
             assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == 0
@@ -179,7 +199,7 @@ async def test_a_node_that_goes_away_at_any_question_of_doctor_is_told_and_nothi
         whole = await inspect_catalogue(runtime.engine, runtime.settings)
         boundaries = [one.boundary for one in wire.seen]
         told = 0
-        for boundary, error in zip(boundaries, cycle(LOST), strict=False):
+        for boundary, error in zip(boundaries[::6], cycle(LOST), strict=False):
             wire.fail(partial(once, boundary, error, []))
             try:
                 found = await inspect_catalogue(runtime.engine, runtime.settings)
@@ -191,7 +211,7 @@ async def test_a_node_that_goes_away_at_any_question_of_doctor_is_told_and_nothi
             # Or nothing came of it: the session was replaced, or its answer was not needed.
             codes = [one.code for one in found.findings]
             assert found.lost_node or codes == [one.code for one in whole.findings], boundary
-        assert told > len(boundaries) / 2
+        assert told > len(boundaries) / 12
 
 
 def on_the_nodes(at: Boundary) -> bool:

@@ -282,6 +282,8 @@ async def test_whatever_the_catalogue_says_is_asked_in_forms_that_citus_takes_or
             "CREATE TABLE visible_artworks"
             " (user_id varchar, artwork_id varchar, since timestamptz);"
             "INSERT INTO visible_artworks SELECT u.id, a.id FROM users AS u, art_sessions AS a;"
+            "UPDATE users SET subscription_tier = 'active', created_at = '2000-01-01';"
+            "UPDATE art_sessions SET user_id = 'u0001';"
             "UPDATE user_art_impressions SET version = 2 WHERE artwork_id < 'seen0001'"
         )
         make_cluster(app_database_url, *LAYOUTS["reference"])
