@@ -175,8 +175,8 @@ async def test_a_role_that_may_only_read_runs_every_check_and_is_told_what_it_ma
 ) -> None:
     await service_settings(app_database_url)
     async with app_on(app_database_url) as app:
-        await app.run(_MAKE_READER)
-        await app.run(UTC + INTACT + SAMPLES + RECORDED)
+        for statements in (_MAKE_READER, UTC, INTACT, SAMPLES, RECORDED):
+            await app.run(statements)
     settings = make_settings(make_url(app_database_url).set(username=READER).render_as_string())
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=2)
     try:
