@@ -120,6 +120,10 @@ class Reconciler:
             await self._leadership.confirm(connection)
         waiting = decision.code is Code.ACTIVE_RUN
         self._waits_for = inputs.active_run if waiting else None
+        changes: dict[str, object] = {}
+        if result.census is not None:
+            # Else a node of a cluster may be away, and our own tables answer all the same.
+            changes = {"database_up": True, "database_error": None}
         self._board.update(
             decision=decision,
             decided_at=datetime.now(UTC),
@@ -127,8 +131,7 @@ class Reconciler:
             control_known=True,
             recurring=inputs.recurring_before,
             counters=totals,
-            database_up=True,
-            database_error=None,
+            **changes,
         )
         breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
