@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.program import Form, Program
+from tests.chaos.repairs import REPAIRS, RepairCase
 from tests.chaos.strangers import STRANGERS
 from tests.support.commands import on_one_server
 from tests.support.pgbouncer import bouncing
@@ -47,6 +51,32 @@ async def test_nor_does_one_where_rows_that_are_there_are_brought_to_count(
 ) -> None:
     [case] = [case for case in STRANGERS if case.brought]
     await play(server, lambda program: program.stranger(case), seed=5, behind=None, sparse=40)
+
+
+@pytest.mark.parametrize("case", REPAIRS, ids=lambda case: case.name)
+async def test_no_fault_during_a_repair_loses_doubles_or_spoils_a_row(
+    server: PostgresServer, case: RepairCase
+) -> None:
+    part = partial(Program.repair, case=case, undoes=False)
+    await play(server, part, seed=6, behind=None, sparse=40)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in REPAIRS if case.asks_again], ids=lambda case: case.name
+)
+async def test_no_fault_during_its_undo_gives_back_too_much_or_too_little(
+    server: PostgresServer, case: RepairCase
+) -> None:
+    part = partial(Program.repair, case=case, undoes=True)
+    await play(server, part, seed=7, behind=None, sparse=40)
+
+
+@pytest.mark.parametrize("name", ["update_asked", "delete_frozen"])
+async def test_no_fault_during_a_repair_among_writers_does(
+    server: PostgresServer, name: str
+) -> None:
+    [case] = [case for case in REPAIRS if case.name == name]
+    await play(server, partial(Program.repair_storms, case=case), seed=8, behind=None)
 
 
 async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:
