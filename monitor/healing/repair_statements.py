@@ -26,6 +26,7 @@ UNDOES = {
 }
 _PARTS = {
     "asked": "repair_asked",
+    "due": "repair_due",
     "present": "repair_present",
     "listed": "repair_listed",
     "outcome": "repair_outcome",

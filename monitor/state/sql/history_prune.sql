@@ -1,5 +1,6 @@
--- Results, finished runs and their batches older than the history is kept. The ledger is not
--- touched, and a run stays as long as one row of it does: who undoes it must know what it was.
+-- Results, finished runs, their batches and what repairs changed, older than the history is kept. The
+-- ledger of heals is not touched, and a run stays as long as one row of it does: who undoes it must
+-- know what it was.
 WITH cte_old_census AS (
     DELETE FROM {state}.census WHERE as_of < now() - %(history)s
 ),
@@ -26,6 +27,13 @@ cte_old_batch AS (
     DELETE FROM {state}.batch AS b
     USING {state}.run AS r
     WHERE r.id = b.run_id
+      AND r.finished_at < now() - %(history)s
+      AND r.state NOT IN ('running', 'held')
+),
+cte_old_repaired AS (
+    DELETE FROM {state}.repaired_row AS l
+    USING {state}.run AS r
+    WHERE r.id = l.run_id
       AND r.finished_at < now() - %(history)s
       AND r.state NOT IN ('running', 'held')
 )
