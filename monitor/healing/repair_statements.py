@@ -35,6 +35,7 @@ UNDOES = {
 }
 _PARTS = {
     "asked": "repair_asked",
+    "due": "repair_due",
     "present": "repair_present",
     "listed": "repair_listed",
     "outcome": "repair_outcome",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from monitor.database import transaction
+from monitor.state.history import prune
 from monitor.state.runs import RunKind, RunState
 from tests.support.app import app_on
 from tests.support.healing import make_runtime
@@ -103,6 +107,23 @@ async def test_what_was_touched_since_stays_and_what_is_gone_is_forgotten(
             assert last == {key: row for key, row in before.items() if key not in (touched, gone)}
             left = "SELECT key ->> 'user_id' FROM conservator.repaired_row"
             assert await app.rows(left) == [(touched,)]
+
+
+async def test_what_was_changed_is_forgotten_with_its_run_and_not_before(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        async with make_runtime(app_database_url, **REPAIRS) as runtime:
+            runs = [(await mend(runtime, name)).run.id for name in ("missing", "totals")]
+            await app.run(
+                "UPDATE conservator.run SET finished_at = now() - interval '91 days'"
+                f" WHERE id = {runs[0]}"
+            )
+            async with transaction(runtime.engine, timeout=timedelta(seconds=10)) as connection:
+                await prune(connection, runtime.state, timedelta(days=90))
+            listed = "SELECT run_id, count(*) FROM conservator.repaired_row GROUP BY run_id"
+            assert await app.rows(listed) == [(runs[1], 20)]
 
 
 async def test_the_table_may_have_another_name_by_the_time_of_the_undo(

@@ -14,10 +14,6 @@ _SHAPES = (
     "the sample gallery's impressions need only the plain form; tests/integration/test_any_shape.py"
     " looks at its plan"
 )
-_REPAIRS = (
-    "the table and `find` of a repair are the operator's; tests/integration/test_repair_plans.py"
-    " looks at plans of it"
-)
 _CITUS = "it is sent to Citus only, which can't be had here; its shape is tested by a parser"
 
 LEFT_OUT: Mapping[str, str] = {
@@ -70,22 +66,12 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("batch_insert_any_shape", "batch_read_back_any_shape"), _SHAPES),
     **dict.fromkeys(("undo_batch_any_shape", "undo_left_any_shape"), _SHAPES),
     **dict.fromkeys(("undo_survey_any_shape", "left_alone_count"), _SHAPES),
-    **dict.fromkeys(
-        (
-            *("repair_asked", "repair_columns", "repair_delete", "repair_freeze", "repair_frozen"),
-            *("repair_insert", "repair_left", "repair_listed", "repair_named", "repair_outcome"),
-            *("repair_present", "repair_preview", "repair_read_back", "repair_restricted"),
-            *("repair_rows", "repair_undo_delete", "repair_undo_insert", "repair_undo_listed"),
-            *(
-                "repair_undo_next",
-                "repair_undo_outcome",
-                "repair_undo_settle",
-                "repair_undo_survey",
-            ),
-            *("repair_undo_update", "repair_update", "repair_whole"),
-        ),
-        _REPAIRS,
-    ),
+    **dict.fromkeys(("repair_asked", "repair_frozen", "repair_listed", "repair_named"), _PART),
+    **dict.fromkeys(("repair_outcome", "repair_present", "repair_undo_listed"), _PART),
+    "repair_undo_outcome": _PART,
+    "repair_columns": "it is asked for no row",
+    **dict.fromkeys(("repair_restricted", "repair_whole"), "it is explained and never run"),
+    "repair_undo_next": "of a row that the table refuses; it reads one row of the ledger",
     **dict.fromkeys(("repair_table", "repair_sequences", "repair_types"), _ONCE),
     **dict.fromkeys(("repair_slice", "repair_work_delete", "repair_last_runs"), _SMALL),
     **dict.fromkeys(("repair_controls", "repair_resume", "repair_suspend"), _SMALL),

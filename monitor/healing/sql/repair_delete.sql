@@ -1,7 +1,7 @@
 -- Deletes rows of the operator's choice, and lists them as they were. Each only as the version that
 -- this statement saw: what somebody else has changed since is another row by now, and stays.
 WITH cte_asked AS MATERIALIZED (
-    {asked}
+    {due}
 ),
 cte_named AS MATERIALIZED (
     {named}

@@ -1,6 +1,6 @@
 -- Inserts the rows that `find` returns where their key is free, and lists them as they are.
 WITH cte_asked AS MATERIALIZED (
-    {asked}
+    {due}
 ),
 cte_named AS MATERIALIZED (
     {named}

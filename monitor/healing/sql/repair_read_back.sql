@@ -2,7 +2,7 @@
 -- are listed rows that are there although they were deleted, or are not although they were written;
 -- `unlisted` are rows that this transaction wrote and the ledger does not have.
 WITH cte_asked AS MATERIALIZED (
-    {asked}
+    {due}
 ),
 cte_found AS MATERIALIZED (
     SELECT

@@ -1,7 +1,7 @@
 -- Gives rows of the operator's choice the values that `find` returns, and lists them as they were and
 -- are. Each only as the version that this statement saw, as in repair_delete.
 WITH cte_asked AS MATERIALIZED (
-    {asked}
+    {due}
 ),
 cte_named AS MATERIALIZED (
     {named}

@@ -11,18 +11,21 @@ CREATE INDEX run_repair ON {state}.run (repair, id) WHERE repair IS NOT NULL;
 DROP INDEX {state}.one_active_run;
 CREATE UNIQUE INDEX one_active_run ON {state}.run ((TRUE))
     WHERE (kind IN ('heal', 'undo') OR repair IS NOT NULL) AND state IN ('running', 'held');
--- The frozen keys of a repair. Where `find` is not asked again, with the version of each row, and the
+-- The frozen keys of a repair, numbered from one; they go when its run ends. Where `find` is not asked
+-- again, with the version of each row, and the
 -- values that it is to have.
 CREATE TABLE {state}.repair_work (
-    run_id bigint NOT NULL REFERENCES {state}.run (id) ON DELETE CASCADE,
+    run_id bigint NOT NULL,
     position bigint NOT NULL,
     key jsonb NOT NULL,
     version text,
     change jsonb,
     PRIMARY KEY (run_id, position)
 );
+-- Without a foreign key, as the ledger of heals: one costs a seventh of a batch. They go with the runs
+-- that history_prune forgets.
 CREATE TABLE {state}.repaired_row (
-    run_id bigint NOT NULL REFERENCES {state}.run (id) ON DELETE CASCADE,
+    run_id bigint NOT NULL,
     position bigint NOT NULL,
     repair text NOT NULL,
     key jsonb NOT NULL,
