@@ -31,7 +31,10 @@ OLD, HELD = 3, 5
 FORGOTTEN_TABLES = frozenset({"conservator.schema_version", "conservator.alert"})
 FORGOTTEN_COLUMNS = {"conservator.check_status": {"since"}}
 """What a later revision keeps no more."""
-NEW_TABLES = {f"conservator.{name}" for name in ("repair_control", "repair_work", "repaired_row")}
+NEW_TABLES = {
+    f"conservator.{name}"
+    for name in ("repair_control", "repair_status", "repair_work", "repaired_row")
+}
 TABLES = """
 SELECT c.oid::regclass::text FROM pg_class AS c
 WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('conservator', 'public')
