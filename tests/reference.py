@@ -74,14 +74,20 @@ def _parameter(parameter: Any) -> str:
     return f"| `{shown}{takes}` | {text} |"
 
 
+def metrics() -> Iterator[tuple[str, Any]]:
+    """Every family of metrics by its whole name, in order."""
+    found = (*families(all_measured()), *RefusedCalls().collect())
+    named = {f"{one.name}{'_total' if one.type == 'counter' else ''}": one for one in found}
+    yield from sorted(named.items())
+
+
 def metric_list() -> str:
     """A row a metric, as /metrics tells it."""
     rows = [
-        f"| `{one.name}{'_total' if one.type == 'counter' else ''}{_labels(one)}` "
-        f"| {KINDS[one.type]} | {one.documentation} |"
-        for one in (*families(all_measured()), *RefusedCalls().collect())
+        f"| `{name}{_labels(one)}` | {KINDS[one.type]} | {one.documentation} |"
+        for name, one in metrics()
     ]
-    return "\n".join(["| metric | | |", "| --- | --- | --- |", *sorted(rows), ""])
+    return "\n".join(["| metric | | |", "| --- | --- | --- |", *rows, ""])
 
 
 def _labels(family: Any) -> str:
