@@ -187,6 +187,7 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     name = session.settings.database.state_schema
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
+        schema.require_known(found, name)
         changes = await missing_changes(connection, catalogue, name)
         if changes and found == schema.CURRENT:
             await require_findable(connection, catalogue, name)

@@ -1,0 +1,63 @@
+"""What we depend on may be depended on; `make dist` asks the same of what it installs."""
+
+from __future__ import annotations
+
+from email.message import Message
+
+import pytest
+
+from tests.dist.supply import ALLOWED, is_allowed, licence_of, licences, pinned
+
+
+def described(**fields: str) -> Message:
+    message = Message()
+    for name, value in fields.items():
+        message[name.replace("_", "-")] = value
+    return message
+
+
+def test_every_dependency_has_a_licence_of_the_list() -> None:
+    found = list(licences(pinned()))
+    assert {"sqlalchemy", "psycopg", "aiohttp", "typer"} <= {name for name, _, _ in found}
+    assert [one for one in found if not is_allowed(one[2])] == []
+
+
+def test_the_list_has_no_licence_that_nobody_needs() -> None:
+    said = " ".join(text for _, _, text in licences(pinned()))
+    needed = {one for one in ALLOWED if one in said.replace("(", " ").replace(")", " ").split()}
+    assert ALLOWED - needed == set()
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("MIT", True),
+        ("MPL-2.0 AND MIT", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("MIT OR Apache-2.0 AND BSD-3-Clause", True),
+        ("GPL-3.0-only", False),
+        ("MIT AND AGPL-3.0-only", False),
+        ("GPL-3.0-or-later OR AGPL-3.0-only", False),
+        ("A licence of our own", False),
+        ("", False),
+    ],
+)
+def test_all_of_an_and_and_one_of_an_or_has_to_be_on_the_list(
+    expression: str, allowed: bool
+) -> None:
+    assert is_allowed(expression) is allowed
+
+
+@pytest.mark.parametrize(
+    ("fields", "licence"),
+    [
+        ({"License_Expression": "MIT", "License": "something else"}, "MIT"),
+        ({"License": "Apache 2.0"}, "Apache-2.0"),
+        ({"License": "x" * 400, "Classifier": "License :: OSI Approved :: BSD License"}, "BSD-3-Clause"),
+        ({"Classifier": "Programming Language :: Python"}, ""),
+    ],
+)  # fmt: skip
+def test_a_licence_is_found_wherever_a_package_says_it(
+    fields: dict[str, str], licence: str
+) -> None:
+    assert licence_of(described(**fields)) == licence
