@@ -1,12 +1,58 @@
-"""What we depend on may be depended on; `make dist` asks the same of what it installs."""
+"""What we depend on is needed, and may be depended on; `make dist` asks the latter of what it
+installs."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from email.message import Message
+from importlib.metadata import packages_distributions
 
 import pytest
 
-from tests.dist.supply import ALLOWED, is_allowed, licence_of, licences, pinned
+from tests.dist.build import ROOT, project
+from tests.dist.installed import NOT_TRIED
+from tests.dist.supply import ALLOWED, canonical, is_allowed, licence_of, licences, pinned
+
+NEVER_IMPORTED = {
+    "tzdata": "zoneinfo reads it where the system has no time zones, as in containers",
+    "pandas": "the version that works with that of Great Expectations",
+}
+
+
+def required() -> set[str]:
+    """What pyproject.toml asks for, for those who run it."""
+    extras = project()["optional-dependencies"]
+    lists = [project()["dependencies"]]
+    lists += [wanted for name, wanted in extras.items() if name not in NOT_TRIED]
+    return {canonical(re.split(r"[\[=<>~ ]", one)[0]) for wanted in lists for one in wanted}
+
+
+def sources() -> Iterator[str]:
+    for package in ("checks", "monitor", "exporters"):
+        for path in (ROOT / package).rglob("*.py"):
+            yield path.read_text(encoding="utf-8")
+
+
+def test_everything_that_is_required_is_imported() -> None:
+    text = "\n".join(sources())
+    modules: dict[str, set[str]] = {}
+    for module, distributions in packages_distributions().items():
+        for one in distributions:
+            modules.setdefault(canonical(one), set()).add(module)
+
+    def is_used(name: str) -> bool:
+        return any(
+            re.search(rf"^\s*(from|import) {module}\b|find_spec\(\"{module}\"", text, re.MULTILINE)
+            for module in modules[name]
+        )
+
+    unused = {name for name in required() & modules.keys() if not is_used(name)}
+    assert unused == NEVER_IMPORTED.keys() & modules.keys()
+
+
+def test_everything_that_is_required_is_locked() -> None:
+    assert required() <= pinned().keys()
 
 
 def described(**fields: str) -> Message:
