@@ -24,6 +24,7 @@ pytestmark = on_one_server
 ARCHIVE = Path(__file__).parents[1] / "integration" / "data" / "service_0004.tar.xz"
 OLDER, CURRENT = "0004", REVISIONS[-1][:4]
 LEADER = "conservator_leader"
+LEASE = "6s"
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
 SLOWLY = {"cooldown": "0s", "pace": {"max_batch": 20, "duty": "20%"}}
 MORE_OLD_ARTWORKS = """
@@ -108,7 +109,7 @@ def assert_every_pair_was_written_once(work: Workplace, before: int) -> None:
 async def test_this_version_takes_turns_with_a_later_one(
     app_database_url: str, tmp_path: Path
 ) -> None:
-    work = await gallery_at(app_database_url, tmp_path, healing=SLOWLY)
+    work = await gallery_at(app_database_url, tmp_path, healing=SLOWLY, lease=LEASE)
     before = work.impressions()
     with work.started("serve") as first:
         first.until(lambda: leads(first), PATIENCE)
@@ -130,7 +131,7 @@ async def test_this_version_takes_turns_with_a_later_one(
 async def test_an_earlier_process_does_no_harm_beside_this_one(
     app_database_url: str, tmp_path: Path, older_code: Path
 ) -> None:
-    work = await gallery_at(app_database_url, tmp_path, healing=SLOWLY)
+    work = await gallery_at(app_database_url, tmp_path, healing=SLOWLY, lease=LEASE)
     before = work.impressions()
     with running(work.directory, "serve", PYTHONPATH=str(older_code)) as older:
         older.until(lambda: leads(older), PATIENCE)
