@@ -50,10 +50,10 @@ def licence_of(described: Message | metadata.PackageMetadata) -> str:
 
     The expression is asked first, then the free text where it is a name, then the classifiers.
     """
-    expression = described.get("License-Expression")
-    if expression:
-        return str(expression)
-    text = (described.get("License") or "").strip()
+    expressions = described.get_all("License-Expression") or []
+    if expressions:
+        return str(expressions[0])
+    text = "".join(described.get_all("License") or []).strip()
     if text and len(text) <= LONGEST_NAME:
         return SPELLINGS.get(text, text)
     names = [

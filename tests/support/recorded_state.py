@@ -61,7 +61,7 @@ class Version:
 
     def run(self, *words: str, codes: tuple[int, ...] = (0,)) -> None:
         """`conservator WORDS` to its end."""
-        code = self.start(*words).wait(120)
+        code = self.start(*words).wait(900)
         assert code in codes, (words, code)
 
 
@@ -82,9 +82,9 @@ def leave(version: Version, conninfo: str) -> None:
         version.run("heal", "--yes", "--user", "u0003")
         version.configure(max_batch=1, duty="1%")
         process = version.start("heal", "--yes")
-        wait_until_sync(lambda: bool(connection.execute(BEGUN.encode()).fetchone() != (0,)), 60)
+        wait_until_sync(lambda: bool(connection.execute(BEGUN.encode()).fetchone() != (0,)), 300)
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(300)
         version.run("pause", "--reason", "The gallery moves.")
 
 
