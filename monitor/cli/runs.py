@@ -66,7 +66,10 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List runs, newest first; or one run with its batches."""
+    """List runs, newest first; or one run with its batches.
+
+    Example: conservator runs 12
+    """
     if run is not None:
         settings = settings_of(context)
         present = KeptCatalogue.of(settings.catalog_spec(), settings.pools_spec().audience)
@@ -168,6 +171,8 @@ def undo(
     or the repair.
 
     Exit 1 unless all of that is taken back.
+
+    Example: conservator undo 12 --dry-run
     """
 
     async def work(session: Session) -> int:

@@ -30,7 +30,10 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why; shown wherever healing is asked for.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Stop everything that writes, in every process, before its next batch."""
+    """Stop everything that writes, in every process, before its next batch.
+
+    Example: conservator pause --reason "The app is being deployed."
+    """
     run_on_state(
         context, lambda connection, state: control.pause(connection, state, reason), writes=True
     )
@@ -48,7 +51,10 @@ def resume(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a pause and a suspension of healing; or the suspension of a repair."""
+    """End a pause and a suspension of healing; or the suspension of a repair.
+
+    Example: conservator resume
+    """
     if repair is not None:
         _resume_repair(context, repair, as_json=as_json)
         return
@@ -84,7 +90,10 @@ def reset_breaker(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Close the breaker, once you have looked; accepts what is shown until it has fallen."""
+    """Close the breaker, once you have looked; accepts what is shown until it has fallen.
+
+    Example: conservator reset-breaker
+    """
     if repair is not None:
         _reset_repair(context, repair, yes=yes, as_json=as_json)
         return
