@@ -58,7 +58,10 @@ def repair(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Plan, ask, mend, verify; then run its check again. Exit 1 unless all of it was mended."""
+    """Plan, ask, mend, verify; then run its check again. Exit 1 unless all of it was mended.
+
+    Example: conservator repair orphans --dry-run
+    """
 
     async def work(session: Session) -> int:
         if name is None:

@@ -62,16 +62,6 @@ LANDED = {
 FORGOTTEN_TABLES = frozenset({"conservator.schema_version", "conservator.alert"})
 FORGOTTEN_COLUMNS = {"conservator.check_status": {"since"}}
 """What a later revision keeps no more."""
-NEW_TABLES = {
-    f"conservator.{name}"
-    for name in (
-        "repair_control",
-        "repair_decision",
-        "repair_status",
-        "repair_work",
-        "repaired_row",
-    )
-}
 TABLES = """
 SELECT c.oid::regclass::text FROM pg_class AS c
 WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('conservator', 'public')
