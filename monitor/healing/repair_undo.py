@@ -108,8 +108,8 @@ class RepairUndoStrategy:
     runs_counter: str | None = None
     failures_counter = REPAIR_FAILURES
     cursor_statement = "batch_advance"
-    # As in a repair. Without hash joins, as in other undos, rows that are put back would be
-    # compared each with each.
+    # As in a repair. Without hash joins, as in other undos, rows that are put back would each be
+    # compared with all.
     settings: Mapping[str, str] = MappingProxyType({"random_page_cost": "1.1"})
 
     def __init__(self, context: HealingContext, statements: RepairStatements) -> None:
