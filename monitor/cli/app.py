@@ -29,11 +29,11 @@ INTERRUPTED = 130
 DEBUG = "CONSERVATOR_DEBUG"
 """Set to anything, errors that nobody foresaw show where they come from."""
 
-STEPS_WITHOUT = (
+STEPS_WITHOUT: tuple[tuple[str, str], ...] = (
     ("demo", "the whole service on a sample gallery; needs nothing, leaves nothing"),
     ("discover --url postgresql://…", "read your database, and propose a config.yaml"),
 )
-STEPS_WITH = (
+STEPS_WITH: tuple[tuple[str, str], ...] = (
     ("doctor", "what blocks counting or healing, and what mends it"),
     ("check", "every check once: the counts"),
     ("heal --dry-run", "what a run would write"),
