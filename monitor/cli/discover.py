@@ -22,7 +22,7 @@ from monitor.database import create_engine
 from monitor.discovery.discover import TIMEOUT, Discovery
 from monitor.discovery.discover import discover as discovered
 from monitor.discovery.draft import Draft
-from monitor.discovery.render import catalog_yaml, config_yaml, question_lines
+from monitor.discovery.render import catalog_yaml, config_yaml
 
 _MOST_NAMED = 5
 _SOUGHT = (
@@ -94,8 +94,8 @@ def _say_beforehand() -> None:
     print_text(
         "Reads PostgreSQL's catalogue in one read-only transaction, then rows of the tables that"
         f" may be the ones: of a table above {size(WHOLE_BYTES)} a sample of about that much, at"
-        f" most {ROWS:,} rows, {PATIENCE.total_seconds():.0f} s a question. Of the best three tables"
-        " together everything is counted in the end, as `check` does it, in at most"
+        f" most {ROWS:,} rows, {PATIENCE.total_seconds():.0f} s a question. In the end the best"
+        " three tables are counted, as `check` does it, in at most"
         f" {TIMEOUT.total_seconds():.0f} s. Nothing is written."
     )
 

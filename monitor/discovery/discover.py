@@ -1,5 +1,5 @@
-"""The whole of it: every table by its catalogue, the best candidates by some of their rows, the best
-of these drafted. One read-only transaction, so that everything is of one moment."""
+"""The whole of it: every table by its catalogue, the best candidates by some of their rows, and the
+best of these drafted. One read-only transaction, so that everything is of one moment."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from checks.discover.sets import (
     shown_by_flag,
 )
 from checks.discover.tables import Tables
+from checks.discover.undecided import undecided
 from checks.doctor.counting_rows import also
 from checks.doctor.findings import Blocks, Examination, Finding
 from checks.doctor.rules import examine
@@ -125,6 +126,8 @@ class Drafter:
         if isinstance(created, Question):
             return self._drafted(notes, candidate, listed, None, None, created.text)
         examination = await self._rounds(notes, candidate)
+        conditions = repr([notes.catalog[one].get("where") for one in ("users", "artworks")])
+        notes.questions += await undecided(sampler, candidate, conditions)
         if listed is not None and listed.view is not None:
             _list(notes, listed, listed.view.evidence)
             why = f"{listed.view.name} has to be there first"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent, wrap
 
-from checks.doctor.findings import OWNER_DECIDES, in_yaml
 from checks.discover.answers import Question
+from checks.doctor.findings import OWNER_DECIDES, in_yaml
 from monitor.discovery.draft import Draft
 
 _WIDTH = 100

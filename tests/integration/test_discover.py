@@ -1,0 +1,118 @@
+"""`discover` in databases whose right answer is known: the three tables first, and a catalog that
+counts as the app does, or a question that names what no table says."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from monitor.discovery.draft import Draft
+from tests.support.app import conninfo
+from tests.support.app_schema import AppSchema
+from tests.support.commands import on_one_server
+from tests.support.databases import EMPTY, cloned
+from tests.support.discovering import (
+    GALLERIES,
+    SHOP,
+    Expected,
+    as_the_app_has_it,
+    counts_by,
+    counts_of_documents,
+    discovered,
+    plain_gallery,
+    right_counts,
+    tables_of,
+)
+from tests.support.open_schema import filling
+from tests.support.postgres import PostgresServer
+from tests.support.schema_matrix import APP_SCHEMAS
+from tests.support.stranger_galleries import NAMES, stranger_gallery
+
+EXISTENCE_ANSWERED = "(NOT barred) AND museum IS NULL"
+
+
+@on_one_server
+@pytest.mark.parametrize("expected", GALLERIES, ids=lambda one: one.gallery)
+async def test_a_stranger_s_gallery_is_found_and_counted_or_asked_about(
+    server: PostgresServer, expected: Expected
+) -> None:
+    with stranger_gallery(server, expected.gallery) as gallery:
+        documented = await counts_of_documents(gallery)
+        as_the_app_has_it(gallery)
+        before = gallery.contents()
+        draft = (await discovered(gallery.owner_url)).drafts[0]
+        assert gallery.contents() == before
+        assert tables_of(draft) == expected.tables
+        assert len(draft.views) == expected.views
+        for column in expected.asked:
+            assert any(column in f"{one.about} {one.text}" for one in draft.questions), column
+        for view in draft.views:
+            gallery.run(view.statement)
+        right = right_counts(gallery, draft.catalog)
+        catalog = draft.catalog if expected.exact else answered(draft)
+        counts = await counts_by(gallery.owner_url, catalog)
+        assert counts == right or counts in documented
+        assert (draft.census is None) is bool(draft.views)
+        if draft.census is not None and expected.exact:
+            assert sum(draft.census.counts) == sum(counts or ())
+        if draft.views:  # and once it is there, it is found and counted
+            again = (await discovered(gallery.owner_url)).drafts[0]
+            assert not again.views
+            assert again.census is not None
+            assert await counts_by(gallery.owner_url, again.catalog) == right
+
+
+def answered(draft: Draft) -> dict[str, object]:
+    """With the one answer that the gallery needs."""
+    [question] = [one for one in draft.questions if "museum" in one.text]
+    assert "where: museum IS NULL" in question.alternatives
+    users = {**draft.catalog["users"], "where": EXISTENCE_ANSWERED}
+    return {**draft.catalog, "users": users}
+
+
+def test_every_gallery_is_tried() -> None:
+    assert tuple(one.gallery for one in GALLERIES) == NAMES
+
+
+@on_one_server
+@pytest.mark.parametrize("schema", APP_SCHEMAS, ids=lambda one: one.name)
+async def test_the_tables_of_every_known_schema_come_first(
+    server: PostgresServer, schema: AppSchema
+) -> None:
+    spec = schema.spec
+    with cloned(server, EMPTY) as url:
+        run(url, schema.tables, *filling(plain_gallery(schema), schema))
+        draft = (await discovered(url)).drafts[0]
+        found = draft.catalog
+        named = (spec.users.table, spec.artworks.table, spec.impressions.table)
+        assert tuple(found[one]["table"] for one in ("users", "artworks", "impressions")) == named
+        assert found["users"]["id"] == spec.users.id
+        assert found["artworks"]["id"] == spec.artworks.id
+        impressions = found["impressions"]
+        columns = tuple(impressions[one] for one in ("user", "artwork", "viewed_at"))
+        assert columns == (
+            spec.impressions.user,
+            spec.impressions.artwork,
+            spec.impressions.viewed_at,
+        )
+        assert found["artworks"]["created_at"] == spec.artworks.created_at
+        assert found["artworks"].get("owner") == spec.artworks.owner
+        assert draft.census is not None
+        assert draft.census.tracked > 0
+
+
+@on_one_server
+async def test_a_shop_has_nothing_of_the_kind(database_url: str) -> None:
+    run(database_url, SHOP)
+    found = await discovered(database_url)
+    assert found.drafts == ()
+    nearest = found.nearest[0]
+    assert nearest.user.table.name == "customers"
+    assert any(one.weight < 0 for one in nearest.signs)
+
+
+def run(url: str, *statements: str) -> None:
+    """As the superuser, in a transaction each."""
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
