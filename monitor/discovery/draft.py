@@ -123,17 +123,18 @@ class Drafter:
         else:
             notes.choose(created)
         listed = await self._pairs(notes, candidate)
-        if isinstance(created, Question):
-            return self._drafted(notes, candidate, listed, None, None, created.text)
-        examination = await self._rounds(notes, candidate)
+        examination = None
+        if not isinstance(created, Question):
+            examination = await self._rounds(notes, candidate, explained=listed is not None)
         conditions = repr([notes.catalog[one].get("where") for one in ("users", "artworks")])
         notes.questions += await undecided(sampler, candidate, conditions)
+        census, why = None, ""
         if listed is not None and listed.view is not None:
             _list(notes, listed, listed.view.evidence)
             why = f"{listed.view.name} has to be there first"
-            return self._drafted(notes, candidate, listed, examination, None, why)
-        census, why = (await self._count(notes, examination)) if count else (None, "")
-        return self._drafted(notes, candidate, listed, examination, census, why)
+        elif count:
+            census, why = await self._count(notes, examination)
+        return _drafted(notes, candidate, listed, examination, census, why)
 
     async def _pairs(self, notes: _Notes, candidate: Candidate) -> Listing | None:
         """Who may be shown what, as far as other tables know."""
@@ -155,25 +156,24 @@ class Drafter:
             _list(notes, listed, found[1])
         return listed
 
-    async def _rounds(self, notes: _Notes, candidate: Candidate) -> Examination:
-        """What doctor says once it proposes nothing more."""
-        asked = False
+    async def _rounds(self, notes: _Notes, candidate: Candidate, *, explained: bool) -> Examination:
+        """What doctor says once it proposes nothing more. `explained`: who may be shown what."""
         for _ in range(_ROUNDS):
             settings = notes.settings()
             examination = await self._examine(settings)
-            proposed = proposed_settings(examination, settings).get("catalog")
-            nobody_saw = any(one.code == _NOBODY_SAW for one in examination.findings)
-            if nobody_saw and not proposed and not asked:
-                asked = True
-                flag = await self._flag(examination, candidate)
-                if flag is not None:
-                    notes.choose(flag)
-                    continue
-            if not proposed or proposed == notes.catalog:
-                break
-            notes.catalog = proposed
-            _tell(notes, examination.findings)
-        return examination
+            proposed = proposed_settings(examination, settings).get("catalog", notes.catalog)
+            if proposed != notes.catalog:
+                notes.catalog = proposed
+                _tell(notes, examination.findings)
+                continue
+            codes = {one.code for one in examination.findings}
+            flag = None
+            if _NOBODY_SAW in codes and not explained:
+                flag, explained = await self._flag(examination, candidate), True
+            if flag is None:
+                return examination
+            notes.choose(flag)
+        return await self._examine(notes.settings())
 
     async def _flag(self, examination: Examination, candidate: Candidate) -> Choice | None:
         catalogue = examination.catalogue
@@ -195,7 +195,11 @@ class Drafter:
             await savepoint.rollback()  # with what it has set for its questions
         return found
 
-    async def _count(self, notes: _Notes, examination: Examination) -> tuple[Census | None, str]:
+    async def _count(
+        self, notes: _Notes, examination: Examination | None
+    ) -> tuple[Census | None, str]:
+        if examination is None:
+            return None, notes.questions[0].text
         blocking = examination.blocking(Blocks.COUNTING)
         counting = [one for one in blocking if one.blocks is Blocks.COUNTING]
         if counting or examination.catalogue is None:
@@ -211,35 +215,35 @@ class Drafter:
                 raise
             return None, f"PostgreSQL: {Refusal.of(error.orig).message}"
 
-    def _drafted(
-        self,
-        notes: _Notes,
-        candidate: Candidate,
-        listed: Listing | None,
-        examination: Examination | None,
-        census: Census | None,
-        uncounted: str,
-    ) -> Draft:
-        findings = () if examination is None else examination.findings
-        view = None if listed is None else listed.view
-        if listed is not None and view is not None:
-            filled = {f".{column}" for column in listed.values}
-            findings = tuple(
-                one
-                for one in findings
-                if one.code not in _OF_PAIRS and not any(map(one.subject.endswith, filled))
-            )
-        blocking = [one for one in findings if one.blocks is not Blocks.NOTHING]
-        return Draft(
-            candidate,
-            notes.catalog,
-            notes.evidence,
-            (*notes.questions, *(_asked(one, notes.catalog) for one in blocking)),
-            () if view is None else (view,),
-            findings,
-            census,
-            uncounted,
+
+def _drafted(
+    notes: _Notes,
+    candidate: Candidate,
+    listed: Listing | None,
+    examination: Examination | None,
+    census: Census | None,
+    uncounted: str,
+) -> Draft:
+    findings = () if examination is None else examination.findings
+    view = None if listed is None else listed.view
+    if listed is not None and view is not None:
+        filled = {f".{column}" for column in listed.values}
+        findings = tuple(
+            one
+            for one in findings
+            if one.code not in _OF_PAIRS and not any(map(one.subject.endswith, filled))
         )
+    blocking = [one for one in findings if one.blocks is not Blocks.NOTHING]
+    return Draft(
+        candidate,
+        notes.catalog,
+        notes.evidence,
+        (*notes.questions, *(_asked(one, notes.catalog) for one in blocking)),
+        () if view is None else (view,),
+        findings,
+        census,
+        uncounted,
+    )
 
 
 def _name(notes: _Notes, candidate: Candidate, part: str | None) -> None:
