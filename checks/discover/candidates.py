@@ -28,6 +28,8 @@ from checks.relations import TABLES, Column
 
 ENOUGH = 8.0
 """What the signs of a candidate have to weigh."""
+DOUBT = -4.0
+"""The weight of a sign that these are no people, or those no works."""
 _MOST_REFERENCES = 12
 """A table with more of them is no table of impressions."""
 _MOST_OF_A_NAME = 3
@@ -76,8 +78,14 @@ class Candidate:
 
     @property
     def fits(self) -> bool:
-        """Whether it is one to propose: who saw what, and not any other pairs."""
-        return self.score >= ENOUGH and any(one.tells for one in self.signs)
+        """Whether it is one to propose: that people saw works, and not any other pairs."""
+        tells = any(one.tells for one in self.signs)
+        return self.score >= ENOUGH and tells and not self.is_doubtful
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Nothing says that these are people, or that those are works."""
+        return any(one.weight == DOUBT for one in self.signs)
 
 
 def candidates(tables: Tables) -> tuple[Candidate, ...]:
@@ -202,15 +210,15 @@ def _signs(table: Table, user: Reference, artwork: Reference) -> Iterator[Sign]:
     elif has_logins(user.table.columns):
         yield Sign(2, f"{user.table.configured} has columns of people who sign in")
     else:
-        yield Sign(-4, f"nothing says that {user.table.configured} are people")
+        yield Sign(DOUBT, f"nothing says that {user.table.configured} are people")
     if says_people(artwork.table.name):
-        yield Sign(-4, f"{artwork.table.configured} is named as people are")
+        yield Sign(DOUBT, f"{artwork.table.configured} is named as people are")
     if says_works(artwork.table.name, artwork.column):
         yield Sign(2, f"{artwork.table.configured} is named as works are")
     elif has_titles(artwork.table.columns):
         yield Sign(1, f"{artwork.table.configured} has columns of something that is looked at")
     else:
-        yield Sign(-4, f"nothing says that {artwork.table.configured} are shown to anybody")
+        yield Sign(DOUBT, f"nothing says that {artwork.table.configured} are shown to anybody")
     if made := beginnings(artwork.table):
         yield Sign(1, f"{artwork.table.configured} says when each was made ({made[0].name})")
     elif artwork.table.kind in TABLES:

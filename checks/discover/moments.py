@@ -176,7 +176,8 @@ def _number(alias: str, column: Column) -> sql.Composable:
 
 
 def _gap(one: Measured) -> float:
-    return math.inf if one.gap is None else one.gap
+    # A day begins before what is made on it.
+    return math.inf if one.gap is None else max(one.gap, 0)
 
 
 def _told(best: Measured, others: Sequence[Measured]) -> str:

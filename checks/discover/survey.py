@@ -36,10 +36,10 @@ async def surveyed(
 ) -> tuple[Candidate, ...]:
     """The best candidates with what their rows say, the best first; one for each two columns."""
     first = [await _looked_at(sampler, one) for one in _each_once(found)[:_MOST_SURVEYED]]
-    if not any(one.fits for one in first):
-        more = await _by_values(sampler, tables)
-        first += [await _looked_at(sampler, one) for one in _each_once(more)[:_MOST_SURVEYED]]
-    return _each_once(sorted(first, key=lambda one: (not one.fits, -one.score)))
+    fitting = {one.impressions.oid for one in first if one.fits}
+    more = await _by_values(sampler, tables, fitting)
+    first += [await _looked_at(sampler, one) for one in _each_once(more)[:_MOST_SURVEYED]]
+    return tuple(sorted(_each_once(first), key=lambda one: (one.is_doubtful, -one.score)))
 
 
 def _each_once(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -109,13 +109,18 @@ async def _density(sampler: Sampler, candidate: Candidate) -> Sign | None:
     return Sign(-3, f"only {told}") if share < _SPARSE else Sign(0, told)
 
 
-async def _by_values(sampler: Sampler, tables: Tables) -> list[Candidate]:
-    """Candidates of tables that say what was seen, by whose ids their columns hold."""
+async def _by_values(sampler: Sampler, tables: Tables, fitting: set[int]) -> list[Candidate]:
+    """Candidates of tables that say what was seen, by whose ids their columns hold. Of those that
+    are `fitting` already, only columns that are named as works are: there may be a better one."""
     found: list[Candidate] = []
     left = _MOST_LOOKUPS
     for table, known in unresolved(tables):
+        if fitting and table.oid not in fitting:
+            continue
         references = list(known)
         for column in _unexplained(table, known):
+            if fitting and not says_works(column.name):
+                continue
             targets = may_lead(table, column, tables)[:_MOST_TARGETS]
             if left < len(targets):
                 return found

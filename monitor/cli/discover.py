@@ -11,7 +11,7 @@ from rich.text import Text
 from checks.census import Census
 from checks.discover.candidates import Candidate
 from checks.discover.sampling import PATIENCE, ROWS, WHOLE_BYTES
-from checks.doctor.findings import OWNER_DECIDES, Blocks
+from checks.doctor.findings import Blocks
 from monitor.cli import signals
 from monitor.cli.output import console, number, print_json, print_text, record_fields, size
 from monitor.cli.session import AsJson, settings_of
@@ -22,7 +22,7 @@ from monitor.database import create_engine
 from monitor.discovery.discover import TIMEOUT, Discovery
 from monitor.discovery.discover import discover as discovered
 from monitor.discovery.draft import Draft
-from monitor.discovery.render import catalog_yaml, config_yaml
+from monitor.discovery.render import catalog_yaml, config_yaml, view_sql
 
 _MOST_NAMED = 5
 _SOUGHT = (
@@ -122,7 +122,7 @@ def _print_draft(place: int, draft: Draft) -> None:
     names = (candidate.user.table, candidate.artwork.table, candidate.impressions)
     console.print(Text(f"\n{place}. {', '.join(one.configured for one in names)}", style="bold"))
     for view in draft.views:
-        print_text(f"{OWNER_DECIDES} {view.evidence}\n{view.statement}", style="green")
+        print_text(view_sql(view), style="green")
     for line in catalog_yaml(draft).splitlines():
         print_text(line, style="cyan" if line.lstrip().startswith("#") else "green")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent, wrap
 
-from checks.discover.answers import Question
+from checks.discover.answers import Question, View
 from checks.doctor.findings import OWNER_DECIDES, in_yaml
 from monitor.discovery.draft import Draft
 
@@ -26,8 +26,8 @@ healing:
 
 
 def catalog_yaml(draft: Draft) -> str:
-    """The section `catalog`, to be pasted as it is."""
-    lines = [*_asked(draft), "catalog:"]
+    """The section `catalog`, to be pasted as it is, below what is asked."""
+    lines = [*(line for one in draft.questions for line in _question(one)), "catalog:"]
     for section in (one for one in _SECTIONS if one in draft.catalog):
         lines.append(f"  {section}:")
         values: Mapping[str, object] = draft.catalog[section]
@@ -42,7 +42,13 @@ def catalog_yaml(draft: Draft) -> str:
 
 def config_yaml(draft: Draft) -> str:
     """A whole configuration, in mode `observe`."""
-    return f"{_HEAD}{catalog_yaml(draft)}"
+    views = "".join(indent(f"{view_sql(one)}\n", "# ") for one in draft.views)
+    return f"{_HEAD}{views}{catalog_yaml(draft)}"
+
+
+def view_sql(view: View) -> str:
+    """The statement of a view that has to be made first, below what speaks for it."""
+    return "\n".join((OWNER_DECIDES, *_comment(view.evidence, sign="-- "), view.statement))
 
 
 def _setting(
@@ -61,21 +67,11 @@ def _setting(
         yield indent(in_yaml({key: value}), "    ")
 
 
-def _asked(draft: Draft) -> Iterator[str]:
-    for view in draft.views:
-        yield from _comment(f"To be made first: {view.evidence}.")
-        yield from (f"# {line}" for line in (OWNER_DECIDES, *view.statement.splitlines()))
-    for question in draft.questions:
-        yield from question_lines(question, "# ")
-
-
-def question_lines(question: Question, prefix: str = "") -> Iterator[str]:
+def _question(question: Question) -> Iterator[str]:
     """What is asked, and below it what may be answered."""
-    text = f"? {question.about}: {question.text}"
-    yield from (f"{prefix}{line}" for line in wrap(text, _WIDTH - len(prefix)))
-    yield from (f"{prefix}  - {one.strip()}" for one in question.alternatives)
+    yield from _comment(f"? {question.about}: {question.text}")
+    yield from (f"#   - {one.strip()}" for one in question.alternatives)
 
 
-def _comment(text: str, margin: str = "") -> Iterator[str]:
-    width = _WIDTH - len(margin)
-    yield from (f"{margin}# {line}" for line in wrap(text, width - len("# ")))
+def _comment(text: str, margin: str = "", sign: str = "# ") -> Iterator[str]:
+    yield from (f"{margin}{sign}{one}" for one in wrap(text, _WIDTH - len(margin) - len(sign)))

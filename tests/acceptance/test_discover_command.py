@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psycopg
 import yaml
 from sqlalchemy import make_url
 
 from tests.support.commands import PASSWORD, Workplace, gallery_at, on_one_server
-from tests.support.discovering import SHOP
+from tests.support.discovering import SHOP, run
 
 pytestmark = on_one_server
 STATES = ("tracked", "fresh", "storage", "legacy_untracked")
@@ -59,8 +58,7 @@ async def test_no_sampled_value_is_shown(app_database_url: str, tmp_path: Path) 
 
 
 def test_a_shop_is_told_what_was_looked_for(database_url: str, tmp_path: Path) -> None:
-    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(SHOP.encode())
+    run(database_url, SHOP)
     work = Workplace(tmp_path, database_url)
     told = work.run("discover", "--url", database_url, "--write", "new.yaml")
     assert told.code == 1
@@ -71,8 +69,7 @@ def test_a_shop_is_told_what_was_looked_for(database_url: str, tmp_path: Path) -
 
 def test_what_a_role_may_not_read_is_said(database_url: str, tmp_path: Path) -> None:
     """Of thousands of tables, within a minute."""
-    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(MANY.encode())
+    run(database_url, *MANY)
     url = make_url(database_url).set(username="discover_reader")
     told = Workplace(tmp_path, database_url).run(
         "discover", "--url", url.render_as_string(hide_password=False), "--json"
@@ -87,7 +84,8 @@ def test_what_a_role_may_not_read_is_said(database_url: str, tmp_path: Path) -> 
     assert first["census"]["tracked"] == 60
 
 
-MANY = """
+MANY = (
+    """
 DO $$ BEGIN
     IF to_regrole('discover_reader') IS NULL THEN CREATE ROLE discover_reader LOGIN; END IF;
     FOR s IN 1..10 LOOP
@@ -102,7 +100,9 @@ DO $$ BEGIN
         EXECUTE format('GRANT SELECT ON app_%s.part_%s TO discover_reader', 1 + t % 10, t);
         IF t % 250 = 0 THEN COMMIT; END IF;
     END LOOP;
-END $$;
+END $$
+""",
+    """
 CREATE TABLE app_7.visitors (id int PRIMARY KEY, name text);
 CREATE TABLE app_7.pictures (id int PRIMARY KEY, hung_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE app_7.picture_views (
@@ -116,4 +116,5 @@ INSERT INTO app_7.visitors SELECT g, 'visitor' FROM generate_series(1, 10) AS g;
 INSERT INTO app_7.pictures SELECT g FROM generate_series(1, 10) AS g;
 INSERT INTO app_7.picture_views
     SELECT v, p FROM generate_series(1, 10) AS v, generate_series(1, 6) AS p;
-"""
+""",
+)

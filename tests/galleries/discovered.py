@@ -14,6 +14,7 @@ from tests.support.discovering import (
     counts_of_documents,
     discovered,
     right_counts,
+    run,
     tables_of,
 )
 from tests.support.postgres import PostgresServer
@@ -41,7 +42,7 @@ async def _row(server: PostgresServer, expected: Expected) -> bool:
         found = await discovered(gallery.owner_url)
         draft = found.drafts[0]
         for view in draft.views:
-            gallery.run(view.statement)
+            run(gallery.owner_url, view.statement)
         counts = await counts_by(gallery.owner_url, draft.catalog)
         right = right_counts(gallery, draft.catalog)
         same = "=" if counts == right else "document" if counts in documented else "differs"
