@@ -6,7 +6,9 @@ words       what the names of tables and columns say
 candidates  which tables fit together as the three, best first, by keys and names; pure
 sampling    asks a bounded number of rows, each question in a savepoint and within its patience
 moments     when an artwork was made, and when it was viewed
-sets        which users are meant, who may be shown what, and what leaves artworks out
+people      which users are meant: those that a key leads to, or a part of them
+sets        who may be shown what, and what leaves artworks out
+undecided   columns that may leave rows out, and whose names don't say so
 
 A value that was sampled is never shown: how many rows, and of what kind, is all that is told.
 """

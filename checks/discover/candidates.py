@@ -135,8 +135,18 @@ def combined(table: Table, references: tuple[Reference, ...]) -> Iterator[Candid
         # No table is both, and a name that is one of works alone is nobody's.
         same = user.column == artwork.column or user.table.oid == artwork.table.oid
         if not same and table.oid not in {user.table.oid, artwork.table.oid}:
-            signs = tuple(_signs(table, user, artwork))
-            yield Candidate(table, user, artwork, signs)
+            yield Candidate(table, user, artwork, signs_of(table, user, artwork))
+
+
+def signs_of(table: Table, user: Reference, artwork: Reference) -> tuple[Sign, ...]:
+    """What names and keys say for these three, and against them."""
+    return tuple(_signs(table, user, artwork))
+
+
+def are_people(user: Reference) -> bool:
+    """Whether names say so."""
+    named = says_people(user.table.name, user.column)
+    return named or has_logins(user.table.columns)
 
 
 def _of_table(index: _Index, table: Table) -> Iterator[Candidate]:
@@ -155,7 +165,7 @@ class _Index:
             for schema in (one.schema, None):
                 if words:
                     self._named[schema, words[-1]].append(one)
-                if key is not None and not is_bare_key(key):
+                if not is_bare_key(key):
                     self._named[schema, f"key {key}"].append(one)
 
     def references(self, table: Table) -> Iterator[Reference]:
@@ -163,13 +173,13 @@ class _Index:
         led = set[str]()
         for key in table.keys:
             target = self._by_oid.get(key.target)
-            for column, id_ in zip(key.columns, key.target_columns, strict=True):
-                shared = sum(column in one.columns for one in table.keys) > 1
+            for name, id_ in zip(key.columns, key.target_columns, strict=True):
+                shared = sum(name in one.columns for one in table.keys) > 1
                 if target is None or (len(key.columns) > 1 and shared):
                     continue
                 part = "" if len(key.columns) == 1 else "part of "
-                led.add(column)
-                yield Reference(column, target, id_, f"{part}a foreign key", 2)
+                led.add(name)
+                yield Reference(name, target, id_, f"{part}a foreign key", 2)
         for column in table.columns.values():
             if column.name not in led:
                 yield from self._by_name(table, column)

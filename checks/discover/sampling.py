@@ -1,7 +1,8 @@
 """Asks a bounded number of rows: each question in a savepoint, and within its patience.
 
 A table above a size is never opened without TABLESAMPLE, of which the same blocks are read each
-time; where PostgreSQL can't sample, as a view, the first rows are taken.
+time; where PostgreSQL can't sample, as a view, the first rows are taken. What other tables have of
+the ids found is looked up in their indexes.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ class Sampler:
         self, statement: str, fragments: Fragments, parameters: Mapping[str, object] | None = None
     ) -> Answers | Refusal:
         """The rows of a statement of `checks/sql`, or why there are none."""
+        answer: Answers | Refusal
         async with self.connection.begin_nested() as savepoint:
             try:
                 bound = {"milliseconds": self._milliseconds}
                 await self._run(render("checks", "catalogue_patience", {}), bound)
+                await self._run(render("checks", "discover_by_index", {}), {})
                 answer = await self._run(render("checks", statement, fragments), parameters or {})
             except DBAPIError as error:
                 if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
@@ -70,7 +73,7 @@ class Sampler:
     async def rows(self, table: Table) -> sql.Composable:
         """Some of the table's rows, as a subselect."""
         self.looked_at.add(table.configured)
-        sample = sql.SQL("")
+        sample: sql.Composable = sql.SQL("")
         size = await self.size(table)
         if size > WHOLE_BYTES and table.kind in _SAMPLED:
             percent = sql.Literal(100 * WHOLE_BYTES / size)

@@ -1,25 +1,22 @@
-"""Which users are meant, who may be shown what, and what leaves artworks out: asked of other tables
-that know it."""
+"""Who may be shown what, and what leaves artworks out: asked of other tables that know it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 from psycopg import sql
 
 from checks.discover.answers import Choice, Question, View
 from checks.discover.candidates import Candidate, comparable
-from checks.discover.sampling import TRUE, WHOLE_BYTES, Sampler, name_of
-from checks.discover.survey import MOST_IDS
+from checks.discover.sampling import WHOLE_BYTES, Sampler, name_of
 from checks.discover.tables import Key, Table, Tables
 from checks.discover.words import says_people, singular, stem
-from checks.doctor.column_words import Sort, sort_of, words_of
+from checks.doctor.column_words import words_of
 from checks.doctor.ddl import among, quoted
 from checks.doctor.own_values import plain
 from checks.errors import Refusal
-from checks.relations import Column
 from checks.statements import compose, identifier, raw
 
 _NEARLY_ALL = 0.98
@@ -29,52 +26,6 @@ _SOME_LEFT_OUT = 0.9
 _ENOUGH_ROWS = 20
 _FEWEST_UNSEEN = 5
 _MOST_MEMBERSHIPS, _MOST_FLAGS, _MOST_VALUES = 8, 12, 21
-
-
-async def narrowed(
-    sampler: Sampler, tables: Tables, candidate: Candidate, viewed: Column | None
-) -> tuple[Candidate, str | None]:
-    """The candidate with the smaller table of users that holds everybody who saw anything, where
-    there is one beside the table that the foreign key leads to; and what speaks for it."""
-    user = candidate.user
-    for table, column in _parts_of(tables, candidate):
-        smaller = 0 < table.rows < _LESS * user.table.rows
-        if not (smaller or (says_people(table.name) and not says_people(user.table.name))):
-            continue
-        names = {
-            "rows": await sampler.rows(candidate.impressions),
-            "column": identifier(user.column),
-            "target": name_of(table),
-            "id": identifier(column),
-            "filter": _is_seen(viewed),
-        }
-        found = await sampler.first("discover_named", names, {"most": MOST_IDS})
-        if found is not None and found.ids and found.there >= _NEARLY_ALL * found.ids:
-            told = (
-                f"a part of {user.table.configured}: of {found.ids:,} users looked at who saw"
-                f" something, {found.there:,} are in {table.configured}"
-            )
-            part = replace(user, table=table, id=column)
-            return replace(candidate, user=part), told
-    return candidate, None
-
-
-def _parts_of(tables: Tables, candidate: Candidate) -> Iterator[tuple[Table, str]]:
-    """Tables with a row for some of the users, under the same ids."""
-    user, others = candidate.user, {candidate.impressions.oid, candidate.artwork.table.oid}
-    for table in tables.readable:
-        for key in table.keys:
-            leads = key.target == user.table.oid and key.target_columns == (user.id,)
-            once = table.is_unique(*key.columns) or says_people(table.name)
-            if leads and once and table.oid not in others:
-                yield table, key.columns[0]
-
-
-def _is_seen(viewed: Column | None) -> sql.Composable:
-    if viewed is None or viewed.not_null:
-        return TRUE
-    what = "{} > 0" if sort_of(viewed) is Sort.NUMBER else "{} IS NOT NULL"
-    return sql.SQL(what).format(identifier(viewed.name))
 
 
 async def owner(sampler: Sampler, candidate: Candidate) -> Choice | None:

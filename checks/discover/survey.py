@@ -4,23 +4,26 @@ and of columns that no name and no key explains, whose ids they hold."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from checks.discover.candidates import (
     Candidate,
     Reference,
     Sign,
+    are_people,
     combined,
     may_lead,
+    signs_of,
     unresolved,
 )
+from checks.discover.people import MOST_IDS, narrowed
 from checks.discover.sampling import ROWS, TRUE, WHOLE_BYTES, Sampler, name_of
 from checks.discover.tables import Table, Tables
 from checks.discover.words import says_works
 from checks.doctor.column_words import Sort, sort_of
-from checks.relations import Column
+from checks.relations import TABLES, Column
 from checks.statements import identifier
 
-MOST_IDS = 200
 _MOST_SURVEYED = 8
 _MOST_LOOKUPS = 60
 """Questions about columns that nothing but their values explains."""
@@ -35,7 +38,9 @@ async def surveyed(
     sampler: Sampler, tables: Tables, found: Sequence[Candidate]
 ) -> tuple[Candidate, ...]:
     """The best candidates with what their rows say, the best first; one for each two columns."""
-    first = [await _looked_at(sampler, one) for one in _each_once(found)[:_MOST_SURVEYED]]
+    likely = _each_once(found)[:_MOST_SURVEYED]
+    known = [await _with_people(sampler, tables, one) for one in likely]
+    first = [await _looked_at(sampler, one) for one in known]
     fitting = {one.impressions.oid for one in first if one.fits}
     more = await _by_values(sampler, tables, fitting)
     first += [await _looked_at(sampler, one) for one in _each_once(more)[:_MOST_SURVEYED]]
@@ -49,6 +54,14 @@ def _each_once(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
         columns = frozenset((one.user.column, one.artwork.column))
         kept.setdefault((one.impressions.oid, columns), one)
     return tuple(kept.values())
+
+
+async def _with_people(sampler: Sampler, tables: Tables, candidate: Candidate) -> Candidate:
+    """Where nothing says that the users are people, a part of them may be named so."""
+    if are_people(candidate.user):
+        return candidate
+    found = await narrowed(sampler, tables, candidate)
+    return replace(found, signs=signs_of(found.impressions, found.user, found.artwork))
 
 
 async def _looked_at(sampler: Sampler, candidate: Candidate) -> Candidate:
@@ -105,7 +118,10 @@ async def _density(sampler: Sampler, candidate: Candidate) -> Sign | None:
     told = f"{share:.0%} of the pairs of its users and artworks are there"
     if share >= _DENSE:
         works = says_works(candidate.artwork.table.name)
-        return Sign(3, f"{told}: as where all is shown to all", tells=works)
+        # A view of everything that could be paired is dense, too.
+        return Sign(
+            3, f"{told}: as where all is shown to all", tells=works and table.kind in TABLES
+        )
     return Sign(-3, f"only {told}") if share < _SPARSE else Sign(0, told)
 
 
@@ -150,7 +166,6 @@ def _unexplained(table: Table, known: Sequence[Reference]) -> list[Column]:
 async def _led_to(
     sampler: Sampler, table: Table, column: Column, target: Table
 ) -> Reference | None:
-    assert target.id is not None, "only tables with an id are asked"
     named = await named_ids(sampler, table, column.name, target, target.id)
     if named is None:
         return None

@@ -62,10 +62,10 @@ class Table:
         return any(set(one) == set(columns) for one in self.unique)
 
     @property
-    def id(self) -> str | None:
-        """What tells its rows apart: the one column of its primary key, else `id`."""
-        single = [one[0] for one in self.unique[:1] if len(one) == 1]
-        return next(iter(single), "id" if "id" in self.columns else None)
+    def id(self) -> str:
+        """What tells its rows apart: the one column of its primary key, else `id`, be it there or
+        not."""
+        return next((one[0] for one in self.unique[:1] if len(one) == 1), "id")
 
 
 @dataclass(frozen=True, slots=True)

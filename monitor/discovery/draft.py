@@ -17,12 +17,12 @@ from checks.census import Census, take_census
 from checks.discover.answers import Choice, Question, View
 from checks.discover.candidates import Candidate
 from checks.discover.moments import created_at, viewed_at
+from checks.discover.people import narrowed
 from checks.discover.sampling import TRUE, Sampler
 from checks.discover.sets import (
     Listing,
     listing,
     membership,
-    narrowed,
     one_of_each,
     owner,
     shown_by_flag,
@@ -114,8 +114,8 @@ class Drafter:
         """The candidate's catalog; with the first count where that is asked for."""
         sampler, notes = self._sampler, _Notes()
         viewed, column = await viewed_at(sampler, candidate)
-        candidate, part = await narrowed(sampler, self._tables, candidate, column)
-        _name(notes, candidate, part)
+        candidate = await narrowed(sampler, self._tables, candidate, column)
+        _name(notes, candidate)
         notes.choose(viewed)
         created = await created_at(sampler, candidate, column)
         if isinstance(created, Question):
@@ -246,15 +246,13 @@ def _drafted(
     )
 
 
-def _name(notes: _Notes, candidate: Candidate, part: str | None) -> None:
+def _name(notes: _Notes, candidate: Candidate) -> None:
     """The three tables, their ids and the two columns."""
     user, artwork = candidate.user, candidate.artwork
     for section, reference in (("artworks", artwork), ("users", user)):
         why = (
             f"{candidate.impressions.configured}.{reference.column} leads there by {reference.how}"
         )
-        if section == "users" and part is not None:
-            why = part
         notes.choose(Choice(f"{section}.table", reference.table.configured, why))
         once = (
             "unique by an index" if reference.table.is_unique(reference.id) else "no unique index"

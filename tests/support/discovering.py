@@ -106,7 +106,7 @@ def right_counts(gallery: StrangerGallery, catalog: Mapping[str, Any]) -> Counts
 
 
 async def counts_of_documents(gallery: StrangerGallery) -> list[Counts | None]:
-    """The counts by each document of the gallery's YAML, with the views that it needs."""
+    """The counts by each document of the gallery's YAML, but those for which a view lacks."""
     return [await counts_by(gallery.url, one) for one in documents(gallery.name)]
 
 
