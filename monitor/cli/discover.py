@@ -14,7 +14,7 @@ from checks.discover.sampling import PATIENCE, ROWS, WHOLE_BYTES
 from checks.doctor.findings import Blocks
 from monitor.cli import signals
 from monitor.cli.output import console, number, print_json, print_text, record_fields, size
-from monitor.cli.session import AsJson, settings_of
+from monitor.cli.session import AsJson, config_path, settings_of
 from monitor.config import Settings
 from monitor.config.errors import ErrorCollector
 from monitor.config.section import validate
@@ -74,6 +74,9 @@ def discover(
 
 
 def _address(context: typer.Context, url: str | None) -> str:
+    if url is None and not config_path(context).exists():
+        message = "name the database here, or a configuration that does with -c"
+        raise typer.BadParameter(message, context, param_hint="--url")
     if url is None:
         return settings_of(context).database.sqlalchemy_url
     given = validate(Settings, {"database": {"url": url}}, ErrorCollector(), Path())
@@ -94,8 +97,8 @@ def _say_beforehand() -> None:
     print_text(
         "Reads PostgreSQL's catalogue in one read-only transaction, then rows of the tables that"
         f" may be the ones: of a table above {size(WHOLE_BYTES)} a sample of about that much, at"
-        f" most {ROWS:,} rows, {PATIENCE.total_seconds():.0f} s a question. In the end the best"
-        " three tables are counted, as `check` does it, in at most"
+        f" most {ROWS:,} rows, {PATIENCE.total_seconds():.0f} s a question. In the end the tables"
+        " of the best candidate are counted, as `check` does it, in at most"
         f" {TIMEOUT.total_seconds():.0f} s. Nothing is written."
     )
 

@@ -4,7 +4,7 @@ it, round by round, until it proposes nothing more. What is left is asked."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ _ROUNDS = 5
 _NOBODY_SAW = "artworks_nobody_saw"
 _OF_PAIRS = frozenset({"nobody_crosses", _NOBODY_SAW, "suspicion_untold"})
 """What a view of the pairs answers."""
+_WITHOUT_ZONE = frozenset({"moment_without_zone", "moment_is_date"})
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _ANY_URL = "postgresql://localhost"
 
@@ -234,11 +235,12 @@ def _drafted(
             if one.code not in _OF_PAIRS and not any(map(one.subject.endswith, filled))
         )
     blocking = [one for one in findings if one.blocks is not Blocks.NOTHING]
+    asked = [_asked(one, notes.catalog) for one in blocking]
     return Draft(
         candidate,
         notes.catalog,
         notes.evidence,
-        (*notes.questions, *(_asked(one, notes.catalog) for one in blocking)),
+        (*notes.questions, *asked, *_zone(findings)),
         () if view is None else (view,),
         findings,
         census,
@@ -292,6 +294,18 @@ def _asked(finding: Finding, catalog: Mapping[str, Any]) -> Question:
         masked(f"{finding.problem} {finding.consequence}", catalog),
         tuple(line for line in masked(finding.mending, catalog).splitlines() if line.strip()),
     )
+
+
+def _zone(findings: Iterable[Finding]) -> Iterator[Question]:
+    """In which zone the app writes is in no table."""
+    told = [one.subject for one in findings if one.code in _WITHOUT_ZONE]
+    if told:
+        yield Question(
+            "catalog.timezone",
+            f"{', '.join(dict.fromkeys(told))}: without time zone, read in UTC. Whether the app"
+            " writes them so, the tables don't say.",
+            ("timezone: UTC", "timezone: <the zone in which the app's sessions write>"),
+        )
 
 
 def masked(text: str, catalog: Mapping[str, Any]) -> str:

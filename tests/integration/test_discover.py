@@ -3,9 +3,17 @@ counts as the app does, or a question that names what no table says."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.catalogue import parse_name
+from checks.discover import sampling, sets, survey
+from checks.discover.sampling import Answers, Sampler
+from monitor.demo.gallery import build_gallery
+from monitor.discovery.discover import discover
 from monitor.discovery.draft import Draft
 from tests.support.app_schema import AppSchema
 from tests.support.commands import on_one_server
@@ -98,6 +106,33 @@ async def test_the_tables_of_every_known_schema_come_first(
         assert found["artworks"].get("owner") == spec.artworks.owner
         assert draft.census is not None
         assert draft.census.tracked > 0
+        asked = {one.about for one in draft.questions}
+        assert spec.timezone == "UTC" or "catalog.timezone" in asked
+
+
+async def test_a_large_table_is_never_opened_without_sampling(
+    app_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with app_engine.begin() as connection:
+        await build_gallery(connection, users=40, artworks=120)
+    for module in (sampling, survey, sets):
+        monkeypatch.setattr(module, "WHOLE_BYTES", 128 * 1024)
+    sent: list[str] = []
+    run_ = Sampler._run
+
+    async def recorded(self: Sampler, text: str, values: Mapping[str, object]) -> Answers:
+        sent.append(text)
+        return await run_(self, text, values)
+
+    monkeypatch.setattr(Sampler, "_run", recorded)
+    draft = (await discover(app_engine)).drafts[0]
+    assert tables_of(draft) == ("users", "art_sessions", "user_art_impressions")
+    opened = [one for text in sent for one in OPENED.findall(text)]
+    assert opened
+    assert set(opened) == {" TABLESAMPLE"}
+
+
+OPENED = re.compile(r'"public"\."user_art_impressions"( \w+)?')
 
 
 @on_one_server
