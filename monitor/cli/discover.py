@@ -134,7 +134,7 @@ def _print_count(draft: Draft) -> None:
     console.print(Text("\nThe first count of the first one", style="bold"))
     census = draft.census
     if census is None:
-        print_text(f"Not yet: {draft.uncounted}.")
+        print_text(f"Not yet: {draft.uncounted.rstrip('.')}.")
     else:
         states = ("tracked", "fresh", "storage", "legacy_untracked")
         print_text("  ".join(f"{one} {number(getattr(census, one))}" for one in states))

@@ -136,6 +136,30 @@ OPENED = re.compile(r'"public"\."user_art_impressions"( \w+)?')
 
 
 @on_one_server
+async def test_a_role_that_is_hidden_rows_is_asked_for_policies(server: PostgresServer) -> None:
+    with stranger_gallery(server, "row_security") as gallery:
+        gallery.run(
+            """
+            DO $$ BEGIN
+                IF to_regrole('discover_looker') IS NULL THEN CREATE ROLE discover_looker LOGIN;
+                END IF;
+            END $$;
+            GRANT SELECT ON visitors, artworks, sightings TO discover_looker;
+            """
+        )
+        found = await discovered(gallery.url.replace("postgres@", "discover_looker@", 1))
+        assert found.unseen == ("door.cards",)
+        draft = found.drafts[0]
+        assert tables_of(draft) == ("visitors", "artworks", "sightings")
+        assert draft.census is None
+        asked = {one.about: " ".join(one.alternatives) for one in draft.questions}
+        assert {one for one, text in asked.items() if "CREATE POLICY" in text} == {
+            "visitors",
+            "sightings",
+        }
+
+
+@on_one_server
 async def test_a_shop_has_nothing_of_the_kind(database_url: str) -> None:
     run(database_url, SHOP)
     found = await discovered(database_url)
