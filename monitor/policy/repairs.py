@@ -129,7 +129,7 @@ def tripping_repair(inputs: RepairInput, settings: RepairSettings) -> Decision |
         if refusal is not None:
             return refusal
     last = inputs.last_runs[: settings.stuck_after]
-    stuck = len(last) == settings.stuck_after and not any(run.reduced for run in last)
+    stuck = len(last) == settings.stuck_after and not any(run.reduced(None) for run in last)
     if not stuck or check.outcome is not Outcome.FAIL:
         return None
     runs = ", ".join(str(run.id) for run in reversed(last))

@@ -232,13 +232,16 @@ def test_rows_that_were_accepted_trip_nothing_until_there_are_more() -> None:
 
 
 def test_runs_that_leave_as_much_as_they_found_open_its_breaker() -> None:
-    stuck = FinishedRun(1, legacy_before=6, legacy_after=6, remaining=6, quarantined=0)
+    stuck = FinishedRun(1, legacy_before=6, legacy_after=6, remaining=6, quarantined=0, inserted=0)
     failed = replace(stuck, legacy_after=None, remaining=None)
     helped = replace(stuck, legacy_after=5, remaining=5)
     inputs = replace(FAILING, last_runs=(stuck, failed, stuck))
     assert code(inputs) == (Verdict.REFUSED, Code.STUCK)
     assert code(replace(inputs, last_runs=(stuck, stuck))) == (Verdict.HEAL, Code.CHECK_FAILS)
-    mixed = replace(inputs, last_runs=(stuck, helped, stuck))
+    wrote = replace(failed, inserted=1)
+    for one in (helped, wrote):
+        mixed = replace(inputs, last_runs=(stuck, one, stuck))
+        assert code(mixed) == (Verdict.HEAL, Code.CHECK_FAILS)
     assert code(mixed) == (Verdict.HEAL, Code.CHECK_FAILS)
     assert tripping_repair(replace(inputs, **SWITCHES["not failing"]), SETTINGS) is None
 

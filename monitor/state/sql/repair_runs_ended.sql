@@ -2,7 +2,7 @@
 -- leave less than they found? Those that were ended where they stood (`run_close`) counted nothing.
 SELECT
     r.id, r.planned_rows AS legacy_before, r.remaining AS legacy_after, r.remaining,
-    0 AS quarantined
+    0 AS quarantined, r.inserted
 FROM {state}.run AS r
 WHERE r.undoes IS NULL AND r.trigger = 'schedule' AND r.repair = %(repair)s
   AND NOT (r.state = 'partial' AND r.remaining IS NULL)
