@@ -113,7 +113,7 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     assert refused.code == 1
     assert "breaker.max_rows is 24" in refused.sentence
     assert work.run("repair", "orphans", "--yes", "--beyond-breaker").code == 0
-    work.configure(repairs=[{**ORPHANS, "mode": "heal"}], checks={"sql": [CHECK]})
+    work.configure(repairs=[{**ORPHANS, "mode": "mend"}], checks={"sql": [CHECK]})
     early = work.run("config", "check")
     assert early.code == 78
     assert "repairs[0].mode" in early.err

@@ -15,6 +15,21 @@ from monitor.state.runs import Run, Trigger, get_run
 from tests.support.app import App
 
 LIMITS = {"breaker": {"max_rows": 10**6, "max_share": "100%"}, "max_rows_per_run": 10**6}
+TIERS = {
+    "name": "tiers",
+    "check": "structure",
+    "table": "users",
+    "find": "SELECT id, lower(subscription_tier) AS subscription_tier FROM users"
+    " WHERE subscription_tier <> lower(subscription_tier)",
+    "action": "update",
+    **LIMITS,
+}
+"""Of the sample app."""
+MISSPELT = """
+UPDATE users SET subscription_tier = upper(subscription_tier)
+WHERE id IN (SELECT u.id FROM users AS u ORDER BY u.id LIMIT 3)
+"""
+"""Three rows that it finds."""
 
 
 def configured(name: str, **keys: object) -> dict[str, object]:
