@@ -129,7 +129,7 @@ class RepairStatements:
                 raw("{} AS {}").format(
                     _as_key(
                         one,
-                        raw("(k.key::jsonb ->> {}){}").format(literal(one.name), _cast(one)),
+                        raw("(k.key::jsonb ->> {}){}").format(literal(self._then(one)), _cast(one)),
                     ),
                     raw(f"key_{n}"),
                 )
