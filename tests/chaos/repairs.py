@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from tests.chaos.audit import STATES, Findings, unfinished
+from tests.chaos.audit import Findings, unfinished
 from tests.chaos.stage import cloned_aside
 from tests.support.app import App, app_on
 from tests.support.databases import APP
@@ -169,7 +169,11 @@ SELECT sum(r.inserted)::bigint, sum(r.batches)::bigint,
     (SELECT coalesce(sum(b.inserted), 0)::bigint FROM conservator.batch AS b
         WHERE b.run_id = ANY (array_agg(r.id))),
     (SELECT count(*) FROM conservator.batch AS b WHERE b.run_id = ANY (array_agg(r.id)))
-FROM conservator.run AS r WHERE r.kind = %(kind)s
+FROM conservator.run AS r WHERE (r.undoes IS NOT NULL) = %(undo)s
+"""
+_STATES = """
+SELECT CASE WHEN undoes IS NULL THEN 'repair' ELSE 'undo' END, state
+FROM conservator.run ORDER BY id
 """
 _STILL_LISTED = """
 SELECT (SELECT array_agg((key ->> 'id')::int ORDER BY position) FROM conservator.repaired_row)
@@ -183,11 +187,11 @@ async def mended(case: RepairCase, app: App) -> Findings:
     wrong, listed = await unfinished(app), await app.value(_COUNT)
     if await app.value(_ASKS_AGAIN) is not case.asks_again:
         wrong.append("the run does not have the form that is under test")
-    if await app.rows(STATES) != [("repair", "succeeded")]:
-        wrong.append(f"runs: {await app.rows(STATES)}")
+    if await app.rows(_STATES) != [("repair", "succeeded")]:
+        wrong.append(f"runs: {await app.rows(_STATES)}")
     if strays := await app.value(_LEDGER):
         wrong.append(f"{strays} rows are not in the ledger as they were and are")
-    written, batches = await books(app, "repair", "repair_rows", wrong)
+    written, batches = await books(app, "repair_rows", wrong, undo=False)
     if not written == listed == WRONG:
         wrong.append(f"{written} rows written, {listed} in the ledger, expected {WRONG}")
     return await _findings(app, "mended", listed, batches, wrong)
@@ -196,13 +200,13 @@ async def mended(case: RepairCase, app: App) -> Findings:
 async def undone(_: RepairCase, app: App) -> Findings:
     """After the undo of run 1: every row is as before, but for those that the app has touched."""
     wrong = await unfinished(app)
-    if await app.rows(STATES) != [("repair", "succeeded"), ("undo", "succeeded")]:
-        wrong.append(f"runs: {await app.rows(STATES)}")
+    if await app.rows(_STATES) != [("repair", "succeeded"), ("undo", "succeeded")]:
+        wrong.append(f"runs: {await app.rows(_STATES)}")
     if await app.value(_STILL_LISTED):
         wrong.append("the ledger does not list what was touched, and nothing else")
     if await app.value(_SUSPENDED) != 1:
         wrong.append("the repair is not suspended")
-    taken, batches = await books(app, "undo", "repair_undone_rows", wrong)
+    taken, batches = await books(app, "repair_undone_rows", wrong, undo=True)
     if taken + (left := await app.value(_COUNT)) != WRONG:
         wrong.append(f"{taken} rows given back, {left} still listed, expected {WRONG} together")
     return await _findings(app, "given_back", taken, batches, wrong)
@@ -212,9 +216,9 @@ _COUNT = "SELECT count(*) FROM conservator.repaired_row"
 _ASKS_AGAIN = "SELECT bool_and((repair_plan ->> 'asks_again')::boolean) FROM conservator.run"
 
 
-async def books(app: App, kind: str, total: str, wrong: list[str]) -> tuple[int, int]:
-    """Rows and batches of the runs of that kind, on which run, batches and total agree."""
-    [(rows, batches, in_batches, kept_batches)] = await app.rows(_BOOKS, kind=kind)
+async def books(app: App, total: str, wrong: list[str], *, undo: bool) -> tuple[int, int]:
+    """Rows and batches of the repair's runs, or of their undos, on which all three agree."""
+    [(rows, batches, in_batches, kept_batches)] = await app.rows(_BOOKS, undo=undo)
     told = await counter(app, total)
     if not (rows == in_batches == told and batches == kept_batches):
         wrong.append(
