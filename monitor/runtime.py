@@ -280,6 +280,15 @@ def policy_settings(settings: Settings) -> PolicySettings:
     )
 
 
+async def inspect_rows(engine: AsyncEngine, settings: Settings) -> Examination:
+    """The same for whoever works by it: raises DatabaseUnavailableError where a node of the cluster
+    does not answer, because what was not asked would seem to be so until the next time."""
+    examination = await inspect_catalogue(engine, settings)
+    if examination.lost_node is not None:
+        raise DatabaseUnavailableError(examination.lost_node)
+    return examination
+
+
 async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examination:
     """Read the catalogue and judge it."""
     database = settings.database

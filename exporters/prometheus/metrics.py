@@ -118,7 +118,7 @@ EVERY_REPLICA = (
     ),
     gauge(
         "database_up",
-        "1 while the database answers this replica.",
+        "1 while the database answers this replica, every node of a cluster with it.",
         lambda scrape: float(scrape.status.database_up),
     ),
 )

@@ -168,6 +168,8 @@ def statements(runtime: Runtime) -> dict[str, str]:
     found["plan_pairs"] = runtime.healing.plan_pairs(RunKind.HEAL, Part.USERS, quarantine=False)
     found |= check_statements(runtime)
     found["verify_plan"] = runtime.healing.text("verify_plan")
+    if catalogue.engine is Engine.CITUS:
+        found["undo_users"] = runtime.healing.over_ledger("undo_users", begun=True)
     found["undo_batch"] = runtime.healing.over_ledger("undo_batch", begun=True)
     found["undo_survey"] = runtime.healing.text("undo_survey")
     return found

@@ -19,7 +19,7 @@ from checks.spec import Cutoffs
 from monitor.cli import signals
 from monitor.config import Settings, load_config
 from monitor.database import create_engine, database_now, snapshot, transaction
-from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
+from monitor.runtime import Runtime, build, inspect_rows, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import SchemaStatements
 
@@ -64,7 +64,7 @@ class Session:
 
     async def runtime(self, what: Blocks = Blocks.COUNTING) -> Runtime:
         """The tools for the real tables; raises CatalogueError when findings block `what`."""
-        examination = await inspect_catalogue(self.engine, self.settings)
+        examination = await inspect_rows(self.engine, self.settings)
         catalogue = require_catalogue(examination, what)
         return build(self.engine, self.settings, examination, catalogue)
 

@@ -13,6 +13,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from checks.citus.cluster import LEDGER, spread_ledger_size
 from checks.doctor.findings import Blocks, Examination, in_yaml
 from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
@@ -207,6 +208,13 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
             run = await active_run(connection, state)
             rows = await state.run(connection, "uninstall_sizes", {"schema": name})
             sizes = [TableSize(row.name, max(0, row.estimated_rows), row.bytes) for row in rows]
+            spread = await spread_ledger_size(connection, name)
+            if spread is not None:
+                listed = (await state.run(connection, "ledger_rows")).scalar_one()
+                sizes = [
+                    TableSize(LEDGER, listed, spread) if one.name == LEDGER else one
+                    for one in sizes
+                ]
         print_result(
             {"schema": name, "tables": sizes}, lambda: _print_sizes(sizes), as_json=as_json
         )

@@ -21,6 +21,11 @@ from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, get_ru
 from monitor.state.statements import StateStatements
 from monitor.state.transitions import Actor, claim, close_run
 
+NO_FORM_ON_CITUS = (
+    "The rows of this run are known by their whole content, and Citus takes no statement that looks"
+    " them up by it: with the impressions in one table again (undistribute_table), it can be taken"
+    " back."
+)
 NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
 
 
@@ -53,6 +58,8 @@ class UndoPlanner:
         ) as connection:
             await read_unpaused(connection, self._state)
             await self._require_types(connection)
+            if context.on_citus and not self._state.catalogue.is_plain:
+                raise NotUndoableError(NO_FORM_ON_CITUS)
             undone = await self._run_to_undo(connection, run_id)
             active = await active_run(connection, self._state)
             if active is not None and active.undoes == run_id:

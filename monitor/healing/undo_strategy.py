@@ -82,7 +82,12 @@ class UndoStrategy:
             "artwork_cursor": start.artwork_cursor,
             "limit": batch.size,
         }
-        text = self._statements.over_ledger(name, begun=start.user_cursor is not None)
+        begun = start.user_cursor is not None
+        if self._context.on_citus and name == "undo_batch":
+            asking = self._statements.over_ledger("undo_users", begun=begun)
+            (users,) = await batch.trips.ask(Statement(asking, values))
+            values["users"] = [row.user_id for row in users]
+        text = self._statements.over_ledger(name, begun=begun)
         (found,) = await batch.trips.ask(Statement(text, values))
         if not found:
             return None

@@ -94,6 +94,10 @@ class Reconciler:
             totals = await counters.read_counters(connection, runtime.state)
             # The last word: who was deposed meanwhile has recorded nothing, and starts nothing.
             await self._leadership.confirm(connection)
+        changes: dict[str, object] = {}
+        if result.census is not None:
+            # Else a node of a cluster may be away, and our own tables answer all the same.
+            changes = {"database_up": True, "database_error": None}
         self._board.update(
             decision=decision,
             decided_at=datetime.now(UTC),
@@ -101,8 +105,7 @@ class Reconciler:
             control_known=True,
             recurring=inputs.recurring_before,
             counters=totals,
-            database_up=True,
-            database_error=None,
+            **changes,
         )
         breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
+from checks.citus.cluster import NO_ANSWER, every_node_answers
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.database import session_lost, transaction
 from monitor.deadlines import LOOK_BACK
@@ -118,10 +119,25 @@ class StateSync:
 
     async def refresh(self) -> None:
         """Exchange with the other processes: write what is new here, read what they changed."""
+        lost_node = await self._lost_node()
         async with self._turn:
-            await self._refresh()
+            await self._refresh(lost_node)
 
-    async def _refresh(self, *, again: bool = True) -> None:
+    async def _lost_node(self) -> str | None:
+        """Why a node of the cluster can't be used, or None. Our own tables say nothing of that."""
+        runtime = self._runtime.current
+        cluster, relations = runtime.catalogue.cluster, runtime.catalogue.relations
+        if cluster is None:
+            return None
+        try:
+            async with transaction(runtime.engine) as connection:
+                oids = [relation.oid for _, relation in relations]
+                answers = await every_node_answers(connection, cluster, oids)
+        except ConservatorError as error:
+            return str(error)
+        return None if answers else NO_ANSWER
+
+    async def _refresh(self, lost_node: str | None, *, again: bool = True) -> None:
         led = self._leadership.leads
         runtime = self._runtime.current
         state = runtime.state
@@ -148,7 +164,7 @@ class StateSync:
             self._results.put_back(results)
             # What may have been committed is not written again at once.
             if again and not something and session_lost(error):
-                await self._refresh(again=False)
+                await self._refresh(lost_node, again=False)
                 return
             self.log_failure("refresh_failed", error)
             return
@@ -165,8 +181,8 @@ class StateSync:
             quarantined=quarantined,
             leader=leads,
             leader_name=self._leadership.holder if leads else published.leader,
-            database_up=True,
-            database_error=None,
+            database_up=lost_node is None,
+            database_error=lost_node,
         )
         # Not told from the board, whose control row a pass replaces, too: its census may be older.
         woken, self._woken_at = control.woken_at != self._woken_at, control.woken_at

@@ -14,7 +14,7 @@ from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableE
 from monitor.config import Settings
 from monitor.database import transaction
 from monitor.deadlines import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, UPGRADE_TIMEOUT
-from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
+from monitor.runtime import Runtime, build, inspect_rows, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
 
@@ -27,9 +27,9 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
 
     Raises CatalogueError with everything that blocks counting, DatabaseUnavailableError.
     """
-    examination = await inspect_catalogue(engine, settings)
+    examination = await inspect_rows(engine, settings)
     if await _follow_types(engine, settings, examination):
-        examination = await inspect_catalogue(engine, settings)
+        examination = await inspect_rows(engine, settings)
     catalogue = require_catalogue(examination, Blocks.COUNTING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state, follow=False)

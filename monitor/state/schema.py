@@ -88,7 +88,9 @@ async def is_complete(
     columns."""
     if not await is_current(connection, state_schema):
         return False
-    if await ledger_is_apart(connection, catalogue, state_schema):
+    # A ledger that is spread for nothing works as well.
+    must_lie_so = follow or ledger_is_spread(catalogue)
+    if must_lie_so and await ledger_is_apart(connection, catalogue, state_schema):
         return False
     return not (follow and await missing_changes(connection, catalogue, state_schema))
 
@@ -131,7 +133,8 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
 async def spread_ledger(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str
 ) -> bool:
-    """Put the ledger beside impressions that Citus spreads by user; True when it was not there.
+    """Put the ledger beside impressions that Citus spreads by user, and on the coordinator beside
+    all others; True when it was not there.
 
     A run's row, its batches and all other tables stay on the coordinator, which alone asks them.
     """
@@ -140,7 +143,8 @@ async def spread_ledger(
     found = (await read_ledger(connection, state_schema)).distribution
     if found is not None:
         await connection.exec_driver_sql(gathering_statement(state_schema))
-    await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
+    if ledger_is_spread(catalogue):
+        await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
     return True
 
 
@@ -148,10 +152,12 @@ async def ledger_is_apart(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str
 ) -> bool:
     """Whether the ledger does not lie where it belongs on Citus; False where there is none."""
-    beside = catalogue.impressions.distribution
-    if catalogue.cluster is None or beside is None or not ledger_is_spread(catalogue):
+    if catalogue.cluster is None:
         return False
+    beside = catalogue.impressions.distribution
     found = (await read_ledger(connection, state_schema)).distribution
+    if beside is None or not ledger_is_spread(catalogue):
+        return found is not None
     return found is None or found.colocation != beside.colocation
 
 
@@ -215,9 +221,9 @@ COMMIT;
 
 
 def _spread_script(catalogue: Catalogue, state_schema: str) -> str:
-    if not ledger_is_spread(catalogue):
-        return ""
     literal = ledger_name(state_schema).as_string(None)
+    if not ledger_is_spread(catalogue):
+        return "" if catalogue.cluster is None else _gather_script(literal, state_schema)
     return f"""
 -- Citus: the ledger lies beside the impressions, shard by shard, so that each batch is committed
 -- with its ledger by the same nodes. Everything else stays on the coordinator.
@@ -226,6 +232,19 @@ DO $$ BEGIN
         SELECT FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = {literal}::regclass
     ) THEN
         PERFORM {spread_statement(catalogue, state_schema).removeprefix("SELECT ")};
+    END IF;
+END $$;
+"""
+
+
+def _gather_script(literal: str, state_schema: str) -> str:
+    return f"""
+-- Citus: the impressions are not in shards by user, so the ledger is in none, either.
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = {literal}::regclass
+    ) THEN
+        PERFORM {gathering_statement(state_schema).removeprefix("SELECT ")};
     END IF;
 END $$;
 """

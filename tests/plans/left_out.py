@@ -81,7 +81,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("catalogue_citus", "catalogue_citus_table", "catalogue_citus_ledger"), _CITUS),
     **dict.fromkeys(("affected_users_by_owner_on_citus", "census_by_owner_on_citus"), _CITUS),
     **dict.fromkeys(("pool_exhaustion_by_owner_on_citus", "missing_pairs_on_citus"), _CITUS),
-    "undo_batch_on_citus": _CITUS,
+    **dict.fromkeys(("undo_batch_on_citus", "undo_users", "ledger_sweep_users"), _CITUS),
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
