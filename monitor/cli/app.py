@@ -51,6 +51,7 @@ class Commands(LazyGroup):
 
     modules: ClassVar[Mapping[str, str]] = {
         "demo": "monitor.cli.demo",
+        "discover": "monitor.cli.discover",
         "serve": "monitor.cli.app",
         "check": "monitor.cli.check",
         "heal": "monitor.cli.heal",

@@ -126,6 +126,8 @@ def _say_hello(address: str, token: str, server: DemoServer) -> None:
     console.print(f"metrics      {address}metrics", soft_wrap=True)
     console.print(f"stats        {address}api/artworks/stats", soft_wrap=True)
     console.print(f"admin token  {token}", soft_wrap=True)
+    look = f"conservator discover --url '{server.url(DATABASE)}'"
+    console.print(f"discover     {look}", soft_wrap=True, markup=False)
     console.print(f"psql         psql '{server.conninfo(DATABASE)}'", soft_wrap=True, markup=False)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import indent
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.padding import Padding
@@ -31,6 +30,7 @@ from monitor.cli.output import (
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
 from monitor.cli.signals import confirmed
 from monitor.config import Settings, describe, json_schema
+from monitor.discovery.proposals import proposed_settings
 from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
@@ -115,30 +115,6 @@ def _print_findings(examination: Examination, settings: Settings) -> None:
         console.print(Text(in_yaml(proposed), style="green"), soft_wrap=True)
     if examination.catalogue is not None:
         console.print(f"Census: {census_form_sentence(examination.catalogue, settings)}.")
-
-
-def proposed_settings(examination: Examination, settings: Settings) -> dict[str, Any]:
-    """Every setting that the findings propose, within the sections as they are configured."""
-    proposed: dict[str, Any] = {}
-    said: set[str] = set()
-    for finding in examination.findings:
-        for path, value in finding.settings.items():
-            section, *keys = path.split(".")
-            given = settings.model_dump(mode="json", exclude_unset=True, include={section})
-            place = proposed.setdefault(section, given.get(section, {}))
-            for key in keys[:-1]:
-                place = place.setdefault(key, {})
-            there = place.get(keys[-1])
-            if isinstance(there, Mapping) and isinstance(value, Mapping):
-                place[keys[-1]] = {**there, **value}
-            elif path in said and isinstance(there, list) and isinstance(value, list):
-                place[keys[-1]] = [*there, *(one for one in value if one not in there)]
-            elif path in said and keys[-1] == "where" and there != value:
-                place[keys[-1]] = f"({there}) AND ({value})"  # of two findings
-            elif path not in said:
-                place[keys[-1]] = value  # of the worst that is found
-            said.add(path)
-    return proposed
 
 
 def init(

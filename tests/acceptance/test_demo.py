@@ -51,6 +51,7 @@ def processes_in(place: Path) -> list[str]:
 def client_of(process: Running) -> Client:
     """A client of the demo's service, once it has said where it is."""
     process.until(lambda: "psql  " in process.out, PATIENCE)
+    assert "conservator discover --url 'postgresql" in process.out
     [address] = re.findall(r"status page +(\S+)", process.out)
     return Client(address)
 

@@ -96,11 +96,31 @@ def test_the_printed_schema_accepts_the_sample_and_refuses_a_typing_mistake(
     assert list(validator.iter_errors({**sample, "helaing": {}}))
 
 
+def test_discover_says_which_database_it_lacks(tmp_path: Path) -> None:
+    work = Workplace(tmp_path, "")
+    unnamed, wrong, away = work.run_each(
+        "discover", "discover --url sqlite:///x", "discover --url postgresql://localhost:1/x"
+    )
+    assert (unnamed.code, wrong.code, away.code) == (64, 78, 69)
+    assert "--url" in unnamed.sentence
+    assert "postgresql://" in wrong.err
+
+
 def test_help_and_version_need_no_configuration(tmp_path: Path) -> None:
     work = Workplace(tmp_path, "")
     listed, version, heal = work.run_each("--help", "--version", "heal --help")
     assert listed.code == 0
-    for command in ("demo", "serve", "check", "heal", "explain", "pause", "doctor", "uninstall"):
+    for command in (
+        "demo",
+        "discover",
+        "serve",
+        "check",
+        "heal",
+        "explain",
+        "pause",
+        "doctor",
+        "uninstall",
+    ):
         assert f"\n  {command} " in listed.out
     assert version.out.startswith("conservator ")
     assert "--dry-run" in heal.out

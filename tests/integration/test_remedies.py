@@ -15,8 +15,8 @@ import pytest
 from psycopg import sql
 
 from checks.doctor.findings import Examination, Finding, in_yaml
-from monitor.cli.setup import proposed_settings
 from monitor.config import Settings, parse_config
+from monitor.discovery.proposals import proposed_settings
 from tests.integration.doctor_help import Patient
 from tests.integration.remedy_shapes import READER, SHAPES, Shape
 from tests.support.commands import on_one_server

@@ -35,6 +35,16 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     "affected_users_by_total": _PART,
     "work_memory": _SERVER,
+    **dict.fromkeys(("discover_tables", "discover_columns", "discover_keys"), _ONCE),
+    **dict.fromkeys(("discover_size", "discover_by_index"), _ONCE),
+    **dict.fromkeys(
+        (
+            *("discover_column", "discover_gap", "discover_inside_id", "discover_membership"),
+            *("discover_named", "discover_owner", "discover_pairs", "discover_shown"),
+            "discover_values",
+        ),
+        "it is asked by `discover` only, reads a sample, and is bounded by catalogue_patience",
+    ),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
     **dict.fromkeys(("work_list", "plan_work"), _PART),
