@@ -37,7 +37,7 @@ ALONE = (
 
 CONFIGURED = (
     Trial("", "conservator doctor", 64),
-    Trial("config check", "pip install 'conservator[expectations]'", 1),
+    Trial("config check", "pip install 'conservator[expectations]'", 78),
     Trial("config check", "is valid", extra="expectations"),
     Trial("doctor", "Census:"),
     Trial("sql census", "SELECT"),
