@@ -130,7 +130,7 @@ async def _take_back(runtime: Runtime, run: Run, rounds: _Rounds, count: int) ->
             found.setdefault(name, []).append(await _slice(runtime, texts, behind, settings))
             name = f"a sweep of {_SWEPT} rows"
             texts = [healing.state.text(one) for one in ("ledger_sweep_users", "ledger_sweep")]
-            asked = {**behind, "limit": _SWEPT, "elsewhere": []}
+            asked: dict[str, object] = {**behind, "limit": _SWEPT, "elsewhere": []}
             found.setdefault(name, []).append(await _slice(runtime, texts, asked, {}))
 
 

@@ -26,6 +26,8 @@ STATE_TIMEOUT = timedelta(seconds=10)
 """Bounds a statement over a few rows of our own tables."""
 UPGRADE_TIMEOUT = timedelta(seconds=60)
 """Bounds a statement that creates or upgrades our tables."""
+UPGRADE_ATTEMPTS = 8
+"""How often an upgrade is tried that an earlier version's batches stand in the way of."""
 REWRITE_TIMEOUT = timedelta(hours=1)
 """Bounds a statement that rewrites one of them in other types: the ledger has every row ever
 written."""

@@ -85,6 +85,8 @@ def check(
     """Run every check once.
 
     Exit 3 when a check could not be evaluated, else 1 when one failed, else 2 for warnings, else 0.
+
+    Example: conservator check census pool_exhaustion --textfile /var/lib/node/conservator.prom
     """
     settings = settings_of(context)
     wanted = _wanted(settings, names or [])

@@ -51,7 +51,10 @@ def demo(
         float | None, typer.Option(min=1, metavar="SECONDS", help="End after so many seconds.")
     ] = None,
 ) -> None:
-    """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing."""
+    """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing.
+
+    Example: conservator demo --duration 60
+    """
     configure_logs(logging.ERROR)
     run_service(partial(_demo, port, keep, duration))
 

@@ -51,7 +51,10 @@ def explain(
     artwork: Annotated[str, typer.Option("--artwork", help="The artwork's id.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say which state this pair is in and why, with every value compared."""
+    """Say which state this pair is in and why, with every value compared.
+
+    Example: conservator explain --user 42 --artwork 7
+    """
 
     async def work(session: Session) -> Explanation:
         runtime = await session.runtime()
@@ -96,6 +99,8 @@ def sql(
     """Print the statements that read and write your tables, with today's values in them.
 
     Example values stand where a run would put its own: run 0, position 0, user '?'.
+
+    Example: conservator sql census
     """
 
     async def work(session: Session) -> dict[str, str]:

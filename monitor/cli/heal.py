@@ -56,7 +56,10 @@ def heal(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
+    """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed.
+
+    Example: conservator heal --dry-run --csv pairs.csv
+    """
     listing = pair_file(csv, dry_run=dry_run, as_json=as_json)
 
     async def work(session: Session) -> int:

@@ -65,7 +65,10 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List heal runs, newest first; or one run with its batches."""
+    """List heal runs, newest first; or one run with its batches.
+
+    Example: conservator runs 12
+    """
     if run is not None:
         settings = settings_of(context)
         present = KeptCatalogue.of(settings.catalog_spec(), settings.pools_spec().audience)
@@ -165,6 +168,8 @@ def undo(
     """Take back what a run wrote, except what was viewed again since. Suspends automatic healing.
 
     Exit 1 unless all of that is taken back.
+
+    Example: conservator undo 12 --dry-run
     """
 
     async def work(session: Session) -> int:

@@ -79,11 +79,13 @@ class Session:
         """
         name = self.settings.database.state_schema
         async with self.snapshot() as connection:
-            if not await self.has_schema(connection):
-                raise CatalogueError(
-                    f"There is no current state schema {name}, so there is nothing to show or to"
-                    " switch: run `conservator init` first."
-                )
+            found = await schema.version(connection, name)
+        schema.require_known(found, name)
+        if found != schema.CURRENT:
+            raise CatalogueError(
+                f"There is no current state schema {name}, so there is nothing to show or to"
+                " switch: run `conservator init` first."
+            )
         return SchemaStatements(name)
 
     async def cutoffs(self, connection: AsyncConnection) -> Cutoffs:

@@ -51,7 +51,10 @@ def check_config(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the effective settings.")] = False,
 ) -> None:
-    """Validate the configuration; all mistakes at once. Exit 78 when there are any."""
+    """Validate the configuration; all mistakes at once. Exit 78 when there are any.
+
+    Example: conservator -c other.yaml config check
+    """
     settings = settings_of(context)
     signals.run(_examine_suites(settings))
     if as_json:
@@ -70,7 +73,10 @@ async def _examine_suites(settings: Settings) -> None:
 
 @config.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of the configuration, for editors."""
+    """Print the JSON Schema of the configuration, for editors.
+
+    Example: conservator config schema
+    """
     print_json(json_schema())
 
 
@@ -78,6 +84,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     """Read the catalogue and say what blocks counting or healing, what would help, and how.
 
     Exit 1 when something would make a count wrong or a backfill fail, else 0.
+
+    Example: conservator doctor
     """
 
     async def work(session: Session) -> int:
@@ -127,7 +135,10 @@ def init(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create or upgrade the service's own tables."""
+    """Create or upgrade the service's own tables.
+
+    Example: conservator init --print-sql
+    """
 
     async def work(session: Session) -> None:
         name = session.settings.database.state_schema
@@ -153,6 +164,7 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     name = session.settings.database.state_schema
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
+        schema.require_known(found, name)
         changes = await missing_changes(connection, catalogue, name)
         if changes and found == schema.CURRENT:
             await require_findable(connection, catalogue, name)
@@ -175,6 +187,8 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
     """Drop the service's own tables, after showing what goes with them.
 
     The impressions stay; without the ledger they can't be told from real ones any more.
+
+    Example: conservator uninstall
     """
 
     async def work(session: Session) -> int:

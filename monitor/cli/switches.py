@@ -19,7 +19,10 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why; shown wherever healing is asked for.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Stop everything that writes, in every process, before its next batch."""
+    """Stop everything that writes, in every process, before its next batch.
+
+    Example: conservator pause --reason "The app is being deployed."
+    """
     run_on_state(
         context, lambda connection, state: control.pause(connection, state, reason), writes=True
     )
@@ -31,7 +34,10 @@ def pause(
 
 
 def resume(context: typer.Context, as_json: AsJson = False) -> None:
-    """End a pause and a suspension."""
+    """End a pause and a suspension.
+
+    Example: conservator resume
+    """
     run_on_state(context, control.resume, writes=True)
     print_result(
         {"paused": False, "suspended": False},
@@ -41,7 +47,10 @@ def resume(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def reset_breaker(context: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Close the breaker, once you have looked; accepts the share shown until it has fallen."""
+    """Close the breaker, once you have looked; accepts the share shown until it has fallen.
+
+    Example: conservator reset-breaker
+    """
 
     async def work(session: Session) -> None:
         state = await session.state()

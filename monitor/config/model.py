@@ -316,7 +316,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        remedy = "write one, or name another with -c"
+        remedy = "write one, or name another with -c; `conservator` alone says how to begin"
         raise unusable(str(path), "a configuration file", "none", remedy) from None
     except OSError as error:
         reason = error.strerror or "another"

@@ -81,6 +81,15 @@ async def is_current(connection: AsyncConnection, state_schema: str) -> bool:
     return await version(connection, state_schema) == CURRENT
 
 
+def require_known(found: str | None, state_schema: str) -> None:
+    """Raises CatalogueError where the schema's revision is one of a newer conservator."""
+    if found is not None and found > CURRENT:
+        raise CatalogueError(
+            f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
+            f" {CURRENT}: start the newer version, or give this one another database.state_schema."
+        )
+
+
 async def is_complete(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str, *, follow: bool = True
 ) -> bool:
@@ -112,11 +121,7 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
     if found == CURRENT:
         followed = await follow_types(connection, catalogue, state_schema)
         return await spread_ledger(connection, catalogue, state_schema) or followed
-    if found is not None and found > CURRENT:
-        raise CatalogueError(
-            f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
-            f" {CURRENT}: start the newer version, or give this one another database.state_schema."
-        )
+    require_known(found, state_schema)
     if found is None:
         await _create(connection, state_schema)
     # Alembic is loaded only when there is something to create: it costs memory and start-up time.

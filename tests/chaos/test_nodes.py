@@ -18,7 +18,7 @@ from checks.errors import DatabaseUnavailableError
 from checks.judgement import Outcome
 from monitor.runtime import Runtime, inspect_catalogue
 from monitor.state.runs import Run, RunState
-from monitor.status import CENSUS
+from monitor.status import CENSUS, CheckResult
 from tests.chaos.faults import Boundary
 from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
@@ -229,7 +229,10 @@ async def test_a_service_goes_on_when_the_node_is_back_and_its_breaker_stays_clo
             return next(lost) if on_the_nodes(at) else None
 
         with capture_logs() as events:
-            told = lambda name: sum(one["event"] == name for one in events)  # noqa: E731
+
+            def told(name: str) -> int:
+                return sum(one["event"] == name for one in events)
+
             breaker = {"stuck_after": 1, "max_share": "100%", "max_tracked_drop": "100%"}
             async with service_on(through, pace={"max_batch": 2}, breaker=breaker) as service:
                 await wait_until(lambda: told("run_started") == 1)
@@ -240,7 +243,10 @@ async def test_a_service_goes_on_when_the_node_is_back_and_its_breaker_stays_clo
                 assert await app.rows(_RUNS) == [("heal", "succeeded")]
                 # Nothing is under way, and nothing can be counted.
                 wire.fail(away)
-                census = lambda: service.board.current.checks[CENSUS]  # noqa: E731
+
+                def census() -> CheckResult:
+                    return service.board.current.checks[CENSUS]
+
                 await wait_until(lambda: census().outcome is Outcome.ERROR)
                 assert f"A node of the cluster ({NODE}) can't be used" in census().message
                 wire.disarm()

@@ -29,7 +29,7 @@ from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import Runtime, build, inspect_catalogue, inspect_rows, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state.runs import RunState, Trigger
-from monitor.status import StatusBoard
+from monitor.status import Status, StatusBoard
 from tests.support.app import app_on
 from tests.support.citus_grammar import faults
 from tests.support.healing import heal, make_settings
@@ -132,8 +132,8 @@ async def test_every_recorded_table_is_read_as_the_cluster_itself_calls_it(
     make_cluster(database_url, "CREATE SCHEMA tenant_a", *tables, *metadata(rows))
     seen = {row["logicalrelid"]: row for row in recorded("catalogue_citus_table")}
     for name, row in seen.items():
-        size = row["citus_total_relation_size"]
-        run_on(database_url, f"INSERT INTO recorded.size VALUES ('{name}', {size})")
+        listed = row["citus_total_relation_size"]
+        run_on(database_url, f"INSERT INTO recorded.size VALUES ('{name}', {listed})")
     called = {row["table_name"]: row for row in recorded("citus_tables")}
     engine = create_async_engine(database_url)
     async with engine.connect() as connection:
@@ -393,7 +393,10 @@ async def test_a_node_that_does_not_answer_is_told_everywhere_and_seen_when_it_i
         await app.plant(users=3, artworks=4)
         async with service_on(app_database_url, lease="1s") as service:
             await wait_until(lambda: is_clean(service))
-            status = lambda: service.board.current  # noqa: E731
+
+            def status() -> Status:
+                return service.board.current
+
             silence(app_database_url, IMPRESSIONS)
             await wait_until(lambda: not status().database_up)
             assert "A node of the cluster does not answer" in not_ready_because(status())[0]
