@@ -46,6 +46,8 @@ def discover(
     """Read a database that nobody has described yet, and print the catalogs that it could be.
 
     Best first, each line with its evidence. Reads only; exit 1 when nothing fits.
+
+    Example: conservator discover --url postgresql://analyst@db.example/app
     """
     address = _address(context, url)
     if write is not None and write.exists():

@@ -37,7 +37,7 @@ ALONE = (
 
 CONFIGURED = (
     Trial("", "conservator doctor", 64),
-    Trial("config check", "pip install 'conservator[expectations]'", 1),
+    Trial("config check", "pip install 'conservator[expectations]'", 78),
     Trial("config check", "is valid", extra="expectations"),
     Trial("doctor", "Census:"),
     Trial("sql census", "SELECT"),
@@ -48,7 +48,7 @@ CONFIGURED = (
     Trial("init --print-sql", "GRANT"),
     Trial("check structure --otlp http://127.0.0.1:{port}", "pip install 'conservator[otlp]'", 78),
     Trial("check structure --otlp http://127.0.0.1:{port}", "structure", extra="otlp"),
-    Trial("check artworks", "pip install 'conservator[expectations]'", 3),
+    Trial("check artworks", "pip install 'conservator[expectations]'", 78),
     Trial("check artworks", "artworks", extra="expectations"),
 )
 """With a config.yaml for the demo's database, and a suite called artworks in it."""

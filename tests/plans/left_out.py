@@ -107,6 +107,8 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("undo_batch_on_citus", "undo_users", "ledger_sweep_users"), _CITUS),
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
+    **dict.fromkeys(("left_alone_on_citus", "catalogue_listed_before_on_citus"), _CITUS),
+    "ledger_rows": _CITUS,
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
     "catalogue_type": _ONCE,
     "catalogue_moment": "it is asked for no row, and only where a moment is an expression",
