@@ -33,7 +33,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("0012_cron", "0013_repairs"), _DDL),
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
-    "affected_users_by_total": _PART,
+    **dict.fromkeys(("affected_users_by_total", "repair_due"), _PART),
     "work_memory": _SERVER,
     **dict.fromkeys(("discover_tables", "discover_columns", "discover_keys"), _ONCE),
     **dict.fromkeys(("discover_size", "discover_by_index"), _ONCE),

@@ -184,10 +184,10 @@ class Program:
             await _run(app, _LIST)
             async with self._act("list", app):
                 await self._form(pairs={"through": {"table": "visible", "since": "since"}})
+            await self.repair(app)
             await _run(app, _LOOSE)
             async with self._act("loose", app):
                 await self._check_all()
-            await self.repair(app)
         return self._seen
 
     async def repair(self, app: App) -> None:
