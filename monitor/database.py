@@ -66,6 +66,7 @@ _OTHER_TYPES = (
 Found = TypeVar("Found")
 _USED = "used"
 """In the pool's notes on a connection: it was taken before."""
+_NO_UTF8 = "22021"
 _DATA_EXCEPTION = "22"
 _UNREADABLE = (
     " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
@@ -460,13 +461,14 @@ def translate(error: BaseException) -> ConservatorError:
             f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
             " raise database.pool_size or look for a statement that hangs."
         )
-    if isinstance(error, UnicodeDecodeError):
-        return StatementError(
-            "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
-            " or leave its row out."
-        )
     original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
     state = sqlstate(error)
+    # Found by the server where it looks at what it sends, else by the driver.
+    if isinstance(error, UnicodeDecodeError) or state == _NO_UTF8:
+        return StatementError(
+            "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
+            f" or leave its row out ({_first_line(original)})."
+        )
     message = _first_line(original)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     no_state = state is None and isinstance(
