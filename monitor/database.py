@@ -53,7 +53,8 @@ from monitor.pipeline import (
 )
 
 LOCKED = "55P03"
-RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, "57014"})
+TOO_SLOW = "57014"
+RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, TOO_SLOW})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
 
 _TYPE_STATES = frozenset({"42883", "42804", "42846"})
@@ -488,7 +489,7 @@ def translate(error: BaseException) -> ConservatorError:
             f"The database can't be used: {message}. Check database.url, and that the server runs"
             " and lets this role in."
         )
-    if state == "57014":
+    if state == TOO_SLOW:
         return StatementError(
             "A statement ran longer than it may and was cancelled: raise"
             " database.statement_timeout, or let `conservator doctor` look for a missing index."

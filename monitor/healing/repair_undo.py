@@ -16,6 +16,7 @@ from monitor.database import snapshot
 from monitor.healing.errors import NotUndoableError, TableRefusesError, TriggersInterfereError
 from monitor.healing.preview import UndoPreview
 from monitor.healing.repair_statements import UNDOES, RepairStatements
+from monitor.healing.repair_strategy import HELD_BY
 from monitor.healing.repair_table import DELETE, TableNow
 from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
@@ -111,6 +112,7 @@ class RepairUndoStrategy:
     # As in a repair. Without hash joins, as in other undos, rows that are put back would each be
     # compared with all.
     settings: Mapping[str, str] = MappingProxyType({"random_page_cost": "1.1"})
+    held_by = HELD_BY
 
     def __init__(self, context: HealingContext, statements: RepairStatements) -> None:
         self._context = context
