@@ -54,6 +54,8 @@ from monitor.pipeline import (
 
 LOCKED = "55P03"
 TOO_SLOW = "57014"
+READ_ONLY = "25006"
+UNBOUND = "08P01"
 RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, TOO_SLOW})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
 
@@ -217,8 +219,17 @@ async def snapshot(
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
     settings = _deadlines(timeout, None, lock_timeout) | {"transaction_read_only": "on"}
-    async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
-        yield begun.connection
+    try:
+        async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
+            yield begun.connection
+    except DatabaseUnavailableError as error:
+        # Elsewhere this says that a failover left us on a standby, which can be read all the same.
+        if sqlstate(error) != READ_ONLY:
+            raise
+        raise StatementError(
+            "What the configuration has us ask wants to write or to lock, and is to read only:"
+            f" {_first_line(_original(error))}."
+        ) from error
 
 
 @asynccontextmanager
@@ -466,7 +477,7 @@ def translate(error: BaseException) -> ConservatorError:
             "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
             " or leave its row out."
         )
-    original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
+    original = _original(error)
     state = sqlstate(error)
     message = _first_line(original)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
@@ -479,7 +490,7 @@ def translate(error: BaseException) -> ConservatorError:
         | psycopg.InterfaceError,
     )
     ended = lost or state in LOST_STATES or state == IDLE
-    refused = (state or "").startswith(("08", "28", "3D"))
+    refused = (state or "").startswith(("08", "28", "3D")) and not _lacks_parameters(original)
     if isinstance(original, psycopg.Error) and (
         is_lost_node(original) or ((ended or refused) and node_of(original) is not None)
     ):
@@ -506,9 +517,31 @@ def translate(error: BaseException) -> ConservatorError:
             f"The database refused a statement: {message}. `conservator init --print-sql` prints"
             " the grants that are needed."
         )
+    if _lacks_parameters(original):
+        return StatementError(PARAMETERS.format("A query of the configuration"))
     hint = _OTHER_TYPES if state in _TYPE_STATES else ""
     hint = _UNREADABLE if (state or "").startswith(_DATA_EXCEPTION) else hint
     return StatementError(f"The database refused a statement ({state}): {message}.{hint}")
+
+
+PARAMETERS = "{} has a parameter ($1), for which there is no value: write it out."
+
+
+def _lacks_parameters(error: BaseException) -> bool:
+    """Whether a statement has places for values that it was not given. PgBouncer says the same when
+    it ends a session."""
+    return (
+        isinstance(error, psycopg.Error)
+        and error.sqlstate == UNBOUND
+        and error.diag.severity_nonlocalized == "ERROR"
+    )
+
+
+def _original(error: BaseException) -> BaseException:
+    """What the driver raised."""
+    if isinstance(error, ConservatorError) and error.__cause__ is not None:
+        return _original(error.__cause__)
+    return (error.orig or error) if isinstance(error, DBAPIError) else error
 
 
 def _first_line(error: BaseException) -> str:

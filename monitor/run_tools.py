@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
-from checks.errors import CatalogueError
+from checks.errors import CatalogueError, StatementError
 from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
 from checks.row_security import HEALER
@@ -22,7 +22,7 @@ from checks.state_columns import (
     read_state_columns,
 )
 from monitor.config import Repair, Settings
-from monitor.database import snapshot
+from monitor.database import READ_ONLY, snapshot, sqlstate
 from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
 from monitor.healing.repair_planner import RepairLimits, RepairPlanner, RepairPreview
@@ -131,8 +131,13 @@ async def _read_repair(
     present: Runtime, spec: RepairSpec, *, undone: Run | None = None
 ) -> RepairTable | list[RepairFault]:
     timeout, schema = present.settings.database.statement_timeout, present.state.state_schema
-    async with snapshot(present.engine, timeout=timeout) as connection:
-        return await read_table(connection, present.catalogue, schema, spec, undone=undone)
+    try:
+        async with snapshot(present.engine, timeout=timeout) as connection:
+            return await read_table(connection, present.catalogue, schema, spec, undone=undone)
+    except StatementError as error:
+        if sqlstate(error) != READ_ONLY:
+            raise
+        return [RepairFault("find", str(error))]
 
 
 async def repair_faults(present: Runtime) -> tuple[str, ...]:

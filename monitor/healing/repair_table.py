@@ -21,6 +21,7 @@ from checks.read_elsewhere import relations_read
 from checks.relations import TABLES, Catalogue, Column, Index, OtherRelation, Relation
 from checks.row_security import RowGuard, read_row_security
 from checks.statements import operator_sql, render, template
+from monitor.database import PARAMETERS, UNBOUND
 from monitor.healing.ledger_columns import ColumnsDifferError, follow_columns
 from monitor.state.runs import Run
 
@@ -419,7 +420,7 @@ async def _columns_of(
     text = render(PACKAGE, "repair_columns", {"find": operator_sql(spec.select)})
     savepoint = await connection.begin_nested()
     try:
-        result = await connection.exec_driver_sql(text, {"none": 0})
+        result = await connection.exec_driver_sql(text, {})
         columns: Any = result.cursor.description
         described = [(one.name, one.type_code) for one in columns]
         named = await connection.exec_driver_sql(
@@ -438,6 +439,8 @@ async def _columns_of(
                 f"The role may not read what it names ({told.message}): `conservator init"
                 " --print-sql` prints the grants that it needs.",
             )
+        if told.sqlstate == UNBOUND:
+            return RepairFault("find", PARAMETERS.format("It"))
         why = f"{told.sqlstate}: {told.message}"
         if told.sqlstate == _SYNTAX:
             return RepairFault("find", _NO_SELECT.format(why))

@@ -1,15 +1,18 @@
-"""Runs of repairs come to an end, or a person can end them: while one is active, nothing else heals."""
+"""Runs of repairs come to an end, or can be ended: while one is active, nothing else heals."""
 
 from __future__ import annotations
 
 import pytest
 
+from checks.errors import StatementError
 from monitor.healing import writer
+from monitor.service.service import Service
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.commands import on_one_server
-from tests.support.healing import make_runtime
+from tests.support.healing import make_runtime, service_settings
 from tests.support.repairing import configured, mend, plan_repair
+from tests.support.services import running
 
 pytestmark = on_one_server
 
@@ -48,6 +51,50 @@ async def test_a_find_that_has_become_too_slow_ends_the_run(
             assert (done.state, done.inserted) == (RunState.FAILED, mended)
             assert "longer than it may" in done.outcome
             await app.run(
-                "DROP TRIGGER IF EXISTS slow ON notes; DELETE FROM slow; UPDATE notes SET bad = TRUE"
+                "DROP TRIGGER IF EXISTS slow ON notes; DELETE FROM slow;"
+                " UPDATE notes SET bad = id < 10"
             )
             assert (await mend(runtime, "bad")).run.state is RunState.SUCCEEDED
+
+
+COUNTS = configured(
+    "bad",
+    table="notes",
+    find="SELECT id, nextval('used') AS id_then FROM notes WHERE bad",
+    action="update",
+)
+
+
+async def test_a_find_that_writes_ends_the_run_that_nobody_has_looked_at_before(
+    app_database_url: str,
+) -> None:
+    """It is found out where it is evaluated to read only, which says nothing of the database."""
+    async with app_on(app_database_url) as app:
+        await app.run(
+            TABLES + "; CREATE SEQUENCE used; GRANT ALL ON SEQUENCE used TO PUBLIC;"
+            " ALTER TABLE notes ADD id_then bigint"
+        )
+        async with make_runtime(app_database_url, repairs=[COUNTS]) as runtime:
+            done = (await mend(runtime, "bad")).run
+            assert (done.state, done.inserted) == (RunState.FAILED, 9)
+            assert "wants to write or to lock" in done.outcome
+
+
+async def test_a_find_that_writes_is_refused_to_a_caller_before_it_has_written(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.plant(users=2, artworks=0)
+        await app.run(
+            TABLES + "; CREATE TABLE traces (id bigint);"
+            "CREATE FUNCTION leaves(id bigint) RETURNS boolean LANGUAGE sql SECURITY DEFINER"
+            " AS 'INSERT INTO traces VALUES (id); SELECT TRUE'"
+        )
+        find = "SELECT id FROM notes WHERE leaves(id)"
+        repair = {**configured("bad", table="notes", find=find, action="delete"), "mode": "observe"}
+        settings = await service_settings(app_database_url, repairs=[repair])
+        async with running(Service(settings)) as service:
+            with pytest.raises(StatementError, match="wants to write"):
+                await service.commands.mend("bad")
+        assert await app.value("SELECT count(*) FROM conservator.run") == 0
+        assert await app.value("SELECT count(*) FROM traces") == 0

@@ -101,6 +101,14 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         {"table": "plain", "find": "SELECT avg(id) AS id FROM plain", **DELETE},
         r"find: It returns id as numeric, and that column of plain is integer: .*\(…\)::integer AS",
     ),
+    "locks": (
+        {"table": "plain", "find": "SELECT id FROM plain FOR UPDATE", **DELETE},
+        "find: .* to write or to lock, and is to read only: cannot execute SELECT FOR UPDATE",
+    ),
+    "parameter": (
+        {"table": "plain", "find": "SELECT id FROM plain WHERE id < $1", **DELETE},
+        r"find: It has a parameter \(\$1\)",
+    ),
     "no_column": ({"table": "plain", "find": "SELECT nix AS id FROM plain", **DELETE}, "42703"),
     "cascades": (
         {"table": "parent", "find": ALL.format("parent"), **DELETE},
