@@ -52,16 +52,26 @@ _NEWER = (
 )
 
 
-async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
+async def tools_to_undo(present: Runtime, run_id: int, *, looks: bool = False) -> Runtime:
     """The tools to take the run `run_id` back, or to go on with that.
 
-    Raises NotUndoableError where what it wrote to is not there any more.
+    Raises NotUndoableError where what it wrote to is not there any more: an undo that was begun and
+    put down is ended then, unless the caller only `looks`.
     """
     async with present.transaction() as connection:
         active = await active_run(connection, present.state)
         begun = active is not None and active.undoes == run_id
         run = active if begun else await get_run(connection, present.state, run_id)
-    return present if run is None else await _tools_by(present, run)
+    try:
+        return present if run is None else await _tools_by(present, run)
+    except NotUndoableError as error:
+        claimed = await present.resume(run.id) if begun and run and not looks else None
+        if claimed is None:
+            raise
+        # Else nothing could be healed or mended until that is there again, if ever.
+        await present.give_up(claimed, str(error))
+        told = f"{error} Run {claimed.id}, which had begun to, is ended; the rest is still listed."
+        raise NotUndoableError(told) from error
 
 
 async def tools_to_work(present: Runtime, run: Run) -> Runtime:

@@ -6,12 +6,14 @@ import pytest
 
 from checks.errors import StatementError
 from monitor.healing import writer
+from monitor.healing.errors import ActiveRunError, NotUndoableError
+from monitor.run_tools import tools_to_undo
 from monitor.service.service import Service
 from monitor.state.runs import RunState
 from tests.support.app import app_on
 from tests.support.commands import on_one_server
 from tests.support.healing import make_runtime, service_settings
-from tests.support.repairing import configured, mend, plan_repair
+from tests.support.repairing import begin_undo, configured, mend, plan_repair, put_down, take_back
 from tests.support.services import running
 
 pytestmark = on_one_server
@@ -98,3 +100,46 @@ async def test_a_find_that_writes_is_refused_to_a_caller_before_it_has_written(
                 await service.commands.mend("bad")
         assert await app.value("SELECT count(*) FROM conservator.run") == 0
         assert await app.value("SELECT count(*) FROM traces") == 0
+
+
+PLAIN = configured("bad", table="notes", find="SELECT id FROM notes WHERE bad", action="delete")
+
+
+async def test_an_undo_that_can_not_go_on_is_ended_by_who_asks_for_it(
+    app_database_url: str,
+) -> None:
+    """Without a service nobody else would, and nothing could be mended beside it."""
+    async with app_on(app_database_url) as app:
+        await app.run(
+            TABLES + "; CREATE TABLE more AS TABLE notes; ALTER TABLE more ADD UNIQUE (id)"
+        )
+        more = {**PLAIN, "name": "more", "table": "more", "key": ["id"]}
+        more["find"] = "SELECT id FROM more WHERE bad"
+        async with make_runtime(app_database_url, repairs=[PLAIN, more]) as runtime:
+            done = (await mend(runtime, "bad")).run
+            _, undo = await begin_undo(runtime, done.id)
+            await put_down(app)
+            await app.run("DROP TABLE notes")
+            with pytest.raises(NotUndoableError, match="no table notes"):
+                await tools_to_undo(runtime, done.id, looks=True)
+            assert await app.value("SELECT count(*) FROM conservator.run WHERE state = 'held'") == 1
+            with pytest.raises(NotUndoableError, match=f"Run {undo.id}, which had begun to, is"):
+                await take_back(runtime, done.id)
+            assert await app.value("SELECT count(*) FROM conservator.repaired_row") == 9
+            assert (await mend(runtime, "more")).run.state is RunState.SUCCEEDED
+
+
+async def test_an_undo_ends_a_run_that_was_put_down_and_has_written_nothing(
+    app_database_url: str,
+) -> None:
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        async with make_runtime(app_database_url, repairs=[PLAIN]) as runtime:
+            _, run = await plan_repair(runtime, "bad")
+            assert run is not None
+            with pytest.raises(ActiveRunError, match="is still active"):
+                await take_back(runtime, run.id)
+            await put_down(app)
+            assert await take_back(runtime, run.id) is None
+            assert await app.value("SELECT state FROM conservator.run") == "partial"
+            assert (await mend(runtime, "bad")).run.inserted == 9
