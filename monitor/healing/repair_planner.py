@@ -23,7 +23,13 @@ from monitor.healing.errors import (
     active_sentence,
     breaker_sentence,
 )
-from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpaused
+from monitor.healing.planner import (
+    RunOwner,
+    begin_run,
+    planned_run,
+    read_unpaused,
+    refuse_suspended,
+)
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import INSERT, RepairTable
 from monitor.healing.statements import HealingContext
@@ -141,6 +147,7 @@ class RepairPlanner:
             if control.breaker_open and not beyond_breaker:
                 raise RepairRefusedError(breaker_sentence(control.breaker_reason))
             own = await read_repair_control(connection, self._state, self._repair.spec.name)
+            refuse_suspended(owner, own)
             cost = await self._cost(connection)
             statements = self._statements(asks_again=cost.asks_again)
             run_id = await self._begin(connection, owner, reason, cost, beyond_breaker)
