@@ -156,6 +156,12 @@ class RepairStrategy:
         if any(number for number, _ in counted):
             name = self._repair.relation.configured
             told = ", ".join(f"{number} {what}" for number, what in counted if number)
+            if not table.triggers:
+                raise StatementError(
+                    f"Of the rows that were written to {name}, {told} than `find` returns: their"
+                    " columns round it. Round it in find, so that each row is found again. Nothing"
+                    " of this batch is kept."
+                )
             raise TriggersInterfereError(
                 f"Triggers on {name} make something else of what is mended"
                 f" ({', '.join(table.triggers)}): of its rows {told}, so that neither"
