@@ -63,7 +63,6 @@ CODES: Mapping[str, ErrorCode] = {
         409, "The breaker is open: of 10,000 impressions 2,000 have vanished."
     ),
     "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
-    "suspended": ErrorCode(409, "Suspended: run 12 was taken back by undo run 13."),
     "held": ErrorCode(409, "The run was put down: paused."),
     "lease_lost": ErrorCode(409, "Another process has taken run 12 over."),
     "refused": ErrorCode(409, "The service is shutting down; ask again in a moment."),

@@ -22,8 +22,6 @@ class PausedError(RefusedError):
 class SuspendedError(RefusedError):
     """What was to start by itself was suspended since that was decided."""
 
-    code = "suspended"
-
 
 class HealRefusedError(RefusedError):
     """The policy refuses, because of the breaker or of the tables; `decision` says why."""
