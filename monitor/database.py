@@ -490,12 +490,12 @@ def translate(error: BaseException) -> ConservatorError:
         | psycopg.InterfaceError,
     )
     ended = lost or state in LOST_STATES or state == IDLE
-    refused = (state or "").startswith(("08", "28", "3D")) and not _lacks_parameters(original)
+    refused = (state or "").startswith(("08", "28", "3D"))
     if isinstance(original, psycopg.Error) and (
         is_lost_node(original) or ((ended or refused) and node_of(original) is not None)
     ):
         return DatabaseUnavailableError(lost_sentence(original))
-    if ended or refused or no_state:
+    if ended or (refused and not _of_statement(original)) or no_state:
         return DatabaseUnavailableError(
             f"The database can't be used: {message}. Check database.url, and that the server runs"
             " and lets this role in."
@@ -517,7 +517,7 @@ def translate(error: BaseException) -> ConservatorError:
             f"The database refused a statement: {message}. `conservator init --print-sql` prints"
             " the grants that are needed."
         )
-    if _lacks_parameters(original):
+    if state == UNBOUND:
         return StatementError(PARAMETERS.format("A query of the configuration"))
     hint = _OTHER_TYPES if state in _TYPE_STATES else ""
     hint = _UNREADABLE if (state or "").startswith(_DATA_EXCEPTION) else hint
@@ -527,14 +527,10 @@ def translate(error: BaseException) -> ConservatorError:
 PARAMETERS = "{} has a parameter ($1), for which there is no value: write it out."
 
 
-def _lacks_parameters(error: BaseException) -> bool:
-    """Whether a statement has places for values that it was not given. PgBouncer says the same when
-    it ends a session."""
-    return (
-        isinstance(error, psycopg.Error)
-        and error.sqlstate == UNBOUND
-        and error.diag.severity_nonlocalized == "ERROR"
-    )
+def _of_statement(error: BaseException) -> bool:
+    """Whether the server said it of a statement, and the session goes on: a foreign table that it
+    reads lies on a server that is away, for instance."""
+    return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
 
 
 def _original(error: BaseException) -> BaseException:

@@ -143,3 +143,23 @@ async def test_an_undo_ends_a_run_that_was_put_down_and_has_written_nothing(
             assert await take_back(runtime, run.id) is None
             assert await app.value("SELECT state FROM conservator.run") == "partial"
             assert (await mend(runtime, "bad")).run.inserted == 9
+
+
+async def test_a_find_that_can_not_reach_another_server_ends_the_run(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a foreign table, say: what the server says of that is not said of the server, and nothing
+    else has to wait until the other one is back."""
+    monkeypatch.setattr(writer, "ATTEMPTS", 2)
+    async with app_on(app_database_url) as app:
+        await app.run(TABLES)
+        async with make_runtime(app_database_url, repairs=[REPAIR]) as runtime:
+            tools, run = await plan_repair(runtime, "bad")
+            assert run is not None
+            await app.run(
+                "CREATE OR REPLACE FUNCTION in_time() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+                " RAISE 'could not connect to server \"other\"' USING ERRCODE = '08001'; END $$"
+            )
+            done = (await tools.executor(lambda _: None).work(run)).run
+            assert (done.state, done.inserted) == (RunState.FAILED, 0)
+            assert "(08001): could not connect to server" in done.outcome
