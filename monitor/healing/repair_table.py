@@ -471,7 +471,8 @@ def _of_key(
     elif unique is None and not key:
         yield RepairFault(
             "key",
-            f"{relation.configured} has no primary key: name the columns of a unique index in key.",
+            f"{relation.configured} has no primary key (none that is deferrable, or WITHOUT"
+            " OVERLAPS, will do): name the columns of a unique index in key.",
         )
     elif unique is None:
         yield RepairFault(
