@@ -480,6 +480,21 @@ def _of_key(
             f"No unique index proves that {', '.join(key)} names one row of"
             f" {relation.configured}: {create_index(relation, *key, unique=True)}",
         )
+    elif late := _late(relation, unique):
+        yield RepairFault(
+            "key",
+            f"Of {relation.configured}, {late} is a second unique constraint on the same columns,"
+            " and deferrable: PostgreSQL goes by none of them then where a row is put (back) unless"
+            " its key is taken. Make it NOT DEFERRABLE, or drop it.",
+        )
+
+
+def _late(relation: Relation, unique: Index | None) -> str | None:
+    """The deferrable index that ON CONFLICT would infer beside `unique`, and refuse."""
+    if unique is None:
+        return None
+    there = (one for one in relation.indexes if one.unique and not one.immediate)
+    return next((one.name for one in there if {*one.columns} == {*unique.columns}), None)
 
 
 def _of_columns(

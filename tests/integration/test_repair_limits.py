@@ -32,6 +32,7 @@ CREATE TABLE heirs (id int PRIMARY KEY);
 CREATE TABLE heir () INHERITS (heirs);
 CREATE TABLE ruled (id int PRIMARY KEY);
 CREATE RULE never AS ON DELETE TO ruled DO INSTEAD NOTHING;
+CREATE TABLE late (id int PRIMARY KEY, CONSTRAINT late_id UNIQUE (id) DEFERRABLE);
 CREATE TABLE hidden (id int PRIMARY KEY);
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 CREATE SCHEMA apart;
@@ -113,6 +114,10 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
     "cascades": (
         {"table": "parent", "find": ALL.format("parent"), **DELETE},
         "foreign keys would change rows of other tables: child_parent_fkey of child",
+    ),
+    "late": (
+        {"table": "late", "find": ALL.format("late"), **DELETE},
+        "key: Of late, late_id is a second unique constraint on the same columns, and deferrable",
     ),
     "impressions": (
         {
