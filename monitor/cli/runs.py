@@ -178,7 +178,7 @@ def undo(
     async def work(session: Session) -> int:
         await session.state()
         runtime = await session.runtime()
-        tools = await tools_to_undo(runtime, run)
+        tools = await tools_to_undo(runtime, run, looks=dry_run)
         if tools.repair is None:
             plan = await _plan_undo(session, tools, run)
         else:

@@ -21,6 +21,7 @@ from checks.read_elsewhere import relations_read
 from checks.relations import TABLES, Catalogue, Column, Index, OtherRelation, Relation
 from checks.row_security import RowGuard, read_row_security
 from checks.statements import operator_sql, render, template
+from monitor.database import PARAMETERS, UNBOUND
 from monitor.healing.ledger_columns import ColumnsDifferError, follow_columns
 from monitor.state.runs import Run
 
@@ -419,7 +420,7 @@ async def _columns_of(
     text = render(PACKAGE, "repair_columns", {"find": operator_sql(spec.select)})
     savepoint = await connection.begin_nested()
     try:
-        result = await connection.exec_driver_sql(text, {"none": 0})
+        result = await connection.exec_driver_sql(text, {})
         columns: Any = result.cursor.description
         described = [(one.name, one.type_code) for one in columns]
         named = await connection.exec_driver_sql(
@@ -438,6 +439,8 @@ async def _columns_of(
                 f"The role may not read what it names ({told.message}): `conservator init"
                 " --print-sql` prints the grants that it needs.",
             )
+        if told.sqlstate == UNBOUND:
+            return RepairFault("find", PARAMETERS.format("It"))
         why = f"{told.sqlstate}: {told.message}"
         if told.sqlstate == _SYNTAX:
             return RepairFault("find", _NO_SELECT.format(why))
@@ -468,7 +471,8 @@ def _of_key(
     elif unique is None and not key:
         yield RepairFault(
             "key",
-            f"{relation.configured} has no primary key: name the columns of a unique index in key.",
+            f"{relation.configured} has no primary key (none that is deferrable, or WITHOUT"
+            " OVERLAPS, will do): name the columns of a unique index in key.",
         )
     elif unique is None:
         yield RepairFault(
@@ -476,6 +480,21 @@ def _of_key(
             f"No unique index proves that {', '.join(key)} names one row of"
             f" {relation.configured}: {create_index(relation, *key, unique=True)}",
         )
+    elif late := _late(relation, unique):
+        yield RepairFault(
+            "key",
+            f"Of {relation.configured}, {late} is a second unique constraint on the same columns,"
+            " and deferrable: PostgreSQL goes by none of them then where a row is put (back) unless"
+            " its key is taken. Make it NOT DEFERRABLE, or drop it.",
+        )
+
+
+def _late(relation: Relation, unique: Index | None) -> str | None:
+    """The deferrable index that ON CONFLICT would infer beside `unique`, and refuse."""
+    if unique is None:
+        return None
+    there = (one for one in relation.indexes if one.unique and not one.immediate)
+    return next((one.name for one in there if {*one.columns} == {*unique.columns}), None)
 
 
 def _of_columns(
