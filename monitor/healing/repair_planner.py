@@ -26,6 +26,7 @@ from monitor.healing.errors import (
 from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpaused
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import INSERT, RepairTable
+from monitor.healing.sqlstates import refusal_sentence
 from monitor.healing.statements import HealingContext
 from monitor.policy.decision import Decision
 from monitor.policy.repairs import RepairSettings, open_repair_refusal, too_large
@@ -223,7 +224,10 @@ class RepairPlanner:
                 raise StatementError(_not_planned(repair, told)) from error
             if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
                 raise
-            raise StatementError(_not_planned(repair, str(translate(error)))) from error
+            told = str(translate(error))
+            if isinstance(error.orig, psycopg.DataError):
+                told = f"`find` fails on a value that it meets ({refusal_sentence(error.orig)})."
+            raise StatementError(_not_planned(repair, told)) from error
         if found.doubled:
             told = f"`find` names {found.doubled:,} keys more than once: group or number its rows"
             raise StatementError(_not_planned(repair, f"{told}, so that each comes once."))
