@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -23,18 +23,21 @@ from monitor.cli.output import (
     print_text,
 )
 from monitor.cli.repair import plan_repair_undo
+from monitor.cli.repair_list import repair_sentences, stopped_sentences
 from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session, settings_of
-from monitor.healing.errors import paused_sentence
+from monitor.healing.errors import NotUndoableError, paused_sentence
 from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
 from monitor.run_tools import tools_to_undo
 from monitor.runtime import Runtime
 from monitor.state.control import read_control
+from monitor.state.repairs import read_repair_controls
 from monitor.state.runs import (
     BatchRow,
     QuarantinedPair,
     Run,
     RunState,
     Trigger,
+    active_run,
     get_run,
     list_batches,
     list_quarantined,
@@ -76,8 +79,42 @@ def runs(
         single = run_on_state(context, partial(_read_run, run_id=run, present=present))
         print_result(single, lambda: _print_run(single), as_json=as_json)
     else:
-        found = run_on_state(context, partial(list_runs, limit=limit))
-        print_result({"runs": found}, lambda: _print_runs(found), as_json=as_json)
+        names = [one.name for one in settings_of(context).repairs]
+        listed = run_on_state(context, partial(_read_runs, limit=limit, repairs=names))
+        print_result(
+            {"runs": listed.runs, "stopped": listed.stopped},
+            lambda: _print_listed(listed),
+            as_json=as_json,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    runs: tuple[Run, ...]
+    stopped: tuple[str, ...]
+    """What keeps others from starting now, as sentences."""
+
+
+async def _read_runs(
+    connection: AsyncConnection, state: SchemaStatements, *, limit: int, repairs: Sequence[str]
+) -> _Listed:
+    control = await read_control(connection, state)
+    controls = await read_repair_controls(connection, state)
+    own = [controls[one] for one in repairs if one in controls]
+    sentences = [*stopped_sentences(control)]
+    if control.suspended:
+        sentences.append(
+            f"Automatic healing is suspended: {control.suspended_reason or 'no reason given'}."
+            " `conservator resume` ends that."
+        )
+    sentences += [told for one in own for told in repair_sentences(one)]
+    return _Listed(await list_runs(connection, state, limit=limit), tuple(sentences))
+
+
+def _print_listed(listed: _Listed) -> None:
+    _print_runs(listed.runs)
+    for sentence in listed.stopped:
+        print_text(sentence, "yellow")
 
 
 async def _read_run(
@@ -137,7 +174,7 @@ def _print_run(single: RunInFull) -> None:
 
 def _print_runs(found: tuple[Run, ...]) -> None:
     if not found:
-        console.print("No heal run yet.")
+        console.print("No run yet.")
         return
     print_table(
         found,
@@ -178,7 +215,7 @@ def undo(
     async def work(session: Session) -> int:
         await session.state()
         runtime = await session.runtime()
-        tools = await tools_to_undo(runtime, run)
+        tools = await _tools(runtime, run, dry_run=dry_run)
         if tools.repair is None:
             plan = await _plan_undo(session, tools, run)
         else:
@@ -186,6 +223,33 @@ def undo(
         return await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)
+
+
+async def _tools(runtime: Runtime, run: int, *, dry_run: bool) -> Runtime:
+    """The tools to take the run back. An undo that was put down and can't go on is ended, because
+    everything else would wait for it."""
+    try:
+        return await tools_to_undo(runtime, run)
+    except NotUndoableError as error:
+        ended = None if dry_run else await _end_held(runtime, run, str(error))
+        if ended is None:
+            raise
+        raise NotUndoableError(
+            f"{error} Run {ended}, which had begun to take it back, is ended where it stood."
+        ) from error
+
+
+async def _end_held(runtime: Runtime, undone: int, why: str) -> int | None:
+    """The number of the undo that was ended; None where there is none that nobody works on."""
+    async with runtime.transaction() as connection:
+        active = await active_run(connection, runtime.state)
+    if active is None or active.undoes != undone or not active.claimable:
+        return None
+    claimed = await runtime.resume(active.id)
+    if claimed is None:
+        return None
+    await runtime.give_up(claimed, why)
+    return claimed.id
 
 
 async def _plan_undo(session: Session, runtime: Runtime, run: int) -> RunPlan:
