@@ -33,7 +33,7 @@ async def test_init_creates_the_schema_once(app_database_url: str, tmp_path: Pat
     assert work.contents() == contents
     listed, program, unknown = work.run_each("runs", "runs --json", "runs 7")
     assert listed.words == "No run yet."
-    assert program.json == {"runs": []}
+    assert program.json == {"runs": [], "stopped": []}
     assert (unknown.code, "no run 7" in unknown.sentence) == (1, True)
 
 
