@@ -65,8 +65,17 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
     assert "-- The repair orphans, and its undo:" in grants.out
     assert 'GRANT SELECT, DELETE, INSERT ON "public"."notes" TO "conservator_healer";' in grants.out
     assert (work.contents(), work.next_transaction()) == (contents, transaction)
+    doctor, sql = work.run_each("doctor --json", "sql --json")
+    assert (doctor.code, doctor.json["repairs"]) == (0, [])
+    statements = {name: text for name, text in sql.json.items() if name.startswith("orphans.")}
+    assert [*statements] == [
+        f"orphans.{one}" for one in ("plan", "delete", "delete_frozen", "verify", "undo")
+    ]
+    assert all(ORPHANS["find"] in statements[f"orphans.{one}"] for one in ("plan", "delete"))
     done = work.run("repair", "orphans", "--yes")
     assert done.code == 0, done
+    for text in statements.values():
+        work.rows(text)
     assert "succeeded: 25 rows in 1 batch," in done.words
     assert "Mended 25 of 25 rows." in done.words
     assert "Check orphan_notes: pass" in done.words
@@ -183,11 +192,13 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     assert early.code == 78
     assert "repairs[0].mode" in early.err
     work.configure(repairs=[{**ORPHANS, "find": "SELECT 1 AS other"}], checks={"sql": [CHECK]})
-    wrong, listed, serve = (
+    wrong, listed, doctor, serve = (
         work.run("repair", "orphans"),
         work.run("repair"),
+        work.run("doctor"),
         work.run("serve"),
     )
+    assert doctor.code == 1 and "repairs[0].find: It does not return" in doctor.words
     assert wrong.code == 1 and "does not return the key column id" in wrong.err
     assert listed.code == 1 and "does not return the key column id" in listed.words
     assert serve.code == 78 and "repairs[0].find: It does not return" in serve.err
