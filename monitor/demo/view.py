@@ -67,7 +67,7 @@ class Story:
                 self._mended[repair.name] = mended
                 new.append(
                     f"run {repair.newest_run} has mended for {repair.name}: {mended:,.0f} rows by"
-                    " now; Undo… on the status page gives them back"
+                    " now; Undo… beside its check gives them back"
                 )
             judged = repair.decision
             if judged is not None and judged.code.value != self._repairs.get(repair.name):
