@@ -10,7 +10,7 @@ from checks.errors import CatalogueError, StatementError
 from monitor.cli.output import console, moment, number, print_result, print_table, print_text
 from monitor.cli.session import Session
 from monitor.config import Repair
-from monitor.healing.errors import breaker_sentence, paused_sentence
+from monitor.healing.errors import active_sentence, breaker_sentence, paused_sentence
 from monitor.policy.repairs import open_repair_refusal
 from monitor.run_tools import preview_repair, repair_planner, tools_to_repair
 from monitor.runtime import Runtime
@@ -120,6 +120,9 @@ def _show(rows: list[dict[str, Any]], kept: _Kept) -> None:
 def _stands(one: Mapping[str, Any], kept: _Kept) -> str:
     """What keeps it back, as it is now; else what a service has decided last, if one has."""
     stops = [told for told in (one["error"], one["refused"]) if told]
+    run = kept.runs.get(one["repair"])
+    if run is not None and run.active:
+        stops.insert(0, active_sentence(run))
     if one["suspended"]:
         stops.append(suspended_sentence(kept.controls[one["repair"]]))
     if stops:

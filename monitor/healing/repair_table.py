@@ -28,7 +28,7 @@ PACKAGE = "monitor.healing"
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
 _FIRES = {INSERT: 4, DELETE: 8, UPDATE: 16}
 """Bits of pg_trigger.tgtype."""
-_SYNTAX = "42601"
+_SYNTAX, _UNBOUND = "42601", "08P01"
 _INT2, _INT4, _INT8, _NUMERIC, _FLOAT4, _FLOAT8 = 21, 23, 20, 1700, 700, 701
 _TEXT, _VARCHAR, _CHAR, _NAME, _DATE, _TIMESTAMP = 25, 1043, 1042, 19, 1082, 1114
 _TEXTS, _ENUM, _UUID = (_TEXT, _VARCHAR), "E", "uuid"
@@ -419,7 +419,7 @@ async def _columns_of(
     text = render(PACKAGE, "repair_columns", {"find": operator_sql(spec.select)})
     savepoint = await connection.begin_nested()
     try:
-        result = await connection.exec_driver_sql(text, {"none": 0})
+        result = await connection.exec_driver_sql(text, {})
         columns: Any = result.cursor.description
         described = [(one.name, one.type_code) for one in columns]
         named = await connection.exec_driver_sql(
@@ -437,6 +437,10 @@ async def _columns_of(
                 "find",
                 f"The role may not read what it names ({told.message}): `conservator init"
                 " --print-sql` prints the grants that it needs.",
+            )
+        if told.sqlstate == _UNBOUND:
+            return RepairFault(
+                "find", "It has a parameter, $1 or another: write what it stands for."
             )
         why = f"{told.sqlstate}: {told.message}"
         if told.sqlstate == _SYNTAX:

@@ -228,7 +228,10 @@ async def test_a_run_that_was_put_down_is_shown_and_goes_on(
     assert work.run("repair", "orphans", "--yes", "--max-rows", "9").code == 0
     work.rows("UPDATE notes SET user_id = 'nobody again' WHERE id < 4")
     work.rows("UPDATE conservator.run SET state = 'held', position = 4, inserted = 4")
-    shown, program = work.run_each("repair orphans --dry-run", "repair orphans --dry-run --json")
+    listed, shown, program = work.run_each(
+        "repair", "repair orphans --dry-run", "repair orphans --dry-run --json"
+    )
+    assert "Run 1 of repair orphans was put down at 4 of 9 rows" in listed.words
     assert "Run 1 was put down at 4 of 9 rows, of which it mended 4" in shown.words
     assert "Plan:" not in shown.words
     assert (program.json["would_mend"], program.json["goes_on_with"]) == (5, 1)

@@ -80,6 +80,10 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         {"table": "plain", "find": ALL.format("plain"), "action": "update"},
         "nothing but the key",
     ),
+    "parameter": (
+        {"table": "plain", "find": "SELECT id FROM plain WHERE id < $1::int", **DELETE},
+        "It has a parameter, \\$1",
+    ),
     "two_statements": ({"table": "plain", "find": "SELECT 1; SELECT 2", **DELETE}, "no single SEL"),
     "writes": (
         {"table": "plain", "find": "DELETE FROM plain RETURNING id", **DELETE},
