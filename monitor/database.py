@@ -69,7 +69,7 @@ _OTHER_TYPES = (
 Found = TypeVar("Found")
 _USED = "used"
 """In the pool's notes on a connection: it was taken before."""
-_NO_UTF8 = "22021"
+NO_UTF8 = "22021"
 _DATA_EXCEPTION = "22"
 _UNREADABLE = (
     " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
@@ -476,7 +476,7 @@ def translate(error: BaseException) -> ConservatorError:
     original = _original(error)
     state = sqlstate(error)
     # Found by the server where it looks at what it sends, else by the driver.
-    if isinstance(error, UnicodeDecodeError) or state == _NO_UTF8:
+    if isinstance(error, UnicodeDecodeError) or state == NO_UTF8:
         return StatementError(
             "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
             f" or leave its row out ({_first_line(original)})."

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from monitor.database import READ_ONLY, database_now, sqlstate, transaction, translate
+from monitor.database import NO_UTF8, READ_ONLY, database_now, sqlstate, transaction, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,
@@ -32,6 +32,7 @@ from monitor.healing.planner import (
 )
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import INSERT, RepairTable
+from monitor.healing.sqlstates import refusal_sentence
 from monitor.healing.statements import HealingContext
 from monitor.policy.decision import Decision
 from monitor.policy.repairs import RepairSettings, open_repair_refusal, too_large
@@ -229,7 +230,11 @@ class RepairPlanner:
                 raise StatementError(_not_planned(repair, told)) from error
             if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
                 raise
-            raise StatementError(_not_planned(repair, str(translate(error)))) from error
+            told = str(translate(error))
+            # But for a text that can't be shown, which is no fault of what reads it.
+            if isinstance(error.orig, psycopg.DataError) and sqlstate(error) != NO_UTF8:
+                told = f"`find` fails on a value that it meets ({refusal_sentence(error.orig)})."
+            raise StatementError(_not_planned(repair, told)) from error
         if found.doubled:
             told = f"`find` names {found.doubled:,} keys more than once: group or number its rows"
             raise StatementError(_not_planned(repair, f"{told}, so that each comes once."))

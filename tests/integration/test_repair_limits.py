@@ -81,6 +81,10 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         {"table": "plain", "find": ALL.format("plain"), "action": "update"},
         "nothing but the key",
     ),
+    "parameter_cast": (
+        {"table": "plain", "find": "SELECT id FROM plain WHERE id < $1::int", **DELETE},
+        r"find: It has a parameter \(\$1\)",
+    ),
     "two_statements": ({"table": "plain", "find": "SELECT 1; SELECT 2", **DELETE}, "no single SEL"),
     "writes": (
         {"table": "plain", "find": "DELETE FROM plain RETURNING id", **DELETE},
@@ -198,7 +202,12 @@ async def test_what_the_role_may_not_do_is_refused_with_the_grant(app_database_u
 UNPLANNED = {
     "twice": ("SELECT 1 AS id UNION ALL SELECT 1", "names 1 keys more than once"),
     "nulls": ("SELECT NULL::int AS id", "1 rows with a NULL in their key"),
-    "fails": ("SELECT 1 / (id - 1) AS id FROM plain", "division by zero"),
+    "fails": ("SELECT 1 / (id - 1) AS id FROM plain", "fails on a value .*division by zero"),
+    # What readers of the page are told holds no values.
+    "unreadable": (
+        "SELECT id FROM plain WHERE ('secret' || id)::int > 0",
+        r"fails on a value that it meets \(22P02: invalid input syntax for type integer\)\.$",
+    ),
     "late": ("SELECT id FROM plain, pg_sleep(9)", "ran longer than it may"),
 }
 
@@ -256,7 +265,7 @@ async def test_pause_breakers_and_other_runs_stop_it(app_database_url: str) -> N
                 RepairRefusedError, match=r"names 9 rows, and breaker\.max_rows is 8"
             ):
                 await plan_repair(runtime, "tight")
-            with pytest.raises(RepairRefusedError, match=r"100\.0% of plain"):
+            with pytest.raises(RepairRefusedError, match=r"names 9 rows, 100% of plain"):
                 await plan_repair(runtime, "share")
             async with runtime.transaction() as connection:
                 await control.pause(connection, runtime.state, "lunch")
