@@ -25,17 +25,11 @@ from monitor.config import Repair, Settings
 from monitor.database import READ_ONLY, snapshot, sqlstate
 from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
+from monitor.healing.repair_faults import RepairFault
 from monitor.healing.repair_planner import RepairLimits, RepairPlanner, RepairPreview
+from monitor.healing.repair_reading import read_table, repair_grants, require_table
 from monitor.healing.repair_statements import RepairStatements
-from monitor.healing.repair_table import (
-    RepairFault,
-    RepairSpec,
-    RepairTable,
-    read_table,
-    repair_grants,
-    require_table,
-    with_name,
-)
+from monitor.healing.repair_table import RepairSpec, RepairTable, with_name
 from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
