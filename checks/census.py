@@ -338,42 +338,6 @@ async def take_census(
     )
 
 
-async def count_incomplete(
-    connection: AsyncConnection,
-    catalogue: Catalogue,
-    pools: PoolsSpec,
-    found: Census,
-    few: Few,
-    *,
-    verified_until: datetime | None,
-) -> Census | None:
-    """`found` with `few` of its artworks counted anew, by its cutoffs: what is missing of them
-    now. Everything else of it stays as it was found, so that nothing else is read.
-
-    None where other users count by now: who joined may miss what nobody missed before.
-    """
-    cutoffs = Cutoffs.at(found.as_of, pools)
-    form = choose_form(catalogue, pools)[0]
-    if form is CensusForm.BY_TOTAL:
-        form = CensusForm.BY_ARTWORK
-    names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=few.one_pass)
-    names = {**names, "impressions": names["their_impressions"]}
-    values = parameters(cutoffs, verified_until, few=few)
-    counted, _ = await _count(connection, catalogue, names, values, cutoffs, form)
-    if counted.audience != found.audience:
-        return None
-    return replace(
-        found,
-        tracked=found.tracked + found.legacy_untracked - counted.legacy_untracked,
-        legacy_untracked=counted.legacy_untracked,
-        appeared=counted.appeared,
-        legacy_artworks=counted.legacy_artworks,
-        oldest_legacy_created=counted.oldest_legacy_created,
-        incomplete=counted.incomplete,
-        duration_seconds=counted.duration_seconds,
-    )
-
-
 async def _count(
     connection: AsyncConnection,
     catalogue: Catalogue,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, Few, count_incomplete, incomplete_few, parameters, take_census
+from checks.census import Census, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -22,7 +22,8 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
-from monitor.healing.quarantine import count_unwritable, count_unwritable_of_user
+from monitor.healing.missing import MOST_LISTED, MissingPairs, UserWork, list_missing, still_missing
+from monitor.healing.quarantine import Unwritable, count_unwritable, count_unwritable_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
@@ -42,8 +43,6 @@ Guard = Callable[[Census, Control], Decision | None]
 """Says why not, from the census in the plan's own snapshot; None to go ahead."""
 
 
-LISTED = 10_000
-"""So many users of a work list, at most, come by way of this process."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CONFLICTS = {
     RunKind.HEAL: "A heal run",
@@ -65,9 +64,10 @@ class RunOwner:
 class Occasion:
     """What the loop found that a run is planned for."""
 
-    census: Census
     recurring: int
-    """Of its legacy pairs, those that recur."""
+    """Legacy pairs that recur, as far as they were counted."""
+    missing: MissingPairs | None = None
+    """The legacy pairs of its census, where they are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Planner:
         """A run over every affected user, at most `max_rows` rows.
 
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
-        same. `occasion`: what it is planned for; where its census found few artworks incomplete,
-        only these are counted again, by its cutoff, and what recurs is known. Raises
+        same. `occasion`: what it is planned for; where its pairs are listed, only these are looked
+        up again, by its census's cutoff, and what recurs is known. Raises
         ActiveRunError, PausedError, HealRefusedError, SequenceShortError.
         """
         timeout, rows = self._context.timeout, self._context.rows
@@ -111,21 +111,18 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            census, few = await self._count(connection, control, occasion)
             now = (await self._context.cutoffs(connection)).now
-            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
+            listed = await self._still_missing(connection, control, occasion, now)
+            census = await self._count(connection, control) if listed is None else listed.census
             refusal = guard(census, control)
             if refusal is not None:
                 raise HealRefusedError(refusal)
             if owner.trigger is not Trigger.SCHEDULE:
                 await self._statements.run(connection, "quarantine_retry_all")
-            waiting = await count_unwritable(
-                connection,
-                self._statements,
-                cutoffs,
-                legacy=census.legacy_untracked,
-                few=few,
-            )
+            if listed is None:
+                listed = await list_missing(connection, self._statements, census, control, now)
+            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
+            waiting = await self._unwritable(connection, census, cutoffs, listed)
             if census.legacy_untracked <= waiting.pairs:
                 return Planned(census, None)
             backlog = census.legacy_untracked - waiting.pairs
@@ -133,67 +130,90 @@ class Planner:
             wanted = backlog if owner.trigger is Trigger.SCHEDULE else min(backlog, max_rows)
             await self._require_values(connection, wanted)
             recurring = 0 if occasion is None else occasion.recurring
-            if census.appeared and not recurring:
-                recurring = await count_recurring(
-                    connection, self._statements, cutoffs, control, few=few
-                )
-            run_id = await begin_run(
-                connection,
-                self._state,
-                RunKind.HEAL,
-                owner,
-                _frozen(cutoffs, census.legacy_untracked)
-                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring}
-                | {"artworks": self._artworks(census)},
-            )
-            work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
-            values = {**parameters(cutoffs, few=few), **work}
-            await self._list_work(connection, values, most=census.legacy_untracked)
+            if listed is not None:
+                recurring = listed.recurring
+            elif census.appeared and not recurring:
+                recurring = await count_recurring(connection, self._statements, cutoffs, control)
+            values = {
+                **_frozen(cutoffs, census.legacy_untracked),
+                **{"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
+                "artworks": self._artworks(census),
+            }
+            run_id = await begin_run(connection, self._state, RunKind.HEAL, owner, values)
+            if listed is None:
+                await self._count_work(connection, run_id, census, cutoffs, max_rows)
+            else:
+                await self._insert_work(connection, run_id, tuple(listed.work(max_rows)))
             return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
 
-    async def _count(
-        self, connection: AsyncConnection, control: Control, occasion: Occasion | None
-    ) -> tuple[Census, Few | None]:
-        """What is missing now: of the few artworks that the occasion's census names, or of all;
-        and which artworks the plan is about.
+    async def _still_missing(
+        self,
+        connection: AsyncConnection,
+        control: Control,
+        occasion: Occasion | None,
+        now: datetime,
+    ) -> MissingPairs | None:
+        """What is missing now of the pairs that were listed; None where none were, or everything
+        has to be counted.
 
-        Those that grew old or lost impressions after it are the next census's, and the next
-        run's: whatever is behind its cutoff and was complete then is none of this plan.
+        Those that grew old or were lost after the list was made are the next census's, and the
+        next run's: whatever is behind its cutoff and was there then is none of this plan.
         """
-        catalogue, pools = self._state.catalogue, self._state.pools
-        verified_until = control.verified_until
-        found = None if occasion is None else occasion.census
-        few = None if found is None else incomplete_few(found, catalogue)
-        if found is not None and few is not None:
-            counted = await count_incomplete(
-                connection, catalogue, pools, found, few, verified_until=verified_until
-            )
-            if counted is not None:
-                return counted, few
-        census = await take_census(
+        if occasion is None or occasion.missing is None:
+            return None
+        return await still_missing(connection, self._statements, occasion.missing, control, now)
+
+    async def _count(self, connection: AsyncConnection, control: Control) -> Census:
+        return await take_census(
             connection,
-            catalogue,
-            pools,
+            self._state.catalogue,
+            self._state.pools,
             await self._context.cutoffs(connection),
-            verified_until=verified_until,
+            verified_until=control.verified_until,
             expects_legacy=True,
         )
-        return census, incomplete_few(census, catalogue)
 
-    async def _list_work(
-        self, connection: AsyncConnection, values: Mapping[str, object], *, most: int
+    async def _unwritable(
+        self,
+        connection: AsyncConnection,
+        census: Census,
+        cutoffs: Cutoffs,
+        listed: MissingPairs | None,
+    ) -> Unwritable:
+        if listed is not None:
+            return listed.unwritable
+        return await count_unwritable(
+            connection, self._statements, cutoffs, legacy=census.legacy_untracked
+        )
+
+    async def _count_work(
+        self,
+        connection: AsyncConnection,
+        run_id: int,
+        census: Census,
+        cutoffs: Cutoffs,
+        max_rows: int,
     ) -> None:
-        """Write the work list down, which has `most` users at the most."""
-        if most > LISTED:
+        """Write the work list down, from a count of what each user misses."""
+        few = incomplete_few(census, self._state.catalogue)
+        work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
+        values = {**parameters(cutoffs, few=few), **work}
+        if census.legacy_untracked > MOST_LISTED:
             await self._statements.run(connection, "work_insert", values)
             return
-        rows = (await self._statements.run(connection, "plan_walk", values)).all()
+        rows = await self._statements.run(connection, "plan_walk", values)
+        users = [UserWork(row.user_id, row.found, row.planned) for row in rows]
+        await self._insert_work(connection, run_id, users)
+
+    async def _insert_work(
+        self, connection: AsyncConnection, run_id: int, users: Sequence[UserWork]
+    ) -> None:
         listed = {
-            "run_id": values["run_id"],
-            "positions": [row.position for row in rows],
-            "users": [row.user_id for row in rows],
-            "found": [row.found for row in rows],
-            "planned": [row.planned for row in rows],
+            "run_id": run_id,
+            "positions": list(range(1, len(users) + 1)),
+            "users": [one.user_id for one in users],
+            "found": [one.found for one in users],
+            "planned": [one.planned for one in users],
         }
         await self._statements.run(connection, "work_insert_listed", listed)
 
@@ -321,22 +341,19 @@ async def count_recurring(
     statements: HealingStatements,
     cutoffs: Cutoffs,
     control: Control,
-    *,
-    few: Few | None = None,
 ) -> int:
     """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
     users that were enrolled before that heal.
 
-    0 before the first verified heal. Costs several censuses, unless only `few` artworks are looked
-    at: ask where the census found any that `appeared`, which also counts the pairs of
-    users who joined since.
+    0 before the first verified heal. Costs several censuses: ask where the census found any that
+    `appeared`, which also counts the pairs of users who joined since, and they are not listed.
     """
     if control.verified_until is None or control.verified_at is None:
         return 0
     behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
     # All of the quarantine is left out, due to be tried again or not.
     values = {
-        **parameters(behind, few=few),
+        **parameters(behind),
         "verified_at": control.verified_at,
         "due_until": _LONG_AGO,
     }

@@ -64,9 +64,9 @@ class Reconciler:
         result = await self._census.take()
         decision = None
         try:
-            decision, inputs = await self._judge(result)
+            decision, inputs, tally = await self._judge(result)
             if decision.kind is Verdict.HEAL and self._leadership.leads:
-                await self._act(decision, inputs)
+                await self._act(decision, inputs, tally)
         except DatabaseUnavailableError as error:
             if session_lost(error):
                 log.info("pass_dropped", reason=str(error))
@@ -78,7 +78,7 @@ class Reconciler:
             log.warning("pass_failed", error=str(error))
         return decision
 
-    async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput]:
+    async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput, Tally | None]:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         async with runtime.transaction() as connection:
@@ -106,7 +106,7 @@ class Reconciler:
         )
         breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
-        return decision, inputs
+        return decision, inputs, tally
 
     async def _tally(self, result: CensusResult) -> Tally | None:
         """A tally where one is due, and wherever a heal would start that may have to be refused."""
@@ -199,7 +199,7 @@ class Reconciler:
         await record_decision(connection, runtime.state, decision, legacy_untracked=legacy)
         await counters.add_to_counters(connection, runtime.state, added)
 
-    async def _act(self, decision: Decision, inputs: PolicyInput) -> None:
+    async def _act(self, decision: Decision, inputs: PolicyInput, tally: Tally | None) -> None:
         started = time.perf_counter()
         if decision.code is Code.THRESHOLD and inputs.recurring:
             within = inputs.recurring + inputs.recurring_before
@@ -208,7 +208,8 @@ class Reconciler:
             if decision.code is Code.RESUME and inputs.active_run is not None:
                 await self._run_queue.resume(inputs.active_run)
             else:
-                occasion = Occasion(inputs.censuses[0], inputs.recurring)
+                missing = None if tally is None else tally.missing
+                occasion = Occasion(inputs.recurring, missing)
                 run = await self._run_queue.start(
                     Trigger.SCHEDULE, decision.reason, occasion=occasion
                 )
