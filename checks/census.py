@@ -199,10 +199,10 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     """The incomplete artworks, where looking at these alone is cheaper than at everything; else
     None: look at everything.
 
-    Each of them is looked up for every user of the audience, a probe of an index and mostly one of
-    the table; where these are too many, one pass over the impressions still spares what is done
-    with those of all other artworks. Where artworks pair with their owner only, each is one probe
-    in either case.
+    Each of them is looked up for every user of the audience, a probe of an index and, where that
+    has not the user as well, mostly one of the table; where these are too many, one pass over the
+    impressions still spares what is done with those of all other artworks. Where artworks pair with
+    their owner only, each is one probe in either case.
     """
     found, spec = census.incomplete, catalogue.spec
     if found is None or catalogue.engine is Engine.CITUS:
@@ -213,7 +213,8 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     if probes * PASS_SHARE > census.tracked:
         return None
     has_index = catalogue.impressions.index_leading_with(spec.impressions.artwork) is not None
-    return Few(found, one_pass=not has_index or probes * PROBE_COST > census.tracked)
+    many = probes * PROBE_COST > census.tracked and not _covers_pairs(catalogue)
+    return Few(found, one_pass=not has_index or many)
 
 
 def affected_users_name(catalogue: Catalogue) -> str:
@@ -336,6 +337,13 @@ async def take_census(
         form=chosen,
         duration_seconds=census.duration_seconds + detailed.duration_seconds,
     )
+
+
+async def rows_deleted(connection: AsyncConnection, catalogue: Catalogue) -> int:
+    """How many impressions were ever deleted, as far as the statistics of the server know."""
+    values = {"relation": catalogue.impressions.beneath.oid}
+    found = await connection.exec_driver_sql(render(PACKAGE, "rows_deleted", {}), values)
+    return int(found.scalar_one())
 
 
 async def _count(

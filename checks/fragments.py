@@ -370,33 +370,25 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
 def few_artworks(catalogue: Catalogue, names: Fragments, *, one_pass: bool = False) -> Fragments:
     """`names` for statements about the artworks `%(incomplete)s` alone, whose ids are bound as
     text. Users stay who they are: what makes the audience are all of the impressions, and
-    `impressions` may be written to. `their_impressions` are those of these artworks.
+    `impressions` may be written to.
 
     `one_pass`: of the impressions that need their user, too, all are read; no index is offered.
     """
     spec = catalogue.spec.impressions
     among = raw(" = ANY (%(incomplete)s::text[]::{artwork_cast}[])").format(**names)
-
-    def theirs(
-        rows: sql.Composable, user: sql.Composable, artwork: sql.Composable
-    ) -> sql.Composable:
+    rows = sql.SQL("(SELECT few.* FROM {} AS few WHERE few.{}{})")
+    pairs = rows.format(names["pairs"], raw("artwork_id"), among)
+    if one_pass:
         # An index is used for a column, and not for what is computed of it. PostgreSQL 18 would
         # step through one that begins with the user, which for many users costs several passes.
-        told = raw("coalesce(few.{0}, few.{0})" if one_pass else "few.{0}").format(artwork)
-        return raw("(SELECT few.{}, {} AS {} FROM {} AS few WHERE {}{})").format(
-            user, told, artwork, rows, told, among
-        )
-
-    pairs = theirs(names["pairs"], raw("user_id"), raw("artwork_id"))
+        pairs = raw(
+            "(SELECT few.user_id, coalesce(few.artwork_id, few.artwork_id) AS artwork_id"
+            " FROM {} AS few WHERE coalesce(few.artwork_id, few.artwork_id){})"
+        ).format(names["pairs"], among)
     return {
         **names,
-        "counted_artworks": raw("(SELECT few.* FROM {} AS few WHERE few.id{})").format(
-            names["counted_artworks"], among
-        ),
+        "counted_artworks": rows.format(names["counted_artworks"], raw("id"), among),
         "pairs": pairs,
-        "their_impressions": theirs(
-            names["impressions"], identifier(spec.user), identifier(spec.artwork)
-        ),
         "shown_pairs": shown_pairs(
             catalogue.engine,
             pairs,
