@@ -339,11 +339,13 @@ async def take_census(
     )
 
 
-async def rows_deleted(connection: AsyncConnection, catalogue: Catalogue) -> int:
-    """How many impressions were ever deleted, as far as the statistics of the server know."""
-    values = {"relation": catalogue.impressions.beneath.oid}
+async def rows_deleted(connection: AsyncConnection, catalogue: Catalogue) -> tuple[int, ...]:
+    """How many artworks, users and impressions were ever deleted, as far as the statistics of the
+    server know."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    values = {"relations": [relation.beneath.oid for relation in relations]}
     found = await connection.exec_driver_sql(render(PACKAGE, "rows_deleted", {}), values)
-    return int(found.scalar_one())
+    return tuple(found.scalar_one())
 
 
 async def _count(

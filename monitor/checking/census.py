@@ -71,7 +71,7 @@ class CensusCheck:
         self._runner = runner
         self._pools = settings.pools_spec()
         self._taken: CensusResult | None = None
-        self._deleted: int | None = None
+        self._deleted: tuple[int, ...] | None = None
         self.tables_differ = False
         """The last pass found that the tables are not, or may not be, what was read of them."""
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
@@ -144,10 +144,10 @@ class CensusCheck:
         return (self._measurement(census, note),)
 
     async def _rows_vanished(self, connection: AsyncConnection, catalogue: Catalogue) -> bool:
-        """Whether impressions were deleted since the last census: then some are likely missing, and
-        the total alone would not say of which artworks."""
+        """Whether impressions were deleted since the last census, and neither users nor artworks
+        with them: then pairs are missing, and the total would not say of which artworks."""
         before, self._deleted = self._deleted, await rows_deleted(connection, catalogue)
-        return before is not None and before != self._deleted
+        return before is not None and before[:2] == self._deleted[:2] and before != self._deleted
 
     def _complete_until(self) -> datetime | None:
         """The cutoff behind which the newest census, which found nothing legacy, found nothing
