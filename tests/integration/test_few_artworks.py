@@ -171,6 +171,9 @@ async def keep_of_ours(
     users = sorted(expected.by_user)
     keys = st.tuples(st.sampled_from(users), moments) if users else st.nothing()
     tallied = data.draw(st.dictionaries(keys, st.sampled_from([None, 0, 3]))) if users else {}
+    tallied |= {
+        (user, now - timedelta(days=2)): data.draw(st.sampled_from([3, 0])) for user in users
+    }
     await connection.exec_driver_sql(
         TALLY.format(**types),
         {
@@ -191,7 +194,7 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
     expected = expected_census(gallery, opened.schema)
     pools, cutoffs = gallery.pools, Cutoffs.at(gallery.now, gallery.pools)
     statements = HealingStatements(StateStatements(opened.catalogue, pools, "listing"))
-    verified_at = data.draw(st.sampled_from([None, gallery.now - timedelta(hours=1), gallery.now]))
+    verified_at = data.draw(st.sampled_from([gallery.now, gallery.now - timedelta(hours=1), None]))
     control = Control(verified_until=gallery.verified_until, verified_at=verified_at)
     async with opened.holding(gallery) as connection:
         await keep_of_ours(connection, statements, expected, data, gallery.now)
