@@ -1,5 +1,7 @@
 # make demo    the service at work on a sample gallery      make test   every check and test
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
+# make dist    what is released: built twice, checked, installed and tried; some minutes
+# make reference   the pages of docs/ that list commands, metrics and alerts, from the code
 # make bench-large   the same at 90 million impressions: 130 GB of disk, about an hour
 # make chaos   faults at every statement of a run; takes some minutes
 # make plans   every statement's plan on nine million pairs; takes some minutes
@@ -16,7 +18,7 @@ ARGS   ?=
 # As many as there are processors.
 WORKERS ?= auto
 
-.PHONY: demo test lint unit chaos fuzz galleries plans bench bench-large lock clean packages
+.PHONY: demo test lint unit chaos fuzz galleries plans bench bench-large dist reference lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -52,6 +54,12 @@ bench-large: $(VENV)/.dev
 	$(BIN)/python -m bench --users 10000 --artworks 10000 --only census backfill steady cold \
 	  --rounds 3 --anti-joins 0 --backfill-rounds 1 --cold-rounds 1 $(ARGS)
 
+dist: $(VENV)/.dist
+	$(VENV)/dist/bin/python -m tests.dist
+
+reference: $(VENV)/.dev
+	$(BIN)/python -m tests.reference
+
 # Debian packages that some tests use: installed where this user may, named where not.
 packages:
 	@sh tests/packages.sh
@@ -74,13 +82,21 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
 
+$(VENV)/.dist: requirements/dist.txt | $(VENV)/bin/python
+	@echo 'Installing what builds and checks a release into $(VENV)/dist …'
+	@$(PYTHON) -m venv $(VENV)/dist
+	@$(VENV)/dist/bin/python -m pip --disable-pip-version-check --quiet --quiet \
+	  install --require-hashes -r requirements/dist.txt
+	@touch $@
+
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
-  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-  --extra demo --extra expectations --extra otlp --extra build
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+ALL  := --extra demo --extra expectations --extra otlp --extra build
 
 lock: $(VENV)/.dev
-	cd requirements && ../$(LOCK) --output-file run.txt ../pyproject.toml
-	cd requirements && ../$(LOCK) --extra dev --constraint run.txt --output-file dev.txt ../pyproject.toml
+	cd requirements && ../$(LOCK) $(ALL) --output-file run.txt ../pyproject.toml
+	cd requirements && ../$(LOCK) $(ALL) --extra dev --constraint run.txt --output-file dev.txt ../pyproject.toml
+	cd requirements && ../$(LOCK) --output-file dist.txt dist.in
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ growth         four sizes and a line; as many impressions of ten times the pairs
 cold           the same counts with nothing in memory
 backfill       a heal run (heal_run) against single statements (floors) and loops (contenders), each
                on a share of one gallery (shares)
+repairs        a repair and its undo against bare statements, and the app beside it
 healing_time   from a pair's becoming legacy until it is healed and verified
 distance       a heal run through a proxy that holds everything back
 traffic        the app's p50 and p99 with and without healing, in windows; visitors is the app

@@ -18,6 +18,7 @@ from bench import (
     login,
     pairs,
     readers,
+    repairs,
     service,
     steady,
     traffic,
@@ -32,6 +33,7 @@ from tests.support.postgres import PostgresServer
 PARTS: Mapping[str, Callable[[PostgresServer, Options], Report]] = {
     "census": census.measure,
     "backfill": backfill.measure,
+    "repairs": repairs.measure,
     "traffic": traffic.measure,
     "gap": gap.measure,
     "healing_time": healing_time.measure,

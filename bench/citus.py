@@ -26,8 +26,9 @@ from checks.fragments import fragments
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import render
-from monitor.database import create_engine, database_now, snapshot, transaction
+from monitor.database import create_engine, database_now, set_local, snapshot, transaction
 from monitor.healing.statements import HealingStatements, Part
+from monitor.healing.undo_strategy import UndoStrategy
 from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as tools
 from monitor.service.startup import ensure_schema
@@ -38,6 +39,10 @@ from tests.support.postgres import PostgresServer
 _TIMEOUT = timedelta(minutes=10)
 _WINDOWS = (5, 20, 100)
 """Users a batch."""
+_TAKEN = 1_000
+"""Rows that an undo takes back at once."""
+_SWEPT = 10_000
+"""Rows of the ledger that a step of the sweep examines."""
 
 Text = Callable[[Catalogue], str]
 
@@ -107,7 +112,48 @@ async def _write(runtime: Runtime, run: Run, rounds: _Rounds, count: int) -> Non
                 found.setdefault(name, []).append(await _batch(runtime, run, catalogue, users))
 
 
-async def _batch(runtime: Runtime, run: Run, catalogue: Catalogue, users: int) -> float:
+async def _take_back(runtime: Runtime, run: Run, rounds: _Rounds, count: int) -> None:
+    """Of what one batch has written. The first statement of Citus's forms is part of them."""
+    await _batch(runtime, run, runtime.catalogue, _WINDOWS[-1], keep=True)
+    behind = {"undoes": run.id, "limit": _TAKEN, "run_id": 0, "user_id": None, "artwork_id": None}
+    for _ in range(count + 1):
+        for found, catalogue in (
+            (rounds.plain, runtime.catalogue),
+            (rounds.citus, on_citus(runtime.catalogue)),
+        ):
+            healing = HealingStatements(
+                StateStatements(catalogue, runtime.state.pools, runtime.state.state_schema)
+            )
+            name = f"an undo of {_TAKEN} rows"
+            texts = [healing.over_ledger(one, begun=False) for one in ("undo_users", "undo_batch")]
+            settings = UndoStrategy.settings if catalogue is runtime.catalogue else {}
+            found.setdefault(name, []).append(await _slice(runtime, texts, behind, settings))
+            name = f"a sweep of {_SWEPT} rows"
+            texts = [healing.state.text(one) for one in ("ledger_sweep_users", "ledger_sweep")]
+            asked: dict[str, object] = {**behind, "limit": _SWEPT, "elsewhere": []}
+            found.setdefault(name, []).append(await _slice(runtime, texts, asked, {}))
+
+
+async def _slice(
+    runtime: Runtime, texts: list[str], values: Mapping[str, object], settings: Mapping[str, str]
+) -> float:
+    users_text, text = texts
+    async with transaction(runtime.engine, timeout=_TIMEOUT) as connection:
+        await set_local(connection, **{"lock_timeout": "1s", **settings})
+        started = time.perf_counter()
+        asked = dict(values)
+        if "%(users)s" in text:
+            users = await connection.exec_driver_sql(users_text, asked)
+            asked["users"] = list(users.scalars())
+        await _timed(connection, text, asked)
+        seconds = time.perf_counter() - started
+        await connection.rollback()
+    return seconds
+
+
+async def _batch(
+    runtime: Runtime, run: Run, catalogue: Catalogue, users: int, *, keep: bool = False
+) -> float:
     state = StateStatements(catalogue, runtime.state.pools, runtime.state.state_schema)
     text = HealingStatements(state).batch_insert(RunKind.HEAL, Part.USERS, quarantine=False)
     async with transaction(runtime.engine, timeout=_TIMEOUT) as connection:
@@ -127,7 +173,8 @@ async def _batch(runtime: Runtime, run: Run, catalogue: Catalogue, users: int) -
             "due_until": run.started_at,
         }
         seconds = await _timed(connection, text, values)
-        await connection.rollback()
+        if not keep:
+            await connection.rollback()
     return seconds
 
 
@@ -149,6 +196,7 @@ async def _measure(url: str, count: int) -> tuple[Measure, ...]:
         )
         assert planned.run is not None
         await _write(runtime, planned.run, rounds, count)
+        await _take_back(runtime, planned.run, rounds, count)
         return rounds.measures()
     finally:
         await engine.dispose()

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
 from bench.alone import alone
 from bench.errors import BenchmarkError
 from bench.gallery import LEGACY
+from bench.heal_run import runtime_at
 from bench.measures import Goal, Measure, compared, percentile
 from bench.options import Options
 from bench.progress import note
 from bench.report import Fact, Report
-from bench.servers import copied, settings_for
+from bench.servers import copied
 from bench.visitors import Visitors
 from bench.windows import GATE, Round, alternate
-from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
-from monitor.runtime import build as build_runtime
-from monitor.service.startup import ensure_schema
+from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger
 from tests.support.postgres import PostgresServer
 
@@ -52,14 +52,27 @@ _PATIENCE_SECONDS = 30.0
 
 def measure(server: PostgresServer, options: Options) -> Report:
     """On a copy of the legacy gallery, which must be there already."""
-    with copied(server, LEGACY, _COPY) as database:
-        conninfo = server.conninfo(database)
-        with psycopg.connect(conninfo, autocommit=True) as gate:
-            gate.execute(f"CREATE TABLE {GATE} AS SELECT true AS closed".encode())
-            output = server.socket_dir / "visits.txt"
-            with Visitors(conninfo, RATE, output) as visitors:
-                rounds = asyncio.run(_heal(server.url(database), gate, visitors, options))
+    with (
+        copied(server, LEGACY, _COPY) as database,
+        visited(server, database) as (gate, visitors),
+    ):
+        rounds = asyncio.run(_heal(server.url(database), gate, visitors, options))
     return _report(rounds, options)
+
+
+@contextmanager
+def visited(server: PostgresServer, database: str) -> Iterator[tuple[psycopg.Connection, Visitors]]:
+    """The app at work on the database, and the gate, closed, that runs by `gated` wait for."""
+    conninfo = server.conninfo(database)
+    with psycopg.connect(conninfo, autocommit=True) as gate:
+        gate.execute(f"CREATE TABLE {GATE} AS SELECT true AS closed".encode())
+        with Visitors(conninfo, RATE, server.socket_dir / "visits.txt") as visitors:
+            yield gate, visitors
+
+
+def gated(duty: str, options: Options) -> str:
+    """Settings for a run that stops and goes on by the gate."""
+    return _HEALING.format(duty=duty, max_batch=options.traffic_batch, gate=GATE)
 
 
 async def _heal(
@@ -70,24 +83,15 @@ async def _heal(
     done: dict[str, list[Round]] = {}
     for name, duty in _PACES.items():
         note(f"the app beside healing {name}")
-        settings = settings_for(
-            url, _HEALING.format(duty=duty, max_batch=options.traffic_batch, gate=GATE)
-        )
-        engine = create_engine(url, pool_size=settings.database.pool_size)
-        try:
-            examination = await inspect_catalogue(engine, settings)
-            runtime = build_runtime(engine, settings, examination, require_catalogue(examination))
-            await ensure_schema(engine, runtime.state)
+        async with runtime_at(url, gated(duty, options)) as runtime:
             run = await _plan(runtime) if run is None else await runtime.resume(run.id)
             if run is None:
                 raise BenchmarkError("Another process has taken the run up.")
-            done[name] = await _in_windows(runtime, run, gate, visitors, options)
-        finally:
-            await engine.dispose()
+            done[name] = await in_windows(runtime, run, gate, visitors, options)
     return done
 
 
-async def _in_windows(
+async def in_windows(
     runtime: Runtime, run: Run, gate: psycopg.Connection, visitors: Visitors, options: Options
 ) -> list[Round]:
     """The run, which the gate stops and lets go on, for so many rounds; then it is put down."""
@@ -136,14 +140,9 @@ def _report(done: dict[str, list[Round]], options: Options) -> Report:
     measures: list[Measure] = []
     facts: dict[str, Fact] = {"window_seconds": options.window_seconds, "visits_a_second": RATE}
     for number, (name, rounds) in enumerate(done.items()):
-        for words, share in (("p50", 0.5), ("p99", 0.99)):
-            alone = [percentile(one.alone, share) for one in rounds]
-            beside = [percentile(one.beside, share) for one in rounds]
-            base = Measure(f"the app alone, {words}, before healing {name}", "ms", tuple(alone))
-            goal = GOAL if number == 0 else None
-            named = f"the app beside healing {name}, {words}"
-            measures += [base, compared(named, "ms", beside, base, goal)]
-            facts |= _spread(named, alone, beside)
+        found, told = beside(f"healing {name}", rounds, GOAL if number == 0 else None)
+        measures += found
+        facts |= told
         facts[f"rounds {name}"] = len(rounds)
         facts[f"batches {name}"] = sum(one.batches for one in rounds)
     details = {
@@ -151,6 +150,22 @@ def _report(done: dict[str, list[Round]], options: Options) -> Report:
         for name, rounds in done.items()
     }
     return Report("traffic", tuple(measures), facts, details)
+
+
+def beside(
+    what: str, rounds: list[Round], goal: Goal | None
+) -> tuple[list[Measure], dict[str, Fact]]:
+    """p50 and p99 of the app alone and beside `what`, and how far the ratios spread."""
+    measures: list[Measure] = []
+    facts: dict[str, Fact] = {}
+    for words, share in (("p50", 0.5), ("p99", 0.99)):
+        alone = [percentile(one.alone, share) for one in rounds]
+        taken = [percentile(one.beside, share) for one in rounds]
+        base = Measure(f"the app alone, {words}, before {what}", "ms", tuple(alone))
+        named = f"the app beside {what}, {words}"
+        measures += [base, compared(named, "ms", taken, base, goal)]
+        facts |= _spread(named, alone, taken)
+    return measures, facts
 
 
 def _spread(name: str, alone: list[float], beside: list[float]) -> dict[str, Fact]:

@@ -204,6 +204,17 @@ async def read_catalogue(connection: AsyncConnection, spec: CatalogueSpec) -> Fa
     return replace(facts, named_sequences=await named_sequences(connection, catalogue))
 
 
+async def read_relation(connection: AsyncConnection, configured: str) -> Relation | None:
+    """The relation of this name as it is, whatever it is for; a view as a view. Of its privileges
+    only DELETE is told."""
+    (server,) = await _rows(connection, "catalogue_server", {})
+    cluster = await read_cluster(connection) if server["citus"] else None
+    role = TableRole("repairs", configured, MappingProxyType({}), ())
+    found = await _named(connection, role, configured, parse_name(configured), cluster)
+    (relation,) = await _secured(connection, [found])
+    return relation
+
+
 async def _relation(
     connection: AsyncConnection, role: TableRole, cluster: Cluster | None
 ) -> Relation | None:

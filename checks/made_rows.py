@@ -50,7 +50,7 @@ def _value(catalogue: Catalogue, expression: str, cast: sql.Composable) -> sql.C
     """What names the pair's rows or its moment is a subselect of its own, in which its names are
     found first; it refers to the pair, or PostgreSQL would compute it once for all rows."""
     value = sql.SQL("({}\n){}").format(operator_sql(expression), cast)
-    if not (_MOMENT.search(expression) or any(name.search(expression) for name in _ROWS.values())):
+    if not is_of_pair(expression):
         return value
     return sql.SQL("(SELECT {} FROM {} WHERE (m.* IS NULL) IS NOT NULL)").format(
         value, _names(catalogue, expression)
@@ -115,6 +115,11 @@ def no_pair(catalogue: Catalogue, expressions: Iterable[str]) -> sql.Composable:
     return sql.SQL("(SELECT {}) AS m{}").format(
         sql.SQL(", ").join(ids), value_sources(catalogue, expressions, _HIDDEN_IDS)
     )
+
+
+def is_of_pair(expression: str) -> bool:
+    """Whether an expression may name the pair's own rows, or the moment that is written."""
+    return bool(_MOMENT.search(expression)) or any(names_row(expression, one) for one in _ROWS)
 
 
 def names_row(text: str, name: str) -> bool:

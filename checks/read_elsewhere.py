@@ -39,7 +39,7 @@ async def read_elsewhere(
     for setting, text, statement in (*_of_tables(tables), *_of_values(catalogue)):
         if not _MAY_READ.search(text):
             continue
-        for other in await _locked(connection, statement):
+        for other in await relations_read(connection, statement) or ():
             if other.oid not in configured and mentions(text, other.name.replace('"', '""')):
                 known = found.setdefault(other.oid, other)
                 found[other.oid] = replace(known, settings=(*known.settings, setting))
@@ -95,8 +95,9 @@ def _of_values(catalogue: Catalogue | None) -> Iterator[tuple[str, str, str]]:
             yield setting, text, render("checks", "catalogue_expression", value)
 
 
-async def _locked(connection: AsyncConnection, statement: str) -> list[OtherRelation]:
-    """What the statement names; nothing where PostgreSQL refuses it."""
+async def relations_read(connection: AsyncConnection, statement: str) -> list[OtherRelation] | None:
+    """What the statement names, its parameters unbound; None where PostgreSQL refuses it. In a
+    transaction that has read nothing else but the catalogue."""
     savepoint = await connection.begin_nested()
     try:
         # A utility statement takes no parameters. It is parsed, and neither run nor kept.
@@ -108,7 +109,7 @@ async def _locked(connection: AsyncConnection, statement: str) -> list[OtherRela
     except DBAPIError as refused:
         if refused.connection_invalidated:
             raise
-        return []
+        return None
     else:
         return found
     finally:

@@ -8,7 +8,7 @@ put into SQL text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 
 from psycopg import sql
@@ -16,10 +16,20 @@ from psycopg import sql
 Fragments = Mapping[str, sql.Composable]
 
 
-@lru_cache(maxsize=256)
+@cache
+def _templates(package: str) -> Mapping[str, str]:
+    # All at once: later the process may have no file left to open one.
+    folder = resources.files(package).joinpath("sql")
+    return {
+        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
 def template(package: str, name: str) -> str:
     """The text of `name`.sql in `package`'s folder `sql`."""
-    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return _templates(package)[name]
 
 
 def compose(text: str, fragments: Fragments) -> sql.Composed:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from checks.census import AffectedUsers, Census
 from checks.judgement import Outcome
-from monitor.status import CENSUS, STALE_AFTER_INTERVALS, CheckResult, Status, is_stale
+from monitor.policy.repairs import COUNT_BUDGET
+from monitor.status import (
+    CENSUS,
+    STALE_AFTER_INTERVALS,
+    CheckResult,
+    RepairStatus,
+    Status,
+    is_stale,
+)
 
 
 def current_census(status: Status, now: float) -> Census | None:
@@ -34,9 +42,17 @@ def check_is_stale(check: CheckResult, now: float) -> bool:
 
 def current_outcome(check: CheckResult, now: float) -> Outcome | None:
     """The outcome, unless it is too old. An error stays: it looks healthy to nobody."""
-    if check.outcome is Outcome.ERROR or not check_is_stale(check, now):
-        return check.outcome
-    return None
+    return check.current_outcome(now)
+
+
+def pending_rows(status: Status, repair: RepairStatus, now: float) -> int | None:
+    """How many rows the repair's `find` counted last; None where that failed, or is too old: it is
+    counted as often as its check runs, as far as its own budget allows."""
+    count, check = repair.count, status.checks.get(repair.check)
+    if count is None or count.error is not None or check is None:
+        return None
+    holds = max(check.holds_seconds, STALE_AFTER_INTERVALS * count.seconds / COUNT_BUDGET)
+    return None if is_stale(repair.counted_monotonic, holds, now) else count.named
 
 
 def remaining_rows(status: Status) -> int:

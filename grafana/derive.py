@@ -1,4 +1,5 @@
-"""Makes the Grafana-managed alert rules from the Prometheus rules: `python -m grafana.derive`.
+"""Makes the Grafana-managed alert rules, and those of the Prometheus operator, from the Prometheus
+rules: `python -m grafana.derive`.
 
 The Prometheus rules are the source, as people edit them. With --check nothing is written: exit 1
 where what is there is not what would be made.
@@ -18,6 +19,7 @@ import yaml
 FOLDER = Path(__file__).parent
 SOURCE = "alerts/conservator.rules.yaml"
 TARGET = "provisioning/alerting/conservator.yaml"
+OPERATOR_TARGET = "../deploy/kubernetes/prometheusrule.yaml"
 
 GRAFANA_FOLDER = "conservator"
 """The folder in Grafana in which the rules appear, beside the dashboards."""
@@ -41,7 +43,26 @@ def derive_rules(source: str) -> str:
         }
         for group in yaml.safe_load(source)["groups"]
     ]
-    document = {"apiVersion": 1, "groups": groups}
+    return _written({"apiVersion": 1, "groups": groups})
+
+
+def derive_operator_rules(source: str) -> str:
+    """The PrometheusRule that holds the same alerts, for the Prometheus operator."""
+    return _written(
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": {"name": "conservator"},
+            "spec": {"groups": yaml.safe_load(source)["groups"]},
+        }
+    )
+
+
+DERIVED = {TARGET: derive_rules, OPERATOR_TARGET: derive_operator_rules}
+"""What is made, each below grafana/."""
+
+
+def _written(document: Json) -> str:
     return HEADER + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
 
 
@@ -103,20 +124,24 @@ def _annotations(annotations: Json) -> Json:
 
 
 def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
-    """Writes the file below `folder`, or says (exit 1) that it is out of date."""
+    """Writes the files as seen from `folder`, or says (exit 1) which are out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args(arguments).check
-    derived = derive_rules((folder / SOURCE).read_text(encoding="utf-8"))
-    path = folder / TARGET
-    if path.exists() and path.read_text(encoding="utf-8") == derived:
-        return 0
-    if check:
-        sys.stdout.write(f"grafana/{TARGET} is out of date: run python -m grafana.derive\n")
-        return 1
-    path.write_text(derived, encoding="utf-8")
-    sys.stdout.write(f"grafana/{TARGET} written\n")
-    return 0
+    source = (folder / SOURCE).read_text(encoding="utf-8")
+    wanted = {folder / target: derive(source) for target, derive in DERIVED.items()}
+    stale = [
+        path
+        for path, text in wanted.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        if check:
+            sys.stdout.write(f"{path.name} is out of date: run python -m grafana.derive\n")
+        else:
+            path.write_text(wanted[path], encoding="utf-8")
+            sys.stdout.write(f"{path} written\n")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":

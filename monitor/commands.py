@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Protocol
 
 from checks.pairs import UserCensus
-from monitor.policy.breaker_store import BreakerReset
+from monitor.policy.breaker_store import BreakerReset, RepairBreakerReset
 from monitor.state.checks import CheckHistory
 from monitor.state.history import CensusPoint
+from monitor.state.repairs import DecisionRow
 from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
 
 
@@ -35,6 +36,24 @@ class WouldUndo:
     touched: int
     """Viewed again since: these would stay."""
     gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class WouldMend:
+    """What a run of a repair would do now."""
+
+    would_mend: int
+    """Rows, at most `max_rows_per_run`."""
+    named: int
+    """Rows that `find` names."""
+    share: float
+    """Of the table, 0 to 1."""
+    action: str
+    table: str
+    keys: tuple[Mapping[str, object], ...]
+    """Of the first rows, column by column; nothing else of them."""
+    refused: str
+    """Why the breaker would refuse it; empty where nothing does."""
 
 
 class Commands(Protocol):
@@ -98,6 +117,22 @@ class Commands(Protocol):
 
     async def reset_breaker(self) -> BreakerReset:
         """A person has looked: close the breaker, and accept the newest census's share."""
+
+    async def mend(self, repair: str) -> int | None:
+        """Start a run of a configured repair in the background; its number, or None when its `find`
+        names nothing."""
+
+    async def would_mend(self, repair: str) -> WouldMend:
+        """What a run of a configured repair would do now."""
+
+    async def repair_decisions(self, repair: str, *, limit: int) -> tuple[DecisionRow, ...]:
+        """How the decisions about a repair changed, the newest first."""
+
+    async def resume_repair(self, repair: str) -> bool:
+        """End the suspension of a repair; False where there was none."""
+
+    async def reset_repair_breaker(self, repair: str) -> RepairBreakerReset:
+        """A person has looked: close the breaker of a repair, and accept what it named last."""
 
     async def wake_loop(self) -> bool:
         """Have the leader count and decide now; where it is another replica, at its next look.

@@ -19,13 +19,13 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg import sql
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from checks.citus.nodes import IDLE, is_lost_node, lost_sentence, node_of, on_nodes
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from checks.row_security import (
     STATEMENT,
@@ -43,6 +43,7 @@ from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
     ConnectionLostError,
+    OneStatementAsyncCursor,
     Proof,
     Rows,
     Statement,
@@ -93,6 +94,7 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
             "keepalives_interval": deadlines.PROBE_SECONDS,
             "keepalives_count": deadlines.PROBES,
             "tcp_user_timeout": deadlines.SILENCE_SECONDS * 1000,
+            "cursor_factory": OneStatementAsyncCursor,
             **connecting(url),
         },
     )
@@ -164,15 +166,6 @@ _WHERE_SET = (
     " THEN set_config('session_replication_role', 'origin', true) END AS origin",
 )
 """The same, of settings that can't be made everywhere."""
-_OURS_ALONE = frozenset(
-    {
-        *("transaction_read_only", "synchronous_commit"),
-        *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
-    }
-)
-"""Settings that are not for a cluster's other nodes. Citus begins their transactions as ours is;
-what it commits on several nodes it must find again after a crash, or they would disagree; and our
-connection leads to one node."""
 
 
 async def set_local(connection: AsyncConnection, **settings: str) -> None:
@@ -204,22 +197,6 @@ def pinning(settings: Mapping[str, str]) -> Statement:
 
 def _on_nodes(settings: Mapping[str, str]) -> list[Statement]:
     return [Statement(command) for command in on_nodes(settings)]
-
-
-def on_nodes(settings: Mapping[str, str]) -> list[str]:
-    """The commands that make `settings` on the nodes of a Citus cluster.
-
-    Only SET LOCAL is passed on, and only when that is asked for; set_config() never is.
-    """
-    commands = ["SET LOCAL citus.propagate_set_commands = 'local'"]
-    commands += [
-        f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}"
-        for name, value in settings.items()
-        if name not in _OURS_ALONE
-    ]
-    if "synchronous_commit" in settings:
-        commands.append("SET LOCAL synchronous_commit TO DEFAULT")
-    return commands
 
 
 @asynccontextmanager
@@ -472,7 +449,7 @@ async def translated() -> AsyncIterator[None]:
     """Turn what the driver raises into our tree; the original stays as the cause."""
     try:
         yield
-    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError) as error:
+    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError, UnicodeDecodeError) as error:
         raise translate(error) from error
 
 
@@ -482,6 +459,11 @@ def translate(error: BaseException) -> ConservatorError:
         return DatabaseUnavailableError(
             f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
             " raise database.pool_size or look for a statement that hangs."
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return StatementError(
+            "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
+            " or leave its row out."
         )
     original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
     state = sqlstate(error)
@@ -495,7 +477,13 @@ def translate(error: BaseException) -> ConservatorError:
         | psycopg.OperationalError
         | psycopg.InterfaceError,
     )
-    if lost or no_state or state in LOST_STATES or (state or "").startswith(("08", "28", "3D")):
+    ended = lost or state in LOST_STATES or state == IDLE
+    refused = (state or "").startswith(("08", "28", "3D"))
+    if isinstance(original, psycopg.Error) and (
+        is_lost_node(original) or ((ended or refused) and node_of(original) is not None)
+    ):
+        return DatabaseUnavailableError(lost_sentence(original))
+    if ended or refused or no_state:
         return DatabaseUnavailableError(
             f"The database can't be used: {message}. Check database.url, and that the server runs"
             " and lets this role in."

@@ -26,6 +26,8 @@ STATE_TIMEOUT = timedelta(seconds=10)
 """Bounds a statement over a few rows of our own tables."""
 UPGRADE_TIMEOUT = timedelta(seconds=60)
 """Bounds a statement that creates or upgrades our tables."""
+UPGRADE_ATTEMPTS = 8
+"""How often an upgrade is tried that an earlier version's batches stand in the way of."""
 REWRITE_TIMEOUT = timedelta(hours=1)
 """Bounds a statement that rewrites one of them in other types: the ledger has every row ever
 written."""
@@ -52,6 +54,8 @@ CRON_GRACE_SECONDS = 300.0
 REFRESH_SECONDS = 5.0
 """How often the processes exchange what they know: pause, totals, the active run, results. More
 often where the lease or the census is shorter: a follower's counts must not look stale between."""
+REPAIRS_INTERVAL = timedelta(minutes=1)
+"""How often it is decided about repairs, where nothing wakes the job before."""
 SHORTEST_REFRESH_SECONDS = 0.5
 """The least time between two such exchanges, however short the lease."""
 SPREAD_SECONDS = 30.0

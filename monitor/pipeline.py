@@ -23,6 +23,7 @@ from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,6 +44,33 @@ class Statement:
 
 COMMIT = Statement("COMMIT")
 CLOCK = Statement("SELECT clock_timestamp() AS now")
+
+
+class _OneStatement:
+    """Of a driver's cursor: never by the protocol that carries out whatever stands behind a
+    semicolon, which the driver takes for what has no parameters. The operator's SQL, in whatever
+    statement it stands, is no second one."""
+
+    def _execute_send(
+        self, query: PostgresQuery, *, force_extended: bool = False, binary: bool | None = None
+    ) -> None:
+        send_one: Any = super()
+        send_one._execute_send(query, force_extended=True, binary=binary)
+
+
+class OneStatementCursor(_OneStatement, psycopg.Cursor[Any]):
+    """The same for Great Expectations, whose connections are not ours."""
+
+
+class OneStatementAsyncCursor(_OneStatement, psycopg.AsyncCursor[Any]):
+    """Of every connection of ours."""
+
+
+async def run_script(connection: Connection, script: str) -> None:
+    """Carry out several statements of ours, none of which has a parameter or anything of the
+    operator's in it, in one trip. Raises psycopg.Error."""
+    driver = cast("DriverConnection[Any]", connection.connection.driver_connection)
+    await psycopg.AsyncCursor(driver).execute(script.encode())
 
 
 class ConnectionLostError(OperationalError):

@@ -1,15 +1,18 @@
-"""The tools to take a run back: by the settings under which it wrote, not by the present ones."""
+"""The tools to take a run back: by the settings under which it wrote, not by the present ones. And
+those of a repair, whose table is read when it is needed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
+from checks.errors import CatalogueError
 from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
+from checks.row_security import HEALER
 from checks.spec import CatalogueSpec
 from checks.state_columns import (
     FOLLOWERS,
@@ -18,15 +21,30 @@ from checks.state_columns import (
     originals,
     read_state_columns,
 )
+from monitor.config import Repair, Settings
 from monitor.database import snapshot
-from monitor.healing.errors import NotUndoableError
+from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
+from monitor.healing.repair_planner import RepairLimits, RepairPlanner, RepairPreview
+from monitor.healing.repair_statements import RepairStatements
+from monitor.healing.repair_table import (
+    RepairFault,
+    RepairSpec,
+    RepairTable,
+    read_table,
+    repair_grants,
+    require_table,
+    with_name,
+)
+from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
-from monitor.runtime import Runtime, healing_context
-from monitor.state.elsewhere import is_same_renamed, renamed, replaced_by
-from monitor.state.runs import Run, active_run, get_run
-from monitor.state.statements import StateStatements
+from monitor.policy.decision import Decision
+from monitor.runtime import Runtime, healing_context, repair_settings, repair_specs
+from monitor.state.elsewhere import is_same_renamed, is_taken, renamed, replaced_by
+from monitor.state.repairs import open_repair_breaker
+from monitor.state.runs import Run, Trigger, active_run, get_run
+from monitor.state.statements import SchemaStatements, StateStatements
 
 _NEWER = (
     "Run {} was planned by a newer version of conservator, with settings that this one does not"
@@ -47,12 +65,148 @@ async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
 
 
 async def tools_to_work(present: Runtime, run: Run) -> Runtime:
-    """The tools to work a run that this process holds. Raises NotUndoableError."""
+    """The tools to work a run that this process holds. Raises RefusedError."""
+    if run.repair is not None:
+        return await _tools_of_repair(present, run, undoes=run.undoes is not None)
     return present if run.undoes is None else await _tools_by(present, run)
+
+
+async def tools_to_repair(present: Runtime, repair: Repair) -> Runtime:
+    """The tools of a configured repair. Raises CatalogueError with all that is wrong with it."""
+    (spec,) = [one for one in repair_specs(present.settings) if one.name == repair.name]
+    return _with_repair(present, require_table(await _read_repair(present, spec), spec))
+
+
+def repair_planner(tools: Runtime, repair: Repair) -> RepairPlanner:
+    """Plans runs of the repair that `tools_to_repair` has read."""
+    assert tools.repair is not None
+    context = healing_context(tools.engine, tools.settings, tools.healing)
+    limits = RepairLimits(repair.max_rows_per_run, repair_settings(repair))
+    return RepairPlanner(context, tools.repair.repair, limits)
+
+
+async def plan_repair(
+    tools: Runtime,
+    repair: Repair,
+    trigger: Trigger,
+    *,
+    reason: str,
+    max_rows: int | None = None,
+    beyond_breaker: bool = False,
+) -> Run | None:
+    """A run of the repair that `tools_to_repair` has read, unless its breaker refuses, which then
+    is open for everybody; None where `find` names nothing. Raises as `RepairPlanner.plan`."""
+    await tools.end_others()
+    try:
+        return await repair_planner(tools, repair).plan(
+            tools.run_owner(trigger),
+            reason=reason,
+            max_rows=max_rows or repair.max_rows_per_run,
+            beyond_breaker=beyond_breaker,
+        )
+    except RepairBreakerError as error:
+        async with tools.transaction() as connection:
+            await open_for(connection, tools.state, repair.name, error.decision)
+        raise
+
+
+async def open_for(
+    connection: AsyncConnection, state: SchemaStatements, repair: str, refusal: Decision
+) -> None:
+    """Open the breaker of a repair; nothing where `refusal` is that of one that is open."""
+    if refusal.cause:
+        code = refusal.code.value
+        await open_repair_breaker(connection, state, repair, code=code, reason=refusal.cause)
+
+
+async def preview_repair(tools: Runtime, repair: Repair) -> RepairPreview:
+    """What a run of it would be about now. Raises StatementError."""
+    assert tools.repair is not None
+    timeout, rows = tools.settings.database.statement_timeout, tools.repair.repair.rows
+    async with snapshot(tools.engine, timeout=timeout, rows=rows) as connection:
+        return await repair_planner(tools, repair).preview(connection)
+
+
+async def _read_repair(
+    present: Runtime, spec: RepairSpec, *, undone: Run | None = None
+) -> RepairTable | list[RepairFault]:
+    timeout, schema = present.settings.database.statement_timeout, present.state.state_schema
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        return await read_table(connection, present.catalogue, schema, spec, undone=undone)
+
+
+async def repair_faults(present: Runtime) -> tuple[str, ...]:
+    """All that is wrong with the configured repairs on their tables, each with its path."""
+    told = []
+    for index, spec in enumerate(repair_specs(present.settings)):
+        found = await _read_repair(present, spec)
+        faults = [] if isinstance(found, RepairTable) else found
+        told += [f"repairs[{index}].{one.key}: {one.sentence}" for one in faults]
+    return tuple(told)
+
+
+def _with_repair(present: Runtime, table: RepairTable) -> Runtime:
+    statements = RepairStatements(table, present.state.state_schema)
+    context = healing_context(present.engine, present.settings, present.healing)
+    planner = RepairUndoPlanner(context, statements)
+    return replace(present, repair=statements, undo_planner=planner)
+
+
+async def grants_of_repairs(engine: AsyncEngine, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """By repair, what the role that heals needs for it."""
+    found = {}
+    for spec in repair_specs(settings):
+        async with snapshot(engine, timeout=settings.database.statement_timeout) as connection:
+            found[spec.name] = await repair_grants(connection, spec, HEALER)
+    return found
+
+
+async def _tools_of_repair(present: Runtime, run: Run, *, undoes: bool) -> Runtime:
+    """The tools for a repair's run as it was planned, or for the undo of it, on the table that it
+    changed, whatever that is called by now. Raises RepairRefusedError, NotUndoableError."""
+    kept = run.repair_plan or {}
+    spec = RepairSpec.of_run(str(run.repair), kept)
+    refused = NotUndoableError if undoes else RepairRefusedError
+    timeout = present.settings.database.statement_timeout
+    async with snapshot(present.engine, timeout=timeout) as connection:
+        name = await renamed(connection, spec.table, run.repair_oid)
+        taken = await is_taken(connection, spec.table, run.repair_oid)
+    if name is not None and (taken or not undoes):
+        raise refused(_elsewhere(run, spec.table, name, undoes=undoes))
+    spec = with_name(spec, name)
+    read = await _read_repair(present, spec, undone=run if undoes else None)
+    try:
+        table = require_table(read, spec)
+    except CatalogueError as error:
+        raise refused(str(error)) from error
+    if undoes:
+        return _with_repair(present, table)
+    if table.relation.oid != run.repair_oid or table.now.columns != kept["columns"]:
+        raise RepairRefusedError(
+            f"Run {run.id} was planned when {spec.table} was another table, or had other columns;"
+            " what is wrong now is planned anew."
+        )
+    return _with_repair(present, table)
+
+
+def _elsewhere(run: Run, then: str, name: str, *, undoes: bool) -> str:
+    """Why a run stops whose table has another name, or which of two tables nobody can choose."""
+    if not undoes:
+        return (
+            f"Run {run.id} was planned for the table that is called {name} now, and `find` reads"
+            f" what is called {then}: what is wrong there is planned anew."
+        )
+    return (
+        f"Run {run.undoes or run.id} changed the table that is called {name} now, and {then} is"
+        f" another one by now: to give the rows of the first back, let {then} have another name for"
+        f" the undo; where they were copied to {then}, drop {name}."
+    )
 
 
 async def _tools_by(present: Runtime, run: Run) -> Runtime:
     """The present tools wherever the same statements find what the run wrote."""
+    if run.repair is not None:
+        return await _tools_of_repair(present, run, undoes=True)
     if run.catalogue is None:
         return present
     kept = KeptCatalogue.read(run.catalogue)

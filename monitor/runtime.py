@@ -16,15 +16,20 @@ from checks.doctor.rules import examine
 from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.relations import Catalogue
 from checks.row_security import RowGuard, guard_of
-from monitor.config import Mode, Settings
+from monitor.config import Mode, Repair, Settings
 from monitor.database import again_if_lost, snapshot, transaction, when_unlocked
 from monitor.healing.batch_size import PaceSettings
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.executor import Executor, OnProgress
 from monitor.healing.heal_strategy import HealStrategy
 from monitor.healing.planner import Occasion, Planned, Planner, RunOwner
-from monitor.healing.settings_changed import end_others
+from monitor.healing.repair_statements import RepairStatements
+from monitor.healing.repair_strategy import RepairStrategy
+from monitor.healing.repair_table import RepairSpec
+from monitor.healing.repair_undo import RepairUndoStrategy
+from monitor.healing.settings_changed import Repairs, end_others
 from monitor.healing.statements import HealingContext, HealingStatements
+from monitor.healing.strategy import RunStrategy
 from monitor.healing.throttle.prometheus import PromqlQuery
 from monitor.healing.throttle.signals import gather_signals
 from monitor.healing.throttle.throttle import ThrottleSettings
@@ -36,6 +41,7 @@ from monitor.policy.breaker import breaker_refusal
 from monitor.policy.breaker_store import log_breaker_opened, open_breaker
 from monitor.policy.decision import Decision, catalogue_refusal
 from monitor.policy.inputs import PolicySettings
+from monitor.policy.repairs import RepairSettings
 from monitor.state.control import Control, read_control
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.state.statements import StateStatements
@@ -63,6 +69,13 @@ class Runtime:
     holder: str
     counting: HealingStatements | None = None
     """Of the present catalogue, where this one is that of a run that is taken back."""
+    repair: RepairStatements | None = None
+    """Of the repair that is planned, worked or taken back; None for all else."""
+
+    @property
+    def repairs(self) -> Repairs:
+        """What runs keep of the configured repairs, by name."""
+        return {one.name: one.kept for one in repair_specs(self.settings)}
 
     @property
     def rows(self) -> RowGuard:
@@ -90,7 +103,7 @@ class Runtime:
         `beyond_breaker`: a person sends it on although the breaker is open.
         """
         async with self.transaction() as connection:
-            await end_others(connection, self.state)
+            await end_others(connection, self.state, self.repairs)
             return await claim(
                 connection,
                 self.state,
@@ -112,6 +125,7 @@ class Runtime:
                 remaining=None,
                 legacy_after=None,
             )
+            await self.state.run(connection, "repair_work_delete", {"run_id": run.id})
         log.warning("run_failed", run_id=run.id, error=why)
 
     @property
@@ -202,7 +216,7 @@ class Runtime:
     async def end_others(self) -> None:
         """End runs that nobody works on and that were planned under other settings."""
         async with self.transaction() as connection:
-            await end_others(connection, self.state)
+            await end_others(connection, self.state, self.repairs)
 
     async def open_breaker(self, refusal: Decision) -> None:
         """Open the breaker for a refusal of `guard`; nothing where it is open, or not to open."""
@@ -222,13 +236,38 @@ class Runtime:
         )
         counting = self.counting or self.healing
         undo = UndoStrategy(context, healing_context(self.engine, settings, counting))
+        strategies: dict[RunKind, RunStrategy] = {
+            RunKind.HEAL: heal,
+            RunKind.USER: heal,
+            RunKind.UNDO: undo,
+        }
+        if self.repair is not None:
+            name = self.repair.repair.spec.name
+            windows = {one.name: one.window for one in settings.repairs}
+            strategies = {
+                RunKind.REPAIR: RepairStrategy(
+                    context,
+                    self.repair,
+                    window=windows.get(name),
+                    timezone=settings.catalog.timezone,
+                ),
+                RunKind.UNDO: RepairUndoStrategy(context, self.repair),
+            }
         return Executor(
             context,
-            {RunKind.HEAL: heal, RunKind.USER: heal, RunKind.UNDO: undo},
+            strategies,
             make_throttler(self.engine, settings),
             pace=pace_settings(settings),
             on_progress=on_progress,
         )
+
+
+def repair_specs(settings: Settings) -> tuple[RepairSpec, ...]:
+    """The configured repairs, in the words of healing."""
+    return tuple(
+        RepairSpec(one.name, one.table, one.key, one.find, one.action.value)
+        for one in settings.repairs
+    )
 
 
 class CurrentRuntime:
@@ -278,6 +317,30 @@ def policy_settings(settings: Settings) -> PolicySettings:
         max_tracked_drop=healing.breaker.max_tracked_drop,
         stuck_after=healing.breaker.stuck_after,
     )
+
+
+def repair_settings(repair: Repair) -> RepairSettings:
+    """The settings of a repair that decide."""
+    return RepairSettings(
+        name=repair.name,
+        check=repair.check,
+        table=repair.table,
+        heals=repair.mode is Mode.HEAL,
+        cooldown_seconds=repair.cooldown.total_seconds(),
+        window=repair.window,
+        max_rows=repair.breaker.max_rows,
+        max_share=repair.breaker.max_share,
+        stuck_after=repair.breaker.stuck_after,
+    )
+
+
+async def inspect_rows(engine: AsyncEngine, settings: Settings) -> Examination:
+    """The same for whoever works by it: raises DatabaseUnavailableError where a node of the cluster
+    does not answer, because what was not asked would seem to be so until the next time."""
+    examination = await inspect_catalogue(engine, settings)
+    if examination.lost_node is not None:
+        raise DatabaseUnavailableError(examination.lost_node)
+    return examination
 
 
 async def inspect_catalogue(engine: AsyncEngine, settings: Settings) -> Examination:

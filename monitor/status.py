@@ -21,10 +21,12 @@ import structlog
 from checks.census import AffectedUsers, Census
 from checks.doctor.findings import TABLE_MISSING, Examination, Finding
 from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
+from monitor.config import Mode, Settings
 from monitor.deadlines import GIT_SECONDS
 from monitor.healing.executor import Progress
 from monitor.policy.decision import Decision
 from monitor.state.control import Control
+from monitor.state.repairs import RepairControl, RepairCount
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,8 @@ CENSUS = "census"
 """The name of the check whose result the census is; its interval is the census's."""
 STRUCTURE = "structure"
 """The name of the check whose result is what doctor finds."""
+REPAIRS = "repair-pass"
+"""The name of the job that decides about repairs; no check can have it."""
 STALE_AFTER_INTERVALS = 3
 """A result older than this many of its intervals in effect is no longer shown as current."""
 
@@ -91,6 +95,13 @@ class CheckResult:
             return self.stale_after_seconds
         return STALE_AFTER_INTERVALS * self.interval_seconds
 
+    def current_outcome(self, now: float) -> Outcome | None:
+        """The outcome, unless it is too old at `now`. An error stays: it looks healthy to
+        nobody."""
+        if self.outcome is Outcome.ERROR or not is_stale(self.monotonic, self.holds_seconds, now):
+            return self.outcome
+        return None
+
     def after(self, found: Measurement, *, wall: float, monotonic: float) -> CheckResult:
         """The result that follows this one when the check found `found`, judged, at that moment.
 
@@ -112,6 +123,28 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairStatus:
+    """One configured repair, with what was found and decided last."""
+
+    name: str
+    check: str
+    action: str
+    table: str
+    heals: bool
+    """`mode: heal`; else only a person starts it."""
+    own: RepairControl
+    """What people have switched, and its breaker."""
+    decision: Decision | None = None
+    decided_at: datetime | None = None
+    count: RepairCount | None = None
+    """What `find` named when it was counted last."""
+    counted_at: datetime | None = None
+    counted_monotonic: float | None = None
+    newest_run: int = 0
+    """The number of its newest run; 0 before the first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything that pages, API and metrics show."""
 
@@ -125,6 +158,8 @@ class Status:
     users: AffectedUsers | None = None
     users_monotonic: float | None = None
     users_interval_seconds: float = 0.0
+    repairs: Mapping[str, RepairStatus] = field(default_factory=lambda: MappingProxyType({}))
+    """Those that are configured, by name, in the order of the configuration."""
     decision: Decision | None = None
     decided_at: datetime | None = None
     control: Control = field(default_factory=Control)
@@ -196,10 +231,33 @@ class StatusBoard:
             changed()
         return self._status
 
+    def update_repair(self, name: str, **changes: object) -> Status:
+        """Publish what has changed about one repair."""
+        before = self._status.repairs[name]
+        changed = {**self._status.repairs, name: replace(before, **changes)}  # type: ignore[arg-type]
+        return self.update(repairs=MappingProxyType(changed))
+
     def update_check(self, check: CheckResult) -> Status:
         """Publish a new result of one check."""
         checks = MappingProxyType({**self._status.checks, check.name: check})
         return self.update(checks=checks)
+
+
+def configured_repairs(settings: Settings) -> Mapping[str, RepairStatus]:
+    """The repairs of the configuration, of which nothing is known yet."""
+    return MappingProxyType(
+        {
+            one.name: RepairStatus(
+                name=one.name,
+                check=one.check,
+                action=one.action.value,
+                table=one.table,
+                heals=one.mode is Mode.HEAL,
+                own=RepairControl(one.name),
+            )
+            for one in settings.repairs
+        }
+    )
 
 
 def is_stale(monotonic: float | None, holds_seconds: float, now: float) -> bool:

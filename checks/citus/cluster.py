@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ from checks.statements import template
 
 LEDGER = "backfilled_impression"
 """The list of what was backfilled, in the state schema."""
+NO_ANSWER = "A node of the cluster does not answer: `conservator doctor` says more."
 
 
 class DistributionMethod(StrEnum):
@@ -39,6 +40,8 @@ class Distribution:
     """The distribution column; None unless it is spread by one."""
     colocation: int = 0
     """Tables with the same number, other than 0, have their shards side by side."""
+    answers: bool = True
+    """False: one of the nodes with its shards did not tell how large they are."""
 
     def is_hash_by(self, column: str) -> bool:
         """Whether the table is in hash shards by `column`."""
@@ -66,6 +69,8 @@ class Ledger:
     present: bool
     distribution: Distribution | None = None
     """None for a plain table."""
+    total_bytes: int | None = None
+    """The size of all its shards, where it was asked for and is known."""
 
 
 _BY_COLUMN = {
@@ -108,16 +113,40 @@ async def read_distribution(
     row = await _row(connection, "catalogue_citus_table", values)
     if row is None:
         return None
-    size = row["total_bytes"]
-    return parse_distribution(row), None if size is None else int(size)
+    found, size = parse_distribution(row), row["total_bytes"]
+    if size is None:
+        return replace(found, answers=not cluster.is_coordinator), None
+    return found, int(size)
 
 
-async def read_ledger(connection: AsyncConnection, state_schema: str) -> Ledger:
-    """Whether the ledger is there, and how Citus spreads it. Only where Citus is installed."""
-    row = await _row(connection, "catalogue_citus_ledger", {"state_schema": state_schema})
+async def every_node_answers(
+    connection: AsyncConnection, cluster: Cluster, relations: Iterable[int]
+) -> bool:
+    """Whether every node answers that has shards of the tables with these oids."""
+    found = [await read_distribution(connection, cluster, one) for one in relations]
+    return all(distribution.answers for distribution, _ in filter(None, found))
+
+
+async def read_ledger(
+    connection: AsyncConnection, state_schema: str, *, sized: bool = False
+) -> Ledger:
+    """Whether the ledger is there, and how Citus spreads it; `sized`: and how large it is. Only
+    where Citus is installed."""
+    asked = {"state_schema": state_schema, "sized": sized}
+    row = await _row(connection, "catalogue_citus_ledger", asked)
     assert row is not None
     found = None if row["partmethod"] is None else parse_distribution(row)
-    return Ledger(row["present"], found)
+    size = row["total_bytes"]
+    return Ledger(row["present"], found, None if size is None else int(size))
+
+
+async def spread_ledger_size(connection: AsyncConnection, state_schema: str) -> int | None:
+    """The size of the ledger's shards in bytes; None where it is no table in shards."""
+    (server,) = (await connection.exec_driver_sql(template("checks", "catalogue_server"))).all()
+    if not server.citus:
+        return None
+    ledger = await read_ledger(connection, state_schema, sized=True)
+    return None if ledger.distribution is None else ledger.total_bytes or 0
 
 
 async def _row(

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from checks.catalogue import Facts
 from checks.citus.cluster import LEDGER, Distribution, DistributionMethod
-from checks.doctor.ddl import columns, index_of, quoted, table
-from checks.doctor.findings import Finding, advice, error, healing_error, warning
+from checks.doctor.ddl import quoted, table
+from checks.doctor.findings import NODE_LOST, Finding, advice, error, healing_error, warning
 from checks.doctor.input import DoctorInput, about, impressions_with_pair
-from checks.relations import Engine, Index, Relation, engine_of
+from checks.made_rows import is_of_pair
+from checks.relations import Engine, Relation, engine_of
 from checks.spec import TableRole
 
 _ONE_NODE = frozenset({DistributionMethod.REFERENCE, DistributionMethod.LOCAL})
 _HARMLESS = "Nothing need be done."
 _MOVE = (
     "To move a table rewrites and locks it, and Citus then refuses some statements: the "
-    "application's owner decides (docs/scaling.md has the steps)."
+    "application's owner decides (docs/scaling.md has the steps, {})."
 )
 
 
@@ -45,6 +46,22 @@ def connected_to_the_coordinator(given: DoctorInput) -> Iterator[Finding]:
     )
 
 
+def every_node_answers(given: DoctorInput) -> Iterator[Finding]:
+    """What lies on a node that is away can't be read, and nothing that was asked says anything."""
+    if given.evidence.lost_node is None:
+        return
+    yield error(
+        NODE_LOST,
+        "the cluster",
+        problem=given.evidence.lost_node,
+        consequence="Nothing can be counted or healed until it does; no row could be asked.",
+        remedy=(
+            "Start it, or see to it that the coordinator reaches it: SELECT * FROM pg_dist_node "
+            "lists all nodes. Nothing is lost, and a run goes on by itself."
+        ),
+    )
+
+
 @about(impressions_with_pair)
 def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """A batch, its ledger and its uniqueness hold within a shard only if users are whole there."""
@@ -61,7 +78,7 @@ def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) ->
                 if lies.method is DistributionMethod.REFERENCE
                 else "Nothing is gained by the other nodes."
             ),
-            remedy=f"{_HARMLESS} {_MOVE}",
+            remedy=f"{_HARMLESS} {_move(lies)}",
         )
     elif not lies.is_hash_by(user):
         yield healing_error(
@@ -72,7 +89,7 @@ def impressions_are_spread_by_user(given: DoctorInput, impressions: Relation) ->
                 "A user's impressions and the ledger of what was backfilled would lie in different "
                 "shards, and neither a batch nor an undo could be one transaction of one shard."
             ),
-            remedy=f"It can be counted. Healing needs hash shards by {user}. {_MOVE}",
+            remedy=f"It can be counted. Healing needs hash shards by {user}. {_move(lies)}",
         )
 
 
@@ -102,6 +119,26 @@ def rows_are_known_by_their_pair(given: DoctorInput, impressions: Relation) -> I
     )
 
 
+@about(impressions_with_pair)
+def values_are_of_no_pair(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """A value that is computed for each pair is a subselect in the list of what is inserted."""
+    if engine_of(*(relation for _, relation in given.facts.found)) is not Engine.CITUS:
+        return
+    spec = given.spec.impressions
+    named = [setting for setting, (_, text) in spec.expressions.items() if is_of_pair(text)]
+    if named:
+        yield healing_error(
+            "citus_values_of_the_pair",
+            impressions.configured,
+            problem=(
+                "Citus plans its statements, and these are about the pair's own rows or the moment "
+                f"that is written: {', '.join(named)}."
+            ),
+            consequence="It can be counted. Citus takes no INSERT that looks each value up.",
+            remedy="Heal where constants, or expressions that name neither, will do.",
+        )
+
+
 @about(_spread_by_user)
 def ledger_lies_beside_the_impressions(
     given: DoctorInput, impressions: Relation
@@ -129,6 +166,28 @@ def ledger_lies_beside_the_impressions(
     )
 
 
+@about(impressions_with_pair)
+def ledger_is_spread_for_nothing(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
+    """The impressions are one table again, and their ledger still lies on the nodes."""
+    ledger = given.evidence.ledger
+    lies = None if ledger is None else ledger.distribution
+    if lies is None or _spread_by_user(given.facts) is not None:
+        return
+    yield warning(
+        "citus_ledger_still_spread",
+        f"{given.state_schema}.{LEDGER}",
+        problem=f"The ledger is {_words(lies)}, and {impressions.configured} is not.",
+        consequence=(
+            "Each batch is committed on several nodes for its ledger alone, and fails while one of "
+            "them is away."
+        ),
+        remedy=(
+            "As the owner of the tables, with the service stopped: conservator init, or\n"
+            f"{_gather_ledger(given.state_schema)}"
+        ),
+    )
+
+
 @about(_spread_by_user)
 def others_join_everywhere(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
     """Users and artworks that are not on every node travel there with each count."""
@@ -145,35 +204,8 @@ def others_join_everywhere(given: DoctorInput, impressions: Relation) -> Iterato
                 "stops working at citus.max_intermediate_result_size (1 GB). No foreign key from "
                 "the impressions to it is possible."
             ),
-            remedy=f"{_HARMLESS} As a reference table it would be on every node. {_MOVE}",
+            remedy=f"{_HARMLESS} As a reference table it would be on every node. {_move(lies)}",
         )
-
-
-@about(impressions_with_pair)
-def keys_would_spread(given: DoctorInput, impressions: Relation) -> Iterator[Finding]:
-    """Unique keys without the user are refused by Citus, or hold within one shard only."""
-    user = given.spec.impressions.user
-    if given.facts.cluster is None:
-        return
-    for index in impressions.indexes:
-        if not index.unique or user in index.columns:
-            continue
-        if impressions.is_hashed_by(user):
-            yield warning(
-                "citus_key_without_user",
-                index_of(impressions, index.name),
-                problem=f"This unique key does not contain {user}, by which the table is spread.",
-                consequence="It holds within each shard only: the same key may be in two of them.",
-                remedy=_key_with_user(index, user),
-            )
-        elif impressions.distribution is None:
-            yield advice(
-                "citus_key_without_user",
-                index_of(impressions, index.name),
-                problem=f"This unique key does not contain {user}.",
-                consequence=f"Citus will refuse to distribute the table by {user} with it.",
-                remedy=_key_with_user(index, user),
-            )
 
 
 @about(_spread_by_user)
@@ -207,6 +239,15 @@ def _joins_everywhere(role: TableRole, relation: Relation, impressions: Relation
     return role.key == "users" and lies.is_hash_by(role.ids[0]) and _beside(lies, impressions)
 
 
+def _move(lies: Distribution | None) -> str:
+    """By which of the ways in docs/scaling.md: Citus takes back no table that a foreign key of a
+    reference table has made its own, and distributes it as it is."""
+    taken_back = lies is not None and lies.method is not DistributionMethod.LOCAL
+    return _MOVE.format(
+        "for a table that has to be taken back first" if taken_back else "for a local table"
+    )
+
+
 def _words(lies: Distribution | None) -> str:
     if lies is None:
         return "a plain table of the coordinator"
@@ -226,18 +267,14 @@ def _literal(relation: Relation) -> str:
     return "'" + table(relation).replace("'", "''") + "'"
 
 
+def _gather_ledger(schema: str) -> str:
+    return f"SELECT undistribute_table('{quoted(schema)}.{LEDGER}');"
+
+
 def _spread_ledger(schema: str, impressions: Relation, lies: Distribution | None) -> str:
     ledger = f"'{quoted(schema)}.{LEDGER}'"
-    undo = "" if lies is None else f"SELECT undistribute_table({ledger});\n"
+    undo = "" if lies is None else f"{_gather_ledger(schema)}\n"
     return (
         f"{undo}SELECT create_distributed_table({ledger}, 'user_id', "
         f"colocate_with => {_literal(impressions)});"
-    )
-
-
-def _key_with_user(index: Index, user: str) -> str:
-    key = columns(user, *(name for name in index.columns if name is not None))
-    return (
-        f"A key on {key} instead would do, and refuse foreign keys to the old one, and ON CONFLICT "
-        "on it: the application's owner decides."
     )

@@ -111,8 +111,9 @@ def find_nulls(relation: Relation, name: str) -> str:
 def find_orphans(relation: Relation, name: str, target: Relation, target_name: str) -> str:
     """The rows whose key has no row in `target`."""
     return _filled(
-        "SELECT * FROM {table} AS i WHERE i.{key} IS NOT NULL AND NOT EXISTS "
-        "(SELECT FROM {target} AS t WHERE t.{id} = i.{key});",
+        # Citus takes no NOT EXISTS here.
+        "SELECT i.* FROM {table} AS i LEFT JOIN {target} AS t ON t.{id} = i.{key} "
+        "WHERE i.{key} IS NOT NULL AND t.{id} IS NULL;",
         table=_name(relation),
         key=sql.Identifier(name),
         target=_name(target),

@@ -19,6 +19,8 @@ OWNER_DECIDES = "-- the application's owner decides:"
 
 TABLE_MISSING = "table_missing"
 """The code of the finding that one of the three tables is not there."""
+NODE_LOST = "citus_node_lost"
+"""The code of the finding that a node of the cluster does not answer."""
 
 
 class Severity(StrEnum):
@@ -106,6 +108,11 @@ class Examination:
         """The findings that block `what`. Whatever blocks counting blocks healing as well."""
         wanted = {Blocks.COUNTING, what}
         return tuple(one for one in self.findings if one.blocks in wanted)
+
+    @property
+    def lost_node(self) -> str | None:
+        """What is said of a node that does not answer: the other findings know no rows then."""
+        return next((one.problem for one in self.findings if one.code == NODE_LOST), None)
 
     @property
     def suspicions(self) -> tuple[Finding, ...]:

@@ -209,6 +209,8 @@ class Evidence:
     growth: Growth | None = None
     ledger: Ledger | None = None
     """None where there is no Citus."""
+    lost_node: str | None = None
+    """What the coordinator says of a node that went away; nothing was asked after that."""
     pairs: PairEvidence = field(default_factory=PairEvidence)
     state_columns: tuple[StateColumn, ...] = ()
     """Our own columns that hold ids and moments of the app."""

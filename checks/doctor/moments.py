@@ -178,10 +178,17 @@ async def read_held_moments(
     ask: Ask, relation: Relation, column: Column, admitted: sql.Composable
 ) -> HeldMoments | None:
     """What the column's values are as moments; None where that could not be asked."""
-    where = {"table": table(relation), "filter": admitted}
-    name = identifier(column.name)
     if column in relation.moments.values():
         return None
+    return await held_moments(ask, table(relation), column, admitted)
+
+
+async def held_moments(
+    ask: Ask, rows: sql.Composable, column: Column, admitted: sql.Composable
+) -> HeldMoments | None:
+    """The same of `rows`: a table or a part of one."""
+    where = {"table": rows, "filter": admitted}
+    name = identifier(column.name)
     if column.category == "N":
         return _judged(await ask("catalogue_numbers", {**where, "number": name}))
     if column.category != "S":

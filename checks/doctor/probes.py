@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import Facts
 from checks.citus.cluster import read_ledger
+from checks.citus.forms import form_of, materializations
+from checks.citus.nodes import is_lost_node, lost_sentence
 from checks.doctor.column_words import Says
 from checks.doctor.defaults import may_be_random
 from checks.doctor.input import (
@@ -48,8 +50,8 @@ from checks.doctor.vanished import LEAST
 from checks.doctor.view_filter import read_hiding_filter
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
-from checks.made_rows import NO_MOMENT, bare_value, fits_column, no_pair
-from checks.relations import Relation, moment_column
+from checks.made_rows import NO_MOMENT, bare_value, fits_column, is_of_pair, no_pair
+from checks.relations import Engine, Relation, engine_of, moment_column
 from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec, TableRole
 from checks.state_columns import read_state_columns
@@ -61,7 +63,8 @@ Parameters = Mapping[str, object]
 _UNKNOWN_ZONE = "22023"  # invalid_parameter_value
 _NOT_TOGETHER = "0A000"  # feature_not_supported: Citus joins no tables that don't lie together
 _NO_PRIVILEGE = "42501"  # insufficient_privilege: for the privilege rules to say
-_OUT_OF_TIME = frozenset({"57014", "55P03"})  # query_canceled, lock_not_available
+_CANCELED = "57014"  # query_canceled
+_OUT_OF_TIME = frozenset({_CANCELED, "55P03"})  # lock_not_available
 _MISMATCH = "42804"  # datatype_mismatch
 _UNTYPED = re.compile(r"\s*\(*\s*(NULL|E?'([^']|'')*')\s*\)*\s*", re.IGNORECASE)
 _NO_VALUES: Parameters = {}
@@ -87,6 +90,8 @@ class ProbeSuite:
         self._pools = pools
         self._state_schema = state_schema
         self._milliseconds = round(patience / timedelta(milliseconds=1))
+        self._engine = engine_of(*(relation for _, relation in facts.found))
+        self._lost_node = _silent_node(facts)
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
@@ -112,9 +117,8 @@ class ProbeSuite:
             comparisons=await self._comparisons(),
             filters=filters,
             values=await self._values(),
-            made_rows=await read_made_rows(self._ask_read_only, facts, self._pools),
+            **await self._of_new_rows(),
             hidden_by=await read_hiding_filter(self._ask_read_only, self._explain, facts),
-            own_values=await read_own_values(self._answers, facts),
             duplicate_pairs=await self._duplicate_pairs(),
             duplicate_keys=await self._duplicate_keys(filters),
             ids=await self._ids(filters, around.encoding),
@@ -133,7 +137,17 @@ class ProbeSuite:
             else await read_ledger(self._connection, self._state_schema),
             pairs=await ask_about_pairs(self._ask, facts, self._pools),
             state_columns=await read_state_columns(self._connection, self._state_schema),
+            lost_node=self._lost_node,
         )
+
+    async def _of_new_rows(self) -> dict[str, Any]:
+        """Of rows whose shape or values Citus does not take it is not asked."""
+        if self._engine is Engine.CITUS:
+            return {}
+        return {
+            "made_rows": await read_made_rows(self._ask_read_only, self._facts, self._pools),
+            "own_values": await read_own_values(self._answers, self._facts),
+        }
 
     async def _clocks(self) -> tuple[tuple[Clock, ...], Refusal | None]:
         asked = {"timezone": self._facts.spec.timezone}
@@ -175,6 +189,7 @@ class ProbeSuite:
             setting: (name, expression)
             for setting, (name, expression) in catalogue.spec.impressions.expressions.items()
             if name in catalogue.impressions.columns
+            and not (self._engine is Engine.CITUS and is_of_pair(expression))
         }
         asked = {
             setting: {
@@ -262,6 +277,7 @@ class ProbeSuite:
                     "target": table(right),
                     "key": identifier(names[0]),
                     "id": identifier(names[1]),
+                    **materializations(self._engine),
                 }
                 found = self._any_row("catalogue_orphans", left, _TRUE, fragments)
                 answers[comparison.subject] = await found
@@ -419,15 +435,22 @@ class ProbeSuite:
         how: str = "",
     ) -> Answers | Refusal:
         """The rows of the SQL file `statement`, or why PostgreSQL refused it."""
+        if self._lost_node is not None:
+            # Each question might wait half a minute for a connection.
+            return Refusal(_CANCELED, self._lost_node)
         try:
             await self._be_patient()
             if read_only:
                 await self._catalogue_rows("catalogue_read_only")
-            answer = await self._run(how + render("checks", statement, fragments), parameters)
+            text = render("checks", form_of(self._engine, statement), fragments)
+            answer = await self._run(how + text, parameters)
         except DBAPIError as refused:
             if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
                 raise
             await self._take_back()
+            if is_lost_node(refused.orig):
+                self._lost_node = lost_sentence(refused.orig)
+                return Refusal(_CANCELED, self._lost_node)
             return Refusal.of(refused.orig)
         await self._take_back()
         return answer
@@ -450,6 +473,14 @@ class ProbeSuite:
 
     async def _run(self, text: str, parameters: Parameters) -> Answers:
         return (await self._connection.exec_driver_sql(text, dict(parameters))).all()
+
+
+def _silent_node(facts: Facts) -> str | None:
+    """That a node did not say how large its shards are, which none refuses."""
+    for _, relation in facts.found:
+        if relation.distribution is not None and not relation.distribution.answers:
+            return f"A node of the cluster, with shards of {relation.configured}, does not answer."
+    return None
 
 
 def _filter(role: TableRole, refused: Mapping[str, Refusal]) -> sql.Composable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from checks.citus.keys import may_refer, may_validate
 from checks.doctor.ddl import find_orphans, quoted, table
 from checks.doctor.findings import Finding, advice, error, warning
 from checks.doctor.input import (
@@ -136,7 +137,7 @@ def impressions_have_keys(given: DoctorInput) -> Iterator[Finding]:
             yield _not_valid(comparison, key, given.evidence.orphans.get(comparison.subject))
         elif elsewhere is not None:
             yield _elsewhere(comparison, elsewhere)
-        else:
+        elif may_refer(comparison.left, target, id_):
             yield _missing(comparison)
 
 
@@ -203,6 +204,14 @@ def _not_valid(comparison: KeyComparison, key: ForeignKey, orphans: Answer | Non
             remedy="Nothing need be done. Whether it is to be enforced, the owner decides.",
         )
     problem = f"Foreign key {key.name} was never validated against the rows that are there."
+    if not may_validate(comparison.left, comparison.left_column, target):
+        return about_key(
+            problem=problem,
+            remedy=(
+                "Nothing need be done. Citus validates no key over varchar ids between tables in "
+                "shards; dropped, and added again without NOT VALID, it would be."
+            ),
+        )
     if orphans is Answer.NO:
         alter = f"ALTER TABLE {table(comparison.left)} VALIDATE CONSTRAINT {quoted(key.name)};"
         return about_key(problem=problem, statements=alter)

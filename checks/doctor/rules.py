@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import read_catalogue
+from checks.citus import keys as citus_keys
 from checks.citus import rules as citus
 from checks.doctor import (
     access,
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     access.missing_tables,
     access.missing_columns,
     citus.connected_to_the_coordinator,
+    citus.every_node_answers,
     access.tables_are_readable,
     access.others_are_readable,
     row_security.every_row_is_open,
@@ -60,7 +62,9 @@ RULES: tuple[Rule, ...] = (
     uniqueness.other_uniqueness,
     citus.impressions_are_spread_by_user,
     citus.rows_are_known_by_their_pair,
+    citus.values_are_of_no_pair,
     citus.ledger_lies_beside_the_impressions,
+    citus.ledger_is_spread_for_nothing,
     citus.others_join_everywhere,
     defaults.required_columns_are_filled,
     values.values_fit_columns,
@@ -83,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     pair_suspicions.somebody_saw_each,
     pair_suspicions.unknown_ids,
     vanished.deleted_on_purpose,
-    citus.keys_would_spread,
+    citus_keys.keys_would_spread,
     citus.counts_are_approximate,
     advice.indexes_serve_the_counts,
     advice.pairs_are_indexed,

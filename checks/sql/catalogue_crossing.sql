@@ -2,15 +2,17 @@
 -- Beside it, how many would if they met regardless of it: by the shares of the values on either
 -- side of these very impressions. Values that only one side has are left out: artworks for
 -- everybody often have one of their own, or none.
-WITH cte_seen AS MATERIALIZED (
+WITH cte_user AS {leaf} (
+    SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
+),
+cte_artwork AS {leaf} (
+    SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks_there} AS named
+),
+cte_seen AS MATERIALIZED (
     SELECT u.value AS of_user, a.value AS of_artwork, count(*) AS impressions
     FROM {impressions} AS i
-    JOIN (
-        SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
-    ) AS u ON u.id = i.{user}
-    JOIN (
-        SELECT {artwork_id} AS id, {artworks_column} AS value FROM {artworks_there} AS named
-    ) AS a ON a.id = i.{artwork}
+    JOIN cte_user AS u ON u.id = i.{user}
+    JOIN cte_artwork AS a ON a.id = i.{artwork}
     GROUP BY u.value, a.value
 ),
 cte_on_both_sides AS MATERIALIZED (
@@ -45,18 +47,22 @@ cte_total AS (
         coalesce(sum(c.impressions) FILTER (WHERE c.of_user <> c.of_artwork), 0)::bigint
             AS crossing
     FROM cte_compared AS c
+),
+cte_apart AS (
+    SELECT
+        coalesce(sum(s.impressions) FILTER (WHERE s.of_user <> s.of_artwork), 0)::bigint
+            AS elsewhere,
+        coalesce(
+            sum(s.impressions) FILTER (WHERE s.of_user IS NULL OR s.of_artwork IS NULL), 0
+        )::bigint AS unvalued
+    FROM cte_seen AS s
 )
 SELECT
     t.impressions,
     t.crossing,
-    (
-        SELECT coalesce(sum(s.impressions), 0)::bigint FROM cte_seen AS s WHERE s.of_user <> s.of_artwork
-    ) AS elsewhere,
-    (
-        SELECT coalesce(sum(s.impressions), 0)::bigint
-        FROM cte_seen AS s
-        WHERE s.of_user IS NULL OR s.of_artwork IS NULL
-    ) AS unvalued,
+    p.elsewhere,
+    p.unvalued,
     coalesce(t.impressions - g.products / nullif(t.impressions, 0), 0)::double precision AS expected
 FROM cte_total AS t
 CROSS JOIN cte_agreeing AS g
+CROSS JOIN cte_apart AS p

@@ -5,7 +5,7 @@ WITH cte_seen AS MATERIALIZED (
     FROM {impressions} AS i
     GROUP BY i.{artwork}
 ),
-cte_aged AS (
+cte_aged AS {leaf} (
     SELECT a.id, a.created_at, coalesce(s.impressions, 0) AS impressions
     FROM {counted_artworks} AS a
     LEFT JOIN cte_seen AS s ON s.id = a.id

@@ -1,11 +1,15 @@
 -- How the audience and the artworks fall on the values of a column that both have: the values that
 -- most of them have, and in each row the totals. NULL is no value, but its pairs are pairs.
-WITH cte_of_users AS MATERIALIZED (
+WITH cte_audience AS {leaf} (
+    SELECT u.id FROM {audience} AS u
+),
+cte_valued AS {leaf} (
+    SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
+),
+cte_of_users AS MATERIALIZED (
     SELECT v.value, count(*) AS users
-    FROM {audience} AS u
-    JOIN (
-        SELECT {user_id} AS id, {users_column} AS value FROM {users_there} AS named
-    ) AS v ON v.id = u.id
+    FROM cte_audience AS u
+    JOIN cte_valued AS v ON v.id = u.id
     GROUP BY v.value
 ),
 cte_of_artworks AS MATERIALIZED (

@@ -21,7 +21,7 @@ cte_undone AS (
     JOIN {state}.batch AS b
         ON b.started_at <= y.taken_at AND b.started_at > y.previous_at - interval '1 minute'
     JOIN {state}.run AS r ON r.id = b.run_id
-    WHERE r.kind = 'undo' AND b.inserted > 0
+    WHERE r.kind IN ('undo', 'repair') AND b.inserted > 0
 ),
 cte_fallen AS (
     SELECT

@@ -4,7 +4,7 @@
 -- Each such user opens a window of time when joining and closes it at the moment. One walk in the
 -- order of time then says for each impression of the others how many windows it falls into. Windows
 -- shorter than `gap` are left out: many a moment (confirmed, invited) belongs to joining itself.
-WITH cte_people AS (
+WITH cte_people AS {leaf} (
     SELECT {user_id} AS id, {joined} AS joined, {marked} AS marked
     FROM {users_there} AS named
 ),

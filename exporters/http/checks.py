@@ -58,7 +58,7 @@ async def list_checks(call: PlainCall) -> Checks:
     return Checks(
         leader=status.leader,
         led_by=status.replica if status.leader else status.leader_name,
-        checks=tuple(CheckResult.of(check, now) for check in status.checks.values()),
+        checks=tuple(CheckResult.of(check, status, now) for check in status.checks.values()),
     )
 
 
@@ -68,13 +68,14 @@ async def get_check(call: Call[CheckParameters, NoBody]) -> CheckPast:
     Its last result, its newest results, and the newest changes of its outcome.
     """
     context, name = call.context, call.parameters.name
-    check = context.board.current.checks.get(name)
+    status = context.board.current
+    check = status.checks.get(name)
     if check is None:
         raise ApiError("unknown_check", f"There is no check {name[:60]}; see /api/checks.")
     history = await context.commands.check_history(name, limit=call.parameters.limit)
     return CheckPast.model_validate(
         {
-            "check": CheckResult.of(check, context.clock()),
+            "check": CheckResult.of(check, status, context.clock()),
             "transitions": history.transitions,
             "results": history.results,
         }

@@ -37,6 +37,7 @@ CODES: Mapping[str, ErrorCode] = {
     "not_found": ErrorCode(404, "There is no static file 'x.css'."),
     "unknown_user": ErrorCode(404, "There is no user '42' in the users table."),
     "unknown_run": ErrorCode(404, "There is no run 99; see /api/runs."),
+    "unknown_repair": ErrorCode(404, "There is no repair orphan; see /api/repairs."),
     "unknown_check": ErrorCode(404, "There is no check cenus; see /api/checks."),
     "unknown_runbook": ErrorCode(404, "There is no runbook of an alert ConservatorDwn."),
     "method_not_allowed": ErrorCode(405, "POST is not possible here; possible: GET, HEAD."),
@@ -57,6 +58,9 @@ CODES: Mapping[str, ErrorCode] = {
         409,
         'The plan draws 1,200 values from sequence "public"."views_id_seq" behind views.id'
         " (integer), which has 2,000 left up to 2,147,483,647: more than half.",
+    ),
+    "repair_refused": ErrorCode(
+        409, "The breaker is open: of 10,000 impressions 2,000 have vanished."
     ),
     "active_run": ErrorCode(409, "Run 12 is under way already; wait for its end."),
     "held": ErrorCode(409, "The run was put down: paused."),

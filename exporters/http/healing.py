@@ -12,16 +12,17 @@ from typing import Literal
 import structlog
 from pydantic import Field
 
+from exporters.http.errors import ApiError
 from exporters.http.requests import (
     AlertBody,
     AlertsBody,
     AnyParameters,
-    EmptyBody,
     NoParameters,
     PauseBody,
+    SwitchBody,
 )
 from exporters.http.responses import Answer, Count, Moment, Number, TextOrNull
-from exporters.http.routing import Call, PlainCall
+from exporters.http.routing import Call, PlainCall, Replied
 from monitor.policy.decision import Code, Verdict
 
 log = structlog.get_logger(__name__)
@@ -42,8 +43,8 @@ class DecisionView(Answer):
     decided_at: Moment | None = None
 
 
-class Breaker(Answer):
-    """Healing stops by itself where the numbers look wrong, until a person has looked."""
+class BreakerState(Answer):
+    """Open or closed, and why."""
 
     open: bool = Field(validation_alias="breaker_open")
     code: TextOrNull = Field(validation_alias="breaker_code")
@@ -51,6 +52,11 @@ class Breaker(Answer):
     since: Moment | None = Field(validation_alias="breaker_at")
     reset_at: Moment | None = Field(validation_alias="breaker_reset_at")
     """When a person last reset it."""
+
+
+class Breaker(BreakerState):
+    """Healing stops by itself where the numbers look wrong, until a person has looked."""
+
     accepted_share: Number | None
     """The legacy share, 0 to 1, that was accepted then, until it has fallen."""
 
@@ -102,6 +108,31 @@ class BreakerClosed(Answer):
     """The legacy share that is accepted until it has fallen; null where it was not too large."""
 
 
+class RepairResumed(Answer):
+    """The repair is not suspended."""
+
+    repair: str
+    suspended: Literal[False] = False
+    was_suspended: bool
+    """False: nothing was changed."""
+
+
+class RepairBreakerClosed(Answer):
+    """The repair's breaker is closed."""
+
+    repair: str
+    breaker_open: Literal[False] = False
+    was_open: bool
+    """False: it was closed, and nothing was changed."""
+    code: TextOrNull
+    """What it had opened for."""
+    reason: TextOrNull
+    since: Moment | None
+    accepted_rows: int | None
+    """So many rows are accepted until `find` names few enough again; null where they were not too
+    many."""
+
+
 class Received(Answer):
     """What became of a notification."""
 
@@ -144,22 +175,39 @@ async def pause(call: Call[NoParameters, PauseBody]) -> Paused:
     return Paused(reason=call.body.reason)
 
 
-async def resume(call: Call[NoParameters, EmptyBody]) -> Resumed:
+async def resume(call: Call[NoParameters, SwitchBody]) -> Replied:
     """End a pause, and a suspension.
 
-    Healing goes on; the loop counts and decides at once.
+    Healing goes on; the loop counts and decides at once. With `repair`, only the suspension of that
+    repair ends.
     """
-    await call.context.commands.resume()
-    return Resumed()
+    name = _repair_of(call)
+    if name is None:
+        await call.context.commands.resume()
+        return Resumed()
+    return RepairResumed(repair=name, was_suspended=await call.context.commands.resume_repair(name))
 
 
-async def reset_breaker(call: Call[NoParameters, EmptyBody]) -> BreakerClosed:
+async def reset_breaker(call: Call[NoParameters, SwitchBody]) -> Replied:
     """Close the breaker.
 
     For a person who has looked. The legacy share of the newest census is accepted until it has
-    fallen.
+    fallen. With `repair`, it is that repair's own breaker, and what its `find` named last is
+    accepted.
     """
+    name = _repair_of(call)
+    if name is not None:
+        done = await call.context.commands.reset_repair_breaker(name)
+        return RepairBreakerClosed.model_validate(done)
     return BreakerClosed.model_validate(await call.context.commands.reset_breaker())
+
+
+def _repair_of(call: Call[NoParameters, SwitchBody]) -> str | None:
+    """The repair that is named, if one is. Raises ApiError 404."""
+    name = call.body.repair
+    if name is not None and name not in call.context.board.current.repairs:
+        raise ApiError("unknown_repair", f"There is no repair {name[:60]}; see /api/repairs.")
+    return name
 
 
 async def notify(call: Call[AnyParameters, AlertsBody]) -> Received:

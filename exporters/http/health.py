@@ -28,8 +28,8 @@ class Alive(Answer):
 
 
 class Ready(Answer):
-    """The database is reachable, the state schema the one that this version needs, and the three
-    tables are there."""
+    """The database is reachable, every node of a cluster with it, the state schema the one that
+    this version needs, and the three tables are there."""
 
     ready: Literal[True] = True
     reasons: tuple[str, ...] = ()
@@ -54,8 +54,8 @@ async def is_alive(_: ProbeCall) -> Alive:
 async def is_ready(call: ProbeCall) -> Ready:
     """Ready for work?
 
-    The database is reachable, the state schema the one that this version needs, and the three
-    tables are there. From memory: a probe never touches the database.
+    The database is reachable, every node of a cluster with it, the state schema the one that this
+    version needs, and the three tables are there. From memory: a probe never touches the database.
     """
     reasons = not_ready_because(call.context.board.current)
     if reasons:

@@ -164,6 +164,20 @@ class CheckParameters(Parameters):
     """So many results, and so many changes, at most."""
 
 
+class RepairParameters(Parameters):
+    """Which repair."""
+
+    name: Annotated[str, Field(examples=["orphans"])]
+    """Its name in the configuration."""
+
+
+class RepairPage(RepairParameters):
+    """A repair, and how much of its history."""
+
+    limit: _Limit = DEFAULT_LIMIT
+    """So many changes of what was decided, at most."""
+
+
 class RunsPage(Parameters):
     """A page of runs."""
 
@@ -291,6 +305,20 @@ class UndoBody(Body):
 
     dry_run: Annotated[bool, Field(examples=[True])] = False
     """Only count."""
+
+
+class MendBody(Body):
+    """Nothing, or whether only to count."""
+
+    dry_run: Annotated[bool, Field(examples=[True])] = False
+    """Only evaluate `find`."""
+
+
+class SwitchBody(Body):
+    """Nothing, or which repair."""
+
+    repair: Annotated[_Text | None, Field(examples=["orphans"])] = None
+    """The repair that is meant, and nothing else; null: healing."""
 
 
 class PauseBody(Body):

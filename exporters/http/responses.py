@@ -132,9 +132,12 @@ class CheckResult(Answer):
     """Where its runbook is, as configured."""
     suite: str | None = Field(validation_alias=AliasPath("facts", "suite"))
     """Of an expectation: the suite that it belongs to."""
+    repairs: tuple[str, ...] = ()
+    """The repairs that may run while it fails; see /api/repairs."""
 
     @classmethod
-    def of(cls, check: status.CheckResult, now: float) -> CheckResult:
-        """As it stands at `now` on the monotonic clock."""
-        stale = check_is_stale(check, now)
-        return cls.model_validate(check).model_copy(update={"stale": stale})
+    def of(cls, check: status.CheckResult, shown: status.Status, now: float) -> CheckResult:
+        """As it stands in a snapshot at `now` on the monotonic clock."""
+        repairs = tuple(one.name for one in shown.repairs.values() if one.check == check.name)
+        added = {"stale": check_is_stale(check, now), "repairs": repairs}
+        return cls.model_validate(check).model_copy(update=added)

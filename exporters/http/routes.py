@@ -9,6 +9,7 @@ from exporters.http import (
     healing,
     health,
     pages,
+    repairs,
     runs,
 )
 from exporters.http.auth import Access
@@ -130,12 +131,30 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/api/healing/resume", Access.ADMIN, healing.resume, Tag.HEALING,
-        {200: healing.Resumed},
+        {200: healing.Resumed | healing.RepairResumed},
+        errors=("unknown_repair",),
         touches_database=True,
     ),
     Route(
         "POST", "/api/healing/reset-breaker", Access.ADMIN, healing.reset_breaker, Tag.HEALING,
-        {200: healing.BreakerClosed},
+        {200: healing.BreakerClosed | healing.RepairBreakerClosed},
+        errors=("unknown_repair",),
+        touches_database=True,
+    ),
+    Route(
+        "GET", "/api/repairs", Access.READ, repairs.list_repairs, Tag.REPAIRS,
+        {200: repairs.Repairs},
+    ),
+    Route(
+        "GET", "/api/repairs/{name}", Access.READ, repairs.get_repair, Tag.REPAIRS,
+        {200: repairs.RepairPast},
+        errors=("unknown_repair",),
+        touches_database=True,
+    ),
+    Route(
+        "POST", "/api/repairs/{name}", Access.ADMIN, repairs.mend, Tag.REPAIRS,
+        {200: repairs.WouldMend | repairs.NothingToMend, 202: Accepted},
+        errors=("unknown_repair", "breaker_open", "repair_refused", *_REFUSED),
         touches_database=True,
     ),
     Route(

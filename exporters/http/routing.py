@@ -90,6 +90,7 @@ class Tag(Enum):
     CHECKS = "Is the data right, and is the counting?"
     RUNS = "What was healed, and taking it back."
     HEALING = "Decision, kill switch, breaker."
+    REPAIRS = "What else is mended, and starting it."
     ALERTS = "What Alertmanager tells."
     SERVICE = "The service itself."
     PAGES = "For people."

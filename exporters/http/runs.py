@@ -37,7 +37,10 @@ class RunAnswer(Answer):
 
     id: RunNumber
     kind: RunKind
-    """`heal`: every affected user; `user`: one; `undo`: takes another run back."""
+    """`heal`: every affected user; `user`: one; `undo`: takes another run back; `repair`: mends
+    what a configured repair finds."""
+    repair: str | None
+    """The repair, of its runs and of their undos."""
     undoes: int | None
     """The run that an undo takes back."""
     trigger: Trigger
@@ -65,7 +68,7 @@ class RunAnswer(Answer):
     batches: Count
     """Committed so far."""
     inserted: Count
-    """Impressions written; of an undo: taken back."""
+    """Impressions written, or rows mended; of an undo: taken back."""
     writing_seconds: Seconds
     waiting_seconds: Seconds
     waiting_for: TextOrNull

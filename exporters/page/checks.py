@@ -11,6 +11,7 @@ from checks.census import Census
 from checks.judgement import Outcome
 from exporters.current import current_census, current_outcome
 from exporters.page.formatting import from_unix
+from monitor.policy.decision import Verdict
 from monitor.status import CheckResult, Status
 
 _QUIET = (Outcome.PASS, Outcome.SKIPPED)
@@ -72,11 +73,18 @@ def _judge(census: Census, troubled: list[str]) -> Summary:
 def _troubled(status: Status, now: float) -> list[str]:
     bad = (Outcome.FAIL, Outcome.ERROR)
     # An expectation stands in the list as its suite.
-    return [
+    checks = [
         check.name
         for check in status.checks.values()
         if check.facts.suite is None and current_outcome(check, now) in bad
     ]
+    stopped = (Verdict.REFUSED, Verdict.ERROR)
+    repairs = [
+        f"repair {one.name}"
+        for one in status.repairs.values()
+        if one.decision is not None and one.decision.kind in stopped
+    ]
+    return checks + repairs
 
 
 def _unknown(sentence: str) -> Summary:

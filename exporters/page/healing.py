@@ -16,6 +16,7 @@ _DONE = {
     Verdict.WAIT: "Wait",
     Verdict.PAUSED: "Leave it to a person",
     Verdict.REFUSED: "Refuse",
+    Verdict.ERROR: "Not known",
     Verdict.HEAL: "Heal",
 }
 
@@ -72,6 +73,8 @@ class Button:
     plan: str
     verb: str
     asks_reason: bool = False
+    body: str = ""
+    """What is sent, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ def run_row(run: Run, *, may_act: bool) -> RunRow:
 def _what(run: Run) -> str:
     if run.kind is RunKind.UNDO:
         return f"undo of {run.undoes}"
+    if run.kind is RunKind.REPAIR:
+        return f"repair {run.repair}"
     return "one user" if run.kind is RunKind.USER else "audience"
 
 
@@ -118,13 +120,19 @@ def current_run(status: Status) -> CurrentRun | None:
     rate = _rate(run, progress)
     return CurrentRun(
         run=run,
-        doing="heals the audience" if run.undoes is None else f"takes run {run.undoes} back",
+        doing=_doing(run),
         done=max(0, run.planned_rows - left),
         left=left,
         rate=f"{rate:,.0f} rows a second" if rate else "not known yet",
         to_go=_to_go(run, left, rate, paused=status.control.paused),
         waits_for=_waits_for(run, progress),
     )
+
+
+def _doing(run: Run) -> str:
+    if run.undoes is not None:
+        return f"takes run {run.undoes} back"
+    return "heals the audience" if run.repair is None else f"mends {run.repair}"
 
 
 def _rate(run: Run, progress: Progress | None) -> float:

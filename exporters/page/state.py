@@ -183,5 +183,7 @@ def _what_runs_depend_on(status: Status) -> tuple[object, ...]:
         status.control,
         None if run is None else (run.id, run.state),
         status.counters.get(("heal_runs", "")),
+        tuple(status.counters.get(("repair_runs", name)) for name in status.repairs),
+        tuple(status.counters.get(("repair_undone_rows", name)) for name in status.repairs),
         status.counters.get(("heal_impressions", "")) if run is None else None,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING
 from checks.pairs import UserCensus
 from exporters.page import formatting
 from exporters.page.assets import address
-from exporters.page.checks import check_rows, summarise
+from exporters.page.checks import CheckRow, check_rows, summarise
 from exporters.page.counts import SPANS, Chart, counts_of
 from exporters.page.healing import decision_view, switches
+from exporters.page.repairs import RepairRow, repair_rows
 from exporters.page.runs import RunShown, RunsRead, current_run, run_row, run_rows
 from monitor.state.runs import Backfilled
 from monitor.status import Status
@@ -67,6 +69,14 @@ class Section:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChecksView:
+    """The checks, and by check the repairs beside them."""
+
+    checks: tuple[CheckRow, ...]
+    repairs: Mapping[str, tuple[RepairRow, ...]]
+
+
 def sections(context: PageContext) -> tuple[Section, ...]:
     """All of them, rendered, in the order in which a reader asks."""
     status, now, may_act = context.status, context.now, context.may_act
@@ -75,7 +85,7 @@ def sections(context: PageContext) -> tuple[Section, ...]:
         "counts": counts_of(status, now),
         "decision": decision_view(status, may_act=may_act),
         "run": current_run(status),
-        "checks": check_rows(status, now),
+        "checks": ChecksView(check_rows(status, now), repair_rows(status, now, may_act=may_act)),
         "runs": run_rows(context.history.runs, may_act=may_act),
         "switches": switches(status, observe=context.observe, may_act=may_act),
     }

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.census import Census
 from exporters.current import current_census
-from monitor.status import CheckResult, Status
+from monitor.status import CheckResult, RepairStatus, Status
 
 PREFIX = "conservator_"
 
@@ -102,6 +102,23 @@ def total(
 def total_by_check(name: str, text: str) -> MetricDefinition:
     """A total for each check that there is."""
     return total(name, text, "check", lambda status: status.checks)
+
+
+def total_by_repair(name: str, text: str) -> MetricDefinition:
+    """A total for each repair that is configured."""
+    return total(name, text, "repair", lambda status: status.repairs)
+
+
+def repair_gauge(
+    name: str, text: str, value: Callable[[Scrape, RepairStatus], float | None]
+) -> MetricDefinition:
+    """A gauge for each repair that is configured."""
+
+    def rows(scrape: Scrape) -> Iterator[Row]:
+        for repair in scrape.status.repairs.values():
+            yield (repair.name,), value(scrape, repair)
+
+    return MetricDefinition(name, text, rows, ("repair",))
 
 
 def total_by_reason(name: str, text: str, known: Iterable[str]) -> MetricDefinition:

@@ -28,6 +28,7 @@ from exporters.current import (
     check_is_stale,
     current_outcome,
     current_users,
+    pending_rows,
     remaining_rows,
 )
 from exporters.prometheus.build import (
@@ -38,9 +39,11 @@ from exporters.prometheus.build import (
     census_gauge,
     check_gauge,
     gauge,
+    repair_gauge,
     total,
     total_by_check,
     total_by_reason,
+    total_by_repair,
 )
 from monitor.policy.decision import REFUSALS
 from monitor.state import counters
@@ -118,7 +121,7 @@ EVERY_REPLICA = (
     ),
     gauge(
         "database_up",
-        "1 while the database answers this replica.",
+        "1 while the database answers this replica, every node of a cluster with it.",
         lambda scrape: float(scrape.status.database_up),
     ),
 )
@@ -257,7 +260,38 @@ HEALING = (
         lambda scrape: float(scrape.status.control.breaker_open),
     ),
 )
-LEADER_ALONE = (*CENSUS, *CHECKS, *HEALING)
+REPAIRS = (
+    total_by_repair(counters.REPAIR_RUNS, "Runs of the repair that ended, failed ones included."),
+    total_by_repair(counters.REPAIR_FAILURES, "Runs of the repair, or undos of one, that failed."),
+    total_by_repair(
+        counters.REPAIR_REFUSALS,
+        "Times that a breaker began to refuse the repair, or kept it back.",
+    ),
+    total_by_repair(
+        counters.REPAIR_PLAN_ERRORS,
+        "Times that what the repair would mend could not be found out: its find fails, or names a"
+        " key twice, or one with NULL.",
+    ),
+    total_by_repair(counters.REPAIR_ROWS, "Rows mended."),
+    total_by_repair(counters.REPAIR_UNDONE_ROWS, "Rows given back by undo."),
+    repair_gauge(
+        "repair_pending",
+        "Rows that the repair's find named when it was counted last.",
+        lambda scrape, repair: pending_rows(scrape.status, repair, scrape.now),
+    ),
+    repair_gauge(
+        "repair_suspended",
+        "1 while the repair does not start by itself and runs by hand work: after an undo, and in"
+        " mode observe.",
+        lambda _, repair: float(repair.own.suspended or not repair.heals),
+    ),
+    repair_gauge(
+        "repair_breaker_open",
+        "1 while the repair's own breaker refuses it until a person has looked.",
+        lambda _, repair: float(repair.own.breaker_open),
+    ),
+)
+LEADER_ALONE = (*CENSUS, *CHECKS, *HEALING, *REPAIRS)
 """What a follower does not export, so that sums over replicas are right."""
 
 

@@ -21,7 +21,7 @@ from monitor.checking.runner import CheckTracker
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
 from monitor.replicas.published import read_checks
-from monitor.runtime import CurrentRuntime, build, inspect_catalogue, require_catalogue
+from monitor.runtime import CurrentRuntime, build, inspect_rows, require_catalogue
 from monitor.state import schema
 from monitor.state.control import read_control
 from monitor.state.counters import read_counters
@@ -78,7 +78,7 @@ async def _check(
         settings, board, engine, read_engine, worker, runtime, on_read=lambda _: None
     )
     started = time.perf_counter()
-    examination = await inspect_catalogue(engine, settings)
+    examination = await inspect_rows(engine, settings)
     seconds = time.perf_counter() - started
     board.update(examination=examination)
     checks = [one for name, one in registry.checks.items() if name in names]

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -42,7 +42,7 @@ from checks.recording_rate.samples import (
 from monitor.checking.definition import CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter, with_source_note
 from monitor.config import Settings
-from monitor.database import snapshot, transaction
+from monitor.database import again_if_lost, snapshot, transaction
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.scheduler import Schedule
 from monitor.state import schema
@@ -79,6 +79,12 @@ class RecordingRateCheck:
 
     async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Take a sample and judge it; with `confirm`, keep it."""
+        # Of a sample that was kept although its session ended, the second time finds the end.
+        return await again_if_lost(partial(self._measure, timeout, confirm))
+
+    async def _measure(
+        self, timeout: timedelta, confirm: Confirm | None
+    ) -> tuple[Measurement, ...]:
         runtime = self.runtime.current
         step = NONE
         why_not = hindrance(runtime.catalogue)

@@ -31,7 +31,7 @@ from monitor.config import Check, Checks, Settings, format_duration
 from monitor.runtime import (
     CurrentRuntime,
     finding_sentence,
-    inspect_catalogue,
+    inspect_rows,
 )
 from monitor.status import CENSUS, STRUCTURE, StatusBoard
 
@@ -172,7 +172,7 @@ def structure_check(
     it, and what it finds is refused, and told, by every process."""
 
     async def measure(_: timedelta, __: Confirm | None) -> tuple[Measurement, ...]:
-        examination = await inspect_catalogue(engine, settings)
+        examination = await inspect_rows(engine, settings)
         board.update(examination=examination)
         on_read(examination)
         return (_structure(examination),)

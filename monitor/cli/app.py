@@ -29,12 +29,27 @@ INTERRUPTED = 130
 DEBUG = "CONSERVATOR_DEBUG"
 """Set to anything, errors that nobody foresaw show where they come from."""
 
+STEPS_WITHOUT: tuple[tuple[str, str], ...] = (
+    ("demo", "the whole service on a sample gallery; needs nothing, leaves nothing"),
+    ("discover --url postgresql://…", "read your database, and propose a config.yaml"),
+)
+STEPS_WITH: tuple[tuple[str, str], ...] = (
+    ("doctor", "what blocks counting or healing, and what mends it"),
+    ("check", "every check once: the counts"),
+    ("heal --dry-run", "what a run would write"),
+    ("serve", "the service; in mode observe it only counts"),
+)
+"""What a person types first, with what it does; commands that this version has not are left out."""
+ALL_COMMANDS = ("--help", "all commands; `conservator COMMAND --help` has an example of each")
+
 
 def serve(context: typer.Context) -> None:
     """Run the service: scheduler, checks, healing, HTTP. SIGTERM and Ctrl-C end it in order; SIGHUP
     has it read its tokens and certificate again.
 
     A database that can't be reached is waited for; /readyz says so meanwhile.
+
+    Example: conservator -c /etc/conservator/config.yaml serve
     """
     # Until it can be heard, here too: the file is about to be read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -51,10 +66,12 @@ class Commands(LazyGroup):
 
     modules: ClassVar[Mapping[str, str]] = {
         "demo": "monitor.cli.demo",
+        "discover": "monitor.cli.discover",
         "serve": "monitor.cli.app",
         "check": "monitor.cli.check",
         "heal": "monitor.cli.heal",
         "undo": "monitor.cli.runs",
+        "repair": "monitor.cli.repair",
         "explain": "monitor.cli.explain",
         "runs": "monitor.cli.runs",
         "pause": "monitor.cli.switches",
@@ -75,7 +92,6 @@ app = typer.Typer(
     help="Finds artworks that an app will show again for ever because their impression is"
     " missing, and repairs them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -138,12 +154,24 @@ def run(command: Callable[[], object]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def first_steps(config_file: Path) -> str:
+    """What to type next: depends on whether there is a configuration yet."""
+    if config_file.exists():
+        begins, steps = f"{config_file} is here. Look, before anything is written:", STEPS_WITH
+    else:
+        begins, steps = f"There is no {config_file} here. Begin with:", STEPS_WITHOUT
+    known = [(line, does) for line, does in steps if line.split()[0] in Commands.modules]
+    lines = [f"  conservator {line:<30}  {does}" for line, does in (*known, ALL_COMMANDS)]
+    return "\n".join([begins, *lines])
+
+
 def _usage(error: typer.TyperException) -> str:
     message = error.format_message().strip()
-    if message.startswith("Usage:"):
-        return f"expected a command.\n\n{message}"
     # Usage errors know their command; others have nothing to point at.
     context = getattr(error, "ctx", None)
+    if message.startswith("Usage:"):
+        alone = context is not None and context.parent is None
+        return f"expected a command.\n\n{first_steps(DEFAULT_CONFIG) if alone else message}"
     hint = f" Try `{context.command_path} --help`." if context is not None else ""
     return f"{message.rstrip('.')}.{hint}"
 

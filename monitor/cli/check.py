@@ -85,6 +85,8 @@ def check(
     """Run every check once.
 
     Exit 3 when a check could not be evaluated, else 1 when one failed, else 2 for warnings, else 0.
+
+    Example: conservator check census pool_exhaustion --textfile /var/lib/node/conservator.prom
     """
     settings = settings_of(context)
     wanted = _wanted(settings, names or [])
@@ -113,7 +115,7 @@ def check(
 def _as_answer(status: Status) -> dict[str, object]:
     """The results as the API tells them."""
     now = time.monotonic()
-    results = [responses.CheckResult.of(one, now) for one in status.checks.values()]
+    results = [responses.CheckResult.of(one, status, now) for one in status.checks.values()]
     return {
         "checks": [result.model_dump(mode="json") for result in results],
         "census": status.census,

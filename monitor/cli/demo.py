@@ -29,6 +29,7 @@ from monitor.demo.server import DemoServer, demo_server
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
 from monitor.service.service import Service
+from monitor.state.counters import REPAIR_ROWS
 from monitor.status import Status
 
 DATABASE = "gallery"
@@ -37,6 +38,8 @@ LOOK_SECONDS = 0.25
 AGEING = {"first_seconds": 25, "every_seconds": 15}
 """When the first artwork turns seven days old, and the next ones."""
 AGEING_FOR_SECONDS = 3600
+MISSPELT = 9
+"""Users in whom there is something to repair."""
 QUIET_END_SECONDS = 20
 """With a duration, no artwork ages in its last seconds, so that the end finds everything healed."""
 
@@ -51,7 +54,10 @@ def demo(
         float | None, typer.Option(min=1, metavar="SECONDS", help="End after so many seconds.")
     ] = None,
 ) -> None:
-    """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing."""
+    """Show the whole service at work on a sample gallery. Needs nothing, leaves nothing.
+
+    Example: conservator demo --duration 60
+    """
     configure_logs(logging.ERROR)
     run_service(partial(_demo, port, keep, duration))
 
@@ -116,6 +122,7 @@ async def _fill(engine: AsyncEngine, duration: float | None) -> None:
             console.print("Making a gallery of 300 users and 600 artworks …")
             await create_tables(connection)
             await build_gallery(connection)
+            await connection.execute(text(statement("misspelt_tiers")), {"users": MISSPELT})
         lasts = AGEING_FOR_SECONDS if duration is None else duration - QUIET_END_SECONDS
         ageing = max(0, int((lasts - AGEING["first_seconds"]) // AGEING["every_seconds"]) + 1)
         await connection.execute(text(statement("ageing_artworks")), {**AGEING, "artworks": ageing})
@@ -126,6 +133,8 @@ def _say_hello(address: str, token: str, server: DemoServer) -> None:
     console.print(f"metrics      {address}metrics", soft_wrap=True)
     console.print(f"stats        {address}api/artworks/stats", soft_wrap=True)
     console.print(f"admin token  {token}", soft_wrap=True)
+    look = f"conservator discover --url '{server.url(DATABASE)}'"
+    console.print(f"discover     {look}", soft_wrap=True, markup=False)
     console.print(f"psql         psql '{server.conninfo(DATABASE)}'", soft_wrap=True, markup=False)
 
 
@@ -169,8 +178,11 @@ def _say_goodbye(service: Service, story: Story, visitors: Visitors, *, told_to_
         if told_to_stop:
             return
         raise ConservatorError("The demo ended before its first census; let it run longer.")
-    written = service.board.current.counters.get(("heal_impressions", ""), 0.0)
+    totals = service.board.current.counters
+    written = totals.get(("heal_impressions", ""), 0.0)
+    mended = sum(number for (name, _), number in totals.items() if name == REPAIR_ROWS)
     console.print(
         f"legacy_untracked: {first.legacy_untracked:,} at first, {last.legacy_untracked:,} now;"
-        f" {written:,.0f} impressions backfilled, {visitors.views:,} artworks shown meanwhile."
+        f" {written:,.0f} impressions backfilled, {mended:,.0f} rows repaired,"
+        f" {visitors.views:,} artworks shown meanwhile."
     )

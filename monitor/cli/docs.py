@@ -34,8 +34,10 @@ def docs(
     ] = DEFAULT_FOLDER,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write the report of the last validation of every suite of expectations, as HTML."""
+    """Write the report of the last validation of every suite of expectations, as HTML.
 
+    Example: conservator docs --out report --open
+    """
     validations = run_on_state(context, read_validations)
     if not validations:
         raise ConservatorError(

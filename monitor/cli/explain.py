@@ -51,7 +51,10 @@ def explain(
     artwork: Annotated[str, typer.Option("--artwork", help="The artwork's id.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say which state this pair is in and why, with every value compared."""
+    """Say which state this pair is in and why, with every value compared.
+
+    Example: conservator explain --user 42 --artwork 7
+    """
 
     async def work(session: Session) -> Explanation:
         runtime = await session.runtime()
@@ -96,6 +99,8 @@ def sql(
     """Print the statements that read and write your tables, with today's values in them.
 
     Example values stand where a run would put its own: run 0, position 0, user '?'.
+
+    Example: conservator sql census
     """
 
     async def work(session: Session) -> dict[str, str]:
@@ -168,6 +173,8 @@ def statements(runtime: Runtime) -> dict[str, str]:
     found["plan_pairs"] = runtime.healing.plan_pairs(RunKind.HEAL, Part.USERS, quarantine=False)
     found |= check_statements(runtime)
     found["verify_plan"] = runtime.healing.text("verify_plan")
+    if catalogue.engine is Engine.CITUS:
+        found["undo_users"] = runtime.healing.over_ledger("undo_users", begun=True)
     found["undo_batch"] = runtime.healing.over_ledger("undo_batch", begun=True)
     found["undo_survey"] = runtime.healing.text("undo_survey")
     return found

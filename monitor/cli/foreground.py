@@ -63,6 +63,8 @@ class RunPlan:
     """None where nothing is left to do. Raises RefusedError."""
     blocked: bool = False
     """The tables forbid it, whatever a person says; `show` tells why."""
+    rows: str = "impressions"
+    """What is counted."""
 
 
 async def carry_out(
@@ -106,7 +108,7 @@ async def carry_out(
         fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
         print_json({**fields, "breaker_open": breaker_open})
     else:
-        _show_ended(ended.run, plan.command, breaker_open=breaker_open)
+        _show_ended(ended.run, plan, breaker_open=breaker_open)
     return 0 if ended.run.state is RunState.SUCCEEDED else 1
 
 
@@ -121,16 +123,16 @@ async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) ->
         return await working
 
 
-def _show_ended(run: Run, command: str, *, breaker_open: bool) -> None:
+def _show_ended(run: Run, plan: RunPlan, *, breaker_open: bool) -> None:
     style = "green" if run.state is RunState.SUCCEEDED else "bold red"
     console.print(
-        f"Run {run.id} [{style}]{run.state.value}[/{style}]: {number(run.inserted)} impressions in"
+        f"Run {run.id} [{style}]{run.state.value}[/{style}]: {number(run.inserted)} {plan.rows} in"
         f" {number(run.batches)} batches, {duration(run.writing_seconds)} writing,"
         f" {duration(run.waiting_seconds)} waiting."
     )
     print_text(run.outcome)
     if run.state is RunState.HELD:
-        console.print(f"`conservator {command}` goes on from there.")
+        console.print(f"`conservator {plan.command}` goes on from there.")
     elif run.legacy_after is not None and run.legacy_before is not None:
         console.print(
             f"legacy_untracked: {run.legacy_before:,} → [bold]{run.legacy_after:,}[/bold]"

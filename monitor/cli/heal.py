@@ -56,7 +56,10 @@ def heal(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed."""
+    """Plan, ask, heal, verify; before and after in numbers. Exit 1 unless all of it was healed.
+
+    Example: conservator heal --dry-run --csv pairs.csv
+    """
     listing = pair_file(csv, dry_run=dry_run, as_json=as_json)
 
     async def work(session: Session) -> int:
@@ -204,7 +207,7 @@ def _other_refusal(control: Control, active: Run | None) -> str | None:
     """Why no run may start or go on, whatever the breaker says."""
     if control.paused:
         return paused_sentence(control.paused_reason)
-    if active is not None and active.kind is RunKind.UNDO:
+    if active is not None and active.kind in (RunKind.UNDO, RunKind.REPAIR):
         return active_sentence(active)
     return None
 

@@ -22,6 +22,7 @@ from monitor.cli.output import (
     print_table,
     print_text,
 )
+from monitor.cli.repair import plan_repair_undo
 from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session, settings_of
 from monitor.healing.errors import paused_sentence
 from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
@@ -65,7 +66,10 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List heal runs, newest first; or one run with its batches."""
+    """List runs, newest first; or one run with its batches.
+
+    Example: conservator runs 12
+    """
     if run is not None:
         settings = settings_of(context)
         present = KeptCatalogue.of(settings.catalog_spec(), settings.pools_spec().audience)
@@ -140,7 +144,8 @@ def _print_runs(found: tuple[Run, ...]) -> None:
         {
             "run": lambda run: str(run.id),
             "kind": lambda run: (
-                run.kind.value if run.undoes is None else f"{run.kind.value} of {run.undoes}"
+                (run.kind.value if run.undoes is None else f"{run.kind.value} of {run.undoes}")
+                + ("" if run.repair is None else f" ({run.repair})")
             ),
             "state": lambda run: run.state.value,
             "started": lambda run: moment(run.started_at),
@@ -162,16 +167,22 @@ def undo(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Take back what a run wrote, except what was viewed again since. Suspends automatic healing.
+    """Take back what a run changed, except what has been touched since. Suspends automatic healing,
+    or the repair.
 
     Exit 1 unless all of that is taken back.
+
+    Example: conservator undo 12 --dry-run
     """
 
     async def work(session: Session) -> int:
         await session.state()
         runtime = await session.runtime()
         tools = await tools_to_undo(runtime, run)
-        plan = await _plan_undo(session, tools, run)
+        if tools.repair is None:
+            plan = await _plan_undo(session, tools, run)
+        else:
+            plan = await plan_repair_undo(session, tools, run)
         return await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)

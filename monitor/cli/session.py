@@ -17,9 +17,9 @@ from checks.errors import CatalogueError
 from checks.row_security import RowGuard
 from checks.spec import Cutoffs
 from monitor.cli import signals
-from monitor.config import Settings, load_config
+from monitor.config import Repair, Settings, load_config
 from monitor.database import create_engine, database_now, snapshot, transaction
-from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
+from monitor.runtime import Runtime, build, inspect_rows, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import SchemaStatements
 
@@ -39,6 +39,15 @@ def config_path(context: typer.Context) -> Path:
 def settings_of(context: typer.Context) -> Settings:
     """The configuration, whole or refused."""
     return load_config(config_path(context), os.environ)
+
+
+def find_repair(settings: Settings, name: str) -> Repair:
+    """The configured repair of this name. Raises typer.BadParameter."""
+    known = {one.name: one for one in settings.repairs}
+    if name not in known:
+        names = f"expected {', '.join(known)}" if known else "there is none in the configuration"
+        raise typer.BadParameter(f"no repair is called {name}; {names}")
+    return known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Session:
 
     async def runtime(self, what: Blocks = Blocks.COUNTING) -> Runtime:
         """The tools for the real tables; raises CatalogueError when findings block `what`."""
-        examination = await inspect_catalogue(self.engine, self.settings)
+        examination = await inspect_rows(self.engine, self.settings)
         catalogue = require_catalogue(examination, what)
         return build(self.engine, self.settings, examination, catalogue)
 
@@ -79,11 +88,13 @@ class Session:
         """
         name = self.settings.database.state_schema
         async with self.snapshot() as connection:
-            if not await self.has_schema(connection):
-                raise CatalogueError(
-                    f"There is no current state schema {name}, so there is nothing to show or to"
-                    " switch: run `conservator init` first."
-                )
+            found = await schema.version(connection, name)
+        schema.require_known(found, name)
+        if found != schema.CURRENT:
+            raise CatalogueError(
+                f"There is no current state schema {name}, so there is nothing to show or to"
+                " switch: run `conservator init` first."
+            )
         return SchemaStatements(name)
 
     async def cutoffs(self, connection: AsyncConnection) -> Cutoffs:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import indent
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from checks.citus.cluster import LEDGER, spread_ledger_size
 from checks.doctor.findings import Blocks, Examination, in_yaml
 from checks.relations import Catalogue
 from monitor.checking.expectations.check import require_known_expectations
@@ -30,6 +30,8 @@ from monitor.cli.output import (
 from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, settings_of
 from monitor.cli.signals import confirmed
 from monitor.config import Settings, describe, json_schema
+from monitor.discovery.proposals import proposed_settings
+from monitor.run_tools import grants_of_repairs
 from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
@@ -50,7 +52,10 @@ def check_config(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the effective settings.")] = False,
 ) -> None:
-    """Validate the configuration; all mistakes at once. Exit 78 when there are any."""
+    """Validate the configuration; all mistakes at once. Exit 78 when there are any.
+
+    Example: conservator -c other.yaml config check
+    """
     settings = settings_of(context)
     signals.run(_examine_suites(settings))
     if as_json:
@@ -69,7 +74,10 @@ async def _examine_suites(settings: Settings) -> None:
 
 @config.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of the configuration, for editors."""
+    """Print the JSON Schema of the configuration, for editors.
+
+    Example: conservator config schema
+    """
     print_json(json_schema())
 
 
@@ -77,6 +85,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
     """Read the catalogue and say what blocks counting or healing, what would help, and how.
 
     Exit 1 when something would make a count wrong or a backfill fail, else 0.
+
+    Example: conservator doctor
     """
 
     async def work(session: Session) -> int:
@@ -116,30 +126,6 @@ def _print_findings(examination: Examination, settings: Settings) -> None:
         console.print(f"Census: {census_form_sentence(examination.catalogue, settings)}.")
 
 
-def proposed_settings(examination: Examination, settings: Settings) -> dict[str, Any]:
-    """Every setting that the findings propose, within the sections as they are configured."""
-    proposed: dict[str, Any] = {}
-    said: set[str] = set()
-    for finding in examination.findings:
-        for path, value in finding.settings.items():
-            section, *keys = path.split(".")
-            given = settings.model_dump(mode="json", exclude_unset=True, include={section})
-            place = proposed.setdefault(section, given.get(section, {}))
-            for key in keys[:-1]:
-                place = place.setdefault(key, {})
-            there = place.get(keys[-1])
-            if isinstance(there, Mapping) and isinstance(value, Mapping):
-                place[keys[-1]] = {**there, **value}
-            elif path in said and isinstance(there, list) and isinstance(value, list):
-                place[keys[-1]] = [*there, *(one for one in value if one not in there)]
-            elif path in said and keys[-1] == "where" and there != value:
-                place[keys[-1]] = f"({there}) AND ({value})"  # of two findings
-            elif path not in said:
-                place[keys[-1]] = value  # of the worst that is found
-            said.add(path)
-    return proposed
-
-
 def init(
     context: typer.Context,
     print_sql: Annotated[
@@ -150,7 +136,10 @@ def init(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create or upgrade the service's own tables."""
+    """Create or upgrade the service's own tables.
+
+    Example: conservator init --print-sql
+    """
 
     async def work(session: Session) -> None:
         name = session.settings.database.state_schema
@@ -176,13 +165,15 @@ async def _script(session: Session, catalogue: Catalogue) -> str:
     name = session.settings.database.state_schema
     async with session.snapshot() as connection:
         found = await schema.version(connection, name)
+        schema.require_known(found, name)
         changes = await missing_changes(connection, catalogue, name)
         if changes and found == schema.CURRENT:
             await require_findable(connection, catalogue, name)
         sequences = await schema.impression_sequences(connection, catalogue)
         row_security = await schema.service_row_security(connection, catalogue)
+    repairs = await grants_of_repairs(session.engine, session.settings)
     script = schema.script(catalogue, name, found, changes)
-    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security)}"
+    return f"{script}\n{schema.grants(catalogue, name, sequences, row_security, repairs)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +189,8 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
     """Drop the service's own tables, after showing what goes with them.
 
     The impressions stay; without the ledger they can't be told from real ones any more.
+
+    Example: conservator uninstall
     """
 
     async def work(session: Session) -> int:
@@ -207,6 +200,13 @@ def uninstall(context: typer.Context, yes: Yes = False, as_json: AsJson = False)
             run = await active_run(connection, state)
             rows = await state.run(connection, "uninstall_sizes", {"schema": name})
             sizes = [TableSize(row.name, max(0, row.estimated_rows), row.bytes) for row in rows]
+            spread = await spread_ledger_size(connection, name)
+            if spread is not None:
+                listed = (await state.run(connection, "ledger_rows")).scalar_one()
+                sizes = [
+                    TableSize(LEDGER, listed, spread) if one.name == LEDGER else one
+                    for one in sizes
+                ]
         print_result(
             {"schema": name, "tables": sizes}, lambda: _print_sizes(sizes), as_json=as_json
         )

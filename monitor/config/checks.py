@@ -198,6 +198,11 @@ class Checks(Section):
         """The names of the checks that need no query of yours."""
         return tuple(name for name in cls.model_fields if name not in {"sql", "expectations"})
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all checks, a suite's for all that it expects."""
+        own = [one.name for one in self.sql]
+        return (*self.built_in(), *own, *(suite.name for suite in self.expectations))
+
     def contradictions(self) -> Iterator[InvalidValueError]:
         taken = {name: path_of(("checks", name)) for name in self.built_in()}
         for kind in ("sql", "expectations"):

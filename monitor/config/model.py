@@ -27,10 +27,12 @@ from monitor.config.errors import (
     ErrorCollector,
     InvalidValueError,
     repr_safe,
+    suggestion,
     unusable,
 )
 from monitor.config.healing import Healing
 from monitor.config.loader import Expanded, read_yaml
+from monitor.config.repairs import Repair
 from monitor.config.secrets import DatabaseUrl
 from monitor.config.section import Section, validate
 from monitor.config.server import Export, Server
@@ -43,6 +45,7 @@ from monitor.config.types import (
     Maybe,
     MomentSetting,
     Positive,
+    Several,
     Shared,
     Switch,
     Text,
@@ -244,6 +247,8 @@ class Settings(Section):
     """What is examined, and how often."""
     healing: Healing = Field(default_factory=Healing)
     """When impressions are backfilled, how many, and how fast."""
+    repairs: Several[Repair] = ()
+    """What else may be mended, each beside its check."""
     server: Server = Field(default_factory=Server)
     """The HTTP server, and who may call what."""
     export: Export = Field(default_factory=Export)
@@ -271,6 +276,27 @@ class Settings(Section):
                 remedy = "choose another: uninstall drops the schema"
                 keys = ("database.state_schema", f"catalog.{group}.table")
                 yield InvalidValueError("a schema of its own", found, remedy, *keys)
+        yield from self._of_repairs()
+
+    def _of_repairs(self) -> Iterator[InvalidValueError]:
+        """Names that are taken, checks that are not there."""
+        schema, known, taken = self.database.state_schema, self.checks.names(), dict[str, int]()
+        for index, repair in enumerate(self.repairs):
+            first = taken.setdefault(repair.name, index)
+            if first != index:
+                found = f"{repr_safe(repair.name)}, the name of repairs[{first}]"
+                key: tuple[str | int, ...] = ("repairs", index, "name")
+                yield InvalidValueError("a name of its own", found, "choose another", key)
+            if isinstance(repair.check, str) and repair.check not in known:
+                close = suggestion(repair.check, known)
+                remedy = f"did you mean {close}?" if close else "name one of `checks`"
+                key = ("repairs", index, "check")
+                yield InvalidValueError("the name of a check", repr_safe(repair.check), remedy, key)
+            named = repair.table if isinstance(repair.table, str) else ""
+            if named.startswith((f"{schema}.", f'"{schema}".')):
+                found = f"one of the service's own ({repair.table})"
+                key = ("repairs", index, "table")
+                yield InvalidValueError("a table of the app", found, "name another", key)
 
     @model_validator(mode="after")
     def _read_moments_in_the_catalogues_zone(self) -> Self:
@@ -316,7 +342,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        remedy = "write one, or name another with -c"
+        remedy = "write one, or name another with -c; `conservator` alone says how to begin"
         raise unusable(str(path), "a configuration file", "none", remedy) from None
     except OSError as error:
         reason = error.strerror or "another"

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError
+from monitor.pipeline import run_script
 
 _SQL = Path(__file__).parent / "sql"
 SCHEMA = _SQL / "schema.sql"
@@ -47,7 +48,9 @@ def statement(name: str) -> str:
 
 async def create_tables(connection: AsyncConnection) -> None:
     """Creates the app's three tables, empty."""
-    await connection.exec_driver_sql(statement("schema"))
+    sync = connection.sync_connection
+    assert sync is not None
+    await run_script(sync, statement("schema"))
 
 
 async def build_gallery(

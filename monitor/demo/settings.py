@@ -16,6 +16,17 @@ healing:
   pace: {batch_target: 100ms, max_batch: 400, duty: 50%}
 server: {host: 127.0.0.1, port: "${PORT}", admin_token: "${TOKEN}"}
 lease: 3s
+repairs:                  # what a deploy left behind is mended beside the healing
+  - name: tiers
+    check: subscription_tiers
+    table: users
+    find: >-
+      SELECT id, lower(subscription_tier) AS subscription_tier FROM users
+      WHERE subscription_tier <> lower(subscription_tier)
+    action: update
+    mode: heal
+    cooldown: 5s
+    breaker: {max_share: 10%}
 checks:
   census: {every: 2s, budget: 50%}
   structure: {every: 30s}
@@ -24,6 +35,11 @@ checks:
   timestamps: {every: 15s}
   pool_exhaustion: {every: 15s}
   artwork_supply: {every: 15s}
+  sql:
+    - name: subscription_tiers
+      query: SELECT count(*) FROM users WHERE subscription_tier <> lower(subscription_tier)
+      every: 5s
+      fail: "> 0"
 """
 # About the sample app's own tables; the shipped config.yaml has none about anybody's.
 _SUITES = """\

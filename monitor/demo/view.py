@@ -15,6 +15,7 @@ from rich.text import Text
 
 from checks.census import Census
 from monitor.healing.executor import Progress
+from monitor.state.runs import Run
 from monitor.status import Status
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -37,6 +38,7 @@ class Story:
     _census_at: datetime | None = None
     _code: str | None = None
     _run: int | None = None
+    _repairs: dict[str, str] = field(default_factory=dict)
 
     def look(self, status: Status) -> Sequence[str]:
         """Take in a snapshot; the events that are new, as sentences."""
@@ -53,13 +55,27 @@ class Story:
                 )
         if progress is not None and progress.run.id != self._run:
             self._run = progress.run.id
-            new.append(f"run {progress.run.id} heals {progress.run.planned_rows:,} pairs")
+            new.append(_begun(progress.run))
         if decision is not None and decision.code.value != self._code:
             self._code = decision.code.value
             new.append(f"{decision.kind.value}: {decision.reason}")
+        for repair in status.repairs.values():
+            judged = repair.decision
+            if judged is not None and judged.code.value != self._repairs.get(repair.name):
+                self._repairs[repair.name] = judged.code.value
+                new.append(f"repair {repair.name}: {judged.kind.value}: {judged.reason}")
         now = datetime.now(UTC)
         self.events.extend((now, sentence) for sentence in new)
         return new
+
+
+def _begun(run: Run) -> str:
+    rows = f"{run.planned_rows:,}"
+    if run.undoes is not None:
+        return f"run {run.id} takes run {run.undoes} back: {rows} rows"
+    if run.repair is not None:
+        return f"run {run.id} mends {run.repair}: {rows} rows"
+    return f"run {run.id} heals {rows} pairs"
 
 
 def draw(status: Status, story: Story, *, address: str, visitors: str) -> RenderableType:
@@ -74,6 +90,10 @@ def draw(status: Status, story: Story, *, address: str, visitors: str) -> Render
     if status.decision is not None:
         decision = f"{status.decision.kind.value}: {status.decision.reason}"
         parts.append(Text.assemble(("decision  ", "bold"), decision))
+    for repair in status.repairs.values():
+        if repair.decision is not None:
+            judged = f"{repair.decision.kind.value}: {repair.decision.reason}"
+            parts.append(Text.assemble((f"repair {repair.name}  ", "bold"), judged))
     events = Table.grid(padding=(0, 2))
     for moment, sentence in story.events:
         events.add_row(Text(f"{moment:%H:%M:%S}", "dim"), Text(sentence))

@@ -28,6 +28,22 @@ class HealRefusedError(RefusedError):
         self.decision = decision
 
 
+class RepairRefusedError(RefusedError):
+    """A breaker refuses a repair, its own or healing's; or there is no such repair any more."""
+
+    code = "repair_refused"
+
+
+class RepairBreakerError(RepairRefusedError):
+    """The repair's own breaker refuses; `decision` says why, and opens it."""
+
+    code = "breaker_open"
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
+
+
 class SequenceShortError(HealRefusedError):
     """The plan would use up too much of a sequence that the app draws from; no breaker's matter."""
 
@@ -103,6 +119,11 @@ def active_sentence(run: Run) -> str:
     where = f"{run.inserted} of {run.planned_rows} rows"
     if run.kind is RunKind.UNDO:
         return unfinished_undo_sentence(run)
+    if run.repair is not None and run.claimable:
+        return (
+            f"Run {run.id} of repair {run.repair} was put down at {where} and has to be finished"
+            f" first, with `conservator repair {run.repair}`: {run.outcome}"
+        )
     if run.claimable:
         return f"Run {run.id} was put down at {where} and has to be finished first: {run.outcome}"
     return f"Run {run.id} is active at {where}, held by {run.holder}."

@@ -32,7 +32,7 @@ from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import RunEnd, RunStrategy
 from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.writer import Batch, BatchWriter
-from monitor.state.counters import HEAL_FAILURES, add_to_counters
+from monitor.state.counters import add_to_counters
 from monitor.state.history import record_census
 from monitor.state.runs import Run, RunKind, RunState, get_run
 from monitor.state.transitions import finish_run, hold_run
@@ -225,8 +225,9 @@ class Executor:
 
     async def _finish(self, run: Run, strategy: RunStrategy, end: RunEnd) -> RunResult:
         """Write the end down with what follows from it; nothing where the run is ours no more."""
-        ended_one = {} if strategy.runs_counter is None else {(strategy.runs_counter, ""): 1.0}
-        failed_one = {(HEAL_FAILURES, ""): 1.0} if end.state is RunState.FAILED else {}
+        counted = [strategy.runs_counter]
+        counted += [strategy.failures_counter] if end.state is RunState.FAILED else []
+        added = {(one, strategy.counter_label): 1.0 for one in counted if one is not None}
         # That a run failed is written down whatever is hidden from it.
         rows = None if end.state is RunState.FAILED else self._context.rows
         timeout = self._context.timeout
@@ -243,7 +244,7 @@ class Executor:
                 await strategy.settle(connection, run, end)
                 if end.census is not None:
                     await record_census(connection, self._state, end.census)
-                await add_to_counters(connection, self._state, ended_one | failed_one)
+                await add_to_counters(connection, self._state, added)
         ended = await self._reload(run)
         if end.state is not RunState.FAILED:
             log.info(

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Catalogue
+from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
 from monitor.healing.errors import (
@@ -28,8 +29,9 @@ from monitor.healing.statements import HealingContext, Part
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
 from monitor.pipeline import Statement
+from monitor.policy.gates import window_closed
 from monitor.state.control import mark_verified
-from monitor.state.counters import HEAL_IMPRESSIONS, HEAL_RUNS
+from monitor.state.counters import HEAL_FAILURES, HEAL_IMPRESSIONS, HEAL_RUNS
 from monitor.state.runs import Run, RunKind, RunState, get_run
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,8 @@ class HealStrategy:
 
     rows_counter = HEAL_IMPRESSIONS
     runs_counter: str | None = HEAL_RUNS
+    failures_counter = HEAL_FAILURES
+    counter_label = ""
     cursor_statement = "batch_advance"
     settings: Mapping[str, str] = MappingProxyType({})
 
@@ -63,10 +67,11 @@ class HealStrategy:
         self._context = context
         self._statements = context.statements
         self._state = context.state
+        self.rows = guard_of(context.state.catalogue, writes=True)
         self._window = window
         self._timezone = timezone
 
-    def opening(self, run: Run) -> Sequence[Statement]:
+    def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """The next users of the work list."""
         return [self._state.statement("work_slice", {"run_id": run.id, "limit": MAX_USERS})]
 
@@ -74,12 +79,11 @@ class HealStrategy:
         """The breaker holds every run, the window those over the audience."""
         if batch.start.breaker_open:
             return breaker_sentence(batch.start.breaker_reason)
-        if batch.run.kind is not RunKind.HEAL or self._window is None:
+        if batch.run.kind is not RunKind.HEAL:
             return None
-        local = batch.start.now.astimezone(ZoneInfo(self._timezone))
-        if self._window.contains(local.time()):
-            return None
-        return f"It is {local:%H:%M}; the window for healing is {self._window}."
+        local = batch.start.now.astimezone(ZoneInfo(self._timezone)).time()
+        closed = window_closed(self._window, local)
+        return None if closed is None else closed.reason
 
     async def write(self, batch: OpenBatch) -> Written | None:
         """The impressions of the next slice; a single pair that is refused goes into quarantine."""

@@ -52,18 +52,17 @@ class WaitTimes:
 
 
 def keeping(
-    state: SchemaStatements, run_id: int, waited: WaitTimes, totals: Counters
+    state: SchemaStatements, run: Run, waited: WaitTimes, totals: Counters
 ) -> list[Statement]:
-    """Adds what was waited to the run's record, and with `totals` to the totals."""
+    """Adds what was waited to the run's record and, of healing, with `totals` to the totals."""
     kept = []
     if waited.seconds:
         reasons, seconds = list(waited.seconds), list(waited.seconds.values())
-        values = {"run_id": run_id, "reasons": reasons, "seconds": seconds}
+        values = {"run_id": run.id, "reasons": reasons, "seconds": seconds}
         kept.append(state.statement("run_waits_add", values))
-        totals = {
-            **totals,
-            **{(HEAL_THROTTLED_SECONDS, reason): spent for reason, spent in waited.seconds.items()},
-        }
+        if run.repair is None:
+            spent = waited.seconds.items()
+            totals = {**totals, **{(HEAL_THROTTLED_SECONDS, why): one for why, one in spent}}
     # Last, because other writers wait for these rows.
     return [*kept, adding(state, totals)] if totals else kept
 
@@ -169,7 +168,7 @@ class Pauses:
                 "waited": waited.total,
             }
             waiting = self._state.statement("run_waiting", values)
-            kept = keeping(self._state, run.id, waited, {})
+            kept = keeping(self._state, run, waited, {})
             found, *_ = await send(connection, [waiting, *kept])
             if not found:
                 raise lease_lost(run)

@@ -48,6 +48,7 @@ _CONFLICTS = {
     RunKind.HEAL: "A heal run",
     RunKind.USER: "A backfill of this user",
     RunKind.UNDO: "A run",
+    RunKind.REPAIR: "A run",
 }
 
 
@@ -319,6 +320,7 @@ async def begin_run(
         "catalogue": state.kept.as_json(),
         "impressions_oid": state.catalogue.impressions.oid,
         "users_oid": state.catalogue.users.oid,
+        **dict.fromkeys(("repair", "repair_plan", "repair_oid")),
     }
     try:
         return await insert_run(connection, state, actor, {"kind": kind.value, **owned, **values})

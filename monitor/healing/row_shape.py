@@ -8,7 +8,7 @@ content where a view has no places), and by their whole content in the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
@@ -26,18 +26,33 @@ _FEW = 40
 _PLAIN_IN_JSON = frozenset("BDENS")
 """pg_type.typcategory of values that JSON holds as they are: booleans, moments, enums, numbers,
 strings. Others are kept as text: json loses what is written twice, arrays their bounds."""
+NAMING = frozenset(
+    f"reg{of}"
+    for of in (
+        *("class", "collation", "config", "dictionary", "namespace", "oper", "operator"),
+        *("proc", "procedure", "role", "type"),
+    )
+)
+"""Types whose values are numbers, and whose text is a name that may change: what was written says
+what it meant by the number."""
 _IN_UTC = """CASE WHEN isfinite({0})
             THEN (to_jsonb({0} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00'
             ELSE {0}::text
         END"""
+_HOLDING_OTHERS = frozenset("ACR")
+"""Arrays, composites, ranges: their texts hold those of other types."""
+_FLOATS = frozenset(("double precision", "real"))
+_SIGNED_ZERO = """CASE WHEN {0}::text = '-0' THEN '"-0"' ELSE to_jsonb({0}) END"""
+"""JSON's numbers have one zero."""
 _SYSTEM_COLUMNS = {"tableoid": "part", "ctid": "place", "xmin": "version"}
 # Savepoints have numbers of their own, above the transaction's.
-_OURS = """CASE
-            WHEN age(i.{xmin}) <= 0
+OURS = """CASE
+            WHEN age({xmin}) <= 0
             THEN pg_xact_status(
-                (pg_current_xact_id()::text::bigint - age(i.{xmin}))::text::xid8
+                (pg_current_xact_id()::text::bigint - age({xmin}))::text::xid8
             ) = 'in progress'
         END"""
+"""Whether this transaction wrote the row with that xmin."""
 
 # The columns that a run replaced may all be gone from the table by now.
 _NOTHING_TO_GIVE_BACK = """,
@@ -114,12 +129,18 @@ def _moments(catalogue: Catalogue) -> Fragments:
     return {"stamp": stamp, "moment": moment}
 
 
-def _content(catalogue: Catalogue, alias: sql.Composable) -> sql.Composable:
+def row_in_json(columns: Iterable[Column], alias: sql.Composable) -> sql.Composable:
     """The row `alias` as a JSON object of its columns, the same in every session: what can be
     compared with a later row, and some of whose columns may have gone or come by then."""
+    values = {one: sql.SQL("{}.{}").format(alias, identifier(one.name)) for one in columns}
+    return values_in_json(values)
+
+
+def values_in_json(values: Mapping[Column, sql.Composable]) -> sql.Composable:
+    """A JSON object of values by their columns, whose types they have."""
     columns = [
-        sql.SQL("{}, {}").format(_literal(one.name), _in_json(one, alias, at_utc=True))
-        for one in catalogue.impressions.columns.values()
+        sql.SQL("{}, {}").format(literal(one.name), in_json(one, value, at_utc=True))
+        for one, value in values.items()
     ]
     parts = [columns[at : at + _FEW] for at in range(0, len(columns), _FEW)]
     return sql.SQL("({})").format(
@@ -127,13 +148,31 @@ def _content(catalogue: Catalogue, alias: sql.Composable) -> sql.Composable:
     )
 
 
-def _in_json(column: Column, alias: sql.Composable, *, at_utc: bool = False) -> sql.Composable:
-    """The column's value as JSON holds it without loss; `->>` and a cast give it back."""
-    value = sql.SQL("{}.{}").format(alias, identifier(column.name))
+def written_anew(ledger: sql.Composable, columns: Iterable[Column]) -> sql.Composable:
+    """The JSON object `ledger` with its arrays, ranges and composites as this session writes them:
+    the moments in them are in whatever zone the session had that wrote them down."""
+    anew = [
+        raw(
+            "CASE WHEN {0} ? {1} THEN jsonb_build_object({1}, (({0} ->> {1})::{2})::text)"
+            " ELSE '{{}}' END"
+        ).format(ledger, literal(one.name), operator_sql(one.cast))
+        for one in columns
+        if one.category in _HOLDING_OTHERS
+    ]
+    return sql.SQL("({})").format(sql.SQL(" || ").join([ledger, *anew]))
+
+
+def in_json(column: Column, value: sql.Composable, *, at_utc: bool = False) -> sql.Composable:
+    """A value of the column as JSON holds it without loss; `->>` and a cast give it back, which for
+    NAMING goes by oid."""
     if column.cast == "bytea":
         return raw("'\\x' || encode({}, 'hex')").format(value)
+    if at_utc and column.cast in NAMING:
+        return raw("{}::oid::bigint").format(value)
     if column.category not in _PLAIN_IN_JSON:
         return raw("{}::text").format(value)
+    if column.cast in _FLOATS:
+        return raw(_SIGNED_ZERO).format(value)
     return raw(_IN_UTC).format(value) if at_utc and column.has_time_zone else value
 
 
@@ -141,7 +180,8 @@ def _recognising(catalogue: Catalogue) -> Fragments:
     """How rows are told from each other in a statement, and known again as a run wrote them."""
     spec, role = catalogue.spec.impressions, catalogue.spec.roles[2]
     name, is_view = identifier(catalogue.impressions.name), _is_view(catalogue)
-    content, written = _content(catalogue, name), _content(catalogue, raw("i"))
+    columns = catalogue.impressions.columns.values()
+    content, written = row_in_json(columns, name), row_in_json(columns, raw("i"))
     places = {} if is_view else _SYSTEM_COLUMNS
     besides = {f"catalog.{column}": raw("{}.{}").format(name, raw(column)) for column in places}
     by_moment = "FALSE"
@@ -172,11 +212,13 @@ def _recognising(catalogue: Catalogue) -> Fragments:
         ).format(user=identifier(spec.user), artwork=identifier(spec.artwork), written=written),
         # Rows of a view that are alike could only be changed together.
         "the_one": raw("p.alike = 1" if is_view else "p.number = 1"),
-        "ours": raw("FALSE") if is_view else raw(_OURS).format(xmin=identifier("catalog.xmin")),
+        "ours": raw("FALSE")
+        if is_view
+        else raw(OURS).format(xmin=raw("i.{}").format(identifier("catalog.xmin"))),
         # Of columns that are there no more, nothing is compared.
         "as_written": raw(
-            "CASE WHEN b.written IS NULL THEN {} ELSE (b.written || {}) @> b.written END"
-        ).format(raw(by_moment), written),
+            "CASE WHEN b.written IS NULL THEN {0} ELSE ({1} || {2}) @> {1} END"
+        ).format(raw(by_moment), written_anew(raw("b.written"), columns), written),
     }
 
 
@@ -206,15 +248,15 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
         ),
         "replaced": raw("jsonb_build_object({})").format(
             _list(
-                raw("{}, {}").format(_literal(name), _in_json(there[name], raw("i")))
+                raw("{}, {}").format(
+                    literal(name), in_json(there[name], raw("i.{}").format(identifier(name)))
+                )
                 for _, name, _ in columns
                 if name in there
             )
         ),
         "old_values": _list(
-            raw("{} = (m.replaced ->> {})::{}").format(
-                column, _literal(name), raw(there[name].type)
-            )
+            raw("{} = (m.replaced ->> {})::{}").format(column, literal(name), raw(there[name].type))
             for column, name, _ in columns
             if name in there
         ),
@@ -234,6 +276,6 @@ def _bringing(catalogue: Catalogue, names: Fragments) -> Fragments:
     }
 
 
-def _literal(text: str) -> sql.SQL:
+def literal(text: str) -> sql.SQL:
     """A quoted text whose percent signs are no parameters."""
     return raw(sql.Literal(text).as_string(None).replace("%", "%%"))

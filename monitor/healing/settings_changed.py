@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,14 +21,21 @@ def has_other_settings(run: Run, state: StateStatements) -> bool:
     return run.undoes is None and bool(other_settings(run.catalogue, state.kept))
 
 
-async def end_others(connection: AsyncConnection, state: StateStatements) -> bool:
-    """End every run of heal, unattended and planned under settings of what is counted or written
-    that are not the present ones; what is missing is planned anew. An undo keeps its own. True
-    where there was one. What other settings counted is no measure any more, either."""
+Repairs = Mapping[str, Mapping[str, object]]
+"""What runs keep of the configured repairs, by name."""
+
+
+async def end_others(connection: AsyncConnection, state: StateStatements, repairs: Repairs) -> bool:
+    """End every run of heal or of a repair, unattended and planned under settings of what is
+    counted or written that are not the present ones; what is missing is planned anew. An undo keeps
+    its own. True where there was one. What other settings counted is no measure any more, either.
+    """
     await begin_anew_where_others_count(connection, state, state.kept.tallied)
     ended = False
     for run in await state.list(connection, "run_unattended", make_run):
         settings = other_settings(run.catalogue, state.kept)
+        if run.repair is not None:
+            settings = other_repair(run, repairs)
         if not settings:
             continue
         outcome = outcome_sentence(settings)
@@ -34,6 +43,14 @@ async def end_others(connection: AsyncConnection, state: StateStatements) -> boo
             log.info("run_ended_by_settings", run_id=run.id, settings=settings)
             ended = True
     return ended
+
+
+def other_repair(run: Run, repairs: Repairs) -> tuple[str, ...]:
+    """The settings of a repair's run that are others now; its name where it is gone."""
+    now, then = repairs.get(str(run.repair)), run.repair_plan or {}
+    if now is None:
+        return (f"repairs: {run.repair}",)
+    return tuple(f"repairs.{run.repair}.{key}" for key in now if now[key] != then.get(key))
 
 
 def outcome_sentence(settings: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.citus.nodes import without_shards
 from checks.errors import DatabaseUnavailableError
 from monitor.database import RETRYABLE_STATES, sqlstate
 from monitor.pipeline import Statement, send
@@ -66,6 +67,7 @@ def refusal_sentence(error: psycopg.Error) -> str:
     """
     state = error.sqlstate or "no SQLSTATE"
     text = " ".join((error.diag.message_primary or str(error)).split())
+    text = without_shards(error, text)
     if state.startswith("22"):
         text = _VALUES.sub("", text)
     return f"{state}: {text[:_LONGEST_MESSAGE]}"

@@ -126,7 +126,8 @@ class HealingStatements:
         once = has_one_row_a_pair(self.state.catalogue)
         found["each_pair"] = raw("" if once else "DISTINCT")
         found["none_counts"] = raw("TRUE" if once else _NONE_COUNTS).format(**names)
-        found["left_alone"] = compose(template(PACKAGE, "left_alone"), found)
+        form = form_of(self.state.catalogue.engine, "left_alone")
+        found["left_alone"] = compose(template(PACKAGE, form), found)
         by_user = compose(template(PACKAGE, "left_alone_by_user"), found)
         return {**found, "unwritable_by_user": by_user}
 
@@ -232,7 +233,8 @@ class HealingStatements:
         )
 
     def over_ledger(self, name: str, *, begun: bool) -> str:
-        """`undo_batch` or `undo_next` over the next ledger rows; `begun`: behind the cursor."""
+        """`undo_batch`, `undo_next` or `undo_users` over the next ledger rows; `begun`: behind the
+        cursor."""
         behind = _BEHIND_UNDO_CURSOR if begun else "TRUE"
         return self._render(
             name,

@@ -14,6 +14,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
+from checks.row_security import RowGuard
 from monitor.pipeline import Rows, Statement, Trips
 from monitor.state.runs import Run, RunState
 
@@ -101,13 +102,20 @@ class RunStrategy(Protocol):
     """The total that each row written adds to."""
     runs_counter: str | None
     """The total that each run that ended adds to, if any."""
+    failures_counter: str
+    """The total that each run that failed adds to."""
+    counter_label: str
+    """The label of these, empty where they have none."""
+    rows: RowGuard
+    """What its batches have to do, so that none of the app's rows is hidden from them."""
     cursor_statement: str
     """Moves the run's cursor by a batch; binds its `Written.cursor`."""
     settings: Mapping[str, str]
     """For the transactions of its batches."""
 
-    def opening(self, run: Run) -> Sequence[Statement]:
-        """What a batch asks for once the run's row is locked, and before it is read."""
+    def opening(self, run: Run, size: int) -> Sequence[Statement]:
+        """What a batch of about `size` rows asks for once the run's row is locked, and before it is
+        read."""
         ...
 
     def hold_reason(self, batch: OpenBatch) -> str | None:

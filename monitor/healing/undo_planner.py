@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +22,11 @@ from monitor.state.runs import Run, RunKind, UnknownRunError, active_run, get_ru
 from monitor.state.statements import StateStatements
 from monitor.state.transitions import Actor, claim, close_run
 
+NO_FORM_ON_CITUS = (
+    "The rows of this run are known by their whole content, and Citus takes no statement that looks"
+    " them up by it: with the impressions in one table again (undistribute_table), it can be taken"
+    " back."
+)
 NO_SUCH_RUN = "There is no run {}; `conservator runs` lists them."
 
 
@@ -39,6 +45,7 @@ class UndoPlanner:
         self._context = context
         self._statements = context.statements
         self._state = context.state
+        self._rows = context.rows
 
     async def plan(self, owner: RunOwner, run_id: int, *, reason: str) -> UndoPlan | None:
         """An undo of the run `run_id`, or its unfinished undo, claimed; None where nothing is left
@@ -49,10 +56,12 @@ class UndoPlanner:
         """
         context = self._context
         async with transaction(
-            context.engine, timeout=context.timeout, rows=context.rows
+            context.engine, timeout=context.timeout, rows=self._rows
         ) as connection:
             await read_unpaused(connection, self._state)
             await self._require_types(connection)
+            if context.on_citus and not self._state.catalogue.is_plain:
+                raise NotUndoableError(NO_FORM_ON_CITUS)
             undone = await self._run_to_undo(connection, run_id)
             active = await active_run(connection, self._state)
             if active is not None and active.undoes == run_id:
@@ -60,9 +69,7 @@ class UndoPlanner:
             _refuse_others(run_id, undone, active)
             if not await self._anything_left(connection, run_id, undone):
                 return None
-            refusal = (await preflight(connection, self._statements)).refusal
-            if refusal is not None:
-                raise NotUndoableError(refusal)
+            await self._require_possible(connection)
             if undone is not None and undone.active:
                 await self._close(connection, undone)
             undo = await self._insert(connection, owner, run_id, reason)
@@ -114,6 +121,12 @@ class UndoPlanner:
             raise UnknownRunError(NO_SUCH_RUN.format(run_id))
         return bool(left.something)
 
+    async def _require_possible(self, connection: AsyncConnection) -> None:
+        """Raises NotUndoableError where nothing can be taken back on these tables."""
+        refusal = (await preflight(connection, self._statements)).refusal
+        if refusal is not None:
+            raise NotUndoableError(refusal)
+
     async def _close(self, connection: AsyncConnection, undone: Run) -> None:
         outcome = "Ended where it stood, to be taken back."
         if not await close_run(connection, self._state, undone.id, Actor.UNDO_PLANNER, outcome):
@@ -122,15 +135,20 @@ class UndoPlanner:
     async def _insert(
         self, connection: AsyncConnection, owner: RunOwner, run_id: int, reason: str
     ) -> Run:
-        sized = await self._statements.run(connection, "undo_size", {"undoes": run_id})
+        sized = await self._sized(connection, run_id)
         number = await begin_run(
             connection,
             self._state,
             RunKind.UNDO,
             owner,
-            {"undoes": run_id, "reason": reason, **sized.one()._mapping},
+            {"undoes": run_id, "reason": reason, **sized},
         )
         return await planned_run(connection, self._state, number)
+
+    async def _sized(self, connection: AsyncConnection, run_id: int) -> Mapping[str, object]:
+        """Rows and users that the ledger lists."""
+        sized = await self._statements.run(connection, "undo_size", {"undoes": run_id})
+        return dict(sized.one()._mapping)
 
     async def _switch_off(self, connection: AsyncConnection, undo: Run, undone: Run | None) -> None:
         """No automatic run writes again what is taken back; nothing counts as appeared for it; and
@@ -160,11 +178,16 @@ def _refuse_others(run_id: int, undone: Run | None, active: Run | None) -> None:
     if active.claimable:
         raise ActiveRunError(
             f"Run {active.id} was put down {where} and has to be finished first, with `conservator"
-            f" heal`, or taken back, with `conservator undo {active.id}`."
+            f" {finishes(active)}`, or taken back, with `conservator undo {active.id}`."
         )
     raise ActiveRunError(
         f"Run {active.id} is active {where}, held by {active.holder}: wait for its end."
     )
+
+
+def finishes(run: Run) -> str:
+    """The command that goes on with a run which is no undo."""
+    return "heal" if run.repair is None else f"repair {run.repair}"
 
 
 def _still_active(run: Run) -> str:
@@ -183,5 +206,5 @@ def _undo_of_undo(run: Run) -> str:
         )
     return (
         f"Run {run.id} is an undo itself and wrote nothing that could be taken back: `conservator"
-        " heal` writes what is missing."
+        f" {finishes(run)}` writes what is missing."
     )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from checks.relations import Kind
+from checks.row_security import guard_of
 from monitor.database import snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
@@ -19,7 +20,7 @@ from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
 from monitor.pipeline import Statement
-from monitor.state.counters import HEAL_UNDONE_IMPRESSIONS
+from monitor.state.counters import HEAL_FAILURES, HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,8 @@ class UndoStrategy:
 
     rows_counter = HEAL_UNDONE_IMPRESSIONS
     runs_counter: str | None = None
+    failures_counter = HEAL_FAILURES
+    counter_label = ""
     cursor_statement = "undo_advance"
     settings: Mapping[str, str] = MappingProxyType(
         {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_sort": "off"}
@@ -51,10 +54,11 @@ class UndoStrategy:
         self._present = present
         self._statements = context.statements
         self._state = context.state
+        self.rows = guard_of(context.state.catalogue, writes=True)
         self._refused = 0
         self._refusal: str | None = None
 
-    def opening(self, run: Run) -> Sequence[Statement]:
+    def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """Nothing: where it goes on stands in the run's row."""
         return ()
 
@@ -82,7 +86,12 @@ class UndoStrategy:
             "artwork_cursor": start.artwork_cursor,
             "limit": batch.size,
         }
-        text = self._statements.over_ledger(name, begun=start.user_cursor is not None)
+        begun = start.user_cursor is not None
+        if self._context.on_citus and name == "undo_batch":
+            asking = self._statements.over_ledger("undo_users", begun=begun)
+            (users,) = await batch.trips.ask(Statement(asking, values))
+            values["users"] = [row.user_id for row in users]
+        text = self._statements.over_ledger(name, begun=begun)
         (found,) = await batch.trips.ask(Statement(text, values))
         if not found:
             return None

@@ -12,7 +12,6 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import StatementError
-from checks.row_security import guard_of
 from monitor.database import sqlstate, trips
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.batch_size import BatchSize, PaceReason
@@ -110,7 +109,7 @@ class BatchWriter:
         """Where the run stands is read inside the transaction, so that a batch whose commit was
         answered by silence is neither lost nor repeated."""
         started = time.perf_counter()
-        async with self._trips(run, strategy) as opened:
+        async with self._trips(run, strategy, size) as opened:
             (begun, *asked) = opened.opened
             batch = OpenBatch(opened, run, _start(run, begun), size.rows, asked)
             reason = strategy.hold_reason(batch)
@@ -138,19 +137,24 @@ class BatchWriter:
             blocked=self._watch.seen(),
         )
 
-    def _trips(self, run: Run, strategy: RunStrategy) -> AbstractAsyncContextManager[Trips]:
+    def _trips(
+        self, run: Run, strategy: RunStrategy, size: BatchSize
+    ) -> AbstractAsyncContextManager[Trips]:
         """A transaction that has asked where the run stands, and what the strategy asks for."""
         context = self._context
         impressions = context.state.catalogue.impressions.beneath.oid
         values = {"run_id": run.id, "token": run.token, "impressions": impressions}
         return trips(
             context.engine,
-            (context.statements.statement("batch_begin", values), *strategy.opening(run)),
+            (
+                context.statements.statement("batch_begin", values),
+                *strategy.opening(run, size.rows),
+            ),
             timeout=context.timeout,
             lock_timeout=context.lock_timeout,
             # Whoever takes the run over must not wait for a process that hangs inside a batch.
             idle=context.lease,
-            rows=guard_of(context.state.catalogue, writes=True),
+            rows=strategy.rows,
             cluster=context.on_citus,
             settings=strategy.settings,
         )
@@ -182,11 +186,13 @@ class BatchWriter:
             "waited": waited.total,
             "lease": self._context.lease,
         }
-        added = {(strategy.rows_counter, ""): float(written.rows), **batch_observation(seconds)}
+        counted = (strategy.rows_counter, strategy.counter_label)
+        observed = batch_observation(seconds) if batch.run.repair is None else {}
+        added = {counted: float(written.rows), **observed}
         return [
             statements.statement("batch_record", record),
             statements.statement(strategy.cursor_statement, cursor),
-            *keeping(self._context.state, run_id, waited, added),
+            *keeping(self._context.state, batch.run, waited, added),
         ]
 
 

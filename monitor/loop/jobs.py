@@ -19,7 +19,7 @@ from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
 from monitor.scheduler import Schedule, Scheduler
 from monitor.state.counters import CHECK_ERRORS, CHECK_RUNS
-from monitor.status import CENSUS, STRUCTURE
+from monitor.status import CENSUS, REPAIRS, STRUCTURE
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 
@@ -93,6 +93,9 @@ class Jobs:
         self._reconciler = reconciler
         self._registry = registry
         self.running_jobs = RunningJobs()
+        self._mended_by = {one.check for one in settings.repairs}
+        self._rechecked: dict[str, int] = {}
+        """By check, the run after which it was last run again."""
 
     def schedule(self) -> None:
         """Everything that recurs. The structure has just been read: it is due in an interval."""
@@ -110,6 +113,9 @@ class Jobs:
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
         self._add("refresh", refresh, self._sync.refresh, at_once=False)
         self._add("history", Schedule(deadlines.HISTORY_INTERVAL, None, "UTC"), self._history)
+        if self._settings.repairs:
+            each = Schedule(deadlines.REPAIRS_INTERVAL, None, "UTC")
+            self._add(REPAIRS, each, self._repairs, at_once=False)
 
     def lead(self) -> None:
         """This process has become the leader: it counts at once, and shows what it knows."""
@@ -138,10 +144,31 @@ class Jobs:
         decision = await self._reconciler.run()
         if self._leadership.leads:
             self._stretch(self._registry.census.tracker)
+        self._wake_repairs(CENSUS)
         if self._registry.census.tables_differ:
             self._read_structure()
         if decision is not None and decision.again_in_seconds is not None:
             self._scheduler.hasten(CENSUS, in_seconds=decision.again_in_seconds)
+
+    async def _repairs(self) -> None:
+        if not self._leadership.leads:
+            return
+        judged = await self._reconciler.run_repairs()
+        if judged is None or not self._leadership.leads:
+            return
+        for name, run_id in judged.checks_due.items():
+            # Once for each run: where it is under way by then, it would run for nothing.
+            if self._rechecked.get(name) != run_id and self._scheduler.wake(name):
+                self._rechecked[name] = run_id
+        if judged.healing_first:
+            self._scheduler.wake(CENSUS)
+        if judged.again_in_seconds is not None:
+            self._scheduler.hasten(REPAIRS, in_seconds=judged.again_in_seconds)
+
+    def _wake_repairs(self, check: str) -> None:
+        """A check that repairs belong to has run."""
+        if check in self._mended_by:
+            self._scheduler.wake(REPAIRS)
 
     def _read_structure(self) -> None:
         """Beside its schedule: that a table is gone is told at once, and that it is back within a
@@ -161,12 +188,14 @@ class Jobs:
         check.publish(measured)
         self._stretch(check)
         await self._count_run(check)
+        self._wake_repairs(check.name)
 
     async def publish_structure(self, examination: Examination, *, seconds: float) -> None:
         """The leader's word on the structure, which was read beside the schedule."""
         if self._leadership.leads:
             self._registry.publish_structure(examination, seconds=seconds)
             await self._count_run(self._registry.checks[STRUCTURE])
+            self._wake_repairs(STRUCTURE)
 
     def _stretch(self, check: CheckTracker) -> None:
         interval = check.stretch()

@@ -5,8 +5,12 @@ A timer, an alert or a call only wakes it; what is done depends on what is there
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,6 +26,7 @@ from monitor.healing.errors import HealRefusedError
 from monitor.healing.planner import Occasion
 from monitor.healing.quarantine import Unwritable, count_unwritable
 from monitor.healing.settings_changed import end_others
+from monitor.loop.repair_pass import RepairPass, RepairsJudged
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.tallies import Tallies, Tally
 from monitor.policy import breaker_store
@@ -34,10 +39,12 @@ from monitor.runtime import CurrentRuntime, Runtime, policy_settings
 from monitor.state import counters
 from monitor.state.control import Control, read_control
 from monitor.state.history import record_census
-from monitor.state.runs import Trigger, active_run, seconds_since_last_finished
+from monitor.state.runs import Run, Trigger, active_run, seconds_since_last_finished
 from monitor.status import CENSUS, StatusBoard
 
 log = structlog.get_logger(__name__)
+
+Judged = TypeVar("Judged")
 
 
 class Reconciler:
@@ -57,16 +64,33 @@ class Reconciler:
         self._run_queue = run_queue
         self._leadership = leadership
         self._tallies = Tallies(runtime)
+        self._repairs = RepairPass(runtime, board, run_queue, leadership)
+        # One decision at a time, so that the next one sees the run that this one starts.
+        self._turn = asyncio.Lock()
+        self._waits_for: Run | None = None
+        """The run that healing, which was to start, was found to wait for."""
 
     async def run(self) -> Decision | None:
-        """One pass of the leader; what was decided, None where that could not be. What the database
-        does is published and logged, never raised."""
+        """One pass of the leader about healing; what was decided, None where that could not be.
+        What the database does is published and logged, never raised."""
         result = await self._census.take()
-        decision = None
+        return await self._in_turn(partial(self._reconcile, result))
+
+    async def run_repairs(self) -> RepairsJudged | None:
+        """One pass of the leader about repairs, in the same way."""
+        waits = self._waits_for is not None and self._waits_for.repair is not None
+        return await self._in_turn(partial(self._repairs.run, healing_waits=waits))
+
+    async def _reconcile(self, result: CensusResult) -> Decision:
+        decision, inputs, tally = await self._judge(result)
+        if decision.kind is Verdict.HEAL and self._leadership.leads:
+            await self._act(decision, inputs, tally)
+        return decision
+
+    async def _in_turn(self, one_pass: Callable[[], Awaitable[Judged]]) -> Judged | None:
         try:
-            decision, inputs, tally = await self._judge(result)
-            if decision.kind is Verdict.HEAL and self._leadership.leads:
-                await self._act(decision, inputs, tally)
+            async with self._turn:
+                return await one_pass()
         except DatabaseUnavailableError as error:
             if session_lost(error):
                 log.info("pass_dropped", reason=str(error))
@@ -76,13 +100,13 @@ class Reconciler:
             log.info("pass_dropped", reason=str(error))
         except ConservatorError as error:
             log.warning("pass_failed", error=str(error))
-        return decision
+        return None
 
     async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput, Tally | None]:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         async with runtime.transaction() as connection:
-            if await end_others(connection, runtime.state):
+            if await end_others(connection, runtime.state, runtime.repairs):
                 await self._leadership.confirm(connection)
         tally = await self._tally(result)
         rows = None if result.census is None else runtime.rows
@@ -94,6 +118,12 @@ class Reconciler:
             totals = await counters.read_counters(connection, runtime.state)
             # The last word: who was deposed meanwhile has recorded nothing, and starts nothing.
             await self._leadership.confirm(connection)
+        waiting = decision.code is Code.ACTIVE_RUN
+        self._waits_for = inputs.active_run if waiting else None
+        changes: dict[str, object] = {}
+        if result.census is not None:
+            # Else a node of a cluster may be away, and our own tables answer all the same.
+            changes = {"database_up": True, "database_error": None}
         self._board.update(
             decision=decision,
             decided_at=datetime.now(UTC),
@@ -101,8 +131,7 @@ class Reconciler:
             control_known=True,
             recurring=inputs.recurring_before,
             counters=totals,
-            database_up=True,
-            database_error=None,
+            **changes,
         )
         breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)

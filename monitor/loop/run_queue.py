@@ -1,4 +1,5 @@
-"""Works heal runs for the service: one over the audience in the background, users as they come."""
+"""Works runs for the service: one of healing, of a repair or of an undo in the background, users as
+they come."""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ from checks.errors import ConservatorError, RefusedError
 from checks.pairs import UserCensus, take_user_census
 from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
+from monitor.config import Repair
 from monitor.database import database_now, snapshot
 from monitor.healing.errors import (
     HealRefusedError,
     LeaseLostError,
-    NotUndoableError,
     RunHeldError,
 )
 from monitor.healing.executor import Executor, Progress
 from monitor.healing.planner import Occasion
-from monitor.run_tools import tools_to_undo, tools_to_work
+from monitor.run_tools import plan_repair, tools_to_repair, tools_to_undo, tools_to_work
 from monitor.runtime import ASKED_BY_CALLER, CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.status import StatusBoard
@@ -67,10 +68,10 @@ class RunQueue:
             executor.stop()
 
     def stop_healing(self) -> None:
-        """The tables forbid it now: runs that write are put down after the batch at hand; an undo
-        goes on."""
+        """The tables forbid it now: runs that heal are put down after the batch at hand; an undo
+        goes on, and so does a repair, which is about a table of its own."""
         for kind, executor in self._working.values():
-            if kind is not RunKind.UNDO:
+            if kind not in (RunKind.UNDO, RunKind.REPAIR):
                 executor.stop()
 
     async def serve(self) -> None:
@@ -101,6 +102,19 @@ class RunQueue:
             self._enqueue(planned.run, runtime)
             return planned.run
 
+    async def repair(self, repair: Repair, trigger: Trigger, reason: str) -> Run | None:
+        """Plan a run of a repair and hand it over; None when its `find` names nothing.
+
+        Raises ActiveRunError, PausedError, RepairRefusedError; CatalogueError and StatementError
+        where it could not be planned.
+        """
+        with self._starting():
+            tools = await tools_to_repair(self._runtime.current, repair)
+            run = await plan_repair(tools, repair, trigger, reason=reason)
+            if run is not None:
+                self._enqueue(run, tools)
+            return run
+
     async def undo(self, run_id: int, trigger: Trigger, reason: str) -> Run | None:
         """Plan an undo of a run, or go on with its unfinished one, and hand it over; None when
         there is nothing to take back.
@@ -126,7 +140,7 @@ class RunQueue:
                 return False
             try:
                 tools = await tools_to_work(runtime, claimed)
-            except NotUndoableError as error:
+            except RefusedError as error:
                 await runtime.give_up(claimed, str(error))
                 return False
             log.info(

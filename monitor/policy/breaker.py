@@ -90,7 +90,9 @@ def _stuck(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     legacy = inputs.censuses[0].legacy_untracked
     if legacy == 0 or len(last) < settings.stuck_after:
         return None
-    if any(run.reduced for run in last):
+    # After the newest run by the newest census, after each other by what the next one found.
+    counted_next = (legacy, *(run.legacy_before for run in last))
+    if any(run.reduced(left) for run, left in zip(last, counted_next, strict=False)):
         return None
     runs = ", ".join(str(run.id) for run in reversed(last))
     return _refusal(

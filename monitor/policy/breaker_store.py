@@ -12,7 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.deadlines import LOOK_BACK
 from monitor.policy.decision import BREAKER_CODES, Decision
 from monitor.policy.inputs import FinishedRun
+from monitor.policy.repairs import RepairSettings, too_large
 from monitor.state.control import Control, mark_breaker_open, read_control, reset_breaker
+from monitor.state.repairs import (
+    RepairControl,
+    RepairCount,
+    read_repair_control,
+    reset_repair_breaker,
+)
 from monitor.state.statements import SchemaStatements
 
 log = structlog.get_logger(__name__)
@@ -28,6 +35,19 @@ class BreakerReset:
     since: datetime | None
     accepted_share: float | None
     """The legacy share accepted until it has fallen; None where max_share was not exceeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepairBreakerReset:
+    """What a reset of a repair's breaker did: nothing where it `was_open` not."""
+
+    repair: str
+    was_open: bool
+    code: str
+    reason: str
+    since: datetime | None
+    accepted_rows: int | None
+    """Accepted until `find` names few enough again; None where they were not too many."""
 
 
 async def read_last_runs(
@@ -109,3 +129,28 @@ async def newest_share(connection: AsyncConnection, state: SchemaStatements) -> 
         return None
     pairs = row.tracked + row.fresh + row.storage + row.legacy_untracked
     return float(row.legacy_untracked / pairs) if pairs else 0.0
+
+
+async def reset_repair(
+    connection: AsyncConnection,
+    state: SchemaStatements,
+    settings: RepairSettings,
+    count: RepairCount | None,
+) -> RepairBreakerReset:
+    """A person has looked: close the breaker of a repair, and accept what its `find` named last
+    where that is too much."""
+    name = settings.name
+    own = await read_repair_control(connection, state, name)
+    accepted = None
+    if (
+        count is not None
+        and count.error is None
+        and too_large(count.named, count.share, settings, RepairControl(name))
+    ):
+        accepted = count.named
+    if not await reset_repair_breaker(connection, state, name, accepted_rows=accepted):
+        return RepairBreakerReset(name, False, "", "", None, own.accepted_rows)
+    log.info("repair_breaker_reset", repair=name, code=own.breaker_code, accepted_rows=accepted)
+    return RepairBreakerReset(
+        name, True, own.breaker_code, own.breaker_reason, own.breaker_at, accepted
+    )

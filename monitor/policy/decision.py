@@ -13,7 +13,7 @@ from monitor.state.statements import SchemaStatements, parameters
 
 
 class Verdict(StrEnum):
-    """What is done now."""
+    """What is done now, about healing or about a repair."""
 
     CLEAR = "clear"
     """Nothing to heal."""
@@ -23,8 +23,10 @@ class Verdict(StrEnum):
     """A person has switched automatic healing off."""
     REFUSED = "refused"
     """Healing now would be dangerous: a person should look."""
+    ERROR = "error"
+    """What a repair would mend could not be found out: no number, and never zero."""
     HEAL = "heal"
-    """Heal now."""
+    """Heal, or mend, now."""
 
 
 class Code(StrEnum):
@@ -51,6 +53,21 @@ class Code(StrEnum):
     TALLY_FAILED = "tally_failed"
     THRESHOLD = "threshold"
     RESUME = "resume"
+    MAX_ROWS = "max_rows"
+    """`find` of a repair names more rows than can be right."""
+    HEALING_BREAKER = "healing_breaker"
+    """Healing's breaker, which stops repairs, too."""
+    OTHERS_FIRST = "others_first"
+    """Healing, or another repair, has waited for a run that has ended, and goes first."""
+    CHECK_FAILS = "check_fails"
+    CHECK_UNKNOWN = "check_unknown"
+    """The repair's check has no current outcome, or could not be evaluated."""
+    CHECK_DUE = "check_due"
+    """The repair's check has not run since the repair's last run, or its undo."""
+    NOT_PLANNED = "not_planned"
+    """`find` of a repair could not be evaluated, or names a key twice, or one with a NULL."""
+    NOTHING_NAMED = "nothing_named"
+    """The check fails, and `find` names no row."""
 
 
 BREAKER_CODES = (Code.MAX_SHARE, Code.LOSS, Code.STUCK)

@@ -56,7 +56,8 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """How a heal run over the audience ended, as far as it says whether healing works."""
+    """How a heal run over the audience ended, or a repair's, as far as it says whether that works.
+    Counts are pairs, or rows that `find` names of the plan."""
 
     id: int
     legacy_before: int | None
@@ -66,10 +67,13 @@ class FinishedRun:
     """Of its plan, without what is in quarantine; None where it failed before it could count."""
     quarantined: int
     """Pairs that it put aside."""
+    inserted: int
+    """Impressions that it wrote."""
 
-    @property
-    def reduced(self) -> bool:
-        """Whether it left less to heal than it found.
+    def reduced(self, left: int | None) -> bool:
+        """Whether it left less to heal than it found. `left`: the legacy pairs that were counted
+        next, for a run that failed before it could count. What such a run wrote is enough, too: it
+        was in the way of something else, and not stuck.
 
         A run that left nothing of its plan did what it could, whatever aged or was imported
         meanwhile and whatever lies in quarantine: the count alone would call it stuck where much
@@ -77,9 +81,12 @@ class FinishedRun:
         """
         if self.remaining == 0:
             return True
-        if self.legacy_before is None or self.legacy_after is None:
+        if self.legacy_after is None and self.inserted:
+            return True
+        after = left if self.legacy_after is None else self.legacy_after
+        if self.legacy_before is None or after is None:
             return False
-        return self.legacy_after - self.quarantined < self.legacy_before
+        return after - self.quarantined < self.legacy_before
 
 
 @dataclass(frozen=True, slots=True)

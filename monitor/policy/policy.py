@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from monitor.policy.breaker import tripping
 from monitor.policy.decision import Code, Decision, Verdict, catalogue_refusal, open_refusal
+from monitor.policy.gates import cooling_down, mending_sentence, paused, window_closed
 from monitor.policy.inputs import PolicyInput, PolicySettings
 from monitor.state.runs import RunKind
 
@@ -31,12 +32,13 @@ def _decide(inputs: PolicyInput, settings: PolicySettings) -> Decision:
         why = inputs.census_error or "none was taken yet"
         return Decision(Verdict.WAIT, Code.CENSUS_FAILED, f"No census to decide from: {why}")
     return (
-        _paused(inputs)
+        paused(inputs.control)
         or _taking_back(inputs)
         or _broken(inputs, settings)
         or _switched_off(inputs, settings)
         or _unfinished(inputs, settings)
         or _nothing_to_do(inputs, settings)
+        or _mending(inputs)
         or catalogue_refusal(inputs.blockers, inputs.suspicion)
         or _not_yet(inputs, settings)
         or _untallied(inputs)
@@ -59,14 +61,6 @@ def recurring_sentence(inputs: PolicyInput) -> str:
         f" {inputs.recurring} of them appeared behind the last verified heal, {within} within"
         " 24 h: the app's recording is broken, or impressions vanish, and healing only masks it."
     )
-
-
-def _paused(inputs: PolicyInput) -> Decision | None:
-    control = inputs.control
-    if not control.paused:
-        return None
-    reason = f"Paused: {control.paused_reason or 'no reason given'}."
-    return Decision(Verdict.PAUSED, Code.PAUSED, reason)
 
 
 def _taking_back(inputs: PolicyInput) -> Decision | None:
@@ -94,12 +88,21 @@ def _broken(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     return open_refusal(inputs.control, inputs.suspicion) or tripping(inputs, settings)
 
 
+def _mending(inputs: PolicyInput) -> Decision | None:
+    """A repair's run is the repair's own to go on with, or to end (`policy/repairs.py`)."""
+    run = inputs.active_run
+    if run is None or run.repair is None:
+        return None
+    return Decision(Verdict.WAIT, Code.ACTIVE_RUN, mending_sentence(run))
+
+
 def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     control = inputs.control
     legacy = inputs.censuses[0].legacy_untracked
     # With nothing to heal, "clean" says more than "switched off".
     to_heal = inputs.to_heal(inputs.censuses[0])
-    if inputs.active_run is None and to_heal < settings.threshold:
+    healing = inputs.active_run is not None and inputs.active_run.repair is None
+    if not healing and to_heal < settings.threshold:
         return None
     if not settings.heals:
         refusal = catalogue_refusal(inputs.blockers, inputs.suspicion)
@@ -124,7 +127,7 @@ def _switched_off(inputs: PolicyInput, settings: PolicySettings) -> Decision | N
 
 def _unfinished(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
     run = inputs.active_run
-    if run is None:
+    if run is None or run.repair is not None:
         return None
     if not run.claimable:
         return Decision(
@@ -135,7 +138,7 @@ def _unfinished(inputs: PolicyInput, settings: PolicySettings) -> Decision | Non
     kept_from = catalogue_refusal(inputs.blockers, inputs.suspicion)
     return (
         kept_from
-        or _window_closed(inputs, settings)
+        or window_closed(settings.window, inputs.local_time)
         or Decision(
             Verdict.HEAL,
             Code.RESUME,
@@ -198,24 +201,6 @@ def _not_yet(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
             f"{inputs.censuses[0].legacy_untracked} legacy-untracked pairs in {reached} of"
             f" {settings.consecutive} consecutive censuses that it takes.",
         )
-    since = inputs.seconds_since_run
-    if since is not None and since < settings.cooldown_seconds:
-        return Decision(
-            Verdict.WAIT,
-            Code.COOLDOWN,
-            f"The last run ended {since:.0f} s ago, the cooldown is"
-            f" {settings.cooldown_seconds:.0f} s.",
-            again_in_seconds=settings.cooldown_seconds - since,
-        )
-    return _window_closed(inputs, settings)
-
-
-def _window_closed(inputs: PolicyInput, settings: PolicySettings) -> Decision | None:
-    window = settings.window
-    if window is None or window.contains(inputs.local_time):
-        return None
-    return Decision(
-        Verdict.WAIT,
-        Code.WINDOW,
-        f"It is {inputs.local_time:%H:%M}; the window for healing is {window}.",
+    return cooling_down(inputs.seconds_since_run, settings.cooldown_seconds) or window_closed(
+        settings.window, inputs.local_time
     )

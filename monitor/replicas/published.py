@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -21,8 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import AffectedUsers, Census, CensusForm
 from checks.judgement import Outcome
 from monitor.policy.decision import Code, Decision, Verdict
+from monitor.state.repairs import (
+    RepairControl,
+    RepairFound,
+    read_found,
+    read_repair_controls,
+)
 from monitor.state.statements import SchemaStatements, parameters
-from monitor.status import CheckResult
+from monitor.status import CheckResult, RepairStatus
 
 USERS_BUDGET = 0.01
 """Share of the time that counting the affected users may take; it costs several censuses."""
@@ -46,10 +52,16 @@ class PublishedState:
     decided_at: datetime | None
     leader: str
     """Who leads; empty while nobody does."""
+    repairs: Mapping[str, RepairFound]
+    """By name, what was found and decided about each."""
+    repair_controls: Mapping[str, RepairControl]
 
 
-async def read_published(connection: AsyncConnection, state: SchemaStatements) -> PublishedState:
-    """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only."""
+async def read_published(
+    connection: AsyncConnection, state: SchemaStatements, *, repairs: bool = False
+) -> PublishedState:
+    """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only.
+    Without `repairs`, none is configured."""
     leader = (await state.run(connection, "leader_read")).scalar_one()
     checks = await read_checks(connection, state)
     counted = (await state.run(connection, "census_newest")).one_or_none()
@@ -65,6 +77,8 @@ async def read_published(connection: AsyncConnection, state: SchemaStatements) -
         decision=None if decided is None else _known(_decision, decided),
         decided_at=None if decided is None else decided.decided_at,
         leader=leader,
+        repairs=await read_found(connection, state) if repairs else {},
+        repair_controls=await read_repair_controls(connection, state) if repairs else {},
     )
 
 
@@ -130,7 +144,30 @@ def _users(row: Row[Any]) -> AffectedUsers | None:
     return AffectedUsers(row.users_as_of, row.users_affected, row.users_clear, row.users_seconds)
 
 
-def _decision(row: Row[Any]) -> Decision:
+def show_repair(shown: RepairStatus, published: PublishedState, *, found: bool) -> RepairStatus:
+    """A repair with what people have switched by now; and, where `found`, with what the leader
+    found and decided."""
+    own = published.repair_controls.get(shown.name, RepairControl(shown.name))
+    row = published.repairs.get(shown.name)
+    if row is None:
+        return replace(shown, own=own)
+    decision = _known(_decision, row)
+    if decision is None or not found:
+        return replace(shown, own=own, newest_run=row.newest_run)
+    age = row.counted_age
+    return replace(
+        shown,
+        own=own,
+        newest_run=row.newest_run,
+        decision=decision,
+        decided_at=row.decided_at,
+        count=row.count,
+        counted_at=row.counted_at,
+        counted_monotonic=None if age is None else time.monotonic() - age,
+    )
+
+
+def _decision(row: Row[Any] | RepairFound) -> Decision:
     return Decision(Verdict(row.kind), Code(row.code), row.reason)
 
 

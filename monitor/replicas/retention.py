@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.relations import Engine
 from checks.spec import Cutoffs
 from monitor.database import database_now
 from monitor.deadlines import SWEEP_SECONDS
@@ -73,6 +74,9 @@ async def _step(runtime: Runtime, confirm: Confirm, rows: int) -> tuple[bool, in
         place = (await state.run(connection, "ledger_place")).one()
         elsewhere = await impressions_elsewhere(connection, state.catalogue, state.state_schema)
         asked = {**place._mapping, "limit": rows, "elsewhere": elsewhere}
+        if runtime.catalogue.engine is Engine.CITUS:
+            users = await state.run(connection, "ledger_sweep_users", asked)
+            asked["users"] = list(users.scalars())
         found = (await state.run(connection, "ledger_sweep", asked)).one()
         more = found.examined >= rows
         start = {"run_id": 0, "user_id": None, "artwork_id": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
+from checks.citus.cluster import NO_ANSWER, every_node_answers
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from monitor.database import session_lost, transaction
 from monitor.deadlines import LOOK_BACK
@@ -23,6 +24,7 @@ from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.replicas.published import (
     PublishedState,
     read_published,
+    show_repair,
     users_interval,
     write_check,
     write_result,
@@ -36,7 +38,14 @@ from monitor.state.history import prune
 from monitor.state.runs import active_run, count_quarantined
 from monitor.state.statements import SchemaStatements
 from monitor.state.transitions import abandon_user_runs
-from monitor.status import CENSUS, STRUCTURE, CheckResult, StatusBoard
+from monitor.status import (
+    CENSUS,
+    REPAIRS,
+    STRUCTURE,
+    CheckResult,
+    RepairStatus,
+    StatusBoard,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -118,10 +127,25 @@ class StateSync:
 
     async def refresh(self) -> None:
         """Exchange with the other processes: write what is new here, read what they changed."""
+        lost_node = await self._lost_node()
         async with self._turn:
-            await self._refresh()
+            await self._refresh(lost_node)
 
-    async def _refresh(self, *, again: bool = True) -> None:
+    async def _lost_node(self) -> str | None:
+        """Why a node of the cluster can't be used, or None. Our own tables say nothing of that."""
+        runtime = self._runtime.current
+        cluster, relations = runtime.catalogue.cluster, runtime.catalogue.relations
+        if cluster is None:
+            return None
+        try:
+            async with transaction(runtime.engine) as connection:
+                oids = [relation.oid for _, relation in relations]
+                answers = await every_node_answers(connection, cluster, oids)
+        except ConservatorError as error:
+            return str(error)
+        return None if answers else NO_ANSWER
+
+    async def _refresh(self, lost_node: str | None, *, again: bool = True) -> None:
         led = self._leadership.leads
         runtime = self._runtime.current
         state = runtime.state
@@ -132,7 +156,8 @@ class StateSync:
         something = bool(missed or unsent or results)
         try:
             async with transaction(runtime.engine) as connection:
-                published = await read_published(connection, state)
+                configured = bool(self._board.current.repairs)
+                published = await read_published(connection, state, repairs=configured)
                 control = await read_control(connection, state)
                 run = await active_run(connection, state)
                 recurring = await read_recurring(connection, state)
@@ -148,7 +173,7 @@ class StateSync:
             self._results.put_back(results)
             # What may have been committed is not written again at once.
             if again and not something and session_lost(error):
-                await self._refresh(again=False)
+                await self._refresh(lost_node, again=False)
                 return
             self.log_failure("refresh_failed", error)
             return
@@ -161,12 +186,13 @@ class StateSync:
             control_known=True,
             counters=counters,
             active_run=run,
+            repairs=_shown_repairs(before.repairs, published, found=not leads),
             recurring=recurring,
             quarantined=quarantined,
             leader=leads,
             leader_name=self._leadership.holder if leads else published.leader,
-            database_up=True,
-            database_error=None,
+            database_up=lost_node is None,
+            database_error=lost_node,
         )
         # Not told from the board, whose control row a pass replaces, too: its census may be older.
         woken, self._woken_at = control.woken_at != self._woken_at, control.woken_at
@@ -175,6 +201,9 @@ class StateSync:
         else:
             if woken:
                 self._scheduler.wake(CENSUS)
+            ended = before.active_run is not None and run is None
+            if ended or _switched(before.repairs, self._board.current.repairs):
+                self._scheduler.wake(REPAIRS)
             self._catch_up(published, before.control if before.control_known else control, control)
 
     def _unsent(self) -> tuple[CheckResult, ...]:
@@ -244,6 +273,7 @@ class StateSync:
         )
         if any(was and not now for was, now in switches):
             self._scheduler.wake(CENSUS)
+            self._scheduler.wake(REPAIRS)
 
     def log_failure(self, event: str, error: ConservatorError) -> None:
         """Something was not written or read. That the database is away is said once, not here."""
@@ -286,3 +316,20 @@ class StateSync:
             await sweep_ledger(runtime, self._leadership.confirm)
         except ConservatorError as error:
             self.log_failure("history_not_pruned", error)
+
+
+def _shown_repairs(
+    shown: Mapping[str, RepairStatus], published: PublishedState, *, found: bool
+) -> Mapping[str, RepairStatus]:
+    return MappingProxyType(
+        {name: show_repair(one, published, found=found) for name, one in shown.items()}
+    )
+
+
+def _switched(before: Mapping[str, RepairStatus], after: Mapping[str, RepairStatus]) -> bool:
+    """Whether somebody has ended a suspension, or closed a breaker."""
+    return any(
+        (one.own.suspended and not after[name].own.suspended)
+        or (one.own.breaker_open and not after[name].own.breaker_open)
+        for name, one in before.items()
+    )

@@ -12,23 +12,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.kept_catalogue import other_settings
 from checks.pairs import UserCensus
 from checks.spec import Cutoffs
-from monitor.commands import Commands, UserBackfill, WouldUndo
+from monitor.commands import Commands, UserBackfill, WouldMend, WouldUndo
+from monitor.config import Repair
 from monitor.database import again_if_lost, transaction
+from monitor.healing.errors import breaker_sentence
 from monitor.healing.preview import UndoPreview
 from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.user_backfills import UserBackfills
-from monitor.policy.breaker_store import BreakerReset, newest_share, reset
+from monitor.policy.breaker_store import (
+    BreakerReset,
+    RepairBreakerReset,
+    newest_share,
+    reset,
+    reset_repair,
+)
 from monitor.replicas.leadership import Leadership
 from monitor.replicas.sync import StateSync
-from monitor.run_tools import tools_to_undo
-from monitor.runtime import CurrentRuntime
+from monitor.run_tools import (
+    preview_repair,
+    repair_planner,
+    tools_to_repair,
+    tools_to_undo,
+)
+from monitor.runtime import CurrentRuntime, repair_settings
 from monitor.scheduler import Scheduler
 from monitor.service.bulkhead import Bulkhead
-from monitor.state import checks, control, history
+from monitor.state import checks, history
+from monitor.state import control as control_rows
+from monitor.state import repairs as repair_rows
 from monitor.state import runs as run_rows
 from monitor.state.statements import StateStatements
-from monitor.status import CENSUS
+from monitor.status import CENSUS, REPAIRS
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
@@ -155,13 +170,14 @@ class ServiceCommands(Commands):
         return await self._read(checks.read_history, name, limit=limit)
 
     async def pause(self, reason: str) -> None:
-        await self._transact(control.pause, reason)
+        await self._transact(control_rows.pause, reason)
         await self._sync.refresh()
 
     async def resume(self) -> None:
-        await self._transact(control.resume)
+        await self._transact(control_rows.resume)
         await self._sync.refresh()
         self._scheduler.wake(CENSUS)
+        self._scheduler.wake(REPAIRS)
 
     async def reset_breaker(self) -> BreakerReset:
         runtime = self._runtime.current
@@ -175,6 +191,63 @@ class ServiceCommands(Commands):
         await self._sync.refresh()
         if done.was_open:
             self._scheduler.wake(CENSUS)
+            self._scheduler.wake(REPAIRS)
+        return done
+
+    def _repair(self, name: str) -> Repair:
+        repairs = self._runtime.current.settings.repairs
+        return next(one for one in repairs if one.name == name)
+
+    async def mend(self, repair: str) -> int | None:
+        asked = "Asked for through the API."
+        run = await self._run_queue.repair(self._repair(repair), run_rows.Trigger.API, asked)
+        await self._sync.refresh()
+        return None if run is None else run.id
+
+    async def would_mend(self, repair: str) -> WouldMend:
+        look = partial(again_if_lost, partial(self._would_mend, self._repair(repair)))
+        return await self._readers.ask(("would_mend", repair), look)
+
+    async def _would_mend(self, repair: Repair) -> WouldMend:
+        runtime = self._runtime.current
+        tools = await tools_to_repair(runtime, repair)
+        found = await preview_repair(tools, repair)
+        async with runtime.transaction() as connection:
+            control = await control_rows.read_control(connection, runtime.state)
+            own = await repair_rows.read_repair_control(connection, runtime.state, repair.name)
+        refusal = repair_planner(tools, repair).refusal(found.named, found.share, own)
+        refused = "" if refusal is None or not found.named else refusal.reason
+        return WouldMend(
+            would_mend=min(found.named, repair.max_rows_per_run),
+            named=found.named,
+            share=found.share,
+            action=repair.action.value,
+            table=repair.table,
+            keys=tuple(one["key"] for one in found.shown),
+            refused=breaker_sentence(control.breaker_reason) if control.breaker_open else refused,
+        )
+
+    async def repair_decisions(
+        self, repair: str, *, limit: int
+    ) -> tuple[repair_rows.DecisionRow, ...]:
+        return await self._read(repair_rows.list_decisions, repair, limit=limit)
+
+    async def resume_repair(self, repair: str) -> bool:
+        ended = await self._transact(repair_rows.resume_repair, repair)
+        await self._sync.refresh()
+        self._scheduler.wake(REPAIRS)
+        return ended
+
+    async def reset_repair_breaker(self, repair: str) -> RepairBreakerReset:
+        found = await self._transact(repair_rows.read_found)
+        known = found.get(repair)
+        done = await self._transact(
+            reset_repair,
+            repair_settings(self._repair(repair)),
+            None if known is None else known.count,
+        )
+        await self._sync.refresh()
+        self._scheduler.wake(REPAIRS)
         return done
 
     async def wake_loop(self) -> bool:

@@ -33,7 +33,15 @@ from monitor.service.bulkhead import Bulkhead
 from monitor.service.commands import ServiceCommands
 from monitor.service.startup import load_runtime, until_the_database_answers
 from monitor.state.statements import SchemaStatements
-from monitor.status import CENSUS, Status, StatusBoard, process_name, revision
+from monitor.status import (
+    CENSUS,
+    REPAIRS,
+    Status,
+    StatusBoard,
+    configured_repairs,
+    process_name,
+    revision,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +64,7 @@ class Service:
                 version=metadata.version("conservator"),
                 revision=revision(),
                 replica=name,
+                repairs=configured_repairs(settings),
             )
         )
         database = settings.database
@@ -112,7 +121,7 @@ class Service:
             census.publish,
         )
         self._run_queue = RunQueue(
-            self._runtime, self.board, self._sync.publish_recount, self._sync.refresh
+            self._runtime, self.board, self._sync.publish_recount, self._run_ended
         )
         places = max(1, settings.database.pool_size // CALLERS_SHARE)
         self._readers, self._writers = Bulkhead(places), Bulkhead(places)
@@ -153,6 +162,11 @@ class Service:
             self._run_queue.stop_healing()
         if before.counting_blocked and not runtime.counting_blocked:
             self._scheduler.wake(CENSUS)
+
+    async def _run_ended(self) -> None:
+        """The totals first; then it is the next one's turn."""
+        await self._sync.refresh()
+        self._scheduler.wake(REPAIRS)
 
     def _lead_gained(self) -> None:
         self._results.clear()

@@ -10,11 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.doctor.findings import Blocks, Examination
 from checks.doctor.state_types import types_differ
-from checks.errors import CatalogueError, ConservatorError, DatabaseUnavailableError
+from checks.errors import (
+    CatalogueError,
+    ConfigurationError,
+    ConservatorError,
+    DatabaseUnavailableError,
+)
 from monitor.config import Settings
-from monitor.database import transaction
-from monitor.deadlines import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, UPGRADE_TIMEOUT
-from monitor.runtime import Runtime, build, inspect_catalogue, require_catalogue
+from monitor.database import RETRYABLE_STATES, sqlstate, transaction
+from monitor.deadlines import (
+    FIRST_RETRY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    UPGRADE_ATTEMPTS,
+    UPGRADE_TIMEOUT,
+)
+from monitor.run_tools import repair_faults
+from monitor.runtime import Runtime, build, inspect_rows, require_catalogue
 from monitor.state import schema
 from monitor.state.statements import StateStatements
 
@@ -25,14 +36,18 @@ async def load_runtime(engine: AsyncEngine, settings: Settings, *, holder: str) 
     """The tools, with a state schema to work on. What blocks healing alone blocks no start: it is
     refused when it comes to that.
 
-    Raises CatalogueError with everything that blocks counting, DatabaseUnavailableError.
+    Raises CatalogueError with everything that blocks counting, ConfigurationError with everything
+    that is wrong with the repairs, DatabaseUnavailableError.
     """
-    examination = await inspect_catalogue(engine, settings)
+    examination = await inspect_rows(engine, settings)
     if await _follow_types(engine, settings, examination):
-        examination = await inspect_catalogue(engine, settings)
+        examination = await inspect_rows(engine, settings)
     catalogue = require_catalogue(examination, Blocks.COUNTING)
     runtime = build(engine, settings, examination, catalogue, holder=holder)
     await ensure_schema(engine, runtime.state, follow=False)
+    faults = await repair_faults(runtime)
+    if faults:
+        raise ConfigurationError("\n".join(faults))
     return runtime
 
 
@@ -75,18 +90,23 @@ async def ensure_schema(
     CatalogueError with what to run where it may not.
     """
     name = state.state_schema
-    try:
-        async with transaction(engine, timeout=UPGRADE_TIMEOUT) as connection:
-            if await schema.is_complete(connection, state.catalogue, name, follow=follow):
-                return False
-            return await schema.upgrade(connection, state.catalogue, name)
-    except DatabaseUnavailableError:
-        raise
-    except CatalogueError:
-        raise
-    except ConservatorError as error:
-        raise CatalogueError(
-            f"The state schema {name} is not there or not current, and this role may not make it"
-            f" so ({error}). Let a role that may run `conservator init`, or run the output of"
-            " `conservator init --print-sql` as the owner."
-        ) from error
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            async with transaction(engine, timeout=UPGRADE_TIMEOUT) as connection:
+                if await schema.is_complete(connection, state.catalogue, name, follow=follow):
+                    return False
+                return await schema.upgrade(connection, state.catalogue, name)
+        except (DatabaseUnavailableError, CatalogueError):
+            raise
+        except ConservatorError as error:
+            # A process of an earlier version is at work: batches lock what an upgrade changes.
+            if attempt < UPGRADE_ATTEMPTS and sqlstate(error) in RETRYABLE_STATES:
+                await asyncio.sleep(FIRST_RETRY_SECONDS * attempt)
+                continue
+            raise CatalogueError(
+                f"The state schema {name} is not there or not current, and could not be made so"
+                f" ({error}). Where this role may not, let one that may run `conservator init`, or"
+                " run the output of `conservator init --print-sql` as the owner."
+            ) from error

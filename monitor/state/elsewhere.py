@@ -123,6 +123,11 @@ async def renamed(connection: AsyncConnection, then: str, oid: int | None) -> st
     return None if await _named(connection, then) == oid else await _name_of(connection, oid)
 
 
+async def is_taken(connection: AsyncConnection, then: str, oid: int | None) -> bool:
+    """Whether the name `then` means another relation than `oid` now."""
+    return await _named(connection, then) not in (None, oid)
+
+
 async def replaced_by(
     connection: AsyncConnection, then: str, oid: int | None, present: Relation
 ) -> str | None:

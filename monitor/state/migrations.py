@@ -15,8 +15,10 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection
+from sqlalchemy.util import await_only
 
 from checks.statements import Fragments, compose, template
+from monitor.pipeline import run_script
 
 PACKAGE = "monitor.state"
 
@@ -90,9 +92,7 @@ def _revision(
     def upgrade() -> None:
         text = compose(template(PACKAGE, name), fragments).as_string(None)
         if context.connection is not None and not context.as_sql:
-            # In one round trip. Without parameters nothing in it is read as one.
-            sent = {"no_parameters": True}
-            context.connection.exec_driver_sql(text, execution_options=sent)
+            await_only(run_script(context.connection, text))
             return
         for statement in text.split(";\n"):
             if statement.strip():

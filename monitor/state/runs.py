@@ -35,6 +35,8 @@ class RunKind(StrEnum):
     """One user, in the audience or not; beside a heal run too."""
     UNDO = "undo"
     """Takes back what another run wrote; in a heal run's place, never beside one."""
+    REPAIR = "repair"
+    """Mends rows that a configured repair finds; in a heal run's place, too."""
 
 
 class Trigger(StrEnum):
@@ -139,6 +141,12 @@ class Run:
     """The same of the table of its users."""
     artworks: tuple[str, ...] | None = field(default=None, repr=False)
     """The artworks that its plan is about, as text, until it ends; None: all legacy ones."""
+    repair: str | None = None
+    """The name of the repair, of its runs and of their undos."""
+    repair_plan: Mapping[str, Any] | None = field(default=None, repr=False)
+    """How it was configured when it was planned, and how its batches go about it."""
+    repair_oid: int | None = None
+    """The table that it changes (pg_class.oid), whatever that is called by now."""
 
     @property
     def artworks_to_walk(self) -> list[str] | None:
@@ -203,6 +211,8 @@ def make_run(**columns: Any) -> Run:
     columns["artworks"] = None if artworks is None else tuple(artworks)
     for name, kind in (("kind", RunKind), ("trigger", Trigger), ("state", RunState)):
         columns[name] = kind(str(columns[name]))
+    if columns.get("repair") is not None:
+        columns["kind"] = RunKind.REPAIR if columns["undoes"] is None else RunKind.UNDO
     # A newer version, at work beside this one, may have added columns.
     return Run(**{one.name: columns[one.name] for one in fields(Run) if one.name in columns})
 
@@ -213,7 +223,7 @@ async def get_run(connection: AsyncConnection, state: SchemaStatements, run_id: 
 
 
 async def active_run(connection: AsyncConnection, state: SchemaStatements) -> Run | None:
-    """The heal run or undo that is running or held, or None."""
+    """The heal run, repair or undo that is running or held, or None."""
     return await state.find(connection, "run_active", make_run)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +38,7 @@ REVISIONS = (
     "0010_batch_size",
     "0011_plan_artworks",
     "0012_cron",
+    "0013_repairs",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]
@@ -81,6 +83,15 @@ async def is_current(connection: AsyncConnection, state_schema: str) -> bool:
     return await version(connection, state_schema) == CURRENT
 
 
+def require_known(found: str | None, state_schema: str) -> None:
+    """Raises CatalogueError where the schema's revision is one of a newer conservator."""
+    if found is not None and found > CURRENT:
+        raise CatalogueError(
+            f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
+            f" {CURRENT}: start the newer version, or give this one another database.state_schema."
+        )
+
+
 async def is_complete(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str, *, follow: bool = True
 ) -> bool:
@@ -88,7 +99,9 @@ async def is_complete(
     columns."""
     if not await is_current(connection, state_schema):
         return False
-    if await ledger_is_apart(connection, catalogue, state_schema):
+    # A ledger that is spread for nothing works as well.
+    must_lie_so = follow or ledger_is_spread(catalogue)
+    if must_lie_so and await ledger_is_apart(connection, catalogue, state_schema):
         return False
     return not (follow and await missing_changes(connection, catalogue, state_schema))
 
@@ -110,11 +123,7 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
     if found == CURRENT:
         followed = await follow_types(connection, catalogue, state_schema)
         return await spread_ledger(connection, catalogue, state_schema) or followed
-    if found is not None and found > CURRENT:
-        raise CatalogueError(
-            f"The state schema {state_schema} is at revision {found}, this conservator knows up to"
-            f" {CURRENT}: start the newer version, or give this one another database.state_schema."
-        )
+    require_known(found, state_schema)
     if found is None:
         await _create(connection, state_schema)
     # Alembic is loaded only when there is something to create: it costs memory and start-up time.
@@ -131,7 +140,8 @@ async def upgrade(connection: AsyncConnection, catalogue: Catalogue, state_schem
 async def spread_ledger(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str
 ) -> bool:
-    """Put the ledger beside impressions that Citus spreads by user; True when it was not there.
+    """Put the ledger beside impressions that Citus spreads by user, and on the coordinator beside
+    all others; True when it was not there.
 
     A run's row, its batches and all other tables stay on the coordinator, which alone asks them.
     """
@@ -140,7 +150,8 @@ async def spread_ledger(
     found = (await read_ledger(connection, state_schema)).distribution
     if found is not None:
         await connection.exec_driver_sql(gathering_statement(state_schema))
-    await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
+    if ledger_is_spread(catalogue):
+        await connection.exec_driver_sql(spread_statement(catalogue, state_schema))
     return True
 
 
@@ -148,10 +159,12 @@ async def ledger_is_apart(
     connection: AsyncConnection, catalogue: Catalogue, state_schema: str
 ) -> bool:
     """Whether the ledger does not lie where it belongs on Citus; False where there is none."""
-    beside = catalogue.impressions.distribution
-    if catalogue.cluster is None or beside is None or not ledger_is_spread(catalogue):
+    if catalogue.cluster is None:
         return False
+    beside = catalogue.impressions.distribution
     found = (await read_ledger(connection, state_schema)).distribution
+    if beside is None or not ledger_is_spread(catalogue):
+        return found is not None
     return found is None or found.colocation != beside.colocation
 
 
@@ -215,9 +228,9 @@ COMMIT;
 
 
 def _spread_script(catalogue: Catalogue, state_schema: str) -> str:
-    if not ledger_is_spread(catalogue):
-        return ""
     literal = ledger_name(state_schema).as_string(None)
+    if not ledger_is_spread(catalogue):
+        return "" if catalogue.cluster is None else _gather_script(literal, state_schema)
     return f"""
 -- Citus: the ledger lies beside the impressions, shard by shard, so that each batch is committed
 -- with its ledger by the same nodes. Everything else stays on the coordinator.
@@ -226,6 +239,19 @@ DO $$ BEGIN
         SELECT FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = {literal}::regclass
     ) THEN
         PERFORM {spread_statement(catalogue, state_schema).removeprefix("SELECT ")};
+    END IF;
+END $$;
+"""
+
+
+def _gather_script(literal: str, state_schema: str) -> str:
+    return f"""
+-- Citus: the impressions are not in shards by user, so the ledger is in none, either.
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = {literal}::regclass
+    ) THEN
+        PERFORM {gathering_statement(state_schema).removeprefix("SELECT ")};
     END IF;
 END $$;
 """
@@ -298,9 +324,11 @@ def grants(
     state_schema: str,
     sequences: Sequence[DrawnSequence],
     row_security: Sequence[RowSecurity] = (),
+    repairs: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
     """The roles and grants that a least-privilege deployment needs, as a script; with the policies,
-    where `row_security` would hide rows from them."""
+    where `row_security` would hide rows from them. `repairs`: by name, the statements that each
+    needs beside."""
     read = [(one.schema, one.name) for _, one in catalogue.relations]
     read += [(one.schema, one.name) for one in catalogue.read_elsewhere]
     schemas = {schema for schema, _ in read}
@@ -311,6 +339,7 @@ def grants(
         "reader_name": sql.Literal(READER),
         "healer_name": sql.Literal(HEALER),
         "policies": raw(_policies(catalogue, row_security)),
+        "repairs": raw("".join(_of_repair(*one) for one in repairs.items())),
         "schemas": sql.SQL(", ").join(sql.Identifier(schema) for schema in sorted(schemas)),
         "sequences": raw(_grants_on(sequences, schemas)),
         "readable": sql.SQL(", ").join(sql.Identifier(*name) for name in dict.fromkeys(read)),
@@ -323,6 +352,11 @@ def grants(
         _LEDGER_OF_HEALER if ledger_is_spread(catalogue) else ""
     ).format(**names)
     return render(PACKAGE, "grants", names)
+
+
+def _of_repair(name: str, statements: Sequence[str]) -> str:
+    lines = "\n".join(statements)
+    return f"\n-- The repair {name}, and its undo:\n{lines}\n" if statements else ""
 
 
 def _grant_of_updates(catalogue: Catalogue) -> str:

@@ -23,7 +23,7 @@ class Actor(StrEnum):
     """Who changes a run's state."""
 
     PLANNER = "planner"
-    """Makes a heal run, or one for a user."""
+    """Makes a heal run, one for a user, or a repair."""
     UNDO_PLANNER = "undo planner"
     """Makes an undo, and ends the run that it takes back."""
     HOLDER = "holder"
@@ -53,7 +53,7 @@ class IllegalTransitionError(Exception):
 
 _R, _H, _P, _F = RunState.RUNNING, RunState.HELD, RunState.PARTIAL, RunState.FAILED
 TRANSITIONS = (
-    Transition(None, _R, Actor.PLANNER, "Something is legacy, and no other run is active."),
+    Transition(None, _R, Actor.PLANNER, "Something is to be written, and no other run is active."),
     Transition(None, RunState.SUCCEEDED, Actor.PLANNER, "One user, whole, in one transaction."),
     Transition(None, _R, Actor.UNDO_PLANNER, "A run has left rows, and no other run is active."),
     Transition(_R, _H, Actor.HOLDER, "A pause, the breaker, the window, a stop, a lasting lock."),
@@ -62,7 +62,7 @@ TRANSITIONS = (
     Transition(_R, RunState.SUCCEEDED, Actor.HOLDER, "Nothing of its plan is left."),
     Transition(_R, _P, Actor.HOLDER, "Something is left after its last pass, or in quarantine."),
     Transition(_R, _F, Actor.HOLDER, "An error that trying again does not mend."),
-    Transition(_H, _P, Actor.SUCCESSOR, "It was planned under other settings."),
+    Transition(_H, _P, Actor.SUCCESSOR, "Planned under other settings; or a repair may not go on."),
     Transition(_R, _P, Actor.SUCCESSOR, "The same; its process is gone.", lease_over=True),
     Transition(_H, _P, Actor.UNDO_PLANNER, "Nobody works on it, and it is to be taken back."),
     Transition(_R, _P, Actor.UNDO_PLANNER, "The same; its process is gone.", lease_over=True),
@@ -182,7 +182,8 @@ async def close_run(
     closed = await _change(connection, statements, actor, RunState.PARTIAL, values)
     if closed.rowcount != 1:
         return False
-    await statements.run(connection, "work_delete", {"run_id": run_id})
+    for work in ("work_delete", "repair_work_delete"):
+        await statements.run(connection, work, {"run_id": run_id})
     return True
 
 

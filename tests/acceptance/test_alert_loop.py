@@ -26,6 +26,13 @@ WHERE a.id = i.artwork_id AND a.created_at < now() - interval '40 days'
 """
 OFTEN: dict[str, Any] = {"every": "1s", "budget": None}
 NAMES = "census structure duplicate_impressions orphan_impressions timestamps recording_rate"
+REPAIR = {
+    "name": "tiers",
+    "check": "structure",
+    "table": "users",
+    "find": "SELECT id, 'free' AS subscription_tier FROM users WHERE subscription_tier = 'FREE'",
+    "action": "update",
+}
 CHECKS = dict.fromkeys([*NAMES.split(), "pool_exhaustion", "artwork_supply"], OFTEN)
 
 MAY_BE_EMPTY = {
@@ -78,9 +85,8 @@ async def test_missing_rows_fire_wake_are_healed_and_the_alert_ends_by_itself(
     port = free_port()
     server = {"port": port, "alert_token": ALERT_TOKEN}
     observing = {"mode": "observe"}
-    work = await gallery_at(
-        app_database_url, tmp_path, healing=observing, server=server, checks=CHECKS
-    )
+    common: dict[str, Any] = {"server": server, "checks": CHECKS, "repairs": [REPAIR]}
+    work = await gallery_at(app_database_url, tmp_path, healing=observing, **common)
     before = work.impressions()
     async with stack(tmp_path, port, ALERT_TOKEN) as run:
         with work.started("serve") as service:
@@ -91,7 +97,7 @@ async def test_missing_rows_fire_wake_are_healed_and_the_alert_ends_by_itself(
             nothing = empty(run)
             assert service.stop().code == 0
         assert work.impressions() == before
-        work.configure(server=server, checks=CHECKS)
+        work.configure(**common)
         with work.started("serve") as service:
             client = service.client()
             service.until(lambda: client.metrics().get(LEGACY) == 0, PATIENCE)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tests.support.commands import ADMIN_TOKEN, Running, Workplace, gallery_at, on_one_server
 from tests.support.http import Answer, Client
 from tests.support.openapi import document, mistakes, operations
+from tests.support.repairing import MISSPELT, TIERS
 
 pytestmark = on_one_server
 
@@ -50,7 +51,7 @@ class Reader:
 
     def post(self, path: str, body: object = None, *, name: str = "") -> Answer:
         """POST."""
-        called = path.replace("{run_id}", name).lstrip("/")
+        called = re.sub(r"\{\w+\}", name, path).lstrip("/")
         return self._note("POST", path, self._client.post(called, body))
 
     def _note(self, method: str, path: str, answer: Answer) -> Answer:
@@ -78,12 +79,15 @@ def ended(client: Reader, run: int) -> bool:
 async def test_every_call_answers_what_is_described_of_it(
     app_database_url: str, tmp_path: Path
 ) -> None:
-    work = await gallery_at(app_database_url, tmp_path, healing={"mode": "observe"})
+    healing, repairs = {"mode": "observe"}, [TIERS]
+    work = await gallery_at(app_database_url, tmp_path, healing=healing, repairs=repairs)
+    work.rows(MISSPELT)
     with work.started("serve") as service:
         reader = Reader(service.client())
         service.until(lambda: reader.get("/api/artworks/stats").status == 200)
         read_all(reader)
         run = heal_one_and_all(reader, work, service)
+        mend(reader, service)
         page_through(reader, run)
         switch(reader)
         undo(reader, service, run)
@@ -124,6 +128,17 @@ def heal_one_and_all(reader: Reader, work: Workplace, service: Running) -> int:
     service.until(lambda: ended(reader, run))
     assert reader.post(BACKFILL, {"all": True}).json == {"updated": 0, "run_id": None}
     return run
+
+
+def mend(reader: Reader, service: Running) -> None:
+    repairs, one = "/api/repairs", "/api/repairs/{name}"
+    (listed,) = reader.get(repairs).json["repairs"]
+    assert listed["name"] == reader.get(one, name="tiers").json["repair"]["name"] == "tiers"
+    assert reader.post(one, {"dry_run": True}, name="tiers").json["would_mend"] == 3
+    started = reader.post(one, name="tiers")
+    assert started.status == 202
+    service.until(lambda: ended(reader, started.json["run_id"]))
+    assert reader.post(one, name="tiers").json == {"mended": 0, "run_id": None}
 
 
 def page_through(reader: Reader, run: int) -> None:

@@ -17,6 +17,7 @@ from exporters.http.auth import Access
 from tests.support.commands import ADMIN_TOKEN, Running, gallery_at, on_one_server
 from tests.support.http import Client
 from tests.support.openapi import CALLS, codes
+from tests.support.repairing import MISSPELT, TIERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 TOKEN_OF = {
@@ -87,7 +88,14 @@ async def test_every_example_answers_what_the_page_shows(
 ) -> None:
     server = {"port": 0, "admin_token": ADMIN_TOKEN, "app_token": APP_TOKEN}
     # Nothing but the examples heals anybody.
-    work = await gallery_at(app_database_url, tmp_path, server=server, healing={"threshold": 10**9})
+    work = await gallery_at(
+        app_database_url,
+        tmp_path,
+        server=server,
+        healing={"threshold": 10**9},
+        repairs=[{**TIERS, "name": "orphans"}],
+    )
+    work.rows(MISSPELT)
     user, tried = work.affected_user(), 0
     with work.started("serve") as service:
         client = service.client()

@@ -20,6 +20,7 @@ TINY = {
     "slow-rows": 50,
     "million": 1000,
     "cold-rounds": 1,
+    "traffic-rounds": 0,
 }
 JUDGED = {
     "the four counts, nothing legacy",
@@ -29,6 +30,7 @@ JUDGED = {
     "anti-join through Great Expectations",
     "heal run, writing, to the best statement",
     "heal run, writing, to SQLAlchemy's sketch",
+    "a repair, writing",
 }
 """Among the measures that have a goal."""
 
@@ -38,7 +40,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]
     """What a run printed, and its file."""
     results = tmp_path_factory.mktemp("results")
     options = [f"--{name}={value}" for name, value in TINY.items()]
-    only = ["--only", "census", "backfill", "cold"]
+    only = ["--only", "census", "backfill", "repairs", "cold"]
     ran = subprocess.run(
         [sys.executable, "-m", "bench", *options, f"--results={results}", *only],
         cwd=ROOT,
@@ -54,7 +56,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]
 
 def test_every_part_is_measured_and_written(done: tuple[str, dict[str, Any]]) -> None:
     reports = done[1]["reports"]
-    assert list(reports) == ["gallery", "census", "backfill", "cold"]
+    assert list(reports) == ["gallery", "census", "backfill", "repairs", "cold"]
     for report in reports.values():
         assert "error" not in report["facts"]
         assert all(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.demo import MISSPELT
 from tests.support.child import command_line
 from tests.support.commands import Running, running
 from tests.support.http import Client
@@ -19,8 +20,12 @@ from tests.support.waiting import PATIENCE, wait_until_sync
 
 pytestmark = pytest.mark.skipif(EMBEDDED.missing is not None, reason=str(EMBEDDED.missing))
 
+MENDED = 'conservator_repair_rows_total{repair="tiers"}'
 LEGACY = 'conservator_artworks{state="legacy_untracked"}'
-GOODBYE = re.compile(r"legacy_untracked: ([\d,]+) at first, ([\d,]+) now; ([\d,]+) impressions")
+GOODBYE = re.compile(
+    r"legacy_untracked: ([\d,]+) at first, ([\d,]+) now; ([\d,]+) impressions backfilled,"
+    r" ([\d,]+) rows repaired"
+)
 
 
 @pytest.fixture
@@ -51,6 +56,7 @@ def processes_in(place: Path) -> list[str]:
 def client_of(process: Running) -> Client:
     """A client of the demo's service, once it has said where it is."""
     process.until(lambda: "psql  " in process.out, PATIENCE)
+    assert "conservator discover --url 'postgresql" in process.out
     [address] = re.findall(r"status page +(\S+)", process.out)
     return Client(address)
 
@@ -81,11 +87,13 @@ def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
         legacy = legacy_of(process)
         process.until(lambda: (legacy() or 0) > 0, PATIENCE)
         process.until(lambda: legacy() == 0, PATIENCE)
+        process.until(lambda: client_of(process).metrics().get(MENDED) == MISSPELT, PATIENCE)
         first = process.stop(signal.SIGTERM, within=PATIENCE)
     goodbye = GOODBYE.search(first.words)
     assert goodbye is not None, first
-    planted, _, written = (int(number.replace(",", "")) for number in goodbye.groups())
+    planted, _, written, mended = (int(number.replace(",", "")) for number in goodbye.groups())
     assert written >= planted > 0
+    assert mended == MISSPELT
     with demo(place, tmp_path, "--keep", str(kept)) as process:
         legacy = legacy_of(process)
         process.until(lambda: legacy() is not None)

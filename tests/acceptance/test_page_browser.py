@@ -173,3 +173,54 @@ async def test_without_javascript_everything_can_be_read(
             await tab.shows("h1", "Run 1")
             assert await tab.page.locator("section tbody tr").count() > 0
             tab.assert_undisturbed()
+
+
+REPAIR = {
+    "name": "tiers",
+    "check": "tiers_in_capitals",
+    "table": "users",
+    "find": "SELECT id, lower(subscription_tier) AS subscription_tier FROM users"
+    " WHERE subscription_tier <> lower(subscription_tier)",
+    "action": "update",
+    "breaker": {"max_share": "50%"},
+}
+CAPITALS = {
+    "name": "tiers_in_capitals",
+    "query": "SELECT count(*) FROM users WHERE subscription_tier <> lower(subscription_tier)",
+    "every": "1s",
+    "fail": "> 0",
+}
+
+
+async def test_a_repair_is_started_and_taken_back_from_beside_its_check(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await gallery_at(
+        app_database_url, tmp_path, healing=CALM, repairs=[REPAIR], checks={"sql": [CAPITALS]}
+    )
+    work.rows("UPDATE users SET subscription_tier = 'FREE' WHERE id IN (SELECT min(id) FROM users)")
+    email = str(work.value("SELECT email FROM users WHERE subscription_tier = 'FREE'"))
+    wrong = "SELECT count(*) FROM users WHERE subscription_tier = 'FREE'"
+    with work.started("serve") as service:
+        address = service.client().address
+        async with browser() as chromium, visit(chromium, address) as tab:
+            await tab.open()
+            await tab.shows(".repair", "1 row to mend.")
+            await tab.shows(".repair", "left to a person")
+            await press(tab, "Mend…", token=ADMIN_TOKEN)
+            await tab.shows("#act-plan", "The first: id ")
+            await tab.keep("repair-planned")
+            assert work.value(wrong) == 1
+            await confirm(tab, "1 row is updated in users", "Mend", "Run 1 has begun")
+            await tab.shows(".repair", "nothing to mend")
+            assert work.value(wrong) == 0
+            await tab.keep("repair-mended")
+            await press(tab, "Undo…")
+            await confirm(tab, "1 row is given back.", "Undo run 1", "Run 2 has begun")
+            await tab.shows(".repair", "left to a person")
+            assert work.value(wrong) == 1
+            await press(tab, "Resume…")
+            await confirm(tab, "The suspension ends", "Resume", "Resumed.")
+            assert email not in await tab.page.content()
+            assert await tab.barriers() == []
+            tab.assert_undisturbed()

@@ -7,12 +7,13 @@ from pathlib import Path
 from tests.acceptance.test_state_commands import drop_roles
 from tests.support.commands import Workplace, on_one_server
 from tests.support.guarded_gallery import CATALOG, GUARDED, ORACLE
+from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
 
 
 def test_the_owners_script_lets_the_service_count_and_heal(
-    database_url: str, tmp_path: Path
+    server: PostgresServer, database_url: str, tmp_path: Path
 ) -> None:
     """Even of an owner who is subject to row security, too."""
     work = Workplace(tmp_path, database_url)
@@ -47,5 +48,5 @@ def test_the_owners_script_lets_the_service_count_and_heal(
         assert narrowed.code == 3
         assert "Row security applies to role conservator_service" in narrowed.words
     finally:
-        drop_roles(work)
+        drop_roles(server, work)
         work.rows("DROP OWNED BY keeper CASCADE; DROP ROLE keeper")

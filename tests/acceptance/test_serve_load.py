@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.readers import read_at_once
-from tests.support.commands import PATIENCE, STATE, gallery_at, on_one_server
+from tests.support.commands import STATE, gallery_at, on_one_server
+from tests.support.waiting import PATIENCE
 
 pytestmark = on_one_server
 SLOWLY: dict[str, Any] = {"cooldown": "0s", "pace": {"max_batch": 5, "duty": "10%"}}
@@ -33,7 +34,7 @@ async def test_two_hundred_readers_hold_nothing_up(app_database_url: str, tmp_pa
         censuses, batches = work.value(CENSUSES), work.value(BATCHES)
 
         def gone_on() -> bool:
-            return work.value(CENSUSES) > censuses and work.value(BATCHES) > batches
+            return bool(work.value(CENSUSES) > censuses and work.value(BATCHES) > batches)
 
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from tests.support.commands import STATE, Workplace, gallery_at, on_one_server
 from tests.support.databases import cloned
-from tests.support.healing import prepare_state
+from tests.support.healing import drop_prepared_template, prepare_state
 from tests.support.postgres import PostgresServer
 
 pytestmark = on_one_server
 
 
-def drop_roles(work: Workplace) -> None:
+def drop_roles(server: PostgresServer, work: Workplace) -> None:
     """Roles belong to the whole server and would outlive the test's database."""
+    drop_prepared_template(server)
     for role in ("conservator_service", "conservator_healer", "conservator_reader"):
-        work.rows(f"DROP OWNED BY {role}")
-        work.rows(f"DROP ROLE {role}")
+        if work.value("SELECT count(*) FROM pg_roles WHERE rolname = %(role)s", role=role):
+            work.rows(f"DROP OWNED BY {role}")
+            work.rows(f"DROP ROLE {role}")
 
 
 async def test_init_creates_the_schema_once(app_database_url: str, tmp_path: Path) -> None:
@@ -63,13 +65,14 @@ async def test_the_printed_script_makes_the_schema_and_a_role_that_may_just_heal
                 assert client.get("readyz").status == 200
                 assert service.stop().code == 0
         finally:
-            drop_roles(clone)
+            drop_roles(server, clone)
 
 
 async def test_the_printed_script_runs_through_psql_for_an_owner_who_is_no_superuser(
     server: PostgresServer, app_database_url: str, tmp_path: Path
 ) -> None:
     work = await gallery_at(app_database_url, tmp_path)
+    drop_roles(server, work)
     work.rows("CREATE ROLE curator LOGIN CREATEROLE")
     name = work.value("SELECT current_database()")
     try:
@@ -98,7 +101,7 @@ async def test_the_printed_script_runs_through_psql_for_an_owner_who_is_no_super
         assert (healed.code, healed.json["run"]["state"]) == (0, "succeeded")
     finally:
         work.rows(f"ALTER DATABASE {name} OWNER TO postgres; REASSIGN OWNED BY curator TO postgres")
-        drop_roles(work)
+        drop_roles(server, work)
         work.rows("DROP OWNED BY curator; DROP ROLE curator")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from monitor.cli.app import Commands, app
 from tests.support.commands import PASSWORD, Workplace
 
 SAMPLE = Path(__file__).parents[2] / "config.yaml"
@@ -39,6 +41,39 @@ def test_wrong_usage_exits_64_with_one_sentence(work: Workplace) -> None:
         assert done.err.startswith("conservator: ")
         assert said in done.err
         assert done.out == ""
+
+
+def test_without_a_command_it_says_what_to_type_next(work: Workplace) -> None:
+    configured = work.run()
+    empty = work.directory / "empty"
+    empty.mkdir()
+    begun = Workplace(empty, "").run()
+    for done, said in ((configured, "config.yaml is here"), (begun, "There is no config.yaml")):
+        assert (done.code, done.out) == (64, "")
+        assert said in done.err
+        typed = re.findall(r"^  conservator (\S+)", done.err, re.MULTILINE)
+        assert typed[-1] == "--help"
+        assert set(typed[:-1]) <= set(Commands.modules)
+    assert "conservator doctor" in configured.err
+    assert "conservator demo" in begun.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("conservator rese", "reset-breaker"), ("conservator heal --dry", "--dry-run")],
+)
+def test_a_shell_completes_commands_and_options(
+    typed: str,
+    offered: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("_CONSERVATOR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    with pytest.raises(SystemExit):
+        app(standalone_mode=False, prog_name="conservator")
+    assert capsys.readouterr().out.split() == [offered]
 
 
 @pytest.mark.parametrize(
@@ -96,11 +131,31 @@ def test_the_printed_schema_accepts_the_sample_and_refuses_a_typing_mistake(
     assert list(validator.iter_errors({**sample, "helaing": {}}))
 
 
+def test_discover_says_which_database_it_lacks(tmp_path: Path) -> None:
+    work = Workplace(tmp_path, "")
+    unnamed, wrong, away = work.run_each(
+        "discover", "discover --url sqlite:///x", "discover --url postgresql://localhost:1/x"
+    )
+    assert (unnamed.code, wrong.code, away.code) == (64, 78, 69)
+    assert "--url" in unnamed.sentence
+    assert "postgresql://" in wrong.err
+
+
 def test_help_and_version_need_no_configuration(tmp_path: Path) -> None:
     work = Workplace(tmp_path, "")
     listed, version, heal = work.run_each("--help", "--version", "heal --help")
     assert listed.code == 0
-    for command in ("demo", "serve", "check", "heal", "explain", "pause", "doctor", "uninstall"):
+    for command in (
+        "demo",
+        "discover",
+        "serve",
+        "check",
+        "heal",
+        "explain",
+        "pause",
+        "doctor",
+        "uninstall",
+    ):
         assert f"\n  {command} " in listed.out
     assert version.out.startswith("conservator ")
     assert "--dry-run" in heal.out

@@ -25,6 +25,7 @@ FLOORS = (
     "monitor.pipeline",
     "monitor.database",
     "monitor.scheduler",
+    "monitor.discovery",
     "monitor.state",
     "monitor.policy",
     "monitor.healing",

@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("checks", "monitor", "exporters")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.sql"))
 WRITERS = (ROOT / "monitor/healing/sql", ROOT / "monitor/demo/sql")
-"""Healing writes impressions; the demo plays the app."""
+"""Healing writes impressions, and what repairs name; the demo plays the app."""
 USER_DATA = (
-    r"(\{(impressions(_table)?|artworks|users)\}|\b(user_art_impressions|art_sessions|users)\b)"
+    r"(\{(impressions(_table)?|artworks|users|target)\}"
+    r"|\b(user_art_impressions|art_sessions|users)\b)"
 )
 WRITES_USER_DATA = re.compile(
     rf"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO)\s+(ONLY\s+)?{USER_DATA}",
@@ -71,6 +72,12 @@ def test_user_data_are_written_in_one_folder_only() -> None:
         "batch_bring.sql",
         "batch_insert.sql",
         "batch_insert_any_shape.sql",
+        "repair_delete.sql",
+        "repair_insert.sql",
+        "repair_undo_delete.sql",
+        "repair_undo_insert.sql",
+        "repair_undo_update.sql",
+        "repair_update.sql",
         "undo_batch.sql",
         "undo_batch_any_shape.sql",
         "undo_batch_on_citus.sql",

@@ -13,6 +13,9 @@ boundaries  the rehearsal: every place where something may happen
 cases       one fault, and the way back
 rivals      two healers and one lease
 storm       faults at random while the app writes and deletes
+strangers   galleries of other shapes
+repairs     a table that repairs mend
+repair_storm  who writes it beside them
 tally       the figures
 program     what a whole form is made of
 """

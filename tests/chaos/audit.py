@@ -30,7 +30,8 @@ class Findings:
 
 _SIZES = """
 SELECT (SELECT count(*) FROM user_art_impressions)
-    + (SELECT count(*) FROM conservator.backfilled_impression),
+    + (SELECT count(*) FROM conservator.backfilled_impression)
+    + (SELECT count(*) FROM conservator.repaired_row),
     (SELECT coalesce(sum(batches), 0)::bigint FROM conservator.run)
 """
 # The gallery's artworks "old" and "seen" are legacy where they were not seen; all the others are
@@ -72,7 +73,8 @@ _NOT_TAKEN = """
 SELECT count(*) FROM conservator.backfilled_impression
 JOIN user_art_impressions USING (user_id, artwork_id, viewed_at)
 """
-_STATES = "SELECT kind, state FROM conservator.run ORDER BY id"
+STATES = "SELECT kind, state FROM conservator.run ORDER BY id"
+"""All runs, in their order."""
 
 
 async def sizes(app: App) -> tuple[int, int]:
@@ -114,8 +116,8 @@ async def undone(app: App) -> Findings:
     rows, batches = await sizes(app)
     wrong = await unfinished(app)
     ((taken, pairs),) = await app.rows(_TAKEN)
-    if await app.rows(_STATES) != [("heal", "succeeded"), ("undo", "succeeded")]:
-        wrong.append(f"runs: {await app.rows(_STATES)}")
+    if await app.rows(STATES) != [("heal", "succeeded"), ("undo", "succeeded")]:
+        wrong.append(f"runs: {await app.rows(STATES)}")
     if left := await app.value(_NOT_TAKEN):
         wrong.append(f"{left} impressions were not taken back")
     if others := await app.value(_DELETES_ONLY):
@@ -129,7 +131,7 @@ async def undone(app: App) -> Findings:
 
 async def has_undone(app: App) -> bool:
     """An undo has come to its end, and there is nothing to ask for again."""
-    return ("undo", "succeeded") in await app.rows(_STATES)
+    return ("undo", "succeeded") in await app.rows(STATES)
 
 
 async def unfinished(app: App) -> list[str]:

@@ -19,7 +19,7 @@ EVERY_WAY = (
 """What each boundary suffers. A session that the server ends after a statement is one that it ends
 before the next."""
 _READING_ONLY = 6
-"""Of the statements before the plan, which only read, every so many is struck."""
+"""Of the statements before the plan and after the end, which only read, every so many is struck."""
 
 
 def transactions(seen: Iterable[Seen]) -> list[Transaction]:
@@ -44,20 +44,29 @@ def is_batch(transaction: Transaction) -> bool:
     return any(b.statement.startswith('INSERT INTO "conservator".batch (') for b in transaction)
 
 
+def is_end(transaction: Transaction) -> bool:
+    """It ends the run."""
+    return any(b.statement.startswith('UPDATE "conservator".run SET state') for b in transaction)
+
+
 def split(seen: Iterable[Seen]) -> tuple[list[Boundary], list[Transaction]]:
-    """What comes before the plan; and the transactions that matter: the plan, the first batch, a
-    middle one and the last, and of everything else that repeats itself the first and the last."""
+    """What comes before the plan and after the end, which only reads; and the transactions that
+    matter: the plan, the first batch, a middle one and the last, and of everything else that
+    repeats itself the first and the last."""
     all_of_them = transactions(seen)
     start = next(n for n, one in enumerate(all_of_them) if is_planning(one))
-    before = [boundary for one in all_of_them[:start] for boundary in one]
-    rest = all_of_them[start:]
+    ends = [n for n, one in enumerate(all_of_them) if is_end(one)]
+    stop = ends[-1] + 1 if ends else len(all_of_them)
+    reading = [*all_of_them[:start], *all_of_them[stop:]]
+    around = [boundary for one in reading for boundary in one]
+    rest = all_of_them[start:stop]
     batches = [one for one in rest if is_batch(one)]
     others = [one for one in rest if not is_batch(one)]
     first = {_texts(one): one for one in reversed(others)}
     last = {_texts(one): one for one in others}
     middle = batches[len(batches) // 2]
     chosen = {batches[0], middle, batches[-1], *first.values(), *last.values()}
-    return before, [one for one in rest if one in chosen]
+    return around, [one for one in rest if one in chosen]
 
 
 def _texts(transaction: Transaction) -> tuple[str, ...]:
@@ -66,14 +75,14 @@ def _texts(transaction: Transaction) -> tuple[str, ...]:
 
 def every_strike(seen: Iterable[Seen]) -> Iterator[Strike]:
     """The long form: every boundary of the transactions that matter, in every way."""
-    before, core = split(seen)
+    around, core = split(seen)
     for transaction in core:
         for boundary in transaction:
             for fault, moment in EVERY_WAY:
                 yield Strike(fault, moment, boundary)
             if is_batch(transaction):
                 yield Strike(Fault.SEVER, Moment.AFTER, boundary)
-    for boundary in before[::_READING_ONLY]:
+    for boundary in around[::_READING_ONLY]:
         yield Strike(Fault.KILL, Moment.BEFORE, boundary)
         yield Strike(Fault.CUT, Moment.AFTER, boundary)
 

@@ -17,6 +17,7 @@ from tests.chaos.wire import Act
 from tests.support.app import App
 from tests.support.postgres import PostgresServer
 from tests.support.proxy import Link
+from tests.support.writers import Writers
 
 SEVERED_SECONDS = 0.7
 """Longer than one lock timeout of ours, so that a batch meets the locks of its own ghost."""
@@ -48,6 +49,8 @@ class Scenario:
     """The directory of a PgBouncer between proxy and server."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """What the configuration says beside the URL and the pace: other tables than the app's."""
+    crowd: type[Writers] = Writers
+    """Who writes beside it in a storm."""
 
     def staged(self) -> AbstractAsyncContextManager[Stage]:
         """Where one case of it begins."""

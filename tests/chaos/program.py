@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tests.chaos import stage, storm, strangers
+from tests.chaos import repair_storm, repairs, stage, storm, strangers
 from tests.chaos.audit import Findings, has_undone, healed, undone
 from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
 from tests.chaos.cases import Outcome, Scenario, play, rehearse
 from tests.chaos.faults import Seen
+from tests.chaos.repairs import REPAIRS, RepairCase
 from tests.chaos.rivals import freeze
 from tests.chaos.strangers import STRANGERS
 from tests.chaos.tally import Tally
@@ -63,6 +64,12 @@ class Program:
         await self.storms()
         for case in STRANGERS:
             await self.stranger(case)
+        for repair in REPAIRS:
+            await self.repair(repair, undoes=False)
+            if repair.asks_again:
+                # An undo goes by the ledger, whichever form has filled it.
+                await self.repair(repair, undoes=True)
+            await self.repair_storms(repair)
         self.tally.seconds = time.monotonic() - self._started
         return self.tally
 
@@ -102,6 +109,26 @@ class Program:
                 cases = boundary_cases(scenario, await rehearse(scenario), short)
                 await self._play(f"{scenario.name}, boundaries", cases)
 
+    async def repair(self, case: RepairCase, *, undoes: bool) -> None:
+        """Runs of a repair, or undos of one that has mended everything. But for what writes the
+        rows, all are alike: in the long form one suffers everything at every boundary, the others
+        one thing at each."""
+        form = self.form
+        if form.long and case is not REPAIRS[0]:
+            form = replace(form, long=False, sparse=1)
+        async with repairs.prepared(self.server, case, mended=undoes) as name:
+            scenario = Scenario(
+                f"{'undo' if undoes else 'repair'} {case.name}",
+                UNDO if undoes else ("repair", case.name, "--yes"),
+                self.server,
+                name,
+                partial(repairs.undone if undoes else repairs.mended, case),
+                has_undone if undoes else None,
+                form.behind,
+                case.configuration,
+            )
+            await self._disturb(scenario, form)
+
     async def storms(self) -> None:
         """Heal runs among writers and deleters."""
         template = stage.planted(self.server, users=storm.USERS, artworks=storm.ARTWORKS)
@@ -110,14 +137,27 @@ class Program:
             scenario = Scenario("heal", HEAL, self.server, name, audit, behind=self.form.behind)
             await self._play("storms", storm_cases(scenario, self.form))
 
-    async def _disturb(self, scenario: Scenario) -> None:
-        seen = await rehearse(scenario)
+    async def repair_storms(self, case: RepairCase) -> None:
+        """Repairs among those who touch, mend, spoil, delete and add rows."""
+        async with repairs.prepared(self.server, case, times=repair_storm.TIMES) as name:
+            scenario = Scenario(
+                f"repair {case.name}",
+                ("repair", case.name, "--yes"),
+                self.server,
+                name,
+                partial(repair_storm.weathered, case),
+                behind=self.form.behind,
+                config=case.configuration,
+                crowd=repair_storm.ItemWriters,
+            )
+            await self._play(f"storms, {scenario.name}", storm_cases(scenario, self.form))
+
+    async def _disturb(self, scenario: Scenario, form: Form | None = None) -> None:
+        form, seen = form or self.form, await rehearse(scenario)
         through = " through PgBouncer" if self.form.behind else ""
-        cases = boundary_cases(scenario, seen, self.form)
+        cases = boundary_cases(scenario, seen, form)
         await self._play(f"{scenario.name}{through}, boundaries", cases)
-        await self._play(
-            f"{scenario.name}{through}, rivals", rival_cases(scenario, seen, self.form)
-        )
+        await self._play(f"{scenario.name}{through}, rivals", rival_cases(scenario, seen, form))
 
     async def _play(self, name: str, cases: Sequence[Case]) -> None:
         self.say(f"{name}: {len(cases)} cases")

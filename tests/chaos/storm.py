@@ -1,5 +1,5 @@
-"""Faults at random places, one after the other, while the app writes the same pairs, and deletes
-artworks and users.
+"""Faults at random places, one after the other, while the app writes the same pairs and deletes
+artworks and users, or writes the rows that a repair mends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from tests.chaos.cases import Outcome, Scenario, act_of, finish
 from tests.chaos.faults import Boundary, Fault, Moment
 from tests.chaos.stage import Stage
 from tests.support.waiting import wait_until
-from tests.support.writers import Writers
 
 USERS, ARTWORKS = 40, 60
 """Of the gallery that the storm is over."""
@@ -46,7 +45,7 @@ async def storm(scenario: Scenario, *, faults: int, seed: int) -> Outcome:
     rng, pace = random.Random(seed), asyncio.Semaphore(0)
     done: list[Fault] = []
     async with scenario.staged() as place:
-        async with Writers(place.url, crowd=2, seed=seed, allowance=pace):
+        async with scenario.crowd(place.url, crowd=2, seed=seed, allowance=pace):
             for _ in range(faults):
                 countdown = _Countdown(rng.randint(1, _FARTHEST), rng.choice(tuple(Moment)), pace)
                 done += await _strike(place, scenario, rng, countdown)

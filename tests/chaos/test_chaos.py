@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.program import Form, Program
+from tests.chaos.repairs import REPAIRS, RepairCase
 from tests.chaos.strangers import STRANGERS
 from tests.support.commands import on_one_server
 from tests.support.pgbouncer import bouncing
@@ -14,6 +18,12 @@ from tests.support.postgres import PostgresServer
 pytestmark = on_one_server
 
 Part = Callable[[Program], Awaitable[None]]
+
+
+def case_of(name: str) -> RepairCase:
+    """The repair of that name."""
+    (case,) = [case for case in REPAIRS if case.name == name]
+    return case
 
 
 async def play(
@@ -47,6 +57,27 @@ async def test_nor_does_one_where_rows_that_are_there_are_brought_to_count(
 ) -> None:
     [case] = [case for case in STRANGERS if case.brought]
     await play(server, lambda program: program.stranger(case), seed=5, behind=None, sparse=40)
+
+
+# The others are alike, and `make chaos` plays them all.
+@pytest.mark.parametrize("name", ["delete_asked", "update_frozen", "insert_asked"])
+async def test_no_fault_during_a_repair_loses_doubles_or_spoils_a_row(
+    server: PostgresServer, name: str
+) -> None:
+    part = partial(Program.repair, case=case_of(name), undoes=False)
+    await play(server, part, seed=6, behind=None, sparse=40)
+
+
+async def test_no_fault_during_its_undo_gives_back_too_much_or_too_little(
+    server: PostgresServer,
+) -> None:
+    part = partial(Program.repair, case=case_of("update_asked"), undoes=True)
+    await play(server, part, seed=7, behind=None, sparse=40)
+
+
+async def test_no_fault_during_a_repair_among_writers_does(server: PostgresServer) -> None:
+    part = partial(Program.repair_storms, case=case_of("update_asked"))
+    await play(server, part, seed=8, behind=None)
 
 
 async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:

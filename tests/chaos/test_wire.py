@@ -144,6 +144,8 @@ REHEARSAL = [
     *rehearsed("BEGIN e", f"{BATCH}3", "COMMIT after e"),
     *rehearsed("BEGIN f", f"{BATCH}4", "COMMIT after f"),
     *rehearsed("BEGIN g", "SELECT 2", "COMMIT after SELECT 2"),
+    *rehearsed("BEGIN h", 'UPDATE "conservator".run SET state = $1', "COMMIT after h"),
+    *rehearsed("BEGIN i", "SELECT 4", "COMMIT after SELECT 4"),
 ]
 
 
@@ -161,8 +163,8 @@ def test_transactions_of_different_connections_are_told_apart() -> None:
 
 def test_the_long_form_strikes_in_every_way_at_every_boundary_of_what_matters() -> None:
     before, core = split(REHEARSAL)
-    assert [b.statement for b in before] == ["BEGIN a", "SELECT 1", "COMMIT after SELECT 1"]
-    assert [one[0].statement[-1] for one in core] == ["b", "c", "e", "f", "g"]
+    assert [b.statement for b in before if b.statement[:5] == "BEGIN"] == ["BEGIN a", "BEGIN i"]
+    assert [one[0].statement[-1] for one in core] == ["b", "c", "e", "f", "g", "h"]
     strikes = {(s.fault, s.moment, s.boundary) for s in every_strike(REHEARSAL)}
     for transaction in core:
         for boundary in transaction:

@@ -8,13 +8,24 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.chaos.faults import Boundary, Moment, Seen
-from tests.support.protocol import ENDS_STATEMENT, ERROR, FLUSH, READY, Asked, Message, Request
+from tests.support.protocol import (
+    ENDS_STATEMENT,
+    ERROR,
+    FLUSH,
+    READY,
+    Asked,
+    ErrorTold,
+    Message,
+    Request,
+)
 from tests.support.proxy import Link, Proxy
 
 _ENDS_TRANSACTION = ("COMMIT", "ROLLBACK")
 
 Act = Callable[[Link], Awaitable[None]]
 """What happens at a boundary. The request goes on afterwards, if its link is still there."""
+Fail = Callable[[Boundary], ErrorTold | None]
+"""The error with which the server fails a statement, if it does."""
 
 
 class Wire(Proxy):
@@ -29,6 +40,13 @@ class Wire(Proxy):
         self._counts: Counter[str] = Counter()
         self._at: Callable[[Boundary, Moment], bool] = _never
         self._act: Act | None = None
+        self._fail: Fail | None = None
+
+    def fail(self, by: Fail) -> None:
+        """From here on count anew; the server fails each statement for which `by` has an error, as
+        if it had that."""
+        self.disarm()
+        self._fail = by
 
     def arm(self, at: Callable[[Boundary, Moment], bool], act: Act) -> None:
         """From here on count anew, and act at the first boundary for which `at` holds."""
@@ -39,7 +57,7 @@ class Wire(Proxy):
     def disarm(self) -> None:
         """From here on count anew, and do nothing."""
         self.seen, self._counts = [], Counter()
-        self._at, self._act = _never, None
+        self._at, self._act, self._fail = _never, None, None
 
     async def ask(self, link: Link, request: Request) -> None:
         """The statements of a request one after the other, until something ends its connection."""
@@ -58,10 +76,19 @@ class Wire(Proxy):
                 return
             if link.gone:
                 return
-            _pass_on(link, statement)
+            _pass_on(link, self._failed(link, boundary, statement))
+
+    def _failed(self, link: Link, boundary: Boundary, statement: Asked) -> Asked:
+        """The statement, or what fails in its place."""
+        if self._fail is None or link.error is not None:
+            return statement
+        link.error = self._fail(boundary)
+        return statement if link.error is None else statement.refused
 
     def answer(self, link: Link, message: Message) -> None:
         """To the client, unless it is to hear nothing any more."""
+        if message.kind == ERROR and link.error is not None:
+            message, link.error = link.error.told, None
         if not link.silent:
             super().answer(link, message)
         if message.kind in ENDS_STATEMENT:

@@ -13,7 +13,7 @@ from checks.judgement import Outcome
 from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine
 from tests.support.app import App, app_on
-from tests.support.healing import service_settings
+from tests.support.healing import make_settings, service_settings
 from tests.support.roles import SERVICE
 
 pytestmark = pytest.mark.prepared
@@ -161,3 +161,28 @@ async def test_a_role_may_have_forms_of_its_own_for_dates_and_intervals(
     )
     async with app_on(app_database_url) as app:
         assert await outcomes(app_database_url, app, forms) == HEALTHY
+
+
+READER = "gallery_reader"
+_MAKE_READER = f"""
+DO $$ BEGIN CREATE ROLE {READER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT conservator_reader TO {READER};
+"""
+
+
+async def test_a_role_that_may_only_read_runs_every_check_and_is_told_what_it_may_not(
+    app_database_url: str,
+) -> None:
+    await service_settings(app_database_url)
+    async with app_on(app_database_url) as app:
+        for statements in (_MAKE_READER, UTC, INTACT, SAMPLES, RECORDED):
+            await app.run(statements)
+    settings = make_settings(make_url(app_database_url).set(username=READER).render_as_string())
+    engine = create_engine(settings.database.sqlalchemy_url, pool_size=2)
+    try:
+        board = await check_once(engine, settings, check_names(settings))
+    finally:
+        await engine.dispose()
+    found = {name: check.outcome for name, check in board.current.checks.items()}
+    assert found == {**HEALTHY, "structure": Outcome.FAIL}
+    assert "INSERT" in board.current.checks["structure"].message

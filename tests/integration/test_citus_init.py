@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from checks.citus.cluster import Cluster, Distribution, DistributionMethod, Ledger
 from checks.citus.forms import on_citus
+from checks.citus.nodes import on_nodes
 from checks.relations import Engine
 from monitor.cli.explain import forced, statements
-from monitor.database import on_nodes, set_local
+from monitor.database import set_local
 from monitor.healing.verification import MOST_RECOUNTS, Recount, recount_until_two_agree
 from monitor.state import following, schema
 from tests.support.app import app_on
@@ -87,6 +88,8 @@ def test_settings_are_passed_on_by_set_local_and_commits_wait_for_the_disk() -> 
             "statement_timeout": "60000ms",
             "synchronous_commit": "off",
             "transaction_read_only": "on",
+            # A node that waits for a slow one is no client that has gone away.
+            "idle_in_transaction_session_timeout": "10000ms",
         }
     )
     assert commands == [

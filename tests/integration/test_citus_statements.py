@@ -30,6 +30,7 @@ from tests.support.citus_grammar import (
     LOCKS,
     MIXED,
     NOT_IN,
+    SUBCOMMANDS,
     USING,
     faults,
 )
@@ -173,6 +174,18 @@ async def test_nothing_that_goes_to_citus_has_a_shape_that_it_refuses(
         (USING, "DELETE FROM seen AS i USING list AS l WHERE i.u = l.u"),
         (NOT_IN, "SELECT 1 FROM seen WHERE u NOT IN (SELECT id FROM users)"),
         (APART, "SELECT 1 FROM seen JOIN users ON users.id = seen.u"),
+        (APART, "SELECT 1 FROM (SELECT * FROM seen WHERE n) AS s JOIN users AS u ON u.id = s.u"),
+        (APART, "SELECT 1 FROM (SELECT u FROM seen UNION SELECT 1) s JOIN users u ON u.id = s.u"),
+        (APART, "WITH p AS (SELECT id FROM users) SELECT 1 FROM seen JOIN p ON p.id = seen.u"),
+        (
+            APART,
+            "WITH p AS (SELECT id FROM users), q AS NOT MATERIALIZED (SELECT id FROM p)"
+            " SELECT 1 FROM seen JOIN q ON q.id = seen.u",
+        ),
+        (
+            SUBCOMMANDS,
+            "ALTER TABLE seen DROP CONSTRAINT seen_pkey, ADD PRIMARY KEY (u, id)",
+        ),
         (MIXED, "DELETE FROM list WHERE u IN (SELECT u FROM seen)"),
     ],
 )
@@ -184,6 +197,10 @@ def test_each_shape_is_seen(kind: str, statement: str) -> None:
     "statement",
     [
         "SELECT (SELECT count(*) FROM list), now() FROM list FOR UPDATE",
+        "SELECT 1 FROM (SELECT u FROM seen LIMIT 0) s JOIN (SELECT id FROM users LIMIT 0) u"
+        " ON u.id = s.u",
+        "ALTER TABLE seen DROP CONSTRAINT seen_pkey",
+        "ALTER TABLE seen ADD PRIMARY KEY (u, id)",
         "WITH l AS MATERIALIZED (SELECT u FROM list) SELECT 1 FROM seen JOIN l ON l.u = seen.u",
         "WITH g AS (SELECT u FROM list) DELETE FROM seen WHERE (u, a) IN (SELECT g.u, 1 FROM g)",
         "SELECT 1 FROM seen WHERE u = ANY (%(users)s::text[])",

@@ -25,6 +25,7 @@ from monitor.database import create_engine, transaction
 from monitor.demo.gallery import SCHEMA
 from monitor.policy.decision import Code, Decision, Verdict, record_decision
 from monitor.replicas.published import read_published, write_check, write_result
+from monitor.service.startup import load_runtime
 from monitor.state.checks import keep_validation, read_validations
 from monitor.state.control import (
     mark_breaker_open,
@@ -42,6 +43,7 @@ from tests.support.commands import ADMIN_TOKEN, Done, on_one_server
 from tests.support.databases import execute
 from tests.support.http import Client
 from tests.support.postgres import PostgresServer
+from tests.support.repairing import mend
 from tests.support.waiting import wait_until
 
 pytestmark = on_one_server
@@ -302,6 +304,39 @@ def test_ids_that_are_no_utf8_are_counted_and_refused_by_doctor(
         )
         assert _blocked(gallery) == {"users.id": "healing", "art_sessions.id": "counting"}
         assert gallery.call("check").code == 3
+
+
+def test_a_key_that_is_no_utf8_is_told_by_a_sentence_and_fails_the_repair(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    find = "SELECT id, 2 AS v FROM odd WHERE v = 1"
+    repair = {"name": "odd", "check": "structure", "table": "odd", "find": find, "action": "update"}
+    repairs = [{**repair, "breaker": {"max_share": "100%"}}]
+    with encoded(server, tmp_path, "SQL_ASCII", "Зоя", repairs=repairs) as gallery:
+        _run(
+            gallery,
+            b"CREATE TABLE odd (id text PRIMARY KEY, v int)",
+            "INSERT INTO odd VALUES ('Зоя', 1)".encode(),
+        )
+        assert gallery.call("repair", "odd", "--yes").code == 0
+        assert gallery.call("undo", "1", "--yes").code == 0
+        _run(gallery, b"INSERT INTO odd VALUES ('Zo\xe9', 1)")
+        refused = gallery.call("repair", "odd", "--yes")
+        assert refused.code == 1 and "no UTF-8" in refused.sentence
+        asyncio.run(_plan_blindly(gallery))
+
+
+async def _plan_blindly(gallery: Encoded) -> None:
+    """As nobody looks at the keys before."""
+    settings = load_config(gallery.config, {})
+    engine = create_engine(settings.database.sqlalchemy_url, pool_size=2)
+    try:
+        runtime = await load_runtime(engine, settings, holder="a test")
+        ended = (await mend(runtime, "odd", beyond_breaker=True)).run
+    finally:
+        await engine.dispose()
+    assert (ended.state, ended.inserted) == ("failed", 0)
+    assert "no UTF-8" in ended.outcome
 
 
 async def _pages(gallery: Encoded) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from checks.census import take_census
 from checks.doctor.findings import Blocks, Examination, in_yaml
 from checks.spec import Cutoffs
-from monitor.cli.setup import proposed_settings
 from monitor.config import Settings, parse_config
 from monitor.database import database_now
+from monitor.discovery.proposals import proposed_settings
 from tests.integration.doctor_help import Patient
 from tests.support.commands import on_one_server
 from tests.support.oracle import Counts

@@ -15,8 +15,8 @@ import pytest
 from psycopg import sql
 
 from checks.doctor.findings import Examination, Finding, in_yaml
-from monitor.cli.setup import proposed_settings
 from monitor.config import Settings, parse_config
+from monitor.discovery.proposals import proposed_settings
 from tests.integration.doctor_help import Patient
 from tests.integration.remedy_shapes import READER, SHAPES, Shape
 from tests.support.commands import on_one_server
@@ -29,7 +29,8 @@ TOLD = "it is told and mended in the configuration, by whoever knows the applica
 WITHOUT_STATEMENT: Mapping[str, str] = {
     **dict.fromkeys(("state_schema_missing", "state_schema_unusable"), OURS),
     **dict.fromkeys(("server_is_standby", "transactions_read_only", "citus_worker"), OURS),
-    "citus_ledger_apart": OURS,
+    **dict.fromkeys(("citus_ledger_apart", "citus_ledger_still_spread", "citus_node_lost"), OURS),
+    "citus_values_of_the_pair": TOLD,
     **dict.fromkeys(("citus_not_by_user", "citus_not_spread", "citus_rows_of_any_shape"), TOLD),
     **dict.fromkeys(("citus_travels", "citus_key_without_user", "citus_approximate"), TOLD),
     **dict.fromkeys(("filter_refused", "moment_refused", "timezone_unknown"), TOLD),

@@ -595,7 +595,14 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
             old = await begun(before)
         await app.run(
             """ALTER TABLE conservator.run DROP COLUMN catalogue, DROP COLUMN impressions_oid,
-                DROP COLUMN users_oid, DROP COLUMN artworks;
+                DROP COLUMN users_oid, DROP COLUMN artworks, DROP COLUMN repair,
+                DROP COLUMN repair_plan, DROP COLUMN repair_oid;
+            DROP INDEX IF EXISTS conservator.one_active_run;
+            CREATE UNIQUE INDEX one_active_run ON conservator.run ((TRUE))
+                WHERE kind IN ('heal', 'undo') AND state IN ('running', 'held');
+            DROP TABLE conservator.repair_work, conservator.repaired_row,
+                conservator.repair_control, conservator.repair_status,
+                conservator.repair_decision;
             ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
             ALTER TABLE conservator.check_status DROP COLUMN stale_after_seconds;
             DROP INDEX conservator.backfilled_impression_pair;

@@ -170,7 +170,7 @@ async def assert_refused_while_types_differ(app: App, before: Runtime, change: T
     anew = build(before.engine, before.settings, examination, examination.catalogue)
     with pytest.raises(NotUndoableError, match="other types"):
         await undo(anew, 1)
-    with pytest.raises(CatalogueError, match=r"may not make it so.*must be owner"):
+    with pytest.raises(CatalogueError, match=r"could not be made so.*must be owner"):
         await ensure_schema(anew.engine, anew.state)
     assert await app.fingerprint(*tables) == rows
 

@@ -113,6 +113,27 @@ async def test_columns_that_set_does_not_name_may_hold_anything(gallery: Strange
     assert len(rows) == len(before) + 1
 
 
+async def test_moments_in_ranges_and_arrays_are_known_again_in_another_zone(
+    gallery: StrangerGallery,
+) -> None:
+    """Their texts say them in the zone of the session that wrote them."""
+    zone = "DO $$BEGIN EXECUTE format('ALTER DATABASE %I {}', current_database()); END$$"
+    gallery.run(
+        "ALTER TABLE looks ADD during tstzrange DEFAULT '[2024-01-01 00:00+00,)',"
+        " ADD many timestamptz[] DEFAULT '{2024-01-01 00:00+00,NULL}'"
+    )
+    before = gallery.rows(_AS_TEXT)
+    async with shape_runtime(gallery.url, catalog=catalog(**STATUS)) as runtime:
+        healed = await heal(runtime)
+        assert healed.run.inserted == 9
+    gallery.run(zone.format("SET timezone = ''Asia/Tokyo''"))
+    async with shape_runtime(gallery.url, catalog=catalog(**STATUS)) as runtime:
+        undone = await undo(runtime, healed.run.id)
+    assert (undone.run.state, undone.run.inserted) == (RunState.SUCCEEDED, 9)
+    gallery.run(zone.format("RESET timezone"))
+    assert gallery.rows(_AS_TEXT) == before
+
+
 async def test_a_moment_by_an_expression_is_that_of_the_row_whatever_else_the_row_holds(
     gallery: StrangerGallery,
 ) -> None:

@@ -2,7 +2,8 @@
 
 In acts, one a catalogue: the app as it is; artworks that pair with their owner; users with a
 creation time; users and artworks of which only some count; pairs that agree in a column; pairs that
-a table lists; the app without its constraints, so that nothing is proved and nothing skipped.
+a table lists; the app without its constraints, so that nothing is proved and nothing skipped. And
+repairs of a table as large as the impressions.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ from monitor.status import STRUCTURE
 from tests.plans.files import name_of, statement_files
 from tests.plans.log import Log
 from tests.plans.record import Kept, together
+from tests.support import repairing
 from tests.support.app import App, app_on
 from tests.support.check_registry import registry_of
 from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
 from tests.support.postgres import PostgresServer
+from tests.support.repairing import configured, mend, take_back
 from tests.support.undoing import plan_undo, previewed
 from tests.support.waiting import wait_until
 
@@ -74,6 +77,38 @@ FROM users AS u CROSS JOIN art_sessions AS a;
 ALTER TABLE visible ADD PRIMARY KEY (user_id, artwork_id);
 GRANT SELECT ON visible TO PUBLIC;
 """
+# As many rows as there are impressions, of which some are nobody's, some stale and some missing.
+_SHOWN = """
+CREATE TABLE shown AS
+SELECT row_number() OVER () AS id, user_id, artwork_id, 1 AS version FROM user_art_impressions;
+INSERT INTO shown SELECT -n, 'nobody', n::text, 1 FROM generate_series(1, 9000) AS n;
+ALTER TABLE shown ADD PRIMARY KEY (id);
+UPDATE shown SET version = 0 WHERE id BETWEEN 1 AND 3000;
+CREATE TABLE unshown AS SELECT * FROM shown WHERE id BETWEEN 5001 AND 8000;
+DELETE FROM shown WHERE id BETWEEN 5001 AND 8000;
+CREATE FUNCTION looked_up(bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE COST 100000000
+    AS 'BEGIN RETURN $1; END';
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER nothing AFTER UPDATE ON shown FOR EACH ROW EXECUTE FUNCTION nothing()
+"""
+_FIND = {
+    "delete": "SELECT s.id FROM shown AS s LEFT JOIN users AS u ON u.id = s.user_id"
+    " WHERE u.id IS NULL",
+    "update": "SELECT s.id, a.version FROM shown AS s JOIN art_sessions AS a ON a.id = s.artwork_id"
+    " WHERE s.version <> a.version",
+    "insert": "SELECT u.* FROM unshown AS u"
+    " WHERE NOT EXISTS (SELECT FROM shown AS s WHERE s.id = u.id)",
+}
+_WHOLE = (
+    "SELECT {} FROM"
+    " (SELECT *, count(*) OVER (PARTITION BY looked_up(f.id)) AS n FROM ({}) AS f) AS f"
+)
+"""PostgreSQL can't keep a window to some keys, and thinks that it costs much at any size."""
+_VALUES = {
+    "delete": "f.id",
+    "update": "f.id, f.version",
+    "insert": "f.id, f.user_id, f.artwork_id, f.version",
+}
 _OWN = {"name": "own", "query": "SELECT count(*) FROM users WHERE NOT is_active"}
 _SETTLE = "VACUUM (ANALYZE)"
 _SOME_PAIR = """
@@ -154,10 +189,28 @@ class Program:
             await _run(app, _LIST)
             async with self._act("list", app):
                 await self._form(pairs={"through": {"table": "visible", "since": "since"}})
+            await self.repair(app)
             await _run(app, _LOOSE)
             async with self._act("loose", app):
                 await self._check_all()
         return self._seen
+
+    async def repair(self, app: App) -> None:
+        """Repairs of each kind, each form a run and its undo."""
+        await app.run(_SHOWN)
+        async with self._act("repairs", app):
+            repairs = [
+                configured(f"{kind}_{form}", table="shown", find=find, action=kind)
+                for kind, asked in _FIND.items()
+                for form, find in (("asked", asked), ("frozen", _frozen(kind, asked)))
+            ]
+            async with make_runtime(self._url, repairs=repairs) as runtime:
+                for name in (f"{kind}_{form}" for kind in _FIND for form in ("asked", "frozen")):
+                    await repairing.previewed(runtime, name)
+                    run = (await mend(runtime, name)).run
+                    assert run.repair_plan is not None
+                    assert run.repair_plan["asks_again"] is name.endswith("asked"), name
+                    await take_back(runtime, run.id)
 
     @asynccontextmanager
     async def _act(self, name: str, app: App) -> AsyncIterator[None]:
@@ -311,6 +364,10 @@ async def _asked(runtime: Runtime) -> AsyncIterator[tuple[AsyncConnection, Cutof
     async with snapshot(runtime.engine, timeout=timeout) as connection:
         pools = runtime.settings.pools_spec()
         yield connection, Cutoffs.at(await database_now(connection), pools)
+
+
+def _frozen(kind: str, asked: str) -> str:
+    return f"{_WHOLE.format(_VALUES[kind], asked)} WHERE f.n > 0"
 
 
 async def _confirm(_: AsyncConnection) -> None:

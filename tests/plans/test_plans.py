@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from monitor.healing.repair_statements import MENDS, UNDOES
 from tests.plans.files import name_of, statement_files
 from tests.plans.gallery import LARGE, SMALL, key, observe, plan_server, recorded
 from tests.plans.left_out import LEFT_OUT
@@ -53,6 +54,14 @@ def test_the_impressions_are_never_read_whole_by_a_batch_or_a_question_about_one
     for name in ("batch_insert", "undo_batch", "user_census", "explain_pair", "recording_sample"):
         scanned = {table for act in everywhere if name in act for table in act[name].scanned}
         assert "user_art_impressions" not in scanned, name
+
+
+def test_nor_is_the_table_of_a_repair_by_a_batch_of_it_or_of_its_undo() -> None:
+    for size in (SMALL, LARGE):
+        repairs = recorded(size)["repairs"]
+        for name in (*MENDS.values(), *UNDOES.values(), "repair_read_back"):
+            # What `find` joins with the keys may be small.
+            assert "shown" not in repairs[name].scanned, name
 
 
 def test_neither_what_an_undo_would_find_nor_a_sample_reads_the_ledger_needlessly() -> None:

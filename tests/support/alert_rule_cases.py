@@ -41,6 +41,7 @@ def _outcome(check: str, outcome: str, other: str, at: str) -> Case:
 
 
 LEGACY = 'state="legacy_untracked"'
+REPAIR = 'repair="orphans"'
 _CENSUS = 'check="census"'
 _LAST = f"conservator_check_last_success_timestamp_seconds{{{J},{_CENSUS}}}"
 _UP = f"up{{{J}}}"
@@ -72,6 +73,15 @@ CASES: Mapping[str, Case] = {
     "ConservatorPoolExhaustion": _outcome("pool_exhaustion", "fail", "warn", "20m"),
     "ConservatorCheckFailing": _outcome("timestamps", "fail", "pass", "20m"),
     "ConservatorCheckErroring": _outcome("census", "error", "pass", "40m"),
+    "ConservatorRepairFailing": Case(
+        {f"conservator_repair_failures_total{{{J},{REPAIR}}}": "0x600"}
+        | {f"conservator_repair_plan_errors_total{{{J},{REPAIR}}}": "0x10 1x590"},
+        {f"conservator_repair_failures_total{{{J},{REPAIR}}}": "3x600"}
+        | {f"conservator_repair_plan_errors_total{{{J},{REPAIR}}}": "2x600"},
+        "20m",
+    ),
+    "ConservatorRepairRefused": _gauges("repair_breaker_open", 1, 0, "5m", REPAIR),
+    "ConservatorRepairPending": _gauges("repair_pending", 7, 0, "5h", REPAIR),
     "ConservatorDataStale": Case(
         {_LAST: "0x600"} | _gauge("check_interval_seconds", 60, _CENSUS),
         {_LAST: "0+60x600"} | _gauge("check_interval_seconds", 60, _CENSUS),

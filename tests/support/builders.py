@@ -11,8 +11,10 @@ from typing import Any
 from checks.census import AffectedUsers, Census, CensusForm
 from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.judgement import Outcome
+from monitor.policy.decision import Code, Decision, Verdict
+from monitor.state.repairs import RepairControl, RepairCount
 from monitor.state.runs import Run, RunKind, RunState, Trigger
-from monitor.status import STRUCTURE, CheckResult, Status, StatusBoard
+from monitor.status import STRUCTURE, CheckResult, RepairStatus, Status, StatusBoard
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 INTERVAL = 60.0
@@ -175,7 +177,33 @@ def at_work(**changes: Any) -> Status:
 
 def all_measured() -> Status:
     """A leader that has measured everything that there is to measure."""
-    return at_work(checks=checks(a_check(), a_structure(healing=2.0, nothing=1.0)))
+    return at_work(
+        checks=checks(a_check(), a_structure(healing=2.0, nothing=1.0)),
+        repairs=repairs(a_repair()),
+    )
+
+
+def a_repair(name: str = "orphans", **changes: Any) -> RepairStatus:
+    """A repair that a person would have to start, of six rows."""
+    repair = RepairStatus(
+        name=name,
+        check="census",
+        action="delete",
+        table="user_art_impressions",
+        heals=False,
+        own=RepairControl(name),
+        decision=Decision(Verdict.PAUSED, Code.OBSERVE, "Its check census fails."),
+        decided_at=NOON,
+        count=RepairCount(seconds=0.1, named=6, table_rows=600, share=0.01),
+        counted_at=NOON,
+        counted_monotonic=1000.0,
+        newest_run=14,
+    )
+    return replace(repair, **changes)
+
+
+def repairs(*several: RepairStatus) -> Mapping[str, RepairStatus]:
+    return MappingProxyType({repair.name: repair for repair in several})
 
 
 def checks(*several: CheckResult) -> Mapping[str, CheckResult]:

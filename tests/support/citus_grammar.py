@@ -7,7 +7,7 @@ that what passes here works on every layout.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from typing import Any
 
@@ -25,9 +25,11 @@ CLOCK = "a clock in a statement over shards"
 USING = "DELETE ... USING a table that lies elsewhere"
 APART = "a join of tables that need not lie together"
 MIXED = "a change of a local table by rows of the nodes"
+SUBCOMMANDS = "ADD CONSTRAINT with other subcommands"
 
 Node = dict[str, Any]
 Frame = frozenset[str]
+Ctes = Mapping[str, Node]
 
 
 def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
@@ -43,11 +45,12 @@ def faults(statement: str, *, spread: Set[str], others: Set[str]) -> set[str]:
 @lru_cache(maxsize=4096)
 def _faults(statement: str, spread: Frame, others: Frame) -> Frame:
     parsed: Any = parse_sql(_bound(statement))
-    (tree,) = (one.stmt(skip_none=True) for one in parsed)
-    named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
-    if not named & (spread | others):
-        return frozenset()
-    return frozenset(_Reader(spread, others).read(tree))
+    found: set[str] = set()
+    for tree in (one.stmt(skip_none=True) for one in parsed):
+        named = {str(one["relname"]) for one in _all(tree, "RangeVar")}
+        if named & (spread | others):
+            found.update(_Reader(spread, others).read(tree))
+    return frozenset(found)
 
 
 def _bound(statement: str) -> str:
@@ -68,7 +71,11 @@ class _Reader:
                 yield CLOCK
         if any(True for _ in _all(tree, "SQLValueFunction")):
             yield CLOCK
-        ctes = frozenset(str(one["ctename"]) for one in _all(tree, "CommonTableExpr"))
+        for alter in _all(tree, "AlterTableStmt"):
+            kinds = [_name(command["subtype"]) for command in alter["cmds"]]
+            if "AT_AddConstraint" in kinds and len(kinds) > 1:
+                yield SUBCOMMANDS
+        ctes = {str(one["ctename"]): one for one in _all(tree, "CommonTableExpr")}
         for negated in _all(tree, "BoolExpr"):
             arguments = negated["args"]
             if _name(negated["boolop"]) == "NOT_EXPR" and any(
@@ -87,20 +94,20 @@ class _Reader:
             yield from self._change(update, update.get("fromClause", ()), ctes)
         yield from _correlations(tree, ())
 
-    def _select(self, select: Node, ctes: Frame) -> Iterator[str]:
+    def _select(self, select: Node, ctes: Ctes) -> Iterator[str]:
         targets = select.get("targetList", ())
         if any(True for one in targets for _ in _all(one, "SubLink")):
             yield IN_TARGETS
-        tables = _tables(select.get("fromClause", ())) - ctes
+        tables = _tables(select.get("fromClause", ()), ctes)
         if select.get("lockingClause") and tables & self._spread:
             yield LOCKS
         known = tables & (self._spread | self._others)
         if known and len(tables) > 1 and not tables <= self._spread:
             yield APART
 
-    def _change(self, change: Node, joined: Any, ctes: Frame) -> Iterator[str]:
+    def _change(self, change: Node, joined: Any, ctes: Ctes) -> Iterator[str]:
         target = str(change["relation"]["relname"])
-        using = _tables(joined) - ctes
+        using = _tables(joined, ctes)
         if target in self._spread and using - self._spread:
             yield USING
         asked = {str(one["relname"]) for one in _all(change, "RangeVar")} - {target}
@@ -135,8 +142,34 @@ def _items(clause: Any) -> Iterator[Node]:
             yield item
 
 
-def _tables(clause: Any) -> set[str]:
-    return {str(item["relname"]) for item in _items(clause) if item.get("@") == "RangeVar"}
+def _tables(clause: Any, ctes: Ctes) -> set[str]:
+    """The tables of a FROM clause that Citus would have to join where they lie: those of subselects
+    too, and of CTEs that it writes in place, but of none that is a result before it is joined."""
+    found = set()
+    for item in _items(clause):
+        if item.get("@") == "RangeSubselect":
+            found |= _joined(item["subquery"], ctes)
+        elif item.get("@") == "RangeVar":
+            name = str(item["relname"])
+            found |= _inlined(ctes[name], ctes) if name in ctes else {name}
+    return found
+
+
+def _joined(select: Node, ctes: Ctes) -> set[str]:
+    if "limitCount" in select or "limitOffset" in select:
+        return set()
+    sides = [select[side] for side in ("larg", "rarg") if side in select]
+    found = [_tables(select.get("fromClause", ()), ctes), *(_joined(one, ctes) for one in sides)]
+    return set().union(*found)
+
+
+def _inlined(cte: Node, ctes: Ctes) -> set[str]:
+    query = cte["ctequery"]
+    if _name(cte["ctematerialized"]) == "CTEMaterializeAlways" or query["@"] != "SelectStmt":
+        return set()
+    # One that names itself is a result, too.
+    others = {name: one for name, one in ctes.items() if one is not cte}
+    return _joined(query, others)
 
 
 def _frame(query: Node) -> Frame:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import make_url
 
 from checks.citus.forms import on_citus
@@ -23,7 +24,7 @@ from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger, get_run
 from monitor.state.transitions import claim
 from tests.support.app import App, app_on
-from tests.support.databases import APP, PREPARED, create_database
+from tests.support.databases import APP, PREPARED, create_database, execute
 from tests.support.postgres import PostgresServer
 from tests.support.roles import OWNER, as_service, prepare_for_service
 from tests.support.waiting import wait_until
@@ -212,6 +213,13 @@ def prepared_template(server: PostgresServer) -> str:
             beside_the_loop.submit(asyncio.run, made).result()
         _with_template.add(server.socket_dir)
     return PREPARED
+
+
+def drop_prepared_template(server: PostgresServer) -> None:
+    """Before roles go that it has grants for; who asks for it next makes it anew."""
+    if server.socket_dir in _with_template:
+        execute(server, sql.SQL("DROP DATABASE {}").format(sql.Identifier(PREPARED)))
+        _with_template.remove(server.socket_dir)
 
 
 async def prepare_state(url: str) -> None:

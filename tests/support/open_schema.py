@@ -28,7 +28,7 @@ class OpenSchema:
     async def holding(self, gallery: Gallery) -> AsyncIterator[AsyncConnection]:
         """The gallery's rows are there until the context ends; then the tables are empty again."""
         async with self.connection.begin() as transaction:
-            await run(self.connection, "; ".join(_fill(gallery, self.schema)))
+            await run(self.connection, "; ".join(filling(gallery, self.schema)))
             yield self.connection
             await transaction.rollback()
 
@@ -65,7 +65,8 @@ async def run(connection: AsyncConnection, statements: str) -> None:
     await connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
 
 
-def _fill(gallery: Gallery, schema: AppSchema) -> list[str]:
+def filling(gallery: Gallery, schema: AppSchema) -> list[str]:
+    """The statements that fill the schema's tables."""
     viewed = schema.text(micros(gallery.now))
     people = [
         (schema.key(p.id), schema.text(p.created), p.note, p.team, p.wing) for p in gallery.people

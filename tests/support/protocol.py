@@ -78,6 +78,30 @@ class Asked:
         """As it travels."""
         return b"".join(message.wire for message in self.messages)
 
+    @property
+    def refused(self) -> Asked:
+        """The same with a text that no server takes: it fails, and what follows in its request is
+        skipped."""
+        return Asked(self.text, tuple(_unreadable(message) for message in self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTold:
+    """An error as a server says it."""
+
+    sqlstate: str
+    message: str
+    context: str = ""
+
+    @property
+    def told(self) -> Message:
+        """The ErrorResponse."""
+        fields = {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message}
+        if self.context:
+            fields["W"] = self.context
+        body = b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields.items())
+        return Message(ERROR, body + b"\0")
+
 
 FLUSH = Message(b"H", b"")
 """Has the server answer what it was asked so far."""
@@ -90,6 +114,14 @@ def _text(messages: Sequence[Message]) -> str | None:
         if message.kind == PARSE:
             return _plain(message.body.split(b"\0", 1)[1])
     return None
+
+
+def _unreadable(message: Message) -> Message:
+    if message.kind == QUERY:
+        return Message(QUERY, b"REFUSED\0")
+    if message.kind == PARSE:
+        return Message(PARSE, message.body.split(b"\0", 1)[0] + b"\0REFUSED\0\0\0")
+    return message
 
 
 def _plain(text: bytes) -> str:

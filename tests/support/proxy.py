@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from tests.support.protocol import Message, Request, read_message, read_request, read_startup
+from tests.support.protocol import (
+    ErrorTold,
+    Message,
+    Request,
+    read_message,
+    read_request,
+    read_startup,
+)
 
 _ENDS = (asyncio.IncompleteReadError, asyncio.CancelledError, OSError)
 """How a connection comes to its end; the last but one, when the stage is cleared."""
@@ -34,6 +41,8 @@ class Link:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     """It has answered each of them."""
     gone: bool = False
+    error: ErrorTold | None = None
+    """What the client is told in place of the server's next error."""
 
     def cut(self) -> None:
         """End both sides at once."""
@@ -118,6 +127,20 @@ class Proxy:
     async def _answer(self, link: Link, answers: asyncio.StreamReader) -> None:
         while True:
             self.answer(link, await read_message(answers))
+
+
+class Recorder(Proxy):
+    """Notes every statement that is asked for."""
+
+    def __init__(self, server: Path) -> None:
+        super().__init__(server)
+        self.texts: dict[str, None] = {}
+        """Each once, in the order in which they came."""
+
+    async def ask(self, link: Link, request: Request) -> None:
+        """As it comes."""
+        self.texts |= dict.fromkeys(asked.text for asked in request.statements)
+        await super().ask(link, request)
 
 
 @contextlib.contextmanager

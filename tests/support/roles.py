@@ -13,6 +13,7 @@ from checks.catalogue import read_catalogue
 from checks.row_security import HEALER
 from monitor.config import Settings
 from monitor.database import create_engine, snapshot
+from monitor.run_tools import grants_of_repairs
 from monitor.service.startup import ensure_schema
 from monitor.state.schema import grants, impression_sequences, service_row_security
 from monitor.state.statements import StateStatements
@@ -99,10 +100,11 @@ async def prepare_for_service(settings: Settings) -> None:
             catalogue = (await read_catalogue(connection, settings.catalog_spec())).require()
             sequences = await impression_sequences(connection, catalogue)
             row_security = await service_row_security(connection, catalogue)
+        repairs = await grants_of_repairs(engine, settings)
         await ensure_schema(engine, StateStatements(catalogue, settings.pools_spec(), schema))
     finally:
         await engine.dispose()
-    script = grants(catalogue, schema, sequences, row_security)
+    script = grants(catalogue, schema, sequences, row_security, repairs)
     # Nothing at start-up that PgBouncer refuses.
     dsn = conninfo(settings.database.sqlalchemy_url)
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:

@@ -56,10 +56,7 @@ class Writers:
 
     async def __aenter__(self) -> Writers:
         async with app_on(self._url) as app:
-            self._users = [user for (user,) in await app.rows("SELECT id FROM users")]
-            self._artworks = [
-                artwork for (artwork,) in await app.rows("SELECT id FROM art_sessions")
-            ]
+            await self._look_around(app)
         for number in range(self._crowd):
             self._tasks.append(asyncio.create_task(self._write(number), name=f"writer {number}"))
         return self
@@ -90,6 +87,10 @@ class Writers:
                 except _EVERYDAY:
                     continue
                 self.writes += 1
+
+    async def _look_around(self, app: App) -> None:
+        self._users = [user for (user,) in await app.rows("SELECT id FROM users")]
+        self._artworks = [artwork for (artwork,) in await app.rows("SELECT id FROM art_sessions")]
 
     async def _act(self, app: App, number: int) -> None:
         luck = self._rng.random()

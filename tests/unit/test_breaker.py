@@ -19,7 +19,7 @@ from monitor.state.runs import RunKind
 from tests.support.policy_inputs import HELD, NOW, SETTINGS, TEN, census
 
 FINE = replace(TEN, most_audience=1)
-USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0)
+USELESS = FinishedRun(7, legacy_before=10, legacy_after=10, remaining=10, quarantined=0, inserted=0)
 COUNTS = st.integers(0, 1000)
 SUSPICION = "The counts may not mean what they say."
 
@@ -114,7 +114,24 @@ def test_a_truly_legacy_first_run_is_told_its_two_ways_on() -> None:
 def test_a_run_has_reduced_the_count_unless_it_left_as_much_as_it_found(
     changes: dict[str, int | None], reduced: bool
 ) -> None:
-    assert replace(USELESS, **changes).reduced is reduced  # type: ignore[arg-type]
+    assert replace(USELESS, **changes).reduced(10) is reduced  # type: ignore[arg-type]
+
+
+FAILED = replace(USELESS, legacy_after=None, remaining=None)
+
+
+def test_a_run_that_failed_is_stuck_only_where_it_wrote_nothing_and_nothing_is_less() -> None:
+    assert code_of(replace(FINE, last_runs=(FAILED,) * 3)) is Code.STUCK
+    wrote = replace(FAILED, inserted=1)
+    assert code_of(replace(FINE, last_runs=(FAILED, wrote, FAILED))) is None
+    # What the next count found, the newest census or the run after it, is what it left.
+    for fewer in (9, 8):
+        assert code_of(counted(census(fewer), last_runs=(FAILED,) * 3)) is None
+    after = replace(FAILED, legacy_before=9)
+    assert code_of(counted(census(9), last_runs=(after, FAILED, FAILED))) is None
+    assert code_of(counted(census(12), last_runs=(replace(FAILED, legacy_before=None),) * 3)) is (
+        Code.STUCK
+    )
 
 
 def test_runs_that_leave_as_much_as_they_found_are_stuck_after_so_many_in_a_row() -> None:

@@ -268,6 +268,7 @@ situations = st.builds(
             st.none() | st.integers(0, 3),
             st.none() | st.integers(0, 1),
             st.integers(0, 1),
+            st.integers(0, 1),
         ),
         max_size=4,
     ),
@@ -312,7 +313,10 @@ def test_it_never_heals_against_a_switch_a_failed_census_the_window_or_the_break
     loss = inputs.loss
     assert loss is None or loss.lost <= settings.max_tracked_drop * loss.expected + 1e-9
     last = inputs.last_runs[: settings.stuck_after]
-    assert len(last) < settings.stuck_after or any(run.reduced for run in last)
+    counted_next = (inputs.censuses[0].legacy_untracked, *(run.legacy_before for run in last))
+    assert len(last) < settings.stuck_after or any(
+        run.reduced(left) for run, left in zip(last, counted_next, strict=False)
+    )
     assert inputs.active_run is None
     assert newest.legacy_untracked >= settings.threshold
     accepted = inputs.control.accepted_share or 0.0

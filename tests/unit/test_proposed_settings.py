@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from checks.doctor.findings import Examination, Finding, advice
-from monitor.cli.setup import proposed_settings
 from monitor.config import parse_config
+from monitor.discovery.proposals import proposed_settings
 
 SETTINGS = parse_config(
     "database: {url: postgresql://nowhere/db}\ncatalog: {users: {table: people}}",

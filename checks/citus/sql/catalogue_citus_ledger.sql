@@ -1,4 +1,5 @@
--- Whether the ledger is there, and how Citus spreads it: NULL for a plain table. Always one row.
+-- Whether the ledger is there, and how Citus spreads it: NULL for a plain table. Always one row. The
+-- size of its shards only where it is asked for.
 SELECT
     c.oid IS NOT NULL AS present,
     p.partmethod::text AS partmethod,
@@ -7,7 +8,11 @@ SELECT
     CASE
         WHEN p.partkey IS NOT NULL
         THEN pg_catalog.column_to_column_name(p.logicalrelid, p.partkey)
-    END AS distribution_column
+    END AS distribution_column,
+    CASE
+        WHEN %(sized)s::boolean AND p.logicalrelid IS NOT NULL
+        THEN pg_catalog.citus_total_relation_size(p.logicalrelid, false)
+    END AS total_bytes
 FROM (SELECT) AS one
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = %(state_schema)s
 LEFT JOIN pg_catalog.pg_class AS c

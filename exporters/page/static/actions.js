@@ -38,12 +38,33 @@
   const own = () => (asked.body ? JSON.parse(asked.body) : {});
   const many = (count, one, several) => `${count.toLocaleString("en")} ${count === 1 ? one : several}`;
 
+  const mended = { insert: "inserted into", update: "updated in", delete: "deleted from" };
+  const named = (key) => Object.entries(key).map(([name, value]) => `${name} ${value}`).join(", ");
+
+  function wouldMend(told) {
+    if (!told.would_mend) return "There is nothing to mend.";
+    const share = (100 * told.share).toLocaleString("en", { maximumFractionDigits: 2 });
+    const words = [
+      `${many(told.would_mend, "row is", "rows are")} ${mended[told.action]} ${told.table}, of ${told.named.toLocaleString("en")} that find names, ${share}% of the table. An undo can give them back.`,
+      `The first: ${told.keys.map(named).join("; ")}.`,
+    ];
+    if (told.refused) words.push(`It would be refused: ${told.refused}`);
+    return words.join("\n");
+  }
+
   function planned(told) {
+    if ("would_mend" in told) return wouldMend(told);
     if ("would_undo" in told) {
       const rest = [];
-      if (told.touched) rest.push(`${many(told.touched, "was", "were")} viewed again since and stay`);
+      const touched = asked.repair ? "changed" : "viewed again";
+      if (told.touched) rest.push(`${many(told.touched, "was", "were")} ${touched} since and stay`);
       if (told.gone) rest.push(`${many(told.gone, "is", "are")} gone already`);
       const also = rest.length ? ` ${rest.join("; ")}.` : "";
+      if (asked.repair) {
+        return told.would_undo
+          ? `${many(told.would_undo, "row is", "rows are")} given back.${also}\nThe repair ${asked.repair} is suspended until somebody resumes it.`
+          : `There is nothing to give back.${also}`;
+      }
       return told.would_undo
         ? `${many(told.would_undo, "impression is", "impressions are")} taken back.${also}\nAutomatic healing is suspended until somebody resumes it.`
         : `There is nothing to take back.${also}`;
@@ -59,6 +80,7 @@
   function done(told) {
     if (told.skipped) return "Skipped: the user was backfilled before.";
     if ("updated" in told) return told.updated ? `${many(told.updated, "impression was", "impressions were")} written, by run ${told.run_id}.` : "There was nothing to write.";
+    if ("mended" in told) return "There was nothing to mend.";
     if ("undone" in told) return "There was nothing to take back.";
     if (told.run_id) return `Run ${told.run_id} has begun; the page shows how far it is.`;
     if (told.paused) return "Paused: nobody writes.";

@@ -43,6 +43,7 @@ from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
 from monitor.config.database_url import DRIVER
 from monitor.database import connecting, pinning
+from monitor.pipeline import OneStatementCursor
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -159,6 +160,11 @@ def _is_open_by_policies(connection: Connection, table: _Table) -> bool:
     return bool(found)
 
 
+def _one_statement(driver: Any, _: object) -> None:
+    """What a suite says in SQL can't end its transaction and go on."""
+    driver.cursor_factory = OneStatementCursor
+
+
 @contextmanager
 def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[None]:
     """Whatever begins a transaction reads the snapshot, with a deadline for each statement."""
@@ -182,11 +188,13 @@ def _bounded(table: _Table, snapshot: _Snapshot, timeout_ms: int) -> Iterator[No
             )
 
     # Great Expectations makes several engines of its own; each of them is to be bounded.
+    event.listen(Engine, "connect", _one_statement)
     event.listen(Engine, "begin", begin)
     try:
         yield
     finally:
         event.remove(Engine, "begin", begin)
+        event.remove(Engine, "connect", _one_statement)
         for engine in engines:
             engine.dispose()
 

@@ -1,10 +1,14 @@
 -- undo_batch for Citus, which deletes from shards by a row-wise IN over results that it has at hand.
--- `present` is asked before `taken` deletes; were it asked afterwards, what was taken would be in
--- `gone` as well, and be removed from the ledger once all the same.
+-- `users` are those of the slice (`undo_users`), named wherever rows are read: every other shard is
+-- left alone, and in its own each row is found by its whole key. `present` is asked before `taken`
+-- deletes; were it asked afterwards, what was taken would be in `gone` as well, and be removed from
+-- the ledger once all the same.
 WITH cte_listed AS MATERIALIZED (
     SELECT b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
-    WHERE b.run_id = %(undoes)s AND {behind_cursor}
+    WHERE b.run_id = %(undoes)s
+      AND b.user_id = ANY (%(users)s::text[]::{impression_user_cast}[])
+      AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
     LIMIT %(limit)s
 ),
@@ -12,6 +16,7 @@ cte_present AS MATERIALIZED (
     SELECT i.{user} AS user_id, i.{artwork} AS artwork_id
     FROM {impressions} AS i
     JOIN cte_listed AS l ON l.user_id = i.{user} AND l.artwork_id = i.{artwork}
+    WHERE i.{user} = ANY (%(users)s::text[]::{impression_user_cast}[])
 ),
 cte_gone AS MATERIALIZED (
     SELECT l.user_id, l.artwork_id
@@ -21,9 +26,10 @@ cte_gone AS MATERIALIZED (
 ),
 cte_taken AS (
     DELETE FROM {impressions} AS i
-    WHERE (i.{user}, i.{artwork}, i.{viewed_at}) IN (
-        SELECT l.user_id, l.artwork_id, l.viewed_at FROM cte_listed AS l
-    )
+    WHERE i.{user} = ANY (%(users)s::text[]::{impression_user_cast}[])
+      AND (i.{user}, i.{artwork}, i.{viewed_at}) IN (
+          SELECT l.user_id, l.artwork_id, l.viewed_at FROM cte_listed AS l
+      )
     RETURNING i.{user} AS user_id, i.{artwork} AS artwork_id
 ),
 cte_settled AS MATERIALIZED (
@@ -33,9 +39,10 @@ cte_settled AS MATERIALIZED (
 ),
 cte_cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
-    WHERE b.run_id = %(undoes)s AND (b.user_id, b.artwork_id) IN (
-        SELECT s.user_id, s.artwork_id FROM cte_settled AS s
-    )
+    WHERE b.user_id = ANY (%(users)s::text[]::{impression_user_cast}[])
+      AND (b.run_id, b.user_id, b.artwork_id) IN (
+          SELECT %(undoes)s::bigint, s.user_id, s.artwork_id FROM cte_settled AS s
+      )
     RETURNING b.user_id
 )
 SELECT

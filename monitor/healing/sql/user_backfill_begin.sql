@@ -25,7 +25,7 @@ SELECT
     EXISTS (
         SELECT 1
         FROM {state}.run AS r
-        WHERE r.kind = 'user' AND r.state IN ('running', 'held')
+        WHERE r.kind = 'user' AND r.repair IS NULL AND r.state IN ('running', 'held')
           AND r.subject = asked.user_id::{user_cast}
     )
     OR EXISTS (

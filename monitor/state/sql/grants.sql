@@ -19,6 +19,9 @@ GRANT SELECT ON {readable} TO {reader}, {healer};
 -- one, by `recording_rate` or by an analyst.
 GRANT USAGE ON SCHEMA {state} TO {reader};
 GRANT SELECT ON {state}.backfilled_impression TO {reader};
+-- ... and what it found before, with which `check` compares.
+GRANT SELECT ON {state}.schema_version, {state}.control, {state}.counter, {state}.check_status,
+    {state}.check_transition, {state}.recording_sample TO {reader};
 
 -- Healing, for database.url: inserts impressions, and keeps its own tables. Who only wants to count
 -- (healing.mode: observe) leaves the first line out.
@@ -29,7 +32,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {state} TO {healer}
 -- Only `conservator undo` deletes impressions. Who doesn't want it leaves this line out, or runs
 -- REVOKE DELETE ON {written} FROM {healer};
 GRANT DELETE ON {written} TO {healer};
-{policies}
+{policies}{repairs}
 -- Waiting for replicas needs to see how far they are; only a superuser may grant that:
 -- GRANT pg_monitor TO {healer};
 

@@ -1,14 +1,16 @@
 -- ledger_sweep for Citus: ledger and impressions are joined shard by shard, and rows are deleted by
--- their key. What the runs `elsewhere` wrote lies in another table.
+-- their key. `users` are those of the slice (`ledger_sweep_users`). What the runs `elsewhere` wrote
+-- lies in another table.
 WITH cte_busy AS MATERIALIZED (
     SELECT r.id, r.undoes FROM {state}.run AS r WHERE r.state IN ('running', 'held')
 ),
 cte_place AS MATERIALIZED (
     SELECT l.run_id, l.user_id, l.artwork_id
     FROM {state}.backfilled_impression AS l
-    WHERE (l.run_id, l.user_id, l.artwork_id) > (
-        %(run_id)s, %(user_id)s::{impression_user_cast}, %(artwork_id)s::{impression_artwork_cast}
-    )
+    WHERE l.user_id = ANY (%(users)s::text[]::{impression_user_cast}[])
+      AND (l.run_id, l.user_id, l.artwork_id) > (
+          %(run_id)s, %(user_id)s::{impression_user_cast}, %(artwork_id)s::{impression_artwork_cast}
+      )
     ORDER BY l.run_id, l.user_id, l.artwork_id
     LIMIT %(limit)s
 ),
@@ -16,6 +18,7 @@ cte_present AS MATERIALIZED (
     SELECT p.run_id, p.user_id, p.artwork_id
     FROM {impressions_table} AS i
     JOIN cte_place AS p ON p.user_id = i.{user} AND p.artwork_id = i.{artwork}
+    WHERE i.{user} = ANY (%(users)s::text[]::{impression_user_cast}[])
 ),
 cte_gone AS MATERIALIZED (
     SELECT p.run_id, p.user_id, p.artwork_id
@@ -27,9 +30,10 @@ cte_gone AS MATERIALIZED (
 ),
 cte_forgotten AS (
     DELETE FROM {state}.backfilled_impression AS l
-    WHERE (l.run_id, l.user_id, l.artwork_id) IN (
-        SELECT g.run_id, g.user_id, g.artwork_id FROM cte_gone AS g
-    )
+    WHERE l.user_id = ANY (%(users)s::text[]::{impression_user_cast}[])
+      AND (l.run_id, l.user_id, l.artwork_id) IN (
+          SELECT g.run_id, g.user_id, g.artwork_id FROM cte_gone AS g
+      )
     RETURNING l.user_id
 )
 SELECT e.examined, f.forgotten, last.run_id, last.user_id, last.artwork_id

@@ -1,4 +1,4 @@
--- The heal run or undo that is running or held, if there is one.
+-- The heal run, repair or undo that is running or held, if there is one.
 SELECT r.*, r.lease_until > now() AS leased
 FROM {state}.run AS r
-WHERE r.kind IN ('heal', 'undo') AND r.state IN ('running', 'held')
+WHERE (r.kind IN ('heal', 'undo') OR r.repair IS NOT NULL) AND r.state IN ('running', 'held')

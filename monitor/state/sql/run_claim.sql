@@ -5,7 +5,7 @@ SET state = 'running', holder = %(holder)s, token = r.token + 1, lease_until = n
     outcome = '', waiting_for = '',
     beyond_breaker = r.beyond_breaker OR %(beyond_breaker)s,
     -- From before runs kept their settings: it has those under which it goes on.
-    catalogue = coalesce(r.catalogue, %(catalogue)s::jsonb)
+    catalogue = CASE WHEN r.repair IS NULL THEN coalesce(r.catalogue, %(catalogue)s::jsonb) END
 WHERE r.id = %(run_id)s
   AND r.state IN ('running', 'held')
   AND (r.state = 'held' OR r.lease_until <= now())

@@ -5,4 +5,4 @@ SET lease_until = now() + %(lease)s, waiting_for = %(waiting_for)s,
 FROM {state}.control AS c
 WHERE r.id = %(run_id)s AND r.token = %(token)s AND r.state = 'running'
 RETURNING c.paused, c.paused_reason,
-    c.breaker_open AND NOT r.beyond_breaker AND r.kind <> 'undo' AS breaker_open, c.breaker_reason
+    c.breaker_open AND NOT r.beyond_breaker AND r.undoes IS NULL AS breaker_open, c.breaker_reason

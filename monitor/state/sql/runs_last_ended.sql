@@ -1,6 +1,6 @@
 -- The last heal runs that ended since the breaker's reset: did they leave less than they found? Those
 -- that were ended where they stood (`run_close`) counted nothing, and say nothing about healing.
-SELECT r.id, r.legacy_before, r.legacy_after, r.remaining, r.quarantined
+SELECT r.id, r.legacy_before, r.legacy_after, r.remaining, r.quarantined, r.inserted
 FROM {state}.run AS r
 WHERE r.kind = 'heal'
   AND NOT (r.state = 'partial' AND r.legacy_after IS NULL)

@@ -41,7 +41,7 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml", {})
     assert str(caught.value) == (
         f"{tmp_path}/none.yaml: expected a configuration file, found none; "
-        "write one, or name another with -c"
+        "write one, or name another with -c; `conservator` alone says how to begin"
     )
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from checks.pairs import UserCensus
-from monitor.commands import UserBackfill, WouldUndo
-from monitor.policy.breaker_store import BreakerReset
+from monitor.commands import UserBackfill, WouldMend, WouldUndo
+from monitor.policy.breaker_store import BreakerReset, RepairBreakerReset
 from monitor.state.checks import CheckHistory
 from monitor.state.history import CensusPoint
+from monitor.state.repairs import DecisionRow
 from monitor.state.runs import Backfilled, BatchRow, QuarantinedPair, Run
 from tests.support.builders import NOON
 
@@ -109,6 +110,26 @@ class Recorder:
     async def reset_breaker(self) -> BreakerReset:
         self._note("reset_breaker")
         return self.reset
+
+    async def mend(self, repair: str) -> int | None:
+        self._note("mend", repair)
+        return self.started_run
+
+    async def would_mend(self, repair: str) -> WouldMend:
+        self._note("would_mend", repair)
+        return WouldMend(6, 7, 0.01, "delete", "user_art_impressions", ({"id": "42"},), "")
+
+    async def repair_decisions(self, repair: str, *, limit: int) -> tuple[DecisionRow, ...]:
+        self._note("repair_decisions", repair, limit)
+        return (DecisionRow(NOON, "paused", "observe", "Its check fails."),)
+
+    async def resume_repair(self, repair: str) -> bool:
+        self._note("resume_repair", repair)
+        return True
+
+    async def reset_repair_breaker(self, repair: str) -> RepairBreakerReset:
+        self._note("reset_repair_breaker", repair)
+        return RepairBreakerReset(repair, True, "max_rows", "Too many.", NOON, 600)
 
     async def wake_loop(self) -> bool:
         self._note("wake_loop")

@@ -59,6 +59,17 @@ ONCE_MEASURED = {
     "check_last_success_timestamp_seconds": "gauge",
     "check_since_timestamp_seconds": "gauge",
 }
+OF_REPAIRS = {
+    "repair_runs_total": "counter",
+    "repair_failures_total": "counter",
+    "repair_refusals_total": "counter",
+    "repair_plan_errors_total": "counter",
+    "repair_rows_total": "counter",
+    "repair_undone_rows_total": "counter",
+    "repair_pending": "gauge",
+    "repair_suspended": "gauge",
+    "repair_breaker_open": "gauge",
+}
 LABELS = {
     "build_info": {"version", "revision"},
     "artworks": {"state"},
@@ -67,6 +78,7 @@ LABELS = {
     "heal_throttled_seconds_total": {"reason"},
     "catalogue_findings": {"blocks"},
     "check_outcome": {"check", "outcome"},
+    **{name: {"repair"} for name in OF_REPAIRS},
     **{
         name: {"check"}
         for name in (*FROM_THE_START, *ONCE_MEASURED)
@@ -91,7 +103,7 @@ def test_a_service_that_has_measured_nothing_exports_totals_and_latches_only() -
 
 
 def test_a_service_at_work_exports_every_metric_of_the_contract() -> None:
-    assert types(MEASURED) == FROM_THE_START | ONCE_MEASURED
+    assert types(MEASURED) == FROM_THE_START | ONCE_MEASURED | OF_REPAIRS
 
 
 def test_every_family_has_the_contracts_labels_and_a_help_text() -> None:
@@ -174,7 +186,7 @@ def test_stale_numbers_leave_and_their_timestamps_stay() -> None:
 
 def test_numbers_stay_until_three_intervals_have_passed() -> None:
     clock = Clock(1000.0 + 180.0)
-    assert types(MEASURED, clock=clock) == FROM_THE_START | ONCE_MEASURED
+    assert types(MEASURED, clock=clock) == FROM_THE_START | ONCE_MEASURED | OF_REPAIRS
 
 
 def test_a_stretched_interval_keeps_the_census_longer() -> None:

@@ -147,8 +147,9 @@ _DOCUMENTS = {
     "/api/healing/pause": st.fixed_dictionaries(
         {}, optional={"reason": _IDS | st.sampled_from(["x" * 1000, "x" * 1001]), "x": _TEXT}
     ),
-    "/api/healing/resume": st.dictionaries(_TEXT, _VALUES, max_size=1),
-    "/api/healing/reset-breaker": st.dictionaries(_TEXT, _VALUES, max_size=1),
+    "/api/healing/resume": st.dictionaries(_TEXT | st.just("repair"), _VALUES, max_size=1),
+    "/api/healing/reset-breaker": st.dictionaries(_TEXT | st.just("repair"), _VALUES, max_size=1),
+    "/api/repairs/{name}": st.fixed_dictionaries({}, optional={"dry_run": _VALUES, "x": _TEXT}),
     ALERTS: st.fixed_dictionaries(
         {
             "version": st.sampled_from(["4", "3", 4]),
@@ -180,7 +181,8 @@ async def test_a_call_takes_the_bodies_that_its_schema_describes_and_no_others(
     sent = body if isinstance(body, dict) else body.draw(_DOCUMENTS[path])
     content = document()["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     fits = validator(content["schema"]).is_valid(sent)
-    async with served.client.post(path.format(run_id=12), json=sent, headers=ADMIN) as response:
+    address = path.format(run_id=12, name="orphans")
+    async with served.client.post(address, json=sent, headers=ADMIN) as response:
         assert (response.status != 400) == fits, await response.text()
 
 

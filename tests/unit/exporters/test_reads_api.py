@@ -66,6 +66,7 @@ async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: 
             "owner": "gallery team",
             "runbook": None,
             "suite": None,
+            "repairs": [],
         },
         {
             "name": "later",
@@ -86,6 +87,7 @@ async def test_checks_come_with_evidence_and_say_whether_they_are_stale(served: 
             "owner": None,
             "runbook": None,
             "suite": None,
+            "repairs": [],
         },
     ]
 

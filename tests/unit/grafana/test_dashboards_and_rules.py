@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from exporters.http.limits import RefusedCalls
-from grafana.derive import FOLDER, SOURCE, TARGET, main
+from grafana.derive import DERIVED, FOLDER, SOURCE, TARGET, main
 from tests.support.builders import all_measured
 from tests.support.grafana import ALERTS, DASHBOARDS, Alert
 from tests.unit.exporters.scrape import series
@@ -53,16 +53,19 @@ def test_the_rules_of_grafana_are_what_those_of_prometheus_make() -> None:
 
 
 def test_rules_that_are_out_of_date_are_found_and_made_anew(tmp_path: Path) -> None:
-    for name in (SOURCE, TARGET):
-        (tmp_path / name).parent.mkdir(parents=True)
-        shutil.copy(FOLDER / name, tmp_path / name)
-    assert main(["--check"], tmp_path) == 0
-    source = (tmp_path / SOURCE).read_text(encoding="utf-8")
-    (tmp_path / SOURCE).write_text(source.replace("for: 30m", "for: 31m"), encoding="utf-8")
-    assert main(["--check"], tmp_path) == 1
-    assert main([], tmp_path) == 0
-    assert "for: 31m" in (tmp_path / TARGET).read_text(encoding="utf-8")
-    assert main(["--check"], tmp_path) == 0
+    folder = tmp_path / "grafana"
+    folder.mkdir()
+    for name in (SOURCE, *DERIVED):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(FOLDER / name, folder / name)
+    assert main(["--check"], folder) == 0
+    source = (folder / SOURCE).read_text(encoding="utf-8")
+    (folder / SOURCE).write_text(source.replace("for: 30m", "for: 31m"), encoding="utf-8")
+    assert main(["--check"], folder) == 1
+    assert main([], folder) == 0
+    for name in DERIVED:
+        assert "for: 31m" in (folder / name).read_text(encoding="utf-8")
+    assert main(["--check"], folder) == 0
 
 
 def test_every_metric_that_is_asked_for_is_exported_and_every_exported_one_is_asked_for() -> None:

@@ -1,0 +1,5 @@
+-- All of `find`, to be explained.
+SELECT f.*
+FROM (
+{find}
+) AS f

@@ -1,0 +1,167 @@
+"""`repair`: list, plan, ask, mend, undo; and what it says where it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.commands import Workplace, gallery_at, on_one_server
+
+pytestmark = on_one_server
+
+ORPHANS = {
+    "name": "orphans",
+    "check": "orphan_notes",
+    "table": "notes",
+    "find": "SELECT n.id FROM notes n LEFT JOIN users u ON u.id = n.user_id WHERE u.id IS NULL",
+    "action": "delete",
+    "breaker": {"max_rows": 30, "max_share": "90%"},
+}
+FLAGS = {
+    "name": "flags",
+    "check": "structure",
+    "table": "notes",
+    "find": "SELECT id, 'seen' AS text FROM notes WHERE id < 4",
+    "action": "update",
+    "breaker": {"max_share": "100%"},
+}
+CHECK = {
+    "name": "orphan_notes",
+    "query": "SELECT count(*) FROM notes n LEFT JOIN users u ON u.id = n.user_id"
+    " WHERE u.id IS NULL",
+    "fail": "> 0",
+}
+NOTES = """
+CREATE TABLE notes (id int PRIMARY KEY, user_id text, text text);
+INSERT INTO notes SELECT n, CASE WHEN n > 10 THEN 'nobody' || n ELSE
+    (SELECT id FROM users ORDER BY id LIMIT 1) END, 'private ' || n
+FROM generate_series(1, 35) AS n;
+"""
+
+
+async def notes_at(url: str, directory: Path) -> Workplace:
+    work = await gallery_at(url, directory)
+    for statement in NOTES.split(";\n"):
+        if statement.strip():
+            work.rows(statement)
+    return work.configure(repairs=[ORPHANS, FLAGS], checks={"sql": [CHECK]})
+
+
+async def test_a_repair_is_listed_planned_done_and_taken_back(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    contents, transaction = work.contents(), work.next_transaction()
+    listed, shown, program, grants = work.run_each(
+        "repair", "repair orphans --dry-run", "repair orphans --dry-run --json", "init --print-sql"
+    )
+    assert listed.code == 0, listed
+    assert "orphans orphan_notes delete notes 25" in listed.words
+    assert "Plan: delete 25 of 25 rows that find of orphans names, 71.43% of notes" in shown.words
+    assert "each batch asks it again" in shown.words
+    assert "id=11" in shown.words and "text=private 11, user_id=nobody11 → –" in shown.words
+    assert "… and 5 more." in shown.words
+    assert (program.json["would_mend"], program.json["refused"]) == (25, None)
+    assert program.json["shown"][0]["before"]["text"] == "private 11"
+    assert "-- The repair orphans, and its undo:" in grants.out
+    assert 'GRANT SELECT, DELETE, INSERT ON "public"."notes" TO "conservator_healer";' in grants.out
+    assert (work.contents(), work.next_transaction()) == (contents, transaction)
+    done = work.run("repair", "orphans", "--yes")
+    assert done.code == 0, done
+    assert "succeeded: 25 rows in" in done.words
+    assert "Mended 25 of 25 rows." in done.words
+    assert "Check orphan_notes: pass" in done.words
+    assert work.value("SELECT count(*) FROM notes") == 10
+    again, runs, one = work.run_each("repair orphans --yes --json", "runs", "runs 1 --json")
+    assert (again.code, again.json["run_id"]) == (0, None)
+    assert "repair (orphans)" in runs.words
+    assert (one.json["run"]["kind"], one.json["run"]["repair"]) == ("repair", "orphans")
+    assert "private" not in one.out
+    plan = work.run("undo", "1", "--dry-run")
+    assert "Plan: give back 25 of 25 rows of run 1." in plan.words
+    undone = work.run("undo", "1", "--yes")
+    assert undone.code == 0, undone
+    assert "Gave back 25 of 25 rows of run 1." in undone.words
+    assert "suspended until `conservator resume orphans`" in undone.words
+    assert work.contents()["notes"] == contents["notes"]
+    (suspended,) = work.run("repair", "--json").json["repairs"][:1]
+    assert (suspended["suspended"], suspended["would_mend"]) == (True, 25)
+    assert "no longer suspended" in work.run("resume", "orphans").words
+    assert "nothing was changed" in work.run("resume", "orphans").words
+
+
+async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Path) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    unknown = work.run("repair", "nothing")
+    assert unknown.code == 64
+    assert "no repair is called nothing; expected orphans, flags" in unknown.sentence
+    asked = work.run("repair", "flags", stdin="n\n")
+    assert asked.code == 130
+    assert work.run("repair", "flags", "--yes", "--max-rows", "2").code == 1
+    assert work.value("SELECT count(*) FROM notes WHERE text = 'seen'") == 2
+    # Left unfinished, and the table has other columns by now: that run ends, a new one begins.
+    work.rows("UPDATE conservator.run SET state = 'held' WHERE id = 1")
+    work.rows("ALTER TABLE notes ADD COLUMN more int")
+    assert work.run("repair", "flags", "--yes").code == 1
+    assert work.rows("SELECT state FROM conservator.run WHERE undoes IS NULL ORDER BY id") == [
+        ("failed",),
+        ("partial",),
+    ]
+    assert "had other columns" in work.value("SELECT outcome FROM conservator.run WHERE id = 1")
+    tight = {**ORPHANS, "breaker": {"max_rows": 24, "max_share": "90%"}}
+    work.configure(repairs=[tight], checks={"sql": [CHECK]})
+    refused = work.run("repair", "orphans", "--yes")
+    assert refused.code == 1
+    assert "breaker.max_rows is 24" in refused.sentence
+    assert work.run("repair", "orphans", "--yes", "--beyond-breaker").code == 0
+    work.configure(repairs=[{**ORPHANS, "mode": "mend"}], checks={"sql": [CHECK]})
+    early = work.run("config", "check")
+    assert early.code == 78
+    assert "repairs[0].mode" in early.err
+    work.configure(repairs=[{**ORPHANS, "find": "SELECT 1 AS other"}], checks={"sql": [CHECK]})
+    wrong, listed, serve = (
+        work.run("repair", "orphans"),
+        work.run("repair"),
+        work.run("serve"),
+    )
+    assert wrong.code == 1 and "does not return the key column id" in wrong.err
+    assert listed.code == 1 and "does not return the key column id" in listed.words
+    assert serve.code == 78 and "repairs[0].find: It does not return" in serve.err
+
+
+async def test_no_more_is_done_than_was_shown(app_database_url: str, tmp_path: Path) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    work.rows("UPDATE notes SET user_id = (SELECT min(id) FROM users) WHERE id > 11")
+    growing = {**ORPHANS, "breaker": {"max_share": "100%"}}
+    work.configure(repairs=[growing], checks={"sql": [CHECK]})
+    # Between the plan and the answer: what the person sees is one row.
+    work.rows(
+        "CREATE FUNCTION more() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE notes SET user_id = 'nobody' WHERE id > 20; END $$"
+    )
+    work.rows("CREATE EVENT TRIGGER more ON ddl_command_end EXECUTE FUNCTION more()")
+    done = work.run("repair", "orphans", "--yes")
+    assert "Plan: delete 1 of 1 rows" in done.words
+    assert "Mended 1 of 1 rows." in done.words
+    assert work.value("SELECT count(*) FROM notes") == 34
+
+
+async def test_a_run_that_was_put_down_is_shown_and_goes_on(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    assert work.run("repair", "orphans", "--yes", "--max-rows", "9").code == 0
+    work.rows("UPDATE notes SET user_id = 'nobody again' WHERE id < 4")
+    work.rows("UPDATE conservator.run SET state = 'held', position = 4, inserted = 4")
+    shown, program = work.run_each("repair orphans --dry-run", "repair orphans --dry-run --json")
+    assert "Run 1 was put down at 4 of 9 rows, of which it mended 4" in shown.words
+    assert "Plan:" not in shown.words
+    assert (program.json["would_mend"], program.json["goes_on_with"]) == (5, 1)
+    done = work.run("repair", "orphans")
+    assert "goes on from there" in done.words and "Check orphan_notes: fail" in done.words
+    assert work.rows("SELECT id, state FROM conservator.run") == [(1, "succeeded")]
+    # It can't go on: nothing is planned that nobody has seen.
+    work.rows("UPDATE conservator.run SET state = 'held'")
+    work.rows("ALTER TABLE notes ADD COLUMN more int")
+    refused = work.run("repair", "orphans")
+    assert refused.code == 1 and "Run 1 can't go on" in refused.err
+    assert work.rows("SELECT id, state FROM conservator.run") == [(1, "failed")]
