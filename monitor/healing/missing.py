@@ -7,21 +7,23 @@ and its work list. The plan asks only which of them are missing still.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import accumulate
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census, Few, incomplete_few, parameters
 from checks.spec import Cutoffs
-from monitor.healing.quarantine import Unwritable
 from monitor.healing.statements import HealingStatements
 from monitor.state.control import Control
 
 MOST_LISTED = 10_000
 """Pairs of a list, at most."""
+MOST_PROBED = 100_000
+"""Pairs that are looked up to make a list, at most: to look more up costs more than to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,8 @@ class MissingPair:
     """The artwork is not younger than the last verified heal's cutoff."""
     recurs: bool
     """It appeared, of a user that was enrolled before that heal, and was never put aside."""
-    waits: bool
-    """It is in quarantine, and not due to be tried again."""
-    left_alone: bool
+    aside: bool
+    """No automatic run writes it now: it waits in quarantine, or is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +79,20 @@ class MissingPairs:
         return sum(pair.recurs for pair in self.pairs)
 
     @property
-    def unwritable(self) -> Unwritable:
-        """Those that an automatic run leaves out."""
-        alone = sum(pair.left_alone for pair in self.pairs)
-        return Unwritable(quarantined=sum(pair.waits for pair in self.pairs), left_alone=alone)
+    def aside(self) -> int:
+        """Those that an automatic run leaves out, as `count_unwritable` counts them."""
+        return sum(pair.aside for pair in self.pairs)
 
-    def work(self, max_rows: int) -> Iterator[UserWork]:
-        """The work list of a run that writes so many rows, at most: the last user may be taken in
-        part."""
-        writable = [pair.user_id for pair in self.pairs if not (pair.waits or pair.left_alone)]
-        for user_id, theirs in groupby(writable):
-            if max_rows <= 0:
-                return
-            found = len(list(theirs))
-            yield UserWork(user_id, found, min(found, max_rows))
-            max_rows -= found
+    def work(self, max_rows: int) -> list[UserWork]:
+        """The work list of a run that writes so many rows, at most, as `work_list` makes it: the
+        last user may be taken in part."""
+        users = Counter(pair.user_id for pair in self.pairs if not pair.aside)
+        before = accumulate(users.values(), initial=0)
+        return [
+            UserWork(user_id, found, min(found, max_rows - listed))
+            for (user_id, found), listed in zip(users.items(), before, strict=False)
+            if listed < max_rows
+        ]
 
 
 async def list_missing(
@@ -105,12 +105,14 @@ async def list_missing(
     """What is missing now of the artworks that `found` counts as incomplete, by its cutoffs; which
     of the pairs wait is judged by `now`. None where they are many, or of many artworks.
 
-    Costs up to one census.
+    Each of these artworks is looked up for each user who misses any.
     """
-    few = incomplete_few(found, statements.state.catalogue)
-    if few is None or found.legacy_untracked > MOST_LISTED:
+    few, legacy = incomplete_few(found, statements.state.catalogue), found.legacy_untracked
+    if few is None or legacy > MOST_LISTED:
         return None
-    pairs = await _ask(connection, statements, found, control, few, due_until=now)
+    if min(legacy, found.audience) * len(few.artworks) > MOST_PROBED:
+        return None
+    pairs = await _ask(connection, statements, found, control, now, few)
     return None if len(pairs) > MOST_LISTED else MissingPairs(found, pairs)
 
 
@@ -121,16 +123,15 @@ async def still_missing(
     control: Control,
     now: datetime,
 ) -> MissingPairs | None:
-    """Those of the listed pairs that are missing still, each looked up by itself; which of them
-    wait is judged by `now`.
+    """Those of the listed pairs that are missing still; which of them wait is judged by `now`.
 
     None where other users count by now: who joined may miss what nobody missed before.
     """
     audience = (await statements.run(connection, "plan_audience")).scalar_one()
     if audience != listed.found.audience:
         return None
-    found = listed.found
-    pairs = await _ask(connection, statements, found, control, listed.pairs, due_until=now)
+    found, few = listed.found, Few(tuple({one.artwork_id for one in listed.pairs}), one_pass=False)
+    pairs = await _ask(connection, statements, found, control, now, few, listed.pairs)
     return replace(listed, pairs=pairs)
 
 
@@ -139,21 +140,21 @@ async def _ask(
     statements: HealingStatements,
     found: Census,
     control: Control,
-    which: Few | Sequence[MissingPair],
-    *,
-    due_until: datetime,
+    now: datetime,
+    few: Few,
+    listed: Sequence[MissingPair] | None = None,
 ) -> tuple[MissingPair, ...]:
-    few, listed = (which, ()) if isinstance(which, Few) else (None, which)
+    """The pairs of `few` artworks; or those that are `listed`."""
     cutoffs = Cutoffs.at(found.as_of, statements.state.pools)
     values = {
         **parameters(cutoffs, control.verified_until, few=few),
-        "users": [pair.user_id for pair in listed],
-        "artworks": [pair.artwork_id for pair in listed],
+        "users": [pair.user_id for pair in listed or ()],
+        "artworks": [pair.artwork_id for pair in listed or ()],
         "verified_at": control.verified_at,
-        "due_until": due_until,
+        "due_until": now,
         "most": MOST_LISTED + 1,
     }
-    rows = await connection.exec_driver_sql(statements.plan_missing(few), values)
+    text = statements.plan_missing(listed=listed is not None, one_pass=few.one_pass)
     return tuple(
         MissingPair(
             row.user_id,
@@ -161,8 +162,7 @@ async def _ask(
             row.created,
             appeared=row.appeared,
             recurs=row.appeared and row.enrolled and not (row.put_aside or row.left_alone),
-            waits=row.waits and not row.left_alone,
-            left_alone=row.left_alone,
+            aside=row.waits or row.left_alone,
         )
-        for row in rows
+        for row in await connection.exec_driver_sql(text, values)
     )

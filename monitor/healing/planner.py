@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, incomplete_few, parameters, take_census
+from checks.census import Census, Few, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -23,7 +23,7 @@ from monitor.healing.errors import (
     paused_sentence,
 )
 from monitor.healing.missing import MOST_LISTED, MissingPairs, UserWork, list_missing, still_missing
-from monitor.healing.quarantine import Unwritable, count_unwritable, count_unwritable_of_user
+from monitor.healing.quarantine import count_unwritable, count_unwritable_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
@@ -112,31 +112,28 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            now = (await self._context.cutoffs(connection)).now
-            listed = await self._still_missing(connection, control, occasion, now)
-            census = await self._count(connection, control) if listed is None else listed.census
+            if owner.trigger is not Trigger.SCHEDULE:
+                await self._statements.run(connection, "quarantine_retry_all")
+            asked = await self._context.cutoffs(connection)
+            census, listed = await self._find(connection, control, occasion, asked)
             refusal = guard(census, control)
             if refusal is not None:
                 raise HealRefusedError(refusal)
-            if owner.trigger is not Trigger.SCHEDULE:
-                await self._statements.run(connection, "quarantine_retry_all")
-            if listed is None:
-                listed = await list_missing(connection, self._statements, census, control, now)
-            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
-            waiting = await self._unwritable(connection, census, cutoffs, listed)
-            if census.legacy_untracked <= waiting.pairs:
+            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=asked.now)
+            legacy = census.legacy_untracked
+            aside, recurring = (
+                (listed.aside, listed.recurring)
+                if listed is not None
+                else await self._count_apart(connection, control, occasion, census, cutoffs)
+            )
+            if legacy <= aside:
                 return Planned(census, None)
-            backlog = census.legacy_untracked - waiting.pairs
             # Scheduled runs follow each other until nothing is left.
-            wanted = backlog if owner.trigger is Trigger.SCHEDULE else min(backlog, max_rows)
+            scheduled = owner.trigger is Trigger.SCHEDULE
+            wanted = legacy - aside if scheduled else min(legacy - aside, max_rows)
             await self._require_values(connection, wanted)
-            recurring = 0 if occasion is None else occasion.recurring
-            if listed is not None:
-                recurring = listed.recurring
-            elif census.appeared and not recurring:
-                recurring = await count_recurring(connection, self._statements, cutoffs, control)
             values = {
-                **_frozen(cutoffs, census.legacy_untracked),
+                **_frozen(cutoffs, legacy),
                 **{"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
                 "artworks": self._artworks(census),
             }
@@ -144,48 +141,52 @@ class Planner:
             if listed is None:
                 await self._count_work(connection, run_id, census, cutoffs, max_rows)
             else:
-                await self._insert_work(connection, run_id, tuple(listed.work(max_rows)))
-            return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
+                await self._insert_work(connection, run_id, listed.work(max_rows))
+            return Planned(census, await self._size(connection, run_id, aside=aside))
 
-    async def _still_missing(
+    async def _find(
         self,
         connection: AsyncConnection,
         control: Control,
         occasion: Occasion | None,
-        now: datetime,
-    ) -> MissingPairs | None:
-        """What is missing now of the pairs that were listed; None where none were, or everything
-        has to be counted.
+        cutoffs: Cutoffs,
+    ) -> tuple[Census, MissingPairs | None]:
+        """What is missing now; one by one, where that is little.
 
-        Those that grew old or were lost after the list was made are the next census's, and the
-        next run's: whatever is behind its cutoff and was there then is none of this plan.
+        Of what the occasion listed, where it did and the audience is the same: what grew old or
+        was lost after that is the next census's, and the next run's.
         """
-        if occasion is None or occasion.missing is None:
-            return None
-        return await still_missing(connection, self._statements, occasion.missing, control, now)
-
-    async def _count(self, connection: AsyncConnection, control: Control) -> Census:
-        return await take_census(
+        statements, now = self._statements, cutoffs.now
+        if occasion is not None and occasion.missing is not None:
+            still = await still_missing(connection, statements, occasion.missing, control, now)
+            if still is not None:
+                return still.census, still
+        census = await take_census(
             connection,
             self._state.catalogue,
             self._state.pools,
-            await self._context.cutoffs(connection),
+            cutoffs,
             verified_until=control.verified_until,
             expects_legacy=True,
         )
+        return census, await list_missing(connection, statements, census, control, now)
 
-    async def _unwritable(
+    async def _count_apart(
         self,
         connection: AsyncConnection,
+        control: Control,
+        occasion: Occasion | None,
         census: Census,
         cutoffs: Cutoffs,
-        listed: MissingPairs | None,
-    ) -> Unwritable:
-        if listed is not None:
-            return listed.unwritable
-        return await count_unwritable(
-            connection, self._statements, cutoffs, legacy=census.legacy_untracked
-        )
+    ) -> tuple[int, int]:
+        """Of the legacy pairs, how many an automatic run leaves out, and how many recur."""
+        legacy, few = census.legacy_untracked, incomplete_few(census, self._state.catalogue)
+        asked = (connection, self._statements, cutoffs)
+        aside = (await count_unwritable(*asked, legacy=legacy, few=few)).pairs
+        known = 0 if occasion is None else occasion.recurring
+        if known or not census.appeared or legacy <= aside:
+            return aside, known
+        return aside, await count_recurring(*asked, control, few=few)
 
     async def _count_work(
         self,
@@ -209,14 +210,14 @@ class Planner:
     async def _insert_work(
         self, connection: AsyncConnection, run_id: int, users: Sequence[UserWork]
     ) -> None:
-        listed = {
+        work = {
             "run_id": run_id,
             "positions": list(range(1, len(users) + 1)),
             "users": [one.user_id for one in users],
             "found": [one.found for one in users],
             "planned": [one.planned for one in users],
         }
-        await self._statements.run(connection, "work_insert_listed", listed)
+        await self._statements.run(connection, "work_insert_listed", work)
 
     def _artworks(self, census: Census) -> list[str] | None:
         """The artworks that a plan from this census is about; None: whatever is legacy."""
@@ -343,19 +344,22 @@ async def count_recurring(
     statements: HealingStatements,
     cutoffs: Cutoffs,
     control: Control,
+    *,
+    few: Few | None = None,
 ) -> int:
     """Recurring pairs: legacy behind the last verified cutoff, although not merely aged since, of
     users that were enrolled before that heal.
 
-    0 before the first verified heal. Costs several censuses: ask where the census found any that
-    `appeared`, which also counts the pairs of users who joined since, and they are not listed.
+    0 before the first verified heal. Costs several censuses, unless only `few` artworks are looked
+    at: ask where the census found any that `appeared`, which also counts the pairs of
+    users who joined since.
     """
     if control.verified_until is None or control.verified_at is None:
         return 0
     behind = replace(cutoffs, legacy_until=min(cutoffs.legacy_until, control.verified_until))
     # All of the quarantine is left out, due to be tried again or not.
     values = {
-        **parameters(behind),
+        **parameters(behind, few=few),
         "verified_at": control.verified_at,
         "due_until": _LONG_AGO,
     }

@@ -13,7 +13,7 @@ from psycopg import sql
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.census import Census, Few, affected_users, take_census
+from checks.census import Census, affected_users, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
 from checks.fragments import few_artworks, table
@@ -46,9 +46,10 @@ _IN_THE_WAY = (
     " WHERE i.{user} = m.user_id AND i.{artwork} = m.artwork_id)"
 )
 _LISTED = (
-    "(SELECT l.user_id, l.artwork_id, NULL::timestamptz AS retry_at"
+    "SELECT u.id AS user_id, l.artworks FROM {audience} AS u"
+    " JOIN (SELECT p.user_id, array_agg(p.artwork_id) AS artworks"
     " FROM unnest(%(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[])"
-    " AS l (user_id, artwork_id))"
+    " AS p (user_id, artwork_id) GROUP BY p.user_id) AS l ON l.user_id = u.id"
 )
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
@@ -108,7 +109,6 @@ class HealingStatements:
         names |= row_fragments(self.state.catalogue)
         names["types_read"] = self._types_read()
         names["types_as_read"] = compose(template(PACKAGE, "types_as_read"), names)
-        names["looked_up"] = raw("{state}.quarantine").format(**names)
         for name in ("quarantined_pairs", "quarantined_by_user"):
             form = form_of(self.state.catalogue.engine, name)
             names[name] = compose(template(PACKAGE, form), names)
@@ -242,25 +242,21 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
-    def plan_missing(self, few: Few | None) -> str:
-        """The legacy pairs of a few artworks one by one; or those of a list, `%(users)s` and
-        `%(artworks)s`, that are so still."""
-        one_pass = few is not None and few.one_pass
+    def plan_missing(self, *, listed: bool, one_pass: bool) -> str:
+        """The legacy pairs of the artworks `%(incomplete)s` one by one; `listed`: of `%(users)s`
+        with `%(artworks)s` alone."""
         return self._render(
-            "plan_missing", (few is None, one_pass), lambda: self._missing(few is None, one_pass)
+            "plan_missing", (listed, one_pass), lambda: self._missing(listed, one_pass)
         )
 
     def _missing(self, listed: bool, one_pass: bool) -> Fragments:
-        names = {**self._about(not listed, one_pass), "is_left_alone": raw("FALSE")}
+        names = {**self._about(True, one_pass), "is_left_alone": raw("FALSE")}
+        names["is_listed"] = raw("a.id = ANY (f.artworks)" if listed else "TRUE")
         if self.state.catalogue.spec.impressions.leaves_alone:
             names["is_left_alone"] = raw(_IN_THE_WAY).format(**names)
-        if not listed:
-            return {**names, "missing": compose(template(PACKAGE, "missing_of_few"), names)}
-        # Legacy are those of a row that does not count, too.
-        looked_up = raw(_LISTED).format(**names)
-        found = {**names, "looked_up": looked_up, "rows_in_the_way": names["impressions"]}
-        found["quarantined_pairs"] = compose(template(PACKAGE, "quarantined_pairs"), found)
-        return {**names, "missing": compose(template(PACKAGE, "missing_still"), found)}
+        if listed:
+            names["affected_users"] = raw(_LISTED).format(**names)
+        return names
 
     def left_alone(self, *, of_user: bool, few: bool = False) -> str:
         """How many legacy pairs are left alone: of one user, in the audience or not, or of the

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from checks.census import Census
+from checks.census import Census, incomplete_few
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
@@ -136,6 +136,7 @@ async def _look_closer(runtime: Runtime, census: Census) -> Tally:
             statements,
             Cutoffs.at(census.as_of, runtime.settings.pools_spec()),
             control,
+            few=incomplete_few(census, runtime.catalogue),
         )
         return Tally(None, recurring)
 

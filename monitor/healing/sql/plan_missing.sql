@@ -1,9 +1,30 @@
--- Legacy pairs one by one, with what a plan has to know of each: whether it had appeared behind the
--- last verified heal, of a user that was enrolled by then; whether it is put aside, or its row is
--- there and does not count. The pairs are found first, by themselves, and what is asked of each
--- afterwards is a probe; of more than a plan lists there is one more.
-WITH cte_missing AS MATERIALIZED (
-    {missing}
+-- The legacy pairs of few artworks one by one, with what a plan has to know of each: whether it had
+-- appeared behind the last verified heal, of a user that was enrolled by then; whether it is put
+-- aside, or its row is there and does not count. Only users who miss any are looked at; the OFFSET
+-- keeps the planner from joining the pairs of all with all impressions. What is asked of each pair
+-- afterwards is a probe.
+WITH cte_affected AS MATERIALIZED (
+    {affected_users}
+),
+cte_few AS MATERIALIZED (
+    SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
+),
+cte_missing AS MATERIALIZED (
+    SELECT u.id AS user_id, m.id AS artwork_id, m.created_at
+    FROM cte_affected AS f
+    JOIN {counted_users} AS u ON u.id = f.user_id
+    CROSS JOIN LATERAL (
+        SELECT a.id, a.created_at
+        FROM cte_few AS a
+        WHERE {is_listed}
+          AND {not_excused}
+          AND {is_paired}
+          AND NOT EXISTS (
+              SELECT 1 FROM {impressions} AS i WHERE i.{user} = u.id AND i.{artwork} = a.id
+          )
+        OFFSET 0
+    ) AS m
+    LIMIT %(most)s
 )
 SELECT
     m.user_id::text AS user_id,
@@ -20,6 +41,6 @@ SELECT
     q.user_id IS NOT NULL AS put_aside,
     coalesce(q.retry_at > %(due_until)s, FALSE) AS waits,
     {is_left_alone} AS left_alone
-FROM (SELECT c.* FROM cte_missing AS c LIMIT %(most)s) AS m
+FROM cte_missing AS m
 LEFT JOIN {state}.quarantine AS q ON q.user_id = m.user_id AND q.artwork_id = m.artwork_id
 ORDER BY m.user_id

@@ -1,8 +1,7 @@
--- Quarantined pairs, or others that are listed, that are still legacy_untracked, in the audience or
--- not. Each is looked up by itself (a LIMIT keeps the planner from joining whole tables): there are
--- few, and mostly none.
+-- Quarantined pairs that are still legacy_untracked, in the audience or not. Each is looked up by
+-- itself (a LIMIT keeps the planner from joining whole tables): there are few, and mostly none.
 SELECT q.user_id, q.artwork_id, q.retry_at, pair.created_at, pair.in_audience
-FROM {looked_up} AS q
+FROM {state}.quarantine AS q
 CROSS JOIN LATERAL (
     SELECT a.created_at, {in_audience} AS in_audience
     FROM {counted_users} AS u
