@@ -47,7 +47,7 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("affected_users_by_pair", "affected_users_by_user_age"), _PART),
     **dict.fromkeys(("census_result", "pool_exhaustion_result", "missing_pairs"), _PART),
-    **dict.fromkeys(("work_list", "plan_work", "missing_of_few", "missing_still"), _PART),
+    **dict.fromkeys(("work_list", "plan_work"), _PART),
     "plan_users": "it selects what `work_insert` does",
     "plan_pairs": "it selects what `batch_insert` does",
     "work_insert": "of more rows than a small gallery misses; it inserts what `plan_walk` selects",

@@ -321,9 +321,11 @@ class Program:
     async def _list(self, runtime: Runtime) -> None:
         """What a small heal is about, as if few artworks were incomplete; its pairs looked up."""
         pools, statements = runtime.settings.pools_spec(), runtime.healing
+        # Not by the service, whose statements are all looked at.
+        async with app_on(self._url) as app:
+            few = [artwork for (artwork,) in await app.rows(_FEW)]
         async with _asked(runtime) as (connection, cutoffs):
             census = await take_census(connection, runtime.catalogue, pools, cutoffs)
-            few = [artwork for (artwork,) in await connection.exec_driver_sql(_FEW)]
             found = replace(census, incomplete=tuple(few), legacy_untracked=len(few))
             asked = (await read_control(connection, runtime.state), cutoffs.now)
             listed = await list_missing(connection, statements, found, *asked)
