@@ -109,8 +109,10 @@ class Index:
 
     @property
     def arbitrates(self) -> bool:
-        """It makes its columns unique in all rows, and ON CONFLICT may name it."""
-        return self.unique and self.valid and self.immediate and not self.partial
+        """It makes its columns unique in all rows, and ON CONFLICT may name it: no other index than
+        a btree is unique but those of WITHOUT OVERLAPS, which it may not."""
+        whole = self.valid and self.immediate and not self.partial
+        return self.unique and self.method == "btree" and whole
 
     @property
     def serves_every_row(self) -> bool:

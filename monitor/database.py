@@ -53,7 +53,10 @@ from monitor.pipeline import (
 )
 
 LOCKED = "55P03"
-RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, "57014"})
+TOO_SLOW = "57014"
+READ_ONLY = "25006"
+UNBOUND = "08P01"
+RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, TOO_SLOW})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
 
 _TYPE_STATES = frozenset({"42883", "42804", "42846"})
@@ -66,6 +69,7 @@ _OTHER_TYPES = (
 Found = TypeVar("Found")
 _USED = "used"
 """In the pool's notes on a connection: it was taken before."""
+NO_UTF8 = "22021"
 _DATA_EXCEPTION = "22"
 _UNREADABLE = (
     " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
@@ -216,8 +220,17 @@ async def snapshot(
     # Not by SQLAlchemy's option: its reset makes every later transaction of the connection READ
     # WRITE, even where the server was made read-only.
     settings = _deadlines(timeout, None, lock_timeout) | {"transaction_read_only": "on"}
-    async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
-        yield begun.connection
+    try:
+        async with _begin(engine, _Opening(settings, one_snapshot=True, rows=rows)) as begun:
+            yield begun.connection
+    except DatabaseUnavailableError as error:
+        # Elsewhere this says that a failover left us on a standby, which can be read all the same.
+        if sqlstate(error) != READ_ONLY:
+            raise
+        raise StatementError(
+            "What the configuration has us ask wants to write or to lock, and is to read only:"
+            f" {_first_line(_original(error))}."
+        ) from error
 
 
 @asynccontextmanager
@@ -460,13 +473,14 @@ def translate(error: BaseException) -> ConservatorError:
             f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
             " raise database.pool_size or look for a statement that hangs."
         )
-    if isinstance(error, UnicodeDecodeError):
+    original = _original(error)
+    state = sqlstate(error)
+    # Found by the server where it looks at what it sends, else by the driver.
+    if isinstance(error, UnicodeDecodeError) or state == NO_UTF8:
         return StatementError(
             "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
-            " or leave its row out."
+            f" or leave its row out ({_first_line(original)})."
         )
-    original: BaseException = (error.orig or error) if isinstance(error, DBAPIError) else error
-    state = sqlstate(error)
     message = _first_line(original)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     no_state = state is None and isinstance(
@@ -483,12 +497,12 @@ def translate(error: BaseException) -> ConservatorError:
         is_lost_node(original) or ((ended or refused) and node_of(original) is not None)
     ):
         return DatabaseUnavailableError(lost_sentence(original))
-    if ended or refused or no_state:
+    if ended or (refused and not _of_statement(original)) or no_state:
         return DatabaseUnavailableError(
             f"The database can't be used: {message}. Check database.url, and that the server runs"
             " and lets this role in."
         )
-    if state == "57014":
+    if state == TOO_SLOW:
         return StatementError(
             "A statement ran longer than it may and was cancelled: raise"
             " database.statement_timeout, or let `conservator doctor` look for a missing index."
@@ -505,9 +519,27 @@ def translate(error: BaseException) -> ConservatorError:
             f"The database refused a statement: {message}. `conservator init --print-sql` prints"
             " the grants that are needed."
         )
+    if state == UNBOUND:
+        return StatementError(PARAMETERS.format("A query of the configuration"))
     hint = _OTHER_TYPES if state in _TYPE_STATES else ""
     hint = _UNREADABLE if (state or "").startswith(_DATA_EXCEPTION) else hint
     return StatementError(f"The database refused a statement ({state}): {message}.{hint}")
+
+
+PARAMETERS = "{} has a parameter ($1), for which there is no value: write it out."
+
+
+def _of_statement(error: BaseException) -> bool:
+    """Whether the server said it of a statement, and the session goes on: a foreign table that it
+    reads lies on a server that is away, for instance."""
+    return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
+
+
+def _original(error: BaseException) -> BaseException:
+    """What the driver raised."""
+    if isinstance(error, ConservatorError) and error.__cause__ is not None:
+        return _original(error.__cause__)
+    return (error.orig or error) if isinstance(error, DBAPIError) else error
 
 
 def _first_line(error: BaseException) -> str:

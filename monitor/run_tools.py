@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
-from checks.errors import CatalogueError
+from checks.errors import CatalogueError, StatementError
 from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
 from checks.row_security import HEALER
@@ -22,20 +22,14 @@ from checks.state_columns import (
     read_state_columns,
 )
 from monitor.config import Repair, Settings
-from monitor.database import snapshot
+from monitor.database import READ_ONLY, snapshot, sqlstate
 from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
+from monitor.healing.repair_faults import RepairFault
 from monitor.healing.repair_planner import RepairLimits, RepairPlanner, RepairPreview
+from monitor.healing.repair_reading import read_table, repair_grants, require_table
 from monitor.healing.repair_statements import RepairStatements
-from monitor.healing.repair_table import (
-    RepairFault,
-    RepairSpec,
-    RepairTable,
-    read_table,
-    repair_grants,
-    require_table,
-    with_name,
-)
+from monitor.healing.repair_table import RepairSpec, RepairTable, with_name
 from monitor.healing.repair_undo import RepairUndoPlanner
 from monitor.healing.statements import HealingStatements
 from monitor.healing.undo_planner import UndoPlanner
@@ -52,16 +46,26 @@ _NEWER = (
 )
 
 
-async def tools_to_undo(present: Runtime, run_id: int) -> Runtime:
+async def tools_to_undo(present: Runtime, run_id: int, *, looks: bool = False) -> Runtime:
     """The tools to take the run `run_id` back, or to go on with that.
 
-    Raises NotUndoableError where what it wrote to is not there any more.
+    Raises NotUndoableError where what it wrote to is not there any more: an undo that was begun and
+    put down is ended then, unless the caller only `looks`.
     """
     async with present.transaction() as connection:
         active = await active_run(connection, present.state)
         begun = active is not None and active.undoes == run_id
         run = active if begun else await get_run(connection, present.state, run_id)
-    return present if run is None else await _tools_by(present, run)
+    try:
+        return present if run is None else await _tools_by(present, run)
+    except NotUndoableError as error:
+        claimed = await present.resume(run.id) if begun and run and not looks else None
+        if claimed is None:
+            raise
+        # Else nothing could be healed or mended until that is there again, if ever.
+        await present.give_up(claimed, str(error))
+        told = f"{error} Run {claimed.id}, which had begun to, is ended; the rest is still listed."
+        raise NotUndoableError(told) from error
 
 
 async def tools_to_work(present: Runtime, run: Run) -> Runtime:
@@ -131,8 +135,13 @@ async def _read_repair(
     present: Runtime, spec: RepairSpec, *, undone: Run | None = None
 ) -> RepairTable | list[RepairFault]:
     timeout, schema = present.settings.database.statement_timeout, present.state.state_schema
-    async with snapshot(present.engine, timeout=timeout) as connection:
-        return await read_table(connection, present.catalogue, schema, spec, undone=undone)
+    try:
+        async with snapshot(present.engine, timeout=timeout) as connection:
+            return await read_table(connection, present.catalogue, schema, spec, undone=undone)
+    except StatementError as error:
+        if sqlstate(error) != READ_ONLY:
+            raise
+        return [RepairFault("find", str(error))]
 
 
 async def repair_faults(present: Runtime) -> tuple[str, ...]:

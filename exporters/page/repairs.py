@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from exporters.current import pending_rows
 from exporters.page.checks import Level
 from exporters.page.healing import Button
-from monitor.policy.decision import Verdict
+from monitor.policy.decision import Code, Verdict
 from monitor.state.repairs import RepairControl
 from monitor.status import RepairStatus, Status
 
@@ -52,20 +52,31 @@ def repair_rows(
 
 
 def _row(status: Status, one: RepairStatus, now: float, *, may_act: bool) -> RepairRow:
-    word, level = ("not decided yet", Level.UNKNOWN)
-    if one.decision is not None:
-        word, level = _WORDS[one.decision.kind]
+    pending = pending_rows(status, one, now)
+    word, level = _word(one, pending)
     free = may_act and status.active_run is None and not status.control.paused
     return RepairRow(
         repair=one,
         does=f"{_DOES[one.action]} {one.table}",
         word=word,
         level=level,
-        pending=pending_rows(status, one, now),
+        pending=pending,
         mend_offered=free and status.database_up,
         undo=one.newest_run if free and one.newest_run else None,
         switches=tuple(_switches(one)) if may_act else (),
     )
+
+
+def _word(one: RepairStatus, pending: int | None) -> tuple[str, Level]:
+    """What was decided, in few words that say nothing else than the number beside them."""
+    decision = one.decision
+    if decision is None:
+        return "not decided yet", Level.UNKNOWN
+    if decision.code is Code.NOTHING_NAMED:
+        return "find names nothing", Level.UNKNOWN
+    if decision.kind is Verdict.CLEAR and pending != 0:
+        return "its check does not fail", Level.FINE if pending else Level.UNKNOWN
+    return _WORDS[decision.kind]
 
 
 def _switches(one: RepairStatus) -> list[Button]:

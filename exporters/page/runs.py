@@ -85,7 +85,7 @@ def run_row(run: Run, *, may_act: bool) -> RunRow:
 
 def _what(run: Run) -> str:
     if run.kind is RunKind.UNDO:
-        return f"undo of {run.undoes}"
+        return f"undo of {run.undoes}" + ("" if run.repair is None else f", repair {run.repair}")
     if run.kind is RunKind.REPAIR:
         return f"repair {run.repair}"
     return "one user" if run.kind is RunKind.USER else "audience"

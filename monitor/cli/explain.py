@@ -21,6 +21,7 @@ from checks.census import (
 )
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
+from checks.errors import CatalogueError
 from checks.judgement import MAX_EVIDENCE
 from checks.pairs import Explanation, read_pair
 from checks.pairs import explain as explain_pair
@@ -31,7 +32,10 @@ from checks.statements import render
 from monitor.cli.output import console, print_result
 from monitor.cli.session import AsJson, Session, run_session
 from monitor.config import Settings
+from monitor.healing.repair_planner import SHOWN
+from monitor.healing.repair_statements import MENDS, UNDOES
 from monitor.healing.statements import Part
+from monitor.run_tools import tools_to_repair
 from monitor.runtime import Runtime, build, census_form_sentence
 from monitor.state.runs import RunKind
 
@@ -114,10 +118,8 @@ def sql(
             assert driver is not None
             cursor = psycopg.AsyncClientCursor(driver)
             values = {**census_parameters(cutoffs), **_examples(cutoffs, session.settings)}
-            return {
-                key: cursor.mogrify(text, values).strip()
-                for key, text in statements(runtime).items()
-            }
+            several = {**statements(runtime), **await repair_statements(runtime)}
+            return {key: cursor.mogrify(text, values).strip() for key, text in several.items()}
 
     found = run_session(context, work)
     if name is not None:
@@ -180,6 +182,25 @@ def statements(runtime: Runtime) -> dict[str, str]:
     return found
 
 
+async def repair_statements(runtime: Runtime) -> dict[str, str]:
+    """What each repair that is right asks and writes, by its name; parameters unbound. A plan says
+    whether batches ask `find` again, or go by the versions that are frozen with the keys."""
+    found: dict[str, str] = {}
+    for one in runtime.settings.repairs:
+        try:
+            repair = (await tools_to_repair(runtime, one)).repair
+        except CatalogueError:
+            continue  # `doctor` says why
+        assert repair is not None
+        mends, undoes = MENDS[one.action.value], UNDOES[one.action.value]
+        found[f"{one.name}.plan"] = repair.text("repair_preview")
+        found[f"{one.name}.{one.action.value}"] = repair.text(mends)
+        found[f"{one.name}.{one.action.value}_frozen"] = repair.frozen().text(mends)
+        found[f"{one.name}.verify"] = repair.text("repair_left")
+        found[f"{one.name}.undo"] = repair.text(undoes)
+    return found
+
+
 def check_statements(runtime: Runtime) -> dict[str, str]:
     """What the checks around the census ask; an own query under the name of its check."""
     catalogue, settings = runtime.catalogue, runtime.settings
@@ -220,4 +241,7 @@ def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
         "most": 0,
         "max_rows": settings.healing.max_rows_per_run,
         "artwork_id": "?",
+        "repair": "?",
+        "shown": SHOWN,
+        "last": 0,
     }

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from checks.errors import RefusedError
-from monitor.cli.output import console, duration, number, print_json, print_text
+from monitor.cli.output import console, counted, duration, number, print_json, print_text
 from monitor.cli.session import Session
 from monitor.cli.signals import confirmed
 from monitor.healing import executor
@@ -63,8 +63,8 @@ class RunPlan:
     """None where nothing is left to do. Raises RefusedError."""
     blocked: bool = False
     """The tables forbid it, whatever a person says; `show` tells why."""
-    rows: str = "impressions"
-    """What is counted."""
+    counts: str = "impression"
+    """What is counted, in the singular."""
 
 
 async def carry_out(
@@ -125,9 +125,10 @@ async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) ->
 
 def _show_ended(run: Run, plan: RunPlan, *, breaker_open: bool) -> None:
     style = "green" if run.state is RunState.SUCCEEDED else "bold red"
+    written = counted(run.inserted, plan.counts)
     console.print(
-        f"Run {run.id} [{style}]{run.state.value}[/{style}]: {number(run.inserted)} {plan.rows} in"
-        f" {number(run.batches)} batches, {duration(run.writing_seconds)} writing,"
+        f"Run {run.id} [{style}]{run.state.value}[/{style}]: {written} in"
+        f" {counted(run.batches, 'batch', 'batches')}, {duration(run.writing_seconds)} writing,"
         f" {duration(run.waiting_seconds)} waiting."
     )
     print_text(run.outcome)

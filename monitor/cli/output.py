@@ -100,6 +100,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def counted(value: int, one: str, many: str = "") -> str:
+    """So many of something: 1 row, 2 rows."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
 def size(value: float) -> str:
     """Bytes for people."""
     for unit in ("B", "KiB", "MiB", "GiB"):

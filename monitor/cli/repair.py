@@ -1,4 +1,4 @@
-"""`repair`: what is configured, and one run of it; and the plan of an undo."""
+"""`repair`: one run of what is configured; and the plan of an undo."""
 
 from __future__ import annotations
 
@@ -8,33 +8,39 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
-from checks.errors import CatalogueError, RefusedError, StatementError
+from checks.errors import RefusedError
 from monitor.checking.once import check_names, check_once
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
     console,
+    counted,
     duration,
     number,
-    print_result,
     print_table,
     print_text,
     record_fields,
 )
+from monitor.cli.repair_list import list_repairs, suspended_sentence
 from monitor.cli.session import AsJson, Session, Yes, find_repair, run_session
 from monitor.config import Repair
 from monitor.healing.errors import active_sentence, breaker_sentence, paused_sentence
 from monitor.healing.repair_planner import RepairPreview
 from monitor.healing.repair_undo import RepairUndoPlanner, RepairUndoPreview
-from monitor.run_tools import plan_repair, repair_planner, tools_to_repair, tools_to_work
+from monitor.run_tools import (
+    plan_repair,
+    preview_repair,
+    repair_planner,
+    tools_to_repair,
+    tools_to_work,
+)
 from monitor.runtime import Runtime
 from monitor.service.startup import ensure_schema
 from monitor.state.control import Control, read_control
-from monitor.state.repairs import RepairControl, last_runs, read_repair_controls
+from monitor.state.repairs import RepairControl, read_repair_control
 from monitor.state.runs import Run, RunKind, Trigger, active_run
 
-_DONE = {"insert": "Insert {} rows?", "update": "Update {} rows?", "delete": "Delete {} rows?"}
+_DONE = {"insert": "Insert {}?", "update": "Update {}?", "delete": "Delete {}?"}
 _NOT_SEEN = (
     "Run {run} can't go on: `conservator runs {run}` says why, and `conservator repair {repair}`"
     " plans what is wrong now."
@@ -63,9 +69,12 @@ def repair(
     Example: conservator repair orphans --dry-run
     """
 
+    if name is None and (yes or beyond_breaker or max_rows is not None):
+        raise typer.BadParameter("which repair? Without its name, all are listed, and none is run")
+
     async def work(session: Session) -> int:
         if name is None:
-            return await _list(session, as_json=as_json)
+            return await list_repairs(session, as_json=as_json)
         chosen = find_repair(session.settings, name)
         tools = await tools_to_repair(await session.runtime(), chosen)
         rows = max_rows or chosen.max_rows_per_run
@@ -93,18 +102,11 @@ async def _look(session: Session, tools: Runtime, chosen: Repair) -> _Look:
     async with session.snapshot() as connection:
         if not await session.has_schema(connection):
             return _Look(Control(), own, None)
-        controls = await read_repair_controls(connection, tools.state)
         return _Look(
             await read_control(connection, tools.state),
-            controls.get(chosen.name, own),
+            await read_repair_control(connection, tools.state, chosen.name),
             await active_run(connection, tools.state),
         )
-
-
-async def _preview(session: Session, tools: Runtime, chosen: Repair) -> RepairPreview:
-    assert tools.repair is not None
-    async with session.snapshot(rows=tools.repair.repair.rows) as connection:
-        return await repair_planner(tools, chosen).preview(connection)
 
 
 async def _plan(
@@ -116,7 +118,7 @@ async def _plan(
     beyond_breaker: bool,
     yes: bool,
 ) -> RunPlan:
-    found, look = await _preview(session, tools, chosen), await _look(session, tools, chosen)
+    found, look = await preview_repair(tools, chosen), await _look(session, tools, chosen)
     planner = repair_planner(tools, chosen)
     goes_on = _goes_on(look.active, chosen)
     refusal = planner.refusal(found.named, found.share, look.own)
@@ -127,8 +129,10 @@ async def _plan(
 
     def show() -> None:
         _show_left(goes_on) if goes_on else _show(chosen, found, rows, look.own)
+        if look.control.paused:
+            print_text(paused_sentence(look.control.paused_reason), "yellow")
         if breaker is not None and found.named and goes_on is None:
-            console.print(Text.assemble(("Breaker: ", "bold red"), breaker), soft_wrap=True)
+            print_text(breaker, "bold red")
 
     async def start() -> StartedRun | None:
         if goes_on is not None:
@@ -165,11 +169,11 @@ async def _plan(
         nothing={"run": None, "run_id": None, **fields},
         show=show,
         refused=_refused(look, goes_on, None if beyond_breaker or not found.named else breaker),
-        question=_DONE[chosen.action.value].format(f"{rows:,}")
+        question=_DONE[chosen.action.value].format(counted(rows, "row"))
         if rows and goes_on is None
         else None,
         start=start,
-        rows="rows",
+        counts="row",
     )
 
 
@@ -212,14 +216,15 @@ def _show_left(run: Run) -> None:
 
 def _show(chosen: Repair, found: RepairPreview, rows: int, own: RepairControl) -> None:
     if own.suspended:
-        print_text(f"Suspended: {own.suspended_reason}.", "yellow")
+        print_text(suspended_sentence(own), "yellow")
     if found.named == 0:
         console.print(f"Nothing to mend: find of {chosen.name} names no row.", markup=False)
         return
     console.print(
-        f"Plan: {chosen.action.value} {number(rows)} of {number(found.named)} rows that find of"
+        f"Plan: {chosen.action.value} {number(rows)} of {counted(found.named, 'row')} that find of"
         f" {chosen.name} names, {found.share:.2%} of {chosen.table}"
-        f" ({number(found.table_rows)} rows). One evaluation took {duration(found.seconds)};"
+        f" ({counted(found.table_rows, 'row')}). One evaluation of find took"
+        f" {duration(found.seconds)};"
         + (
             " each batch asks it again for its own keys."
             if found.asks_again
@@ -247,7 +252,7 @@ def _values(values: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+    return f"{text[:_SHORT]}…" if len(text) > _SHORT else text or "''"
 
 
 def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
@@ -270,60 +275,6 @@ async def _check_again(session: Session, chosen: Repair) -> None:
     for one in board.current.checks.values():
         outcome = "unknown" if one.outcome is None else one.outcome.value
         print_text(f"Check {one.name}: {outcome}. {one.message}")
-
-
-async def _list(session: Session, *, as_json: bool) -> int:
-    """Every repair, with what it would mend now. 1 where one could not be planned."""
-    runtime = await session.runtime()
-    runs: Mapping[str, Run] = {}
-    controls: Mapping[str, RepairControl] = {}
-    async with session.snapshot() as connection:
-        if await session.has_schema(connection):
-            runs = await last_runs(connection, runtime.state)
-            controls = await read_repair_controls(connection, runtime.state)
-    rows: list[dict[str, Any]] = []
-    for one in session.settings.repairs:
-        own, run = controls.get(one.name, RepairControl(one.name)), runs.get(one.name)
-        rows.append(
-            {
-                "repair": one.name,
-                "check": one.check,
-                "action": one.action.value,
-                "table": one.table,
-                "mode": one.mode.value,
-                "suspended": own.suspended,
-                "last_run": None if run is None else run.id,
-                **await _would_mend(session, runtime, one),
-            }
-        )
-    print_result({"repairs": rows}, lambda: _show_list(rows), as_json=as_json)
-    return 1 if any(one["error"] for one in rows) else 0
-
-
-async def _would_mend(session: Session, runtime: Runtime, one: Repair) -> dict[str, Any]:
-    try:
-        found = await _preview(session, await tools_to_repair(runtime, one), one)
-    except (CatalogueError, StatementError) as error:
-        return {"would_mend": None, "error": str(error)}
-    return {"would_mend": found.named, "error": None}
-
-
-def _show_list(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        console.print("No repair is configured: docs/repairs.md says how.")
-        return
-    print_table(
-        rows,
-        {
-            "repair": lambda one: one["repair"],
-            "check": lambda one: one["check"],
-            "does": lambda one: f"{one['action']} {one['table']}",
-            "names now": lambda one: number(one["would_mend"]),
-            "last run": lambda one: "–" if one["last_run"] is None else str(one["last_run"]),
-            "": lambda one: one["error"] or ("suspended" if one["suspended"] else ""),
-        },
-        numbers=("names now", "last run"),
-    )
 
 
 async def plan_repair_undo(session: Session, tools: Runtime, run: int) -> RunPlan:
@@ -352,9 +303,9 @@ async def plan_repair_undo(session: Session, tools: Runtime, run: int) -> RunPla
         nothing={"run": None, "run_id": None, **fields},
         show=lambda: _show_undo(run, found, planner.refusal),
         refused=paused_sentence(control.paused_reason) if control.paused else None,
-        question=f"Give {found.untouched:,} rows back?" if asked else None,
+        question=f"Give {counted(found.untouched, 'row')} back?" if asked else None,
         start=start,
-        rows="rows",
+        counts="row",
     )
 
 
@@ -366,7 +317,7 @@ def _show_undo(run: int, found: RepairUndoPreview, refusal: str | None) -> None:
         console.print(f"Nothing to give back of run {run}: {stay}")
         return
     console.print(
-        f"Plan: give back {number(found.untouched)} of {number(found.listed)} rows of run {run}."
+        f"Plan: give back {number(found.untouched)} of {counted(found.listed, 'row')} of run {run}."
         f" {stay} The repair is suspended by it."
     )
     if refusal is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -23,12 +23,14 @@ from monitor.cli.output import (
     print_text,
 )
 from monitor.cli.repair import plan_repair_undo
+from monitor.cli.repair_list import repair_sentences, stopped_sentences
 from monitor.cli.session import AsJson, Session, Yes, run_on_state, run_session, settings_of
 from monitor.healing.errors import paused_sentence
 from monitor.healing.preview import Preflight, UndoPreview, preflight, trace_warning
 from monitor.run_tools import tools_to_undo
 from monitor.runtime import Runtime
 from monitor.state.control import read_control
+from monitor.state.repairs import read_repair_controls
 from monitor.state.runs import (
     BatchRow,
     QuarantinedPair,
@@ -76,8 +78,42 @@ def runs(
         single = run_on_state(context, partial(_read_run, run_id=run, present=present))
         print_result(single, lambda: _print_run(single), as_json=as_json)
     else:
-        found = run_on_state(context, partial(list_runs, limit=limit))
-        print_result({"runs": found}, lambda: _print_runs(found), as_json=as_json)
+        names = [one.name for one in settings_of(context).repairs]
+        listed = run_on_state(context, partial(_read_runs, limit=limit, repairs=names))
+        print_result(
+            {"runs": listed.runs, "stopped": listed.stopped},
+            lambda: _print_listed(listed),
+            as_json=as_json,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    runs: tuple[Run, ...]
+    stopped: tuple[str, ...]
+    """What keeps others from starting now, as sentences."""
+
+
+async def _read_runs(
+    connection: AsyncConnection, state: SchemaStatements, *, limit: int, repairs: Sequence[str]
+) -> _Listed:
+    control = await read_control(connection, state)
+    controls = await read_repair_controls(connection, state)
+    own = [controls[one] for one in repairs if one in controls]
+    sentences = [*stopped_sentences(control)]
+    if control.suspended:
+        sentences.append(
+            f"Automatic healing is suspended: {control.suspended_reason or 'no reason given'}."
+            " `conservator resume` ends that."
+        )
+    sentences += [told for one in own for told in repair_sentences(one)]
+    return _Listed(await list_runs(connection, state, limit=limit), tuple(sentences))
+
+
+def _print_listed(listed: _Listed) -> None:
+    _print_runs(listed.runs)
+    for sentence in listed.stopped:
+        print_text(sentence, "yellow")
 
 
 async def _read_run(
@@ -137,7 +173,7 @@ def _print_run(single: RunInFull) -> None:
 
 def _print_runs(found: tuple[Run, ...]) -> None:
     if not found:
-        console.print("No heal run yet.")
+        console.print("No run yet.")
         return
     print_table(
         found,
@@ -178,7 +214,7 @@ def undo(
     async def work(session: Session) -> int:
         await session.state()
         runtime = await session.runtime()
-        tools = await tools_to_undo(runtime, run)
+        tools = await tools_to_undo(runtime, run, looks=dry_run)
         if tools.repair is None:
             plan = await _plan_undo(session, tools, run)
         else:

@@ -24,6 +24,7 @@ from monitor.cli.output import (
     print_json,
     print_result,
     print_table,
+    print_text,
     record_fields,
     size,
 )
@@ -31,8 +32,8 @@ from monitor.cli.session import AsJson, Session, Yes, config_path, run_session, 
 from monitor.cli.signals import confirmed
 from monitor.config import Settings, describe, json_schema
 from monitor.discovery.proposals import proposed_settings
-from monitor.run_tools import grants_of_repairs
-from monitor.runtime import census_form_sentence, inspect_catalogue, require_catalogue
+from monitor.run_tools import grants_of_repairs, repair_faults
+from monitor.runtime import build, census_form_sentence, inspect_catalogue, require_catalogue
 from monitor.service.startup import ensure_schema
 from monitor.state import schema
 from monitor.state.following import missing_changes, require_findable
@@ -82,28 +83,51 @@ def print_schema() -> None:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:
-    """Read the catalogue and say what blocks counting or healing, what would help, and how.
+    """Read the catalogue; say what blocks counting, healing or repairs, what would help, and how.
 
-    Exit 1 when something would make a count wrong or a backfill fail, else 0.
+    Exit 1 when something would make a count wrong, or a backfill or a repair fail, else 0.
 
     Example: conservator doctor
     """
 
     async def work(session: Session) -> int:
         examination = await inspect_catalogue(session.engine, session.settings)
+        faults = await _faults_of_repairs(session, examination)
+
+        def show() -> None:
+            _print_faults(faults)
+            _print_findings(examination, session.settings)
+
         print_result(
             {
                 "findings": [
                     {**record_fields(one), "remedy": one.mending} for one in examination.findings
                 ],
+                "repairs": faults,
                 "settings": proposed_settings(examination, session.settings),
             },
-            lambda: _print_findings(examination, session.settings),
+            show,
             as_json=as_json,
         )
-        return 1 if examination.blocking() else 0
+        return 1 if examination.blocking() or faults else 0
 
     return run_session(context, work)
+
+
+async def _faults_of_repairs(session: Session, examination: Examination) -> tuple[str, ...]:
+    """What `serve` would refuse of the configured repairs; nothing where the tables themselves are
+    not as configured."""
+    if not session.settings.repairs or examination.catalogue is None:
+        return ()
+    catalogue = examination.catalogue
+    return await repair_faults(build(session.engine, session.settings, examination, catalogue))
+
+
+def _print_faults(faults: tuple[str, ...]) -> None:
+    if faults:
+        console.print(Text("Blocks `serve`, and the repair:", style="bold red"))
+    for fault in faults:
+        print_text(f"  {fault}")
 
 
 def _print_findings(examination: Examination, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from checks.census import Census
 from monitor.healing.executor import Progress
+from monitor.state.counters import REPAIR_ROWS
 from monitor.state.runs import Run
 from monitor.status import Status
 
@@ -39,6 +40,7 @@ class Story:
     _code: str | None = None
     _run: int | None = None
     _repairs: dict[str, str] = field(default_factory=dict)
+    _mended: dict[str, float] = field(default_factory=dict)
 
     def look(self, status: Status) -> Sequence[str]:
         """Take in a snapshot; the events that are new, as sentences."""
@@ -60,6 +62,13 @@ class Story:
             self._code = decision.code.value
             new.append(f"{decision.kind.value}: {decision.reason}")
         for repair in status.repairs.values():
+            mended = status.counters.get((REPAIR_ROWS, repair.name), 0.0)
+            if mended > self._mended.get(repair.name, 0.0):
+                self._mended[repair.name] = mended
+                new.append(
+                    f"run {repair.newest_run} has mended for {repair.name}: {mended:,.0f} rows by"
+                    " now; Undo… beside its check gives them back"
+                )
             judged = repair.decision
             if judged is not None and judged.code.value != self._repairs.get(repair.name):
                 self._repairs[repair.name] = judged.code.value

@@ -19,6 +19,10 @@ class PausedError(RefusedError):
     code = "paused"
 
 
+class SuspendedError(RefusedError):
+    """What was to start by itself was suspended since that was decided."""
+
+
 class HealRefusedError(RefusedError):
     """The policy refuses, because of the breaker or of the tables; `decision` says why."""
 

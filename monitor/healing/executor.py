@@ -17,7 +17,7 @@ import structlog
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import RETRYABLE_STATES, at_once, sqlstate, transaction
+from monitor.database import at_once, sqlstate, transaction
 from monitor.healing.batch_size import (
     BatchTiming,
     Pace,
@@ -143,7 +143,7 @@ class Executor:
         except (LeaseLostError, DatabaseUnavailableError):
             raise
         except StatementError as error:
-            if sqlstate(error) in RETRYABLE_STATES:
+            if sqlstate(error) in strategy.held_by:
                 # Somebody's lock outlasted every attempt: the run is none the worse for it.
                 return await self._hold(run, f"Put down after {ATTEMPTS} attempts: {error}")
             log.warning("run_failed", run_id=run.id, error=str(error))

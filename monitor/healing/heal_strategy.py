@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.relations import Catalogue
 from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
+from monitor.database import RETRYABLE_STATES
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
 from monitor.healing.errors import (
     RowsDoNotCountError,
@@ -59,6 +60,7 @@ class HealStrategy:
     counter_label = ""
     cursor_statement = "batch_advance"
     settings: Mapping[str, str] = MappingProxyType({})
+    held_by = RETRYABLE_STATES
 
     def __init__(
         self, context: HealingContext, *, window: MaintenanceWindow | None, timezone: str

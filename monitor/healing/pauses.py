@@ -91,7 +91,7 @@ class Pauses:
     def hold_when_stopped(self) -> None:
         """Raises RunHeld once the run is to stop."""
         if self._stop.is_set():
-            raise RunHeld("The service is shutting down.")
+            raise RunHeld("Its process was told to stop.")
 
     async def wait_or_stop(self, seconds: float) -> None:
         """Let `seconds` pass, or less when the run is to stop."""

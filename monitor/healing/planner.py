@@ -19,6 +19,7 @@ from monitor.healing.errors import (
     HealRefusedError,
     PausedError,
     SequenceShortError,
+    SuspendedError,
     active_sentence,
     paused_sentence,
 )
@@ -27,6 +28,7 @@ from monitor.healing.quarantine import count_unwritable, count_unwritable_of_use
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
 from monitor.state.control import Control, read_control
+from monitor.state.repairs import RepairControl
 from monitor.state.runs import (
     Backfilled,
     Run,
@@ -109,6 +111,7 @@ class Planner:
             self._context.engine, timeout=timeout, idle=timeout, one_snapshot=True, rows=rows
         ) as connection:
             control = await read_unpaused(connection, self._state)
+            refuse_suspended(owner, control)
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
@@ -303,6 +306,13 @@ async def read_unpaused(connection: AsyncConnection, state: StateStatements) -> 
     if control.paused:
         raise PausedError(paused_sentence(control.paused_reason))
     return control
+
+
+def refuse_suspended(owner: RunOwner, switches: Control | RepairControl) -> None:
+    """Raises SuspendedError for a run that starts by itself: between the decision and the plan an
+    undo may have begun and ended, and the plan would do again what it took back."""
+    if owner.trigger is Trigger.SCHEDULE and switches.suspended:
+        raise SuspendedError(f"Suspended: {switches.suspended_reason or 'no reason given'}.")
 
 
 async def begin_run(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from monitor.database import database_now, sqlstate, transaction, translate
+from monitor.database import NO_UTF8, READ_ONLY, database_now, sqlstate, transaction, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,
@@ -23,9 +23,16 @@ from monitor.healing.errors import (
     active_sentence,
     breaker_sentence,
 )
-from monitor.healing.planner import RunOwner, begin_run, planned_run, read_unpaused
+from monitor.healing.planner import (
+    RunOwner,
+    begin_run,
+    planned_run,
+    read_unpaused,
+    refuse_suspended,
+)
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import INSERT, RepairTable
+from monitor.healing.sqlstates import refusal_sentence
 from monitor.healing.statements import HealingContext
 from monitor.policy.decision import Decision
 from monitor.policy.repairs import RepairSettings, open_repair_refusal, too_large
@@ -38,7 +45,6 @@ CHEAP = 20_000.0
 """Cost units of the planner, about a tenth of a second: no batch is the worse for so much."""
 SHARE = 0.1
 """Of all of `find`, what asking for a batch's keys may cost at most."""
-_READ_ONLY = "25006"
 ESTIMATED_FROM = 1_000_000
 """So many rows are counted; the table's own statistics may say how many more there are."""
 
@@ -142,6 +148,7 @@ class RepairPlanner:
             if control.breaker_open and not beyond_breaker:
                 raise RepairRefusedError(breaker_sentence(control.breaker_reason))
             own = await read_repair_control(connection, self._state, self._repair.spec.name)
+            refuse_suspended(owner, own)
             cost = await self._cost(connection)
             statements = self._statements(asks_again=cost.asks_again)
             run_id = await self._begin(connection, owner, reason, cost, beyond_breaker)
@@ -218,12 +225,16 @@ class RepairPlanner:
             found = (await statements.run(connection, name, values)).one()
         except DBAPIError as error:
             # Elsewhere this says that a failover left us on a standby.
-            if sqlstate(error) == _READ_ONLY and name == "repair_preview":
+            if sqlstate(error) == READ_ONLY and name == "repair_preview":
                 told = "`find` wants to write or to lock. Expected one that reads."
                 raise StatementError(_not_planned(repair, told)) from error
             if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
                 raise
-            raise StatementError(_not_planned(repair, str(translate(error)))) from error
+            told = str(translate(error))
+            # But for a text that can't be shown, which is no fault of what reads it.
+            if isinstance(error.orig, psycopg.DataError) and sqlstate(error) != NO_UTF8:
+                told = f"`find` fails on a value that it meets ({refusal_sentence(error.orig)})."
+            raise StatementError(_not_planned(repair, told)) from error
         if found.doubled:
             told = f"`find` names {found.doubled:,} keys more than once: group or number its rows"
             raise StatementError(_not_planned(repair, f"{told}, so that each comes once."))

@@ -46,7 +46,7 @@ _VERSION = "concat_ws(' ', t.tableoid, t.ctid, t.xmin)"
 _SETTLED = {
     INSERT: "NOT f.is_there",
     UPDATE: "f.ours OR NOT f.is_there",
-    DELETE: "f.ours",
+    DELETE: "f.ours AND f.as_before",
 }
 """Which rows of the ledger an undo is done with."""
 _CONSTANT = re.compile(r"('([^']|'')*'|-?[0-9.]+|true|false)(::[\w. \"\[\]()]+)?")
@@ -214,6 +214,7 @@ class RepairStatements:
             "as_left": is_left,
             "is_left": raw("t.ctid IS NULL") if action == DELETE else is_left,
             "as_given": self._alike("before", given),
+            "as_before": self._alike("before", listed if action == DELETE else ()),
             "is_settled": raw(_SETTLED[action]),
         }
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from monitor.config.types import MaintenanceWindow
-from monitor.database import snapshot
+from monitor.database import RETRYABLE_STATES, TOO_SLOW, snapshot
 from monitor.healing.errors import (
     TableRefusesError,
     TriggersInterfereError,
@@ -34,6 +34,10 @@ from monitor.state.runs import Run, RunState, Trigger, get_run
 
 log = structlog.get_logger(__name__)
 
+HELD_BY = RETRYABLE_STATES - {TOO_SLOW}
+"""What runs of repairs, and their undos, are put down for. No lock is waited for as long as a
+statement may take: one that is too slow is so whoever takes the run up, and while it is taken up
+again and again, nothing else may heal or mend."""
 MAX_REFUSED = 100
 """Rows that the database may refuse before one was mended; one more, and it is the table."""
 
@@ -47,6 +51,7 @@ class RepairStrategy:
     cursor_statement = "batch_advance"
     # A few thousand keys that lie in order: a probe each costs far less than by default.
     settings: Mapping[str, str] = MappingProxyType({"random_page_cost": "1.1"})
+    held_by = HELD_BY
 
     def __init__(
         self,
@@ -151,6 +156,12 @@ class RepairStrategy:
         if any(number for number, _ in counted):
             name = self._repair.relation.configured
             told = ", ".join(f"{number} {what}" for number, what in counted if number)
+            if not table.triggers:
+                raise StatementError(
+                    f"Of the rows that were written to {name}, {told} than `find` returns: their"
+                    " columns round it. Round it in find, so that each row is found again. Nothing"
+                    " of this batch is kept."
+                )
             raise TriggersInterfereError(
                 f"Triggers on {name} make something else of what is mended"
                 f" ({', '.join(table.triggers)}): of its rows {told}, so that neither"

@@ -16,6 +16,7 @@ from monitor.database import snapshot
 from monitor.healing.errors import NotUndoableError, TableRefusesError, TriggersInterfereError
 from monitor.healing.preview import UndoPreview
 from monitor.healing.repair_statements import UNDOES, RepairStatements
+from monitor.healing.repair_strategy import HELD_BY
 from monitor.healing.repair_table import DELETE, TableNow
 from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
@@ -111,6 +112,7 @@ class RepairUndoStrategy:
     # As in a repair. Without hash joins, as in other undos, rows that are put back would each be
     # compared with all.
     settings: Mapping[str, str] = MappingProxyType({"random_page_cost": "1.1"})
+    held_by = HELD_BY
 
     def __init__(self, context: HealingContext, statements: RepairStatements) -> None:
         self._context = context
@@ -157,7 +159,9 @@ class RepairUndoStrategy:
         done, _, settled, now = await batch.trips.ask(
             self._statements.statement(UNDOES[self._repair.spec.action], window),
             ALL_IMMEDIATE,
-            self._statements.statement("repair_undo_settle", window),
+            self._statements.statement(
+                "repair_undo_settle", {**window, "heeds": bool(table.triggers)}
+            ),
             self._table_now,
         )
         require_same(self._repair, now, table)
@@ -219,7 +223,7 @@ class RepairUndoStrategy:
         gone = max(0, run.planned_rows - run.inserted - left.untouched - left.touched)
         said = [f"Gave back {run.inserted} of {run.planned_rows} rows of run {run.undoes}."]
         if self._repair.spec.action == DELETE:
-            said += [f"Of {left.touched} the key is taken."] if left.touched else []
+            said += self._not_as_before(run, left)
         else:
             said.append(f"{left.touched} have been touched since and stay, {gone} are gone.")
         if left.untouched:
@@ -229,6 +233,18 @@ class RepairUndoStrategy:
             said.append(f"Still listed: {', '.join(left.keys)}.")
         said.append(f"The repair is suspended until `conservator resume {run.repair}`.")
         return " ".join(said)
+
+    def _not_as_before(self, run: Run, left: RepairUndoPreview) -> list[str]:
+        """Of deleted rows that are listed although their key is there: those that were given back
+        and that triggers have made others, and those that somebody else has."""
+        altered = max(0, run.inserted + left.untouched + left.touched - run.planned_rows)
+        taken, said = left.touched - altered, []
+        if altered:
+            said.append(
+                f"Triggers on {self._repair.relation.configured} have given {altered} of them other"
+                " values than they had: repaired_row keeps those that they had."
+            )
+        return said + ([f"Of {taken} the key is taken."] if taken > 0 else [])
 
     async def settle(self, connection: AsyncConnection, run: Run, end: RunEnd) -> None:
         """The repair stays suspended: a `resume` meanwhile ended that, too."""

@@ -112,6 +112,8 @@ class RunStrategy(Protocol):
     """Moves the run's cursor by a batch; binds its `Written.cursor`."""
     settings: Mapping[str, str]
     """For the transactions of its batches."""
+    held_by: frozenset[str]
+    """SQLSTATEs that put its run down, for anyone to take up, where every attempt ends in one."""
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """What a batch of about `size` rows asks for once the run's row is locked, and before it is

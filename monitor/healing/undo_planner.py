@@ -51,8 +51,8 @@ class UndoPlanner:
         """An undo of the run `run_id`, or its unfinished undo, claimed; None where nothing is left
         to take back.
 
-        A run that was put down is ended first. Raises UnknownRunError, PausedError,
-        ActiveRunError, NotUndoableError.
+        A run that was put down is ended first, also where it has written nothing. Raises
+        UnknownRunError, PausedError, ActiveRunError, NotUndoableError.
         """
         context = self._context
         async with transaction(
@@ -67,11 +67,11 @@ class UndoPlanner:
             if active is not None and active.undoes == run_id:
                 return UndoPlan(await self._claim(connection, owner, active), resumed=True)
             _refuse_others(run_id, undone, active)
+            if undone is not None and undone.active:
+                await self._close(connection, undone)
             if not await self._anything_left(connection, run_id, undone):
                 return None
             await self._require_possible(connection)
-            if undone is not None and undone.active:
-                await self._close(connection, undone)
             undo = await self._insert(connection, owner, run_id, reason)
             await self._switch_off(connection, undo, undone)
             return UndoPlan(undo, resumed=False)

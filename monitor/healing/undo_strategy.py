@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.errors import StatementError
 from checks.relations import Kind
 from checks.row_security import guard_of
-from monitor.database import snapshot
+from monitor.database import RETRYABLE_STATES, snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
 from monitor.healing.statements import HealingContext
@@ -44,6 +44,7 @@ class UndoStrategy:
     settings: Mapping[str, str] = MappingProxyType(
         {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_sort": "off"}
     )
+    held_by = RETRYABLE_STATES
 
     def __init__(self, context: HealingContext, present: HealingContext) -> None:
         """`context` has the catalogue of the run that is taken back, `present` the one by which

@@ -11,14 +11,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.errors import CatalogueError, RefusedError, StatementError
+from checks.errors import (
+    CatalogueError,
+    DatabaseUnavailableError,
+    RefusedError,
+    StatementError,
+)
 from monitor.config import Repair
-from monitor.database import database_now
+from monitor.database import again_if_lost, database_now, session_lost
 from monitor.healing.errors import RepairBreakerError
 from monitor.healing.settings_changed import end_others
 from monitor.loop.run_queue import RunQueue
@@ -183,9 +189,15 @@ class RepairPass:
         started = time.perf_counter()
         try:
             tools = await tools_to_repair(self._runtime.current, repair)
-            found = await preview_repair(tools, repair)
+            found = await again_if_lost(partial(preview_repair, tools, repair))
         except (CatalogueError, StatementError) as error:
             return RepairCount(time.perf_counter() - started, error=str(error))
+        except DatabaseUnavailableError as error:
+            if not session_lost(error):
+                raise
+            # Twice in a row, and there was a second one: all repairs would wait for this one's.
+            told = f"Repair {repair.name} could not be planned: `find` ends its session: {error}"
+            return RepairCount(time.perf_counter() - started, error=told)
         return RepairCount(found.seconds, found.named, found.table_rows, found.share)
 
     async def _record(

@@ -24,7 +24,13 @@ from monitor.healing.errors import (
 )
 from monitor.healing.executor import Executor, Progress
 from monitor.healing.planner import Occasion
-from monitor.run_tools import plan_repair, tools_to_repair, tools_to_undo, tools_to_work
+from monitor.run_tools import (
+    plan_repair,
+    preview_repair,
+    tools_to_repair,
+    tools_to_undo,
+    tools_to_work,
+)
 from monitor.runtime import ASKED_BY_CALLER, CurrentRuntime, Runtime, require_catalogue
 from monitor.state.runs import Backfilled, Run, RunKind, RunState, Trigger
 from monitor.status import StatusBoard
@@ -110,6 +116,9 @@ class RunQueue:
         """
         with self._starting():
             tools = await tools_to_repair(self._runtime.current, repair)
+            if trigger is not Trigger.SCHEDULE:
+                # As the loop has, and the command line: where `find` writes, before it may.
+                await preview_repair(tools, repair)
             run = await plan_repair(tools, repair, trigger, reason=reason)
             if run is not None:
                 self._enqueue(run, tools)

@@ -159,8 +159,8 @@ def too_large(
     if share > settings.max_share:
         return _breaker(
             Code.MAX_SHARE,
-            f"`find` of {settings.name} names {share:.1%} of {settings.table}, and"
-            f" breaker.max_share is {settings.max_share:.1%}: {wrong}",
+            f"`find` of {settings.name} names {named:,} rows, {_percent(share)} of"
+            f" {settings.table}, and breaker.max_share is {_percent(settings.max_share)}: {wrong}",
             settings.name,
         )
     return None
@@ -215,6 +215,10 @@ def ends_left_run(inputs: RepairInput, decision: Decision) -> bool:
 
 def _breaker(code: Code, cause: str, name: str) -> Decision:
     return Decision(Verdict.REFUSED, code, f"{cause} {_ways_on(name)}", cause=cause)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _ways_on(name: str) -> str:

@@ -140,7 +140,7 @@ class ServiceCommands(Commands):
         return WouldUndo(found.untouched, found.touched, found.gone)
 
     async def _preview(self, run_id: int) -> UndoPreview:
-        tools = await tools_to_undo(self._runtime.current, run_id)
+        tools = await tools_to_undo(self._runtime.current, run_id, looks=True)
         return await tools.undo_planner.preview(run_id)
 
     def other_settings(self, run: run_rows.Run) -> tuple[str, ...]:

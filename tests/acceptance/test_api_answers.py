@@ -87,8 +87,8 @@ async def test_every_call_answers_what_is_described_of_it(
         service.until(lambda: reader.get("/api/artworks/stats").status == 200)
         read_all(reader)
         run = heal_one_and_all(reader, work, service)
-        mend(reader, service)
         page_through(reader, run)
+        mend(reader, service)
         switch(reader)
         undo(reader, service, run)
         assert reader.mistakes == []

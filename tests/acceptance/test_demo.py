@@ -94,6 +94,7 @@ def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
     planted, _, written, mended = (int(number.replace(",", "")) for number in goodbye.groups())
     assert written >= planted > 0
     assert mended == MISSPELT
+    assert f"has mended for tiers: {MISSPELT} rows by now" in first.words
     with demo(place, tmp_path, "--keep", str(kept)) as process:
         legacy = legacy_of(process)
         process.until(lambda: legacy() is not None)

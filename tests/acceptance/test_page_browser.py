@@ -219,6 +219,13 @@ async def test_a_repair_is_started_and_taken_back_from_beside_its_check(
             await confirm(tab, "1 row is given back.", "Undo run 1", "Run 2 has begun")
             await tab.shows(".repair", "left to a person")
             assert work.value(wrong) == 1
+            # Nothing is left to agree to.
+            await press(tab, "Undo…")
+            await tab.shows("#act-plan", "There is nothing to give back.")
+            assert await tab.page.get_by_role("dialog").get_by_role("button").all_inner_texts() == [
+                "Close"
+            ]
+            await tab.page.get_by_role("button", name="Close").click()
             await press(tab, "Resume…")
             await confirm(tab, "The suspension ends", "Resume", "Resumed.")
             assert email not in await tab.page.content()

@@ -55,7 +55,7 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
         "repair", "repair orphans --dry-run", "repair orphans --dry-run --json", "init --print-sql"
     )
     assert listed.code == 0, listed
-    assert "orphans orphan_notes delete notes 25" in listed.words
+    assert "orphans orphan_notes delete notes observe 25" in listed.words
     assert "Plan: delete 25 of 25 rows that find of orphans names, 71.43% of notes" in shown.words
     assert "each batch asks it again" in shown.words
     assert "id=11" in shown.words and "text=private 11, user_id=nobody11 → –" in shown.words
@@ -65,9 +65,18 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
     assert "-- The repair orphans, and its undo:" in grants.out
     assert 'GRANT SELECT, DELETE, INSERT ON "public"."notes" TO "conservator_healer";' in grants.out
     assert (work.contents(), work.next_transaction()) == (contents, transaction)
+    doctor, sql = work.run_each("doctor --json", "sql --json")
+    assert (doctor.code, doctor.json["repairs"]) == (0, [])
+    statements = {name: text for name, text in sql.json.items() if name.startswith("orphans.")}
+    assert [*statements] == [
+        f"orphans.{one}" for one in ("plan", "delete", "delete_frozen", "verify", "undo")
+    ]
+    assert all(ORPHANS["find"] in statements[f"orphans.{one}"] for one in ("plan", "delete"))
     done = work.run("repair", "orphans", "--yes")
     assert done.code == 0, done
-    assert "succeeded: 25 rows in" in done.words
+    for text in statements.values():
+        work.rows(text)
+    assert "succeeded: 25 rows in 1 batch," in done.words
     assert "Mended 25 of 25 rows." in done.words
     assert "Check orphan_notes: pass" in done.words
     assert work.value("SELECT count(*) FROM notes") == 10
@@ -87,6 +96,71 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
     assert (suspended["suspended"], suspended["would_mend"]) == (True, 25)
     assert "no longer suspended" in work.run("resume", "orphans").words
     assert "nothing was changed" in work.run("resume", "orphans").words
+
+
+async def test_the_list_and_the_runs_say_what_stops_a_repair(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    (fresh,) = work.run_each("repair")
+    assert "orphans orphan_notes delete notes observe 25 – No service has decided" in fresh.words
+    unnamed = work.run_each("repair --yes", "repair --max-rows 3", "repair --beyond-breaker")
+    assert [one.code for one in unnamed] == [64, 64, 64]
+    assert all("which repair? Without its name, all are listed" in one.err for one in unnamed)
+    tight = {**ORPHANS, "breaker": {"max_rows": 24, "max_share": "90%"}}
+    work.configure(repairs=[tight, FLAGS], checks={"sql": [CHECK]})
+    before = work.run("repair")
+    assert "names 25 rows, and breaker.max_rows is 24" in before.words
+    assert work.run("repair", "orphans", "--yes").code == 1
+    assert work.run("repair", "orphans", "--yes", "--beyond-breaker").code == 0
+    assert work.run("undo", "1", "--yes").code == 0
+    work.rows(
+        "INSERT INTO conservator.repair_status (repair, decided_at, kind, code, reason)"
+        " VALUES ('flags', '2026-11-01 10:00Z', 'clear', 'clean', 'Its check is fine.')"
+    )
+    work.rows(
+        "UPDATE conservator.repair_control SET breaker_open = TRUE, breaker_code = 'max_rows',"
+        " breaker_reason = 'max_rows is 24.', breaker_at = now() WHERE repair = 'orphans'"
+    )
+    assert work.run("pause", "--reason", "lunch").code == 0
+    listed, program, runs, plan = work.run_each(
+        "repair", "repair --json", "runs", "repair orphans --dry-run"
+    )
+    assert listed.words.startswith("Paused: lunch.")
+    assert "The breaker of orphans is open since" in listed.words
+    assert "Its check is fine. Decided 2026-11-01 10:00:00Z." in listed.words
+    orphans, flags = program.json["repairs"]
+    assert (orphans["breaker_open"], orphans["suspended"], orphans["decision"]) == (
+        True,
+        True,
+        None,
+    )
+    assert "max_rows is 24" in orphans["refused"]
+    assert (flags["decision"]["code"], flags["refused"]) == ("clean", None)
+    for sentence in ("Paused: lunch.", "The breaker of orphans is", "Repair orphans is suspended:"):
+        assert sentence in runs.words
+    assert "Paused: lunch." in plan.words
+
+
+async def test_an_undo_that_was_put_down_and_can_not_go_on_is_ended(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    assert work.run("repair", "orphans", "--yes").code == 0
+    assert work.run("undo", "1", "--yes").code == 0
+    work.rows("UPDATE conservator.run SET state = 'held', position = 4 WHERE id = 2")
+    work.rows("ALTER TABLE notes RENAME TO notes_then")
+    work.rows("CREATE TABLE notes (LIKE notes_then INCLUDING ALL)")
+    looked = work.run("undo", "1", "--dry-run")
+    assert looked.code == 1 and "notes_then now" in looked.sentence
+    assert work.value("SELECT state FROM conservator.run WHERE id = 2") == "held"
+    refused = work.run("undo", "1", "--yes")
+    assert refused.code == 1
+    assert "Run 2, which had begun to, is ended; the rest is still listed." in refused.err
+    assert work.value("SELECT state FROM conservator.run WHERE id = 2") == "failed"
+    assert "notes_then now" in work.value("SELECT outcome FROM conservator.run WHERE id = 2")
+    # Nothing waits for it any more.
+    assert work.run("repair", "orphans", "--yes").code == 0
 
 
 async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Path) -> None:
@@ -118,11 +192,13 @@ async def test_a_repair_says_why_it_does_not(app_database_url: str, tmp_path: Pa
     assert early.code == 78
     assert "repairs[0].mode" in early.err
     work.configure(repairs=[{**ORPHANS, "find": "SELECT 1 AS other"}], checks={"sql": [CHECK]})
-    wrong, listed, serve = (
+    wrong, listed, doctor, serve = (
         work.run("repair", "orphans"),
         work.run("repair"),
+        work.run("doctor"),
         work.run("serve"),
     )
+    assert doctor.code == 1 and "repairs[0].find: It does not return" in doctor.words
     assert wrong.code == 1 and "does not return the key column id" in wrong.err
     assert listed.code == 1 and "does not return the key column id" in listed.words
     assert serve.code == 78 and "repairs[0].find: It does not return" in serve.err
@@ -140,7 +216,7 @@ async def test_no_more_is_done_than_was_shown(app_database_url: str, tmp_path: P
     )
     work.rows("CREATE EVENT TRIGGER more ON ddl_command_end EXECUTE FUNCTION more()")
     done = work.run("repair", "orphans", "--yes")
-    assert "Plan: delete 1 of 1 rows" in done.words
+    assert "Plan: delete 1 of 1 row that find" in done.words
     assert "Mended 1 of 1 rows." in done.words
     assert work.value("SELECT count(*) FROM notes") == 34
 
@@ -152,7 +228,10 @@ async def test_a_run_that_was_put_down_is_shown_and_goes_on(
     assert work.run("repair", "orphans", "--yes", "--max-rows", "9").code == 0
     work.rows("UPDATE notes SET user_id = 'nobody again' WHERE id < 4")
     work.rows("UPDATE conservator.run SET state = 'held', position = 4, inserted = 4")
-    shown, program = work.run_each("repair orphans --dry-run", "repair orphans --dry-run --json")
+    listed, shown, program = work.run_each(
+        "repair", "repair orphans --dry-run", "repair orphans --dry-run --json"
+    )
+    assert "Run 1 of repair orphans was put down at 4 of 9 rows" in listed.words
     assert "Run 1 was put down at 4 of 9 rows, of which it mended 4" in shown.words
     assert "Plan:" not in shown.words
     assert (program.json["would_mend"], program.json["goes_on_with"]) == (5, 1)

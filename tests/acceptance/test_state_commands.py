@@ -32,8 +32,8 @@ async def test_init_creates_the_schema_once(app_database_url: str, tmp_path: Pat
     assert "was already at revision" in work.run("init").words
     assert work.contents() == contents
     listed, program, unknown = work.run_each("runs", "runs --json", "runs 7")
-    assert listed.words == "No heal run yet."
-    assert program.json == {"runs": []}
+    assert listed.words == "No run yet."
+    assert program.json == {"runs": [], "stopped": []}
     assert (unknown.code, "no run 7" in unknown.sentence) == (1, True)
 
 

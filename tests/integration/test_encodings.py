@@ -23,8 +23,10 @@ from monitor.cli.serving import served
 from monitor.config import load_config
 from monitor.database import create_engine, transaction
 from monitor.demo.gallery import SCHEMA
+from monitor.healing.repair_undo import RepairUndoPreview
 from monitor.policy.decision import Code, Decision, Verdict, record_decision
 from monitor.replicas.published import read_published, write_check, write_result
+from monitor.run_tools import tools_to_undo
 from monitor.service.startup import load_runtime
 from monitor.state.checks import keep_validation, read_validations
 from monitor.state.control import (
@@ -43,7 +45,7 @@ from tests.support.commands import ADMIN_TOKEN, Done, on_one_server
 from tests.support.databases import execute
 from tests.support.http import Client
 from tests.support.postgres import PostgresServer
-from tests.support.repairing import mend
+from tests.support.repairing import mend, take_back
 from tests.support.waiting import wait_until
 
 pytestmark = on_one_server
@@ -306,7 +308,7 @@ def test_ids_that_are_no_utf8_are_counted_and_refused_by_doctor(
         assert gallery.call("check").code == 3
 
 
-def test_a_key_that_is_no_utf8_is_told_by_a_sentence_and_fails_the_repair(
+def test_a_key_that_is_no_utf8_can_not_be_shown_and_is_mended_and_given_back(
     server: PostgresServer, tmp_path: Path
 ) -> None:
     find = "SELECT id, 2 AS v FROM odd WHERE v = 1"
@@ -323,20 +325,32 @@ def test_a_key_that_is_no_utf8_is_told_by_a_sentence_and_fails_the_repair(
         _run(gallery, b"INSERT INTO odd VALUES ('Zo\xe9', 1)")
         refused = gallery.call("repair", "odd", "--yes")
         assert refused.code == 1 and "no UTF-8" in refused.sentence
-        asyncio.run(_plan_blindly(gallery))
+        asyncio.run(_mend_unseen(gallery))
 
 
-async def _plan_blindly(gallery: Encoded) -> None:
-    """As nobody looks at the keys before."""
+async def _mend_unseen(gallery: Encoded) -> None:
+    """As nobody looks at the keys before: they never leave the server."""
     settings = load_config(gallery.config, {})
     engine = create_engine(settings.database.sqlalchemy_url, pool_size=2)
     try:
         runtime = await load_runtime(engine, settings, holder="a test")
         ended = (await mend(runtime, "odd", beyond_breaker=True)).run
+        assert (ended.state, ended.inserted) == ("succeeded", 2)
+        assert _odd(gallery) == {(b"Zo\xe9", 2), ("Зоя".encode(), 2)}
+        looked = await (await tools_to_undo(runtime, ended.id)).undo_planner.preview(ended.id)
+        assert isinstance(looked, RepairUndoPreview)
+        assert set(looked.keys) == {'{"id": "Зоя"}', '{"id": "Zo"}'}
+        taken = await take_back(runtime, ended.id)
     finally:
         await engine.dispose()
-    assert (ended.state, ended.inserted) == ("failed", 0)
-    assert "no UTF-8" in ended.outcome
+    assert taken is not None
+    assert (taken.run.state, taken.run.inserted) == ("succeeded", 2)
+    assert _odd(gallery) == {(b"Zo\xe9", 1), ("Зоя".encode(), 1)}
+
+
+def _odd(gallery: Encoded) -> set[tuple[bytes, int]]:
+    with psycopg.connect(conninfo(gallery.url), client_encoding="SQL_ASCII") as connection:
+        return set(connection.execute("SELECT id::bytea, v FROM odd").fetchall())
 
 
 async def _pages(gallery: Encoded) -> None:

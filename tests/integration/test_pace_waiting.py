@@ -132,7 +132,7 @@ async def test_a_stop_ends_a_wait_and_keeps_what_was_waited(app_database_url: st
             pass  # leaving stops it
         ended = await task
         assert ended.run.state is RunState.HELD
-        assert ended.run.outcome == "The service is shutting down."
+        assert ended.run.outcome == "Its process was told to stop."
         assert (await waited(app, "wait_while"))[0] == pytest.approx(ended.run.waiting_seconds)
 
 

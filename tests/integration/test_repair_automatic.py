@@ -403,3 +403,29 @@ async def test_a_plan_by_hand_that_is_too_large_opens_the_breaker_for_everybody(
             would = await service.commands.would_mend("odd")
             assert (would.named, would.keys[0]) == (60, {"id": 1})
             assert would.refused
+
+
+async def test_a_find_that_ends_its_session_stops_no_other_repair(app_database_url: str) -> None:
+    ends = """
+    CREATE FUNCTION ends() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(9); RETURN 'x'; END $$
+    """
+    find = "SELECT id, ends() AS state FROM notes WHERE state = 'last'"
+
+    async with app_on(app_database_url) as app:
+        await app.plant(users=2, artworks=0)
+        await app.run(NOTES)
+        await app.run(ends)
+        await app.run(
+            "UPDATE notes SET state = CASE WHEN id > 95 THEN 'last' ELSE 'odd' END WHERE id > 90"
+        )
+
+        async def mended() -> bool:
+            return await odd_ones(app) == 0
+
+        async with repairing(app_database_url, repair("last", find=find), repair()) as service:
+            await wait_until(mended)
+            await wait_until(decided(service, Code.NOT_PLANNED, "last"))
+            count = shown(service, "last").count
+            assert count is not None and "`find` ends its session" in str(count.error)
+            assert service.board.current.database_up

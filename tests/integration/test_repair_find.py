@@ -114,6 +114,20 @@ async def test_a_key_that_would_be_rounded_is_refused(
             assert told.startswith("repairs[0].find: It returns id as ")
 
 
+async def test_a_key_that_the_column_of_a_new_row_rounds_is_told_as_such(
+    app_database_url: str,
+) -> None:
+    find = "SELECT 1.005 AS id WHERE NOT EXISTS (SELECT FROM few)"
+    async with app_on(app_database_url) as app:
+        await app.run("CREATE TABLE few (id numeric(9, 2) PRIMARY KEY)")
+        repairs = [configured("one", table="few", find=find, action="insert")]
+        async with make_runtime(app_database_url, repairs=repairs) as runtime:
+            done = (await mend(runtime, "one")).run
+        assert (done.state, done.inserted) == (RunState.FAILED, 0)
+        assert "1 have another key than `find` returns: their columns round it" in done.outcome
+        assert await app.value("SELECT count(*) FROM few") == 0
+
+
 async def test_an_integer_that_the_key_can_not_hold_is_no_row(app_database_url: str) -> None:
     async with app_on(app_database_url) as app:
         await app.run("CREATE TABLE few (id smallint PRIMARY KEY); INSERT INTO few VALUES (1)")
@@ -244,5 +258,5 @@ async def test_statistics_of_better_days_open_no_breaker(
             await app.run("DELETE FROM shrunk WHERE id > 20")
             found = await previewed(runtime, "one")
             assert (found.named, found.table_rows, found.share) == (4, 20, 0.2)
-            with pytest.raises(RepairRefusedError, match=r"20\.0% of shrunk"):
+            with pytest.raises(RepairRefusedError, match=r"20% of shrunk"):
                 await plan_repair(runtime, "one")

@@ -32,6 +32,7 @@ CREATE TABLE heirs (id int PRIMARY KEY);
 CREATE TABLE heir () INHERITS (heirs);
 CREATE TABLE ruled (id int PRIMARY KEY);
 CREATE RULE never AS ON DELETE TO ruled DO INSTEAD NOTHING;
+CREATE TABLE late (id int PRIMARY KEY, CONSTRAINT late_id UNIQUE (id) DEFERRABLE);
 CREATE TABLE hidden (id int PRIMARY KEY);
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 CREATE SCHEMA apart;
@@ -80,6 +81,10 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         {"table": "plain", "find": ALL.format("plain"), "action": "update"},
         "nothing but the key",
     ),
+    "parameter_cast": (
+        {"table": "plain", "find": "SELECT id FROM plain WHERE id < $1::int", **DELETE},
+        r"find: It has a parameter \(\$1\)",
+    ),
     "two_statements": ({"table": "plain", "find": "SELECT 1; SELECT 2", **DELETE}, "no single SEL"),
     "writes": (
         {"table": "plain", "find": "DELETE FROM plain RETURNING id", **DELETE},
@@ -101,10 +106,22 @@ REFUSED: Mapping[str, tuple[dict[str, object], str]] = {
         {"table": "plain", "find": "SELECT avg(id) AS id FROM plain", **DELETE},
         r"find: It returns id as numeric, and that column of plain is integer: .*\(…\)::integer AS",
     ),
+    "locks": (
+        {"table": "plain", "find": "SELECT id FROM plain FOR UPDATE", **DELETE},
+        "find: .* to write or to lock, and is to read only: cannot execute SELECT FOR UPDATE",
+    ),
+    "parameter": (
+        {"table": "plain", "find": "SELECT id FROM plain WHERE id < $1", **DELETE},
+        r"find: It has a parameter \(\$1\)",
+    ),
     "no_column": ({"table": "plain", "find": "SELECT nix AS id FROM plain", **DELETE}, "42703"),
     "cascades": (
         {"table": "parent", "find": ALL.format("parent"), **DELETE},
         "foreign keys would change rows of other tables: child_parent_fkey of child",
+    ),
+    "late": (
+        {"table": "late", "find": ALL.format("late"), **DELETE},
+        "key: Of late, late_id is a second unique constraint on the same columns, and deferrable",
     ),
     "impressions": (
         {
@@ -136,6 +153,26 @@ async def test_what_can_not_be_a_repair_is_refused_at_the_start_with_its_path_al
         assert any(re.search(says, line) for line in mine), (name, mine)
 
 
+async def test_a_key_that_no_row_can_be_put_back_by_is_none(app_database_url: str) -> None:
+    """ON CONFLICT may not name it, so that what was deleted could not be given back."""
+    find = "SELECT id, valid FROM booked"
+    repairs = [
+        configured("one", table="booked", find=find, **DELETE),
+        configured("two", table="booked", key=["id", "valid"], find=find, **DELETE),
+    ]
+    async with app_on(app_database_url) as app:
+        if int(await app.value("SHOW server_version_num")) < 180000:
+            pytest.skip("WITHOUT OVERLAPS is known since PostgreSQL 18")
+        await app.run(
+            "CREATE TABLE booked (id int4range, valid daterange, PRIMARY KEY (id, valid WITHOUT"
+            " OVERLAPS)); INSERT INTO booked VALUES ('[1,2)', '[2024-01-01,2024-02-01)')"
+        )
+        async with make_runtime(app_database_url, repairs=repairs) as runtime:
+            first, second = await repair_faults(runtime)
+    assert first.startswith("repairs[0].key: booked has no primary key (none that is")
+    assert second.startswith("repairs[1].key: No unique index proves that id, valid names one row")
+
+
 async def test_what_the_role_may_not_do_is_refused_with_the_grant(app_database_url: str) -> None:
     repairs = [
         configured("a", table="plain", find="SELECT id FROM apart.secret", **DELETE),
@@ -165,7 +202,12 @@ async def test_what_the_role_may_not_do_is_refused_with_the_grant(app_database_u
 UNPLANNED = {
     "twice": ("SELECT 1 AS id UNION ALL SELECT 1", "names 1 keys more than once"),
     "nulls": ("SELECT NULL::int AS id", "1 rows with a NULL in their key"),
-    "fails": ("SELECT 1 / (id - 1) AS id FROM plain", "division by zero"),
+    "fails": ("SELECT 1 / (id - 1) AS id FROM plain", "fails on a value .*division by zero"),
+    # What readers of the page are told holds no values.
+    "unreadable": (
+        "SELECT id FROM plain WHERE ('secret' || id)::int > 0",
+        r"fails on a value that it meets \(22P02: invalid input syntax for type integer\)\.$",
+    ),
     "late": ("SELECT id FROM plain, pg_sleep(9)", "ran longer than it may"),
 }
 
@@ -223,7 +265,7 @@ async def test_pause_breakers_and_other_runs_stop_it(app_database_url: str) -> N
                 RepairRefusedError, match=r"names 9 rows, and breaker\.max_rows is 8"
             ):
                 await plan_repair(runtime, "tight")
-            with pytest.raises(RepairRefusedError, match=r"100\.0% of plain"):
+            with pytest.raises(RepairRefusedError, match=r"names 9 rows, 100% of plain"):
                 await plan_repair(runtime, "share")
             async with runtime.transaction() as connection:
                 await control.pause(connection, runtime.state, "lunch")

@@ -53,7 +53,7 @@ async def test_a_batch_reads_what_it_changes_and_no_table_whole(
             assert tools.repair is not None
             await app.run(DUE)
             values = {"run_id": 1, "repair": name, "position": 0, "last": 1000}
-            undo = {"undoes": 1, "position": 0, "limit": 1000}
+            undo = {"undoes": 1, "position": 0, "limit": 1000, "heeds": True}
             for statements in (tools.repair, tools.repair.frozen()):
                 plan = await explained(runtime, statements, MENDS[name], values)
                 assert whole(plan) == [], name

@@ -80,7 +80,6 @@ CASES = {
     "stamps_later": Case(
         "update", "AFTER UPDATE", "UPDATE {t} SET stamp = 'now' WHERE id = OLD.id;", deferred=True
     ),
-    "stamps_new": Case("delete", "BEFORE INSERT", "NEW.stamp := 'now';"),
 }
 
 
@@ -145,3 +144,29 @@ async def test_a_trigger_that_drops_what_is_given_back_leaves_it_listed(
                     True,
                 )
             assert await app.value("SELECT count(*) FROM conservator.repaired_row") == 12
+
+
+async def test_what_a_trigger_makes_of_a_deleted_row_is_told_and_what_it_was_is_kept(
+    app_database_url: str,
+) -> None:
+    """The moment of its making, say, which nothing but the ledger knows any more."""
+    body = "IF NEW.id < 4 THEN NEW.stamp := 'now'; END IF; "
+    find = "SELECT id FROM made WHERE v < 9"
+    repair = configured("made", table="made", find=find, action="delete")
+    pace = {"pace": {"max_batch": 2}}
+    async with app_on(app_database_url) as app:
+        await app.run(TABLE.format(t="made") + "UPDATE made SET stamp = 'then'")
+        async with make_runtime(app_database_url, repairs=[repair], healing=pace) as runtime:
+            run = (await mend(runtime, "made")).run
+            await app.run(made("made", Case("delete", "BEFORE INSERT", body)))
+            await app.run("INSERT INTO made VALUES (1, 2, 'of the app')")
+            undone = await take_back(runtime, run.id)
+            assert undone is not None
+            assert (undone.run.state, undone.run.inserted) == (RunState.PARTIAL, 3)
+            assert "Triggers on made have given 2 of them other values" in undone.run.outcome
+            assert "Of 1 the key is taken" in undone.run.outcome
+            kept = "SELECT before ->> 'stamp' FROM conservator.repaired_row ORDER BY position"
+            assert await app.rows(kept) == [("then",)] * 3
+            assert await take_back(runtime, run.id) is None
+            stamps = [stamp for (stamp,) in await app.rows("SELECT stamp FROM made ORDER BY id")]
+            assert stamps == ["of the app", "now", "now", "then"]

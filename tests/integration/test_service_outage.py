@@ -93,7 +93,7 @@ async def test_a_stop_in_the_middle_leaves_a_held_run_and_the_next_service_ends_
         ((state, inserted, outcome),) = await app.rows(
             "SELECT state, inserted, outcome FROM conservator.run"
         )
-        assert (state, outcome) == ("held", "The service is shutting down.")
+        assert (state, outcome) == ("held", "Its process was told to stop.")
         assert 15 <= inserted < 200
         async with service_on(app_database_url) as service:
             await wait_until(lambda: is_clean(service))

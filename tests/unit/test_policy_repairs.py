@@ -221,6 +221,12 @@ def test_too_many_rows_and_too_large_a_share_open_its_breaker() -> None:
     assert code(replace(many, **SWITCHES["not failing"])) == (Verdict.REFUSED, Code.MAX_ROWS)
 
 
+def test_a_share_just_above_the_limit_is_told_apart_from_it() -> None:
+    count = RepairCount(seconds=0.1, named=11, table_rows=109, share=11 / 109)
+    told = decide_repair(replace(FAILING, count=count), SETTINGS).reason
+    assert "names 11 rows, 10.09% of user_art_impressions, and breaker.max_share is 10%" in told
+
+
 def test_rows_that_were_accepted_trip_nothing_until_there_are_more() -> None:
     own = RepairControl("orphans", accepted_rows=200)
     accepted = replace(FAILING, own=own, count=replace(SIX, named=220))

@@ -52,6 +52,11 @@
     return words.join("\n");
   }
 
+  // There is nothing to agree to.
+  function refusedOrNothing(told) {
+    return told.refused || [told.would_mend, told.would_undo, told.would_update].includes(0);
+  }
+
   function planned(told) {
     if ("would_mend" in told) return wouldMend(told);
     if ("would_undo" in told) {
@@ -105,8 +110,9 @@
 
   async function look() {
     if (kept === null) return show("token", wanted());
-    const words = "dryRun" in asked ? planned(await call({ ...own(), dry_run: true })) : asked.plan;
-    show("plan", words);
+    if (!("dryRun" in asked)) return show("plan", asked.plan);
+    const told = await call({ ...own(), dry_run: true });
+    show(refusedOrNothing(told) ? "done" : "plan", planned(told));
   }
 
   async function act() {

@@ -1,7 +1,7 @@
--- What a repair's `find` returns, as the operator's query in a subselect: it can only read. The bound
--- limit matters: a statement with a parameter goes through the protocol that refuses a second one.
+-- What a repair's `find` returns, as the operator's query in a subselect: it can only read. Without a
+-- parameter of ours, so that one of its own is refused and never takes the value of ours.
 SELECT f.*
 FROM (
 {find}
 ) AS f
-LIMIT %(none)s
+LIMIT 0

@@ -18,7 +18,7 @@ SELECT
         SELECT FROM pg_catalog.pg_index AS x
         WHERE x.indrelid = %(target)s::oid
           AND x.indisunique AND x.indisvalid AND x.indisready AND x.indimmediate
-          AND x.indpred IS NULL
+          AND x.indpred IS NULL AND NOT x.indisexclusion
           AND NOT EXISTS (
               SELECT FROM unnest(x.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
               LEFT JOIN pg_catalog.pg_attribute AS i

@@ -1,5 +1,6 @@
 -- What has become of a batch that was taken back, once all triggers have fired: the ledger forgets what was
--- given back and what is gone. `ours` are rows that this transaction wrote and that are there,
+-- given back and what is gone; of a deleted row, what `before` says is kept where a trigger made it another
+-- one (`heeds`: there are any), because nothing else knows it. `ours` are rows that this transaction wrote and that are there,
 -- `otherwise` those of them that hold other values than the ledger gives back.
 WITH cte_listed AS MATERIALIZED (
     {undo_listed}
@@ -9,7 +10,8 @@ cte_found AS MATERIALIZED (
         n.position,
         t.ctid IS NOT NULL AS is_there,
         coalesce({ours}, FALSE) AS ours,
-        coalesce({as_given}, FALSE) AS as_given
+        coalesce({as_given}, FALSE) AS as_given,
+        coalesce(NOT %(heeds)s::boolean OR {as_before}, FALSE) AS as_before
     FROM cte_listed AS n
     LEFT JOIN {target} AS t ON {row_is_named}
 ),

@@ -207,5 +207,27 @@ async def test_the_page_shows_it_beside_its_check_with_its_buttons(served: Serve
     assert "Repair orphans" in html
     assert "left to a person" in html
     assert "6 rows to mend" in html
+    assert "mode observe, suspended." in html
     for part in ("api/repairs/orphans", "api/runs/14/undo", "Resume…", "Reset its breaker…"):
         assert part in html, part
+
+
+CLEAN = Decision(Verdict.CLEAR, Code.CLEAN, "Its check passes.")
+NOTHING = Decision(Verdict.CLEAR, Code.NOTHING_NAMED, "Its check fails.")
+
+
+@pytest.mark.parametrize(
+    ("decision", "count", "word"),
+    [
+        (CLEAN, RepairCount(0.1), 'mark fine">nothing to mend'),
+        (CLEAN, RepairCount(0.1, named=6), 'mark fine">its check does not fail</span> 6 rows'),
+        (CLEAN, RepairCount(0.1, error="No."), 'mark unknown">its check does not fail</span> How'),
+        (NOTHING, RepairCount(0.1), 'mark unknown">find names nothing'),
+    ],
+)
+async def test_the_page_says_nothing_to_mend_only_where_that_is_known(
+    served: Served, decision: Decision, count: RepairCount, word: str
+) -> None:
+    served.board.update(repairs=repairs(a_repair(decision=decision, count=count)))
+    async with served.client.get("/", headers=ADMIN) as response:
+        assert word in await response.text()
