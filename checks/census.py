@@ -199,10 +199,10 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     """The incomplete artworks, where looking at these alone is cheaper than at everything; else
     None: look at everything.
 
-    Each of them is looked up for every user of the audience, a probe of an index and mostly one of
-    the table; where these are too many, one pass over the impressions still spares what is done
-    with those of all other artworks. Where artworks pair with their owner only, each is one probe
-    in either case.
+    Each of them is looked up for every user of the audience, a probe of an index and, where that
+    has not the user as well, mostly one of the table; where these are too many, one pass over the
+    impressions still spares what is done with those of all other artworks. Where artworks pair with
+    their owner only, each is one probe in either case.
     """
     found, spec = census.incomplete, catalogue.spec
     if found is None or catalogue.engine is Engine.CITUS:
@@ -213,7 +213,8 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     if probes * PASS_SHARE > census.tracked:
         return None
     has_index = catalogue.impressions.index_leading_with(spec.impressions.artwork) is not None
-    return Few(found, one_pass=not has_index or probes * PROBE_COST > census.tracked)
+    many = probes * PROBE_COST > census.tracked and not _covers_pairs(catalogue)
+    return Few(found, one_pass=not has_index or many)
 
 
 def affected_users_name(catalogue: Catalogue) -> str:
@@ -338,40 +339,13 @@ async def take_census(
     )
 
 
-async def count_incomplete(
-    connection: AsyncConnection,
-    catalogue: Catalogue,
-    pools: PoolsSpec,
-    found: Census,
-    few: Few,
-    *,
-    verified_until: datetime | None,
-) -> Census | None:
-    """`found` with `few` of its artworks counted anew, by its cutoffs: what is missing of them
-    now. Everything else of it stays as it was found, so that nothing else is read.
-
-    None where other users count by now: who joined may miss what nobody missed before.
-    """
-    cutoffs = Cutoffs.at(found.as_of, pools)
-    form = choose_form(catalogue, pools)[0]
-    if form is CensusForm.BY_TOTAL:
-        form = CensusForm.BY_ARTWORK
-    names = few_artworks(catalogue, fragments(catalogue, pools), one_pass=few.one_pass)
-    names = {**names, "impressions": names["their_impressions"]}
-    values = parameters(cutoffs, verified_until, few=few)
-    counted, _ = await _count(connection, catalogue, names, values, cutoffs, form)
-    if counted.audience != found.audience:
-        return None
-    return replace(
-        found,
-        tracked=found.tracked + found.legacy_untracked - counted.legacy_untracked,
-        legacy_untracked=counted.legacy_untracked,
-        appeared=counted.appeared,
-        legacy_artworks=counted.legacy_artworks,
-        oldest_legacy_created=counted.oldest_legacy_created,
-        incomplete=counted.incomplete,
-        duration_seconds=counted.duration_seconds,
-    )
+async def rows_deleted(connection: AsyncConnection, catalogue: Catalogue) -> tuple[int, ...]:
+    """How many artworks, users and impressions were ever deleted, as far as the statistics of the
+    server know."""
+    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
+    values = {"relations": [relation.beneath.oid for relation in relations]}
+    found = await connection.exec_driver_sql(render(PACKAGE, "rows_deleted", {}), values)
+    return tuple(found.scalar_one())
 
 
 async def _count(

@@ -370,8 +370,7 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
 def few_artworks(catalogue: Catalogue, names: Fragments, *, one_pass: bool = False) -> Fragments:
     """`names` for statements about the artworks `%(incomplete)s` alone, whose ids are bound as
     text. Users stay who they are: what makes the audience are all of the impressions, and
-    `impressions` may be written to. `their_impressions` are those of these artworks, of which no
-    more is read than an index has, if one leads with the artwork.
+    `impressions` may be written to.
 
     `one_pass`: of the impressions that need their user, too, all are read; no index is offered.
     """
@@ -390,7 +389,6 @@ def few_artworks(catalogue: Catalogue, names: Fragments, *, one_pass: bool = Fal
         **names,
         "counted_artworks": rows.format(names["counted_artworks"], raw("id"), among),
         "pairs": pairs,
-        "their_impressions": rows.format(names["impressions"], identifier(spec.artwork), among),
         "shown_pairs": shown_pairs(
             catalogue.engine,
             pairs,

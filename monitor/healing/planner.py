@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, Few, count_incomplete, incomplete_few, parameters, take_census
+from checks.census import Census, Few, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -23,6 +23,7 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
+from monitor.healing.missing import MOST_LISTED, MissingPairs, UserWork, list_missing, still_missing
 from monitor.healing.quarantine import count_unwritable, count_unwritable_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
@@ -44,8 +45,6 @@ Guard = Callable[[Census, Control], Decision | None]
 """Says why not, from the census in the plan's own snapshot; None to go ahead."""
 
 
-LISTED = 10_000
-"""So many users of a work list, at most, come by way of this process."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CONFLICTS = {
     RunKind.HEAL: "A heal run",
@@ -68,9 +67,10 @@ class RunOwner:
 class Occasion:
     """What the loop found that a run is planned for."""
 
-    census: Census
     recurring: int
-    """Of its legacy pairs, those that recur."""
+    """Legacy pairs that recur, as far as they were counted."""
+    missing: MissingPairs | None = None
+    """The legacy pairs of its census, where they are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Planner:
         """A run over every affected user, at most `max_rows` rows.
 
         `beyond_breaker`: its batches go on although the breaker is open; `guard` is asked all the
-        same. `occasion`: what it is planned for; where its census found few artworks incomplete,
-        only these are counted again, by its cutoff, and what recurs is known. Raises
+        same. `occasion`: what it is planned for; where its pairs are listed, only these are looked
+        up again, by its census's cutoff, and what recurs is known. Raises
         ActiveRunError, PausedError, HealRefusedError, SequenceShortError.
         """
         timeout, rows = self._context.timeout, self._context.rows
@@ -115,91 +115,112 @@ class Planner:
             active = await active_run(connection, self._state)
             if active is not None:
                 raise ActiveRunError(active_sentence(active))
-            census, few = await self._count(connection, control, occasion)
-            now = (await self._context.cutoffs(connection)).now
-            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=now)
+            if owner.trigger is not Trigger.SCHEDULE:
+                await self._statements.run(connection, "quarantine_retry_all")
+            asked = await self._context.cutoffs(connection)
+            census, listed = await self._find(connection, control, occasion, asked)
             refusal = guard(census, control)
             if refusal is not None:
                 raise HealRefusedError(refusal)
-            if owner.trigger is not Trigger.SCHEDULE:
-                await self._statements.run(connection, "quarantine_retry_all")
-            waiting = await count_unwritable(
-                connection,
-                self._statements,
-                cutoffs,
-                legacy=census.legacy_untracked,
-                few=few,
+            cutoffs = replace(Cutoffs.at(census.as_of, self._state.pools), now=asked.now)
+            legacy = census.legacy_untracked
+            aside, recurring = (
+                (listed.aside, listed.recurring)
+                if listed is not None
+                else await self._count_apart(connection, control, occasion, census, cutoffs)
             )
-            if census.legacy_untracked <= waiting.pairs:
+            if legacy <= aside:
                 return Planned(census, None)
-            backlog = census.legacy_untracked - waiting.pairs
             # Scheduled runs follow each other until nothing is left.
-            wanted = backlog if owner.trigger is Trigger.SCHEDULE else min(backlog, max_rows)
+            scheduled = owner.trigger is Trigger.SCHEDULE
+            wanted = legacy - aside if scheduled else min(legacy - aside, max_rows)
             await self._require_values(connection, wanted)
-            recurring = 0 if occasion is None else occasion.recurring
-            if census.appeared and not recurring:
-                recurring = await count_recurring(
-                    connection, self._statements, cutoffs, control, few=few
-                )
-            run_id = await begin_run(
-                connection,
-                self._state,
-                RunKind.HEAL,
-                owner,
-                _frozen(cutoffs, census.legacy_untracked)
-                | {"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring}
-                | {"artworks": self._artworks(census)},
-            )
-            work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
-            values = {**parameters(cutoffs, few=few), **work}
-            await self._list_work(connection, values, most=census.legacy_untracked)
-            return Planned(census, await self._size(connection, run_id, aside=waiting.pairs))
+            values = {
+                **_frozen(cutoffs, legacy),
+                **{"reason": reason, "beyond_breaker": beyond_breaker, "recurring": recurring},
+                "artworks": self._artworks(census),
+            }
+            run_id = await begin_run(connection, self._state, RunKind.HEAL, owner, values)
+            if listed is None:
+                await self._count_work(connection, run_id, census, cutoffs, max_rows)
+            else:
+                await self._insert_work(connection, run_id, listed.work(max_rows))
+            return Planned(census, await self._size(connection, run_id, aside=aside))
 
-    async def _count(
-        self, connection: AsyncConnection, control: Control, occasion: Occasion | None
-    ) -> tuple[Census, Few | None]:
-        """What is missing now: of the few artworks that the occasion's census names, or of all;
-        and which artworks the plan is about.
+    async def _find(
+        self,
+        connection: AsyncConnection,
+        control: Control,
+        occasion: Occasion | None,
+        cutoffs: Cutoffs,
+    ) -> tuple[Census, MissingPairs | None]:
+        """What is missing now; one by one, where that is little.
 
-        Those that grew old or lost impressions after it are the next census's, and the next
-        run's: whatever is behind its cutoff and was complete then is none of this plan.
+        Of what the occasion listed, where it did and the audience is the same: what grew old or
+        was lost after that is the next census's, and the next run's.
         """
-        catalogue, pools = self._state.catalogue, self._state.pools
-        verified_until = control.verified_until
-        found = None if occasion is None else occasion.census
-        few = None if found is None else incomplete_few(found, catalogue)
-        if found is not None and few is not None:
-            counted = await count_incomplete(
-                connection, catalogue, pools, found, few, verified_until=verified_until
-            )
-            if counted is not None:
-                return counted, few
+        statements, now = self._statements, cutoffs.now
+        if occasion is not None and occasion.missing is not None:
+            still = await still_missing(connection, statements, occasion.missing, control, now)
+            if still is not None:
+                return still.census, still
         census = await take_census(
             connection,
-            catalogue,
-            pools,
-            await self._context.cutoffs(connection),
-            verified_until=verified_until,
+            self._state.catalogue,
+            self._state.pools,
+            cutoffs,
+            verified_until=control.verified_until,
             expects_legacy=True,
         )
-        return census, incomplete_few(census, catalogue)
+        return census, await list_missing(connection, statements, census, control, now)
 
-    async def _list_work(
-        self, connection: AsyncConnection, values: Mapping[str, object], *, most: int
+    async def _count_apart(
+        self,
+        connection: AsyncConnection,
+        control: Control,
+        occasion: Occasion | None,
+        census: Census,
+        cutoffs: Cutoffs,
+    ) -> tuple[int, int]:
+        """Of the legacy pairs, how many an automatic run leaves out, and how many recur."""
+        legacy, few = census.legacy_untracked, incomplete_few(census, self._state.catalogue)
+        asked = (connection, self._statements, cutoffs)
+        aside = (await count_unwritable(*asked, legacy=legacy, few=few)).pairs
+        known = 0 if occasion is None else occasion.recurring
+        if known or not census.appeared or legacy <= aside:
+            return aside, known
+        return aside, await count_recurring(*asked, control, few=few)
+
+    async def _count_work(
+        self,
+        connection: AsyncConnection,
+        run_id: int,
+        census: Census,
+        cutoffs: Cutoffs,
+        max_rows: int,
     ) -> None:
-        """Write the work list down, which has `most` users at the most."""
-        if most > LISTED:
+        """Write the work list down, from a count of what each user misses."""
+        few = incomplete_few(census, self._state.catalogue)
+        work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
+        values = {**parameters(cutoffs, few=few), **work}
+        if census.legacy_untracked > MOST_LISTED:
             await self._statements.run(connection, "work_insert", values)
             return
-        rows = (await self._statements.run(connection, "plan_walk", values)).all()
-        listed = {
-            "run_id": values["run_id"],
-            "positions": [row.position for row in rows],
-            "users": [row.user_id for row in rows],
-            "found": [row.found for row in rows],
-            "planned": [row.planned for row in rows],
+        rows = await self._statements.run(connection, "plan_walk", values)
+        users = [UserWork(row.user_id, row.found, row.planned) for row in rows]
+        await self._insert_work(connection, run_id, users)
+
+    async def _insert_work(
+        self, connection: AsyncConnection, run_id: int, users: Sequence[UserWork]
+    ) -> None:
+        work = {
+            "run_id": run_id,
+            "positions": list(range(1, len(users) + 1)),
+            "users": [one.user_id for one in users],
+            "found": [one.found for one in users],
+            "planned": [one.planned for one in users],
         }
-        await self._statements.run(connection, "work_insert_listed", listed)
+        await self._statements.run(connection, "work_insert_listed", work)
 
     def _artworks(self, census: Census) -> list[str] | None:
         """The artworks that a plan from this census is about; None: whatever is legacy."""

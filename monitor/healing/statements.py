@@ -41,6 +41,16 @@ _NONE_COUNTS = (
     "NOT EXISTS (SELECT 1 FROM {impressions} AS c"
     " WHERE c.{user} = i.{user} AND c.{artwork} = i.{artwork})"
 )
+_IN_THE_WAY = (
+    "EXISTS (SELECT 1 FROM {rows_in_the_way} AS i"
+    " WHERE i.{user} = m.user_id AND i.{artwork} = m.artwork_id)"
+)
+_LISTED = (
+    "SELECT u.id AS user_id, l.artworks FROM {audience} AS u"
+    " JOIN (SELECT p.user_id, array_agg(p.artwork_id) AS artworks"
+    " FROM unnest(%(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[])"
+    " AS p (user_id, artwork_id) GROUP BY p.user_id) AS l ON l.user_id = u.id"
+)
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
 
@@ -231,6 +241,22 @@ class HealingStatements:
             (begun,),
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
+
+    def plan_missing(self, *, listed: bool, one_pass: bool) -> str:
+        """The legacy pairs of the artworks `%(incomplete)s` one by one; `listed`: of `%(users)s`
+        with `%(artworks)s` alone."""
+        return self._render(
+            "plan_missing", (listed, one_pass), lambda: self._missing(listed, one_pass)
+        )
+
+    def _missing(self, listed: bool, one_pass: bool) -> Fragments:
+        names = {**self._about(True, one_pass), "is_left_alone": raw("FALSE")}
+        names["is_listed"] = raw("a.id = ANY (f.artworks)" if listed else "TRUE")
+        if self.state.catalogue.spec.impressions.leaves_alone:
+            names["is_left_alone"] = raw(_IN_THE_WAY).format(**names)
+        if listed:
+            names["affected_users"] = raw(_LISTED).format(**names)
+        return names
 
     def left_alone(self, *, of_user: bool, few: bool = False) -> str:
         """How many legacy pairs are left alone: of one user, in the audience or not, or of the

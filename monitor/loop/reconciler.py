@@ -82,9 +82,9 @@ class Reconciler:
         return await self._in_turn(partial(self._repairs.run, healing_waits=waits))
 
     async def _reconcile(self, result: CensusResult) -> Decision:
-        decision, inputs = await self._judge(result)
+        decision, inputs, tally = await self._judge(result)
         if decision.kind is Verdict.HEAL and self._leadership.leads:
-            await self._act(decision, inputs)
+            await self._act(decision, inputs, tally)
         return decision
 
     async def _in_turn(self, one_pass: Callable[[], Awaitable[Judged]]) -> Judged | None:
@@ -102,7 +102,7 @@ class Reconciler:
             log.warning("pass_failed", error=str(error))
         return None
 
-    async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput]:
+    async def _judge(self, result: CensusResult) -> tuple[Decision, PolicyInput, Tally | None]:
         runtime = self._runtime.current
         settings = policy_settings(runtime.settings)
         async with runtime.transaction() as connection:
@@ -135,7 +135,7 @@ class Reconciler:
         )
         breaker_store.log_breaker_opened(inputs.control, control)
         log.info("decision", decision=decision.kind, code=decision.code, reason=decision.reason)
-        return decision, inputs
+        return decision, inputs, tally
 
     async def _tally(self, result: CensusResult) -> Tally | None:
         """A tally where one is due, and wherever a heal would start that may have to be refused."""
@@ -228,7 +228,7 @@ class Reconciler:
         await record_decision(connection, runtime.state, decision, legacy_untracked=legacy)
         await counters.add_to_counters(connection, runtime.state, added)
 
-    async def _act(self, decision: Decision, inputs: PolicyInput) -> None:
+    async def _act(self, decision: Decision, inputs: PolicyInput, tally: Tally | None) -> None:
         started = time.perf_counter()
         if decision.code is Code.THRESHOLD and inputs.recurring:
             within = inputs.recurring + inputs.recurring_before
@@ -237,7 +237,8 @@ class Reconciler:
             if decision.code is Code.RESUME and inputs.active_run is not None:
                 await self._run_queue.resume(inputs.active_run)
             else:
-                occasion = Occasion(inputs.censuses[0], inputs.recurring)
+                missing = None if tally is None else tally.missing
+                occasion = Occasion(inputs.recurring, missing)
                 run = await self._run_queue.start(
                     Trigger.SCHEDULE, decision.reason, occasion=occasion
                 )

@@ -21,6 +21,7 @@ from checks.spec import Cutoffs
 from checks.statements import Fragments, identifier, raw, render
 from monitor.database import snapshot, transaction
 from monitor.deadlines import LOOK_BACK, TALLY_SECONDS
+from monitor.healing.missing import MissingPairs, list_missing
 from monitor.healing.planner import count_recurring
 from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import CurrentRuntime, Runtime
@@ -47,6 +48,8 @@ class Tally:
     """Legacy pairs that appeared behind the last verified heal."""
     error: str | None = None
     """Why it could not be taken."""
+    missing: MissingPairs | None = None
+    """The pairs that a heal would be about, where they are few."""
 
 
 _ARTWORK, _USER = "artwork", "user"
@@ -119,17 +122,23 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     return Tally(loss, recurring)
 
 
-async def _recurring_of(runtime: Runtime, census: Census) -> int:
-    """The pairs of a census that recur, by its cutoffs."""
-    timeout = runtime.settings.database.statement_timeout
+async def _look_closer(runtime: Runtime, census: Census) -> Tally:
+    """What a heal of this census is about, by its cutoffs: its pairs, where they are few, and how
+    many recur."""
+    statements, timeout = runtime.healing, runtime.settings.database.statement_timeout
     async with snapshot(runtime.engine, timeout=timeout, rows=runtime.rows) as connection:
-        return await count_recurring(
+        control = await read_control(connection, runtime.state)
+        missing = await list_missing(connection, statements, census, control, census.as_of)
+        if missing is not None or not census.appeared:
+            return Tally(None, 0 if missing is None else missing.recurring, missing=missing)
+        recurring = await count_recurring(
             connection,
-            runtime.healing,
+            statements,
             Cutoffs.at(census.as_of, runtime.settings.pools_spec()),
-            await read_control(connection, runtime.state),
+            control,
             few=incomplete_few(census, runtime.catalogue),
         )
+        return Tally(None, recurring)
 
 
 async def _begin_anew(runtime: Runtime, taken_at: datetime) -> None:
@@ -187,20 +196,17 @@ class Tallies:
         return self._runtime.current.settings.healing.breaker.max_tracked_drop
 
     async def take_before_heal(self, census: Census, control: Control) -> Tally | None:
-        """A tally, unless the heal and those since the last tally are too small to hide a loss; of
-        these only what recurs is counted, where anything appeared. Never raises."""
+        """A tally, unless the heal and those since the last tally are too small to hide a loss;
+        then only what the heal is about. Never raises."""
         healed = self._healed + census.legacy_untracked
         if self._failed is not None or healed > HIDDEN_SHARE * self._drop * self._most_tracked:
             return await self.take(census, control)
         self._healed = healed
-        if not census.appeared:
-            return None
-        runtime = self._runtime.current
         try:
-            return Tally(None, await _recurring_of(runtime, census))
+            return await _look_closer(self._runtime.current, census)
         except ConservatorError as error:
             log.warning("recurring_not_counted", error=str(error))
-            return Tally(None, 0, str(error))
+            return Tally(None, 0, str(error)) if census.appeared else None
 
     async def take(self, census: Census, control: Control) -> Tally:
         """A tally now. One that fails says so, and is not tried again at once. Never raises."""

@@ -25,12 +25,11 @@ from checks.fragments import fragments
 from checks.relations import Catalogue, Index
 from checks.spec import Audience, CatalogueSpec, Cutoffs, PoolsSpec
 from checks.statements import render
-from tests.integration.test_few_artworks import legacy_of
 from tests.support.builders import a_census
 from tests.support.galleries import galleries
 from tests.support.generated import examples
 from tests.support.open_schema import OpenSchema, connected, open_schema
-from tests.support.oracle import expected_census
+from tests.support.oracle import expected_census, legacy_of
 from tests.support.paired_schemas import in_every_schema
 from tests.support.schema_matrix import APP
 

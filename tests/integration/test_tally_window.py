@@ -252,11 +252,12 @@ async def test_heals_too_small_to_hide_a_loss_go_without_a_tally_until_they_are_
         first = await tallies.take_if_due(replace(small, legacy_untracked=0), control)
         assert first is not None
         # A hundredth of what is tracked: a tenth of what opens the breaker.
-        assert [await tallies.take_before_heal(small, control) for _ in range(2)] == [None, None]
+        untold = Tally(None, 0)
+        assert [await tallies.take_before_heal(small, control) for _ in range(2)] == [untold] * 2
         taken = await tallies.take_before_heal(small, control)
         assert taken is not None
         assert taken.loss is not None
-        assert await tallies.take_before_heal(small, control) is None
+        assert await tallies.take_before_heal(small, control) == untold
         large = await tallies.take_before_heal(replace(small, legacy_untracked=3), control)
         assert large is not None
         assert large.loss is not None

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.census import take_census
 from checks.pairs import read_pair, take_user_census
 from checks.spec import Cutoffs
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine, database_now, snapshot, transaction
+from monitor.healing.missing import list_missing, still_missing
 from monitor.healing.planner import count_recurring
 from monitor.healing.preview import preflight, preview_heal
 from monitor.healing.user_backfill import AskedUser
@@ -115,6 +117,9 @@ WHERE a.created_at < timezone('UTC', now()) - interval '8 days'
   AND NOT EXISTS (SELECT FROM user_art_impressions AS i
       WHERE i.user_id = u.id AND i.artwork_id = a.id)
 LIMIT 2
+"""
+_FEW = """
+SELECT id FROM art_sessions WHERE created_at < timezone('UTC', now()) - interval '8 days' LIMIT 3
 """
 _VIEWS = """
 INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
@@ -250,6 +255,7 @@ class Program:
         await self._check_all(("census", "pool_exhaustion", "timestamps", "own"), **config)
         async with make_runtime(self._url, **config) as runtime:
             await self._preview(runtime)
+            await self._list(runtime)
             await heal(runtime, max_rows=500)
             await self._log_in(runtime)
 
@@ -310,6 +316,21 @@ class Program:
             await read_pair(connection, catalogue, pools, cutoffs, user_id=user, artwork_id=artwork)
             control = await read_control(connection, runtime.state)
             await count_recurring(connection, runtime.healing, cutoffs, control)
+        await self._list(runtime)
+
+    async def _list(self, runtime: Runtime) -> None:
+        """What a small heal is about, as if few artworks were incomplete; its pairs looked up."""
+        pools, statements = runtime.settings.pools_spec(), runtime.healing
+        # Not by the service, whose statements are all looked at.
+        async with app_on(self._url) as app:
+            few = [artwork for (artwork,) in await app.rows(_FEW)]
+        async with _asked(runtime) as (connection, cutoffs):
+            census = await take_census(connection, runtime.catalogue, pools, cutoffs)
+            found = replace(census, incomplete=tuple(few), legacy_untracked=len(few))
+            asked = (await read_control(connection, runtime.state), cutoffs.now)
+            listed = await list_missing(connection, statements, found, *asked)
+            assert listed is not None
+            await still_missing(connection, statements, listed, *asked)
 
     async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""

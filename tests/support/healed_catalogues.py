@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
+from monitor.healing.planner import Occasion
 from monitor.runtime import Runtime
 from monitor.state.runs import RunState, Trigger
 from tests.support.any_shape import shape_runtime
@@ -79,14 +80,17 @@ class Stage:
         """Every impression as it is now."""
         return {row["nr"]: row for (row,) in await self.app.rows("SELECT to_jsonb(m) FROM marks m")}
 
-    async def heal(self, *, among_writers: bool = False) -> int | None:
+    async def heal(
+        self, *, among_writers: bool = False, occasion: Occasion | None = None
+    ) -> int | None:
         """A whole run; None where there is nothing to write. Among writers it may end before all
-        is written: there is always more."""
+        is written: there is always more. `occasion`: as the loop plans it."""
         planned = await self.runtime.planner.plan_audience(
-            self.runtime.run_owner(Trigger.COMMAND),
+            self.runtime.run_owner(Trigger.COMMAND if occasion is None else Trigger.SCHEDULE),
             reason="a test",
             max_rows=UNLIMITED,
             guard=lambda _census, _control: None,
+            occasion=occasion,
         )
         if planned.run is None:
             return None
@@ -108,16 +112,20 @@ class Stage:
 
 def writable(shape: Shape, found: Right) -> list[tuple[str, str]]:
     """The pairs that a run has to write: not those whose row is there and is left alone."""
-    leaves = shape.counts != "true" and not shape.is_set
-    return sorted(pair for pair in found.legacy if not (leaves and pair in found.present))
+    return sorted(pair for pair in found.legacy if not (shape.leaves and pair in found.present))
 
 
-async def set_up(app: App, chance: random.Random) -> Shape:
+async def set_up(
+    app: App, chance: random.Random, *, leaves: bool = False, wide: bool = False
+) -> Shape:
     """Random tables of a random configuration, and no schema of ours; as a rule, something is
-    missing."""
+    missing. `leaves`: rows that do not count are left alone. `wide`: every user is paired with
+    every artwork."""
     for _ in range(_TRIES):
         now = datetime.now(UTC)
         shape = random_shape(chance, now)
+        while (leaves and not shape.leaves) or (wide and not shape.is_wide):
+            shape = random_shape(chance, now)
         rows = random_rows(chance, shape, now)
         await app.run(_EMPTY)
         await app.run(shape.ddl)
@@ -134,7 +142,7 @@ async def ask_oracle(app: App, shape: Shape) -> Right:
     return right(await app.rows(pairs), await app.rows(members), 0)
 
 
-def _settings(shape: Shape) -> dict[str, Any]:
+def settings_of(shape: Shape) -> dict[str, Any]:
     before = shape.pools.legacy_created_before
     return {
         "catalog": dict(shape.catalog),
@@ -152,7 +160,7 @@ async def heal_and_undo(url: str, seed: int) -> int:
     chance = random.Random(seed)
     async with app_on(url) as app:
         shape = await set_up(app, chance)
-        async with shape_runtime(url, **_settings(shape)) as runtime:
+        async with shape_runtime(url, **settings_of(shape)) as runtime:
             at = Stage(app, runtime, shape)
             found, before = await at.right(), await at.marks()
             expected = writable(shape, found)
@@ -249,43 +257,64 @@ _ONE = "WHERE person = %(user)s AND piece = %(piece)s"
 
 async def write_as_app(url: str, shape: Shape, chance: random.Random, stop: asyncio.Event) -> int:
     """Statements of an app over the same pairs, as fast as they go, until told to stop."""
-    mark, unmark = _MARK[shape.counts], _UNMARK[shape.counts]
+    done = 0
+    async with app_on(url) as app:
+        while not stop.is_set():
+            done += await write_once(app, shape, chance)
+            await asyncio.sleep(0)
+    return done
+
+
+async def write_once(
+    app: App,
+    shape: Shape,
+    chance: random.Random,
+    pair: tuple[int, int] | None = None,
+    *,
+    loses: bool = False,
+) -> bool:
+    """One of them, about any pair unless it is given; False where it came to nothing. `loses`: an
+    impression goes, or counts no more."""
+    losses = [f"UPDATE marks SET {_UNMARK[shape.counts]} {_ONE}"] * 4
+    losses += [f"DELETE FROM marks {_ONE}"] * 3
     statements = [
+        *losses,
         *[_VIEW] * 2,
-        *[f"UPDATE marks SET {mark} {_ONE}"] * 2,
-        *[f"UPDATE marks SET {unmark} {_ONE}"] * 4,
-        *[f"DELETE FROM marks {_ONE}"] * 3,
+        *[f"UPDATE marks SET {_MARK[shape.counts]} {_ONE}"] * 2,
         _NEW_PIECE,
         _SHOW,
         f"DELETE FROM shown {_ONE}",
         "DELETE FROM pieces WHERE id = %(piece)s AND id > 5",
     ]
-    done = 0
-    async with app_on(url) as app:
-        while not stop.is_set():
-            given = {"user": chance.randint(1, 5), "piece": chance.randint(1, 16)}
-            try:
-                await app.run(chance.choice(statements), kinds=[*shape.kinds], **given)
-            except (psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
-                continue
-            done += 1
-            await asyncio.sleep(0)
-    return done
+    user, piece = pair or (chance.randint(1, 5), chance.randint(1, 16))
+    try:
+        chosen = chance.choice(losses if loses else statements)
+        await app.run(chosen, kinds=[*shape.kinds], user=user, piece=piece)
+    except (psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
+        return False
+    return True
 
 
-async def heal_among_writers(url: str, seed: int) -> int:
+async def heal_among_writers(
+    url: str, seed: int, listing: Callable[[Runtime], Awaitable[Occasion]] | None = None
+) -> int:
     """Heal and undo while the app writes, then in silence; the number of rows of ours that were
-    looked at. Raises AssertionError where one is not as it should be."""
+    looked at. Raises AssertionError where one is not as it should be. `listing`: what each heal
+    that is among writers is planned from."""
     async with app_on(url) as app:
         shape = await set_up(app, random.Random(seed))
-        async with shape_runtime(url, **_settings(shape)) as runtime:
+        async with shape_runtime(url, **settings_of(shape)) as runtime:
             at, stop = Stage(app, runtime, shape), asyncio.Event()
             writers = [
                 asyncio.create_task(write_as_app(url, shape, random.Random(seed + n), stop))
                 for n in range(2)
             ]
             try:
-                done = [run for _ in range(3) if (run := await at.heal(among_writers=True))]
+                done = []
+                for _ in range(3):
+                    occasion = None if listing is None else await listing(runtime)
+                    run = await at.heal(among_writers=True, occasion=occasion)
+                    done += [] if run is None else [run]
                 if done:
                     await at.undo(done[0], among_writers=True)
             finally:

@@ -34,6 +34,15 @@ class ExpectedCensus:
     states: dict[tuple[str, str], str]
 
 
+def legacy_of(expected: ExpectedCensus) -> set[tuple[str, str]]:
+    """The legacy pairs of the audience."""
+    return {
+        pair
+        for pair, state in expected.states.items()
+        if state == "legacy_untracked" and expected.by_user[pair[0]][0]
+    }
+
+
 def expected_census(gallery: Gallery, schema: AppSchema) -> ExpectedCensus:
     """Judges each pair by itself."""
     people = [p for p in gallery.people if not schema.people_filtered or p.note == SHOWN]

@@ -77,6 +77,16 @@ class Shape:
         """Rows that are there are brought to count."""
         return bool(self.catalog["impressions"]["set"])
 
+    @property
+    def leaves(self) -> bool:
+        """Rows that are there and do not count are left alone."""
+        return self.counts != "true" and not self.is_set
+
+    @property
+    def is_wide(self) -> bool:
+        """Every user is paired with every artwork."""
+        return self.agree == "true" and not self.listed
+
 
 @dataclass(frozen=True)
 class Rows:
