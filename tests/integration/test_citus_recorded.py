@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks.citus.cluster import Cluster, DistributionMethod, read_cluster, read_distribution
 from checks.doctor.findings import Blocks, Examination
-from checks.errors import DatabaseUnavailableError
+from checks.errors import CatalogueError, DatabaseUnavailableError
 from checks.judgement import Outcome
 from checks.relations import Engine
 from checks.spec import Cutoffs
@@ -35,6 +35,7 @@ from tests.support.citus_grammar import faults
 from tests.support.healing import heal, make_settings
 from tests.support.proxy import Recorder
 from tests.support.recorded_citus import make_cluster, metadata, recorded, run_on, silence
+from tests.support.repairing import configured, mend, previewed, take_back, tools_of
 from tests.support.servers import EMBEDDED
 from tests.support.services import is_clean, service_on
 from tests.support.undoing import MATCHING, undo
@@ -317,6 +318,49 @@ async def test_whatever_the_catalogue_says_is_asked_in_forms_that_citus_takes_or
                         runtime.run_owner(Trigger.COMMAND), 1, reason="a test"
                     )
     assert refused(list(recorder.texts), "visible_artworks") == {}
+
+
+REPAIRS = {
+    "spread": {
+        "table": IMPRESSIONS,
+        "find": "SELECT i.id FROM user_art_impressions AS i WHERE i.version = 9",
+        "action": "delete",
+    },
+    "everywhere": {
+        "table": USERS,
+        "find": "SELECT id, true AS is_active FROM users WHERE NOT is_active",
+        "action": "update",
+    },
+    "local": {
+        "table": "notes",
+        "find": "SELECT id, 'seen' AS text FROM notes WHERE text = 'new'",
+        "action": "update",
+    },
+}
+
+
+async def test_a_repair_is_refused_where_its_table_is_spread_and_takes_a_local_one(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    recorder, through = statements_on(app_database_url, tmp_path)
+    config = {"repairs": [configured(name, **keys) for name, keys in REPAIRS.items()]}
+    async with app_on(app_database_url) as app, recorder.at(tmp_path):
+        await app.plant(users=6, artworks=12)
+        await app.run("CREATE TABLE notes AS SELECT id, 'new' AS text FROM users")
+        await app.run("ALTER TABLE notes ADD PRIMARY KEY (id)")
+        make_cluster(app_database_url, *LAYOUTS["reference"])
+        async with cluster_runtime(through, **config) as runtime:
+            for name, table in (("spread", IMPRESSIONS), ("everywhere", USERS)):
+                said = f"Repair {name}, table: {table} is spread by Citus, where no repair runs."
+                with pytest.raises(CatalogueError, match=re.escape(said)):
+                    await tools_of(runtime, name)
+            assert (await previewed(runtime, "local")).named == 7
+            ended = (await mend(runtime, "local")).run
+            assert (ended.state, ended.inserted) == (RunState.SUCCEEDED, 7)
+            taken = await take_back(runtime, ended.id)
+            assert taken is not None and taken.run.state is RunState.SUCCEEDED
+        assert await app.rows("SELECT DISTINCT text FROM notes") == [("new",)]
+    assert refused(list(recorder.texts)) == {}
 
 
 BY_ARTWORK = (

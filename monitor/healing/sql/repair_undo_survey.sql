@@ -14,9 +14,9 @@ SELECT
             ELSE regexp_replace(
                 shown.key,
                 '([\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]'
-                '|[\xe1-\xec\xee\xef][\x80-\xbf]{{2}}|\xed[\x80-\x9f][\x80-\xbf]'
-                '|\xf0[\x90-\xbf][\x80-\xbf]{{2}}|[\xf1-\xf3][\x80-\xbf]{{3}}'
-                '|\xf4[\x80-\x8f][\x80-\xbf]{{2}})|[\x80-\xff]', '\1', 'g'
+                || '|[\xe1-\xec\xee\xef][\x80-\xbf]{{2}}|\xed[\x80-\x9f][\x80-\xbf]'
+                || '|\xf0[\x90-\xbf][\x80-\xbf]{{2}}|[\xf1-\xf3][\x80-\xbf]{{3}}'
+                || '|\xf4[\x80-\x8f][\x80-\xbf]{{2}})|[\x80-\xff]', '\1', 'g'
             )
         END
         FROM unnest(
