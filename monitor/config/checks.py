@@ -24,6 +24,7 @@ from monitor.config.types import (
     Positive,
     PositiveNumber,
     PositiveShare,
+    Query,
     Several,
     Switch,
     Text,
@@ -125,7 +126,7 @@ class SqlCheck(Check):
 
     name: Name
     """Lower-case letters, digits and underscores; no other check's name."""
-    query: Text
+    query: Query
     """Reads, and returns one row with one number."""
     every: Maybe[Interval] = timedelta(minutes=5)
     """The time from one run to the next. Either this or `cron`."""

@@ -17,6 +17,7 @@ from monitor.config.types import (
     Number,
     Positive,
     PositiveShare,
+    Query,
     Share,
     Size,
     Text,
@@ -72,7 +73,7 @@ class Pace(Section):
     """Healing waits while a replica has more than this left to replay."""
     expected_replicas: Natural = 0
     """Healing waits while fewer replicas are connected: a dead one vanishes from the view."""
-    wait_while: Maybe[Text] = None
+    wait_while: Maybe[Query] = None
     """A query that returns one boolean; healing waits while it is true, and while it can't tell."""
     promql: Maybe[Promql] = None
     """A Prometheus query; healing waits while its value is too high."""

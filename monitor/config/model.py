@@ -45,6 +45,7 @@ from monitor.config.types import (
     Maybe,
     MomentSetting,
     Positive,
+    Query,
     Several,
     Shared,
     Switch,
@@ -102,7 +103,7 @@ class Artworks(Section):
     count."""
     owner: Maybe[Text] = None
     """The column with the only user who is shown the artwork. null: everybody is shown it."""
-    where: Maybe[Text] = None
+    where: Maybe[Query] = None
     """SQL over this table alone that admits the artworks that count. null: all."""
 
 
@@ -116,7 +117,7 @@ class Users(Section):
     created_at: Maybe[MomentSetting] = None
     """When the user joined: a column, or {sql: …} over this table. Set: artworks older than the
     user are truly unseen, never legacy."""
-    where: Maybe[Text] = None
+    where: Maybe[Query] = None
     """SQL over this table alone that admits the users that count. null: all."""
 
 
@@ -132,10 +133,10 @@ class Impressions(Section):
     viewed_at: Maybe[MomentSetting] = "viewed_at"
     """When the artwork was shown: a column, or {sql: …} over this table. null: the table does not
     say."""
-    where: Maybe[Text] = None
+    where: Maybe[Query] = None
     """SQL over this table alone that admits the rows that are about these artworks; no other row
     is read or written. null: all."""
-    counts: Maybe[Text] = None
+    counts: Maybe[Query] = None
     """SQL over this table alone: which of these rows are impressions. null: all."""
     set: Expressions = Field(default_factory=dict)
     """Column to SQL expression: what brings a row that is there and does not count to count. It may
@@ -186,7 +187,7 @@ class Through(Section):
     since: Maybe[MomentSetting] = None
     """Since when: a column, or {sql: …} over this table. Artworks created before it are truly
     unseen by that user, never legacy."""
-    where: Maybe[Text] = None
+    where: Maybe[Query] = None
     """SQL over this table alone that admits the pairs that count. null: all."""
 
 

@@ -19,6 +19,7 @@ from monitor.config.types import (
     Name,
     Positive,
     PositiveShare,
+    Query,
     Text,
 )
 
@@ -57,7 +58,7 @@ class Repair(Section):
     key: Columns = ()
     """The columns of a unique index that name a row; `find` returns them. Empty: the primary
     key."""
-    find: Text
+    find: Query
     """One SELECT: the keys of the rows to mend and, to insert or update, the new values, each
     under the name of its column."""
     action: Action

@@ -115,10 +115,27 @@ def parse_text(value: object) -> str:
     return str(value)
 
 
+_LITERALS = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[^\W\d]\w*)?\$).*?\1|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
+"""What PostgreSQL reads as a text, a name or a comment."""
+_PARAMETER = re.compile(r"(?<![\w$])\$\d+")
+
+
+def parse_query(value: object) -> str:
+    """SQL of the operator's. A parameter in it would take a value of ours."""
+    text = parse_text(value)
+    found = _PARAMETER.search(_LITERALS.sub(" ", text))
+    if found is not None:
+        remedy = "write what it stands for"
+        raise InvalidValueError("SQL without parameters", f"the parameter {found[0]}", remedy)
+    return text
+
+
 def _sql_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else parse_text(value)
+    return str(value) if isinstance(value, int | float) else parse_query(value)
 
 
 def _retyped_throughout(value: object) -> object:
@@ -133,6 +150,11 @@ Text = Annotated[
     str, BeforeValidator(parse_text), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 
+
+Query = Annotated[
+    str, BeforeValidator(parse_query), WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""A query or an expression, in SQL."""
 
 NAME = Notation(
     "^[a-z][a-z0-9_]{0,62}$",
@@ -179,7 +201,7 @@ def parse_moment(value: object) -> Moment:
     if set(value) != {"sql"}:
         remedy = 'write a column, or {sql: "…"}'
         raise InvalidValueError("a column or an expression", "a group of other keys", remedy)
-    return SqlMoment(parse_text(value["sql"]))
+    return SqlMoment(parse_query(value["sql"]))
 
 
 def _write_moment(moment: Moment) -> object:

@@ -88,6 +88,25 @@ HARMFUL = st.tuples(
 )
 
 
+@pytest.mark.parametrize("setting", SETTINGS)
+async def test_a_parameter_which_would_take_a_value_of_ours_is_refused_by_its_path(
+    app_database_url: str, setting: str
+) -> None:
+    fine, configuration = SETTINGS[setting]
+    for text in (f"{fine} = $1", f"($2::text || 'a''$3') || {fine}", f"$a$b$a$||$10||{fine}"):
+        with pytest.raises(InvalidConfigError, match=r"parameter \$") as refused:
+            make_settings(app_database_url, **configuration(text))
+        (mistake,) = refused.value.errors
+        assert mistake.path.rpartition(".")[2] in {*setting.split("."), "query", "sql", "version"}
+    for text in (
+        f"{fine} || '$1'",
+        f"{fine} -- $1",
+        f"{fine} || $$ $1 $$",
+        f'{fine} || "a$1" || b$1',
+    ):
+        make_settings(app_database_url, **configuration(text))
+
+
 def harmful(fine: str, close: str, end: str, rest: str) -> str:
     """Something fine, the brackets around it closed, destruction, and what makes the rest fit."""
     return f"{fine}{close}{end}{DESTRUCTION}{rest}"
