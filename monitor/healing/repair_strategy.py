@@ -10,20 +10,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from monitor.config.types import MaintenanceWindow
 from monitor.database import RETRYABLE_STATES, TOO_SLOW, snapshot
 from monitor.healing.errors import (
-    TableRefusesError,
     TriggersInterfereError,
     breaker_sentence,
 )
+from monitor.healing.refused_rows import RefusedRows
 from monitor.healing.repair_statements import MENDS, RepairStatements
 from monitor.healing.repair_table import TableNow
-from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
+from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
@@ -32,14 +31,10 @@ from monitor.policy.gates import window_closed
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_ROWS, REPAIR_RUNS
 from monitor.state.runs import Run, RunState, Trigger, get_run
 
-log = structlog.get_logger(__name__)
-
 HELD_BY = RETRYABLE_STATES - {TOO_SLOW}
 """What runs of repairs, and their undos, are put down for. No lock is waited for as long as a
 statement may take: one that is too slow is so whoever takes the run up, and while it is taken up
 again and again, nothing else may heal or mend."""
-MAX_REFUSED = 100
-"""Rows that the database may refuse before one was mended; one more, and it is the table."""
 
 
 class RepairStrategy:
@@ -72,8 +67,7 @@ class RepairStrategy:
         self.counter_label = statements.repair.spec.name
         self.rows = statements.repair.rows
         self._table_now = table_now(context, statements)
-        self._refused = 0
-        self._refusal: str | None = None
+        self._refused = RefusedRows("row_not_mended", "rows could not be mended")
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """How far the next frozen keys go, and the table as it is."""
@@ -102,7 +96,7 @@ class RepairStrategy:
         done = await write_or_refusal(batch.connection, mend)
         if not isinstance(done, psycopg.Error):
             return self._written(due, done, refused=0)
-        self._note(batch, done)
+        self._refused.note(batch, done)
         return self._written(due, 0, refused=1)
 
     def _written(self, due: Any, rows: int, *, refused: int) -> Written:
@@ -169,17 +163,6 @@ class RepairStrategy:
                 f" them leave alone what role {self._state.catalogue.role} does."
             )
 
-    def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:
-        refused = refusal_sentence(error)
-        self._refused += 1
-        self._refusal = self._refusal or refused
-        log.warning("row_not_mended", run_id=batch.run.id, error=refused)
-        if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
-            raise TableRefusesError(
-                f"{MAX_REFUSED} rows could not be mended and none could, so it is the table that"
-                f" refuses: {refused}."
-            ) from error
-
     async def verify(self, run: Run) -> RunEnd | None:
         """Ask `find` once more about the frozen keys; there is no second pass, because what it
         still names is another row by now, or was refused."""
@@ -200,7 +183,7 @@ class RepairStrategy:
         if others > 0:
             said.append(f"{others} were mended or changed by others meanwhile and left alone.")
         if run.quarantined:
-            why = f", the first because of {self._refusal}" if self._refusal else ""
+            why = f", the first because of {self._refused.first}" if self._refused.first else ""
             said.append(f"{run.quarantined} were refused by the database{why}.")
         if left:
             said.append(f"`find` still names {left} of them: the next run's.")

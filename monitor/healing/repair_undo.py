@@ -9,16 +9,16 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.database import snapshot
-from monitor.healing.errors import NotUndoableError, TableRefusesError, TriggersInterfereError
+from monitor.healing.errors import NotUndoableError, TriggersInterfereError
 from monitor.healing.preview import UndoPreview
+from monitor.healing.refused_rows import RefusedRows
 from monitor.healing.repair_statements import UNDOES, RepairStatements
 from monitor.healing.repair_strategy import HELD_BY
 from monitor.healing.repair_table import DELETE, TableNow
-from monitor.healing.sqlstates import ALL_IMMEDIATE, refusal_sentence, write_or_refusal
+from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
@@ -27,11 +27,6 @@ from monitor.pipeline import Statement
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_UNDONE_ROWS
 from monitor.state.repairs import suspend_repair
 from monitor.state.runs import Run, RunState, UnknownRunError, get_run
-
-log = structlog.get_logger(__name__)
-
-MAX_REFUSED = 100
-"""Rows that the database may refuse to take back before one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +117,7 @@ class RepairUndoStrategy:
         self.counter_label = statements.repair.spec.name
         self.rows = statements.repair.rows
         self._table_now = table_now(context, statements)
-        self._refused = 0
-        self._refusal: str | None = None
+        self._refused = RefusedRows("row_not_given_back", "rows could not be given back")
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """The table as it is; where the run goes on stands in its row."""
@@ -143,7 +137,7 @@ class RepairUndoStrategy:
         done = await write_or_refusal(batch.connection, take_back)
         if not isinstance(done, psycopg.Error):
             return self._written(done)
-        self._note(batch, done)
+        self._refused.note(batch, done)
         passed = self._statements.statement("repair_undo_next", self._window(batch))
         ((row,),) = await batch.trips.ask(passed)
         return self._written(row, refused=1)
@@ -196,17 +190,6 @@ class RepairUndoStrategy:
                 f" {self._state.catalogue.role} does."
             )
 
-    def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:
-        refusal = refusal_sentence(error)
-        self._refused += 1
-        self._refusal = self._refusal or refusal
-        log.warning("row_not_given_back", run_id=batch.run.id, error=refusal)
-        if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
-            raise TableRefusesError(
-                f"{MAX_REFUSED} rows could not be given back and none could, so it is the table"
-                f" that refuses: {refusal}."
-            ) from error
-
     async def verify(self, run: Run) -> RunEnd | None:
         """Compare the ledger with what is there, once: a row is as it was left, or it is not."""
         context = self._context
@@ -227,7 +210,7 @@ class RepairUndoStrategy:
         else:
             said.append(f"{left.touched} have been touched since and stay, {gone} are gone.")
         if left.untouched:
-            why = f" (the first: {self._refusal})" if self._refusal else ""
+            why = f" (the first: {self._refused.first})" if self._refused.first else ""
             said.append(f"{left.untouched} could not be given back{why}.")
         if left.keys:
             said.append(f"Still listed: {', '.join(left.keys)}.")

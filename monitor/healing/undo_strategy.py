@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import psycopg
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.errors import StatementError
 from checks.relations import Kind
 from checks.row_security import guard_of
 from monitor.database import RETRYABLE_STATES, snapshot
 from monitor.healing.preview import UndoPreview, preview_undo
-from monitor.healing.sqlstates import refusal_sentence, write_or_refusal
+from monitor.healing.refused_rows import RefusedRows
+from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
@@ -23,14 +22,9 @@ from monitor.pipeline import Statement
 from monitor.state.counters import HEAL_FAILURES, HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
 
-log = structlog.get_logger(__name__)
-
 PASSES_ON_CITUS = 20
 """There a commit may be reported while a node has yet to be told of it: what one walk over the
 ledger did not see, a later one does. The last one changes nothing, as a rule."""
-MAX_REFUSED = 100
-"""Rows that the database may refuse to delete before one was deleted; one more, and it is the
-table that refuses."""
 
 
 class UndoStrategy:
@@ -56,8 +50,7 @@ class UndoStrategy:
         self._statements = context.statements
         self._state = context.state
         self.rows = guard_of(context.state.catalogue, writes=True)
-        self._refused = 0
-        self._refusal: str | None = None
+        self._refused = RefusedRows("impression_not_taken_back", "impressions could not be deleted")
 
     def opening(self, run: Run, size: int) -> Sequence[Statement]:
         """Nothing: where it goes on stands in the run's row."""
@@ -75,7 +68,7 @@ class UndoStrategy:
         done = await write_or_refusal(batch.connection, lambda: self._walk(batch, "undo_batch"))
         if not isinstance(done, psycopg.Error):
             return done
-        self._note(batch, done)
+        self._refused.note(batch, done)
         return await self._walk(batch, "undo_next")
 
     async def _walk(self, batch: OpenBatch, name: str) -> Written | None:
@@ -105,16 +98,6 @@ class UndoStrategy:
         }
         return Written(row.taken, row.looked_at, row.users, cursor)
 
-    def _note(self, batch: OpenBatch, error: psycopg.Error) -> None:
-        self._refused += 1
-        self._refusal = refusal_sentence(error)
-        log.warning("impression_not_taken_back", run_id=batch.run.id, error=self._refusal)
-        if batch.start.inserted == 0 and self._refused > MAX_REFUSED:
-            raise StatementError(
-                f"{MAX_REFUSED} impressions could not be deleted and none could, so it is the"
-                f" table that refuses: {self._refusal}."
-            ) from error
-
     async def verify(self, run: Run) -> RunEnd | None:
         """Walk again as long as a pass changes anything; then compare the ledger with what is."""
         context = self._context
@@ -127,12 +110,12 @@ class UndoStrategy:
                 return None
             left = await preview_undo(connection, self._statements, run.undoes or 0)
             # What the app was changing when this pass looked is looked at again.
-            if left.untouched and self._refusal is None and current.pass_ < most:
+            if left.untouched and self._refused.first is None and current.pass_ < most:
                 return None
             census = await self._present.count_audience(connection)
         return RunEnd(
             RunState.PARTIAL if left.untouched else RunState.SUCCEEDED,
-            undo_outcome(current, left, self._refusal or self._alike()),
+            undo_outcome(current, left, self._refused.first or self._alike()),
             remaining=left.untouched,
             legacy_after=census.legacy_untracked,
             census=census,

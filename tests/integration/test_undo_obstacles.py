@@ -54,7 +54,7 @@ async def test_rows_of_the_app_that_would_go_along_are_a_reason_to_refuse(
 async def test_a_table_that_refuses_every_delete_fails_the_undo_with_its_reason(
     app_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.healing.undo_strategy.MAX_REFUSED", 3)
+    monkeypatch.setattr("monitor.healing.refused_rows.MAX_REFUSED", 3)
     async with planted(app_database_url, users=3, artworks=5, **paced()) as (app, runtime):
         await heal(runtime)
         await app.run(
