@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import time
@@ -53,7 +54,10 @@ SHUTDOWN_SECONDS = 1.0
 FAREWELL_SECONDS = 2.0
 """How long a client may take to answer the end of a TLS connection."""
 BACKLOG = 64
-"""Connections that are taken in at once, before any of them is counted."""
+"""Connections that wait to be taken in."""
+AT_ONCE = BACKLOG // 4
+"""Connections that are taken in by one turn of the loop. One too many is dropped two turns later and
+closed after another: beside those that are served, at most BACKLOG are open."""
 ROOM_SECONDS = 0.5
 """How often, at most, an idle connection makes room for those that no descriptor was left for."""
 STARVED_SECONDS = 60.0
@@ -265,7 +269,7 @@ class HttpServer:
                 lambda: Connection(manager, self._limiter),
                 host,
                 port,
-                backlog=BACKLOG,
+                backlog=AT_ONCE,
                 ssl=ssl_context,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if secured else None,
                 ssl_shutdown_timeout=FAREWELL_SECONDS if secured else None,
@@ -273,6 +277,10 @@ class HttpServer:
         except OSError:
             await self.cleanup()
             raise
+        for one in self._listener.sockets:
+            # The loop takes in as many at a time as may wait, and more may wait.
+            with socket.socket(fileno=os.dup(one.fileno())) as same:
+                same.listen(BACKLOG)
         self._handler = loop.get_exception_handler()
         loop.set_exception_handler(self._look_at_failure)
 
