@@ -56,8 +56,8 @@ FAREWELL_SECONDS = 2.0
 BACKLOG = 64
 """Connections that wait to be taken in."""
 AT_ONCE = BACKLOG // 4
-"""Connections that are taken in by one turn of the loop. One too many is dropped two turns later and
-closed after another: beside those that are served, at most BACKLOG are open."""
+"""Connections that are taken in by one turn of the loop. One too many is dropped two turns later,
+and closed after another: beside those that are served, at most BACKLOG are open."""
 ROOM_SECONDS = 0.5
 """How often, at most, an idle connection makes room for those that no descriptor was left for."""
 STARVED_SECONDS = 60.0
