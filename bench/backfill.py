@@ -14,7 +14,7 @@ from bench import contenders, floors
 from bench.alone import alone
 from bench.errors import BenchmarkError
 from bench.gallery import LEGACY
-from bench.heal_run import heal
+from bench.heal_run import heal, heal_and_undo
 from bench.measures import Goal, Measure, compared
 from bench.options import Options
 from bench.progress import note
@@ -111,10 +111,11 @@ def _large(server: PostgresServer, work: Work, options: Options, best: str) -> t
     """One run of many rows, and the best statement for the same."""
     share = work.take(options.million)
     statement = {_BY_ARTWORK: floors.by_artwork, _BY_USER: floors.by_user, _BARE: floors.bare}[best]
-    note(f"backfill: a heal run of {share.rows:,} rows")
+    note(f"backfill: a heal run of {share.rows:,} rows, and its undo")
     with copied(server, LEGACY, _COPY) as database:
-        healed = asyncio.run(heal(server.url(database), share.rows))
+        healed, undone = asyncio.run(heal_and_undo(server.url(database), share.rows))
     _check(PRODUCT, healed, share)
+    _check("Its undo", undone, share)
     note(f"backfill: {best}, {share.rows:,} rows")
     with copied(server, LEGACY, _COPY) as database:
         floor = statement(server.conninfo(database), share)
@@ -139,6 +140,7 @@ def _large(server: PostgresServer, work: Work, options: Options, best: str) -> t
         compared(f"… with planning, {words}", _UNIT, [whole], base),
         Measure(f"heal run, planning, {words}", "s", (healed.planning,)),
         Measure(f"heal run, recount, {words}", "s", (healed.verifying,)),
+        Measure(f"its undo, {words}", _UNIT, (undone.rows / undone.writing,)),
         first,
         compared(f"memory, most, {words}", "MB", [max(healed.memory)], first, MEMORY_GOAL),
     )

@@ -14,6 +14,7 @@ from bench.shares import Backfill, BatchPoint
 from checks.doctor.findings import Blocks
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
+from monitor.run_tools import tools_to_undo
 from monitor.runtime import Runtime, inspect_catalogue, require_catalogue
 from monitor.runtime import build as build_runtime
 from monitor.service.startup import ensure_schema
@@ -41,17 +42,39 @@ async def runtime_at(url: str, more: str, what: Blocks = Blocks.HEALING) -> Asyn
 async def heal(url: str, rows: int) -> Backfill:
     """A run of at most so many rows, at full duty, from its plan to its recount."""
     async with runtime_at(url, DUTY) as runtime:
+        return (await _heal(runtime, rows))[0]
 
-        async def plan() -> Run | None:
-            planned = await runtime.planner.plan_audience(
-                runtime.run_owner(Trigger.COMMAND),
-                reason="A benchmark.",
-                max_rows=rows,
-                guard=lambda *_: None,
-            )
-            return planned.run
 
-        return (await timed(runtime, plan))[0]
+async def heal_and_undo(url: str, rows: int) -> tuple[Backfill, Backfill]:
+    """The same, and its undo."""
+    async with runtime_at(url, DUTY) as runtime:
+        healed, run = await _heal(runtime, rows)
+        return healed, await take_back(runtime, run)
+
+
+async def take_back(present: Runtime, run: Run) -> Backfill:
+    """An undo of `run`, from its plan to its verified end."""
+    tools = await tools_to_undo(present, run.id)
+
+    async def plan() -> Run | None:
+        owner = tools.run_owner(Trigger.COMMAND)
+        planned = await tools.undo_planner.plan(owner, run.id, reason="A benchmark.")
+        return None if planned is None else planned.run
+
+    return (await timed(tools, plan))[0]
+
+
+async def _heal(runtime: Runtime, rows: int) -> tuple[Backfill, Run]:
+    async def plan() -> Run | None:
+        planned = await runtime.planner.plan_audience(
+            runtime.run_owner(Trigger.COMMAND),
+            reason="A benchmark.",
+            max_rows=rows,
+            guard=lambda *_: None,
+        )
+        return planned.run
+
+    return await timed(runtime, plan)
 
 
 async def timed(tools: Runtime, plan: Callable[[], Awaitable[Run | None]]) -> tuple[Backfill, Run]:

@@ -18,7 +18,7 @@ from psycopg import sql
 from bench.alone import alone
 from bench.errors import BenchmarkError
 from bench.gallery import LEGACY
-from bench.heal_run import DUTY, runtime_at, timed
+from bench.heal_run import DUTY, runtime_at, take_back, timed
 from bench.measures import Goal, Measure, compared
 from bench.options import Options
 from bench.progress import note
@@ -29,7 +29,7 @@ from bench.traffic import GOAL as TRAFFIC_GOAL
 from bench.traffic import beside, gated, in_windows, visited
 from bench.windows import Round
 from checks.doctor.findings import Blocks
-from monitor.run_tools import repair_planner, tools_to_repair, tools_to_undo
+from monitor.run_tools import repair_planner, tools_to_repair
 from monitor.runtime import Runtime
 from monitor.state.runs import Run, Trigger
 from tests.support.postgres import PostgresServer
@@ -101,14 +101,7 @@ async def _repair(url: str) -> tuple[Backfill, Backfill]:
     async with runtime_at(url, DUTY + REPAIR, Blocks.COUNTING) as runtime:
         mending = await _tools(runtime)
         mended, run = await timed(mending, lambda: _plan(mending))
-        undoing = await tools_to_undo(runtime, run.id)
-
-        async def plan() -> Run | None:
-            owner = undoing.run_owner(Trigger.COMMAND)
-            planned = await undoing.undo_planner.plan(owner, run.id, reason="A benchmark.")
-            return None if planned is None else planned.run
-
-        return mended, (await timed(undoing, plan))[0]
+        return mended, await take_back(runtime, run)
 
 
 async def _tools(runtime: Runtime) -> Runtime:
