@@ -119,12 +119,8 @@ async def _plan(
     yes: bool,
 ) -> RunPlan:
     found, look = await preview_repair(tools, chosen), await _look(session, tools, chosen)
-    planner = repair_planner(tools, chosen)
     goes_on = _goes_on(look.active, chosen)
-    refusal = planner.refusal(found.named, found.share, look.own)
-    breaker = None if refusal is None else refusal.reason
-    if look.control.breaker_open:
-        breaker = breaker_sentence(look.control.breaker_reason)
+    breaker = _breaker(tools, chosen, found, look)
     rows = min(found.named, max_rows)
 
     def show() -> None:
@@ -141,19 +137,8 @@ async def _plan(
                 return StartedRun(claimed, resumed=True)
             if not yes:
                 raise RefusedError(_NOT_SEEN.format(run=goes_on.id, repair=chosen.name))
-        if found.named == 0:
-            return None
-        await ensure_schema(tools.engine, tools.state)
-        run = await plan_repair(
-            tools,
-            chosen,
-            Trigger.COMMAND,
-            reason=f"{REASON} Beyond the breaker." if beyond_breaker else REASON,
-            # What was shown and agreed to, however many there are by now.
-            max_rows=rows,
-            beyond_breaker=beyond_breaker,
-        )
-        return None if run is None else StartedRun(run, resumed=False)
+        # What was shown and agreed to, however many there are by now.
+        return await _begin(tools, chosen, rows, beyond_breaker) if found.named else None
 
     fields = {
         **record_fields(found),
@@ -175,6 +160,29 @@ async def _plan(
         start=start,
         counts="row",
     )
+
+
+def _breaker(tools: Runtime, chosen: Repair, found: RepairPreview, look: _Look) -> str | None:
+    """Why a breaker refuses it, healing's before its own."""
+    if look.control.breaker_open:
+        return breaker_sentence(look.control.breaker_reason)
+    refusal = repair_planner(tools, chosen).refusal(found.named, found.share, look.own)
+    return None if refusal is None else refusal.reason
+
+
+async def _begin(
+    tools: Runtime, chosen: Repair, rows: int, beyond_breaker: bool
+) -> StartedRun | None:
+    await ensure_schema(tools.engine, tools.state)
+    run = await plan_repair(
+        tools,
+        chosen,
+        Trigger.COMMAND,
+        reason=f"{REASON} Beyond the breaker." if beyond_breaker else REASON,
+        max_rows=rows,
+        beyond_breaker=beyond_breaker,
+    )
+    return None if run is None else StartedRun(run, resumed=False)
 
 
 def _goes_on(active: Run | None, chosen: Repair) -> Run | None:

@@ -54,6 +54,15 @@ def repair(name: str = "odd", state: str = "odd", **keys: object) -> dict[str, o
 
 
 @asynccontextmanager
+async def notes_on(url: str) -> AsyncIterator[App]:
+    """A gallery with notes, all of them fine."""
+    async with app_on(url) as app:
+        await app.plant(users=2, artworks=0)
+        await app.run(NOTES)
+        yield app
+
+
+@asynccontextmanager
 async def repairing(
     url: str, *repairs: dict[str, object], checks: object = (), **healing: object
 ) -> AsyncIterator[Service]:
@@ -106,9 +115,7 @@ async def checked_again(app: App, name: str = "odd", times: int = 3) -> None:
 async def test_what_a_check_finds_is_mended_verified_and_checked_again(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         # Hours until the check runs by the clock: the repair itself has it run again.
         rare = check("odd", every="1h")
         async with repairing(app_database_url, repair(), checks=[rare]) as service:
@@ -133,9 +140,7 @@ async def test_what_a_check_finds_is_mended_verified_and_checked_again(
 
 async def test_observe_reports_and_a_warning_starts_nothing(app_database_url: str) -> None:
     warns = check("warned", "warned", warn="> 0", fail="> 90")
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         await app.run("UPDATE notes SET state = 'warned' WHERE id > 95")
         both = [repair(mode="observe"), repair("warned", "warned")]
@@ -154,9 +159,7 @@ async def test_observe_reports_and_a_warning_starts_nothing(app_database_url: st
 async def test_repairs_that_are_due_at_once_take_turns_in_the_order_of_the_configuration(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run("UPDATE notes SET state = (ARRAY['a', 'b', 'c'])[id % 3 + 1] WHERE id <= 9")
         any_of = {**check("any"), "query": "SELECT count(*) FROM notes WHERE state <> 'fine'"}
         three = [repair(one, one, check="any", max_rows_per_run=1) for one in ("a", "b", "c")]
@@ -183,9 +186,7 @@ async def test_repairs_that_are_due_at_once_take_turns_in_the_order_of_the_confi
 async def test_what_could_not_be_planned_is_told_as_such_and_never_as_zero_rows(
     app_database_url: str, find: str, says: str
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         broken = repair(find=find, cooldown="1h")
         async with repairing(app_database_url, broken) as service:
@@ -205,9 +206,7 @@ async def test_what_could_not_be_planned_is_told_as_such_and_never_as_zero_rows(
 async def test_its_breaker_stops_everybody_until_a_person_has_accepted_what_it_names(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=60)
         async with repairing(app_database_url, repair()) as service:
             await wait_until(decided(service, Code.MAX_ROWS))
@@ -239,9 +238,7 @@ async def test_runs_that_change_nothing_open_its_breaker(app_database_url: str) 
         END $$;
         CREATE TRIGGER refuse BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION refuse()
     """
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=2)
         await app.run(refuse)
         async with repairing(app_database_url, repair()) as service:
@@ -252,9 +249,7 @@ async def test_runs_that_change_nothing_open_its_breaker(app_database_url: str) 
 async def test_an_undo_gives_the_rows_back_and_suspends_it_until_somebody_resumes(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         first = await app.fingerprint("notes")
         async with repairing(app_database_url, repair()) as service:
@@ -272,9 +267,7 @@ async def test_an_undo_gives_the_rows_back_and_suspends_it_until_somebody_resume
 async def test_a_run_that_was_left_ends_where_the_repair_may_not_go_on(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         observing = repair(mode="observe")
         async with make_runtime(
@@ -299,9 +292,7 @@ async def test_an_automatic_run_writes_in_its_window_only_and_a_persons_at_any_h
     begins, ends = now + timedelta(hours=2), now + timedelta(hours=3)
     closed = repair(window=f"{begins:%H:%M}-{ends:%H:%M}")
     sql = {"sql": [check("odd")]}
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         async with make_runtime(app_database_url, repairs=[closed], checks=sql) as runtime:
             tools, run = await plan_repair(runtime, "odd")
@@ -324,9 +315,7 @@ async def test_an_automatic_run_writes_in_its_window_only_and_a_persons_at_any_h
 
 
 async def test_a_pause_and_the_breaker_of_healing_stop_it(app_database_url: str) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         async with repairing(app_database_url, repair()) as service:
             await wait_until(decided(service, Code.CLEAN))
             await service.commands.pause("release day")
@@ -363,9 +352,7 @@ async def test_healing_and_repairs_take_turns(app_database_url: str) -> None:
 async def test_a_follower_shows_what_the_leader_decided_and_may_start_it(
     app_database_url: str,
 ) -> None:
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=7)
         observing = repair(mode="observe")
         async with (
@@ -386,9 +373,7 @@ async def test_a_plan_by_hand_that_is_too_large_opens_the_breaker_for_everybody(
     app_database_url: str,
 ) -> None:
     some = repair(mode="observe")
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ODD, first=1, last=60)
         async with make_runtime(
             app_database_url, repairs=[some], checks={"sql": [check("odd")]}
@@ -412,9 +397,7 @@ async def test_a_find_that_ends_its_session_stops_no_other_repair(app_database_u
     """
     find = "SELECT id, ends() AS state FROM notes WHERE state = 'last'"
 
-    async with app_on(app_database_url) as app:
-        await app.plant(users=2, artworks=0)
-        await app.run(NOTES)
+    async with notes_on(app_database_url) as app:
         await app.run(ends)
         await app.run(
             "UPDATE notes SET state = CASE WHEN id > 95 THEN 'last' ELSE 'odd' END WHERE id > 90"
