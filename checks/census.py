@@ -19,7 +19,7 @@ from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
 from checks.pair_fragments import is_counted_by_pair
-from checks.relations import Catalogue, Engine
+from checks.relations import Catalogue, Engine, Relation
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, render, template
 
@@ -248,7 +248,7 @@ def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) ->
     if not every_row or catalogue.impressions.index_leading_with(spec.user) is None:
         return False
     share = COVERED_SHARE if _covers_pairs(catalogue) else YOUNG_SHARE
-    return young * share <= census.tracked and _bitmap_bytes(census, catalogue) <= MOST_BITMAP
+    return young * share <= census.tracked and _young_bytes(census, catalogue) <= MOST_BITMAP
 
 
 def _covers_pairs(catalogue: Catalogue) -> bool:
@@ -256,12 +256,17 @@ def _covers_pairs(catalogue: Catalogue) -> bool:
     return catalogue.impressions.index_leading_with(spec.artwork, beside=spec.user) is not None
 
 
-def _bitmap_bytes(census: Census, catalogue: Catalogue) -> int:
+def _young_bytes(census: Census, catalogue: Catalogue) -> int:
     """What it takes at most to remember the pages of the young artworks' impressions."""
     if _covers_pairs(catalogue):
         return 0
-    pages = catalogue.impressions.total_bytes // PAGE + 1
-    return BITMAP_ENTRY * min(census.young_tracked or 0, pages)
+    return bitmap_bytes(catalogue.impressions, census.young_tracked or 0)
+
+
+def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
+    """What it takes at most to remember the pages of so many rows, or of all."""
+    pages = impressions.total_bytes // PAGE + 1
+    return BITMAP_ENTRY * (pages if rows is None else min(rows, pages))
 
 
 def affected_users_count_sql(
@@ -401,7 +406,7 @@ async def count_affected_users(
         names = few_artworks(catalogue, names, one_pass=few.one_pass)
     by_total = few is None and affected_by_total(census, catalogue, pools)
     if by_total:
-        memory = {"bytes": _bitmap_bytes(census, catalogue)}
+        memory = {"bytes": _young_bytes(census, catalogue)}
         await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
     statement = affected_users_count_sql(catalogue, names, by_total=by_total)
     values = parameters(cutoffs, few=few)

@@ -16,18 +16,23 @@ from datetime import timedelta
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import affected_users
+from checks.census import MOST_BITMAP, affected_users, bitmap_bytes
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
 from checks.pair_fragments import is_counted_by_pair
-from checks.relations import Catalogue
+from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
 
-
+_JOINED = raw("cte_young AS a JOIN {impressions} AS i ON i.{artwork} = a.id")
+# As an array, so that all are looked up at once, and no page of the table is visited twice.
+_LOOKED_UP = raw(
+    "{impressions} AS i"
+    " WHERE i.{artwork} = ANY (ARRAY(SELECT a.id::{artwork_cast} FROM cte_young AS a))"
+)
 _OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM cte_member AS m"
 
 
@@ -35,7 +40,17 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
     names = fragments(catalogue, pools)
     end = compose(template("checks", "pool_exhaustion_result"), names)
-    return {_pool_statement(catalogue): _pools(catalogue, names, end).as_string(None)}
+    shown = _LOOKED_UP if _looks_young_up(catalogue) else _JOINED
+    return {_pool_statement(catalogue): _pools(catalogue, names, end, shown).as_string(None)}
+
+
+def _looks_young_up(catalogue: Catalogue) -> bool:
+    """Whether an index finds the impressions of young artworks at less cost than to read them all,
+    however many these are: where the memory of their pages is not lossy."""
+    if catalogue.engine is Engine.CITUS or catalogue.spec.pairs.same:
+        return False
+    index = catalogue.impressions.index_leading_with(catalogue.spec.impressions.artwork)
+    return index is not None and bitmap_bytes(catalogue.impressions) <= MOST_BITMAP
 
 
 def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
@@ -43,13 +58,15 @@ def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
     `pool_exhaustion` and the census bind."""
     names = fragments(catalogue, pools)
     parts = {
-        "pools": _pools(catalogue, names, raw(_OF_EACH)),
+        "pools": _pools(catalogue, names, raw(_OF_EACH), _JOINED),
         "affected_users": affected_users(catalogue, names),
     }
     return render("checks", "plan_exhausted", parts)
 
 
-def _pools(catalogue: Catalogue, names: Fragments, end: sql.Composable) -> sql.Composed:
+def _pools(
+    catalogue: Catalogue, names: Fragments, end: sql.Composable, shown: sql.SQL
+) -> sql.Composed:
     if catalogue.spec.users.created_at is None and catalogue.since is None:
         since = created_column(catalogue).not_long_before("pool_since")
         artworks: sql.Composable = counted_artworks(catalogue, since)
@@ -58,7 +75,8 @@ def _pools(catalogue: Catalogue, names: Fragments, end: sql.Composable) -> sql.C
         artworks = names["counted_artworks"]
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
     form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
-    return compose(form, {**names, "distinct": distinct, "pool_artworks": artworks, "result": end})
+    more = {"distinct": distinct, "pool_artworks": artworks, "result": end}
+    return compose(form, {**names, **more, "young_shown": shown.format(**names)})
 
 
 def _pool_statement(catalogue: Catalogue) -> str:
@@ -97,7 +115,11 @@ async def measure_pool(
     `seen_share`, 0 to 1, is the share of all those pools that has been seen; it is left out where
     they are empty. Evidence are the users with the least unseen.
     """
-    (statement,) = pool_sql(catalogue, pools).values()
+    ((name, statement),) = pool_sql(catalogue, pools).items()
+    if name == "pool_exhaustion" and _looks_young_up(catalogue):
+        memory = {"bytes": bitmap_bytes(catalogue.impressions)}
+        await connection.exec_driver_sql(render("checks", "work_memory", {}), memory)
+        await connection.exec_driver_sql(render("checks", "by_index", {}))
     result = await connection.exec_driver_sql(statement, pool_parameters(cutoffs, minimum))
     row = result.one()
     numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}

@@ -31,7 +31,7 @@ LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
 """Shutdown, crash, starting up, and a failover that left us on a read-only server."""
 
 Rows = tuple[Any, ...]
-"""What one statement returned: named tuples."""
+"""What one statement returned: named tuples, with the names of the columns as `_columns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,10 @@ def _rows(transformer: AnyTransformer, answer: PGresult) -> Rows:
 
 @lru_cache(maxsize=128)
 def _row_type(names: tuple[str, ...]) -> type[Any]:
-    # Two columns may have one name.
-    return namedtuple("Row", names, rename=True)
+    # Two columns may have one name, and one may be a word of Python's.
+    made = cast("Any", namedtuple)("Row", names, rename=True)
+    made._columns = names
+    return cast("type[Any]", made)
 
 
 async def _drop(connection: AsyncConnection, driver: DriverConnection[Any]) -> None:

@@ -13,9 +13,8 @@ cte_people AS {leaf} (
 cte_seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM (
-        SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id{a_group}
-        FROM cte_young AS a
-        JOIN {impressions} AS i ON i.{artwork} = a.id
+        SELECT {distinct} i.{user} AS user_id, i.{artwork} AS artwork_id{a_group}
+        FROM {young_shown}
     ) AS p
     {seen_by_group}
     GROUP BY p.user_id

@@ -33,6 +33,11 @@ from monitor.status import CheckResult, RepairStatus
 USERS_BUDGET = 0.01
 """Share of the time that counting the affected users may take; it costs several censuses."""
 
+SHARED = ("leader_read", "check_status_read", "census_newest", "decision_newest")
+"""What `read_published` runs."""
+SHARED_REPAIRS = ("repair_status_read", "repair_controls")
+"""And where repairs are configured."""
+
 _CENSUS = frozenset(field.name for field in fields(Census))
 
 Known = TypeVar("Known")

@@ -22,6 +22,8 @@ from monitor.deadlines import LOOK_BACK
 from monitor.policy.breaker_store import read_recurring
 from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.replicas.published import (
+    SHARED,
+    SHARED_REPAIRS,
     PublishedState,
     read_published,
     show_repair,
@@ -36,7 +38,7 @@ from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
 from monitor.state.runs import active_run, count_quarantined
-from monitor.state.statements import SchemaStatements
+from monitor.state.statements import SchemaStatements, ask_together
 from monitor.state.transitions import abandon_user_runs
 from monitor.status import (
     CENSUS,
@@ -49,6 +51,11 @@ from monitor.status import (
 
 log = structlog.get_logger(__name__)
 
+_ALWAYS = (
+    *SHARED,
+    *("control_read", "run_active", "runs_recurring", "quarantine_size", "counters_read"),
+)
+"""What every exchange reads."""
 MOST_RESULTS = 10_000
 """Results that wait for a database that is away; of more, the oldest are lost."""
 
@@ -156,16 +163,18 @@ class StateSync:
         something = bool(missed or unsent or results)
         try:
             async with transaction(runtime.engine) as connection:
-                configured = bool(self._board.current.repairs)
-                published = await read_published(connection, state, repairs=configured)
-                control = await read_control(connection, state)
-                run = await active_run(connection, state)
-                recurring = await read_recurring(connection, state)
-                quarantined = await count_quarantined(connection, state)
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
                     await self._keep(connection, state, added, unsent, results)
-                counters = await read_counters(connection, state)
+                configured = bool(self._board.current.repairs)
+                asked = (*_ALWAYS, *SHARED_REPAIRS) if configured else _ALWAYS
+                answered = await ask_together(connection, state, asked, {"window": LOOK_BACK})
+                published = await read_published(connection, answered, repairs=configured)
+                control = await read_control(connection, answered)
+                run = await active_run(connection, answered)
+                recurring = await read_recurring(connection, answered)
+                quarantined = await count_quarantined(connection, answered)
+                counters = await read_counters(connection, answered)
                 if something:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:

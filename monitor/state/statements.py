@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from psycopg import sql
 from sqlalchemy import CursorResult
+from sqlalchemy.engine import IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
@@ -17,7 +19,7 @@ from checks.kept_catalogue import KeptCatalogue
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
-from monitor.pipeline import Statement
+from monitor.pipeline import Rows, Statement, send
 from monitor.state.schema import PACKAGE, state_fragments
 from monitor.state.stored_text import stored
 
@@ -78,6 +80,42 @@ class SchemaStatements:
         """Every row that the statement finds, each made a `record` by the names of its columns."""
         rows = await self.run(connection, name, values)
         return tuple(record(**row._mapping) for row in rows)
+
+
+class Answered(SchemaStatements):
+    """The same statements, of which some were asked together: what these answered is there, once,
+    for whoever runs one of them next."""
+
+    def __init__(self, statements: SchemaStatements, answers: Mapping[str, Rows]) -> None:
+        """`answers`: by the statements' names, their rows."""
+        super().__init__(statements.state_schema)
+        self._statements = statements
+        self._answers = dict(answers)
+
+    async def run(
+        self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
+    ) -> CursorResult[Any]:
+        """What it answered; it is run where it was not asked."""
+        rows = self._answers.pop(name, None)
+        if rows is None:
+            return await self._statements.run(connection, name, values)
+        columns = SimpleResultMetaData(rows[0]._columns if rows else ())
+        # There is no cursor any more: rows can be taken from it, and nothing else.
+        return cast("CursorResult[Any]", IteratorResult(columns, iter(rows)))
+
+
+async def ask_together(
+    connection: AsyncConnection,
+    statements: SchemaStatements,
+    names: Iterable[str],
+    values: Mapping[str, object],
+) -> Answered:
+    """Run the statements `names`, none of which writes, with their parameters in one round trip.
+    Raises psycopg.Error."""
+    asked = {name: statements.statement(name, values) for name in names}
+    return Answered(
+        statements, dict(zip(asked, await send(connection, asked.values()), strict=True))
+    )
 
 
 class StateStatements(SchemaStatements):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import row_faults, supply
+from checks.census import MOST_BITMAP
 from checks.judgement import MAX_EVIDENCE
 from checks.spec import Cutoffs
 from tests.support.app_schema import INFINITY, MICROSECOND, AppSchema
@@ -129,6 +130,13 @@ def impossible_times(
     }
 
 
+@pytest.fixture(params=[MOST_BITMAP, 0], ids=["looked up", "joined"])
+def most_bitmap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an index finds the impressions of young artworks, and where it is not asked."""
+    monkeypatch.setattr(supply, "MOST_BITMAP", request.param)
+
+
+@pytest.mark.usefixtures("most_bitmap")
 @in_every_schema
 @examples(12)
 @given(data=st.data())

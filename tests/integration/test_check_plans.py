@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from checks import row_faults, supply
 from checks.catalogue import read_catalogue
+from checks.census import MOST_BITMAP
 from checks.judgement import Measurement
 from checks.relations import Catalogue
 from checks.spec import (
@@ -52,6 +53,14 @@ _LOOSE = (
     f" {_IMPRESSIONS} DROP CONSTRAINT user_art_impressions_artwork_id_fkey"
 )
 _NOT_UNIQUE = "DROP INDEX user_art_impressions_unique_user_artwork"
+
+_SCATTERED = (
+    "CREATE TEMPORARY TABLE scattered AS SELECT * FROM user_art_impressions ORDER BY random();"
+    " TRUNCATE user_art_impressions; INSERT INTO user_art_impressions SELECT * FROM scattered;"
+    " UPDATE art_sessions SET created_at = timezone('UTC', now()) WHERE random() < 0.1;"
+    " ANALYZE user_art_impressions, art_sessions"
+)
+"""Of each page, some impressions are of young artworks."""
 
 Measure = Callable[[AsyncConnection, Catalogue, Cutoffs], Awaitable[Measurement]]
 
@@ -205,6 +214,25 @@ async def test_indexes_answer_and_no_sort_sees_the_whole_table(url: str, case: C
     scanned = {node.relation for node in nodes if node.kind == "Seq Scan"}
     assert scanned <= set(case.scans)
     assert [node for node in nodes if sorts_much(node)] == []
+
+
+@pytest.mark.parametrize(("most", "visited"), [(MOST_BITMAP, True), (0, False)])
+async def test_young_impressions_are_visited_where_their_pages_are_remembered(
+    url: str, monkeypatch: pytest.MonkeyPatch, most: int, visited: bool
+) -> None:
+    monkeypatch.setattr(supply, "MOST_BITMAP", most)
+    large = f"SET LOCAL work_mem = '64kB'; {_SCATTERED}"
+    async with changed(url, large) as connection:
+        catalogue = (await read_catalogue(connection, PLAIN)).require()
+        now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+        cutoffs = Cutoffs.at(now, POOLS)
+        plans = await plans_of(connection, lambda: _exhaustion(connection, catalogue, cutoffs))
+        (memory,) = await connection.exec_driver_sql("SHOW work_mem")
+    nodes = [node for plan in plans for node in plan.walk()]
+    scans = [node for node in nodes if node.kind == "Bitmap Heap Scan"]
+    of_impressions = [node for node in scans if node.relation == "user_art_impressions"]
+    assert [node.lossy_pages for node in of_impressions] == ([0] if visited else [])
+    assert (memory[0] != "64kB") is visited
 
 
 def sorts_much(node: Node) -> bool:

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from exporters.current import current_census, current_users
 from exporters.prometheus import create_registry
+from monitor.replicas.published import SHARED
 from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
@@ -197,6 +199,28 @@ async def test_a_look_that_began_while_leading_does_not_revive_a_lead_that_was_l
         await look
         assert not service.board.current.leader
         assert own_series(service) == OWN
+
+
+async def test_whoever_leads_or_follows_asks_for_all_of_it_in_one_round_trip(
+    app_database_url: str,
+) -> None:
+    async with two(app_database_url) as services:
+        for service in services:
+            state = service.runtime.state
+            # What nothing else reads, so that a pass under way does not count.
+            by_itself = {state.text(name) for name in (*SHARED, "quarantine_size", "counters_read")}
+            ran: list[str] = []
+
+            def note(
+                _: object, __: object, statement: str, *___: object, to: list[str] = ran
+            ) -> None:
+                to.append(statement)
+
+            event.listen(service._engine.sync_engine, "before_cursor_execute", note)
+            before = service.board.current.counters
+            await service._sync.refresh()
+            assert service.board.current.counters is not before
+            assert not by_itself.intersection(ran)
 
 
 async def somebody_waits(app: App) -> bool:

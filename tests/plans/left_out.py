@@ -36,7 +36,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("affected_users_by_total", "repair_due"), _PART),
     "work_memory": _SERVER,
     **dict.fromkeys(("discover_tables", "discover_columns", "discover_keys"), _ONCE),
-    **dict.fromkeys(("discover_size", "discover_by_index"), _ONCE),
+    **dict.fromkeys(("discover_size", "by_index"), _ONCE),
     **dict.fromkeys(
         (
             *("discover_column", "discover_gap", "discover_inside_id", "discover_membership"),

@@ -19,6 +19,8 @@ class Node:
     index: str | None
     backward: bool
     rows: float
+    lossy_pages: int
+    """Of a bitmap: those of which it remembers no row, so that each of the page is compared."""
     children: tuple[Node, ...]
 
     def walk(self) -> Iterator[Node]:
@@ -58,5 +60,6 @@ def _node(plan: Mapping[str, Any]) -> Node:
         index=plan.get("Index Name"),
         backward=plan.get("Scan Direction") == "Backward",
         rows=plan["Actual Rows"] * plan["Actual Loops"],
+        lossy_pages=plan.get("Lossy Heap Blocks", 0),
         children=tuple(_node(child) for child in plan.get("Plans", ())),
     )
