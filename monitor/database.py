@@ -1,4 +1,4 @@
-"""Engines, transactions with deadlines, and PostgreSQL's errors in words.
+"""Engines, and transactions with deadlines.
 
 Nothing here keeps session state: every setting is made by `set_config(…, true)` inside its
 transaction, and statements are never prepared, so that PgBouncer in transaction mode is fine. Only
@@ -20,25 +20,31 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from checks.citus.nodes import IDLE, is_lost_node, lost_sentence, node_of, on_nodes
-from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+from checks.citus.nodes import on_nodes
+from checks.errors import DatabaseUnavailableError, StatementError
 from checks.row_security import (
     STATEMENT,
     RowGuard,
     asked,
     found_in,
-    is_refusal,
-    refusal_sentence,
     refuse_hidden,
     switch_off,
 )
 from monitor import deadlines
 from monitor.config.database_url import DRIVER, connect_parameters
+from monitor.database_errors import (
+    LOCKED,
+    READ_ONLY,
+    first_line,
+    original_error,
+    session_lost,
+    sqlstate,
+    translated,
+)
 from monitor.pipeline import (
     COMMIT,
     LOST_STATES,
@@ -52,29 +58,9 @@ from monitor.pipeline import (
     send,
 )
 
-LOCKED = "55P03"
-TOO_SLOW = "57014"
-READ_ONLY = "25006"
-UNBOUND = "08P01"
-RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, TOO_SLOW})
-"""Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""
-
-_TYPE_STATES = frozenset({"42883", "42804", "42846"})
-"""No operator, no assignment, no cast between two types."""
-_OTHER_TYPES = (
-    " Where the types of the application's columns have changed, `conservator doctor` says what"
-    " follows."
-)
-
 Found = TypeVar("Found")
 _USED = "used"
 """In the pool's notes on a connection: it was taken before."""
-NO_UTF8 = "22021"
-_DATA_EXCEPTION = "22"
-_UNREADABLE = (
-    " Where an expression of `catalog` meets a value that it can't read, `conservator doctor` says"
-    " which."
-)
 
 
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
@@ -229,7 +215,7 @@ async def snapshot(
             raise
         raise StatementError(
             "What the configuration has us ask wants to write or to lock, and is to read only:"
-            f" {_first_line(_original(error))}."
+            f" {first_line(original_error(error))}."
         ) from error
 
 
@@ -436,114 +422,7 @@ async def when_unlocked(read: Callable[[], Awaitable[Found]], *, within: timedel
         await asyncio.sleep(pause)
 
 
-def session_lost(error: ConservatorError) -> bool:
-    """Whether a session that was had has ended, which says nothing about the next one."""
-    cause = error.__cause__
-    return isinstance(cause, DBAPIError) and cause.connection_invalidated
-
-
 async def database_now(connection: AsyncConnection) -> datetime:
     """The primary's clock, which alone decides about age."""
     now: datetime = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
     return now
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE behind an exception of SQLAlchemy, psycopg or ours, if there is one."""
-    if isinstance(error, DBAPIError):
-        error = error.orig or error
-    elif isinstance(error, ConservatorError) and error.__cause__ is not None:
-        return sqlstate(error.__cause__)
-    return error.sqlstate if isinstance(error, psycopg.Error) else None
-
-
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turn what the driver raises into our tree; the original stays as the cause."""
-    try:
-        yield
-    except (DBAPIError, PoolTimeoutError, psycopg.Error, OSError, UnicodeDecodeError) as error:
-        raise translate(error) from error
-
-
-def translate(error: BaseException) -> ConservatorError:
-    """The error of ours that says what to do about `error`."""
-    if isinstance(error, PoolTimeoutError):
-        return DatabaseUnavailableError(
-            f"No database connection became free within {deadlines.POOL_TIMEOUT_SECONDS} s:"
-            " raise database.pool_size or look for a statement that hangs."
-        )
-    original = _original(error)
-    state = sqlstate(error)
-    # Found by the server where it looks at what it sends, else by the driver.
-    if isinstance(error, UnicodeDecodeError) or state == NO_UTF8:
-        return StatementError(
-            "A text in the database is no UTF-8, which the encoding SQL_ASCII lets be: correct it,"
-            f" or leave its row out ({_first_line(original)})."
-        )
-    message = _first_line(original)
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    no_state = state is None and isinstance(
-        error,
-        OperationalError
-        | InterfaceError
-        | OSError
-        | psycopg.OperationalError
-        | psycopg.InterfaceError,
-    )
-    ended = lost or state in LOST_STATES or state == IDLE
-    refused = (state or "").startswith(("08", "28", "3D"))
-    if isinstance(original, psycopg.Error) and (
-        is_lost_node(original) or ((ended or refused) and node_of(original) is not None)
-    ):
-        return DatabaseUnavailableError(lost_sentence(original))
-    if ended or (refused and not _of_statement(original)) or no_state:
-        return DatabaseUnavailableError(
-            f"The database can't be used: {message}. Check database.url, and that the server runs"
-            " and lets this role in."
-        )
-    if state == TOO_SLOW:
-        return StatementError(
-            "A statement ran longer than it may and was cancelled: raise"
-            " database.statement_timeout, or let `conservator doctor` look for a missing index."
-        )
-    if state == LOCKED:
-        return StatementError(
-            "A lock was not to be had within database.lock_timeout, because of an ALTER TABLE"
-            " perhaps, or of who is in its way: try again, or raise it."
-        )
-    if is_refusal(original):
-        return StatementError(refusal_sentence(message))
-    if state == "42501":
-        return StatementError(
-            f"The database refused a statement: {message}. `conservator init --print-sql` prints"
-            " the grants that are needed."
-        )
-    if state == UNBOUND:
-        return StatementError(PARAMETERS.format("A query of the configuration"))
-    hint = _OTHER_TYPES if state in _TYPE_STATES else ""
-    hint = _UNREADABLE if (state or "").startswith(_DATA_EXCEPTION) else hint
-    return StatementError(f"The database refused a statement ({state}): {message}.{hint}")
-
-
-PARAMETERS = "{} has a parameter ($1), for which there is no value: write it out."
-
-
-def _of_statement(error: BaseException) -> bool:
-    """Whether the server said it of a statement, and the session goes on: a foreign table that it
-    reads lies on a server that is away, for instance."""
-    return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
-
-
-def _original(error: BaseException) -> BaseException:
-    """What the driver raised."""
-    if isinstance(error, ConservatorError) and error.__cause__ is not None:
-        return _original(error.__cause__)
-    return (error.orig or error) if isinstance(error, DBAPIError) else error
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        return error.diag.message_primary.rstrip(".")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")

@@ -22,7 +22,8 @@ from checks.state_columns import (
     read_state_columns,
 )
 from monitor.config import Repair, Settings
-from monitor.database import READ_ONLY, snapshot, sqlstate
+from monitor.database import snapshot
+from monitor.database_errors import READ_ONLY, sqlstate
 from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
 from monitor.healing.repair_faults import RepairFault

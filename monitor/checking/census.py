@@ -31,7 +31,7 @@ from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.runner import CheckRunner, CheckTracker, Keep
 from monitor.config import Settings
-from monitor.database import sqlstate
+from monitor.database_errors import sqlstate
 from monitor.replicas.published import users_interval
 from monitor.runtime import CurrentRuntime, require_catalogue
 from monitor.status import CENSUS, StatusBoard

@@ -28,7 +28,8 @@ from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.row_security import RowGuard
 from checks.statements import render
-from monitor.database import again_if_lost, database_now, snapshot, sqlstate, when_unlocked
+from monitor.database import again_if_lost, database_now, snapshot, when_unlocked
+from monitor.database_errors import sqlstate
 from monitor.deadlines import (
     REPLICA_FIRST_PAUSE_SECONDS,
     REPLICA_LONGEST_PAUSE_SECONDS,

@@ -17,7 +17,8 @@ import structlog
 
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
-from monitor.database import at_once, sqlstate, transaction
+from monitor.database import at_once, transaction
+from monitor.database_errors import sqlstate
 from monitor.healing.batch_size import (
     BatchTiming,
     Pace,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.relations import Catalogue
 from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
-from monitor.database import RETRYABLE_STATES
+from monitor.database_errors import RETRYABLE_STATES
 from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
 from monitor.healing.errors import (
     RowsDoNotCountError,

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
-from monitor.database import NO_UTF8, READ_ONLY, database_now, sqlstate, transaction, translate
+from monitor.database import database_now, transaction
+from monitor.database_errors import NO_UTF8, READ_ONLY, sqlstate, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,

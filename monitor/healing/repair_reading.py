@@ -20,7 +20,7 @@ from checks.read_elsewhere import relations_read
 from checks.relations import Catalogue, OtherRelation, Relation
 from checks.row_security import RowGuard, read_row_security
 from checks.statements import operator_sql, render, template
-from monitor.database import PARAMETERS, UNBOUND
+from monitor.database_errors import PARAMETERS, UNBOUND
 from monitor.healing.ledger_columns import ColumnsDifferError, follow_columns
 from monitor.healing.repair_faults import (
     RepairFault,

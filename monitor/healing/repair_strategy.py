@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
 from monitor.config.types import MaintenanceWindow
-from monitor.database import RETRYABLE_STATES, TOO_SLOW, snapshot
+from monitor.database import snapshot
+from monitor.database_errors import RETRYABLE_STATES, TOO_SLOW
 from monitor.healing.errors import (
     TriggersInterfereError,
     breaker_sentence,

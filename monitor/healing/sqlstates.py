@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.nodes import without_shards
 from checks.errors import DatabaseUnavailableError
-from monitor.database import RETRYABLE_STATES, sqlstate
+from monitor.database_errors import RETRYABLE_STATES, sqlstate
 from monitor.pipeline import Statement, send
 
 ALL_IMMEDIATE = Statement("SET CONSTRAINTS ALL IMMEDIATE")

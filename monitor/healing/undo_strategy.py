@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Kind
 from checks.row_security import guard_of
-from monitor.database import RETRYABLE_STATES, snapshot
+from monitor.database import snapshot
+from monitor.database_errors import RETRYABLE_STATES
 from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.refused_rows import RefusedRows
 from monitor.healing.sqlstates import write_or_refusal

@@ -24,7 +24,8 @@ from checks.relations import Engine
 from checks.row_security import guard_of
 from checks.sequences import shortage
 from checks.spec import Cutoffs
-from monitor.database import sqlstate, transaction
+from monitor.database import transaction
+from monitor.database_errors import sqlstate
 from monitor.deadlines import GROUP_LOCK_TIMEOUT
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.planner import RunOwner, read_unpaused

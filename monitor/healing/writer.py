@@ -12,7 +12,8 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import StatementError
-from monitor.database import sqlstate, trips
+from monitor.database import trips
+from monitor.database_errors import sqlstate
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.batch_size import BatchSize, PaceReason
 from monitor.healing.errors import TYPES_CHANGED, RunHeld, lease_lost, paused_sentence

@@ -21,7 +21,8 @@ from checks.doctor.state_types import types_differ
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
-from monitor.database import database_now, session_lost
+from monitor.database import database_now
+from monitor.database_errors import session_lost
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.planner import Occasion
 from monitor.healing.quarantine import Unwritable, count_unwritable

@@ -24,7 +24,8 @@ from checks.errors import (
     StatementError,
 )
 from monitor.config import Repair
-from monitor.database import again_if_lost, database_now, session_lost
+from monitor.database import again_if_lost, database_now
+from monitor.database_errors import session_lost
 from monitor.healing.errors import RepairBreakerError
 from monitor.healing.settings_changed import end_others
 from monitor.loop.run_queue import RunQueue

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.census import Census
 from checks.citus.cluster import NO_ANSWER, every_node_answers
 from checks.errors import ConservatorError, DatabaseUnavailableError
-from monitor.database import session_lost, transaction
+from monitor.database import transaction
+from monitor.database_errors import session_lost
 from monitor.deadlines import LOOK_BACK
 from monitor.policy.breaker_store import read_recurring
 from monitor.replicas.leadership import Leadership, NotLeadingError

@@ -17,7 +17,8 @@ from checks.errors import (
     DatabaseUnavailableError,
 )
 from monitor.config import Settings
-from monitor.database import RETRYABLE_STATES, sqlstate, transaction
+from monitor.database import transaction
+from monitor.database_errors import RETRYABLE_STATES, sqlstate
 from monitor.deadlines import (
     FIRST_RETRY_SECONDS,
     LONGEST_RETRY_SECONDS,

@@ -20,7 +20,8 @@ from checks.state_columns import (
     read_state_columns,
 )
 from checks.statements import raw
-from monitor.database import set_local, sqlstate, translate
+from monitor.database import set_local
+from monitor.database_errors import sqlstate, translate
 from monitor.deadlines import REWRITE_LOCK_TIMEOUT, REWRITE_TIMEOUT
 from monitor.state.elsewhere import impressions_elsewhere, lists_any
 

@@ -17,7 +17,8 @@ from checks.census import take_census
 from checks.errors import StatementError
 from checks.relations import Catalogue
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec
-from monitor.database import LOCKED, create_engine, snapshot, sqlstate
+from monitor.database import create_engine, snapshot
+from monitor.database_errors import LOCKED, sqlstate
 from tests.support.app import App, app_on
 from tests.support.check_registry import router_of
 from tests.support.commands import gallery_at, on_one_server

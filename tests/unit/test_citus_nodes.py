@@ -8,7 +8,7 @@ from psycopg import errors
 from psycopg.pq import DiagnosticField
 
 from checks.errors import DatabaseUnavailableError, StatementError
-from monitor.database import translate
+from monitor.database_errors import translate
 from monitor.healing.sqlstates import is_worth_retrying, refusal_sentence
 from tests.support.lost_nodes import LOST, NODE, TOO_LARGE
 from tests.support.protocol import ErrorTold
