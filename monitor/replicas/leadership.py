@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
-from monitor.database import again_if_lost, set_local, transaction
+from monitor.database import again_if_lost, at_once, set_local, transaction
 from monitor.deadlines import RELEASE_SECONDS
 from monitor.state.statements import SchemaStatements
 
@@ -126,11 +126,10 @@ class Leadership:
         return self.leads
 
     async def _take(self) -> int | None:
-        async with transaction(self._engine, timeout=self._third) as connection:
-            values = {"holder": self.holder, "lease": self._lease}
-            result = await self._statements.run(connection, "leader_take", values)
-            token: int | None = result.scalar_one_or_none()
-            return token
+        values = {"holder": self.holder, "lease": self._lease}
+        taking = self._statements.statement("leader_take", values)
+        (taken,) = await at_once(self._engine, taking, timeout=self._third)
+        return int(taken[0].token) if taken else None
 
     def _unanswered(self, error: ConservatorError) -> None:
         log.debug("lead_not_asked", error=str(error))
