@@ -23,6 +23,10 @@ from monitor.status import CENSUS, REPAIRS, STRUCTURE
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 
+# With a hyphen, which no check's name has.
+STATE_REFRESH = "state-refresh"
+_HISTORY_SWEEP = "history-sweep"
+
 
 class RunningJobs:
     """The jobs that are running right now: a stop awaits them and says which."""
@@ -111,8 +115,8 @@ class Jobs:
         seconds = min(deadlines.REFRESH_SECONDS, self._settings.lease.total_seconds(), interval)
         seconds = max(seconds, deadlines.SHORTEST_REFRESH_SECONDS)
         refresh = Schedule(timedelta(seconds=seconds), None, "UTC")
-        self._add("refresh", refresh, self._sync.refresh, at_once=False)
-        self._add("history", Schedule(deadlines.HISTORY_INTERVAL, None, "UTC"), self._history)
+        self._add(STATE_REFRESH, refresh, self._sync.refresh, at_once=False)
+        self._add(_HISTORY_SWEEP, Schedule(deadlines.HISTORY_INTERVAL, None, "UTC"), self._history)
         if self._settings.repairs:
             each = Schedule(deadlines.REPAIRS_INTERVAL, None, "UTC")
             self._add(REPAIRS, each, self._repairs, at_once=False)
@@ -124,7 +128,7 @@ class Jobs:
             interval = check.take_over()
             if interval is not None:
                 self._scheduler.stretch(check.name, check.schedule, interval)
-        self.running_jobs.spawn("refresh", self._sync.refresh)
+        self.running_jobs.spawn(STATE_REFRESH, self._sync.refresh)
         if self._registry.census.tracker.schedule.cron is None:
             self._scheduler.wake(CENSUS)
         # The others when they would have been due, and those that are overdue one after the other.

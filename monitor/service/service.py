@@ -21,7 +21,7 @@ from monitor.checking.registry import CheckRegistry
 from monitor.config import Settings
 from monitor.database import create_engine
 from monitor.deadlines import CANCEL_SECONDS, DRAIN_LOOK_SECONDS, DRAIN_SECONDS
-from monitor.loop.jobs import Jobs, cancel_and_wait
+from monitor.loop.jobs import STATE_REFRESH, Jobs, cancel_and_wait
 from monitor.loop.reconciler import Reconciler
 from monitor.loop.run_queue import RunQueue
 from monitor.loop.user_backfills import UserBackfills
@@ -180,7 +180,7 @@ class Service:
         if error is not None:
             self._sync.log_failure("lead_not_asked", error)
         elif not self.board.current.database_up:
-            self._jobs.running_jobs.spawn("refresh", self._sync.refresh)
+            self._jobs.running_jobs.spawn(STATE_REFRESH, self._sync.refresh)
 
     async def start(self) -> None:
         """Read the catalogue, bring the state schema up to date, start the loop.

@@ -136,6 +136,15 @@ async def test_a_renamed_table_is_an_error_of_its_own_check_until_it_is_back(
         assert exported(service, "check_value", "queue_length") == 0
 
 
+async def test_checks_may_have_any_name_whatever_the_service_does_besides(
+    app_database_url: str,
+) -> None:
+    names = ("refresh", "history", "repairs", "state_refresh", "history_sweep", "repair_pass")
+    own = [{**OWN, "name": name} for name in names]
+    async with gallery(app_database_url), watching(app_database_url, sql=own) as service:
+        await wait_until(lambda: all(is_now(service, name, Outcome.PASS) for name in names))
+
+
 async def test_the_apps_own_table_renamed_is_an_error_of_all_that_read_it_and_nothing_ends(
     app_database_url: str,
 ) -> None:
