@@ -77,11 +77,16 @@ async def _check(
     registry = CheckRegistry(
         settings, board, engine, read_engine, worker, runtime, on_read=lambda _: None
     )
+    checks = [one for name, one in registry.checks.items() if name in names]
     started = time.perf_counter()
-    examination = await inspect_rows(engine, settings)
+    try:
+        examination = await inspect_rows(engine, settings)
+    except StatementError as error:  # a table that somebody changes, for instance
+        _show_alone(board, checks, {})
+        _publish_none(checks, str(error))
+        return board
     seconds = time.perf_counter() - started
     board.update(examination=examination)
-    checks = [one for name, one in registry.checks.items() if name in names]
     _show_alone(board, checks, await _read_state(engine, settings, board))
     if STRUCTURE in names:
         registry.publish_structure(examination, seconds=seconds)
@@ -89,10 +94,7 @@ async def _check(
     try:
         catalogue = require_catalogue(examination, Blocks.COUNTING)
     except ConservatorError as error:
-        told = str(error)
-        for one in others:
-            one.publish(one.definition.failed(told, None))
-            told = f"Something blocks counting: see {others[0].name}."
+        _publish_none(others, str(error))
         return board
     runtime.replace(build(engine, settings, examination, catalogue))
 
@@ -101,6 +103,15 @@ async def _check(
 
     await asyncio.gather(*(run(one) for one in others))
     return board
+
+
+def _publish_none(checks: Iterable[CheckTracker], reason: str) -> None:
+    """None could be evaluated; the reason is told once."""
+    told, first = reason, ""
+    for one in checks:
+        one.publish(one.definition.failed(told, None))
+        first = first or one.name
+        told = f"Nothing can be counted: see {first}."
 
 
 def _show_alone(

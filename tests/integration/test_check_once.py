@@ -3,16 +3,20 @@ check and by no other, but for the structure where the fault needs a missing con
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import make_url
 
 from checks.judgement import Outcome
 from monitor.checking.once import check_names, check_once
 from monitor.database import create_engine
 from tests.support.app import App, app_on
+from tests.support.called import call
 from tests.support.healing import make_settings, service_settings
 from tests.support.roles import SERVICE
 
@@ -186,3 +190,19 @@ async def test_a_role_that_may_only_read_runs_every_check_and_is_told_what_it_ma
     found = {name: check.outcome for name, check in board.current.checks.items()}
     assert found == {**HEALTHY, "structure": Outcome.FAIL}
     assert "INSERT" in board.current.checks["structure"].message
+
+
+async def test_where_a_table_stays_locked_no_check_could_be_evaluated(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    database = {"url": app_database_url, "statement_timeout": "500ms", "lock_timeout": "50ms"}
+    config.write_text(yaml.safe_dump({"database": database}))
+    async with app_on(app_database_url) as app, app.connection.transaction():
+        await app.run("LOCK TABLE art_sessions IN ACCESS EXCLUSIVE MODE")
+        done = await asyncio.to_thread(call, config, "check", "--json")
+    found = {one["name"]: one for one in done.json["checks"]}
+    assert done.code == 3
+    assert {one["outcome"] for one in found.values()} == {"error"}
+    assert "A lock was not to be had" in found["census"]["message"]
+    assert found["structure"]["message"] == "Nothing can be counted: see census."
