@@ -125,7 +125,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
             with watching(server, database, _HEAL) as watched:
                 watched.wait_for_checks()
                 default = watched.whole_intervals(2 * seconds)
-                rarely = _rare_checks(server, watched, default.seconds, app)
+                rarely = _rare_checks(server, watched, default)
             note(f"an hour: {artworks} artworks become legacy")
             with watching(server, database, _OFTEN) as watched:
                 watched.wait_for_checks()
@@ -183,11 +183,10 @@ def _app_alone(server: PostgresServer, database: str, seconds: float) -> Cost:
         return between(before, read(connection, database, server, None))
 
 
-def _rare_checks(
-    server: PostgresServer, watched: Watched, seconds: float, app: Cost
-) -> dict[str, float]:
-    """Seconds of the server's processors, an hour, for each of the checks that a window of
-    `seconds` may have none of. They are run once more: the first run of one reads weeks back."""
+def _rare_checks(server: PostgresServer, watched: Watched, default: Cost) -> dict[str, float]:
+    """Seconds of the server's processors, an hour, for each of the checks that the window `default`
+    may have none of, beyond what a second costs there. They are run once more: the first run of one
+    reads weeks back."""
     every = {one["name"]: float(one["interval_seconds"]) for one in watched.checks()}
     program = Path(sysconfig.get_path("scripts")) / "conservator"
     config = str(server.socket_dir / "config.yaml")
@@ -196,15 +195,17 @@ def _rare_checks(
         before = watched.read()
         command = [str(program), "-c", config, "check", name, "--json"]
         ran = subprocess.run(command, capture_output=True, check=False)
-        if not ran.stdout:
-            raise BenchmarkError(f"{name} could not be run: {ran.stderr.decode()}")
+        if ran.returncode not in (0, 1, 2):
+            raise BenchmarkError(f"{name} could not be run: {(ran.stderr or ran.stdout).decode()}")
         cost = between(before, watched.read())
-        return cost.database_cpu - app.database_cpu * cost.seconds / app.seconds
+        return cost.database_cpu - default.database_cpu * cost.seconds / default.seconds
 
     # Such a command reads the catalogue, too, which the service does with `structure`.
     catalogue = used_by(_LITTLE)
     # Of the census the window is a whole number of intervals, however long it is.
-    rare = [name for name, interval in every.items() if interval > seconds and name != CENSUS]
+    rare = [
+        name for name, interval in every.items() if interval > default.seconds and name != CENSUS
+    ]
     used = {name: used_by(name) - (0.0 if name == STRUCTURE else catalogue) for name in rare}
     return {name: max(0.0, cost) * HOUR / every[name] for name, cost in used.items()}
 

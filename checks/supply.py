@@ -27,29 +27,54 @@ from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
 
-_JOINED = raw("cte_young AS a JOIN {impressions} AS i ON i.{artwork} = a.id")
-# As an array, so that all are looked up at once, and no page of the table is visited twice.
-_LOOKED_UP = raw(
-    "{impressions} AS i"
-    " WHERE i.{artwork} = ANY (ARRAY(SELECT a.id::{artwork_cast} FROM cte_young AS a))"
+POOL = "pool_exhaustion"
+YOUNG = "pool_young"
+MOST_YOUNG = 5_000
+"""So many young artworks, at most, are looked up one by one."""
+
+_JOINED = raw(
+    "SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id{a_group}"
+    " FROM cte_young AS a JOIN {impressions} AS i ON i.{artwork} = a.id"
 )
+# Bound, so that PostgreSQL knows how many they are, and compares by a hash what no index finds.
+_LOOKED_UP = raw(
+    "SELECT i.{user} AS user_id FROM {impressions} AS i"
+    " WHERE i.{artwork} = ANY (%(young)s::text[]::{artwork_cast}[])"
+)
+_ARRAY = "A"
+"""The category of types that are arrays, of which there are no arrays."""
 _OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM cte_member AS m"
 
 
 def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
-    """What `pool_exhaustion` asks: the one statement that is right for this catalogue."""
+    """What `pool_exhaustion` asks: the one statement that is right for this catalogue, and before
+    it the young artworks, where their impressions are looked up."""
     names = fragments(catalogue, pools)
+    looked_up = _looks_young_up(catalogue)
+    asked = {_pool_statement(catalogue): _pool_text(catalogue, names, looked_up=looked_up)}
+    if looked_up:
+        young = {**names, "pool_artworks": _pool_artworks(catalogue, names)}
+        return {YOUNG: render("checks", YOUNG, young), **asked}
+    return asked
+
+
+def _pool_text(catalogue: Catalogue, names: Fragments, *, looked_up: bool) -> str:
     end = compose(template("checks", "pool_exhaustion_result"), names)
-    shown = _LOOKED_UP if _looks_young_up(catalogue) else _JOINED
-    return {_pool_statement(catalogue): _pools(catalogue, names, end, shown).as_string(None)}
+    shown = _LOOKED_UP if looked_up else _JOINED
+    return _pools(catalogue, names, end, shown).as_string(None)
 
 
 def _looks_young_up(catalogue: Catalogue) -> bool:
-    """Whether an index finds the impressions of young artworks at less cost than to read them all,
-    however many these are: where the memory of their pages is not lossy."""
-    if catalogue.engine is Engine.CITUS or catalogue.spec.pairs.same:
+    """Whether an index may find the impressions of young artworks for less than a pass over all:
+    where the pages that these lie in can be remembered, and each is one pair."""
+    spec = catalogue.spec.impressions
+    if _pool_statement(catalogue) != POOL or catalogue.engine is Engine.CITUS:
         return False
-    index = catalogue.impressions.index_leading_with(catalogue.spec.impressions.artwork)
+    if catalogue.spec.pairs.same or not catalogue.pair_is_unique:
+        return False
+    if catalogue.artworks.columns[catalogue.spec.artworks.id].category == _ARRAY:
+        return False
+    index = catalogue.impressions.index_leading_with(spec.artwork)
     return index is not None and bitmap_bytes(catalogue.impressions) <= MOST_BITMAP
 
 
@@ -67,16 +92,18 @@ def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
 def _pools(
     catalogue: Catalogue, names: Fragments, end: sql.Composable, shown: sql.SQL
 ) -> sql.Composed:
-    if catalogue.spec.users.created_at is None and catalogue.since is None:
-        since = created_column(catalogue).not_long_before("pool_since")
-        artworks: sql.Composable = counted_artworks(catalogue, since)
-    else:
-        # For a young user or a pair of late, any artwork may belong to the pool.
-        artworks = names["counted_artworks"]
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
     form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
-    more = {"distinct": distinct, "pool_artworks": artworks, "result": end}
-    return compose(form, {**names, **more, "young_shown": shown.format(**names)})
+    parts = {**names, "distinct": distinct, "pool_artworks": _pool_artworks(catalogue, names)}
+    return compose(form, {**parts, "result": end, "young_shown": shown.format(**parts)})
+
+
+def _pool_artworks(catalogue: Catalogue, names: Fragments) -> sql.Composable:
+    """The artworks that a pool may have."""
+    if catalogue.spec.users.created_at is None and catalogue.since is None:
+        return counted_artworks(catalogue, created_column(catalogue).not_long_before("pool_since"))
+    # For a young user or a pair of late, any artwork may belong to the pool.
+    return names["counted_artworks"]
 
 
 def _pool_statement(catalogue: Catalogue) -> str:
@@ -86,7 +113,7 @@ def _pool_statement(catalogue: Catalogue) -> str:
         return "pool_exhaustion_by_owner"
     if catalogue.spec.users.created_at is not None:
         return "pool_exhaustion_by_user_age"
-    return "pool_exhaustion"
+    return POOL
 
 
 def pool_parameters(cutoffs: Cutoffs, minimum: int) -> dict[str, object]:
@@ -98,6 +125,7 @@ def pool_parameters(cutoffs: Cutoffs, minimum: int) -> dict[str, object]:
         # Not legacy is: after the one or not before the other.
         "pool_since": cutoffs.legacy_until if before is None else min(cutoffs.legacy_until, before),
         "minimum": minimum,
+        "most_young": MOST_YOUNG + 1,
         "evidence": MAX_EVIDENCE,
     }
 
@@ -115,12 +143,18 @@ async def measure_pool(
     `seen_share`, 0 to 1, is the share of all those pools that has been seen; it is left out where
     they are empty. Evidence are the users with the least unseen.
     """
-    ((name, statement),) = pool_sql(catalogue, pools).items()
-    if name == "pool_exhaustion" and _looks_young_up(catalogue):
-        memory = {"bytes": bitmap_bytes(catalogue.impressions)}
-        await connection.exec_driver_sql(render("checks", "work_memory", {}), memory)
-        await connection.exec_driver_sql(render("checks", "by_index", {}))
-    result = await connection.exec_driver_sql(statement, pool_parameters(cutoffs, minimum))
+    values = pool_parameters(cutoffs, minimum)
+    asked = pool_sql(catalogue, pools)
+    statement = asked[_pool_statement(catalogue)]
+    if YOUNG in asked:
+        found = await connection.exec_driver_sql(asked[YOUNG], values)
+        values["young"] = young = [row.id for row in found]
+        if len(young) > MOST_YOUNG:
+            statement = _pool_text(catalogue, fragments(catalogue, pools), looked_up=False)
+        else:
+            memory = {"bytes": bitmap_bytes(catalogue.impressions)}
+            await connection.exec_driver_sql(render("checks", "pool_memory", {}), memory)
+    result = await connection.exec_driver_sql(statement, values)
     row = result.one()
     numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}
     seen = ""

@@ -53,7 +53,7 @@ class Sampler:
             try:
                 bound = {"milliseconds": self._milliseconds}
                 await self._run(render("checks", "catalogue_patience", {}), bound)
-                await self._run(render("checks", "by_index", {}), {})
+                await self._run(render("checks", "discover_by_index", {}), {})
                 answer = await self._run(render("checks", statement, fragments), parameters or {})
             except DBAPIError as error:
                 if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):

@@ -13,8 +13,7 @@ cte_people AS {leaf} (
 cte_seen AS {leaf} (
     SELECT p.user_id, count(*) AS artworks
     FROM (
-        SELECT {distinct} i.{user} AS user_id, i.{artwork} AS artwork_id{a_group}
-        FROM {young_shown}
+        {young_shown}
     ) AS p
     {seen_by_group}
     GROUP BY p.user_id

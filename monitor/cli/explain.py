@@ -235,6 +235,7 @@ def _examples(cutoffs: Cutoffs, settings: Settings) -> dict[str, object]:
         "artwork_cursor": None,
         "user_id": "?",
         "users": ["?"],
+        "young": ["?"],
         "artworks": ["?"],
         "planned": [0],
         "listed": [True],

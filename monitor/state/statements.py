@@ -92,6 +92,10 @@ class Answered(SchemaStatements):
         self._statements = statements
         self._answers = dict(answers)
 
+    def text(self, name: str) -> str:
+        """In the form for the engine, as ever."""
+        return self._statements.text(name)
+
     async def run(
         self, connection: AsyncConnection, name: str, values: Mapping[str, object] | None = None
     ) -> CursorResult[Any]:

@@ -39,7 +39,7 @@ def _read() -> Form:
     add("--storms", type=int, default=3, help="storms, each with a seed of its own")
     add("--storm-faults", type=int, default=30, help="faults of a storm")
     add("--at-once", type=int, default=3, help="cases at the same time")
-    add("--minutes", type=float, default=30.0, help="after so long no further case begins")
+    add("--minutes", type=float, default=60.0, help="after so long no further case begins")
     read = parser.parse_args()
     return Form(
         long=not read.short,

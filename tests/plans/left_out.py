@@ -34,9 +34,9 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_total", "repair_due"), _PART),
-    "work_memory": _SERVER,
+    **dict.fromkeys(("work_memory", "pool_memory"), _SERVER),
     **dict.fromkeys(("discover_tables", "discover_columns", "discover_keys"), _ONCE),
-    **dict.fromkeys(("discover_size", "by_index"), _ONCE),
+    **dict.fromkeys(("discover_size", "discover_by_index"), _ONCE),
     **dict.fromkeys(
         (
             *("discover_column", "discover_gap", "discover_inside_id", "discover_membership"),

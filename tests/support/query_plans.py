@@ -21,6 +21,8 @@ class Node:
     rows: float
     lossy_pages: int
     """Of a bitmap: those of which it remembers no row, so that each of the page is compared."""
+    condition: str
+    """What its rows satisfy, by an index or not."""
     children: tuple[Node, ...]
 
     def walk(self) -> Iterator[Node]:
@@ -53,6 +55,9 @@ async def _plan(connection: AsyncConnection, statement: str, parameters: Any) ->
     return _node(found[0]["Plan"])
 
 
+_CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Join Filter")
+
+
 def _node(plan: Mapping[str, Any]) -> Node:
     return Node(
         kind=plan["Node Type"],
@@ -61,5 +66,6 @@ def _node(plan: Mapping[str, Any]) -> Node:
         backward=plan.get("Scan Direction") == "Backward",
         rows=plan["Actual Rows"] * plan["Actual Loops"],
         lossy_pages=plan.get("Lossy Heap Blocks", 0),
+        condition=" ".join(str(plan[one]) for one in _CONDITIONS if one in plan),
         children=tuple(_node(child) for child in plan.get("Plans", ())),
     )
