@@ -26,7 +26,6 @@ from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
-
 POOL = "pool_exhaustion"
 YOUNG = "pool_young"
 MOST_YOUNG = 5_000
