@@ -1,5 +1,5 @@
 -- Artworks that were made six days ago, as far as anybody knows, and that some users have not seen:
--- old ones, from which a share of the impressions goes.
+-- old ones, from which a share of the impressions goes. Nobody saw them before they were made.
 WITH chosen AS (
     SELECT a.id
     FROM art_sessions AS a
@@ -12,6 +12,12 @@ younger AS (
     SET created_at = timezone('UTC', now()) - interval '6 days'
     FROM chosen AS c
     WHERE a.id = c.id
+),
+later AS (
+    UPDATE user_art_impressions AS i
+    SET viewed_at = timezone('UTC', now()) - interval '5 days'
+    FROM chosen AS c
+    WHERE i.artwork_id = c.id AND abs(hashtext(i.user_id)::bigint) %% 1000 >= 1000 * %(missing)s
 ),
 gone AS (
     DELETE FROM user_art_impressions AS i
