@@ -3,7 +3,7 @@
 # make dist    what is released: built twice, checked, installed and tried; some minutes
 # make reference   the pages of docs/ that list commands, metrics and alerts, from the code
 # make bench-large   the same at 90 million impressions: 130 GB of disk, about an hour
-# make chaos   faults at every statement of a run; takes some minutes
+# make chaos   faults at every statement of a run; takes up to an hour
 # make plans   every statement's plan on nine million pairs; takes some minutes
 # make fuzz    inputs by the thousand: API, configuration, webhook, galleries, any catalog; minutes
 # make galleries   databases of other shapes, by names alone and configured right; some minutes
