@@ -152,7 +152,8 @@ async def measure_pool(
             statement = _pool_text(catalogue, fragments(catalogue, pools), looked_up=False)
         else:
             memory = {"bytes": bitmap_bytes(catalogue.impressions)}
-            await connection.exec_driver_sql(render("checks", "pool_memory", {}), memory)
+            await connection.exec_driver_sql(render("checks", "work_memory", {}), memory)
+            await connection.exec_driver_sql(render("checks", "pool_by_pages", {}))
     result = await connection.exec_driver_sql(statement, values)
     row = result.one()
     numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}

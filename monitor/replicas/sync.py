@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -38,7 +38,7 @@ from monitor.scheduler import Scheduler
 from monitor.state.control import Control, read_control
 from monitor.state.counters import CHECK_MISSED, add_to_counters, read_counters
 from monitor.state.history import prune
-from monitor.state.runs import active_run, count_quarantined
+from monitor.state.runs import Run, active_run, count_quarantined
 from monitor.state.statements import SchemaStatements, ask_together
 from monitor.state.transitions import abandon_user_runs
 from monitor.status import (
@@ -71,6 +71,18 @@ class PublishCensus(Protocol):
 
     def __call__(self, census: Census, *, age_seconds: float = 0.0) -> None:
         """Publish it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an exchange has read."""
+
+    published: PublishedState
+    control: Control
+    run: Run | None
+    recurring: int
+    quarantined: int
+    counters: Mapping[tuple[str, str], float]
 
 
 class ResultQueue:
@@ -167,15 +179,7 @@ class StateSync:
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
                     await self._keep(connection, state, added, unsent, results)
-                configured = bool(self._board.current.repairs)
-                asked = (*_ALWAYS, *SHARED_REPAIRS) if configured else _ALWAYS
-                answered = await ask_together(connection, state, asked, {"window": LOOK_BACK})
-                published = await read_published(connection, answered, repairs=configured)
-                control = await read_control(connection, answered)
-                run = await active_run(connection, answered)
-                recurring = await read_recurring(connection, answered)
-                quarantined = await count_quarantined(connection, answered)
-                counters = await read_counters(connection, answered)
+                found = await self._ask(connection, state)
                 if something:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:
@@ -188,17 +192,18 @@ class StateSync:
             self.log_failure("refresh_failed", error)
             return
         self._note(unsent)
+        published, control, run = found.published, found.control, found.run
         # Leading is shown once the totals of whoever led before have been read, never earlier.
         leads = led and self._leadership.leads
         before = self._board.current
         self._board.update(
             control=control,
             control_known=True,
-            counters=counters,
+            counters=found.counters,
             active_run=run,
             repairs=_shown_repairs(before.repairs, published, found=not leads),
-            recurring=recurring,
-            quarantined=quarantined,
+            recurring=found.recurring,
+            quarantined=found.quarantined,
             leader=leads,
             leader_name=self._leadership.holder if leads else published.leader,
             database_up=lost_node is None,
@@ -215,6 +220,19 @@ class StateSync:
             if ended or _switched(before.repairs, self._board.current.repairs):
                 self._scheduler.wake(REPAIRS)
             self._catch_up(published, before.control if before.control_known else control, control)
+
+    async def _ask(self, connection: AsyncConnection, state: SchemaStatements) -> _Found:
+        repairs = bool(self._board.current.repairs)
+        asked = (*_ALWAYS, *SHARED_REPAIRS) if repairs else _ALWAYS
+        answered = await ask_together(connection, state, asked, {"window": LOOK_BACK})
+        return _Found(
+            published=await read_published(connection, answered, repairs=repairs),
+            control=await read_control(connection, answered),
+            run=await active_run(connection, answered),
+            recurring=await read_recurring(connection, answered),
+            quarantined=await count_quarantined(connection, answered),
+            counters=await read_counters(connection, answered),
+        )
 
     def _unsent(self) -> tuple[CheckResult, ...]:
         """Results of this process that the others don't have yet."""
