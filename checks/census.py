@@ -40,6 +40,8 @@ COVERED_SHARE = 2
 MOST_BITMAP = 128 * 2**20
 """Bytes, at most, to remember the pages that are visited. With less than all of them take, each row
 of a page would be compared with each young artwork."""
+GROWTH = 1.5
+"""A table is taken to be so many times as large as when its size was read last."""
 PAGE, BITMAP_ENTRY = 8192, 64
 """Bytes of a page of a table, and of what PostgreSQL remembers of one."""
 
@@ -265,7 +267,7 @@ def _young_bytes(census: Census, catalogue: Catalogue) -> int:
 
 def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
     """What it takes at most to remember the pages of so many rows, or of all."""
-    pages = impressions.total_bytes // PAGE + 1
+    pages = int(impressions.row_bytes * GROWTH) // PAGE + 1
     return BITMAP_ENTRY * (pages if rows is None else min(rows, pages))
 
 

@@ -234,6 +234,8 @@ class Relation:
     """pg_class.reltuples, summed over partitions; 0 where never analysed."""
     total_bytes: int
     """Table, TOAST and indexes, summed over partitions."""
+    row_bytes: int
+    """The pages of its rows alone, without TOAST and indexes."""
     can_update: bool = True
     """UPDATE on every column that `impressions.set` names."""
     can_use_schema: bool = True

@@ -225,6 +225,7 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
         publications=table.publications,
         estimated_rows=table.estimated_rows,
         total_bytes=table.total_bytes,
+        row_bytes=table.row_bytes,
         analysed=table.analysed,
     )
 

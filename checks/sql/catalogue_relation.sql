@@ -119,7 +119,9 @@ SELECT
     COALESCE((SELECT sum(GREATEST(leaf.reltuples, 0)) FROM cte_leaf AS leaf), 0)::bigint AS estimated_rows,
     COALESCE((SELECT bool_or(leaf.reltuples >= 0) FROM cte_leaf AS leaf), true) AS analysed,
     COALESCE((SELECT sum(pg_catalog.pg_total_relation_size(leaf.oid)) FROM cte_leaf AS leaf), 0)::bigint
-        AS total_bytes
+        AS total_bytes,
+    COALESCE((SELECT sum(pg_catalog.pg_relation_size(leaf.oid)) FROM cte_leaf AS leaf), 0)::bigint
+        AS row_bytes
 FROM cte_root AS root
 CROSS JOIN LATERAL (
     SELECT pg_catalog.has_schema_privilege(root.relnamespace, 'USAGE') AS granted

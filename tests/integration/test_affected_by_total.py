@@ -26,7 +26,7 @@ from checks.relations import Catalogue, Index
 from checks.spec import Audience, CatalogueSpec, Cutoffs, PoolsSpec
 from checks.statements import render
 from tests.support.builders import a_census
-from tests.support.galleries import galleries
+from tests.support.galleries import Gallery, Person, Piece, galleries, micros
 from tests.support.generated import examples
 from tests.support.open_schema import OpenSchema, connected, open_schema
 from tests.support.oracle import expected_census, legacy_of
@@ -109,7 +109,7 @@ async def test_the_pages_that_are_visited_fit_in_memory_for_this_transaction_alo
 ) -> None:
     monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
     async with open_schema(shared_url, APP) as opened:
-        impressions = replace(opened.catalogue.impressions, total_bytes=8192 * 199_999)
+        impressions = replace(opened.catalogue.impressions, row_bytes=8192 * 100_000)
         catalogue = replace(opened.catalogue, impressions=impressions)
         asked = (opened.connection, catalogue, POOLS, Cutoffs.at(a_census().as_of, POOLS))
         async with opened.connection.begin():
@@ -117,9 +117,28 @@ async def test_the_pages_that_are_visited_fit_in_memory_for_this_transaction_alo
             with pytest.raises(StatementError, match="Two counts of one snapshot"):
                 await count_affected_users(*asked, census)
             memory = await opened.connection.exec_driver_sql("SHOW work_mem")
-            assert memory.scalar_one() == f"{200_000 * 64 // 1024 + 1}kB"
+            assert memory.scalar_one() == f"{150_001 * 64 // 1024 + 1}kB"
         async with opened.connection.begin():
             assert (await opened.connection.exec_driver_sql("SHOW work_mem")).scalar_one() == "4MB"
+
+
+async def test_the_pages_that_hold_rows_are_counted_and_no_index_with_them(
+    opened: OpenSchema,
+) -> None:
+    oid = opened.catalogue.impressions.beneath.oid
+    tables = f"SELECT {oid}::regclass UNION SELECT relid FROM pg_partition_tree({oid})"
+    sizes = (
+        "SELECT sum(pg_relation_size(t.id)) AS rows, sum(pg_indexes_size(t.id)) AS indexes"
+        f" FROM ({tables}) AS t (id)"
+    )
+    now = a_census().as_of
+    person, piece = Person(0, micros(now)), Piece(0, micros(now), owner=0)
+    gallery = Gallery(now, people=(person,), pieces=(piece,), views=((0, 0),))
+    async with opened.holding(gallery) as connection:
+        held = (await connection.exec_driver_sql(sizes)).one()
+        read = (await read_catalogue(connection, opened.schema.spec)).require().impressions
+    assert read.row_bytes == held.rows > 0
+    assert read.total_bytes >= held.rows + held.indexes
 
 
 async def test_totals_are_asked_where_indexes_and_numbers_make_them_cheaper(
@@ -132,7 +151,7 @@ async def test_totals_are_asked_where_indexes_and_numbers_make_them_cheaper(
     for census in (many, replace(LARGE, young_tracked=None)):
         assert not affected_by_total(census, app, POOLS)
     assert not affected_by_total(LARGE, on_citus(app), POOLS)
-    huge = replace(app, impressions=replace(app.impressions, total_bytes=2**40))
+    huge = replace(app, impressions=replace(app.impressions, row_bytes=2**40))
     wide = replace(LARGE, tracked=10**9, young_tracked=10**8)
     assert affected_by_total(wide, app, POOLS)
     assert not affected_by_total(wide, huge, POOLS)

@@ -97,6 +97,7 @@ def relation(oid: int, name: str, *columns: Column, indexes: tuple[Index, ...]) 
         publications=(),
         estimated_rows=10,
         total_bytes=8192,
+        row_bytes=8192,
     )
 
 
