@@ -58,7 +58,7 @@ async def list_checks(call: PlainCall) -> Checks:
     return Checks(
         leader=status.leader,
         led_by=status.replica if status.leader else status.leader_name,
-        checks=tuple(CheckResult.of(check, status, now) for check in status.checks.values()),
+        checks=CheckResult.all_of(status, now),
     )
 
 

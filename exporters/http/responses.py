@@ -141,3 +141,8 @@ class CheckResult(Answer):
         repairs = tuple(one.name for one in shown.repairs.values() if one.check == check.name)
         added = {"stale": check_is_stale(check, now), "repairs": repairs}
         return cls.model_validate(check).model_copy(update=added)
+
+    @classmethod
+    def all_of(cls, shown: status.Status, now: float) -> tuple[CheckResult, ...]:
+        """Each check of a snapshot."""
+        return tuple(cls.of(check, shown, now) for check in shown.checks.values())

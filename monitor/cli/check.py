@@ -98,10 +98,8 @@ def check(
     code = _exit_code(status)
     if textfile is not None:
         write_textfile(registry, textfile)
-    if group is not None and push_delete and code == 0:
-        group.delete()
-    elif group is not None:
-        group.replace(registry)
+    if group is not None:
+        group.delete() if push_delete and code == 0 else group.replace(registry)
     if otlp is not None:
         _push_once(registry, otlp, status.version)
     if as_json:
@@ -114,8 +112,7 @@ def check(
 
 def _as_answer(status: Status) -> dict[str, object]:
     """The results as the API tells them."""
-    now = time.monotonic()
-    results = [responses.CheckResult.of(one, status, now) for one in status.checks.values()]
+    results = responses.CheckResult.all_of(status, time.monotonic())
     return {
         "checks": [result.model_dump(mode="json") for result in results],
         "census": status.census,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from checks.errors import RefusedError
+from exporters.http.responses import CheckResult
 from monitor.cli.output import console, counted, duration, number, print_json, print_text
 from monitor.cli.session import Session
 from monitor.cli.signals import confirmed
@@ -41,6 +42,10 @@ class StartedRun:
     run: Run
     resumed: bool
     """It was left unfinished before."""
+
+
+async def _no_check() -> tuple[CheckResult, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class RunPlan:
     """The tables forbid it, whatever a person says; `show` tells why."""
     counts: str = "impression"
     """What is counted, in the singular."""
+    check_again: Callable[[], Awaitable[Sequence[CheckResult]]] = _no_check
+    """Looks, once nothing is left to do, whether that has mended what it was to mend."""
 
 
 async def carry_out(
@@ -90,10 +97,9 @@ async def carry_out(
         confirmed(plan.question, abort=True, err=as_json)
     started = await plan.start()
     if started is None:
-        if as_json:
-            print_json(plan.nothing)
-        elif plan.question is not None:
+        if not as_json and plan.question is not None:
             console.print("Meanwhile there is nothing left to do.")
+        _show_checks(await plan.check_again(), plan.nothing if as_json else None)
         return 0
     if started.resumed and not as_json:
         console.print(
@@ -104,11 +110,11 @@ async def carry_out(
         ended = await _in_foreground(runtime, started.run, on_progress)
     async with session.snapshot() as connection:
         breaker_open = (await read_control(connection, runtime.state)).breaker_open
-    if as_json:
-        fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
-        print_json({**fields, "breaker_open": breaker_open})
-    else:
+    if not as_json:
         _show_ended(ended.run, plan, breaker_open=breaker_open)
+    fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
+    told = {**fields, "breaker_open": breaker_open} if as_json else None
+    _show_checks(await plan.check_again(), told)
     return 0 if ended.run.state is RunState.SUCCEEDED else 1
 
 
@@ -121,6 +127,17 @@ async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) ->
     except asyncio.CancelledError:
         executor.stop()
         return await working
+
+
+def _show_checks(checks: Sequence[CheckResult], fields: Mapping[str, object] | None) -> None:
+    """For programs with the other fields, where there are any; else for people."""
+    if fields is not None:
+        more = {"checks": [one.model_dump(mode="json") for one in checks]} if checks else {}
+        print_json({**fields, **more})
+        return
+    for one in checks:
+        outcome = "unknown" if one.outcome is None else one.outcome.value
+        print_text(f"Check {one.name}: {outcome}. {one.message}")
 
 
 def _show_ended(run: Run, plan: RunPlan, *, breaker_open: bool) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from checks.errors import RefusedError
+from exporters.http.responses import CheckResult
 from monitor.checking.once import check_names, check_once
 from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
@@ -79,11 +82,7 @@ def repair(
         tools = await tools_to_repair(await session.runtime(), chosen)
         rows = max_rows or chosen.max_rows_per_run
         plan = await _plan(session, tools, chosen, rows, beyond_breaker=beyond_breaker, yes=yes)
-        code = await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
-        begun = plan.question is not None or plan.fields["goes_on_with"] is not None
-        if begun and not dry_run and not as_json:
-            await _check_again(session, chosen)
-        return code
+        return await carry_out(plan, session, tools, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return run_session(context, work)
 
@@ -159,6 +158,7 @@ async def _plan(
         else None,
         start=start,
         counts="row",
+        check_again=partial(_check_again, session, chosen, begun=bool(rows) or goes_on is not None),
     )
 
 
@@ -275,14 +275,12 @@ def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     return f"{_values({name: before.get(name) for name in changed})} → {_values(changed)}"
 
 
-async def _check_again(session: Session, chosen: Repair) -> None:
-    """The check that the repair belongs to, as it is now."""
-    if chosen.check not in check_names(session.settings):
-        return
+async def _check_again(session: Session, chosen: Repair, begun: bool) -> tuple[CheckResult, ...]:
+    """The check that the repair belongs to, as it is now; none where nothing was to be done."""
+    if not begun or chosen.check not in check_names(session.settings):
+        return ()
     board = await check_once(session.engine, session.settings, [chosen.check])
-    for one in board.current.checks.values():
-        outcome = "unknown" if one.outcome is None else one.outcome.value
-        print_text(f"Check {one.name}: {outcome}. {one.message}")
+    return CheckResult.all_of(board.current, time.monotonic())
 
 
 async def plan_repair_undo(session: Session, tools: Runtime, run: int) -> RunPlan:

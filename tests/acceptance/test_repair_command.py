@@ -81,15 +81,21 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
     assert "Check orphan_notes: pass" in done.words
     assert work.value("SELECT count(*) FROM notes") == 10
     again, runs, one = work.run_each("repair orphans --yes --json", "runs", "runs 1 --json")
-    assert (again.code, again.json["run_id"]) == (0, None)
+    assert (again.code, again.json["run_id"], "checks" in again.json) == (0, None, False)
     assert "repair (orphans)" in runs.words
     assert (one.json["run"]["kind"], one.json["run"]["repair"]) == ("repair", "orphans")
     assert "private" not in one.out
     plan = work.run("undo", "1", "--dry-run")
     assert "Plan: give back 25 of 25 rows of run 1." in plan.words
-    undone = work.run("undo", "1", "--yes")
+    undone = work.run("undo", "1", "--yes", "--json")
+    assert (undone.code, undone.json["run"]["kind"], "checks" in undone.json) == (0, "undo", False)
+    again = work.run("repair", "orphans", "--yes", "--json")
+    undone = work.run("undo", "3", "--yes")
+    (checked,) = again.json["checks"]
+    assert (again.json["run_id"], checked["name"]) == (3, "orphan_notes")
+    assert (checked["outcome"], checked["value"]) == ("pass", 0)
     assert undone.code == 0, undone
-    assert "Gave back 25 of 25 rows of run 1." in undone.words
+    assert "Gave back 25 of 25 rows of run 3." in undone.words
     assert "suspended until `conservator resume orphans`" in undone.words
     assert work.contents()["notes"] == contents["notes"]
     (suspended,) = work.run("repair", "--json").json["repairs"][:1]
