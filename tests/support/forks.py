@@ -10,15 +10,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
 _COMMANDS = ("check", "docs", "explain", "heal", "runs", "serving", "setup", "switches")
+
+
+_reading = threading.Lock()
+"""How a process ended is read once, and a start asks that of all others, whichever thread waits for
+them: who came second would read nothing, which passes for the code 255."""
 
 
 class Forked:
@@ -31,11 +37,12 @@ class Forked:
 
     def poll(self) -> int | None:
         """How it ended, a signal as a negative number; None while it runs."""
-        return self._process.exitcode
+        with _reading:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
         """How it ended, as soon as it has; TimeoutExpired when that takes longer."""
-        self._process.join(timeout)
+        connection.wait([self._process.sentinel], timeout)
         code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired("conservator", timeout or 0.0)
@@ -62,7 +69,8 @@ def fork(
     """`conservator ARGUMENTS` in `directory`, started; what it reads, says, and complains."""
     _load_program()
     process = _FORKS.Process(target=_run, args=(directory, arguments, streams, dict(environment)))
-    process.start()
+    with _reading:
+        process.start()
     return Forked(process)
 
 
