@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -20,7 +20,6 @@ from rich.progress import (
 from rich.text import Text
 
 from checks.errors import RefusedError
-from exporters.http.responses import CheckResult
 from monitor.cli.output import console, counted, duration, number, print_json, print_text
 from monitor.cli.session import Session
 from monitor.cli.signals import confirmed
@@ -44,7 +43,11 @@ class StartedRun:
     """It was left unfinished before."""
 
 
-async def _no_check() -> tuple[CheckResult, ...]:
+CheckResults = Sequence[Mapping[str, Any]]
+"""Results of checks as the API tells them."""
+
+
+async def _no_check() -> CheckResults:
     return ()
 
 
@@ -70,7 +73,7 @@ class RunPlan:
     """The tables forbid it, whatever a person says; `show` tells why."""
     counts: str = "impression"
     """What is counted, in the singular."""
-    check_again: Callable[[], Awaitable[Sequence[CheckResult]]] = _no_check
+    check_again: Callable[[], Awaitable[CheckResults]] = _no_check
     """Looks, once nothing is left to do, whether that has mended what it was to mend."""
 
 
@@ -99,7 +102,7 @@ async def carry_out(
     if started is None:
         if not as_json and plan.question is not None:
             console.print("Meanwhile there is nothing left to do.")
-        _show_checks(await plan.check_again(), plan.nothing if as_json else None)
+        await _check_again(plan, plan.nothing if as_json else None)
         return 0
     if started.resumed and not as_json:
         console.print(
@@ -114,7 +117,7 @@ async def carry_out(
         _show_ended(ended.run, plan, breaker_open=breaker_open)
     fields = {"run": ended.run, "run_id": ended.run.id, "census": ended.census}
     told = {**fields, "breaker_open": breaker_open} if as_json else None
-    _show_checks(await plan.check_again(), told)
+    await _check_again(plan, told)
     return 0 if ended.run.state is RunState.SUCCEEDED else 1
 
 
@@ -129,15 +132,18 @@ async def _in_foreground(runtime: Runtime, run: Run, on_progress: OnProgress) ->
         return await working
 
 
-def _show_checks(checks: Sequence[CheckResult], fields: Mapping[str, object] | None) -> None:
-    """For programs with the other fields, where there are any; else for people."""
-    if fields is not None:
-        more = {"checks": [one.model_dump(mode="json") for one in checks]} if checks else {}
-        print_json({**fields, **more})
-        return
-    for one in checks:
-        outcome = "unknown" if one.outcome is None else one.outcome.value
-        print_text(f"Check {one.name}: {outcome}. {one.message}")
+async def _check_again(plan: RunPlan, fields: Mapping[str, object] | None) -> None:
+    """Say what the check finds now: to programs beside `fields`, where there are any, which are
+    said whatever becomes of the check; else to people."""
+    checks: CheckResults = ()
+    try:
+        checks = await plan.check_again()
+    finally:
+        if fields is not None:
+            print_json({**fields, "checks": checks} if checks else fields)
+    if fields is None:
+        for one in checks:
+            print_text(f"Check {one['name']}: {one['outcome'] or 'unknown'}. {one['message']}")
 
 
 def _show_ended(run: Run, plan: RunPlan, *, breaker_open: bool) -> None:

@@ -14,7 +14,7 @@ import typer
 from checks.errors import RefusedError
 from exporters.http.responses import CheckResult
 from monitor.checking.once import check_names, check_once
-from monitor.cli.foreground import REASON, DryRun, RunPlan, StartedRun, carry_out
+from monitor.cli.foreground import REASON, CheckResults, DryRun, RunPlan, StartedRun, carry_out
 from monitor.cli.output import (
     console,
     counted,
@@ -275,12 +275,13 @@ def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     return f"{_values({name: before.get(name) for name in changed})} → {_values(changed)}"
 
 
-async def _check_again(session: Session, chosen: Repair, begun: bool) -> tuple[CheckResult, ...]:
+async def _check_again(session: Session, chosen: Repair, begun: bool) -> CheckResults:
     """The check that the repair belongs to, as it is now; none where nothing was to be done."""
     if not begun or chosen.check not in check_names(session.settings):
         return ()
     board = await check_once(session.engine, session.settings, [chosen.check])
-    return CheckResult.all_of(board.current, time.monotonic())
+    found = CheckResult.all_of(board.current, time.monotonic())
+    return [one.model_dump(mode="json") for one in found]
 
 
 async def plan_repair_undo(session: Session, tools: Runtime, run: int) -> RunPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.support.commands import Workplace, gallery_at, on_one_server
@@ -35,6 +36,12 @@ CREATE TABLE notes (id int PRIMARY KEY, user_id text, text text);
 INSERT INTO notes SELECT n, CASE WHEN n > 10 THEN 'nobody' || n ELSE
     (SELECT id FROM users ORDER BY id LIMIT 1) END, 'private ' || n
 FROM generate_series(1, 35) AS n;
+"""
+
+
+ASLEEP = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event = 'PgSleep'
 """
 
 
@@ -102,6 +109,20 @@ async def test_a_repair_is_listed_planned_done_and_taken_back(
     assert (suspended["suspended"], suspended["would_mend"]) == (True, 25)
     assert "no longer suspended" in work.run("resume", "orphans").words
     assert "nothing was changed" in work.run("resume", "orphans").words
+
+
+async def test_what_a_run_has_done_is_said_whatever_becomes_of_its_check(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    work = await notes_at(app_database_url, tmp_path)
+    slow = {**CHECK, "query": "SELECT count(*) FROM notes, pg_sleep(100)"}
+    work.configure(repairs=[ORPHANS], checks={"sql": [slow]})
+    with work.started("repair", "orphans", "--yes", "--json") as command:
+        command.until(lambda: work.value(ASLEEP) > 0)
+        done = command.stop(signal.SIGINT)
+    assert done.code == 128 + signal.SIGINT
+    assert (done.json["run"]["state"], done.json["run"]["inserted"]) == ("succeeded", 25)
+    assert "checks" not in done.json
 
 
 async def test_the_list_and_the_runs_say_what_stops_a_repair(
