@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import take_census
 from checks.pairs import read_pair, take_user_census
+from checks.recording_rate import queries
+from checks.recording_rate.samples import SampleInterval
 from checks.spec import Cutoffs
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.checking.once import check_names, check_once
@@ -30,6 +32,7 @@ from monitor.loop.tallies import prune_tallies, take_tally
 from monitor.replicas.retention import forget_erased, sweep_ledger
 from monitor.runtime import CurrentRuntime, Runtime
 from monitor.service.service import Service
+from monitor.state.checks import keep_samples
 from monitor.state.control import read_control, resume
 from monitor.state.runs import RunKind
 from monitor.status import STRUCTURE
@@ -268,7 +271,9 @@ class Program:
 
     async def _serve(self, user: str) -> None:
         """The service with its loop, and everything that pages and API ask of it."""
-        service = Service(make_settings(self._url, healing={"mode": "observe"}))
+        # What it would sample has the run in it or not, by how fast this machine is.
+        checks = {"recording_rate": {"enabled": False}}
+        service = Service(make_settings(self._url, healing={"mode": "observe"}, checks=checks))
         try:
             await service.start()
             commands = service.commands
@@ -335,12 +340,27 @@ class Program:
     async def _run_checks(self, runtime: Runtime, app: App) -> None:
         """The census and the other checks as the service takes them, after some views."""
         await app.run(_VIEWS)
+        await self._sample(runtime)
         worker = WorkerPool()
         registry = registry_of(runtime.settings, runtime.engine, worker, CurrentRuntime(runtime))
         for check in registry.checks.values():
             if check.name != STRUCTURE:
                 await registry.runner.run(check.definition, _confirm)
         await worker.close()
+
+    async def _sample(self, runtime: Runtime) -> None:
+        """Five minutes of the app, and the weeks before them. After a sample of now the check has
+        none to take, which might have a run in it."""
+        catalogue, pools = runtime.catalogue, runtime.settings.pools_spec()
+        texts = queries.statements(catalogue, pools, runtime.state.state_schema)
+        length = queries.SEED_LEAST
+        async with _asked(runtime) as (connection, cutoffs):
+            end = cutoffs.now - timedelta(hours=1)
+            sample = await queries.take_sample(connection, texts, SampleInterval(end - length, end))
+            await queries.read_seeds(connection, texts, end - length, length)
+        newest = replace(sample, start=cutoffs.now - length, end=cutoffs.now)
+        async with runtime.transaction() as connection:
+            await keep_samples(connection, runtime.state, [newest])
 
     async def _keep_house(self, runtime: Runtime) -> None:
         for _ in range(2):
