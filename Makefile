@@ -1,4 +1,5 @@
-# make demo    the service at work on a sample gallery      make test   every check and test
+# make demo    the service at work on a sample gallery      make test   every check, and the tests
+# make test-long   the other tests: those that take long, and all on each other PostgreSQL here
 # make bench   figures, as ratios within one run            make lock   pins anew after a change
 # make dist    what is released: built twice, checked, installed and tried; some minutes
 # make reference   the pages of docs/ that list commands, metrics and alerts, from the code
@@ -15,10 +16,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 ARGS   ?=
-# As many as there are processors.
-WORKERS ?= auto
+# Half as many again as there are processors: what waits leaves one to another.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+# Hundreds of processes are tried, none of which should compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test lint unit chaos fuzz galleries plans bench bench-large dist reference lock clean packages
+.PHONY: demo test test-long lint unit chaos fuzz galleries plans bench bench-large dist reference lock clean packages
 
 demo: $(VENV)/.run
 	@$(BIN)/conservator demo $(ARGS)
@@ -31,13 +35,17 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	$(PYTEST) -m "not long" $(ARGS)
+
+# CI runs both. These have the processors to themselves: some say how long something takes.
+test-long: $(VENV)/.dev packages
+	$(PYTEST) --numprocesses auto -m long $(ARGS)
 
 chaos: $(VENV)/.dev packages
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: $(VENV)/.dev
-	EXAMPLES=10 $(BIN)/python -m pytest --numprocesses $(WORKERS) -m generated tests/integration
+	EXAMPLES=10 $(BIN)/python -m pytest --numprocesses auto -m generated tests/integration
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 galleries: $(VENV)/.dev

@@ -14,6 +14,14 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED, ServerKind, server_kinds
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs on another server than the embedded one is `long`, too."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _server_of(item) not in (None, EMBEDDED):
+            item.add_marker("long")
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: to search it for garbage, again and again, takes a
     tenth of the tests' own time, half a second at once."""
@@ -65,6 +73,11 @@ async def app_engine(app_database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on the database with the app's tables."""
     async for made in _engine(app_database_url):
         yield made
+
+
+def _server_of(item: pytest.Function) -> ServerKind | None:
+    kind = item.callspec.params.get("server") if hasattr(item, "callspec") else None
+    return kind if isinstance(kind, ServerKind) else None
 
 
 def _prepared(server: PostgresServer) -> str:

@@ -78,6 +78,7 @@ def test_the_demo_ends_by_itself_and_leaves_nothing(place: Path, tmp_path: Path)
     assert "Nothing is left behind." in done.out
 
 
+@pytest.mark.long
 def test_signals_leave_nothing_but_a_healed_gallery_to_go_on_with(
     place: Path, tmp_path: Path
 ) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.commands import gallery_at, on_one_server
+from tests.support.extras import require_expectations
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
-pytestmark = on_one_server
+require_expectations()
+pytestmark = [on_one_server, pytest.mark.long]
 
 PATIENCE = 60.0
 KEPT = "SELECT count(*) FROM conservator.validation"

@@ -60,6 +60,7 @@ def errors(directory: Path) -> list[str]:
     return [line for path in directory.glob("*.err") for line in path.read_text().splitlines()]
 
 
+@pytest.mark.long
 async def test_a_thousand_idle_clients_of_a_service_with_256_files(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_soft_limit_is_raised_as_far_as_all_clients_need_it(
         assert 768 < said["limit"] < 2048
 
 
+@pytest.mark.long
 async def test_files_that_run_out_are_one_line_and_no_traceback(
     app_database_url: str, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_an_alert_fires_when_it_should_and_only_then(alert: str, tmp_path: Path)
 @pytest.mark.parametrize(
     "alert", sorted(name for name in CASES if not CASES[name].fires_without_data)
 )
+@pytest.mark.long
 def test_what_is_no_longer_exported_fires_no_longer(alert: str, tmp_path: Path) -> None:
     """The data end after four hours; an alert that outlived them would never end."""
     ended = {

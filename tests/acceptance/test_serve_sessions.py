@@ -21,7 +21,11 @@ pytestmark = on_one_server
 OF_THE_SERVICE = "FROM pg_stat_activity WHERE application_name = 'conservator'"
 RESTING = f"SELECT count(*) {OF_THE_SERVICE} AND state = 'idle'"
 COUNTED = f"SELECT count(*) FROM {STATE}.census"
-END_ALL = f"SELECT pg_terminate_backend(pid, 5000) {OF_THE_SERVICE}"
+# One that ends in the middle of writing is an outage.
+END_ALL = (
+    f"SELECT pg_terminate_backend(pid, 5000) {OF_THE_SERVICE}"
+    " AND state IN ('idle', 'active') AND backend_xid IS NULL"
+)
 BACKFILL = "api/artworks/backfill-impressions"
 SELDOM: dict[str, Any] = {
     "healing": {"mode": "observe"},

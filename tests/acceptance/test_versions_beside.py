@@ -107,6 +107,7 @@ def assert_every_pair_was_written_once(work: Workplace, before: int) -> None:
     assert total == inserted
 
 
+@pytest.mark.long
 async def test_this_version_takes_turns_with_a_later_one(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ async def test_this_version_takes_turns_with_a_later_one(
     assert_every_pair_was_written_once(work, before)
 
 
+@pytest.mark.long
 async def test_an_earlier_process_does_no_harm_beside_this_one(
     app_database_url: str, tmp_path: Path, older_code: Path
 ) -> None:

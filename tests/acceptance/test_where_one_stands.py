@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support.commands import COMMAND, Done, Workplace, gallery_at, on_one_server, running
+from tests.support.extras import require_expectations
 from tests.support.forks import plain_environment
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+require_expectations()
 pytestmark = on_one_server
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "image_url"}}
@@ -73,6 +74,7 @@ def possible(*around: str) -> bool:
     return False
 
 
+@pytest.mark.long
 async def test_a_folder_of_modules_is_not_looked_into(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ async def test_a_folder_of_modules_is_not_looked_into(
     assert outcomes(checked) == {"census": "fail", "art": "pass", ROW: "pass"}
 
 
+@pytest.mark.long
 async def test_the_service_runs_its_suites_in_such_a_folder(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -120,6 +123,7 @@ async def test_an_unknown_account_needs_nothing_but_a_user_in_the_url(
 
 
 @pytest.mark.skipif(not possible(*READ_ONLY), reason="this user may not mount")
+@pytest.mark.long
 async def test_a_suite_runs_where_nothing_can_be_written(
     app_database_url: str, tmp_path: Path
 ) -> None:
@@ -137,6 +141,7 @@ async def test_a_suite_runs_where_nothing_can_be_written(
     ],
     ids=["raises", "dies", "exits"],
 )
+@pytest.mark.long
 async def test_a_worker_that_can_not_start_is_its_suites_error(
     app_database_url: str, tmp_path: Path, module: str, reason: str
 ) -> None:
@@ -153,6 +158,7 @@ async def test_a_worker_that_can_not_start_is_its_suites_error(
     assert (taken.code, taken.sentence) == (1, told)
 
 
+@pytest.mark.long
 async def test_a_service_whose_worker_can_not_start_serves_all_else(
     app_database_url: str, tmp_path: Path
 ) -> None:

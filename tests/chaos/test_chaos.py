@@ -52,6 +52,7 @@ async def test_no_fault_among_writers_and_deleters_loses_or_doubles_a_row(
     await play(server, Program.storms, seed=3, behind=None)
 
 
+@pytest.mark.long
 async def test_nor_does_one_where_rows_that_are_there_are_brought_to_count(
     server: PostgresServer,
 ) -> None:
@@ -61,6 +62,7 @@ async def test_nor_does_one_where_rows_that_are_there_are_brought_to_count(
 
 # The others are alike, and `make chaos` plays them all.
 @pytest.mark.parametrize("name", ["delete_asked", "update_frozen", "insert_asked"])
+@pytest.mark.long
 async def test_no_fault_during_a_repair_loses_doubles_or_spoils_a_row(
     server: PostgresServer, name: str
 ) -> None:
@@ -68,6 +70,7 @@ async def test_no_fault_during_a_repair_loses_doubles_or_spoils_a_row(
     await play(server, part, seed=6, behind=None, sparse=40)
 
 
+@pytest.mark.long
 async def test_no_fault_during_its_undo_gives_back_too_much_or_too_little(
     server: PostgresServer,
 ) -> None:
@@ -80,6 +83,7 @@ async def test_no_fault_during_a_repair_among_writers_does(server: PostgresServe
     await play(server, part, seed=8, behind=None)
 
 
+@pytest.mark.long
 async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:
     with bouncing(server) as bouncer:
         await play(server, Program.heal, seed=4, behind=bouncer.directory)

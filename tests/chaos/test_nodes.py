@@ -32,7 +32,7 @@ from tests.support.services import is_clean, service_on
 from tests.support.undoing import MATCHING, plan_undo
 from tests.support.waiting import wait_until
 
-pytestmark = [on_one_server, pytest.mark.prepared]
+pytestmark = [on_one_server, pytest.mark.prepared, pytest.mark.long]
 
 USERS, ARTWORKS = 2, 4
 LEGACY = USERS * ARTWORKS

@@ -17,6 +17,7 @@ pytestmark = on_one_server
 EXAMPLES = 3
 
 
+@pytest.mark.long
 async def test_nothing_that_schemathesis_thinks_of_goes_wrong(
     app_database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ from tests.support.databases import EMPTY, cloned
 from tests.support.healed_catalogues import heal_among_writers, heal_and_undo, make_tables
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.long
+
 ALONE, AMONG_WRITERS = 20, 6
 
 

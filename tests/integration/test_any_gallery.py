@@ -15,7 +15,14 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import server_kinds
 from tests.support.stranger_galleries import NAMES, documents
 
-every_case = pytest.mark.parametrize("case", ACCEPTANCE_CASES, ids=lambda case: case.name)
+LONG = pytest.mark.long
+every_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=LONG if case.number > 1 else ())
+        for case in ACCEPTANCE_CASES
+    ],
+)
 
 
 @on_one_server

@@ -22,6 +22,8 @@ from tests.support.stranger_galleries import POOLS, StrangerGallery, documents, 
 from tests.support.undoing import undo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 GALLERIES = (
     ("status_rows", 0, 1157),
     ("epoch", 0, 594),

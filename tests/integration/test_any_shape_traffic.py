@@ -112,6 +112,7 @@ async def assert_booked(app: App, run: Run, written: list[Change]) -> None:
     max_batch=st.sampled_from([1, 3, 7, 100]),
     dies_after=st.sampled_from([None, 1, 2]),
 )
+@pytest.mark.long
 async def test_what_is_written_is_booked_and_what_is_untouched_is_reversed(
     database_url: str,
     shape: Shape,

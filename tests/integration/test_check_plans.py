@@ -228,6 +228,7 @@ async def test_indexes_answer_and_no_sort_sees_the_whole_table(url: str, case: C
         (MOST_BITMAP, 99, False),
     ],
 )
+@pytest.mark.long
 async def test_young_impressions_are_visited_where_they_are_few_and_their_pages_are_remembered(
     url: str, monkeypatch: pytest.MonkeyPatch, most_bitmap: int, most_young: int, visited: bool
 ) -> None:

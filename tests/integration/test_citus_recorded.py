@@ -42,7 +42,10 @@ from tests.support.undoing import MATCHING, undo
 from tests.support.waiting import wait_until
 
 # What is recorded is of one server.
-pytestmark = pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"])
+pytestmark = [
+    pytest.mark.parametrize("server", [EMBEDDED], indirect=True, ids=["embedded"]),
+    pytest.mark.long,
+]
 
 IMPRESSIONS, USERS, ARTWORKS = "user_art_impressions", "users", "art_sessions"
 LEDGER = "backfilled_impression"

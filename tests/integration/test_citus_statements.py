@@ -41,6 +41,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.schema_matrix import AGED, APP, LOOSE, OWNED, OWNED_AGED, USERS_FILTERED
 from tests.support.servers import EMBEDDED
 
+pytestmark = pytest.mark.long
+
 LEDGER = "backfilled_impression"
 HEALING = (
     *(

@@ -14,6 +14,7 @@ from monitor.config.checks import Expectation
 from monitor.config.database_url import parse_database_url
 from monitor.database import create_engine
 from tests.support.commands import on_one_server
+from tests.support.extras import require_expectations
 
 pytestmark = on_one_server
 NOT_HERE = "/no/such/folder"
@@ -29,7 +30,7 @@ FORMS = {
 async def test_a_url_of_any_form_leads_to_the_database(
     app_database_url: str, suites_worker: WorkerPool, form: str
 ) -> None:
-    pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+    require_expectations()
     known = make_url(app_database_url)
     url = parse_database_url(
         FORMS[form].format(

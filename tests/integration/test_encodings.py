@@ -48,7 +48,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.repairing import mend, take_back
 from tests.support.waiting import wait_until
 
-pytestmark = on_one_server
+pytestmark = [on_one_server, pytest.mark.long]
 
 LACKING = "ж\N{ROUND PUSHPIN}"
 """Only Unicode has both: what has Cyrillic letters lacks the pin."""

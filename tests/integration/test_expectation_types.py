@@ -21,9 +21,10 @@ from tests.support.check_registry import registry_of
 from tests.support.commands import on_one_server
 from tests.support.databases import EMPTY, cloned
 from tests.support.expectation_cases import CASES, TABLES, Case
+from tests.support.extras import require_expectations
 from tests.support.postgres import PostgresServer
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+require_expectations()
 pytestmark = on_one_server
 
 Results = Mapping[str, Measurement]

@@ -27,9 +27,10 @@ from tests.integration.test_service_checks import (
     watching,
 )
 from tests.support.commands import on_one_server
+from tests.support.extras import require_expectations
 from tests.support.waiting import wait_until
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+require_expectations()
 pytestmark = on_one_server
 
 PATIENCE = 60.0
@@ -118,6 +119,7 @@ async def test_every_expectation_is_a_row_and_a_metric_and_the_report_is_kept(
         assert await app.value("SELECT count(*) FROM conservator.validation") == 1
 
 
+@pytest.mark.long
 async def test_a_worker_killed_in_the_middle_of_a_suite_is_an_error_and_the_next_run_recovers(
     app_database_url: str,
 ) -> None:
@@ -137,6 +139,7 @@ async def test_a_worker_killed_in_the_middle_of_a_suite_is_an_error_and_the_next
         assert service._worker.pid != pid
 
 
+@pytest.mark.long
 async def test_a_suite_that_takes_too_long_is_ended_and_the_other_checks_go_on(
     app_database_url: str,
 ) -> None:
@@ -148,6 +151,7 @@ async def test_a_suite_that_takes_too_long_is_ended_and_the_other_checks_go_on(
         await wait_until(lambda: is_now(service, "art", Outcome.PASS), PATIENCE)
 
 
+@pytest.mark.long
 async def test_a_stop_in_the_middle_of_a_suite_leaves_no_worker_behind(
     app_database_url: str,
 ) -> None:
@@ -168,6 +172,7 @@ def seconds_without_processor() -> float:
     return seconds
 
 
+@pytest.mark.long
 async def test_no_check_keeps_the_event_loop_from_its_work(app_database_url: str) -> None:
     """All checks, a suite, the first samples of recording_rate and what nine weeks tell of it."""
     late: list[float] = []

@@ -21,9 +21,10 @@ from monitor.config import ExpectationsCheck
 from monitor.config.checks import Expectation
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
+from tests.support.extras import require_expectations
 from tests.support.waiting import wait_until
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+require_expectations()
 
 PATIENCE = 60.0
 TABLES = """
@@ -184,6 +185,7 @@ async def test_a_killed_worker_is_an_error_and_the_next_suite_has_a_new_one(
     assert result.outcome is Outcome.PASS
 
 
+@pytest.mark.long
 def test_a_killed_service_leaves_no_worker_behind_in_the_middle_of_its_work() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -220,6 +222,7 @@ async def test_a_suite_that_takes_too_long_is_ended(database_url: str, worker: W
 
 
 @on_one_server
+@pytest.mark.long
 async def test_a_table_that_grows_meanwhile_is_counted_in_one_snapshot(
     database_url: str, worker: WorkerPool
 ) -> None:

@@ -65,6 +65,7 @@ def tables_url(server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("always")
+@pytest.mark.long
 async def test_runs_over_few_artworks_write_and_take_back_what_all_others_do(
     tables_url: str,
 ) -> None:

@@ -65,6 +65,7 @@ def tables_url(server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.mark.generated
+@pytest.mark.long
 async def test_a_plan_from_a_list_is_the_plan_that_counts_whatever_the_app_writes_meanwhile(
     tables_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,8 @@ from checks.spec import (
 from tests.support.generated import examples
 from tests.support.open_schema import run
 
+pytestmark = pytest.mark.long
+
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 POOLS = PoolsSpec()
 SKEW = timedelta(minutes=5)

@@ -16,6 +16,7 @@ from tests.support.stranger_galleries import NAMES, stranger_gallery
 
 @on_one_server
 @pytest.mark.parametrize("case", NAIVE_CASES, ids=lambda case: case.name)
+@pytest.mark.long
 def test_names_alone_write_nothing_and_are_not_taken_without_a_word(
     server: PostgresServer, case: NaiveCase, tmp_path: Path
 ) -> None:

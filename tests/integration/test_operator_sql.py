@@ -27,6 +27,7 @@ from monitor.service.startup import ensure_schema
 from monitor.state.runs import Trigger
 from tests.support.app import app_on
 from tests.support.commands import on_one_server
+from tests.support.extras import require_expectations
 from tests.support.generated import examples
 from tests.support.healing import make_settings
 from tests.support.repairing import configured
@@ -210,7 +211,7 @@ SUITE = [
 async def test_a_query_of_a_suite_is_one_statement(
     app_database_url: str, suites_worker: WorkerPool
 ) -> None:
-    pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+    require_expectations()
     suite = ExpectationsCheck(
         name="suite",
         table="witness",

@@ -18,7 +18,7 @@ from tests.support.healing import make_runtime, plan, working
 from tests.support.prometheus import Gauge, free_port, http_server, prometheus_scraping
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.prepared
+pytestmark = [pytest.mark.prepared, pytest.mark.long]
 
 PATIENCE = 60.0  # seconds
 DEADLINE = 10.0  # seconds

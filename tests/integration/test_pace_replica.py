@@ -91,6 +91,7 @@ async def write_log(app: App, size: int) -> None:
     ],
     ids=["bytes", "time"],
 )
+@pytest.mark.long
 async def test_a_run_waits_for_a_replica_whose_replay_stands_still_and_goes_on_when_it_resumes(
     app_database_url: str, replica: Replica, limits: dict[str, object], reason: str, words: str
 ) -> None:

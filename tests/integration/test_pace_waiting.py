@@ -26,7 +26,7 @@ from tests.support.ledger_audit import assert_records_agree
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.prepared
+pytestmark = [pytest.mark.prepared, pytest.mark.long]
 
 SOON = timedelta(seconds=20)
 BUSY = {"wait_while": "SELECT busy FROM traffic", "max_batch": 10}

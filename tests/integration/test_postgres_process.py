@@ -25,6 +25,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED
 from tests.support.waiting import wait_until_sync
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 only_as_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root runs the server as somebody else"

@@ -112,6 +112,7 @@ async def checked_again(app: App, name: str = "odd", times: int = 3) -> None:
     await wait_until(has)
 
 
+@pytest.mark.long
 async def test_what_a_check_finds_is_mended_verified_and_checked_again(
     app_database_url: str,
 ) -> None:

@@ -21,6 +21,7 @@ from monitor.runtime import Runtime
 from monitor.service.startup import load_runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
+from tests.support.extras import require_expectations
 from tests.support.healing import make_settings, service_settings
 from tests.support.repairing import mend, take_back
 from tests.support.roles import SERVICE, as_service, prepare_for_service
@@ -166,7 +167,7 @@ async def tables(app: App) -> list[str]:
 @pytest.mark.parametrize("name", [*RECIPES, "config.yaml"])
 async def test_a_recipe_mends_and_its_undo_gives_all_back(app_database_url: str, name: str) -> None:
     if "Expectations" in name:
-        pytest.importorskip("great_expectations", reason="the extra is not installed")
+        require_expectations()
     recipe = RECIPES.get(name, EXAMPLE)
     config = shipped() if name == "config.yaml" else written()[name]
     async with app_on(app_database_url) as app:

@@ -17,11 +17,12 @@ from monitor.pipeline import Statement
 from tests.support.app import conninfo
 from tests.support.commands import on_one_server
 from tests.support.databases import APP, cloned
+from tests.support.extras import require_expectations
 from tests.support.pgbouncer import bouncing
 from tests.support.postgres import PostgresServer
 from tests.support.role_settings import Gallery, Numbers, gallery_of
 
-pytest.importorskip("great_expectations", reason="the extra `expectations` is not installed")
+require_expectations()
 pytestmark = on_one_server
 
 ODD = {

@@ -24,7 +24,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.services import EAGER, QUICK, is_clean, running
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.prepared
+pytestmark = [pytest.mark.prepared, pytest.mark.long]
 
 LEASE = 1.0
 PATIENCE = 60.0

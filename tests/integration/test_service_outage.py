@@ -25,7 +25,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.services import is_clean, service_on
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.prepared
+pytestmark = [pytest.mark.prepared, pytest.mark.long]
 
 SLOW: dict[str, Any] = {"pace": {"max_batch": 5, "duty": "30%"}}
 

@@ -34,7 +34,7 @@ from tests.support.services import EAGER, QUICK, is_clean, running
 from tests.support.undoing import BOOKS, assert_undo_is_booked, undo
 from tests.support.waiting import wait_until
 
-pytestmark = [on_one_server, pytest.mark.prepared]
+pytestmark = [on_one_server, pytest.mark.prepared, pytest.mark.long]
 
 MORE = """
 CREATE TABLE looks (

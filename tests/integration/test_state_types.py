@@ -47,6 +47,8 @@ from tests.support.type_changes import (
 from tests.support.undoing import undo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 STATE = (
     *("run", "work", "batch", "backfilled_impression", "backfilled_user", "control", "counter"),
     *("quarantine", "tally_artwork", "tally_user", "census", "check_status"),

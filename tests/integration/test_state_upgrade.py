@@ -228,6 +228,7 @@ def test_every_row_is_the_same_after_an_upgrade_and_runs_are_listed_as_they_were
 
 
 @on_one_server
+@pytest.mark.long
 async def test_the_loop_goes_on_and_an_old_run_is_taken_back_exactly(work: Workplace) -> None:
     assert work.run("init").code == 0
     old = work.value(OLD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -360,11 +361,14 @@ def test_an_owner_column_is_needed_like_any_other() -> None:
 
 _BREAKS = "\0\x85\u2028\u2029"
 """NUL is refused everywhere; the others are line breaks to YAML, and to no SQL."""
-_EXPRESSIONS = st.text(st.characters(codec="utf-8", exclude_characters=_BREAKS))
+_EXPRESSIONS = st.text(st.characters(codec="utf-8", exclude_characters=_BREAKS)).filter(
+    lambda text: re.search(r"\$\d", text) is None  # no expression that is stored has parameters
+)
 
 
 @given(_EXPRESSIONS.filter(str.strip))
 @example("email <> '${NOBODY}' -- $${x} $$${y}")
+@example("'of $1'")
 @example("null")
 @example("a\r\nb")
 def test_whatever_is_proposed_can_be_pasted(expression: str) -> None:
