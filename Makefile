@@ -20,7 +20,7 @@ ARGS   ?=
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 # Hundreds of processes are tried, none of which should compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
-PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST   = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: demo test test-long lint unit chaos fuzz galleries plans bench bench-large dist reference lock clean packages
 
@@ -37,15 +37,16 @@ lint: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(PYTEST) -m "not long" $(ARGS)
 
-# CI runs both. These have the processors to themselves: some say how long something takes.
+# CI runs both. Here as many as there are processors: some say how long something takes.
+test-long fuzz: WORKERS := auto
 test-long: $(VENV)/.dev packages
-	$(PYTEST) --numprocesses auto -m long $(ARGS)
+	$(PYTEST) -m long $(ARGS)
 
 chaos: $(VENV)/.dev packages
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: $(VENV)/.dev
-	EXAMPLES=10 $(BIN)/python -m pytest --numprocesses auto -m generated tests/integration
+	EXAMPLES=10 $(BIN)/python -m pytest --numprocesses $(WORKERS) -m generated tests/integration
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 galleries: $(VENV)/.dev

@@ -15,11 +15,10 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import server_kinds
 from tests.support.stranger_galleries import NAMES, documents
 
-LONG = pytest.mark.long
 every_case = pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.name, marks=LONG if case.number > 1 else ())
+        pytest.param(case, id=case.name, marks=[pytest.mark.long] if case.number > 1 else [])
         for case in ACCEPTANCE_CASES
     ],
 )
