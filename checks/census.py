@@ -21,10 +21,12 @@ from checks.fragments import few_artworks, fragments
 from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue, Engine, Relation
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
-from checks.statements import Fragments, compose, render, template
+from checks.statements import Fragments, compose, raw, render, template
 
 PACKAGE = "checks"
 
+MOST_NAMED = 10_000
+"""So many affected users, at most, are named."""
 MOST_INCOMPLETE = 1000
 """So many incomplete artworks a census names; census_result and census_by_total have one more."""
 PROBE_COST = 100
@@ -132,6 +134,8 @@ class AffectedUsers:
     affected: int
     clear: int
     duration_seconds: float
+    named: tuple[str, ...] | None = field(default=None, repr=False)
+    """The ids of the affected ones, as text; None where they may be many, or are not known."""
 
 
 def none_affected(census: Census) -> AffectedUsers:
@@ -272,16 +276,17 @@ def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
 
 
 def affected_users_count_sql(
-    catalogue: Catalogue, names: Fragments, *, by_total: bool = False
+    catalogue: Catalogue, names: Fragments, *, by_total: bool = False, named: bool = False
 ) -> str:
     """The statement that counts affected users and, for comparison, their legacy pairs; `by_total`
-    where `affected_by_total` says so."""
+    where `affected_by_total` says so. `named`: says who they are, too."""
     inner = (
         compose(template(PACKAGE, "affected_users_by_total"), names)
         if by_total
         else affected_users(catalogue, names)
     )
-    return render(PACKAGE, "affected_users_count", {"affected_users": inner})
+    who = raw("array_agg(affected.user_id::text)" if named else "NULL::text[]")
+    return render(PACKAGE, "affected_users_count", {"affected_users": inner, "named": who})
 
 
 def parameters(
@@ -410,7 +415,8 @@ async def count_affected_users(
     if by_total:
         memory = {"bytes": _young_bytes(census, catalogue)}
         await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
-    statement = affected_users_count_sql(catalogue, names, by_total=by_total)
+    named = few is not None and census.legacy_untracked <= MOST_NAMED
+    statement = affected_users_count_sql(catalogue, names, by_total=by_total, named=named)
     values = parameters(cutoffs, few=few)
     row = (await connection.exec_driver_sql(statement, values)).one()
     if row.legacy != census.legacy_untracked:
@@ -419,5 +425,9 @@ async def count_affected_users(
             f" {row.legacy} by user. Please run `conservator doctor`."
         )
     return AffectedUsers(
-        census.as_of, row.users, census.audience - row.users, time.perf_counter() - started
+        census.as_of,
+        row.users,
+        census.audience - row.users,
+        time.perf_counter() - started,
+        tuple(row.named or ()) if named else None,
     )

@@ -15,9 +15,9 @@ from itertools import accumulate
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, Few, incomplete_few, parameters
+from checks.census import AffectedUsers, Census, Few, incomplete_few, parameters
 from checks.spec import Cutoffs
-from monitor.healing.statements import HealingStatements
+from monitor.healing.statements import HealingStatements, Known
 from monitor.state.control import Control
 
 MOST_LISTED = 10_000
@@ -101,18 +101,24 @@ async def list_missing(
     found: Census,
     control: Control,
     now: datetime,
+    *,
+    users: AffectedUsers | None = None,
 ) -> MissingPairs | None:
     """What is missing now of the artworks that `found` counts as incomplete, by its cutoffs; which
     of the pairs wait is judged by `now`. None where they are many, or of many artworks.
 
-    Each of these artworks is looked up for each user who misses any.
+    Each of these artworks is looked up for each user who misses any: of those whom `users` names,
+    where they were counted with `found`; else these are found first.
     """
     few, legacy = incomplete_few(found, statements.state.catalogue), found.legacy_untracked
     if few is None or legacy > MOST_LISTED:
         return None
     if min(legacy, found.audience) * len(few.artworks) > MOST_PROBED:
         return None
-    pairs = await _ask(connection, statements, found, control, now, few)
+    same = users is not None and users.as_of == found.as_of
+    named = users.named if users is not None and same else None
+    known = None if named is None else Known.USERS
+    pairs = await _ask(connection, statements, found, control, now, few, known, named or ())
     return None if len(pairs) > MOST_LISTED else MissingPairs(found, pairs)
 
 
@@ -131,7 +137,10 @@ async def still_missing(
     if audience != listed.found.audience:
         return None
     found, few = listed.found, Few(tuple({one.artwork_id for one in listed.pairs}), one_pass=False)
-    pairs = await _ask(connection, statements, found, control, now, few, listed.pairs)
+    users = tuple(pair.user_id for pair in listed.pairs)
+    artworks = tuple(pair.artwork_id for pair in listed.pairs)
+    asked = (connection, statements, found, control, now, few)
+    pairs = await _ask(*asked, Known.PAIRS, users, artworks)
     return replace(listed, pairs=pairs)
 
 
@@ -142,19 +151,21 @@ async def _ask(
     control: Control,
     now: datetime,
     few: Few,
-    listed: Sequence[MissingPair] | None = None,
+    known: Known | None,
+    users: Sequence[str] = (),
+    artworks: Sequence[str] = (),
 ) -> tuple[MissingPair, ...]:
-    """The pairs of `few` artworks; or those that are `listed`."""
+    """The pairs of `few` artworks, or of what is `known` of them."""
     cutoffs = Cutoffs.at(found.as_of, statements.state.pools)
     values = {
         **parameters(cutoffs, control.verified_until, few=few),
-        "users": [pair.user_id for pair in listed or ()],
-        "artworks": [pair.artwork_id for pair in listed or ()],
+        "users": list(users),
+        "artworks": list(artworks),
         "verified_at": control.verified_at,
         "due_until": now,
         "most": MOST_LISTED + 1,
     }
-    text = statements.plan_missing(listed=listed is not None, one_pass=few.one_pass)
+    text = statements.plan_missing(known, one_pass=few.one_pass)
     return tuple(
         MissingPair(
             row.user_id,

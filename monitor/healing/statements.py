@@ -45,13 +45,30 @@ _IN_THE_WAY = (
     "EXISTS (SELECT 1 FROM {rows_in_the_way} AS i"
     " WHERE i.{user} = m.user_id AND i.{artwork} = m.artwork_id)"
 )
-_LISTED = (
-    "SELECT u.id AS user_id, l.artworks FROM {audience} AS u"
-    " JOIN (SELECT p.user_id, array_agg(p.artwork_id) AS artworks"
-    " FROM unnest(%(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[])"
-    " AS p (user_id, artwork_id) GROUP BY p.user_id) AS l ON l.user_id = u.id"
-)
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
+
+
+class Known(StrEnum):
+    """What is known of the missing pairs before these are looked up."""
+
+    USERS = "users"
+    """Who misses any: `%(users)s`."""
+    PAIRS = "pairs"
+    """Each: of `%(users)s` with `%(artworks)s`, side by side."""
+
+
+_ONES_KNOWN = {
+    Known.USERS: (
+        "SELECT u.id AS user_id FROM {audience} AS u"
+        " WHERE u.id = ANY (%(users)s::text[]::{user_cast}[])"
+    ),
+    Known.PAIRS: (
+        "SELECT u.id AS user_id, l.artworks FROM {audience} AS u"
+        " JOIN (SELECT p.user_id, array_agg(p.artwork_id) AS artworks"
+        " FROM unnest(%(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[])"
+        " AS p (user_id, artwork_id) GROUP BY p.user_id) AS l ON l.user_id = u.id"
+    ),
+}
 
 
 ANY_SHAPE: Mapping[str, str] = {
@@ -242,20 +259,20 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
-    def plan_missing(self, *, listed: bool, one_pass: bool) -> str:
-        """The legacy pairs of the artworks `%(incomplete)s` one by one; `listed`: of `%(users)s`
-        with `%(artworks)s` alone."""
+    def plan_missing(self, known: Known | None, *, one_pass: bool) -> str:
+        """The legacy pairs of the artworks `%(incomplete)s` one by one, or of what is `known` of
+        them."""
         return self._render(
-            "plan_missing", (listed, one_pass), lambda: self._missing(listed, one_pass)
+            "plan_missing", (known, one_pass), lambda: self._missing(known, one_pass)
         )
 
-    def _missing(self, listed: bool, one_pass: bool) -> Fragments:
+    def _missing(self, known: Known | None, one_pass: bool) -> Fragments:
         names = {**self._about(True, one_pass), "is_left_alone": raw("FALSE")}
-        names["is_listed"] = raw("a.id = ANY (f.artworks)" if listed else "TRUE")
+        names["is_listed"] = raw("a.id = ANY (f.artworks)" if known is Known.PAIRS else "TRUE")
         if self.state.catalogue.spec.impressions.leaves_alone:
             names["is_left_alone"] = raw(_IN_THE_WAY).format(**names)
-        if listed:
-            names["affected_users"] = raw(_LISTED).format(**names)
+        if known is not None:
+            names["affected_users"] = raw(_ONES_KNOWN[known]).format(**names)
         return names
 
     def left_alone(self, *, of_user: bool, few: bool = False) -> str:

@@ -153,7 +153,7 @@ class Reconciler:
             inputs = await self._look(connection, runtime, result, None)
         if decide(inputs, settings).code is not Code.THRESHOLD:
             return None
-        return await self._tallies.take_before_heal(census, control)
+        return await self._tallies.take_before_heal(census, control, result.users)
 
     async def _update_breaker(
         self, connection: AsyncConnection, inputs: PolicyInput, settings: PolicySettings

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from checks.census import Census, incomplete_few
+from checks.census import AffectedUsers, Census, incomplete_few
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
@@ -122,13 +122,14 @@ async def take_tally(runtime: Runtime, *, appeared: bool = False) -> Tally:
     return Tally(loss, recurring)
 
 
-async def _look_closer(runtime: Runtime, census: Census) -> Tally:
+async def _look_closer(runtime: Runtime, census: Census, users: AffectedUsers | None) -> Tally:
     """What a heal of this census is about, by its cutoffs: its pairs, where they are few, and how
     many recur."""
     statements, timeout = runtime.healing, runtime.settings.database.statement_timeout
     async with snapshot(runtime.engine, timeout=timeout, rows=runtime.rows) as connection:
         control = await read_control(connection, runtime.state)
-        missing = await list_missing(connection, statements, census, control, census.as_of)
+        asked = (connection, statements, census, control, census.as_of)
+        missing = await list_missing(*asked, users=users)
         if missing is not None or not census.appeared:
             return Tally(None, 0 if missing is None else missing.recurring, missing=missing)
         recurring = await count_recurring(
@@ -195,15 +196,18 @@ class Tallies:
     def _drop(self) -> float:
         return self._runtime.current.settings.healing.breaker.max_tracked_drop
 
-    async def take_before_heal(self, census: Census, control: Control) -> Tally | None:
+    async def take_before_heal(
+        self, census: Census, control: Control, users: AffectedUsers | None = None
+    ) -> Tally | None:
         """A tally, unless the heal and those since the last tally are too small to hide a loss;
-        then only what the heal is about. Never raises."""
+        then only what the heal is about, of `users` where they were counted with `census`. Never
+        raises."""
         healed = self._healed + census.legacy_untracked
         if self._failed is not None or healed > HIDDEN_SHARE * self._drop * self._most_tracked:
             return await self.take(census, control)
         self._healed = healed
         try:
-            return await _look_closer(self._runtime.current, census)
+            return await _look_closer(self._runtime.current, census, users)
         except ConservatorError as error:
             log.warning("recurring_not_counted", error=str(error))
             return Tally(None, 0, str(error)) if census.appeared else None

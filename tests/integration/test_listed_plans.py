@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks import census as counting
-from checks.census import parameters, take_census
+from checks.census import count_affected_users, parameters, take_census
 from checks.spec import Cutoffs
 from monitor.healing.missing import MissingPair, MissingPairs, list_missing, still_missing
 from monitor.healing.planner import Planned, count_recurring
@@ -246,8 +247,23 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(counting, "PASS_SHARE", 0)
             patch.setattr(counting, "PROBE_COST", data.draw(st.sampled_from([0, 100])))
-            listed = await list_missing(connection, statements, census, control, gallery.now)
-        assert listed is not None
+            asked = (connection, statements, census, control, gallery.now)
+            listed = await list_missing(*asked)
+            users = await count_affected_users(connection, opened.catalogue, pools, cutoffs, census)
+            if census.legacy_untracked:
+                assert sorted(users.named or ()) == sorted(
+                    {user for user, _ in legacy_of(expected)}
+                )
+            assert listed is not None
+            # Users who are named need not be found; no others are looked at.
+            nobody = replace(users, named=())
+            earlier = replace(nobody, as_of=census.as_of - timedelta(seconds=1))
+            for known, pairs in ((users, listed.pairs), (nobody, ()), (earlier, listed.pairs)):
+                again = await list_missing(*asked, users=known)
+                assert again is not None
+                assert Counter(again.pairs) == Counter(pairs)
+                order = [one.user_id for one in listed.pairs]
+                assert [one.user_id for one in again.pairs] == (order if pairs else [])
         assert {(one.user_id, one.artwork_id) for one in listed.pairs} == legacy_of(expected)
         assert bare(listed.census) == bare(census)
         unwritable = await count_unwritable(connection, statements, cutoffs)

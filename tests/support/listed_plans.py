@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks import census as counting
-from checks.census import Census, CensusForm, take_census
+from checks.census import Census, CensusForm, count_affected_users, take_census
 from checks.spec import Cutoffs
 from monitor.database import database_now, snapshot
 from monitor.healing.missing import MissingPair, MissingPairs, list_missing
@@ -68,25 +69,32 @@ WHERE run_id = %(run)s
 
 async def listing(runtime: Runtime) -> Occasion:
     """What a pass of the loop makes of a census now."""
-    found = await census_of(runtime)
+    pools = runtime.settings.pools_spec()
     async with snapshot(runtime.engine, timeout=timedelta(seconds=30)) as connection:
-        control = await read_control(connection, runtime.state)
-        listed = await list_missing(connection, runtime.healing, found, control, found.as_of)
+        found = await _census_in(connection, runtime)
+        cutoffs = Cutoffs.at(found.as_of, pools)
+        users = await count_affected_users(connection, runtime.catalogue, pools, cutoffs, found)
+        asked = (await read_control(connection, runtime.state), found.as_of)
+        listed = await list_missing(connection, runtime.healing, found, *asked, users=users)
     return Occasion(0, listed)
 
 
 async def census_of(runtime: Runtime) -> Census:
     """Of everything, now."""
-    pools = runtime.settings.pools_spec()
     async with snapshot(runtime.engine, timeout=timedelta(seconds=30)) as connection:
-        control = await read_control(connection, runtime.state)
-        return await take_census(
-            connection,
-            runtime.catalogue,
-            pools,
-            Cutoffs.at(await database_now(connection), pools),
-            verified_until=control.verified_until,
-        )
+        return await _census_in(connection, runtime)
+
+
+async def _census_in(connection: AsyncConnection, runtime: Runtime) -> Census:
+    pools = runtime.settings.pools_spec()
+    control = await read_control(connection, runtime.state)
+    return await take_census(
+        connection,
+        runtime.catalogue,
+        pools,
+        Cutoffs.at(await database_now(connection), pools),
+        verified_until=control.verified_until,
+    )
 
 
 async def planned_for(
