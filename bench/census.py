@@ -104,7 +104,7 @@ async def _with_legacy(
         measures.append(times_faster(name, slow, measures[0]))
     census, _ = await one.now()
     facts: dict[str, Fact] = {
-        "form": choose_form(one.catalogue, one.pools)[0].value,
+        "form": choose_form(one.catalogue)[0].value,
         "rounds": options.rounds,
         "pairs": census.pairs,
         "tracked": census.tracked,

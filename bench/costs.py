@@ -72,7 +72,7 @@ def read(
     blocks, transactions, connections, wal = map(int, found)
     return Reading(
         time.monotonic(),
-        _cpu_of_server(server.pid),
+        server_cpu(server.pid),
         0.0 if service is None else _cpu(service.pid, children=True),
         blocks,
         transactions,
@@ -94,7 +94,7 @@ def between(before: Reading, after: Reading) -> Cost:
     )
 
 
-def _cpu_of_server(pid: int) -> float:
+def server_cpu(pid: int) -> float:
     """Seconds of every process of the server, those that have ended too."""
     living = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     children = (one for one in living if _parent(one) == pid)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bench.gallery import LEGACY
 from bench.servers import settings_for, statement
 from checks.census import (
     Census,
@@ -23,8 +23,9 @@ from checks.census import (
 from checks.doctor.findings import Blocks
 from checks.fragments import fragments
 from checks.relations import Catalogue
+from checks.row_security import RowGuard, guard_of
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.database import create_engine, database_now, snapshot
+from monitor.database import create_engine, database_now, side_by_side, snapshot
 from monitor.runtime import inspect_catalogue, require_catalogue
 from tests.support.postgres import PostgresServer
 
@@ -46,8 +47,7 @@ class Counting:
     engine: AsyncEngine
     catalogue: Catalogue
     pools: PoolsSpec
-    expects_legacy: bool = False
-    """The last census found legacy pairs, as it has wherever there are some."""
+    rows: RowGuard
 
     async def floor(self, connection: AsyncConnection, _: Cutoffs) -> float:
         """Every impression read once, by the cheapest index."""
@@ -88,7 +88,7 @@ class Counting:
         names = fragments(self.catalogue, self.pools)
         return {
             f"{form.value} alone": self.statement(census_sql(form, names))
-            for form in exact_forms(self.catalogue, self.pools)
+            for form in exact_forms(self.catalogue)
         }
 
     async def now(self) -> tuple[Census, Cutoffs]:
@@ -128,8 +128,9 @@ class Counting:
         return count
 
     async def _census(self, connection: AsyncConnection, cutoffs: Cutoffs) -> Census:
+        shared = partial(side_by_side, connection, timeout=_TIMEOUT, rows=self.rows)
         return await take_census(
-            connection, self.catalogue, self.pools, cutoffs, expects_legacy=self.expects_legacy
+            connection, self.catalogue, self.pools, cutoffs, side_by_side=shared
         )
 
 
@@ -145,11 +146,11 @@ def naive(cutoffs: Cutoffs) -> dict[str, datetime]:
 async def counting(
     server: PostgresServer, database: str, more: str = ""
 ) -> AsyncIterator[Counting]:
-    """By default settings and `more` lines of YAML, over one connection."""
+    """By default settings and `more` lines of YAML."""
     settings = settings_for(server.url(database), more)
-    engine = create_engine(server.url(database), pool_size=1)
+    engine = create_engine(server.url(database), pool_size=settings.database.pool_size)
     try:
         catalogue = require_catalogue(await inspect_catalogue(engine, settings), Blocks.COUNTING)
-        yield Counting(engine, catalogue, settings.pools_spec(), database == LEGACY)
+        yield Counting(engine, catalogue, settings.pools_spec(), guard_of(catalogue))
     finally:
         await engine.dispose()

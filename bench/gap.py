@@ -1,10 +1,10 @@
 """What a small heal costs on a large table: `python -m bench.gap`.
 
 A hundred pairs of the healed gallery become legacy at once, and the service is woken. Counted is
-the time of all its statements (`pg_stat_database.active_time`) from the census that finds them to
-the one that is published after the run, and set against one census of the same gallery; and the
-seconds from the moment at which it is woken until the run is verified. Four kinds of gap: of one
-artwork or of a hundred, which have just grown old, or which lost what had long been recorded.
+the processor time of all of the server's processes, from the census that finds them to the one that
+is published after the run, and set against one census of the same gallery; and the seconds from
+the moment at which it is woken until the run is verified. Four kinds of gap: of one artwork or of a
+hundred, which have just grown old, or which lost what had long been recorded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 
 from bench.alone import alone
+from bench.costs import server_cpu
 from bench.counting import counting
 from bench.errors import BenchmarkError
 from bench.gallery import HEALED
@@ -30,7 +31,7 @@ from tests.support.postgres import PostgresServer
 
 PAIRS = 100
 COST_GOAL = Goal(3)
-"""The database's time for everything together, in censuses."""
+"""The database's processor time for everything together, in censuses."""
 TIME_GOAL = Goal(2)
 """Seconds from the census's begin until the run is verified."""
 _COPY = "gallery_gap"
@@ -46,9 +47,6 @@ _CONFIG = """
 checks: {{census: {{every: 1h}}, {off}}}
 healing: {{mode: heal, cooldown: 0s}}
 """.format(off=", ".join(f"{name}: {{enabled: false}}" for name in _OFF.split()))
-_ACTIVE = "SELECT active_time / 1000 FROM pg_stat_database WHERE datname = %s"
-_FLUSHED_AFTER_SECONDS = 11.0
-"""Sessions without work hand in their statistics after ten."""
 _PATIENCE_SECONDS = 120.0
 _POLL = 0.005
 
@@ -57,9 +55,9 @@ _POLL = 0.005
 class Cycle:
     """Finding, planning, healing, verifying and publishing, once."""
 
-    database_seconds: float
+    database_seconds: tuple[float, ...]
+    """Of processor time, each round."""
     seconds: tuple[float, ...]
-    """Of each round."""
 
 
 def measure(server: PostgresServer, options: Options) -> Report:
@@ -80,55 +78,51 @@ async def _measure(server: PostgresServer, database: str, rounds: int) -> Report
         # On both sides: whatever slows the machine slows these, too.
         after = await _censuses(server, database, rounds)
         census = Measure(f"one census beside {name}", "s", (*before, *after))
-        cost = cycle.database_seconds
-        ratio = cost / census.median
-        told = f"{PAIRS} pairs {name}, database"
+        cost = Measure(f"{PAIRS} pairs {name}, database", "s", cycle.database_seconds)
+        ratio = cost.median / census.median
         measures += [
             census,
-            Measure(told, "s", (cost,), "one census", ratio, COST_GOAL),
+            replace(cost, base="one census", ratio=ratio, goal=COST_GOAL),
             Measure("… until verified", "s", cycle.seconds, goal=TIME_GOAL),
         ]
     return Report("gap", tuple(measures), {"pairs": PAIRS, "rounds": _ROUNDS})
 
 
 async def _censuses(server: PostgresServer, database: str, rounds: int) -> list[float]:
-    """Nothing is legacy: seconds of each."""
+    """Nothing is legacy: seconds of processor time of each, after one that warms up."""
+    used = []
     async with counting(server, database) as one:
-        return (await one.alternate({"census": one.census}, rounds))["census"]
+        for _ in range(rounds + 1):
+            before = server_cpu(server.pid)
+            await one.once(one.census)
+            used.append(server_cpu(server.pid) - before)
+    return used[1:]
 
 
 async def _cycle(server: PostgresServer, database: str, artworks: int, *, aged: bool) -> Cycle:
     service = Service(settings_for(server.url(database), _CONFIG))
-    seconds = []
-    # The session that plants is another database's for the statistics, and so is whoever asks.
-    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        try:
-            await service.start()
-            await _until(lambda: service.board.current.decision is not None)
-            await asyncio.sleep(_FLUSHED_AFTER_SECONDS)
-            before = _active(connection, database)
-            planting = 0.0
-            for number in range(_ROUNDS):
-                planting += _plant(server, database, artworks, aged=aged, number=number)
-                seconds.append(await _heal(service))
-        finally:
-            await service.stop()
-        used = _active(connection, database) - before - planting
-    return Cycle(used / _ROUNDS, tuple(seconds))
+    seconds, used = [], []
+    try:
+        await service.start()
+        await _until(lambda: service.board.current.decision is not None)
+        for number in range(_ROUNDS):
+            _plant(server, database, artworks, aged=aged, number=number)
+            before = server_cpu(server.pid)
+            seconds.append(await _heal(service))
+            used.append(server_cpu(server.pid) - before)
+    finally:
+        await service.stop()
+    return Cycle(tuple(used), tuple(seconds))
 
 
 def _plant(
     server: PostgresServer, database: str, artworks: int, *, aged: bool, number: int
-) -> float:
-    """The statement's own seconds, which the statistics have too."""
+) -> None:
     values = {"pairs": PAIRS, "artworks": artworks, "aged": aged, "round": str(number)}
     with psycopg.connect(server.conninfo(database), autocommit=True) as app:
-        started = time.perf_counter()
         planted = app.execute(statement("plant_gap"), values).rowcount
-        ended = time.perf_counter()
     if planted != PAIRS:
         raise BenchmarkError(f"{planted} of {PAIRS} pairs were planted.")
-    return ended - started
 
 
 async def _heal(service: Service) -> float:
@@ -157,13 +151,6 @@ async def _until(
         if time.monotonic() > deadline:
             raise BenchmarkError(otherwise)
         await asyncio.sleep(_POLL)
-
-
-def _active(connection: psycopg.Connection, database: str) -> float:
-    found = connection.execute(_ACTIVE, (database,)).fetchone()
-    if found is None:
-        raise BenchmarkError("The server has no statistics of this database.")
-    return float(found[0])
 
 
 if __name__ == "__main__":

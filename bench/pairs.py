@@ -63,7 +63,7 @@ async def _measure(server: PostgresServer, rounds: int) -> Report:
         listed = {"floor": floor, "through": through.census}
         samples |= await everything.alternate(listed, rounds)
         forms = {
-            name: choose_form(one.catalogue, one.pools)[0].value
+            name: choose_form(one.catalogue)[0].value
             for name, one in (("without", everything), ("same", same), ("through", through))
         }
     without = Measure("the census without pairs", "s", tuple(samples["without"]))

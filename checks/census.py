@@ -7,10 +7,12 @@ All of them are proved equal to the plain anti-join by property-based tests.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from psycopg.sql import Composed
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +21,7 @@ from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
 from checks.pair_fragments import is_counted_by_pair
-from checks.relations import Catalogue, Engine, Relation
+from checks.relations import Catalogue, Column, Engine, Relation
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
@@ -28,9 +30,16 @@ PACKAGE = "checks"
 MOST_NAMED = 10_000
 """So many affected users, at most, are named."""
 MOST_INCOMPLETE = 1000
-"""So many incomplete artworks a census names; census_result and census_by_total have one more."""
+"""So many incomplete artworks a census names; census_result has one more."""
 PROBE_COST = 100
 """Looking one impression up, where reading one of all in a pass is 1."""
+VISIBLE_SHARE = 0.8
+"""Of a table's pages, so many at least have only rows that are visible to all where each artwork is
+probed for all its impressions: those of other pages are looked up in the table one by one, where a
+pass would read page after page."""
+SHARED_FROM = 1_000_000
+"""Impressions from which on two sessions share the probes: what a second one spares, 20 ms, is then
+more than what its start costs near the database."""
 PASS_SHARE = 2
 """One of so many impressions, at most, is what a pass about few artworks is for."""
 YOUNG_SHARE = 6
@@ -51,12 +60,17 @@ PAGE, BITMAP_ENTRY = 8192, 64
 class CensusForm(StrEnum):
     """The forms, cheapest first; each is the name of its SQL file."""
 
-    BY_TOTAL = "census_by_total"
+    BY_PROBE = "census_by_probe"
     BY_ARTWORK = "census_by_artwork"
     BY_ARTWORK_JOINED = "census_by_artwork_joined"
     BY_USER_AGE = "census_by_user_age"
     BY_OWNER = "census_by_owner"
     BY_PAIR = "census_by_pair"
+
+    @classmethod
+    def _missing_(cls, value: object) -> CensusForm | None:
+        """What censuses are called in records that an earlier version has left."""
+        return cls.BY_ARTWORK if value == "census_by_total" else None
 
 
 _BY_COUNTING = tuple(CensusForm)[: tuple(CensusForm).index(CensusForm.BY_OWNER)]
@@ -116,6 +130,13 @@ class Census:
         return self.legacy_untracked / self.pairs if self.pairs else 0.0
 
 
+_Row = dict[str, Any]
+"""A census as its statement finds it."""
+_Half = Callable[[AsyncConnection], Awaitable[_Row]]
+SideBySide = Callable[[_Half, _Half], Awaitable[tuple[_Row, _Row]]]
+"""What two sessions find that see the same rows, at a time where there are two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Few:
     """Artworks that a statement looks at alone."""
@@ -143,8 +164,16 @@ def none_affected(census: Census) -> AffectedUsers:
     return AffectedUsers(census.as_of, 0, census.audience, 0.0)
 
 
-def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str]:
+def choose_form(catalogue: Catalogue) -> tuple[CensusForm, str]:
     """The cheapest exact form for this catalogue, and why it is that one."""
+    form, reason = _least_exact(catalogue)
+    if form is CensusForm.BY_PROBE and not _probing_pays(catalogue):
+        return CensusForm.BY_ARTWORK, f"{reason}, but one pass over all impressions is cheaper"
+    return form, reason
+
+
+def _least_exact(catalogue: Catalogue) -> tuple[CensusForm, str]:
+    """The first form that is exact, whatever it costs, and why none before it is."""
     spec = catalogue.spec
     if spec.pairs.through is not None:
         return CensusForm.BY_PAIR, "catalog.pairs.through lists the pairs"
@@ -163,33 +192,44 @@ def choose_form(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, str
     if not catalogue.impressions_belong_to_users:
         return CensusForm.BY_ARTWORK_JOINED, "no validated foreign key ties impressions to users"
     reason = "(user, artwork) is unique and every impression belongs to a counted user"
-    hindrance = _hindrance_to_totals(catalogue, pools)
-    if hindrance is not None:
-        return CensusForm.BY_ARTWORK, f"{reason}; {hindrance}"
-    return CensusForm.BY_TOTAL, f"{reason} and a counted artwork"
-
-
-def _hindrance_to_totals(catalogue: Catalogue, pools: PoolsSpec) -> str | None:
-    """Why the impressions' total alone would not do, or None."""
-    spec = catalogue.spec
     if catalogue.engine is Engine.CITUS:
-        return "Citus refuses to probe for each artwork"
-    if spec.artworks.where is not None:
-        return "catalog.artworks.where leaves artworks out"
-    if not catalogue.created.not_null:
-        return "an artwork may have no creation time"
-    if not catalogue.impressions_belong_to_artworks:
-        return "no validated foreign key ties impressions to artworks"
-    if pools.legacy_created_before is not None:
-        return "pools.legacy_created_before may leave most artworks in storage"
+        return CensusForm.BY_ARTWORK, f"{reason}; Citus refuses to probe for each artwork"
     if catalogue.impressions.index_leading_with(spec.impressions.artwork) is None:
-        return "no index leads with the artwork"
-    return None
+        return CensusForm.BY_ARTWORK, f"{reason}; no index leads with the artwork"
+    return CensusForm.BY_PROBE, f"{reason}, and an index leads with the artwork"
 
 
-def exact_forms(catalogue: Catalogue, pools: PoolsSpec) -> tuple[CensusForm, ...]:
-    """Every form that is exact for this catalogue, cheapest first."""
-    form, _ = choose_form(catalogue, pools)
+def _probing_pays(catalogue: Catalogue) -> bool:
+    """Whether to probe each artwork is cheaper than one pass that groups all impressions, as far as
+    the server's statistics know: not where the artworks have few impressions each, where an index
+    alone does not say what counts, nor where each probe would be one of many indexes, or of none.
+    """
+    artworks, impressions = catalogue.artworks.beneath, catalogue.impressions.beneath
+    if impressions.estimated_rows < max(1, artworks.estimated_rows * PROBE_COST):
+        return False
+    whole = (
+        impressions.visible_bytes >= VISIBLE_SHARE * impressions.row_bytes
+        and not impressions.partition_key
+        and catalogue.counts_every_row
+    )
+    shown = catalogue.impressions.columns[catalogue.spec.impressions.artwork]
+    return whole and _are_alike(shown, catalogue.artworks.columns[catalogue.spec.artworks.id])
+
+
+def _are_alike(one: Column, other: Column) -> bool:
+    """Whether an index of either is sure to be used to look the other up."""
+    pair = {one.base_oid, other.base_oid}
+    alike = len(pair) == 1 or any(pair <= family for family in _FAMILIES)
+    return alike and one.collation_oid == other.collation_oid
+
+
+_FAMILIES = ({20, 21, 23}, {25, 1043})
+"""pg_type.oid of types that one index compares: bigint, smallint and integer; text and varchar."""
+
+
+def exact_forms(catalogue: Catalogue) -> tuple[CensusForm, ...]:
+    """Every form that is exact for this catalogue, cheapest first for a large table."""
+    form, _ = _least_exact(catalogue)
     by_counting = _BY_COUNTING[_BY_COUNTING.index(form) :] if form in _BY_COUNTING else (form,)
     paired = catalogue.spec.pairs != PairsSpec() and form is not CensusForm.BY_PAIR
     return (*by_counting, CensusForm.BY_PAIR) if paired else by_counting
@@ -243,18 +283,32 @@ def affected_users(catalogue: Catalogue, names: Fragments) -> Composed:
 def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) -> bool:
     """Whether two totals a user say who is affected, at less cost than a look at each pair.
 
-    Exact where BY_TOTAL is. All impressions have to come out of an index in the order of their
-    users, and those of young artworks out of one that leads with the artwork: where that has not
-    the user as well, each page that they lie in is visited once, and remembered.
+    Exact where every impression belongs to a counted user and to a counted artwork. All impressions
+    have to come out of an index in the order of their users, and those of young artworks out of one
+    that leads with the artwork: where that has not the user as well, each page that they lie in is
+    visited once, and remembered.
     """
     spec, young = catalogue.spec.impressions, census.young_tracked
-    if young is None or choose_form(catalogue, pools)[0] is not CensusForm.BY_TOTAL:
+    if young is None or not totals_are_exact(catalogue, pools):
         return False
-    every_row = spec.where is None and spec.counts is None and catalogue.shows_every_row
-    if not every_row or catalogue.impressions.index_leading_with(spec.user) is None:
+    if (
+        not catalogue.counts_every_row
+        or catalogue.impressions.index_leading_with(spec.user) is None
+    ):
         return False
     share = COVERED_SHARE if _covers_pairs(catalogue) else YOUNG_SHARE
     return young * share <= census.tracked and _young_bytes(census, catalogue) <= MOST_BITMAP
+
+
+def totals_are_exact(catalogue: Catalogue, pools: PoolsSpec) -> bool:
+    """Whether all impressions, less those of young artworks, are tracked pairs of legacy ones."""
+    return (
+        _least_exact(catalogue)[0] is CensusForm.BY_PROBE
+        and catalogue.spec.artworks.where is None
+        and catalogue.created.not_null
+        and catalogue.impressions_belong_to_artworks
+        and pools.legacy_created_before is None
+    )
 
 
 def _covers_pairs(catalogue: Catalogue) -> bool:
@@ -293,7 +347,6 @@ def parameters(
     cutoffs: Cutoffs,
     verified_until: datetime | None = None,
     *,
-    complete_until: datetime | None = None,
     few: Few | None = None,
 ) -> dict[str, object]:
     """What the statements of this module bind; `verified_until` is the last verified cutoff, `few`
@@ -303,9 +356,11 @@ def parameters(
         "legacy_until": cutoffs.legacy_until,
         "created_before": cutoffs.created_before,
         "verified_until": verified_until,
-        "complete_until": complete_until,
         "incomplete": None if few is None else list(few.artworks),
         "one_pass": few is not None and few.one_pass,
+        "halves": 0,
+        "half": 0,
+        "audience": None,
     }
 
 
@@ -316,68 +371,40 @@ async def take_census(
     cutoffs: Cutoffs,
     *,
     verified_until: datetime | None = None,
-    complete_until: datetime | None = None,
     form: CensusForm | None = None,
-    expects_legacy: bool = False,
+    side_by_side: SideBySide | None = None,
 ) -> Census:
     """Count everything in the connection's snapshot.
 
     The caller opens a read-only REPEATABLE READ transaction, so that further statements see the
-    same rows. `form` overrides the choice; it must be one of `exact_forms`. With `expects_legacy`
-    the total, which would not say which artworks are legacy, is not asked first; nor is anything
-    else asked where all that is missing is younger than `complete_until`, the cutoff behind which
-    a census found nothing. Raises StatementError when the counts contradict each other, which
-    means that the catalogue's proof no longer holds.
+    same rows. `form` overrides the choice; it must be one of `exact_forms`. `side_by_side` is given
+    what two sessions may do at a time where that pays. Raises StatementError when the counts
+    contradict each other, which means that the catalogue's proof no longer holds.
     """
-    chosen = form if form is not None else choose_form(catalogue, pools)[0]
-    if form is None and expects_legacy and chosen is CensusForm.BY_TOTAL:
-        chosen = CensusForm.BY_ARTWORK
+    chosen = choose_form(catalogue)[0] if form is None else form
     names = fragments(catalogue, pools)
-    values = parameters(cutoffs, verified_until, complete_until=complete_until)
-    census, unlocated = await _count(connection, catalogue, names, values, cutoffs, chosen)
-    if unlocated == 0:
-        return census
-    detailed, _ = await _count(connection, catalogue, names, values, cutoffs, CensusForm.BY_ARTWORK)
-    if detailed.counts != census.counts:
-        raise StatementError(
-            f"Two counts of one snapshot differ: {census.counts} by total, {detailed.counts} by"
-            " artwork (tracked, fresh, storage, legacy_untracked). The tables no longer keep what"
-            " their constraints promise; run `conservator doctor`."
+    statement = census_sql(chosen, names, catalogue.engine)
+    values = parameters(cutoffs, verified_until)
+
+    async def count(half: int, halves: int, connection: AsyncConnection) -> _Row:
+        found = await connection.exec_driver_sql(
+            statement, {**values, "half": half, "halves": halves}
         )
-    return replace(
-        detailed,
-        form=chosen,
-        duration_seconds=census.duration_seconds + detailed.duration_seconds,
-    )
+        return found.one()._asdict()
 
-
-async def rows_deleted(connection: AsyncConnection, catalogue: Catalogue) -> tuple[int, ...]:
-    """How many artworks, users and impressions were ever deleted, as far as the statistics of the
-    server know."""
-    relations = (catalogue.artworks, catalogue.users, catalogue.impressions)
-    values = {"relations": [relation.beneath.oid for relation in relations]}
-    found = await connection.exec_driver_sql(render(PACKAGE, "rows_deleted", {}), values)
-    return tuple(found.scalar_one())
-
-
-async def _count(
-    connection: AsyncConnection,
-    catalogue: Catalogue,
-    names: Fragments,
-    values: Mapping[str, object],
-    cutoffs: Cutoffs,
-    form: CensusForm,
-) -> tuple[Census, int]:
-    """A census, and how many of its legacy pairs it can't say the artworks of."""
-    statement = census_sql(form, names, catalogue.engine)
     started = time.perf_counter()
-    result = await connection.exec_driver_sql(statement, dict(values))
-    counts = result.one()._asdict()
+    large = catalogue.impressions.beneath.estimated_rows >= SHARED_FROM
+    if chosen is CensusForm.BY_PROBE and side_by_side is not None and large:
+        values["audience"] = await audience_size(connection, names)
+        both = await side_by_side(partial(count, 0, 1), partial(count, 1, 1))
+        counts = _joined(*both)
+    else:
+        counts = await count(0, 0, connection)
     pairs, least_unseen = counts.pop("pairs"), counts.pop("least_unseen")
-    named, unlocated = counts.pop("incomplete") or (), int(counts.pop("unlocated"))
+    named = counts.pop("incomplete") or ()
     census = Census(
         as_of=cutoffs.now.astimezone(UTC),
-        form=form,
+        form=chosen,
         oldest_legacy_created=counts.pop("oldest_legacy"),
         duration_seconds=time.perf_counter() - started,
         incomplete=None if len(named) > MOST_INCOMPLETE else tuple(named),
@@ -389,7 +416,33 @@ async def _count(
             f" expected {pairs}, and {least_unseen} was the least number of unseen pairs."
             " The tables no longer keep what their constraints promise; run `conservator doctor`."
         )
-    return census, unlocated
+    return census
+
+
+async def audience_size(connection: AsyncConnection, names: Fragments) -> int:
+    """How many users are counted."""
+    found = await connection.exec_driver_sql(render(PACKAGE, "audience_size", names))
+    size: int = found.scalar_one()
+    return size
+
+
+_OF_ALL = ("audience", "users")
+"""Of a census's row, what does not depend on its artworks; `_LEAST` of it is the least of all."""
+_LEAST = ("least_unseen", "oldest_legacy")
+
+
+def _joined(one: _Row, other: _Row) -> _Row:
+    """The row of a census from those of two halves of the artworks."""
+    joined: _Row = {}
+    for name, value in one.items():
+        known = [each for each in (value, other[name]) if each is not None]
+        if name in _OF_ALL:
+            joined[name] = value
+        elif name in _LEAST:
+            joined[name] = min(known, default=None)
+        else:
+            joined[name] = sum(known[1:], known[0]) if known else None
+    return joined
 
 
 async def count_affected_users(

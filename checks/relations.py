@@ -236,6 +236,9 @@ class Relation:
     """Table, TOAST and indexes, summed over partitions."""
     row_bytes: int
     """The pages of its rows alone, without TOAST and indexes."""
+    visible_bytes: int
+    """Those pages of them of which VACUUM found every row visible to all: what lies there is read
+    from an index alone."""
     can_update: bool = True
     """UPDATE on every column that `impressions.set` names."""
     can_use_schema: bool = True
@@ -467,6 +470,12 @@ class Catalogue:
         """No row of the table is kept from us by a view's WHERE: one that we don't see is gone."""
         base = self.impressions.base
         return base is None or not base.filtering
+
+    @property
+    def counts_every_row(self) -> bool:
+        """Each row of the table is an impression, so that an index alone can count them."""
+        spec = self.spec.impressions
+        return spec.where is None and spec.counts is None and self.shows_every_row
 
     @property
     def row_key(self) -> tuple[str, ...]:

@@ -226,6 +226,7 @@ def seen_through(view: Relation, chain: ViewChain, table: Relation) -> Relation:
         estimated_rows=table.estimated_rows,
         total_bytes=table.total_bytes,
         row_bytes=table.row_bytes,
+        visible_bytes=table.visible_bytes,
         analysed=table.analysed,
     )
 

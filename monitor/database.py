@@ -19,13 +19,14 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from checks.citus.nodes import on_nodes
-from checks.errors import DatabaseUnavailableError, StatementError
+from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from checks.row_security import (
     STATEMENT,
     RowGuard,
@@ -219,6 +220,57 @@ async def snapshot(
         ) from error
 
 
+async def side_by_side(
+    connection: AsyncConnection,
+    mine: Callable[[AsyncConnection], Awaitable[Found]],
+    theirs: Callable[[AsyncConnection], Awaitable[Found]],
+    *,
+    timeout: timedelta,
+    rows: RowGuard | None,
+) -> tuple[Found, Found]:
+    """What `mine` finds on this connection, whose transaction sees one snapshot, and `theirs`, at
+    the same time, in another session that sees the same. Neither may change anything. Nothing may
+    have been rolled back to a savepoint of this transaction, from where PostgreSQL exports none.
+
+    Where no other session is to be had, or none is wanted (the server is set to make no parallel
+    plans), and where the other one fails, `theirs` is done here after `mine`.
+    """
+    shared = None
+    pool = cast("QueuePool", connection.engine.pool)
+    if pool.size() - pool.checkedout() >= _LEAST_FREE:
+        shared = (await connection.exec_driver_sql(_EXPORT)).scalar_one_or_none()
+    if shared is None:
+        return await mine(connection), await theirs(connection)
+    # It queues for a lock behind whoever waits for ours: then it must give up.
+    settings = _deadlines(timeout, None, deadlines.SHARED_LOCK_TIMEOUT)
+    opening = _Opening(
+        settings | {"transaction_read_only": "on"}, one_snapshot=True, rows=rows, shared=shared
+    )
+
+    async def elsewhere() -> Found:
+        async with _begin(connection.engine, opening) as begun:
+            return await theirs(begun.connection)
+
+    other = asyncio.create_task(elsewhere())
+    try:
+        found = await mine(connection)
+        try:
+            return found, await other
+        except ConservatorError:
+            return found, await theirs(connection)
+    finally:
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+
+
+_EXPORT = (
+    "SELECT pg_catalog.pg_export_snapshot()"
+    " WHERE pg_catalog.current_setting('max_parallel_workers_per_gather')::int > 0"
+)
+_LEAST_FREE = 2
+"""Connections of the pool: one is left for whoever comes meanwhile."""
+
+
 @asynccontextmanager
 async def transaction(
     engine: AsyncEngine,
@@ -321,6 +373,16 @@ class _Opening:
     first: Sequence[Statement] = ()
     cluster: bool | None = None
     """None: the database is asked."""
+    shared: str | None = None
+    """The snapshot of another session, by the name under which that has exported it."""
+
+    @property
+    def begin(self) -> tuple[Statement, ...]:
+        """The transaction, with what must come before it sees anything."""
+        if self.shared is None:
+            return (_BEGIN_SNAPSHOT if self.one_snapshot else _BEGIN,)
+        sees = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.shared))
+        return _BEGIN_SNAPSHOT, Statement(sees.as_string(None))
 
     @property
     def proof(self) -> Proof | None:
@@ -369,11 +431,12 @@ async def _connection(
 @asynccontextmanager
 async def _begin(engine: AsyncEngine, opening: _Opening) -> AsyncIterator[Trips]:
     settings, proof = opening.all_settings, opening.proof
-    begin = _BEGIN_SNAPSHOT if opening.one_snapshot else _BEGIN
+    begin = opening.begin
     nodes = _on_nodes(settings) if opening.cluster else []
     proofs = [] if proof is None else [proof.statement]
-    first = (begin, _settings(settings), *nodes, *proofs, *opening.first)
-    async with translated(), _connection(engine, first) as (connection, (_, made, *rest)):
+    first = (*begin, _settings(settings), *nodes, *proofs, *opening.first)
+    async with translated(), _connection(engine, first) as (connection, found):
+        made, *rest = found[len(begin) :]
         if opening.cluster is None and made[0].cluster:
             await send(connection, _on_nodes(settings))
         if proof is not None:

@@ -90,6 +90,9 @@ WORKER_START_SECONDS = 60.0
 """How long the worker may take to start: Great Expectations takes seconds to import."""
 WORKER_WATCH_SECONDS = 0.2
 """How often the memory of the worker is looked at."""
+SHARED_LOCK_TIMEOUT = timedelta(milliseconds=500)
+"""How long a session that shares another one's snapshot waits for a lock: who holds it may wait for
+that other session."""
 LOCK_PAUSE_SECONDS = 0.5
 """The pause before a check asks again for a table that is locked; it holds nothing meanwhile."""
 REPLICA_LOOK_SECONDS = 1.0

@@ -438,7 +438,7 @@ def healing_context(
 
 def census_form_sentence(catalogue: Catalogue, settings: Settings) -> str:
     """Which form of the census this catalogue gets, and why."""
-    form, reason = choose_form(catalogue, settings.pools_spec())
+    form, reason = choose_form(catalogue)
     return f"{form.value}: {reason}"
 
 

@@ -1,6 +1,7 @@
 -- The same from two totals a user: what each has seen, less what of it are young artworks. All
 -- impressions are read in the order of an index that begins with the user, and those of the young
--- artworks once more; none is joined with its artwork. Exact where census_by_total is.
+-- artworks once more; none is joined with its artwork. Exact where every impression
+-- belongs to a counted user and to a counted artwork (`totals_are_exact`).
 WITH cte_shown AS (
     SELECT i.{user} AS user_id, count(*) AS artworks
     FROM {impressions} AS i

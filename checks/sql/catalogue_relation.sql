@@ -19,7 +19,7 @@ WITH RECURSIVE cte_root AS (
     UNION
     SELECT i.inhrelid FROM cte_tree AS tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid
 ), cte_leaf AS (
-    SELECT c.oid, c.reltuples
+    SELECT c.oid, c.reltuples, c.relallvisible
     FROM cte_tree AS tree
     JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid
     WHERE c.relkind IN ('r', 'm', 'f')
@@ -121,7 +121,9 @@ SELECT
     COALESCE((SELECT sum(pg_catalog.pg_total_relation_size(leaf.oid)) FROM cte_leaf AS leaf), 0)::bigint
         AS total_bytes,
     COALESCE((SELECT sum(pg_catalog.pg_relation_size(leaf.oid)) FROM cte_leaf AS leaf), 0)::bigint
-        AS row_bytes
+        AS row_bytes,
+    COALESCE((SELECT sum(leaf.relallvisible) FROM cte_leaf AS leaf), 0)::bigint
+        * pg_catalog.current_setting('block_size')::bigint AS visible_bytes
 FROM cte_root AS root
 CROSS JOIN LATERAL (
     SELECT pg_catalog.has_schema_privilege(root.relnamespace, 'USAGE') AS granted

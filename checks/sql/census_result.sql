@@ -29,8 +29,7 @@ CROSS JOIN (
             WHERE {is_legacy} AND a.created_at <= %(verified_until)s::timestamptz), 0)::bigint
             AS appeared,
         extract(epoch FROM min(a.created_at) FILTER (
-            WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0))::float8 AS oldest_legacy,
-        0::bigint AS unlocated
+            WHERE {is_legacy} AND a.pairs - a.tracked - a.excused > 0))::float8 AS oldest_legacy
     FROM cte_artwork AS a
 ) AS counts
 CROSS JOIN (

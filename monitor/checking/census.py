@@ -19,13 +19,12 @@ from checks.census import (
     Census,
     count_affected_users,
     none_affected,
-    rows_deleted,
     take_census,
 )
 from checks.doctor.findings import Blocks
 from checks.errors import StatementError
 from checks.judgement import Measurement, Thresholds, at_least
-from checks.relations import Catalogue, Engine
+from checks.relations import Engine
 from checks.spec import Cutoffs
 from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter
@@ -69,9 +68,7 @@ class CensusCheck:
         self._runtime = runtime
         self._board = board
         self._runner = runner
-        self._pools = settings.pools_spec()
         self._taken: CensusResult | None = None
-        self._deleted: tuple[int, ...] | None = None
         self.tables_differ = False
         """The last pass found that the tables are not, or may not be, what was read of them."""
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
@@ -120,15 +117,13 @@ class CensusCheck:
         ) -> tuple[Census, AffectedUsers | None]:
             # Age is measured on the primary's clock, whichever server counts.
             cutoffs = Cutoffs.at(now, pools)
-            vanished = await self._rows_vanished(connection, catalogue)
             census = await take_census(
                 connection,
                 catalogue,
                 pools,
                 cutoffs,
                 verified_until=self._board.current.control.verified_until,
-                complete_until=self._complete_until(),
-                expects_legacy=vanished or bool(self.newest and self.newest[0].legacy_untracked),
+                side_by_side=self._router.side_by_side(connection, timeout, tools.rows),
             )
             if census.legacy_untracked and not self._users_due():
                 return census, None
@@ -142,19 +137,6 @@ class CensusCheck:
         self._remember(census, users, 0.0)
         self._taken = CensusResult(census, None, users)
         return (self._measurement(census, note),)
-
-    async def _rows_vanished(self, connection: AsyncConnection, catalogue: Catalogue) -> bool:
-        """Whether impressions were deleted since the last census, and neither users nor artworks
-        with them: then pairs are missing, and the total would not say of which artworks."""
-        before, self._deleted = self._deleted, await rows_deleted(connection, catalogue)
-        return before is not None and before[:2] == self._deleted[:2] and before != self._deleted
-
-    def _complete_until(self) -> datetime | None:
-        """The cutoff behind which the newest census, which found nothing legacy, found nothing
-        missing: what is missing now has mostly grown old since."""
-        if not self.newest or self.newest[0].legacy_untracked:
-            return None
-        return Cutoffs.at(self.newest[0].as_of, self._pools).legacy_until
 
     def _users_due(self) -> bool:
         status = self._board.current

@@ -24,11 +24,18 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.census import SideBySide
 from checks.errors import ConservatorError, DatabaseUnavailableError
 from checks.judgement import Measurement
 from checks.row_security import RowGuard
 from checks.statements import render
-from monitor.database import again_if_lost, database_now, snapshot, when_unlocked
+from monitor.database import (
+    again_if_lost,
+    database_now,
+    side_by_side,
+    snapshot,
+    when_unlocked,
+)
 from monitor.database_errors import sqlstate
 from monitor.deadlines import (
     REPLICA_FIRST_PAUSE_SECONDS,
@@ -128,6 +135,13 @@ class ReplicaRouter:
                 return await work(connection, await database_now(connection))
 
         return await again_if_lost(read)
+
+    def side_by_side(
+        self, connection: AsyncConnection, timeout: timedelta, rows: RowGuard
+    ) -> SideBySide:
+        """Two sessions on the server of `connection`, which `read` gave."""
+        guard = rows if connection.engine is self.primary else rows.elsewhere
+        return partial(side_by_side, connection, timeout=timeout, rows=guard)
 
     def _snapshot(
         self, engine: AsyncEngine, timeout: timedelta, rows: RowGuard | None

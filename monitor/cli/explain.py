@@ -13,11 +13,11 @@ import typer
 
 from checks import custom_sql, moment_steps, row_faults, supply
 from checks.census import (
-    CensusForm,
     affected_users,
     affected_users_count_sql,
     census_sql,
     exact_forms,
+    totals_are_exact,
 )
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
@@ -150,13 +150,13 @@ def statements(runtime: Runtime) -> dict[str, str]:
     """Every statement over the app's tables by name, parameters unbound."""
     catalogue, pools = runtime.catalogue, runtime.settings.pools_spec()
     names = runtime.state.fragments
-    forms = exact_forms(catalogue, pools)
+    forms = exact_forms(catalogue)
     chosen = census_form_sentence(catalogue, runtime.settings)
     found = {"census": f"-- chosen: {chosen}\n{census_sql(forms[0], names, catalogue.engine)}"}
     found |= {form.value: census_sql(form, names, catalogue.engine) for form in forms}
     found["affected_users"] = affected_users(catalogue, names).as_string(None)
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
-    if forms[0] is CensusForm.BY_TOTAL:
+    if totals_are_exact(catalogue, pools):
         by_total = affected_users_count_sql(catalogue, names, by_total=True)
         found["affected_users_by_total"] = by_total
     for name in ("user_census", "explain_pair"):

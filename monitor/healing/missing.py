@@ -15,7 +15,14 @@ from itertools import accumulate
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import AffectedUsers, Census, Few, incomplete_few, parameters
+from checks.census import (
+    AffectedUsers,
+    Census,
+    Few,
+    audience_size,
+    incomplete_few,
+    parameters,
+)
 from checks.spec import Cutoffs
 from monitor.healing.statements import HealingStatements, Known
 from monitor.state.control import Control
@@ -133,7 +140,7 @@ async def still_missing(
 
     None where other users count by now: who joined may miss what nobody missed before.
     """
-    audience = (await statements.run(connection, "plan_audience")).scalar_one()
+    audience = await audience_size(connection, statements.fragments)
     if audience != listed.found.audience:
         return None
     found, few = listed.found, Few(tuple({one.artwork_id for one in listed.pairs}), one_pass=False)

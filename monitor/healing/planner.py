@@ -170,7 +170,6 @@ class Planner:
             self._state.pools,
             cutoffs,
             verified_until=control.verified_until,
-            expects_legacy=True,
         )
         return census, await list_missing(connection, statements, census, control, now)
 

@@ -95,7 +95,6 @@ async def preview_heal(
         pools,
         cutoffs,
         verified_until=verified_until,
-        expects_legacy=True,
     )
     users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
     names = fragments(catalogue, pools)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from psycopg import sql
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.census import Census, affected_users, take_census
+from checks.census import Census, SideBySide, affected_users, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
 from checks.fragments import few_artworks, table
@@ -372,9 +372,9 @@ class HealingContext:
         return Cutoffs.at(await database_now(connection), self.state.pools)
 
     async def count_audience(
-        self, connection: AsyncConnection, *, complete_until: datetime | None = None
+        self, connection: AsyncConnection, *, side_by_side: SideBySide | None = None
     ) -> Census:
-        """A census at the end of a run, in the connection's snapshot; `complete_until` as in
+        """A census at the end of a run, in the connection's snapshot; `side_by_side` as in
         `take_census`."""
         control = await read_control(connection, self.state)
         return await take_census(
@@ -383,5 +383,5 @@ class HealingContext:
             self.state.pools,
             await self.cutoffs(connection),
             verified_until=control.verified_until,
-            complete_until=complete_until,
+            side_by_side=side_by_side,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from checks.census import Census, incomplete_few, parameters
 from checks.errors import UnknownUserError
 from checks.pairs import take_user_census
 from checks.spec import Cutoffs, PoolsSpec
-from monitor.database import snapshot
+from monitor.database import side_by_side, snapshot
 from monitor.healing.quarantine import count_unwritable_of_user
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import RunEnd
@@ -79,7 +80,8 @@ async def _recount(context: HealingContext, run: Run) -> Recount:
         refusal = await first_refusal(connection, context.state, run.id)
         if run.kind is RunKind.USER:
             return Recount(current, await _left_of_user(context, connection, run), refusal, None)
-        census = await context.count_audience(connection, complete_until=run.legacy_until)
+        both = partial(side_by_side, connection, timeout=context.timeout, rows=context.rows)
+        census = await context.count_audience(connection, side_by_side=both)
         remaining = 0
         if context.on_citus or not _leaves_nothing_of(census, run, context.state.pools):
             remaining = await _left_of_plan(context, connection, run, census)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from checks import census as counting
 from checks.catalogue import read_catalogue
 from checks.census import (
-    CensusForm,
     affected_by_total,
-    choose_form,
     count_affected_users,
+    exact_forms,
     parameters,
     take_census,
+    totals_are_exact,
 )
 from checks.citus.forms import on_citus
 from checks.errors import StatementError
@@ -66,8 +66,8 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_totals_say_who_is_affected_where_they_are_proved_and_are_not_asked_elsewhere(
     opened: OpenSchema, data: st.DataObject
 ) -> None:
-    catalogue, proved = opened.catalogue, opened.schema.forms[0] is CensusForm.BY_TOTAL
-    if not proved:
+    catalogue = opened.catalogue
+    if not totals_are_exact(catalogue, POOLS):
         assert not affected_by_total(LARGE, catalogue, POOLS)
         return
     gallery = data.draw(galleries(opened.schema))
@@ -94,11 +94,10 @@ async def test_ids_that_the_impressions_can_not_hold_have_none(
     pools = replace(POOLS, audience=audience)
     async with connected(shared_url, "other types", OTHER_TYPES) as connection, connection.begin():
         catalogue = (await read_catalogue(connection, CatalogueSpec())).require()
-        assert choose_form(catalogue, pools)[0] is CensusForm.BY_TOTAL
         now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
         asked = (connection, catalogue, pools, Cutoffs.at(now, pools))
-        for expects_legacy in (False, True):
-            census = await take_census(*asked, expects_legacy=expects_legacy)
+        for form in exact_forms(catalogue):
+            census = await take_census(*asked, form=form)
             assert (census.young_tracked, census.tracked) == (2, 5)
         assert affected_by_total(census, catalogue, pools)
         assert (await count_affected_users(*asked, census)).affected == affected
@@ -163,7 +162,7 @@ async def test_totals_are_asked_where_indexes_and_numbers_make_them_cheaper(
     pair = next(one for one in app.impressions.indexes if one.unique and not one.primary)
     turned = replace(pair, columns=("artwork_id", "user_id"))
     lacking = replace(app, impressions=replace(app.impressions, indexes=(*by_artwork, turned)))
-    assert choose_form(lacking, POOLS)[0] is CensusForm.BY_TOTAL
+    assert totals_are_exact(lacking, POOLS)
     assert not affected_by_total(LARGE, lacking, POOLS)
     told = app.spec.impressions
     for some in (replace(told, where="version = 1"), replace(told, counts="version = 1")):

@@ -72,7 +72,7 @@ async def _assert_counted(
 ) -> None:
     expected, cutoffs = right.census, Cutoffs.at(NOW, shape.pools)
     for one in (catalogue, on_citus(catalogue)):
-        for form in (None, *exact_forms(one, shape.pools)):
+        for form in (None, *exact_forms(one)):
             census = await take_census(
                 connection, one, shape.pools, cutoffs, verified_until=VERIFIED, form=form
             )

@@ -40,7 +40,7 @@ async def counts_of(
     counts = (one.tracked, one.fresh, one.storage, one.legacy_untracked)
     facts = await read_pair(*asked, user_id=user, artwork_id=artwork)
     assert explain(facts, gallery.pools, cutoffs).state == STATES[counts]
-    for form in exact_forms(opened.catalogue, gallery.pools):
+    for form in exact_forms(opened.catalogue):
         census = await take_census(*asked, form=form)
         assert census.counts == counts
         assert (await count_affected_users(*asked, census)).affected == counts[3]

@@ -76,8 +76,6 @@ async def census(catalogue: Catalogue, _: str, connection: AsyncConnection, now:
         POOLS,
         Cutoffs.at(now, POOLS),
         verified_until=None,
-        complete_until=None,
-        expects_legacy=True,
     )
     return float(taken.pairs)
 

@@ -128,8 +128,8 @@ async def test_the_other_engines_statements_can_be_printed(app_database_url: str
         assert statements(forced(runtime, Engine.POSTGRESQL)) == own
         assert "LATERAL" in own["batch_insert"]
         assert "LATERAL" not in citus["batch_insert"]
-        assert "census_by_total" in own
-        assert "census_by_total" not in citus
+        assert "census_by_probe" in own
+        assert "census_by_probe" not in citus
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,7 @@ def every_statement(catalogue: Catalogue, pools: PoolsSpec) -> Mapping[str, str]
     healing = HealingStatements(state)
     names = fragments(catalogue, pools)
     found = {
-        form.value: census_sql(form, names, catalogue.engine)
-        for form in exact_forms(catalogue, pools)
+        form.value: census_sql(form, names, catalogue.engine) for form in exact_forms(catalogue)
     }
     found["affected_users_count"] = affected_users_count_sql(catalogue, names)
     found["affected_users"] = affected_users(catalogue, names).as_string(None)

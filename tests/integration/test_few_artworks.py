@@ -28,7 +28,6 @@ from checks.fragments import few_artworks, fragments
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.healing.executor import Progress
 from monitor.state.runs import RunState
-from tests.integration.test_census import assert_equal
 from tests.support.app import conninfo
 from tests.support.builders import a_census
 from tests.support.databases import EMPTY, cloned
@@ -87,7 +86,7 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
     some = data.draw(st.lists(st.sampled_from(artworks), unique=True)) if artworks else []
     async with opened.holding(gallery) as connection:
         asked = (connection, catalogue, pools, cutoffs)
-        for form in exact_forms(catalogue, pools):
+        for form in exact_forms(catalogue):
             census = await take_census(*asked, verified_until=gallery.verified_until, form=form)
             assert census.incomplete is not None
             assert sorted(census.incomplete) == sorted({artwork for _, artwork in legacy})
@@ -102,31 +101,6 @@ async def test_a_census_names_the_artworks_that_are_incomplete_and_a_count_of_so
             )
             found = {row.user_id: int(row.legacy) for row in rows}
             assert found == Counter(user for user, _ in theirs)
-
-
-@examples(25)
-@given(data=st.data())
-async def test_whatever_was_complete_before_the_total_says_the_same(
-    shared_url: str, data: st.DataObject
-) -> None:
-    async with open_schema(shared_url, APP) as opened:
-        gallery = data.draw(galleries(opened.schema))
-        expected = expected_census(gallery, opened.schema)
-        cutoffs = Cutoffs.at(gallery.now, gallery.pools)
-        moments = [gallery.now - gallery.pools.legacy_after, gallery.now, gallery.verified_until]
-        moments += [gallery.now - 2 * gallery.pools.legacy_after]
-        async with opened.holding(gallery) as connection:
-            for complete_until in moments:
-                census = await take_census(
-                    connection,
-                    opened.catalogue,
-                    gallery.pools,
-                    cutoffs,
-                    verified_until=gallery.verified_until,
-                    complete_until=complete_until,
-                )
-                assert_equal(census, expected)
-                assert set(census.incomplete or ()) == {a for _, a in legacy_of(expected)}
 
 
 async def test_more_incomplete_artworks_than_a_census_names_are_none_known(
@@ -144,16 +118,17 @@ async def test_more_incomplete_artworks_than_a_census_names_are_none_known(
         )
         now = (await opened.connection.exec_driver_sql("SELECT now()")).scalar_one()
         asked = (opened.connection, opened.catalogue, POOLS, Cutoffs.at(now, POOLS))
-        named = [await take_census(*asked, complete_until=until) for until in (None, LONG_AGO)]
-        assert [len(census.incomplete or ()) for census in named] == [many, many]
+        forms = exact_forms(opened.catalogue)
+        named = [await take_census(*asked, form=form) for form in forms]
+        assert [len(census.incomplete or ()) for census in named] == [many] * len(forms)
         await run(opened.connection, "DELETE FROM user_art_impressions WHERE artwork_id = 'a0'")
         await run(
             opened.connection,
             "INSERT INTO art_sessions (id, session_id, image_url) VALUES ('young', 's', '/');"
             "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u', 'young')",
         )
-        for until in (None, LONG_AGO):
-            census = await take_census(*asked, complete_until=until)
+        for form in forms:
+            census = await take_census(*asked, form=form)
             assert (census.incomplete, census.legacy_artworks) == (None, many + 1)
             assert (await count_affected_users(*asked, census)).affected == 1
         await transaction.rollback()

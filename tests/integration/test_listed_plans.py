@@ -290,8 +290,8 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
             one for one in listed.pairs if (one.user_id, one.artwork_id) in some
         )
         places = [one.user_id for one in listed.pairs]
-        users = [places.index(one.user_id) for one in still.pairs]
-        assert users == sorted(users)
+        in_order = [places.index(one.user_id) for one in still.pairs]
+        assert in_order == sorted(in_order)
 
 
 @pytest.mark.usefixtures("always")

@@ -37,7 +37,7 @@ class Clock:
 def a_census(**changes: Any) -> Census:
     census = Census(
         as_of=NOON,
-        form=CensusForm.BY_TOTAL,
+        form=CensusForm.BY_PROBE,
         tracked=41,
         fresh=1,
         storage=2,

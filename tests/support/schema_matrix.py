@@ -77,7 +77,12 @@ CREATE TABLE "my.gallery".seen (
     pieces="SELECT id::text, made::timestamp AT TIME ZONE 'Asia/Kathmandu' AS created_at,"
     ' NULL AS owner_id FROM "my.gallery".pieces WHERE made IS NOT NULL',
     views='SELECT "%(user)s"::text AS user_id, p::text AS artwork_id FROM "my.gallery".seen',
-    forms=(CensusForm.BY_ARTWORK, CensusForm.BY_ARTWORK_JOINED, CensusForm.BY_USER_AGE),
+    forms=(
+        CensusForm.BY_PROBE,
+        CensusForm.BY_ARTWORK,
+        CensusForm.BY_ARTWORK_JOINED,
+        CensusForm.BY_USER_AGE,
+    ),
     key=_bigint,
     stored=Stored.DATE,
     orphans=True,
@@ -113,7 +118,7 @@ CREATE VIEW user_art_impressions AS
 
 _JOINED = (CensusForm.BY_ARTWORK_JOINED, CensusForm.BY_USER_AGE)
 _COUNTED = (CensusForm.BY_ARTWORK, *_JOINED)
-_ALL = (CensusForm.BY_TOTAL, *_COUNTED)
+_ALL = (CensusForm.BY_PROBE, *_COUNTED)
 _AGED = (CensusForm.BY_USER_AGE,)
 _OWNED = (CensusForm.BY_OWNER,)
 

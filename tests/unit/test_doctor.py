@@ -99,6 +99,7 @@ def relation(oid: int, name: str, *columns: Column, indexes: tuple[Index, ...]) 
         estimated_rows=10,
         total_bytes=8192,
         row_bytes=8192,
+        visible_bytes=8192,
     )
 
 

@@ -1,2 +1,2 @@
--- How many users a plan is about.
+-- How many users are counted and healed.
 SELECT count(*) AS users FROM {audience} AS u
