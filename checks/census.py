@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,13 +16,15 @@ from functools import partial
 from typing import Any
 
 from psycopg.sql import Composed
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
 from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
+from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
 from checks.pair_fragments import is_counted_by_pair
-from checks.relations import Catalogue, Column, Engine, Relation
+from checks.relations import Catalogue, Column, Engine
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
@@ -42,19 +45,11 @@ SHARED_FROM = 1_000_000
 more than what its start costs near the database."""
 PASS_SHARE = 2
 """One of so many impressions, at most, is what a pass about few artworks is for."""
-YOUNG_SHARE = 6
-"""One of so many impressions, at most, is of a young artwork where the table is visited for these
-to count users by total: wherever they lie in it, that costs no more than to join each impression
-with its artwork."""
+PAGES_SHARE = 6
+"""One of so many impressions, at most, is looked up by pages: wherever they lie in the table, that
+costs no more than to join each impression with its artwork."""
 COVERED_SHARE = 2
-"""The same where an index has artwork and user."""
-MOST_BITMAP = 128 * 2**20
-"""Bytes, at most, to remember the pages that are visited. With less than all of them take, each row
-of a page would be compared with each young artwork."""
-GROWTH = 1.5
-"""A table is taken to be so many times as large as when its size was read last."""
-PAGE, BITMAP_ENTRY = 8192, 64
-"""Bytes of a page of a table, and of what PostgreSQL remembers of one."""
+"""The same where an index has artwork and user, and no page is visited."""
 
 
 class CensusForm(StrEnum):
@@ -145,6 +140,9 @@ class Few:
     """Their ids as text."""
     one_pass: bool
     """Their impressions are picked out of a pass over all, and not looked up."""
+    page_bytes: int | None = None
+    """In place of a pass, they may be looked up so that each page is visited once: bytes that it
+    takes to remember the pages. None where that is not cheaper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +244,9 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
     None: look at everything.
 
     Each of them is looked up for every user of the audience, a probe of an index and, where that
-    has not the user as well, mostly one of the table; where these are too many, one pass over the
-    impressions still spares what is done with those of all other artworks. Where artworks pair with
-    their owner only, each is one probe in either case.
+    has not the user as well, mostly one of the table. Where these are too many, each page that they
+    lie in is visited once, or one pass over the impressions still spares what is done with those of
+    all other artworks. Where artworks pair with their owner only, each is one probe in any case.
     """
     found, spec = census.incomplete, catalogue.spec
     if found is None or catalogue.engine is Engine.CITUS:
@@ -260,7 +258,10 @@ def incomplete_few(census: Census, catalogue: Catalogue) -> Few | None:
         return None
     has_index = catalogue.impressions.index_leading_with(spec.impressions.artwork) is not None
     many = probes * PROBE_COST > census.tracked and not _covers_pairs(catalogue)
-    return Few(found, one_pass=not has_index or many)
+    memory = bitmap_bytes(catalogue.impressions, probes)
+    scattered = probes * PAGES_SHARE > census.tracked or memory > MOST_BITMAP
+    by_pages = has_index and many and not scattered
+    return Few(found, not has_index or many, page_bytes=memory if by_pages else None)
 
 
 def affected_users_name(catalogue: Catalogue) -> str:
@@ -296,7 +297,7 @@ def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) ->
         or catalogue.impressions.index_leading_with(spec.user) is None
     ):
         return False
-    share = COVERED_SHARE if _covers_pairs(catalogue) else YOUNG_SHARE
+    share = COVERED_SHARE if _covers_pairs(catalogue) else PAGES_SHARE
     return young * share <= census.tracked and _young_bytes(census, catalogue) <= MOST_BITMAP
 
 
@@ -321,12 +322,6 @@ def _young_bytes(census: Census, catalogue: Catalogue) -> int:
     if _covers_pairs(catalogue):
         return 0
     return bitmap_bytes(catalogue.impressions, census.young_tracked or 0)
-
-
-def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
-    """What it takes at most to remember the pages of so many rows, or of all."""
-    pages = int(impressions.row_bytes * GROWTH) // PAGE + 1
-    return BITMAP_ENTRY * (pages if rows is None else min(rows, pages))
 
 
 def affected_users_count_sql(
@@ -461,17 +456,18 @@ async def count_affected_users(
     if census.legacy_untracked == 0:
         return none_affected(census)
     started = time.perf_counter()
-    few, names = incomplete_few(census, catalogue), fragments(catalogue, pools)
+    few = incomplete_few(census, catalogue)
     if few is not None:
-        names = few_artworks(catalogue, names, one_pass=few.one_pass)
-    by_total = few is None and affected_by_total(census, catalogue, pools)
-    if by_total:
-        memory = {"bytes": _young_bytes(census, catalogue)}
-        await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
-    named = few is not None and census.legacy_untracked <= MOST_NAMED
-    statement = affected_users_count_sql(catalogue, names, by_total=by_total, named=named)
-    values = parameters(cutoffs, few=few)
-    row = (await connection.exec_driver_sql(statement, values)).one()
+        named = census.legacy_untracked <= MOST_NAMED
+        row = await find_affected(connection, catalogue, pools, cutoffs, few, named=named)
+    else:
+        named, by_total = False, affected_by_total(census, catalogue, pools)
+        if by_total:
+            memory = {"bytes": _young_bytes(census, catalogue)}
+            await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
+        names = fragments(catalogue, pools)
+        statement = affected_users_count_sql(catalogue, names, by_total=by_total)
+        row = (await connection.exec_driver_sql(statement, parameters(cutoffs))).one()
     if row.legacy != census.legacy_untracked:
         raise StatementError(
             f"Two counts of one snapshot differ: {census.legacy_untracked} legacy pairs by artwork,"
@@ -484,3 +480,27 @@ async def count_affected_users(
         time.perf_counter() - started,
         tuple(row.named or ()) if named else None,
     )
+
+
+async def find_affected(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    cutoffs: Cutoffs,
+    few: Few,
+    *,
+    named: bool,
+) -> Row[Any]:
+    """How many `users` miss any of these artworks, and how many pairs that are: `legacy`. Where
+    they are to be `named`, their ids as text."""
+    names = few_artworks(
+        catalogue,
+        fragments(catalogue, pools),
+        one_pass=few.one_pass,
+        by_pages=few.page_bytes is not None,
+    )
+    statement = affected_users_count_sql(catalogue, names, named=named)
+    visits = nullcontext() if few.page_bytes is None else visiting_pages(connection, few.page_bytes)
+    async with visits:
+        found = await connection.exec_driver_sql(statement, parameters(cutoffs, few=few))
+        return found.one()

@@ -367,18 +367,23 @@ def fragments(catalogue: Catalogue, pools: PoolsSpec) -> Fragments:
     }
 
 
-def few_artworks(catalogue: Catalogue, names: Fragments, *, one_pass: bool = False) -> Fragments:
+def few_artworks(
+    catalogue: Catalogue, names: Fragments, *, one_pass: bool = False, by_pages: bool = False
+) -> Fragments:
     """`names` for statements about the artworks `%(incomplete)s` alone, whose ids are bound as
     text. Users stay who they are: what makes the audience are all of the impressions, and
     `impressions` may be written to.
 
     `one_pass`: of the impressions that need their user, too, all are read; no index is offered.
+    `by_pages`: they are looked up all at once, as `visiting_pages` has it.
     """
     spec = catalogue.spec.impressions
     among = raw(" = ANY (%(incomplete)s::text[]::{artwork_cast}[])").format(**names)
     rows = sql.SQL("(SELECT few.* FROM {} AS few WHERE few.{}{})")
-    pairs = rows.format(names["pairs"], raw("artwork_id"), among)
-    if one_pass:
+    # Joined with the artworks, they would be looked up for one after the other.
+    at_once = raw("{} OFFSET 0").format(among) if by_pages else among
+    pairs = rows.format(names["pairs"], raw("artwork_id"), at_once)
+    if one_pass and not by_pages:
         # An index is used for a column, and not for what is computed of it. PostgreSQL 18 would
         # step through one that begins with the user, which for many users costs several passes.
         pairs = raw(

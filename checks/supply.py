@@ -11,15 +11,17 @@ Each has a function for its statements, by name, parameters unbound, and one tha
 from __future__ import annotations
 
 import math
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import MOST_BITMAP, affected_users, bitmap_bytes
+from checks.census import affected_users
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
+from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
 from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
@@ -145,16 +147,16 @@ async def measure_pool(
     values = pool_parameters(cutoffs, minimum)
     asked = pool_sql(catalogue, pools)
     statement = asked[_pool_statement(catalogue)]
+    visits: AbstractAsyncContextManager[None] = nullcontext()
     if YOUNG in asked:
         found = await connection.exec_driver_sql(asked[YOUNG], values)
         values["young"] = young = [row.id for row in found]
         if len(young) > MOST_YOUNG:
             statement = _pool_text(catalogue, fragments(catalogue, pools), looked_up=False)
         else:
-            memory = {"bytes": bitmap_bytes(catalogue.impressions)}
-            await connection.exec_driver_sql(render("checks", "work_memory", {}), memory)
-            await connection.exec_driver_sql(render("checks", "pool_by_pages", {}))
-    result = await connection.exec_driver_sql(statement, values)
+            visits = visiting_pages(connection, bitmap_bytes(catalogue.impressions))
+    async with visits:
+        result = await connection.exec_driver_sql(statement, values)
     row = result.one()
     numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}
     seen = ""

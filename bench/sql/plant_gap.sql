@@ -1,10 +1,10 @@
 -- A hundred pairs, say, that were shown and are not recorded any more, of so many artworks; which
--- have just grown old, or have long been so.
+-- have just grown old, and so are neighbours in time, or have long been so, any of them.
 WITH chosen AS (
     SELECT a.id
     FROM art_sessions AS a
     WHERE a.created_at < timezone('UTC', now()) - interval '8 days'
-    ORDER BY md5(a.id || %(round)s)
+    ORDER BY CASE WHEN %(aged)s THEN a.created_at END DESC, md5(a.id || %(round)s)
     LIMIT %(artworks)s
 ),
 aged AS (

@@ -20,6 +20,7 @@ from checks.census import (
     Census,
     Few,
     audience_size,
+    find_affected,
     incomplete_few,
     parameters,
 )
@@ -122,10 +123,14 @@ async def list_missing(
         return None
     if min(legacy, found.audience) * len(few.artworks) > MOST_PROBED:
         return None
-    same = users is not None and users.as_of == found.as_of
-    named = users.named if users is not None and same else None
-    known = None if named is None else Known.USERS
-    pairs = await _ask(connection, statements, found, control, now, few, known, named or ())
+    if users is not None and users.as_of == found.as_of and users.named is not None:
+        named = users.named
+    else:
+        catalogue, pools = statements.state.catalogue, statements.state.pools
+        cutoffs = Cutoffs.at(found.as_of, pools)
+        affected = await find_affected(connection, catalogue, pools, cutoffs, few, named=True)
+        named = tuple(affected.named or ())
+    pairs = await _ask(connection, statements, found, control, now, few, Known.USERS, named)
     return None if len(pairs) > MOST_LISTED else MissingPairs(found, pairs)
 
 
@@ -158,11 +163,11 @@ async def _ask(
     control: Control,
     now: datetime,
     few: Few,
-    known: Known | None,
-    users: Sequence[str] = (),
+    known: Known,
+    users: Sequence[str],
     artworks: Sequence[str] = (),
 ) -> tuple[MissingPair, ...]:
-    """The pairs of `few` artworks, or of what is `known` of them."""
+    """The pairs of `few` artworks, by what is `known` of them."""
     cutoffs = Cutoffs.at(found.as_of, statements.state.pools)
     values = {
         **parameters(cutoffs, control.verified_until, few=few),
@@ -172,7 +177,7 @@ async def _ask(
         "due_until": now,
         "most": MOST_LISTED + 1,
     }
-    text = statements.plan_missing(known, one_pass=few.one_pass)
+    text = statements.plan_missing(known)
     return tuple(
         MissingPair(
             row.user_id,

@@ -259,20 +259,17 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
-    def plan_missing(self, known: Known | None, *, one_pass: bool) -> str:
-        """The legacy pairs of the artworks `%(incomplete)s` one by one, or of what is `known` of
+    def plan_missing(self, known: Known) -> str:
+        """The legacy pairs of the artworks `%(incomplete)s` one by one, by what is `known` of
         them."""
-        return self._render(
-            "plan_missing", (known, one_pass), lambda: self._missing(known, one_pass)
-        )
+        return self._render("plan_missing", (known,), lambda: self._missing(known))
 
-    def _missing(self, known: Known | None, one_pass: bool) -> Fragments:
-        names = {**self._about(True, one_pass), "is_left_alone": raw("FALSE")}
+    def _missing(self, known: Known) -> Fragments:
+        names = {**self._about(few=True), "is_left_alone": raw("FALSE")}
         names["is_listed"] = raw("a.id = ANY (f.artworks)" if known is Known.PAIRS else "TRUE")
         if self.state.catalogue.spec.impressions.leaves_alone:
             names["is_left_alone"] = raw(_IN_THE_WAY).format(**names)
-        if known is not None:
-            names["affected_users"] = raw(_ONES_KNOWN[known]).format(**names)
+        names["known"] = raw(_ONES_KNOWN[known]).format(**names)
         return names
 
     def left_alone(self, *, of_user: bool, few: bool = False) -> str:

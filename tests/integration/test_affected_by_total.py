@@ -55,7 +55,7 @@ INSERT INTO user_art_impressions VALUES (1, 1), (1, 2), (1, 3), (2, 1), (2, 3);
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the tables are, totals are cheaper than anything else."""
     monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
-    monkeypatch.setattr(counting, "YOUNG_SHARE", 0)
+    monkeypatch.setattr(counting, "PAGES_SHARE", 0)
     monkeypatch.setattr(counting, "COVERED_SHARE", 0)
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import row_faults, supply
-from checks.census import MOST_BITMAP
 from checks.judgement import MAX_EVIDENCE
+from checks.page_visits import MOST_BITMAP
 from checks.spec import Cutoffs
 from tests.support.app_schema import INFINITY, MICROSECOND, AppSchema
 from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros

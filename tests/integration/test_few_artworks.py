@@ -25,6 +25,7 @@ from checks.census import (
 )
 from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
+from checks.page_visits import BITMAP_ENTRY, GROWTH, PAGE, visiting_pages
 from checks.spec import Cutoffs, PoolsSpec
 from monitor.healing.executor import Progress
 from monitor.state.runs import RunState
@@ -39,6 +40,7 @@ from tests.support.open_schema import OpenSchema, open_schema, run
 from tests.support.oracle import expected_census, legacy_of
 from tests.support.paired_schemas import in_every_schema
 from tests.support.postgres import PostgresServer
+from tests.support.readings import READINGS, read_few
 from tests.support.schema_matrix import APP
 
 pytestmark = pytest.mark.prepared
@@ -48,11 +50,10 @@ POOLS = PoolsSpec()
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(params=[0, 100], ids=["looked up", "in one pass"])
+@pytest.fixture(params=READINGS, ids=lambda one: one.name)
 def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the tables are, looking at the incomplete artworks alone is cheaper."""
-    monkeypatch.setattr(counting, "PROBE_COST", request.param)
-    monkeypatch.setattr(counting, "PASS_SHARE", 0)
+    read_few(monkeypatch, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,18 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
     census = a_census(tracked=1_000_000, audience=100, incomplete=("a", "b"))
     assert incomplete_few(census, app_catalogue) == Few(("a", "b"), one_pass=False)
     busier = replace(census, audience=10_000)
-    assert incomplete_few(busier, app_catalogue) == Few(("a", "b"), one_pass=True)
+    entry = BITMAP_ENTRY * (int(app_catalogue.impressions.row_bytes * GROWTH) // PAGE + 1)
+    by_pages = Few(("a", "b"), one_pass=True, page_bytes=entry)
+    assert incomplete_few(busier, app_catalogue) == by_pages
+    in_one_pass = Few(("a", "b"), one_pass=True)
+    assert incomplete_few(replace(census, audience=100_000), app_catalogue) == in_one_pass
+    impressions = replace(app_catalogue.impressions, row_bytes=PAGE * 2**30)
+    wide = replace(app_catalogue, impressions=impressions)
+    millions = replace(census, audience=2_000_000, tracked=10**8)
+    assert incomplete_few(millions, wide) == in_one_pass
+    unindexed = tuple(one for one in impressions.indexes if one.columns[0] != "artwork_id")
+    bare = replace(app_catalogue, impressions=replace(impressions, indexes=unindexed))
+    assert incomplete_few(busier, bare) == in_one_pass
     for census_of_more in (
         replace(census, tracked=100),
         replace(census, audience=300_000),
@@ -149,6 +161,36 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
     ):
         assert incomplete_few(census_of_more, app_catalogue) is None
     assert incomplete_few(census, on_citus(app_catalogue)) is None
+
+
+SETTINGS = """
+SELECT name || ' = ' || setting FROM pg_settings
+WHERE name = ANY (ARRAY[
+    'enable_indexscan', 'random_page_cost', 'max_parallel_workers_per_gather', 'work_mem'
+]) ORDER BY name
+"""
+
+
+async def test_pages_are_visited_in_the_context_and_what_was_set_before_comes_back(
+    shared_url: str,
+) -> None:
+    async with open_schema(shared_url, APP) as opened, opened.connection.begin():
+        connection = opened.connection
+
+        async def settings() -> list[str]:
+            return [row[0] for row in await connection.exec_driver_sql(SETTINGS)]
+
+        await run(connection, "SET LOCAL random_page_cost = 3")
+        before = await settings()
+        for memory, kept in ((2**20, "4096"), (2**24, str(2**14 + 1))):
+            async with visiting_pages(connection, memory):
+                assert await settings() == [
+                    "enable_indexscan = off",
+                    "max_parallel_workers_per_gather = 0",
+                    "random_page_cost = 1",
+                    f"work_mem = {kept}",
+                ]
+            assert await settings() == before
 
 
 async def test_what_vanishes_of_a_plan_is_seen_where_it_is_too_young_to_be_legacy_by_now(

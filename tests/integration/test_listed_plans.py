@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import census as counting
 from checks.census import count_affected_users, parameters, take_census
 from checks.spec import Cutoffs
 from monitor.healing.missing import MissingPair, MissingPairs, list_missing, still_missing
@@ -44,17 +43,17 @@ from tests.support.open_schema import OpenSchema, run
 from tests.support.oracle import ExpectedCensus, expected_census, legacy_of
 from tests.support.paired_schemas import in_every_schema
 from tests.support.postgres import PostgresServer
+from tests.support.readings import READINGS, read_few
 
 pytestmark = pytest.mark.prepared
 
 COMPARED = 12
 
 
-@pytest.fixture(params=[0, 100], ids=["looked up", "in one pass"])
+@pytest.fixture(params=READINGS, ids=lambda one: one.name)
 def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the tables are, looking at the incomplete artworks alone is cheaper."""
-    monkeypatch.setattr(counting, "PROBE_COST", request.param)
-    monkeypatch.setattr(counting, "PASS_SHARE", 0)
+    read_few(monkeypatch, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -245,8 +244,7 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
             connection, opened.catalogue, pools, cutoffs, verified_until=gallery.verified_until
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(counting, "PASS_SHARE", 0)
-            patch.setattr(counting, "PROBE_COST", data.draw(st.sampled_from([0, 100])))
+            read_few(patch, data.draw(st.sampled_from(READINGS)))
             asked = (connection, statements, census, control, gallery.now)
             listed = await list_missing(*asked)
             users = await count_affected_users(connection, opened.catalogue, pools, cutoffs, census)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks import census as counting
 from checks.census import Census, CensusForm, count_affected_users, take_census
 from checks.spec import Cutoffs
 from monitor.database import database_now, snapshot
@@ -26,6 +25,7 @@ from tests.support.app import app_on
 from tests.support.healed_catalogues import Stage, set_up, settings_of, writable, write_once
 from tests.support.healing import UNLIMITED
 from tests.support.random_catalogues import PEOPLE, PIECES
+from tests.support.readings import READINGS, read_few
 
 _RUN = """
 SELECT planned_users, planned_rows, recurring, aside, legacy_before
@@ -156,8 +156,7 @@ async def compare_plans(url: str, seed: int, patch: pytest.MonkeyPatch) -> Compa
         shape = await set_up(app, chance, leaves=seed % 4 < 2, wide=seed % 2 == 0)
         async with shape_runtime(url, **settings_of(shape)) as runtime:
             play = _Play(Stage(app, runtime, shape), chance)
-            patch.setattr(counting, "PASS_SHARE", 0)
-            patch.setattr(counting, "PROBE_COST", chance.choice([0, 100]))
+            read_few(patch, chance.choice(READINGS))
             await play.at.heal()
             return sum([await play.compare() for _ in range(_ROUNDS)], Compared())
 

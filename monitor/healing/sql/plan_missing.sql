@@ -4,7 +4,7 @@
 -- keeps the planner from joining the pairs of all with all impressions. What is asked of each pair
 -- afterwards is a probe.
 WITH cte_affected AS MATERIALIZED (
-    {affected_users}
+    {known}
 ),
 cte_few AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}

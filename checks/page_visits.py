@@ -1,0 +1,39 @@
+"""Reading a part of the rows through an index so that each page of the table is visited once.
+
+PostgreSQL remembers which pages have such rows, and which rows of these, in a bitmap. Where the
+memory does not suffice, it forgets the rows, and compares each one of the page with all that is
+looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.relations import Relation
+from checks.statements import render
+
+MOST_BITMAP = 128 * 2**20
+"""Bytes, at most, to remember the pages that are visited."""
+GROWTH = 1.5
+"""A table is taken to be so many times as large as when its size was read last."""
+PAGE, BITMAP_ENTRY = 8192, 64
+"""Bytes of a page of a table, and of what PostgreSQL remembers of one."""
+
+
+def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
+    """What it takes at most to remember the pages of so many rows, or of all."""
+    pages = int(impressions.row_bytes * GROWTH) // PAGE + 1
+    return BITMAP_ENTRY * (pages if rows is None else min(rows, pages))
+
+
+@asynccontextmanager
+async def visiting_pages(connection: AsyncConnection, memory: int) -> AsyncIterator[None]:
+    """Statements in the context visit each page once, by one process, with so many bytes to
+    remember it. What the transaction was set to comes back behind it, but after an error."""
+    asked = await connection.exec_driver_sql(render("checks", "visit_pages", {}), {"bytes": memory})
+    before = asked.one()._asdict()
+    yield
+    await connection.exec_driver_sql(render("checks", "visit_pages_no_more", {}), before)
