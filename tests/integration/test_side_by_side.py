@@ -147,7 +147,8 @@ async def test_a_session_that_queues_behind_who_waits_for_the_other_gives_up(
     app_database_url: str,
 ) -> None:
     async with stage(app_database_url) as at, app_on(app_database_url) as migration:
-        waits = "wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%%'"
+        waits = "wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%'"
+        found = f"SELECT count(*) FROM pg_stat_activity WHERE {waits}"
         altering: list[asyncio.Task[None]] = []
 
         async def alter_and_look(connection: AsyncConnection) -> tuple[int, int]:
@@ -155,16 +156,15 @@ async def test_a_session_that_queues_behind_who_waits_for_the_other_gives_up(
             if not altering:
                 change = "ALTER TABLE user_art_impressions ADD COLUMN later int"
                 altering.append(asyncio.create_task(migration.run(change)))
-            found = f"SELECT count(*) FROM pg_stat_activity WHERE {waits}"
-
-            async def is_waiting() -> bool:
-                return bool(await at.app.value(found, nothing=0))
-
             await wait_until(is_waiting)
             return session, seen
 
+        async def is_waiting() -> bool:
+            async with app_on(app_database_url) as app:
+                return bool(await app.value(found))
+
         async def after_that(connection: AsyncConnection) -> tuple[int, int]:
-            await wait_until(lambda: bool(altering))
+            await wait_until(is_waiting)
             return await look(connection)
 
         assert not await at.both(alter_and_look, after_that)
