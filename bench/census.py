@@ -1,8 +1,7 @@
 """The census against `count(*)` of the impressions, in alternation: `python -m bench.census`.
 
-On the healed gallery, where the total is enough, and on the legacy one, where the artworks are
-told apart and the affected users are counted at times. Beside it the plain anti-join, by itself and
-through the tools of `rivals`.
+On the healed gallery, and on the legacy one, where the affected users are counted at times. Beside
+it the plain anti-join, by itself and through the tools of `rivals`.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from checks.census import choose_form
 from tests.support.postgres import PostgresServer
 
 COUNTS_GOAL = Goal(1.3)
-"""The four counts may cost so many times what reading every impression once costs. 1.16 is the
-least, were everything else spread over both cores."""
+"""The four counts may cost so many times what reading every impression once costs."""
 LEGACY_GOAL = Goal(1.75)
 """The same where artworks have to be told apart."""
 USERS_GOAL = Goal(2.2)

@@ -1,8 +1,8 @@
 -- The legacy pairs of few artworks one by one, with what a plan has to know of each: whether it had
 -- appeared behind the last verified heal, of a user that was enrolled by then; whether it is put
--- aside, or its row is there and does not count. Only users who miss any are looked at; the OFFSET
--- keeps the planner from joining the pairs of all with all impressions. What is asked of each pair
--- afterwards is a probe.
+-- aside, or its row is there and does not count. Only users who miss any are looked at; OFFSET keeps
+-- the planner from reading all users, and from joining the pairs of all with all impressions. What
+-- is asked of each pair afterwards is a probe.
 WITH cte_affected AS MATERIALIZED (
     {known}
 ),
@@ -12,7 +12,9 @@ cte_few AS MATERIALIZED (
 cte_missing AS MATERIALIZED (
     SELECT u.id AS user_id, m.id AS artwork_id, m.created_at
     FROM cte_affected AS f
-    JOIN {counted_users} AS u ON u.id = f.user_id
+    CROSS JOIN LATERAL (
+        SELECT u.* FROM {counted_users} AS u WHERE u.id = f.user_id OFFSET 0
+    ) AS u
     CROSS JOIN LATERAL (
         SELECT a.id, a.created_at
         FROM cte_few AS a
