@@ -40,7 +40,7 @@ _WIDE = "growth_wide"
 _MISSING = 0.1
 _WIDE_MISSING = 0.9
 _ROUNDS = 7
-_NAMES = ("count(*)", "the four counts, with legacy", "census_by_artwork alone")
+_NAMES = ("count(*)", "the four counts, with legacy")
 _OFTEN = """
 checks: {census: {every: 100ms, budget: 100%}}
 server: {host: 127.0.0.1, port: 0}
@@ -100,8 +100,7 @@ async def _alternate(server: PostgresServer, databases: Sequence[str]) -> dict[s
 
 
 async def _contenders(one: Counting, *, warm_up: bool) -> dict[str, list[float]]:
-    forms = one.forms()
-    contenders = (one.floor, one.census, forms.get("census_by_artwork alone", one.census))
+    contenders = (one.floor, one.census)
     samples = await one.alternate(dict(zip(_NAMES, contenders, strict=True)), 1, warm_up=False)
     return {name: [] if warm_up else seconds for name, seconds in samples.items()}
 
