@@ -23,12 +23,12 @@ from checks.citus.forms import on_citus
 from checks.errors import StatementError
 from checks.fragments import fragments
 from checks.relations import Catalogue, Index
-from checks.spec import Audience, CatalogueSpec, Cutoffs, PoolsSpec
+from checks.spec import ArtworksSpec, Audience, CatalogueSpec, Cutoffs, PoolsSpec
 from checks.statements import render
 from tests.support.builders import a_census
 from tests.support.galleries import Gallery, Person, Piece, galleries, micros
 from tests.support.generated import examples
-from tests.support.open_schema import OpenSchema, connected, open_schema
+from tests.support.open_schema import OpenSchema, connected, open_schema, run
 from tests.support.oracle import expected_census, legacy_of
 from tests.support.paired_schemas import in_every_schema
 from tests.support.schema_matrix import APP
@@ -84,6 +84,34 @@ async def test_totals_say_who_is_affected_where_they_are_proved_and_are_not_aske
         assert affected_by_total(census, catalogue, pools) is cheap
         users = await count_affected_users(connection, catalogue, pools, cutoffs, census)
         assert users.affected == expected.affected
+
+
+@pytest.mark.parametrize(
+    ("change", "artworks", "pools", "exact"),
+    [
+        ("SELECT", ArtworksSpec(), POOLS, True),
+        ("ALTER TABLE art_sessions ALTER created_at DROP NOT NULL", ArtworksSpec(), POOLS, False),
+        (
+            "ALTER TABLE user_art_impressions DROP CONSTRAINT user_art_impressions_artwork_id_fkey",
+            ArtworksSpec(),
+            POOLS,
+            False,
+        ),
+        ("DROP INDEX user_art_impressions_artwork_id_idx", ArtworksSpec(), POOLS, False),
+        ("SELECT", ArtworksSpec(where="pool_status = 'active'"), POOLS, False),
+        ("SELECT", ArtworksSpec(), replace(POOLS, legacy_created_before=a_census().as_of), False),
+    ],
+)
+async def test_totals_prove_nothing_where_an_impression_may_not_count(
+    shared_url: str, change: str, artworks: ArtworksSpec, pools: PoolsSpec, exact: bool
+) -> None:
+    async with open_schema(shared_url, APP) as opened, opened.connection.begin() as transaction:
+        await run(opened.connection, change)
+        spec = CatalogueSpec(artworks=artworks)
+        catalogue = (await read_catalogue(opened.connection, spec)).require()
+        await transaction.rollback()
+    assert totals_are_exact(catalogue, pools) is exact
+    assert affected_by_total(LARGE, catalogue, pools) is exact
 
 
 @pytest.mark.usefixtures("always")
