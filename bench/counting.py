@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.servers import settings_for, statement
 from checks.census import (
+    AffectedUsers,
     Census,
+    SideBySide,
     census_sql,
     count_affected_users,
     exact_forms,
@@ -62,14 +64,13 @@ class Counting:
     async def affected_users(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """Counted in the snapshot of a census, whose time is left out."""
         census = await self._census(connection, cutoffs)
-        users = await count_affected_users(connection, self.catalogue, self.pools, cutoffs, census)
-        return users.duration_seconds
+        return (await self._affected(connection, cutoffs, census)).duration_seconds
 
     async def census_and_users(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
         """The four counts, and how many users are affected, in one snapshot."""
         started = time.perf_counter()
         census = await self._census(connection, cutoffs)
-        await count_affected_users(connection, self.catalogue, self.pools, cutoffs, census)
+        await self._affected(connection, cutoffs, census)
         return time.perf_counter() - started
 
     async def anti_join(self, connection: AsyncConnection, cutoffs: Cutoffs) -> float:
@@ -128,10 +129,24 @@ class Counting:
         return count
 
     async def _census(self, connection: AsyncConnection, cutoffs: Cutoffs) -> Census:
-        shared = partial(side_by_side, connection, timeout=_TIMEOUT, rows=self.rows)
         return await take_census(
-            connection, self.catalogue, self.pools, cutoffs, side_by_side=shared
+            connection, self.catalogue, self.pools, cutoffs, side_by_side=self._shared(connection)
         )
+
+    async def _affected(
+        self, connection: AsyncConnection, cutoffs: Cutoffs, census: Census
+    ) -> AffectedUsers:
+        return await count_affected_users(
+            connection,
+            self.catalogue,
+            self.pools,
+            cutoffs,
+            census,
+            side_by_side=self._shared(connection),
+        )
+
+    def _shared(self, connection: AsyncConnection) -> SideBySide:
+        return partial(side_by_side, connection, timeout=_TIMEOUT, rows=self.rows)
 
 
 def naive(cutoffs: Cutoffs) -> dict[str, datetime]:

@@ -7,7 +7,7 @@ All of them are proved equal to the plain anti-join by property-based tests.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 
 from psycopg.sql import Composed
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.forms import form_of
@@ -24,7 +23,7 @@ from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
 from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
 from checks.pair_fragments import is_counted_by_pair
-from checks.relations import Catalogue, Column, Engine
+from checks.relations import Catalogue, Column, Engine, Relation
 from checks.spec import Cutoffs, PairsSpec, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
@@ -165,7 +164,9 @@ def none_affected(census: Census) -> AffectedUsers:
 def choose_form(catalogue: Catalogue) -> tuple[CensusForm, str]:
     """The cheapest exact form for this catalogue, and why it is that one."""
     form, reason = _least_exact(catalogue)
-    if form is CensusForm.BY_PROBE and not _probing_pays(catalogue):
+    spec = catalogue.spec
+    asked = catalogue.artworks, spec.artworks.id, spec.impressions.artwork
+    if form is CensusForm.BY_PROBE and not _probing_pays(catalogue, *asked):
         return CensusForm.BY_ARTWORK, f"{reason}, but one pass over all impressions is cheaper"
     return form, reason
 
@@ -197,21 +198,21 @@ def _least_exact(catalogue: Catalogue) -> tuple[CensusForm, str]:
     return CensusForm.BY_PROBE, f"{reason}, and an index leads with the artwork"
 
 
-def _probing_pays(catalogue: Catalogue) -> bool:
-    """Whether to probe each artwork is cheaper than one pass that groups all impressions, as far as
-    the server's statistics know: not where the artworks have few impressions each, where an index
-    alone does not say what counts, nor where each probe would be one of many indexes, or of none.
+def _probing_pays(catalogue: Catalogue, table: Relation, key: str, column: str) -> bool:
+    """Whether a probe for each row of `table`, whose `key` is what `column` of the impressions has,
+    is cheaper than one pass that groups all of them, as far as the server's statistics know: not
+    where each has few impressions, where an index alone does not say what counts, nor where each
+    probe would be one of many indexes, or of none.
     """
-    artworks, impressions = catalogue.artworks.beneath, catalogue.impressions.beneath
-    if impressions.estimated_rows < max(1, artworks.estimated_rows * PROBE_COST):
+    impressions = catalogue.impressions.beneath
+    if impressions.estimated_rows < max(1, table.beneath.estimated_rows * PROBE_COST):
         return False
     whole = (
         impressions.visible_bytes >= VISIBLE_SHARE * impressions.row_bytes
         and not impressions.partition_key
         and catalogue.counts_every_row
     )
-    shown = catalogue.impressions.columns[catalogue.spec.impressions.artwork]
-    return whole and _are_alike(shown, catalogue.artworks.columns[catalogue.spec.artworks.id])
+    return whole and _are_alike(catalogue.impressions.columns[column], table.columns[key])
 
 
 def _are_alike(one: Column, other: Column) -> bool:
@@ -324,18 +325,41 @@ def _young_bytes(census: Census, catalogue: Catalogue) -> int:
     return bitmap_bytes(catalogue.impressions, census.young_tracked or 0)
 
 
+_GROUPED = raw(
+    "SELECT u.id AS user_id, coalesce(shown.artworks, 0) AS artworks"
+    " FROM {counted_users} AS u LEFT JOIN ("
+    "SELECT i.{user} AS user_id, count(*) AS artworks FROM {impressions} AS i GROUP BY i.{user}"
+    ") AS shown ON shown.user_id = u.id"
+)
+_PROBED = raw(
+    "SELECT u.id AS user_id,"
+    " (SELECT count(*) FROM {impressions} AS i WHERE i.{user} = u.id) AS artworks"
+    " FROM {counted_users} AS u"
+    " WHERE pg_catalog.hashtext(u.id::text) & %(halves)s = %(half)s"
+)
+
+
+def _probes_users(catalogue: Catalogue) -> bool:
+    spec = catalogue.spec
+    return _probing_pays(catalogue, catalogue.users, spec.users.id, spec.impressions.user)
+
+
+def affected_users_by_total(catalogue: Catalogue, names: Fragments) -> Composed:
+    """The rows of `affected_users` from two totals a user, where `affected_by_total` says so; of
+    half of the users where `halves` is bound to 1."""
+    shown = (_PROBED if _probes_users(catalogue) else _GROUPED).format(**names)
+    return compose(template(PACKAGE, "affected_users_by_total"), {**names, "shown_of_each": shown})
+
+
 def affected_users_count_sql(
     catalogue: Catalogue, names: Fragments, *, by_total: bool = False, named: bool = False
 ) -> str:
     """The statement that counts affected users and, for comparison, their legacy pairs; `by_total`
     where `affected_by_total` says so. `named`: says who they are, too."""
-    inner = (
-        compose(template(PACKAGE, "affected_users_by_total"), names)
-        if by_total
-        else affected_users(catalogue, names)
-    )
+    affected = affected_users_by_total if by_total else affected_users
     who = raw("array_agg(affected.user_id::text)" if named else "NULL::text[]")
-    return render(PACKAGE, "affected_users_count", {"affected_users": inner, "named": who})
+    parts = {"affected_users": affected(catalogue, names), "named": who}
+    return render(PACKAGE, "affected_users_count", parts)
 
 
 def parameters(
@@ -381,20 +405,12 @@ async def take_census(
     statement = census_sql(chosen, names, catalogue.engine)
     values = parameters(cutoffs, verified_until)
 
-    async def count(half: int, halves: int, connection: AsyncConnection) -> _Row:
-        found = await connection.exec_driver_sql(
-            statement, {**values, "half": half, "halves": halves}
-        )
-        return found.one()._asdict()
-
     started = time.perf_counter()
-    large = catalogue.impressions.beneath.estimated_rows >= SHARED_FROM
-    if chosen is CensusForm.BY_PROBE and side_by_side is not None and large:
+    if chosen is CensusForm.BY_PROBE and _is_shared(catalogue, side_by_side):
         values["audience"] = await audience_size(connection, names)
-        both = await side_by_side(partial(count, 0, 1), partial(count, 1, 1))
-        counts = _joined(*both)
     else:
-        counts = await count(0, 0, connection)
+        side_by_side = None
+    counts = await _in_halves(connection, side_by_side, partial(_counted, statement, values))
     pairs, least_unseen = counts.pop("pairs"), counts.pop("least_unseen")
     named = counts.pop("incomplete") or ()
     census = Census(
@@ -421,13 +437,38 @@ async def audience_size(connection: AsyncConnection, names: Fragments) -> int:
     return size
 
 
+async def _counted(
+    statement: str, values: Mapping[str, object], half: Mapping[str, int], on: AsyncConnection
+) -> _Row:
+    found = await on.exec_driver_sql(statement, {**values, **half})
+    return found.one()._asdict()
+
+
+def _is_shared(catalogue: Catalogue, side_by_side: SideBySide | None) -> bool:
+    """Whether two sessions are to be had, and worth their while."""
+    large = catalogue.impressions.beneath.estimated_rows >= SHARED_FROM
+    return large and side_by_side is not None
+
+
+async def _in_halves(
+    connection: AsyncConnection,
+    side_by_side: SideBySide | None,
+    count: Callable[[Mapping[str, int], AsyncConnection], Awaitable[_Row]],
+) -> _Row:
+    """The row that `count` finds: at once, or of two halves by two sessions."""
+    if side_by_side is None:
+        return await count({"halves": 0, "half": 0}, connection)
+    first, second = ({"halves": 1, "half": half} for half in (0, 1))
+    return _joined(*await side_by_side(partial(count, first), partial(count, second)))
+
+
 _OF_ALL = ("audience", "users")
 """Of a census's row, what does not depend on its artworks; `_LEAST` of it is the least of all."""
 _LEAST = ("least_unseen", "oldest_legacy")
 
 
 def _joined(one: _Row, other: _Row) -> _Row:
-    """The row of a census from those of two halves of the artworks."""
+    """The row of everything from those of two halves."""
     joined: _Row = {}
     for name, value in one.items():
         known = [each for each in (value, other[name]) if each is not None]
@@ -446,40 +487,59 @@ async def count_affected_users(
     pools: PoolsSpec,
     cutoffs: Cutoffs,
     census: Census,
+    *,
+    side_by_side: SideBySide | None = None,
 ) -> AffectedUsers:
     """How many users are affected, in the snapshot that `census` was taken from.
 
     Costs several times the census, or little where few artworks are incomplete; nothing at all
-    while there are no legacy pairs. Raises StatementError when its sum of legacy pairs is not the
-    census's.
+    while there are no legacy pairs. `side_by_side` as for the census. Raises StatementError when
+    its sum of legacy pairs is not the census's.
     """
     if census.legacy_untracked == 0:
         return none_affected(census)
     started = time.perf_counter()
-    few = incomplete_few(census, catalogue)
+    few, named = incomplete_few(census, catalogue), False
     if few is not None:
         named = census.legacy_untracked <= MOST_NAMED
         row = await find_affected(connection, catalogue, pools, cutoffs, few, named=named)
+    elif affected_by_total(census, catalogue, pools):
+        row = await _affected_by_total(connection, catalogue, pools, cutoffs, census, side_by_side)
     else:
-        named, by_total = False, affected_by_total(census, catalogue, pools)
-        if by_total:
-            memory = {"bytes": _young_bytes(census, catalogue)}
-            await connection.exec_driver_sql(render(PACKAGE, "work_memory", {}), memory)
-        names = fragments(catalogue, pools)
-        statement = affected_users_count_sql(catalogue, names, by_total=by_total)
-        row = (await connection.exec_driver_sql(statement, parameters(cutoffs))).one()
-    if row.legacy != census.legacy_untracked:
+        statement = affected_users_count_sql(catalogue, fragments(catalogue, pools))
+        row = await _counted(statement, parameters(cutoffs), {}, connection)
+    if row["legacy"] != census.legacy_untracked:
         raise StatementError(
             f"Two counts of one snapshot differ: {census.legacy_untracked} legacy pairs by artwork,"
-            f" {row.legacy} by user. Please run `conservator doctor`."
+            f" {row['legacy']} by user. Please run `conservator doctor`."
         )
     return AffectedUsers(
         census.as_of,
-        row.users,
-        census.audience - row.users,
+        row["affected"],
+        census.audience - row["affected"],
         time.perf_counter() - started,
-        tuple(row.named or ()) if named else None,
+        tuple(row["named"] or ()) if named else None,
     )
+
+
+async def _affected_by_total(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    pools: PoolsSpec,
+    cutoffs: Cutoffs,
+    census: Census,
+    side_by_side: SideBySide | None,
+) -> _Row:
+    names, memory = fragments(catalogue, pools), _young_bytes(census, catalogue)
+    statement = affected_users_count_sql(catalogue, names, by_total=True)
+    if not (_probes_users(catalogue) and _is_shared(catalogue, side_by_side)):
+        side_by_side = None
+
+    async def count(half: Mapping[str, int], on: AsyncConnection) -> _Row:
+        async with visiting_pages(on, memory, forced=False):
+            return await _counted(statement, parameters(cutoffs), half, on)
+
+    return await _in_halves(connection, side_by_side, count)
 
 
 async def find_affected(
@@ -490,9 +550,9 @@ async def find_affected(
     few: Few,
     *,
     named: bool,
-) -> Row[Any]:
-    """How many `users` miss any of these artworks, and how many pairs that are: `legacy`. Where
-    they are to be `named`, their ids as text."""
+) -> _Row:
+    """How many users are `affected`, who miss any of these artworks, and how many pairs that are:
+    `legacy`. Where they are to be `named`, their ids as text."""
     names = few_artworks(
         catalogue,
         fragments(catalogue, pools),
@@ -502,5 +562,4 @@ async def find_affected(
     statement = affected_users_count_sql(catalogue, names, named=named)
     visits = nullcontext() if few.page_bytes is None else visiting_pages(connection, few.page_bytes)
     async with visits:
-        found = await connection.exec_driver_sql(statement, parameters(cutoffs, few=few))
-        return found.one()
+        return await _counted(statement, parameters(cutoffs, few=few), {}, connection)

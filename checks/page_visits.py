@@ -30,10 +30,14 @@ def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
 
 
 @asynccontextmanager
-async def visiting_pages(connection: AsyncConnection, memory: int) -> AsyncIterator[None]:
+async def visiting_pages(
+    connection: AsyncConnection, memory: int, *, forced: bool = True
+) -> AsyncIterator[None]:
     """Statements in the context visit each page once, by one process, with so many bytes to
-    remember it. What the transaction was set to comes back behind it, but after an error."""
-    asked = await connection.exec_driver_sql(render("checks", "visit_pages", {}), {"bytes": memory})
+    remember it; where that is not `forced`, PostgreSQL chooses, with as much memory. What the
+    transaction was set to comes back behind it, but after an error."""
+    wanted = {"bytes": memory, "forced": forced}
+    asked = await connection.exec_driver_sql(render("checks", "visit_pages", {}), wanted)
     before = asked.one()._asdict()
     yield
     await connection.exec_driver_sql(render("checks", "visit_pages_no_more", {}), before)

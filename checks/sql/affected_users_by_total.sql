@@ -1,11 +1,10 @@
 -- The same from two totals a user: what each has seen, less what of it are young artworks. All
--- impressions are read in the order of an index that begins with the user, and those of the young
--- artworks once more; none is joined with its artwork. Exact where every impression
--- belongs to a counted user and to a counted artwork (`totals_are_exact`).
-WITH cte_shown AS (
-    SELECT i.{user} AS user_id, count(*) AS artworks
-    FROM {impressions} AS i
-    GROUP BY i.{user}
+-- impressions are read from an index that begins with the user, grouped in its order or by a probe a
+-- user, and those of the young artworks once more; none is joined with its artwork. Two sessions may
+-- share the users, as they do the artworks of a census. Exact where every impression belongs to a
+-- counted user and to a counted artwork (`totals_are_exact`).
+WITH cte_shown AS MATERIALIZED (
+    {shown_of_each}
 ),
 cte_young AS (
     SELECT i.{user} AS user_id, count(*) AS artworks
@@ -18,15 +17,12 @@ cte_young AS (
 ),
 cte_user AS (
     SELECT
-        u.id AS user_id,
-        total.artworks - coalesce(shown.artworks, 0) + coalesce(young.artworks, 0) AS legacy
-    FROM {counted_users} AS u
-    CROSS JOIN (
-        SELECT count(*) AS artworks FROM {counted_artworks} AS a WHERE {is_legacy}
-    ) AS total
-    LEFT JOIN cte_shown AS shown ON shown.user_id = u.id
-    LEFT JOIN cte_young AS young ON young.user_id = u.id
+        shown.user_id,
+        (SELECT count(*) FROM {counted_artworks} AS a WHERE {is_legacy})
+        - shown.artworks + coalesce(young.artworks, 0) AS legacy
+    FROM cte_shown AS shown
+    LEFT JOIN cte_young AS young ON young.user_id = shown.user_id
     -- Whoever has any impression is of the audience: that every user counts is proved.
-    WHERE {everybody_counts} OR shown.user_id IS NOT NULL
+    WHERE {everybody_counts} OR shown.artworks > 0
 )
 SELECT u.user_id, u.legacy FROM cte_user AS u WHERE u.legacy > 0

@@ -1,7 +1,7 @@
 -- From now on each page that an index finds is visited once, in the order of the table, and so costs
 -- no more than any other; %(bytes)s are enough to remember them. By one process: several would keep
 -- what they remember in shared memory, of which the system may have little (64 MB in a container).
--- Returns what was set before.
+-- Where that is not %(forced)s, only the memory is set. Returns what was set before.
 WITH cte_before AS MATERIALIZED (
     SELECT
         pg_catalog.current_setting('enable_indexscan') AS enable_indexscan,
@@ -11,9 +11,12 @@ WITH cte_before AS MATERIALIZED (
 )
 SELECT
     before.*,
-    pg_catalog.set_config('enable_indexscan', 'off', true) AS indexscan_now,
-    pg_catalog.set_config('random_page_cost', '1', true) AS page_cost_now,
-    pg_catalog.set_config('max_parallel_workers_per_gather', '0', true) AS workers_now,
+    CASE WHEN %(forced)s THEN pg_catalog.set_config('enable_indexscan', 'off', true) END
+        AS indexscan_now,
+    CASE WHEN %(forced)s THEN pg_catalog.set_config('random_page_cost', '1', true) END
+        AS page_cost_now,
+    CASE WHEN %(forced)s THEN pg_catalog.set_config('max_parallel_workers_per_gather', '0', true) END
+        AS workers_now,
     CASE
         WHEN pg_catalog.pg_size_bytes(before.work_mem) < %(bytes)s::bigint
             THEN pg_catalog.set_config('work_mem', %(bytes)s::bigint / 1024 + 1 || 'kB', true)

@@ -117,17 +117,21 @@ class CensusCheck:
         ) -> tuple[Census, AffectedUsers | None]:
             # Age is measured on the primary's clock, whichever server counts.
             cutoffs = Cutoffs.at(now, pools)
+            both = self._router.side_by_side(connection, timeout, tools.rows)
             census = await take_census(
                 connection,
                 catalogue,
                 pools,
                 cutoffs,
                 verified_until=self._board.current.control.verified_until,
-                side_by_side=self._router.side_by_side(connection, timeout, tools.rows),
+                side_by_side=both,
             )
             if census.legacy_untracked and not self._users_due():
                 return census, None
-            return census, await count_affected_users(connection, catalogue, pools, cutoffs, census)
+            users = await count_affected_users(
+                connection, catalogue, pools, cutoffs, census, side_by_side=both
+            )
+            return census, users
 
         try:
             (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)

@@ -129,7 +129,7 @@ async def list_missing(
         catalogue, pools = statements.state.catalogue, statements.state.pools
         cutoffs = Cutoffs.at(found.as_of, pools)
         affected = await find_affected(connection, catalogue, pools, cutoffs, few, named=True)
-        named = tuple(affected.named or ())
+        named = tuple(affected["named"] or ())
     pairs = await _ask(connection, statements, found, control, now, few, Known.USERS, named)
     return None if len(pairs) > MOST_LISTED else MissingPairs(found, pairs)
 

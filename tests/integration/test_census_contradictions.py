@@ -61,6 +61,23 @@ async def test_more_impressions_than_pairs_are_a_contradiction(
     assert census.pairs == census.audience * 2
 
 
+@pytest.mark.parametrize("views", [[(0, 0), (1, 0), (14, 0)], [(0, 0), (0, 0), (1, 0)]])
+async def test_one_impression_too_many_is_found_though_most_artworks_are_complete(
+    loose: OpenSchema, views: list[tuple[int | None, int | None]]
+) -> None:
+    pieces = tuple(Piece(number, OLD) for number in range(0, 8, 2))
+    complete = [(person.id, piece.id) for person in TWO_PEOPLE for piece in pieces[1:]]
+    gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=pieces, views=(*views, *complete))
+    async with loose.holding(gallery) as connection:
+        with pytest.raises(StatementError, match="contradicts itself"):
+            await counted(loose, connection, CensusForm.BY_PROBE)
+    gallery = Gallery(NOW, people=TWO_PEOPLE, pieces=pieces, views=(*views[1:2], *complete))
+    async with loose.holding(gallery) as connection:
+        census = await counted(loose, connection, CensusForm.BY_PROBE)
+    assert census.counts == (7, 0, 0, 1)
+    assert census.incomplete == ("0",)
+
+
 async def test_affected_users_that_do_not_add_up_to_the_census_are_refused(
     loose: OpenSchema,
 ) -> None:

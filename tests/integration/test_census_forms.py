@@ -78,7 +78,7 @@ async def test_the_cheapest_form_that_the_tables_prove_exact_is_chosen(
     why: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counting, "_probing_pays", lambda _: True)
+    monkeypatch.setattr(counting, "_probing_pays", lambda *_: True)
     async with open_schema(shared_url, APP) as opened, opened.connection.begin() as transaction:
         await run(opened.connection, change)
         catalogue = (await read_catalogue(opened.connection, spec)).require()

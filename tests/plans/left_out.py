@@ -34,7 +34,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_total", "repair_due"), _PART),
-    **dict.fromkeys(("work_memory", "visit_pages", "visit_pages_no_more"), _SERVER),
+    **dict.fromkeys(("visit_pages", "visit_pages_no_more"), _SERVER),
     **dict.fromkeys(("discover_tables", "discover_columns", "discover_keys"), _ONCE),
     **dict.fromkeys(("discover_size", "discover_by_index"), _ONCE),
     **dict.fromkeys(
