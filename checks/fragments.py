@@ -20,6 +20,7 @@ from types import MappingProxyType
 from psycopg import sql
 
 from checks.citus.forms import materializations, shown_pairs, tracked_audience
+from checks.page_visits import among_pages
 from checks.pair_fragments import pair_fragments
 from checks.relations import Catalogue, Column, Engine, Kind, Relation, named_moment
 from checks.spec import Audience, PoolsSpec, TableRole
@@ -378,12 +379,16 @@ def few_artworks(
     `by_pages`: they are looked up all at once, as `visiting_pages` has it.
     """
     spec = catalogue.spec.impressions
-    among = raw(" = ANY (%(incomplete)s::text[]::{artwork_cast}[])").format(**names)
+    ids = raw("%(incomplete)s::text[]::{artwork_cast}[]").format(**names)
+    among = raw(" = ANY ({})").format(ids)
     rows = sql.SQL("(SELECT few.* FROM {} AS few WHERE few.{}{})")
-    # Joined with the artworks, they would be looked up for one after the other.
-    at_once = raw("{} OFFSET 0").format(among) if by_pages else among
-    pairs = rows.format(names["pairs"], raw("artwork_id"), at_once)
-    if one_pass and not by_pages:
+    pairs = rows.format(names["pairs"], raw("artwork_id"), among)
+    if by_pages:
+        # Joined with the artworks, they would be looked up for one after the other.
+        pairs = raw("(SELECT few.* FROM {} AS few WHERE {} OFFSET 0)").format(
+            names["pairs"], among_pages(raw("few.artwork_id"), ids)
+        )
+    elif one_pass:
         # An index is used for a column, and not for what is computed of it. PostgreSQL 18 would
         # step through one that begins with the user, which for many users costs several passes.
         pairs = raw(

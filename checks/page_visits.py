@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.relations import Relation
-from checks.statements import render
+from checks.statements import raw, render
 
 MOST_BITMAP = 128 * 2**20
 """Bytes, at most, to remember the pages that are visited."""
@@ -21,6 +22,13 @@ GROWTH = 1.5
 """A table is taken to be so many times as large as when its size was read last."""
 PAGE, BITMAP_ENTRY = 8192, 64
 """Bytes of a page of a table, and of what PostgreSQL remembers of one."""
+
+
+def among_pages(column: sql.Composable, ids: sql.Composable) -> sql.Composed:
+    """That `column` is one of an array, for such a statement: of two alternatives PostgreSQL can
+    make a bitmap alone, and the second one is never true. To forbid all other scans by a setting
+    would forbid them to the rest of the statement, too."""
+    return raw("({column} = ANY ({ids}) OR {column} = ANY ('{{}}'))").format(column=column, ids=ids)
 
 
 def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
@@ -33,9 +41,10 @@ def bitmap_bytes(impressions: Relation, rows: int | None = None) -> int:
 async def visiting_pages(
     connection: AsyncConnection, memory: int, *, forced: bool = True
 ) -> AsyncIterator[None]:
-    """Statements in the context visit each page once, by one process, with so many bytes to
-    remember it; where that is not `forced`, PostgreSQL chooses, with as much memory. What the
-    transaction was set to comes back behind it, but after an error."""
+    """Statements in the context, with a condition of `among_pages`, visit each page once, by one
+    process, with so many bytes to remember it; where that is not `forced`, PostgreSQL chooses, with
+    as much memory. What the transaction was set to comes back behind it, but after an error.
+    """
     wanted = {"bytes": memory, "forced": forced}
     asked = await connection.exec_driver_sql(render("checks", "visit_pages", {}), wanted)
     before = asked.one()._asdict()

@@ -21,7 +21,7 @@ from checks.census import affected_users
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
-from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
+from checks.page_visits import MOST_BITMAP, among_pages, bitmap_bytes, visiting_pages
 from checks.pair_fragments import is_counted_by_pair
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
@@ -37,11 +37,9 @@ _JOINED = raw(
     "SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id{a_group}"
     " FROM cte_young AS a JOIN {impressions} AS i ON i.{artwork} = a.id"
 )
+_LOOKED_UP = raw("SELECT i.{user} AS user_id FROM {impressions} AS i WHERE {is_young}")
 # Bound, so that PostgreSQL knows how many they are, and compares by a hash what no index finds.
-_LOOKED_UP = raw(
-    "SELECT i.{user} AS user_id FROM {impressions} AS i"
-    " WHERE i.{artwork} = ANY (%(young)s::text[]::{artwork_cast}[])"
-)
+_YOUNG_IDS = raw("%(young)s::text[]::{artwork_cast}[]")
 _ARRAY = "A"
 """The category of types that are arrays, of which there are no arrays."""
 _OF_EACH = "SELECT m.user_id, m.pool AS artworks, m.seen FROM cte_member AS m"
@@ -95,7 +93,9 @@ def _pools(
 ) -> sql.Composed:
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
     form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
-    parts = {**names, "distinct": distinct, "pool_artworks": _pool_artworks(catalogue, names)}
+    young = among_pages(raw("i.{artwork}").format(**names), _YOUNG_IDS.format(**names))
+    artworks = _pool_artworks(catalogue, names)
+    parts = {**names, "distinct": distinct, "pool_artworks": artworks, "is_young": young}
     return compose(form, {**parts, "result": end, "young_shown": shown.format(**parts)})
 
 

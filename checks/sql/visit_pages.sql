@@ -1,18 +1,15 @@
--- From now on each page that an index finds is visited once, in the order of the table, and so costs
--- no more than any other; %(bytes)s are enough to remember them. By one process: several would keep
--- what they remember in shared memory, of which the system may have little (64 MB in a container).
--- Where that is not %(forced)s, only the memory is set. Returns what was set before.
+-- From now on no page costs more than any other, as where an index finds what is visited in the order
+-- of the table; %(bytes)s are enough to remember it. By one process: several would keep what they
+-- remember in shared memory, of which the system may have little (64 MB in a container). Where that
+-- is not %(forced)s, only the memory is set. Returns what was set before.
 WITH cte_before AS MATERIALIZED (
     SELECT
-        pg_catalog.current_setting('enable_indexscan') AS enable_indexscan,
         pg_catalog.current_setting('random_page_cost') AS random_page_cost,
         pg_catalog.current_setting('max_parallel_workers_per_gather') AS workers,
         pg_catalog.current_setting('work_mem') AS work_mem
 )
 SELECT
     before.*,
-    CASE WHEN %(forced)s THEN pg_catalog.set_config('enable_indexscan', 'off', true) END
-        AS indexscan_now,
     CASE WHEN %(forced)s THEN pg_catalog.set_config('random_page_cost', '1', true) END
         AS page_cost_now,
     CASE WHEN %(forced)s THEN pg_catalog.set_config('max_parallel_workers_per_gather', '0', true) END
