@@ -30,7 +30,7 @@ from checks.statements import Fragments, compose, raw, render, template
 PACKAGE = "checks"
 
 MOST_NAMED = 10_000
-"""So many affected users, at most, are named."""
+"""So many legacy pairs, at most, are named."""
 MOST_INCOMPLETE = 1000
 """So many incomplete artworks a census names; census_result has one more."""
 PROBE_COST = 100
@@ -144,6 +144,10 @@ class Few:
     takes to remember the pages. None where that is not cheaper."""
 
 
+Pair = tuple[str, str]
+"""The ids of a user and of an artwork, as text."""
+
+
 @dataclass(frozen=True, slots=True)
 class AffectedUsers:
     """How many users have at least one legacy pair, and how many have none."""
@@ -152,8 +156,8 @@ class AffectedUsers:
     affected: int
     clear: int
     duration_seconds: float
-    named: tuple[str, ...] | None = field(default=None, repr=False)
-    """The ids of the affected ones, as text; None where they may be many, or are not known."""
+    missing: tuple[Pair, ...] | None = field(default=None, repr=False)
+    """Their legacy pairs; None where these may be many, or are not known."""
 
 
 def none_affected(census: Census) -> AffectedUsers:
@@ -276,10 +280,51 @@ def affected_users_name(catalogue: Catalogue) -> str:
     return "affected_users"
 
 
-def affected_users(catalogue: Catalogue, names: Fragments) -> Composed:
-    """The rows (user_id, legacy) of affected users, to be put into a larger statement."""
-    name = form_of(catalogue.engine, affected_users_name(catalogue))
-    return compose(template(PACKAGE, name), names)
+_UNNAMED: Fragments = dict.fromkeys(
+    ("artwork_mask", "once", "a_mask", "seen_mask", "listed", "missing"), raw("")
+)
+_MASKED = {
+    "artwork_mask": (
+        ", set_bit(repeat('0', cardinality(%(incomplete)s::text[]))::bit varying,"
+        " array_position(%(incomplete)s::text[], a.id::text) - 1, 1) AS mask"
+    ),
+    "once": " OFFSET 0",
+    "a_mask": ", a.mask",
+    "seen_mask": ", bit_or(mask) AS mask",
+    "listed": ",\ncte_listed AS MATERIALIZED (SELECT a.* FROM cte_legacy_artwork AS a)",
+}
+"""One bit an artwork: what a user has seen is remembered in a few bytes. OFFSET keeps the planner
+from computing it for each impression."""
+_NOT_SEEN = raw("coalesce((seen.mask | a.mask) <> seen.mask, TRUE)")
+_NAMED = {
+    "affected_users_by_pair": {"missing": ", array_agg(p.artwork_id::text) AS missing"},
+    "affected_users_by_owner": {"missing": ", array_agg(a.id::text) AS missing"},
+    "affected_users_by_user_age": {
+        **_MASKED,
+        "missing": (
+            ", ARRAY(SELECT a.id::text FROM cte_listed AS a"
+            " JOIN {counted_users} AS u ON u.id = t.user_id AND {agrees}"
+            " WHERE coalesce(u.created_at, '-infinity') <= a.created_at AND {not_seen}) AS missing"
+        ),
+    },
+    "affected_users": {
+        **_MASKED,
+        "missing": (
+            ", ARRAY(SELECT a.id::text FROM cte_listed AS a WHERE {agrees} AND {not_seen})"
+            " AS missing"
+        ),
+    },
+}
+"""What makes each statement name the pairs, too, of the artworks `%(incomplete)s`."""
+
+
+def affected_users(catalogue: Catalogue, names: Fragments, *, named: bool = False) -> Composed:
+    """The rows (user_id, legacy) of affected users, to be put into a larger statement; where they
+    are `named`, the ids of the artworks that each misses, too, as an array of text: `missing`."""
+    name = affected_users_name(catalogue)
+    names = {**names, **_UNNAMED, "not_seen": _NOT_SEEN}
+    more = {key: raw(text).format(**names) for key, text in _NAMED[name].items()} if named else {}
+    return compose(template(PACKAGE, form_of(catalogue.engine, name)), {**names, **more})
 
 
 def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) -> bool:
@@ -355,11 +400,13 @@ def affected_users_count_sql(
     catalogue: Catalogue, names: Fragments, *, by_total: bool = False, named: bool = False
 ) -> str:
     """The statement that counts affected users and, for comparison, their legacy pairs; `by_total`
-    where `affected_by_total` says so. `named`: says who they are, too."""
-    affected = affected_users_by_total if by_total else affected_users
-    who = raw("array_agg(affected.user_id::text)" if named else "NULL::text[]")
-    parts = {"affected_users": affected(catalogue, names), "named": who}
-    return render(PACKAGE, "affected_users_count", parts)
+    where `affected_by_total` says so. `named`: says which pairs these are, too."""
+    if by_total:
+        affected = affected_users_by_total(catalogue, names)
+    else:
+        affected = affected_users(catalogue, names, named=named)
+    name = "affected_users_named" if named else "affected_users_count"
+    return render(PACKAGE, name, {"affected_users": affected})
 
 
 def parameters(
@@ -499,7 +546,7 @@ async def count_affected_users(
     if census.legacy_untracked == 0:
         return none_affected(census)
     started = time.perf_counter()
-    few, named = incomplete_few(census, catalogue), False
+    few = incomplete_few(census, catalogue)
     if few is not None:
         named = census.legacy_untracked <= MOST_NAMED
         row = await find_affected(connection, catalogue, pools, cutoffs, few, named=named)
@@ -518,7 +565,7 @@ async def count_affected_users(
         row["affected"],
         census.audience - row["affected"],
         time.perf_counter() - started,
-        tuple(row["named"] or ()) if named else None,
+        missing_pairs(row),
     )
 
 
@@ -552,7 +599,7 @@ async def find_affected(
     named: bool,
 ) -> _Row:
     """How many users are `affected`, who miss any of these artworks, and how many pairs that are:
-    `legacy`. Where they are to be `named`, their ids as text."""
+    `legacy`. Where they are to be `named`, which: `missing_pairs`."""
     names = few_artworks(
         catalogue,
         fragments(catalogue, pools),
@@ -563,3 +610,10 @@ async def find_affected(
     visits = nullcontext() if few.page_bytes is None else visiting_pages(connection, few.page_bytes)
     async with visits:
         return await _counted(statement, parameters(cutoffs, few=few), {}, connection)
+
+
+def missing_pairs(row: _Row) -> tuple[Pair, ...] | None:
+    """The legacy pairs that `find_affected` named; None where they were not to be named."""
+    if "user_ids" not in row:
+        return None
+    return tuple(zip(row["user_ids"] or (), row["artwork_ids"] or (), strict=True))

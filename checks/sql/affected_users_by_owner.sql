@@ -1,5 +1,5 @@
 -- The same where an artwork pairs with its owner only.
-SELECT u.id AS user_id, count(*) AS legacy
+SELECT u.id AS user_id, count(*) AS legacy{missing}
 FROM {counted_artworks} AS a
 JOIN {audience} AS u ON {belongs}
 WHERE {is_legacy}

@@ -14,7 +14,7 @@ cte_pair AS {inline} (
 cte_shown AS {leaf} (
     {shown_pairs}
 )
-SELECT p.user_id, count(*) AS legacy
+SELECT p.user_id, count(*) AS legacy{missing}
 FROM cte_pair AS p
 LEFT JOIN cte_shown AS s ON s.user_id = p.user_id AND s.artwork_id = p.artwork_id
 WHERE s.user_id IS NULL AND NOT p.excused

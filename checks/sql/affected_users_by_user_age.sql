@@ -1,7 +1,7 @@
 -- The same where users have a creation time: only artworks not older than the user can be legacy.
 -- Their number comes from one sorted pass over both timelines; ties count (not "before").
 WITH cte_legacy_artwork AS {inline} (
-    SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
+    SELECT a.*{artwork_mask} FROM {counted_artworks} AS a WHERE {is_legacy}{once}
 ),
 cte_people AS MATERIALIZED (
     SELECT u.* FROM {audience} AS u
@@ -29,14 +29,14 @@ cte_timeline AS {leaf} (
     ) AS t
 ),
 cte_seen AS {leaf} (
-    SELECT p.user_id, count(*) AS artworks
+    SELECT p.user_id, count(*) AS artworks{seen_mask}
     FROM {pairs} AS p
     JOIN cte_everybody AS u ON u.id = p.user_id
     JOIN cte_legacy_artwork AS a ON a.id = p.artwork_id AND {agrees}
     WHERE coalesce(u.created_at, '-infinity') <= a.created_at
     GROUP BY p.user_id
-)
-SELECT t.user_id, t.artworks - coalesce(seen.artworks, 0) AS legacy
+){listed}
+SELECT t.user_id, t.artworks - coalesce(seen.artworks, 0) AS legacy{missing}
 FROM cte_timeline AS t
 LEFT JOIN cte_seen AS seen ON seen.user_id = t.user_id
 WHERE t.user_id IS NOT NULL AND t.artworks > coalesce(seen.artworks, 0)

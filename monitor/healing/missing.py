@@ -16,22 +16,20 @@ from itertools import accumulate
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import (
+    MOST_NAMED,
     AffectedUsers,
     Census,
     Few,
+    Pair,
     audience_size,
     find_affected,
     incomplete_few,
+    missing_pairs,
     parameters,
 )
 from checks.spec import Cutoffs
-from monitor.healing.statements import HealingStatements, Known
+from monitor.healing.statements import HealingStatements
 from monitor.state.control import Control
-
-MOST_LISTED = 10_000
-"""Pairs of a list, at most."""
-MOST_PROBED = 100_000
-"""Pairs that are looked up to make a list, at most: to look more up costs more than to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +113,21 @@ async def list_missing(
     """What is missing now of the artworks that `found` counts as incomplete, by its cutoffs; which
     of the pairs wait is judged by `now`. None where they are many, or of many artworks.
 
-    Each of these artworks is looked up for each user who misses any: of those whom `users` names,
-    where they were counted with `found`; else these are found first.
+    Of those that `users` names, where they were counted with `found`; else these are found first.
     """
-    few, legacy = incomplete_few(found, statements.state.catalogue), found.legacy_untracked
-    if few is None or legacy > MOST_LISTED:
+    few = incomplete_few(found, statements.state.catalogue)
+    if few is None or found.legacy_untracked > MOST_NAMED:
         return None
-    if min(legacy, found.audience) * len(few.artworks) > MOST_PROBED:
-        return None
-    if users is not None and users.as_of == found.as_of and users.named is not None:
-        named = users.named
+    if users is not None and users.as_of == found.as_of and users.missing is not None:
+        missing = users.missing
     else:
         catalogue, pools = statements.state.catalogue, statements.state.pools
         cutoffs = Cutoffs.at(found.as_of, pools)
-        affected = await find_affected(connection, catalogue, pools, cutoffs, few, named=True)
-        named = tuple(affected["named"] or ())
-    pairs = await _ask(connection, statements, found, control, now, few, Known.USERS, named)
-    return None if len(pairs) > MOST_LISTED else MissingPairs(found, pairs)
+        row = await find_affected(connection, catalogue, pools, cutoffs, few, named=True)
+        missing = missing_pairs(row) or ()
+    if len(missing) > MOST_NAMED:
+        return None
+    return MissingPairs(found, await _ask(connection, statements, found, control, now, missing))
 
 
 async def still_missing(
@@ -148,12 +144,9 @@ async def still_missing(
     audience = await audience_size(connection, statements.fragments)
     if audience != listed.found.audience:
         return None
-    found, few = listed.found, Few(tuple({one.artwork_id for one in listed.pairs}), one_pass=False)
-    users = tuple(pair.user_id for pair in listed.pairs)
-    artworks = tuple(pair.artwork_id for pair in listed.pairs)
-    asked = (connection, statements, found, control, now, few)
-    pairs = await _ask(*asked, Known.PAIRS, users, artworks)
-    return replace(listed, pairs=pairs)
+    pairs = tuple((pair.user_id, pair.artwork_id) for pair in listed.pairs)
+    still = await _ask(connection, statements, listed.found, control, now, pairs)
+    return replace(listed, pairs=still)
 
 
 async def _ask(
@@ -162,22 +155,19 @@ async def _ask(
     found: Census,
     control: Control,
     now: datetime,
-    few: Few,
-    known: Known,
-    users: Sequence[str],
-    artworks: Sequence[str] = (),
+    pairs: Sequence[Pair],
 ) -> tuple[MissingPair, ...]:
-    """The pairs of `few` artworks, by what is `known` of them."""
+    """Those of the pairs that are missing."""
     cutoffs = Cutoffs.at(found.as_of, statements.state.pools)
+    few = Few(tuple({artwork for _, artwork in pairs}), one_pass=False)
     values = {
         **parameters(cutoffs, control.verified_until, few=few),
-        "users": list(users),
-        "artworks": list(artworks),
+        "users": [user for user, _ in pairs],
+        "artworks": [artwork for _, artwork in pairs],
         "verified_at": control.verified_at,
         "due_until": now,
-        "most": MOST_LISTED + 1,
     }
-    text = statements.plan_missing(known)
+    text = statements.plan_missing()
     return tuple(
         MissingPair(
             row.user_id,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, Few, incomplete_few, parameters, take_census
+from checks.census import MOST_NAMED, Census, Few, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs
@@ -23,7 +23,7 @@ from monitor.healing.errors import (
     active_sentence,
     paused_sentence,
 )
-from monitor.healing.missing import MOST_LISTED, MissingPairs, UserWork, list_missing, still_missing
+from monitor.healing.missing import MissingPairs, UserWork, list_missing, still_missing
 from monitor.healing.quarantine import count_unwritable, count_unwritable_of_user
 from monitor.healing.statements import HealingContext, HealingStatements
 from monitor.policy.decision import Decision, open_refusal
@@ -202,7 +202,7 @@ class Planner:
         few = incomplete_few(census, self._state.catalogue)
         work = {"due_until": cutoffs.now, "run_id": run_id, "max_rows": max_rows}
         values = {**parameters(cutoffs, few=few), **work}
-        if census.legacy_untracked > MOST_LISTED:
+        if census.legacy_untracked > MOST_NAMED:
             await self._statements.run(connection, "work_insert", values)
             return
         rows = await self._statements.run(connection, "plan_walk", values)

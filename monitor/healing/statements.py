@@ -48,29 +48,6 @@ _IN_THE_WAY = (
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
 
-class Known(StrEnum):
-    """What is known of the missing pairs before these are looked up."""
-
-    USERS = "users"
-    """Who misses any: `%(users)s`."""
-    PAIRS = "pairs"
-    """Each: of `%(users)s` with `%(artworks)s`, side by side."""
-
-
-_ONES_KNOWN = {
-    Known.USERS: (
-        "SELECT u.id AS user_id FROM {audience} AS u"
-        " WHERE u.id = ANY (%(users)s::text[]::{user_cast}[])"
-    ),
-    Known.PAIRS: (
-        "SELECT u.id AS user_id, l.artworks FROM {audience} AS u"
-        " JOIN (SELECT p.user_id, array_agg(p.artwork_id) AS artworks"
-        " FROM unnest(%(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[])"
-        " AS p (user_id, artwork_id) GROUP BY p.user_id) AS l ON l.user_id = u.id"
-    ),
-}
-
-
 ANY_SHAPE: Mapping[str, str] = {
     "batch_insert": "batch_insert_any_shape",
     "batch_read_back": "batch_read_back_any_shape",
@@ -259,17 +236,14 @@ class HealingStatements:
             lambda: {**self.fragments, "behind_cursor": raw(behind).format(**self.fragments)},
         )
 
-    def plan_missing(self, known: Known) -> str:
-        """The legacy pairs of the artworks `%(incomplete)s` one by one, by what is `known` of
-        them."""
-        return self._render("plan_missing", (known,), lambda: self._missing(known))
+    def plan_missing(self) -> str:
+        """Those of the pairs `%(users)s` with `%(artworks)s`, side by side, that are legacy."""
+        return self._render("plan_missing", (), self._missing)
 
-    def _missing(self, known: Known) -> Fragments:
+    def _missing(self) -> Fragments:
         names = {**self._about(few=True), "is_left_alone": raw("FALSE")}
-        names["is_listed"] = raw("a.id = ANY (f.artworks)" if known is Known.PAIRS else "TRUE")
         if self.state.catalogue.spec.impressions.leaves_alone:
             names["is_left_alone"] = raw(_IN_THE_WAY).format(**names)
-        names["known"] = raw(_ONES_KNOWN[known]).format(**names)
         return names
 
     def left_alone(self, *, of_user: bool, few: bool = False) -> str:

@@ -33,8 +33,10 @@ from monitor.status import CheckResult, RepairStatus
 USERS_BUDGET = 0.01
 """Share of the time that counting the affected users may take; it costs several censuses."""
 
-SHARED = ("leader_read", "check_status_read", "census_newest", "decision_newest")
+SHARED = ("leader_read", "census_newest")
 """What `read_published` runs."""
+SHARED_RESULTS = ("check_status_read", "decision_newest")
+"""And where the results of whoever leads are wanted, too."""
 SHARED_REPAIRS = ("repair_status_read", "repair_controls")
 """And where repairs are configured."""
 
@@ -63,14 +65,19 @@ class PublishedState:
 
 
 async def read_published(
-    connection: AsyncConnection, state: SchemaStatements, *, repairs: bool = False
+    connection: AsyncConnection,
+    state: SchemaStatements,
+    *,
+    results: bool = True,
+    repairs: bool = False,
 ) -> PublishedState:
     """Everything as it stands. Raises DatabaseUnavailableError where the server is read-only.
-    Without `repairs`, none is configured."""
+    Without `results`, checks and decision are left out: whoever leads has them. Without `repairs`,
+    none is configured."""
     leader = (await state.run(connection, "leader_read")).scalar_one()
-    checks = await read_checks(connection, state)
     counted = (await state.run(connection, "census_newest")).one_or_none()
-    decided = (await state.run(connection, "decision_newest")).one_or_none()
+    checks = await read_checks(connection, state) if results else {}
+    decided = (await state.run(connection, "decision_newest")).one_or_none() if results else None
     census = None if counted is None else _known(_census, counted)
     users = None if counted is None or census is None else _users(counted)
     return PublishedState(

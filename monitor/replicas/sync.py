@@ -25,6 +25,7 @@ from monitor.replicas.leadership import Leadership, NotLeadingError
 from monitor.replicas.published import (
     SHARED,
     SHARED_REPAIRS,
+    SHARED_RESULTS,
     PublishedState,
     read_published,
     show_repair,
@@ -179,7 +180,7 @@ class StateSync:
                 if something:
                     added = {(CHECK_MISSED, name): float(n) for name, n in missed.items()}
                     await self._keep(connection, state, added, unsent, results)
-                found = await self._ask(connection, state)
+                found = await self._ask(connection, state, results=not led)
                 if something:
                     await self._leadership.confirm(connection)
         except ConservatorError as error:
@@ -211,9 +212,9 @@ class StateSync:
         )
         # Not told from the board, whose control row a pass replaces, too: its census may be older.
         woken, self._woken_at = control.woken_at != self._woken_at, control.woken_at
-        if not leads:
+        if not led:
             self._show(published)
-        else:
+        elif leads:
             if woken:
                 self._scheduler.wake(CENSUS)
             ended = before.active_run is not None and run is None
@@ -221,12 +222,16 @@ class StateSync:
                 self._scheduler.wake(REPAIRS)
             self._catch_up(published, before.control if before.control_known else control, control)
 
-    async def _ask(self, connection: AsyncConnection, state: SchemaStatements) -> _Found:
+    async def _ask(
+        self, connection: AsyncConnection, state: SchemaStatements, *, results: bool
+    ) -> _Found:
         repairs = bool(self._board.current.repairs)
-        asked = (*_ALWAYS, *SHARED_REPAIRS) if repairs else _ALWAYS
+        asked: tuple[str, ...] = _ALWAYS
+        asked += SHARED_RESULTS if results else ()
+        asked += SHARED_REPAIRS if repairs else ()
         answered = await ask_together(connection, state, asked, {"window": LOOK_BACK})
         return _Found(
-            published=await read_published(connection, answered, repairs=repairs),
+            published=await read_published(connection, answered, results=results, repairs=repairs),
             control=await read_control(connection, answered),
             run=await active_run(connection, answered),
             recurring=await read_recurring(connection, answered),

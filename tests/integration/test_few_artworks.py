@@ -166,7 +166,7 @@ async def test_few_are_looked_at_alone_where_that_is_cheaper(shared_url: str) ->
 SETTINGS = """
 SELECT name || ' = ' || setting FROM pg_settings
 WHERE name = ANY (ARRAY[
-    'random_page_cost', 'max_parallel_workers_per_gather', 'work_mem'
+    'random_page_cost', 'enable_sort', 'max_parallel_workers_per_gather', 'work_mem'
 ]) ORDER BY name
 """
 
@@ -185,6 +185,7 @@ async def test_pages_are_visited_in_the_context_and_what_was_set_before_comes_ba
         for memory, kept in ((2**20, "4096"), (2**24, str(2**14 + 1))):
             async with visiting_pages(connection, memory):
                 assert await settings() == [
+                    "enable_sort = off",
                     "max_parallel_workers_per_gather = 0",
                     "random_page_cost = 1",
                     f"work_mem = {kept}",

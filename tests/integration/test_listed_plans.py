@@ -249,12 +249,10 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
             listed = await list_missing(*asked)
             users = await count_affected_users(connection, opened.catalogue, pools, cutoffs, census)
             if census.legacy_untracked:
-                assert sorted(users.named or ()) == sorted(
-                    {user for user, _ in legacy_of(expected)}
-                )
+                assert sorted(users.missing or ()) == sorted(legacy_of(expected))
             assert listed is not None
-            # Users who are named need not be found; no others are looked at.
-            nobody = replace(users, named=())
+            # Pairs that are named need not be found; no others are looked at.
+            nobody = replace(users, missing=())
             earlier = replace(nobody, as_of=census.as_of - timedelta(seconds=1))
             for known, pairs in ((users, listed.pairs), (nobody, ()), (earlier, listed.pairs)):
                 again = await list_missing(*asked, users=known)
@@ -415,7 +413,7 @@ async def test_more_pairs_than_a_list_holds_are_counted(
         await heal(runtime)
         await app.run("DELETE FROM user_art_impressions WHERE artwork_id = 'old0001'")
         for most, listed in ((3, True), (2, False)):
-            monkeypatch.setattr("monitor.healing.missing.MOST_LISTED", most)
+            monkeypatch.setattr("monitor.healing.missing.MOST_NAMED", most)
             assert ((await listing(runtime)).missing is not None) == listed
         planned = await planned_for(runtime, await listing(runtime))
         assert planned.run is not None

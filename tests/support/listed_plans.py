@@ -217,7 +217,7 @@ class _Play:
         app = self.at.app
         with pytest.MonkeyPatch.context() as patch:
             if occasion is None:
-                patch.setattr("monitor.healing.missing.MOST_LISTED", -1)
+                patch.setattr("monitor.healing.missing.MOST_NAMED", -1)
                 patch.setattr("monitor.healing.planner.incomplete_few", lambda *_: None)
             planned = await planned_for(self.at.runtime, occasion, max_rows=rows)
         run = None if planned.run is None else (await app.rows(_RUN))[0]

@@ -1,10 +1,18 @@
--- The legacy pairs of few artworks one by one, with what a plan has to know of each: whether it had
--- appeared behind the last verified heal, of a user that was enrolled by then; whether it is put
--- aside, or its row is there and does not count. Only users who miss any are looked at; OFFSET keeps
--- the planner from reading all users, and from joining the pairs of all with all impressions. What
--- is asked of each pair afterwards is a probe.
+-- Those of some pairs that are legacy, one by one, with what a plan has to know of each: whether it
+-- had appeared behind the last verified heal, of a user that was enrolled by then; whether it is put
+-- aside, or its row is there and does not count. Only these users are looked at; OFFSET keeps the
+-- planner from reading all users, and from joining the pairs of all with all impressions. What is
+-- asked of each pair afterwards is a probe.
 WITH cte_affected AS MATERIALIZED (
-    {known}
+    SELECT u.id AS user_id, l.artworks
+    FROM {audience} AS u
+    JOIN (
+        SELECT p.user_id, array_agg(p.artwork_id) AS artworks
+        FROM unnest(
+            %(users)s::text[]::{user_cast}[], %(artworks)s::text[]::{artwork_cast}[]
+        ) AS p (user_id, artwork_id)
+        GROUP BY p.user_id
+    ) AS l ON l.user_id = u.id
 ),
 cte_few AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
@@ -18,7 +26,7 @@ cte_missing AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT a.id, a.created_at
         FROM cte_few AS a
-        WHERE {is_listed}
+        WHERE a.id = ANY (f.artworks)
           AND {not_excused}
           AND {is_paired}
           AND NOT EXISTS (
@@ -26,7 +34,6 @@ cte_missing AS MATERIALIZED (
           )
         OFFSET 0
     ) AS m
-    LIMIT %(most)s
 )
 SELECT
     m.user_id::text AS user_id,
