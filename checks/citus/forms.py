@@ -20,6 +20,7 @@ ON_CITUS: Mapping[str, str] = {
     "undo_batch": "undo_batch_on_citus",
     "left_alone": "left_alone_on_citus",
     "catalogue_listed_before": "catalogue_listed_before_on_citus",
+    "catalogue_never_seen": "catalogue_never_seen_on_citus",
     "ledger_sweep": "ledger_sweep_on_citus",
 }
 """Statements that Citus takes in another form only, where that would cost PostgreSQL more than a

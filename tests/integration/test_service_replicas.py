@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from exporters.current import current_census, current_users
 from exporters.prometheus import create_registry
-from monitor.replicas.published import SHARED
+from monitor.replicas.published import SHARED, SHARED_RESULTS
 from monitor.service.service import Service
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
@@ -208,7 +208,8 @@ async def test_whoever_leads_or_follows_asks_for_all_of_it_in_one_round_trip(
         for service in services:
             state = service.runtime.state
             # What nothing else reads, so that a pass under way does not count.
-            by_itself = {state.text(name) for name in (*SHARED, "quarantine_size", "counters_read")}
+            asked = (*SHARED, *SHARED_RESULTS, "quarantine_size", "counters_read")
+            by_itself = {state.text(name) for name in asked}
             ran: list[str] = []
 
             def note(

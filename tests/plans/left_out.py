@@ -108,6 +108,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("left_alone_on_citus", "catalogue_listed_before_on_citus"), _CITUS),
+    "catalogue_never_seen_on_citus": _CITUS,
     "ledger_rows": _CITUS,
     **dict.fromkeys(("history_old_runs", "catalogue_distinct_users"), _CITUS),
     "catalogue_type": _ONCE,
