@@ -168,9 +168,7 @@ def none_affected(census: Census) -> AffectedUsers:
 def choose_form(catalogue: Catalogue) -> tuple[CensusForm, str]:
     """The cheapest exact form for this catalogue, and why it is that one."""
     form, reason = _least_exact(catalogue)
-    spec = catalogue.spec
-    asked = catalogue.artworks, spec.artworks.id, spec.impressions.artwork
-    if form is CensusForm.BY_PROBE and not _probing_pays(catalogue, *asked):
+    if form is CensusForm.BY_PROBE and not probes_artworks(catalogue):
         return CensusForm.BY_ARTWORK, f"{reason}, but one pass over all impressions is cheaper"
     return form, reason
 
@@ -202,6 +200,18 @@ def _least_exact(catalogue: Catalogue) -> tuple[CensusForm, str]:
     return CensusForm.BY_PROBE, f"{reason}, and an index leads with the artwork"
 
 
+def probes_artworks(catalogue: Catalogue) -> bool:
+    """Whether to count each artwork's impressions by a probe is cheaper than one pass."""
+    spec = catalogue.spec
+    return _probing_pays(catalogue, catalogue.artworks, spec.artworks.id, spec.impressions.artwork)
+
+
+def probes_users(catalogue: Catalogue) -> bool:
+    """The same of each user's."""
+    spec = catalogue.spec
+    return _probing_pays(catalogue, catalogue.users, spec.users.id, spec.impressions.user)
+
+
 def _probing_pays(catalogue: Catalogue, table: Relation, key: str, column: str) -> bool:
     """Whether a probe for each row of `table`, whose `key` is what `column` of the impressions has,
     is cheaper than one pass that groups all of them, as far as the server's statistics know: not
@@ -209,6 +219,8 @@ def _probing_pays(catalogue: Catalogue, table: Relation, key: str, column: str) 
     probe would be one of many indexes, or of none.
     """
     impressions = catalogue.impressions.beneath
+    if catalogue.impressions.index_leading_with(column) is None:
+        return False
     if impressions.estimated_rows < max(1, table.beneath.estimated_rows * PROBE_COST):
         return False
     whole = (
@@ -384,15 +396,10 @@ _PROBED = raw(
 )
 
 
-def _probes_users(catalogue: Catalogue) -> bool:
-    spec = catalogue.spec
-    return _probing_pays(catalogue, catalogue.users, spec.users.id, spec.impressions.user)
-
-
 def affected_users_by_total(catalogue: Catalogue, names: Fragments) -> Composed:
     """The rows of `affected_users` from two totals a user, where `affected_by_total` says so; of
     half of the users where `halves` is bound to 1."""
-    shown = (_PROBED if _probes_users(catalogue) else _GROUPED).format(**names)
+    shown = (_PROBED if probes_users(catalogue) else _GROUPED).format(**names)
     return compose(template(PACKAGE, "affected_users_by_total"), {**names, "shown_of_each": shown})
 
 
@@ -579,7 +586,7 @@ async def _affected_by_total(
 ) -> _Row:
     names, memory = fragments(catalogue, pools), _young_bytes(census, catalogue)
     statement = affected_users_count_sql(catalogue, names, by_total=True)
-    if not (_probes_users(catalogue) and _is_shared(catalogue, side_by_side)):
+    if not (probes_users(catalogue) and _is_shared(catalogue, side_by_side)):
         side_by_side = None
 
     async def count(half: Mapping[str, int], on: AsyncConnection) -> _Row:

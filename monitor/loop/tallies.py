@@ -14,7 +14,13 @@ from datetime import datetime
 
 import structlog
 
-from checks.census import AffectedUsers, Census, incomplete_few
+from checks.census import (
+    AffectedUsers,
+    Census,
+    incomplete_few,
+    probes_artworks,
+    probes_users,
+)
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs
@@ -60,7 +66,9 @@ def _names(state: StateStatements, side: str) -> Fragments:
     """The fragments of a side: its own ids, and what makes an impression count on the other."""
     names, other = state.fragments, _USER if side == _ARTWORK else _ARTWORK
     counts_anyway = _is_counted_for_sure(state.catalogue, other)
-    return {
+    pays = (probes_artworks if side == _ARTWORK else probes_users)(state.catalogue)
+    by_probe = pays and counts_anyway and state.catalogue.pair_is_unique
+    own = {
         **names,
         "tally": identifier(f"tally_{side}"),
         "tally_id": identifier(f"{side}_id"),
@@ -69,7 +77,19 @@ def _names(state: StateStatements, side: str) -> Fragments:
         "other_side": raw(
             "" if counts_anyway else f"JOIN cte_everybody AS e ON e.id = p.{other}_id"
         ),
+        "side": names[side],
     }
+    return {**own, "shown": (_PROBED if by_probe else _GROUPED).format(**own)}
+
+
+_GROUPED = raw(
+    "SELECT p.{tally_id} AS id, count(*) AS impressions FROM {pairs} AS p {other_side}"
+    " GROUP BY p.{tally_id}"
+)
+_PROBED = raw(
+    "SELECT c.id, (SELECT count(*) FROM {impressions} AS i WHERE i.{side} = c.id) AS impressions"
+    " FROM {counted} AS c"
+)
 
 
 def _is_counted_for_sure(catalogue: Catalogue, side: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checks import census as counting
 from monitor.loop.tallies import take_tally
 from monitor.policy.inputs import Loss, Side, loss_between
 from monitor.runtime import Runtime
@@ -44,15 +45,21 @@ class Scene:
         self.proved = proved
 
 
-@pytest.fixture(params=[True, False], ids=["all proved", "filtered, nothing proved"])
-async def scene(request: pytest.FixtureRequest, server: PostgresServer) -> AsyncIterator[Scene]:
+PROVED, PROBED, UNPROVED = "all proved", "all proved, by probe", "filtered, nothing proved"
+
+
+@pytest.fixture(params=[PROVED, PROBED, UNPROVED])
+async def scene(
+    request: pytest.FixtureRequest, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
+    proved = request.param != UNPROVED
+    monkeypatch.setattr(counting, "_probing_pays", lambda *_: request.param == PROBED)
     with cloned(server, APP) as made:
         async with app_on(made) as app:
-            if not request.param:
+            if not proved:
                 await app.run(_WITHOUT_KEYS)
-            filters = {} if request.param else FILTERS
-            async with make_runtime(made, catalog=filters) as runtime:
-                yield Scene(app, runtime, proved=request.param)
+            async with make_runtime(made, catalog={} if proved else FILTERS) as runtime:
+                yield Scene(app, runtime, proved=proved)
 
 
 async def lived(scene: Scene, history: History) -> tuple[list[Moment], list[Loss]]:

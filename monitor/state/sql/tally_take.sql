@@ -8,10 +8,7 @@ FROM (
         SELECT o.id FROM {others} AS o
     ),
     cte_shown AS {leaf} (
-        SELECT p.{tally_id} AS id, count(*) AS impressions
-        FROM {pairs} AS p
-        {other_side}
-        GROUP BY p.{tally_id}
+        {shown}
     ),
     cte_counted AS {leaf} (
         SELECT c.id FROM {counted} AS c
