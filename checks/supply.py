@@ -11,8 +11,9 @@ Each has a function for its statements, by name, parameters unbound, and one tha
 from __future__ import annotations
 
 import math
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,9 +30,12 @@ from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
 POOL = "pool_exhaustion"
-YOUNG = "pool_young"
+YOUNG, YOUNG_SEEN = "pool_young", "pool_young_seen"
 MOST_YOUNG = 5_000
 """So many young artworks, at most, are looked up one by one."""
+NEWEST = 25
+"""So many of the newest are looked up first for each that must be unseen: mostly they tell that
+nobody has too few."""
 
 _JOINED = raw(
     "SELECT {distinct} i.{user} AS user_id, a.id AS artwork_id{a_group}"
@@ -51,16 +55,16 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     names = fragments(catalogue, pools)
     looked_up = _looks_young_up(catalogue)
     asked = {_pool_statement(catalogue): _pool_text(catalogue, names, looked_up=looked_up)}
-    if looked_up:
-        young = {**names, "pool_artworks": _pool_artworks(catalogue, names)}
-        return {YOUNG: render("checks", YOUNG, young), **asked}
-    return asked
+    if not looked_up:
+        return asked
+    ids = _YOUNG_IDS.format(**names)
+    young = {**names, "pool_artworks": _pool_artworks(catalogue, names), "young_ids": ids}
+    return {name: render("checks", name, young) for name in (YOUNG, YOUNG_SEEN)} | asked
 
 
 def _pool_text(catalogue: Catalogue, names: Fragments, *, looked_up: bool) -> str:
     end = compose(template("checks", "pool_exhaustion_result"), names)
-    shown = _LOOKED_UP if looked_up else _JOINED
-    return _pools(catalogue, names, end, shown).as_string(None)
+    return _pools(catalogue, names, end, looked_up=looked_up).as_string(None)
 
 
 def _looks_young_up(catalogue: Catalogue) -> bool:
@@ -82,20 +86,25 @@ def exhausted_sql(catalogue: Catalogue, pools: PoolsSpec) -> str:
     `pool_exhaustion` and the census bind."""
     names = fragments(catalogue, pools)
     parts = {
-        "pools": _pools(catalogue, names, raw(_OF_EACH), _JOINED),
+        "pools": _pools(catalogue, names, raw(_OF_EACH), looked_up=False),
         "affected_users": affected_users(catalogue, names),
     }
     return render("checks", "plan_exhausted", parts)
 
 
 def _pools(
-    catalogue: Catalogue, names: Fragments, end: sql.Composable, shown: sql.SQL
+    catalogue: Catalogue, names: Fragments, end: sql.Composable, *, looked_up: bool
 ) -> sql.Composed:
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
     form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
-    young = among_pages(raw("i.{artwork}").format(**names), _YOUNG_IDS.format(**names))
-    artworks = _pool_artworks(catalogue, names)
-    parts = {**names, "distinct": distinct, "pool_artworks": artworks, "is_young": young}
+    ids, shown = _YOUNG_IDS.format(**names), _LOOKED_UP if looked_up else _JOINED
+    parts = {
+        **names,
+        "distinct": distinct,
+        "pool_artworks": _pool_artworks(catalogue, names),
+        "is_young": among_pages(raw("i.{artwork}").format(**names), ids),
+        "is_asked": raw("a.id = ANY ({})").format(ids) if looked_up else raw("TRUE"),
+    }
     return compose(form, {**parts, "result": end, "young_shown": shown.format(**parts)})
 
 
@@ -146,30 +155,64 @@ async def measure_pool(
     """
     values = pool_parameters(cutoffs, minimum)
     asked = pool_sql(catalogue, pools)
-    statement = asked[_pool_statement(catalogue)]
-    visits: AbstractAsyncContextManager[None] = nullcontext()
+    row = None
     if YOUNG in asked:
-        found = await connection.exec_driver_sql(asked[YOUNG], values)
-        values["young"] = young = [row.id for row in found]
-        if len(young) > MOST_YOUNG:
-            statement = _pool_text(catalogue, fragments(catalogue, pools), looked_up=False)
-        else:
-            visits = visiting_pages(connection, bitmap_bytes(catalogue.impressions))
-    async with visits:
-        result = await connection.exec_driver_sql(statement, values)
-    row = result.one()
-    numbers: dict[str, float] = {"users": row.users, "exhausted": row.exhausted}
+        row = await _looked_up(connection, catalogue, asked, values, minimum)
+    if row is None:
+        whole = _pool_text(catalogue, fragments(catalogue, pools), looked_up=False)
+        row = (await connection.exec_driver_sql(whole, values)).one()._asdict()
+    users, exhausted = row["users"], row["exhausted"]
+    numbers: dict[str, float] = {"users": users, "exhausted": exhausted}
     seen = ""
-    if row.pool:
-        numbers["seen_share"] = row.seen / row.pool
+    if row["pool"]:
+        numbers["seen_share"] = row["seen"] / row["pool"]
         seen = f" {numbers['seen_share']:.0%} of the pool has been seen."
     return Measurement(
-        value=row.exhausted,
-        message=f"{row.exhausted:,} of {row.users:,} users have fewer than {minimum} unseen"
+        value=exhausted,
+        message=f"{exhausted:,} of {users:,} users have fewer than {minimum} unseen"
         f" artworks.{seen}",
         numbers=numbers,
-        evidence=tuple({"user_id": user} for user in row.worst),
+        evidence=tuple({"user_id": user} for user in row["worst"]),
     )
+
+
+async def _looked_up(
+    connection: AsyncConnection,
+    catalogue: Catalogue,
+    asked: Mapping[str, str],
+    values: Mapping[str, object],
+    minimum: int,
+) -> dict[str, Any] | None:
+    """What the statement finds that looks the young artworks up; None where they are too many.
+
+    Whoever has enough of the newest alone has enough of all. Where that is everybody, all that is
+    left to count is how often the others were seen: each impression is of a user of the audience.
+    """
+    found = await connection.exec_driver_sql(asked[YOUNG], values)
+    young = [row.id for row in found]
+    if len(young) > MOST_YOUNG:
+        return None
+    newest, proved = young[: minimum * NEWEST], catalogue.impressions_belong_to_users
+    if catalogue.spec.users.where is not None or not proved or len(newest) * 2 > len(young):
+        newest = young
+    async with visiting_pages(connection, bitmap_bytes(catalogue.impressions)):
+        row = await _exhausted(connection, asked, values, newest)
+        if row["exhausted"] and newest != young:
+            newest, row = young, await _exhausted(connection, asked, values, young)
+    if newest != young:
+        seen = await connection.exec_driver_sql(asked[YOUNG_SEEN], {**values, "young": young})
+        row |= {"pool": row["users"] * len(young), "seen": seen.scalar_one()}
+    return row
+
+
+async def _exhausted(
+    connection: AsyncConnection,
+    asked: Mapping[str, str],
+    values: Mapping[str, object],
+    young: Sequence[str],
+) -> dict[str, Any]:
+    found = await connection.exec_driver_sql(asked[POOL], {**values, "young": young})
+    return found.one()._asdict()
 
 
 def supply_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:

@@ -1,8 +1,9 @@
 -- How much each user of the audience has left, where the pool is the same for everybody, or for all
--- of a group: the young artworks minus those seen. Their creation is also compared in the column's
--- own type, so that an index and its statistics tell how few they are.
+-- of a group: the young artworks minus those seen, of all of them or of those that are bound. Their
+-- creation is also compared in the column's own type, so that an index and its statistics tell how
+-- few they are.
 WITH cte_young AS {inline} (
-    SELECT a.* FROM {pool_artworks} AS a WHERE NOT {is_legacy}
+    SELECT a.* FROM {pool_artworks} AS a WHERE NOT {is_legacy} AND {is_asked}
 ),
 cte_total AS {leaf} (
     SELECT count(*) AS artworks{a_group} FROM cte_young AS a {by_a_group}

@@ -145,11 +145,14 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
 ) -> None:
     gallery = data.draw(galleries(opened.schema))
     minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
+    newest = data.draw(st.sampled_from([1, supply.NEWEST]))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.holding(gallery) as connection:
-        found = await supply.measure_pool(
-            connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(supply, "NEWEST", newest)
+            found = await supply.measure_pool(
+                connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
+            )
     reckoning = expected_census(gallery, opened.schema)
     left = {
         user: fresh + storage
