@@ -20,7 +20,8 @@ from bench.options import Options
 from bench.report import Report
 from bench.servers import copied, settings_for
 from checks import supply
-from checks.census import CensusForm, affected_users_count_sql, census_sql, parameters
+from checks.affected import affected_users_count_sql
+from checks.census import CensusForm, census_sql, parameters
 from checks.citus.forms import on_citus
 from checks.fragments import fragments
 from checks.relations import Catalogue

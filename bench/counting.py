@@ -12,18 +12,11 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.servers import settings_for, statement
-from checks.census import (
-    AffectedUsers,
-    Census,
-    SideBySide,
-    census_sql,
-    count_affected_users,
-    exact_forms,
-    parameters,
-    take_census,
-)
+from checks.affected import AffectedUsers, count_affected_users
+from checks.census import Census, census_sql, exact_forms, parameters, take_census
 from checks.doctor.findings import Blocks
 from checks.fragments import fragments
+from checks.halves import SideBySide
 from checks.relations import Catalogue
 from checks.row_security import RowGuard, guard_of
 from checks.spec import Cutoffs, PoolsSpec

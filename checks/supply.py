@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import affected_users
+from checks.affected import affected_users
 from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc

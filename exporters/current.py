@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.census import AffectedUsers, Census
+from checks.affected import AffectedUsers
+from checks.census import Census
 from checks.judgement import Outcome
 from monitor.policy.repairs import COUNT_BUDGET
 from monitor.status import (

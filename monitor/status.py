@@ -18,7 +18,8 @@ from types import MappingProxyType
 
 import structlog
 
-from checks.census import AffectedUsers, Census
+from checks.affected import AffectedUsers
+from checks.census import Census
 from checks.doctor.findings import TABLE_MISSING, Examination, Finding
 from checks.judgement import MAX_EVIDENCE, Measurement, Outcome
 from monitor.config import Mode, Settings

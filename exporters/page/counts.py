@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from checks.census import AffectedUsers, Census
+from checks.affected import AffectedUsers
+from checks.census import Census
 from exporters.current import current_census, current_users
 from exporters.page.formatting import share
 from monitor.state.history import CensusPoint

@@ -14,13 +14,8 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import (
-    AffectedUsers,
-    Census,
-    count_affected_users,
-    none_affected,
-    take_census,
-)
+from checks.affected import AffectedUsers, count_affected_users, none_affected
+from checks.census import Census, take_census
 from checks.doctor.findings import Blocks
 from checks.errors import StatementError
 from checks.judgement import Measurement, Thresholds, at_least

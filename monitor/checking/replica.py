@@ -24,8 +24,8 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.census import SideBySide
 from checks.errors import ConservatorError, DatabaseUnavailableError
+from checks.halves import SideBySide
 from checks.judgement import Measurement
 from checks.row_security import RowGuard
 from checks.statements import render

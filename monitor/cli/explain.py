@@ -12,13 +12,8 @@ import psycopg
 import typer
 
 from checks import custom_sql, moment_steps, row_faults, supply
-from checks.census import (
-    affected_users,
-    affected_users_count_sql,
-    census_sql,
-    exact_forms,
-    totals_are_exact,
-)
+from checks.affected import affected_users, affected_users_count_sql, totals_are_exact
+from checks.census import census_sql, exact_forms
 from checks.census import parameters as census_parameters
 from checks.citus.forms import on_citus
 from checks.errors import CatalogueError

@@ -15,18 +15,8 @@ from itertools import accumulate
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import (
-    MOST_NAMED,
-    AffectedUsers,
-    Census,
-    Few,
-    Pair,
-    audience_size,
-    find_affected,
-    incomplete_few,
-    missing_pairs,
-    parameters,
-)
+from checks.affected import MOST_NAMED, AffectedUsers, Pair, find_affected, missing_pairs
+from checks.census import Census, Few, audience_size, incomplete_few, parameters
 from checks.spec import Cutoffs
 from monitor.healing.statements import HealingStatements
 from monitor.state.control import Control

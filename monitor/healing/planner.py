@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import MOST_NAMED, Census, Few, incomplete_few, parameters, take_census
+from checks.affected import MOST_NAMED
+from checks.census import Census, Few, incomplete_few, parameters, take_census
 from checks.pairs import take_user_census
 from checks.sequences import shortage
 from checks.spec import Cutoffs

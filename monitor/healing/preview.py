@@ -8,14 +8,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.affected import AffectedUsers, count_affected_users
 from checks.census import PACKAGE as CHECKS
-from checks.census import (
-    AffectedUsers,
-    Census,
-    count_affected_users,
-    parameters,
-    take_census,
-)
+from checks.census import Census, parameters, take_census
 from checks.doctor.ddl import quoted, table
 from checks.fragments import MomentColumn, fragments, viewed_column
 from checks.relations import Catalogue

@@ -13,10 +13,12 @@ from psycopg import sql
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from checks.census import Census, SideBySide, affected_users, take_census
+from checks.affected import affected_users
+from checks.census import Census, take_census
 from checks.citus.cluster import LEDGER
 from checks.citus.forms import form_of
 from checks.fragments import few_artworks, table
+from checks.halves import SideBySide
 from checks.pair_fragments import has_one_row_a_pair
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of

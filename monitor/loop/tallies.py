@@ -14,13 +14,8 @@ from datetime import datetime
 
 import structlog
 
-from checks.census import (
-    AffectedUsers,
-    Census,
-    incomplete_few,
-    probes_artworks,
-    probes_users,
-)
+from checks.affected import AffectedUsers
+from checks.census import Census, incomplete_few, probes_artworks, probes_users
 from checks.errors import ConservatorError
 from checks.relations import Catalogue
 from checks.spec import Cutoffs

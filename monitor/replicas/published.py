@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import AffectedUsers, Census, CensusForm
+from checks.affected import AffectedUsers
+from checks.census import Census, CensusForm
 from checks.judgement import Outcome
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.state.repairs import (

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import AffectedUsers, Census, none_affected
+from checks.affected import AffectedUsers, none_affected
+from checks.census import Census
 from monitor.state.statements import SchemaStatements, parameters
 
 MOST_POINTS = 300

@@ -10,17 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks import affected as affecting
 from checks import census as counting
-from checks.catalogue import read_catalogue
-from checks.census import (
+from checks.affected import (
     affected_by_total,
     affected_users_by_total,
     count_affected_users,
-    exact_forms,
-    parameters,
-    take_census,
     totals_are_exact,
 )
+from checks.catalogue import read_catalogue
+from checks.census import exact_forms, parameters, take_census
 from checks.citus.forms import on_citus
 from checks.fragments import fragments
 from checks.relations import Catalogue, Index
@@ -54,9 +53,9 @@ INSERT INTO user_art_impressions VALUES (1, 1), (1, 2), (1, 3), (2, 1), (2, 3);
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the tables are, totals are cheaper than anything else."""
-    monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
-    monkeypatch.setattr(counting, "PAGES_SHARE", 0)
-    monkeypatch.setattr(counting, "COVERED_SHARE", 0)
+    monkeypatch.setattr(affecting, "incomplete_few", lambda *_: None)
+    monkeypatch.setattr(affecting, "PAGES_SHARE", 0)
+    monkeypatch.setattr(affecting, "COVERED_SHARE", 0)
 
 
 async def _found(
@@ -154,7 +153,7 @@ async def test_ids_that_the_impressions_can_not_hold_have_none(
 async def test_the_pages_that_are_visited_fit_in_memory_for_this_statement_alone(
     shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
+    monkeypatch.setattr(affecting, "incomplete_few", lambda *_: None)
     during: list[str] = []
 
     async def look(statement: str, values: object, half: object, on: AsyncConnection) -> object:
@@ -162,7 +161,7 @@ async def test_the_pages_that_are_visited_fit_in_memory_for_this_statement_alone
         during.append(found.scalar_one())
         return {"affected": 1, "legacy": LARGE.legacy_untracked, "named": None}
 
-    monkeypatch.setattr(counting, "_counted", look)
+    monkeypatch.setattr(affecting, "counted", look)
     async with open_schema(shared_url, APP) as opened:
         impressions = replace(opened.catalogue.impressions, row_bytes=8192 * 100_000)
         catalogue = replace(opened.catalogue, impressions=impressions)

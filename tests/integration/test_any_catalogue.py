@@ -8,8 +8,9 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.affected import count_affected_users
 from checks.catalogue import read_catalogue
-from checks.census import count_affected_users, exact_forms, take_census
+from checks.census import exact_forms, take_census
 from checks.citus.forms import on_citus
 from checks.pairs import PairState, explain, read_pair, take_user_census
 from checks.relations import Catalogue

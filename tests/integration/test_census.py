@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks import census as counting
-from checks.census import (
-    Census,
-    CensusForm,
-    choose_form,
-    count_affected_users,
-    exact_forms,
-    take_census,
-)
+from checks import halves
+from checks.affected import count_affected_users
+from checks.census import Census, CensusForm, choose_form, exact_forms, take_census
 from checks.citus.forms import on_citus
 from checks.spec import Cutoffs
 from tests.support.galleries import galleries
@@ -30,7 +24,7 @@ from tests.support.paired_schemas import in_every_schema
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few impressions there are, two sessions may share the count."""
-    monkeypatch.setattr(counting, "SHARED_FROM", 0)
+    monkeypatch.setattr(halves, "SHARED_FROM", 0)
 
 
 @in_every_schema

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import count_affected_users, exact_forms, take_census
+from checks.affected import count_affected_users
+from checks.census import exact_forms, take_census
 from checks.pairs import explain, read_pair, take_user_census
 from checks.spec import Audience, Cutoffs, PoolsSpec
 from tests.support.app_schema import AppSchema

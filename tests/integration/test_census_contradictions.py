@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, CensusForm, count_affected_users, take_census
+from checks.affected import count_affected_users
+from checks.census import Census, CensusForm, take_census
 from checks.errors import StatementError
 from checks.spec import Cutoffs, PoolsSpec
 from tests.support.galleries import Gallery, Person, Piece, micros

@@ -248,6 +248,23 @@ async def test_young_impressions_are_visited_where_they_are_few_and_their_pages_
     assert visited is not any("Gather" in node.kind for node in nodes)
 
 
+async def test_how_often_young_artworks_were_seen_is_read_from_an_index(url: str) -> None:
+    async with changed(url, "SELECT") as connection:
+        catalogue = (await read_catalogue(connection, PLAIN)).require()
+        now = (await connection.exec_driver_sql("SELECT now()")).scalar_one()
+        values = supply.pool_parameters(Cutoffs.at(now, POOLS), 5)
+        asked = supply.pool_sql(catalogue, POOLS)
+        young = [row.id for row in await connection.exec_driver_sql(asked[supply.YOUNG], values)]
+        seen = asked[supply.YOUNG_SEEN]
+        (plan,) = await plans_of(
+            connection, lambda: connection.exec_driver_sql(seen, {"young": young})
+        )
+    nodes = [node for node in plan.walk() if node.relation == "user_art_impressions" or node.index]
+    assert young
+    assert {node.index for node in nodes if node.index} <= set(_BY_ARTWORK)
+    assert not [node for node in nodes if node.kind == "Seq Scan"]
+
+
 async def test_an_index_that_can_not_answer_makes_no_list_to_go_through_for_each_impression(
     url: str,
 ) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from checks import row_faults, supply
+from checks.affected import affected_users, affected_users_count_sql
 from checks.catalogue import read_catalogue
-from checks.census import affected_users, affected_users_count_sql, census_sql, exact_forms
+from checks.census import census_sql, exact_forms
 from checks.citus.forms import on_citus
 from checks.fragments import MomentColumn, fragments
 from checks.recording_rate import queries

@@ -14,15 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import census as counting
-from checks.census import (
-    Few,
-    affected_users,
-    count_affected_users,
-    exact_forms,
-    incomplete_few,
-    parameters,
-    take_census,
-)
+from checks.affected import affected_users, count_affected_users
+from checks.census import Few, exact_forms, incomplete_few, parameters, take_census
 from checks.citus.forms import on_citus
 from checks.fragments import few_artworks, fragments
 from checks.page_visits import BITMAP_ENTRY, GROWTH, PAGE, visiting_pages

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import count_affected_users, parameters, take_census
+from checks.affected import count_affected_users
+from checks.census import parameters, take_census
 from checks.spec import Cutoffs
 from monitor.healing.missing import MissingPair, MissingPairs, list_missing, still_missing
 from monitor.healing.planner import Planned, count_recurring

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks import affected, halves
 from checks import census as counting
 from checks.catalogue import read_catalogue
 from checks.census import CensusForm
@@ -249,8 +250,8 @@ async def test_the_services_census_is_shared_and_finds_what_a_pass_finds(
 
     # Who is affected is told by totals, however few artworks are incomplete, with each census.
     monkeypatch.setattr(CensusCheck, "_users_due", lambda _: True)
-    monkeypatch.setattr(counting, "incomplete_few", lambda *_: None)
-    monkeypatch.setattr(counting, "PAGES_SHARE", 0)
+    monkeypatch.setattr(affected, "incomplete_few", lambda *_: None)
+    monkeypatch.setattr(affected, "PAGES_SHARE", 0)
     for place in ("monitor.checking.replica", "monitor.healing.verification"):
         monkeypatch.setattr(f"{place}.side_by_side", watched)
     async with app_on(app_database_url) as app:
@@ -270,7 +271,7 @@ async def test_the_services_census_is_shared_and_finds_what_a_pass_finds(
             monkeypatch.setattr(counting, "_probing_pays", lambda *_: True)
             assert await take() == (CensusForm.BY_PROBE, *expected[1:])
             assert shared == []
-            monkeypatch.setattr(counting, "SHARED_FROM", 0)
+            monkeypatch.setattr(halves, "SHARED_FROM", 0)
             assert await take() == (CensusForm.BY_PROBE, *expected[1:])
             result = await heal(runtime)
             assert (await take())[4] == 0

@@ -134,6 +134,10 @@ LEFT_OUT: Mapping[str, str] = {
         "it is asked only where users and artworks share a column, or users have moments of their"
         " own, reads a part of the impressions, and is bounded by catalogue_patience",
     ),
+    "pool_young_seen": (
+        "it is asked only where nobody's pool is exhausted, and somebody's is in the gallery of the"
+        " plans; tests/integration/test_check_plans.py shows which index it reads"
+    ),
     "catalogue_never_seen": "it is asked by doctor, and is bounded by catalogue_patience",
     "catalogue_older_views": (
         "it is asked only where users have a creation time that is not configured, reads a part of"

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from checks.census import AffectedUsers, Census, CensusForm
+from checks.affected import AffectedUsers
+from checks.census import Census, CensusForm
 from checks.doctor.findings import Blocks, Examination, Finding, Severity
 from checks.judgement import Outcome
 from monitor.policy.decision import Code, Decision, Verdict

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.census import Census, CensusForm, count_affected_users, take_census
+from checks.affected import count_affected_users
+from checks.census import Census, CensusForm, take_census
 from checks.spec import Cutoffs
 from monitor.database import database_now, snapshot
 from monitor.healing.missing import MissingPair, MissingPairs, list_missing
