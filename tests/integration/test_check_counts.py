@@ -6,22 +6,23 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import row_faults, supply
-from checks.judgement import MAX_EVIDENCE
+from checks.judgement import MAX_EVIDENCE, Measurement
 from checks.page_visits import MOST_BITMAP
 from checks.spec import Cutoffs
 from tests.support.app_schema import INFINITY, MICROSECOND, AppSchema
-from tests.support.galleries import SHOWN, Gallery, Piece, galleries, micros
+from tests.support.galleries import SHOWN, Gallery, Person, Piece, galleries, micros
 from tests.support.generated import examples
-from tests.support.open_schema import OpenSchema
+from tests.support.open_schema import OpenSchema, open_schema
 from tests.support.oracle import ExpectedCensus, expected_census
 from tests.support.paired_schemas import in_every_schema
+from tests.support.schema_matrix import APP
 from tests.support.views import readings, set_viewed
 
 Pair = tuple[int, int]
@@ -145,15 +146,40 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
 ) -> None:
     gallery = data.draw(galleries(opened.schema))
     minimum = data.draw(st.sampled_from([1, 2, 3, 5]))
-    newest = data.draw(st.sampled_from([1, supply.NEWEST]))
     cutoffs = Cutoffs.at(gallery.now, gallery.pools)
     async with opened.holding(gallery) as connection:
+        found = await supply.measure_pool(
+            connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
+        )
+    assert_exhausted(found, gallery, opened.schema, minimum)
+
+
+@pytest.mark.parametrize("newest", [1, supply.NEWEST])
+@examples(40)
+@given(data=st.data())
+async def test_the_newest_artworks_say_the_same_as_all(
+    shared_url: str, newest: int, data: st.DataObject
+) -> None:
+    now = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    created = data.draw(st.lists(st.integers(0, 6 * DAY), min_size=4, max_size=9))
+    pieces = tuple(Piece(number, micros(now) - age) for number, age in enumerate(created))
+    people = tuple(map(Person, range(data.draw(st.integers(1, 3)))))
+    pairs = [(person.id, piece.id) for person in people for piece in pieces]
+    views = data.draw(st.lists(st.sampled_from(pairs), unique=True, max_size=len(pairs)))
+    gallery = Gallery(now, people=people, pieces=pieces, views=tuple(views))
+    minimum = data.draw(st.sampled_from([1, 2]))
+    async with open_schema(shared_url, APP) as opened:
+        asked = (opened.catalogue, gallery.pools, Cutoffs.at(now, gallery.pools))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(supply, "NEWEST", newest)
-            found = await supply.measure_pool(
-                connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
-            )
-    reckoning = expected_census(gallery, opened.schema)
+            async with opened.holding(gallery) as connection:
+                found = await supply.measure_pool(connection, *asked, minimum=minimum)
+    assert_exhausted(found, gallery, APP, minimum)
+
+
+def assert_exhausted(found: Measurement, gallery: Gallery, schema: AppSchema, minimum: int) -> None:
+    """The check found what the definition says."""
+    reckoning = expected_census(gallery, schema)
     left = {
         user: fresh + storage
         for user, (counted, (_, fresh, storage, _)) in reckoning.by_user.items()
@@ -163,7 +189,7 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
     assert found.value == len(worst)
     assert found.numbers["users"] == len(left)
     assert found.numbers["exhausted"] == len(worst)
-    assert found.numbers.get("seen_share") == seen_share(gallery, opened.schema, reckoning)
+    assert found.numbers.get("seen_share") == seen_share(gallery, schema, reckoning)
     counts = [left[row["user_id"]] for row in found.evidence]
     assert counts == [count for count, _ in worst]
     assert {row["user_id"] for row in found.evidence} == {user for _, user in worst}
