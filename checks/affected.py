@@ -31,7 +31,7 @@ from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
 from checks.halves import Row, SideBySide, counted, in_halves, is_shared
 from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
-from checks.pair_fragments import is_counted_by_pair
+from checks.pair_fragments import form_by_pairing
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
@@ -60,17 +60,6 @@ class AffectedUsers:
 def none_affected(census: Census) -> AffectedUsers:
     """What a census without legacy pairs says of the users, for nothing."""
     return AffectedUsers(census.as_of, 0, census.audience, 0.0)
-
-
-def affected_users_name(catalogue: Catalogue) -> str:
-    """The statement that lists affected users on this catalogue."""
-    if is_counted_by_pair(catalogue):
-        return "affected_users_by_pair"
-    if catalogue.spec.artworks.owner is not None:
-        return "affected_users_by_owner"
-    if catalogue.spec.users.created_at is not None:
-        return "affected_users_by_user_age"
-    return "affected_users"
 
 
 _UNNAMED: Fragments = dict.fromkeys(
@@ -114,7 +103,7 @@ _NAMED = {
 def affected_users(catalogue: Catalogue, names: Fragments, *, named: bool = False) -> Composed:
     """The rows (user_id, legacy) of affected users, to be put into a larger statement; where they
     are `named`, the ids of the artworks that each misses, too, as an array of text: `missing`."""
-    name = affected_users_name(catalogue)
+    name = form_by_pairing("affected_users", catalogue)
     names = {**names, **_UNNAMED, "not_seen": _NOT_SEEN}
     more = {key: raw(text).format(**names) for key, text in _NAMED[name].items()} if named else {}
     return compose(template(PACKAGE, form_of(catalogue.engine, name)), {**names, **more})

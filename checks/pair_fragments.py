@@ -41,6 +41,17 @@ def is_counted_by_pair(catalogue: Catalogue) -> bool:
     )
 
 
+def form_by_pairing(name: str, catalogue: Catalogue) -> str:
+    """The name of the statement's form for who may be shown what on this catalogue."""
+    if is_counted_by_pair(catalogue):
+        return f"{name}_by_pair"
+    if catalogue.spec.artworks.owner is not None:
+        return f"{name}_by_owner"
+    if catalogue.spec.users.created_at is not None:
+        return f"{name}_by_user_age"
+    return name
+
+
 def lists_pairs_once(catalogue: Catalogue) -> bool:
     """No pair can be among the candidates twice."""
     spec, listed = catalogue.spec, catalogue.through

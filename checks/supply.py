@@ -23,7 +23,7 @@ from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
 from checks.page_visits import MOST_BITMAP, among_pages, bitmap_bytes, visiting_pages
-from checks.pair_fragments import is_counted_by_pair
+from checks.pair_fragments import form_by_pairing
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
@@ -54,7 +54,7 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     it the young artworks, where their impressions are looked up."""
     names = fragments(catalogue, pools)
     looked_up = _looks_young_up(catalogue)
-    asked = {_pool_statement(catalogue): _pool_text(catalogue, names, looked_up=looked_up)}
+    asked = {form_by_pairing(POOL, catalogue): _pool_text(catalogue, names, looked_up=looked_up)}
     if not looked_up:
         return asked
     ids = _YOUNG_IDS.format(**names)
@@ -71,7 +71,7 @@ def _looks_young_up(catalogue: Catalogue) -> bool:
     """Whether an index may find the impressions of young artworks for less than a pass over all:
     where the pages that these lie in can be remembered, and each is one pair."""
     spec = catalogue.spec.impressions
-    if _pool_statement(catalogue) != POOL or catalogue.engine is Engine.CITUS:
+    if form_by_pairing(POOL, catalogue) != POOL or catalogue.engine is Engine.CITUS:
         return False
     if catalogue.spec.pairs.same or not catalogue.pair_is_unique:
         return False
@@ -96,7 +96,7 @@ def _pools(
     catalogue: Catalogue, names: Fragments, end: sql.Composable, *, looked_up: bool
 ) -> sql.Composed:
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
-    form = template("checks", form_of(catalogue.engine, _pool_statement(catalogue)))
+    form = template("checks", form_of(catalogue.engine, form_by_pairing(POOL, catalogue)))
     ids, shown = _YOUNG_IDS.format(**names), _LOOKED_UP if looked_up else _JOINED
     parts = {
         **names,
@@ -114,16 +114,6 @@ def _pool_artworks(catalogue: Catalogue, names: Fragments) -> sql.Composable:
         return counted_artworks(catalogue, created_column(catalogue).not_long_before("pool_since"))
     # For a young user or a pair of late, any artwork may belong to the pool.
     return names["counted_artworks"]
-
-
-def _pool_statement(catalogue: Catalogue) -> str:
-    if is_counted_by_pair(catalogue):
-        return "pool_exhaustion_by_pair"
-    if catalogue.spec.artworks.owner is not None:
-        return "pool_exhaustion_by_owner"
-    if catalogue.spec.users.created_at is not None:
-        return "pool_exhaustion_by_user_age"
-    return POOL
 
 
 def pool_parameters(cutoffs: Cutoffs, minimum: int) -> dict[str, object]:
