@@ -31,7 +31,7 @@ from checks.errors import StatementError
 from checks.fragments import few_artworks, fragments
 from checks.halves import Row, SideBySide, counted, in_halves, is_shared
 from checks.page_visits import MOST_BITMAP, bitmap_bytes, visiting_pages
-from checks.pair_fragments import form_by_pairing
+from checks.pair_fragments import Pairing, pairing
 from checks.relations import Catalogue
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
@@ -62,6 +62,12 @@ def none_affected(census: Census) -> AffectedUsers:
     return AffectedUsers(census.as_of, 0, census.audience, 0.0)
 
 
+_FORMS = {
+    Pairing.LISTED: "affected_users_by_pair",
+    Pairing.OWNED: "affected_users_by_owner",
+    Pairing.BY_USER_AGE: "affected_users_by_user_age",
+    Pairing.ALL: "affected_users",
+}
 _UNNAMED: Fragments = dict.fromkeys(
     ("artwork_mask", "once", "a_mask", "seen_mask", "listed", "missing"), raw("")
 )
@@ -103,7 +109,7 @@ _NAMED = {
 def affected_users(catalogue: Catalogue, names: Fragments, *, named: bool = False) -> Composed:
     """The rows (user_id, legacy) of affected users, to be put into a larger statement; where they
     are `named`, the ids of the artworks that each misses, too, as an array of text: `missing`."""
-    name = form_by_pairing("affected_users", catalogue)
+    name = _FORMS[pairing(catalogue)]
     names = {**names, **_UNNAMED, "not_seen": _NOT_SEEN}
     more = {key: raw(text).format(**names) for key, text in _NAMED[name].items()} if named else {}
     return compose(template(PACKAGE, form_of(catalogue.engine, name)), {**names, **more})

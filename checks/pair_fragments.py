@@ -8,6 +8,8 @@ without such columns everybody is in the same one, and the pieces are empty.
 
 from __future__ import annotations
 
+from enum import Enum
+
 from psycopg import sql
 
 from checks.relations import Catalogue, Column
@@ -41,15 +43,24 @@ def is_counted_by_pair(catalogue: Catalogue) -> bool:
     )
 
 
-def form_by_pairing(name: str, catalogue: Catalogue) -> str:
-    """The name of the statement's form for who may be shown what on this catalogue."""
+class Pairing(Enum):
+    """Who may be shown what, as far as statements differ by it."""
+
+    LISTED = "each pair has to be looked at"
+    OWNED = "artworks are shown to their owner only"
+    BY_USER_AGE = "artworks older than the user are not legacy for them"
+    ALL = "every artwork is shown to every user that it agrees with"
+
+
+def pairing(catalogue: Catalogue) -> Pairing:
+    """Who may be shown what on this catalogue."""
     if is_counted_by_pair(catalogue):
-        return f"{name}_by_pair"
+        return Pairing.LISTED
     if catalogue.spec.artworks.owner is not None:
-        return f"{name}_by_owner"
+        return Pairing.OWNED
     if catalogue.spec.users.created_at is not None:
-        return f"{name}_by_user_age"
-    return name
+        return Pairing.BY_USER_AGE
+    return Pairing.ALL
 
 
 def lists_pairs_once(catalogue: Catalogue) -> bool:

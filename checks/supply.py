@@ -23,13 +23,19 @@ from checks.citus.forms import form_of
 from checks.fragments import SKEW, counted_artworks, created_column, fragments
 from checks.judgement import MAX_EVIDENCE, Measurement, iso_utc
 from checks.page_visits import MOST_BITMAP, among_pages, bitmap_bytes, visiting_pages
-from checks.pair_fragments import form_by_pairing
+from checks.pair_fragments import Pairing, pairing
 from checks.relations import Catalogue, Engine
 from checks.spec import Cutoffs, PoolsSpec
 from checks.statements import Fragments, compose, raw, render, template
 
 SUPPLY = "artwork_supply"
 POOL = "pool_exhaustion"
+_FORMS = {
+    Pairing.LISTED: "pool_exhaustion_by_pair",
+    Pairing.OWNED: "pool_exhaustion_by_owner",
+    Pairing.BY_USER_AGE: "pool_exhaustion_by_user_age",
+    Pairing.ALL: POOL,
+}
 YOUNG, YOUNG_SEEN = "pool_young", "pool_young_seen"
 MOST_YOUNG = 5_000
 """So many young artworks, at most, are looked up one by one."""
@@ -54,7 +60,7 @@ def pool_sql(catalogue: Catalogue, pools: PoolsSpec) -> dict[str, str]:
     it the young artworks, where their impressions are looked up."""
     names = fragments(catalogue, pools)
     looked_up = _looks_young_up(catalogue)
-    asked = {form_by_pairing(POOL, catalogue): _pool_text(catalogue, names, looked_up=looked_up)}
+    asked = {_FORMS[pairing(catalogue)]: _pool_text(catalogue, names, looked_up=looked_up)}
     if not looked_up:
         return asked
     ids = _YOUNG_IDS.format(**names)
@@ -71,7 +77,7 @@ def _looks_young_up(catalogue: Catalogue) -> bool:
     """Whether an index may find the impressions of young artworks for less than a pass over all:
     where the pages that these lie in can be remembered, and each is one pair."""
     spec = catalogue.spec.impressions
-    if form_by_pairing(POOL, catalogue) != POOL or catalogue.engine is Engine.CITUS:
+    if pairing(catalogue) is not Pairing.ALL or catalogue.engine is Engine.CITUS:
         return False
     if catalogue.spec.pairs.same or not catalogue.pair_is_unique:
         return False
@@ -96,7 +102,7 @@ def _pools(
     catalogue: Catalogue, names: Fragments, end: sql.Composable, *, looked_up: bool
 ) -> sql.Composed:
     distinct = raw("" if catalogue.pair_is_unique else "DISTINCT")
-    form = template("checks", form_of(catalogue.engine, form_by_pairing(POOL, catalogue)))
+    form = template("checks", form_of(catalogue.engine, _FORMS[pairing(catalogue)]))
     ids, shown = _YOUNG_IDS.format(**names), _LOOKED_UP if looked_up else _JOINED
     parts = {
         **names,
