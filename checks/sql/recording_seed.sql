@@ -1,20 +1,21 @@
 -- The same as recording_sample for a long time back, in one pass: by interval, numbered from 1970.
 -- One row of three arrays: some 18,000 intervals, which as rows would take ten times the memory.
 -- What was viewed again since is counted where it was viewed last, so this erodes, the more the
--- older it is.
+-- older it is. A full join for the reason of recording_sample.
 WITH cte_recorded AS {leaf} (
     SELECT
-        floor(extract(epoch FROM r.moment) / %(seconds)s)::bigint AS number,
+        floor(extract(epoch FROM v.moment) / %(seconds)s)::bigint AS number,
         count(*) AS impressions
     FROM (
-        SELECT {viewed_moment} AS moment
+        SELECT
+            i.{user} AS user_id, i.{artwork} AS artwork_id, i.{viewed_at} AS viewed_at,
+            {viewed_moment} AS moment
         FROM {impressions} AS i
-        LEFT JOIN {synthetic} AS s
-            -- Not by `=`: the rows of a batch have one moment, and are not to be joined by that.
-            ON s.user_id = i.{user} AND s.artwork_id = i.{artwork}
-            AND s.viewed_at IS NOT DISTINCT FROM i.{viewed_at}
-        WHERE i.{viewed_at} >= {viewed_start} AND i.{viewed_at} < {viewed_end} AND s.user_id IS NULL
-    ) AS r
+        WHERE i.{viewed_at} >= {viewed_start} AND i.{viewed_at} < {viewed_end}
+    ) AS v
+    FULL JOIN {synthetic} AS s
+        ON s.user_id = v.user_id AND s.artwork_id = v.artwork_id AND s.viewed_at = v.viewed_at
+    WHERE s.user_id IS NULL
     GROUP BY 1
 ),
 cte_created AS {leaf} (

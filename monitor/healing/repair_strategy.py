@@ -172,7 +172,7 @@ class RepairStrategy:
             context.engine, timeout=context.timeout, rows=self._repair.rows
         ) as connection:
             current = await get_run(connection, self._state, run.id) or run
-            asked_for = {"run_id": run.id}
+            asked_for = {"run_id": run.id, "position": 0, "last": run.planned_rows}
             found = await self._statements.run(connection, "repair_left", asked_for)
             left = int(found.scalar_one())
         state = RunState.PARTIAL if left else RunState.SUCCEEDED

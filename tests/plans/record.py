@@ -18,6 +18,12 @@ MANY = 2000
 """So many rows are a scan worth a word, of a larger table or of a smaller one again and again.
 Whether a few hundred rows are read as a whole or by an index is a toss-up for the planner."""
 
+FREE = 100_000
+"""So many rows more than was recorded may be gone through in the loops of one node: some are gone
+through for every pair of a batch."""
+PROCESSES = 3
+"""At most so many share a scan by PostgreSQL's defaults."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -26,14 +32,20 @@ class Kept:
 
     scanned: frozenset[str] = frozenset()
     indexes: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
+    """What was read as a whole more than once in one execution."""
     on_disk: Mapping[str, int] = field(default_factory=dict)
     """By kind of node: Sort, Hash, Aggregate, …"""
+    repeated: int = 0
+    """Rows at most that one node went through or compared in all of its loops, without an index."""
 
     def __or__(self, other: Kept) -> Kept:
         return Kept(
             self.scanned | other.scanned,
             self.indexes | other.indexes,
+            self.again | other.again,
             Counter(self.on_disk) | Counter(other.on_disk),
+            max(self.repeated, other.repeated),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -41,7 +53,9 @@ class Kept:
         return {
             "scanned": sorted(self.scanned),
             "indexes": sorted(self.indexes),
+            "again": sorted(self.again),
             "on_disk": dict(sorted(self.on_disk.items())),
+            "repeated": self.repeated,
         }
 
 
@@ -53,7 +67,13 @@ def from_json(read: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Plans:
     """The reverse of `as_json` of each."""
     return {
         act: {
-            name: Kept(frozenset(one["scanned"]), frozenset(one["indexes"]), one["on_disk"])
+            name: Kept(
+                frozenset(one["scanned"]),
+                frozenset(one["indexes"]),
+                frozenset(one["again"]),
+                one["on_disk"],
+                one.get("repeated", 0),
+            )
             for name, one in statements.items()
         }
         for act, statements in read.items()
@@ -66,18 +86,36 @@ def kept(executed: Executed) -> Kept | None:
     nodes = [node for node in executed.nodes() if node.get("Actual Loops")]
     large = [node for node in nodes if node.get("Relation Name") in LARGE]
     on_disk = Counter(node["Node Type"] for node in nodes if _went_to_disk(node))
-    if not large and not on_disk:
+    repeated = max((_repeated(node) for node in nodes), default=0)
+    if not large and not on_disk and repeated < FREE:
         return None
     return Kept(
         frozenset(node["Relation Name"] for node in large if _scans_many(node)),
         frozenset(node["Index Name"] for node in nodes if _names_large(node.get("Index Name"))),
+        frozenset(node["Relation Name"] for node in large if _scans_again(node)),
         on_disk,
+        repeated,
     )
+
+
+def _repeated(node: Mapping[str, Any]) -> int:
+    loops = node["Actual Loops"]
+    compared = node.get("Rows Removed by Join Filter", 0)
+    if loops > PROCESSES and "Index Cond" not in node:
+        compared += node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return int(compared * loops)
 
 
 def _scans_many(node: Mapping[str, Any]) -> bool:
     rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     return bool(node["Node Type"] == "Seq Scan" and rows * node["Actual Loops"] >= MANY)
+
+
+def _scans_again(node: Mapping[str, Any]) -> bool:
+    # A loop is a process, too, where several share a scan.
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    is_whole = "Scan" in node["Node Type"] and "Index Cond" not in node
+    return bool(is_whole and rows >= MANY and node["Actual Loops"] > PROCESSES)
 
 
 def _names_large(index: str | None) -> bool:
@@ -139,6 +177,12 @@ def _worse(before: Kept, now: Kept) -> Iterator[str]:
         lost = ", ".join(sorted(before.indexes - now.indexes))
         instead = f", where it used {lost}" if lost else ""
         yield f"it reads the whole of {table}{instead}."
+    for table in sorted(now.again - before.again):
+        yield f"it reads the whole of {table} again and again."
+    if now.repeated > 2 * before.repeated + FREE:
+        yield (
+            f"it goes through {now.repeated} rows, loop by loop, expected about {before.repeated}."
+        )
     for kind, count in now.on_disk.items():
         if count > before.on_disk.get(kind, 0):
             expected = before.on_disk.get(kind, 0)

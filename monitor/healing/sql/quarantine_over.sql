@@ -1,5 +1,5 @@
 -- Pairs that need no healing any more: seen or healed meanwhile, user or artwork gone or no longer
--- counted.
+-- counted. A full join, which can't be a nested loop, whatever is known of our table.
 WITH cte_aside AS MATERIALIZED (
     SELECT q.user_id, q.artwork_id FROM {state}.quarantine AS q
 ),
@@ -11,5 +11,5 @@ cte_legacy AS MATERIALIZED (
 )
 SELECT q.user_id::text AS user_id, q.artwork_id::text AS artwork_id
 FROM cte_aside AS q
-LEFT JOIN cte_legacy AS p ON p.user_id = q.user_id AND p.artwork_id = q.artwork_id
+FULL JOIN cte_legacy AS p ON p.user_id = q.user_id AND p.artwork_id = q.artwork_id
 WHERE p.user_id IS NULL

@@ -11,12 +11,14 @@ cte_added AS (
     FROM cte_named AS n
     ORDER BY n.position
     ON CONFLICT ({arbiter}) DO NOTHING
-    RETURNING {row_key}, {row} AS after
+    RETURNING {row_key}, {row} AS after, TRUE AS added
 ),
+-- A full join, which can't be a nested loop: of the sizes of its own results the planner knows nothing.
 cte_written AS (
     SELECT n.position, n.key, NULL::jsonb AS before, t.after
     FROM cte_added AS t
-    JOIN cte_named AS n ON {added_is_named}
+    FULL JOIN cte_named AS n ON {added_is_named}
+    WHERE coalesce(t.added AND n.position > 0, FALSE)
 ),
 cte_listed AS (
     {listed}

@@ -4,5 +4,5 @@ FROM (
 {find}
 ) AS f
 JOIN (
-    SELECT k.position, {asked_key} FROM {state}.repair_work AS k WHERE k.run_id = %(run_id)s
+    {due}
 ) AS w ON {found_is_asked}

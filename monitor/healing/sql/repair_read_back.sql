@@ -7,13 +7,18 @@ WITH cte_asked AS MATERIALIZED (
 cte_found AS MATERIALIZED (
     SELECT
         w.position,
-        l.position IS NOT NULL AS is_listed,
+        coalesce(l.is_listed, FALSE) AS is_listed,
         t.ctid IS NOT NULL AS is_there,
         coalesce({ours}, FALSE) AS ours,
         {row} AS content
     FROM cte_asked AS w
-    LEFT JOIN {state}.repaired_row AS l
-        ON l.run_id = %(run_id)s::bigint AND l.position = w.position
+    -- A LIMIT keeps it a probe each, whatever is known of our table.
+    LEFT JOIN LATERAL (
+        SELECT TRUE AS is_listed
+        FROM {state}.repaired_row AS r
+        WHERE r.run_id = %(run_id)s::bigint AND r.position = w.position
+        LIMIT 1
+    ) AS l ON TRUE
     LEFT JOIN {target} AS t ON {row_is_asked}
 ),
 cte_kept AS (

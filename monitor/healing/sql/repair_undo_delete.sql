@@ -8,9 +8,13 @@ cte_added AS (
     FROM cte_listed AS n
     ORDER BY n.position
     ON CONFLICT ({arbiter}) DO NOTHING
-    RETURNING {row_key}
+    RETURNING {row_key}, TRUE AS added
 ),
+-- A full join, as in repair_insert.
 cte_taken AS (
-    SELECT n.position FROM cte_added AS t JOIN cte_listed AS n ON {added_is_named}
+    SELECT n.position
+    FROM cte_added AS t
+    FULL JOIN cte_listed AS n ON {added_is_named}
+    WHERE coalesce(t.added AND n.position > 0, FALSE)
 )
 {undo_outcome}

@@ -4,7 +4,7 @@
 -- hash and merge joins off: for some thousand rows out of millions it is a few index probes each,
 -- whatever the planner believes. By artwork first, as every writer of ours locks.
 WITH cte_listed AS MATERIALIZED (
-    SELECT b.user_id, b.artwork_id, b.viewed_at
+    SELECT b.ctid AS entry, b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
     WHERE b.run_id = %(undoes)s AND {behind_cursor}
     ORDER BY b.user_id, b.artwork_id
@@ -14,10 +14,10 @@ cte_taken AS (
     DELETE FROM {impressions} AS i
     USING (SELECT * FROM cte_listed ORDER BY artwork_id, user_id) AS l
     WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id AND i.{viewed_at} = l.viewed_at
-    RETURNING i.{user} AS user_id, i.{artwork} AS artwork_id
+    RETURNING l.entry
 ),
 cte_gone AS (
-    SELECT l.user_id, l.artwork_id
+    SELECT l.entry
     FROM cte_listed AS l
     WHERE NOT EXISTS (
         SELECT 1 FROM {impressions} AS i WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id
@@ -25,8 +25,8 @@ cte_gone AS (
 ),
 cte_cleared AS (
     DELETE FROM {state}.backfilled_impression AS b
-    USING (SELECT * FROM cte_taken UNION ALL SELECT * FROM cte_gone) AS x
-    WHERE b.run_id = %(undoes)s AND b.user_id = x.user_id AND b.artwork_id = x.artwork_id
+    -- Where they were found: of the sizes of its own results the planner knows nothing.
+    WHERE b.ctid = ANY (ARRAY(SELECT t.entry FROM cte_taken AS t UNION ALL SELECT g.entry FROM cte_gone AS g))
     RETURNING 1
 )
 SELECT

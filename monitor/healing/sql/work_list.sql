@@ -1,5 +1,6 @@
 -- What a run over the audience would write: affected users in id order with their legacy pairs,
--- without those in quarantine, as many as it may write. The last one may be taken in part.
+-- without those in quarantine, as many as it may write. The last one may be taken in part. A full
+-- join, as in plan_recurring, which no strict condition may turn into another one.
 SELECT
     %(run_id)s::bigint AS run_id,
     row_number() OVER (ORDER BY listed.user_id) AS position,
@@ -16,8 +17,8 @@ FROM (
     FROM (
         SELECT affected.user_id, affected.legacy - coalesce(aside.pairs, 0) AS legacy
         FROM ({affected_users}) AS affected
-        LEFT JOIN ({unwritable_by_user}) AS aside ON aside.user_id = affected.user_id
-        WHERE affected.legacy > coalesce(aside.pairs, 0)
+        FULL JOIN ({unwritable_by_user}) AS aside ON aside.user_id = affected.user_id
+        WHERE coalesce(affected.legacy, 0) > coalesce(aside.pairs, 0)
     ) AS writable
 ) AS listed
 WHERE listed.before < %(max_rows)s

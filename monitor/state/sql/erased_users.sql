@@ -1,4 +1,5 @@
--- Users that our own tables still name and that the app has erased.
+-- Users that our own tables still name and that the app has erased. A full join, which can't be a
+-- nested loop, whatever is known of our tables.
 WITH cte_known AS MATERIALIZED (
     SELECT b.user_id FROM {state}.backfilled_user AS b
     UNION
@@ -13,5 +14,5 @@ cte_there AS {leaf} (
 )
 SELECT k.user_id::text AS user_id
 FROM cte_known AS k
-LEFT JOIN cte_there AS u ON u.id = k.user_id
+FULL JOIN cte_there AS u ON u.id = k.user_id
 WHERE u.id IS NULL
