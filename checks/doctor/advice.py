@@ -75,12 +75,20 @@ def tables_are_analysed(given: DoctorInput) -> Iterator[Finding]:
     for _, relation in given.facts.found:
         if relation.distribution is not None:
             continue  # its statistics are on the nodes
-        if relation.analysed or relation.kind not in TABLES | {Kind.MATERIALIZED_VIEW}:
+        if relation.kind not in TABLES | {Kind.MATERIALIZED_VIEW}:
             continue
+        was_empty = relation.estimated_rows == 0 and relation.row_bytes >= _MIB
+        if relation.analysed and not was_empty:
+            continue
+        mebibytes = f"{relation.row_bytes / _MIB:.0f} MiB"
         yield advice(
             "never_analysed",
             relation.configured,
-            problem="The table was never analysed.",
+            problem=(
+                f"ANALYZE has last seen the table empty, and it has {mebibytes} of rows by now."
+                if relation.analysed
+                else "The table was never analysed."
+            ),
             consequence="Statements may get slow plans, and estimates of time and size are off.",
             statements=f"ANALYZE {table(relation)};",
         )

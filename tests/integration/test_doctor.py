@@ -79,6 +79,21 @@ async def test_odd_names_dates_bigints_and_another_schema_are_no_errors(patient:
     assert "never_analysed" in codes(examination)
 
 
+async def test_a_table_that_was_empty_when_it_was_analysed_is_to_be_analysed(
+    patient: Patient,
+) -> None:
+    patient.run(APP, ANALYSED, "INSERT INTO users (id) VALUES ('u')")
+    patient.run("DELETE FROM users", "ANALYZE users")
+    patient.run(
+        "INSERT INTO users (id) SELECT repeat(n::text, 40) FROM generate_series(1, 9999) AS n"
+    )
+    finding = only(await patient.examine(), "never_analysed")
+    assert finding.subject == "users"
+    assert finding.problem.endswith("seen the table empty, and it has 2 MiB of rows by now.")
+    patient.run("ANALYZE users")
+    assert "never_analysed" not in codes(await patient.examine())
+
+
 async def test_a_missing_table_is_reported_with_the_name_that_was_meant(patient: Patient) -> None:
     patient.run(USERS, ARTWORKS, 'CREATE TABLE "UserArtImpressions" (id int)')
     examination = await patient.examine()
