@@ -7,7 +7,6 @@ and its work list. The plan asks only which of them are missing still.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,6 +44,8 @@ class UserWork:
     user_id: str
     found: int
     planned: int
+    artworks: tuple[str, ...] = ()
+    """Which it is, as text; none where they were not listed, or are most of the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,19 @@ class MissingPairs:
     def work(self, max_rows: int) -> list[UserWork]:
         """The work list of a run that writes so many rows, at most, as `work_list` makes it: the
         last user may be taken in part."""
-        users = Counter(pair.user_id for pair in self.pairs if not pair.aside)
-        before = accumulate(users.values(), initial=0)
+        users: dict[str, list[str]] = {}
+        for pair in self.pairs:
+            if not pair.aside:
+                users.setdefault(pair.user_id, []).append(pair.artwork_id)
+        before = accumulate(map(len, users.values()), initial=0)
+        most = len({pair.artwork_id for pair in self.pairs}) / 2
         return [
-            UserWork(user_id, found, min(found, max_rows - listed))
+            UserWork(
+                user_id,
+                len(found),
+                min(len(found), max_rows - listed),
+                tuple(found) if len(found) < most else (),
+            )
             for (user_id, found), listed in zip(users.items(), before, strict=False)
             if listed < max_rows
         ]

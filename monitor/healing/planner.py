@@ -213,12 +213,19 @@ class Planner:
     async def _insert_work(
         self, connection: AsyncConnection, run_id: int, users: Sequence[UserWork]
     ) -> None:
+        listed = [
+            (position, artwork)
+            for position, one in enumerate(users, start=1)
+            for artwork in one.artworks
+        ]
         work = {
             "run_id": run_id,
             "positions": list(range(1, len(users) + 1)),
             "users": [one.user_id for one in users],
             "found": [one.found for one in users],
             "planned": [one.planned for one in users],
+            "of_positions": [position for position, _ in listed],
+            "artworks": [artwork for _, artwork in listed],
         }
         await self._statements.run(connection, "work_insert_listed", work)
 

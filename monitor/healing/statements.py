@@ -47,6 +47,7 @@ _IN_THE_WAY = (
     "EXISTS (SELECT 1 FROM {rows_in_the_way} AS i"
     " WHERE i.{user} = m.user_id AND i.{artwork} = m.artwork_id)"
 )
+_IS_LISTED = "(w.artworks IS NULL OR a.id::text = ANY (w.artworks))"
 _ASKED_FOR = ", array_agg(m.user_id::text) AS users, array_agg(m.artwork_id::text) AS artworks"
 
 
@@ -293,6 +294,7 @@ class HealingStatements:
             "cursor_order": raw("ORDER BY a.id" if split else ""),
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
             "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
+            "is_listed": raw(_IS_LISTED if few else "TRUE"),
             "not_quarantined": raw("TRUE"),
             "quarantine_waiting": raw(_NOBODY).format(**self.fragments),
             "cured": raw(""),

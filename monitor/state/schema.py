@@ -39,6 +39,7 @@ REVISIONS = (
     "0011_plan_artworks",
     "0012_cron",
     "0013_repairs",
+    "0014_listed_pairs",
 )
 """The upgrades in order, each by the name of its file in sql/, which begins with its number."""
 CURRENT = REVISIONS[-1][:4]

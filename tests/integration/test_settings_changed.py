@@ -604,6 +604,7 @@ async def test_an_unfinished_run_of_the_revision_before_goes_on(app_database_url
                 conservator.repair_control, conservator.repair_status,
                 conservator.repair_decision;
             ALTER TABLE conservator.batch DROP COLUMN size, DROP COLUMN size_reason;
+            ALTER TABLE conservator.work DROP COLUMN artworks;
             ALTER TABLE conservator.check_status DROP COLUMN stale_after_seconds;
             DROP INDEX conservator.backfilled_impression_pair;
             ALTER TABLE conservator.control DROP COLUMN tallied;

@@ -57,6 +57,7 @@ LANDED = {
     "0010_batch_size": "9dc2874282308e6d",
     "0011_plan_artworks": "e522ab5aa7c9707c",
     "0012_cron": "963e45462cf71134",
+    "0013_repairs": "19fcf2313377d60d",
 }
 """Revision -> how its statements begin to be digested; a newer one is added once it has landed."""
 FORGOTTEN_TABLES = frozenset({"conservator.schema_version", "conservator.alert"})

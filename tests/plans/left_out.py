@@ -30,7 +30,7 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("0007_catalogue", "0008_ledger_moments"), _DDL),
     **dict.fromkeys(("0009_earlier_runs", "0010_batch_size", "0011_plan_artworks"), _DDL),
-    **dict.fromkeys(("0012_cron", "0013_repairs"), _DDL),
+    **dict.fromkeys(("0012_cron", "0013_repairs", "0014_listed_pairs"), _DDL),
     **dict.fromkeys(("grants", "uninstall"), _DDL),
     **dict.fromkeys(("affected_users", "affected_users_by_owner"), _PART),
     **dict.fromkeys(("affected_users_by_total", "repair_due"), _PART),

@@ -2,7 +2,8 @@
 -- that only pairs that are legacy_untracked at this moment are written, and no more of a user than
 -- was planned, whatever was imported or lost since. The rank also keeps the planner from flattening
 -- the lateral subquery into a join over all impressions (a LIMIT would, too, but makes it expect few
--- rows and probe for each); the legacy artworks are read once, not once a user.
+-- rows and probe for each); the legacy artworks are read once, not once a user. Where the plan has
+-- listed the pairs, only these are looked up.
 WITH cte_legacy_artwork AS MATERIALIZED (
     SELECT a.* FROM {counted_artworks} AS a WHERE {is_legacy}
 )
@@ -12,7 +13,8 @@ JOIN {counted_users} AS u ON u.id = w.user_id
 CROSS JOIN LATERAL (
     SELECT a.id, row_number() OVER ({cursor_order}) AS rank
     FROM cte_legacy_artwork AS a
-    WHERE {not_excused}
+    WHERE {is_listed}
+      AND {not_excused}
       AND {is_paired}
       AND {after_cursor}
       AND {not_quarantined}
