@@ -227,6 +227,13 @@ async def keep_of_ours(
     )
 
 
+def expected_list(listed: MissingPairs, user_id: str) -> tuple[str, ...]:
+    """What is kept in the work list of a user, unless it is most of what is listed of anybody."""
+    whole = {pair.artwork_id for pair in listed.pairs}
+    pairs = [pair for pair in listed.pairs if pair.user_id == user_id and not pair.aside]
+    return tuple(pair.artwork_id for pair in pairs) if 2 * len(pairs) < len(whole) else ()
+
+
 @in_every_schema
 @examples(6)
 @given(data=st.data())
@@ -272,6 +279,8 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
         assert [(one.user_id, one.found, one.planned) for one in listed.work(most)] == [
             (row.user_id, row.found, row.planned) for row in walk
         ]
+        for one in listed.work(most):
+            assert one.artworks == expected_list(listed, one.user_id)
         # Whatever pairs a list names: those that are missing are looked up, and no others.
         some = (
             data.draw(st.lists(st.sampled_from(sorted(expected.states)), unique=True))
@@ -289,6 +298,39 @@ async def test_a_list_of_what_is_missing_says_all_that_is_counted_else(
         places = [one.user_id for one in listed.pairs]
         in_order = [places.index(one.user_id) for one in still.pairs]
         assert in_order == sorted(in_order)
+
+
+@pytest.mark.usefixtures("always")
+async def test_of_each_user_the_listed_artworks_are_written_and_no_others_of_the_plan(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=4, artworks=4) as (app, runtime):
+        assert (await heal(runtime)).run.state is RunState.SUCCEEDED
+        lost = [
+            *(("u0001", "old0002"), ("u0002", "old0001"), ("u0002", "old0003")),
+            *(("u0003", artwork) for artwork in ("old0001", "old0002", "old0004")),
+        ]
+        delete = (
+            "DELETE FROM user_art_impressions WHERE user_id = %(user)s AND artwork_id = %(one)s"
+        )
+        for user, artwork in lost:
+            await app.run(delete, user=user, one=artwork)
+        planned = await planned_for(runtime, await listing(runtime))
+        assert planned.run is not None
+        work = "SELECT user_id, artworks FROM conservator.work ORDER BY position"
+        # Whoever misses half of them is looked up with all.
+        assert await app.rows(work) == [("u0001", ["old0002"]), ("u0002", None), ("u0003", None)]
+        # Of the plan's artworks, and not among the listed pairs.
+        await app.run(delete, user="u0001", one="old0001")
+        ended = (await runtime.executor(lambda _: None).work(planned.run)).run
+        written = await app.rows(
+            "SELECT user_id, artwork_id FROM conservator.backfilled_impression"
+            " WHERE run_id = %(run)s ORDER BY 1, 2",
+            run=planned.run.id,
+        )
+        assert written == lost
+        assert (ended.state, ended.remaining) == (RunState.PARTIAL, 1)
+        assert (await heal(runtime)).run.inserted == 1
 
 
 @pytest.mark.usefixtures("always")
