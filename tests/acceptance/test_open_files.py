@@ -113,4 +113,7 @@ async def test_files_that_run_out_are_one_line_and_no_traceback(
         assert client.get("readyz").status == 200
         assert len(service.events("connections_wait")) == 1
         assert [line for line in errors(tmp_path) if not line.startswith("{")] == []
-        assert sum(map(len, errors(tmp_path))) < 20_000
+        # Each second has a census and a decision, however long this takes.
+        regular = ('{"decision": ', '"event": "census"')
+        others = [one for one in errors(tmp_path) if not any(words in one for words in regular)]
+        assert sum(map(len, others)) < 5_000
