@@ -15,14 +15,10 @@ from monitor.database import database_now, snapshot
 from monitor.loop.tallies import take_tally
 from monitor.runtime import Runtime
 from tests.support.healing import UNLIMITED, plan, planted
+from tests.support.stale_statistics import OURS_ARE_EMPTY
 
 pytestmark = pytest.mark.prepared
 
-# As an ANALYZE leaves them that came just after the last row had gone.
-EMPTY = """
-UPDATE pg_class SET reltuples = 0, relpages = 1
-WHERE relnamespace = 'conservator'::regnamespace AND relkind = 'r'
-"""
 HALF_IS_SEEN = """
 INSERT INTO user_art_impressions (user_id, artwork_id)
 SELECT u.id, a.id FROM users AS u CROSS JOIN art_sessions AS a WHERE hashtext(a.id) % 2 = 0
@@ -47,7 +43,7 @@ async def test_everything_is_counted_once_whatever_is_known_of_our_own_tables(
         run = await plan(runtime)
         await app.run(ASIDE)
         await app.run("ANALYZE users, art_sessions, user_art_impressions")
-        await app.run(EMPTY)
+        await app.run(OURS_ARE_EMPTY)
         loops = {name: await _loops_over_all(runtime, name, run.id) for name in COUNTING}
     assert all(loops.values())
     # Of one scan, each process is a loop.

@@ -46,6 +46,7 @@ from tests.support.healing import UNLIMITED, heal, make_runtime, make_settings
 from tests.support.poison import RAISED, a_day_passes
 from tests.support.postgres import PostgresServer
 from tests.support.repairing import configured, mend, take_back
+from tests.support.stale_statistics import OURS_ARE_EMPTY
 from tests.support.undoing import plan_undo, previewed
 from tests.support.waiting import wait_until
 
@@ -114,11 +115,6 @@ _VALUES = {
 }
 _OWN = {"name": "own", "query": "SELECT count(*) FROM users WHERE NOT is_active"}
 _SETTLE = "VACUUM (ANALYZE)"
-# What an ANALYZE leaves behind that came just after the last row had gone.
-_EMPTY = """
-UPDATE pg_class SET reltuples = 0, relpages = 1
-WHERE relnamespace = to_regnamespace('conservator') AND relkind = 'r'
-"""
 _SOME_PAIR = """
 SELECT u.id, a.id FROM users AS u CROSS JOIN art_sessions AS a
 WHERE a.created_at < timezone('UTC', now()) - interval '8 days'
@@ -240,7 +236,7 @@ class Program:
     async def _settle(self, app: App) -> None:
         await _run(app, _SETTLE)
         if self._stale:
-            await _run(app, _EMPTY)
+            await _run(app, OURS_ARE_EMPTY)
 
     async def _the_app(self, app: App) -> None:
         await self._check_all()
