@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_every_statement_has_a_plan_no_worse_than_recorded_or_is_left_out_for_a_
     assert sorted(files - seen.files - LEFT_OUT.keys()) == []
     assert LEFT_OUT.keys() <= files
     assert seen.unknown == set(), "a statement over a large table stands in no file"
+    # One moment is that of all rows of a batch: each of a user's would meet all others.
+    undone = {index for act in seen.plans.values() for index in _of(act, "undo_batch").indexes}
+    assert undone & {"user_art_impressions_unique_user_artwork"}
+    assert not undone & {"user_art_impressions_user_id_viewed_at_idx"}
+
+
+def _of(act: Mapping[str, Kept], name: str) -> Kept:
+    return act.get(name, Kept())
 
 
 def test_both_sizes_are_recorded_with_the_same_acts() -> None:

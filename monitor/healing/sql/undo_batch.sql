@@ -2,7 +2,8 @@
 -- still as the run wrote them. One that the app has touched since (another viewed_at) stays, and
 -- stays listed; of one that is gone, only the ledger row is left to remove. The writer switches
 -- hash and merge joins off: for some thousand rows out of millions it is a few index probes each,
--- whatever the planner believes. By artwork first, as every writer of ours locks.
+-- whatever the planner believes. By artwork first, as every writer of ours locks. IS TRUE keeps it from
+-- an index on user and moment, where each row of a user would meet all that one batch wrote for him.
 WITH cte_listed AS MATERIALIZED (
     SELECT b.ctid AS entry, b.user_id, b.artwork_id, b.viewed_at
     FROM {state}.backfilled_impression AS b
@@ -13,7 +14,7 @@ WITH cte_listed AS MATERIALIZED (
 cte_taken AS (
     DELETE FROM {impressions} AS i
     USING (SELECT * FROM cte_listed ORDER BY artwork_id, user_id) AS l
-    WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id AND i.{viewed_at} = l.viewed_at
+    WHERE i.{user} = l.user_id AND i.{artwork} = l.artwork_id AND (i.{viewed_at} = l.viewed_at) IS TRUE
     RETURNING l.entry
 ),
 cte_gone AS (

@@ -1,9 +1,10 @@
--- Whether anything of a run can be taken back: one impression that is still as the run wrote it.
+-- Whether anything of a run can be taken back: one impression that is still as the run wrote it. By the
+-- pair's index, as undo_batch.
 WITH cte_untouched AS {leaf} (
     SELECT b.user_id
     FROM {state}.backfilled_impression AS b
     JOIN {impressions} AS i
-        ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id AND i.{viewed_at} = b.viewed_at
+        ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id AND (i.{viewed_at} = b.viewed_at) IS TRUE
     WHERE b.run_id = %(undoes)s
     LIMIT 1
 ),
