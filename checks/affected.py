@@ -85,9 +85,9 @@ _MASKED = {
 from computing it for each impression."""
 _NOT_SEEN = raw("coalesce((seen.mask | a.mask) <> seen.mask, TRUE)")
 _NAMED = {
-    "affected_users_by_pair": {"missing": ", array_agg(p.artwork_id::text) AS missing"},
-    "affected_users_by_owner": {"missing": ", array_agg(a.id::text) AS missing"},
-    "affected_users_by_user_age": {
+    Pairing.LISTED: {"missing": ", array_agg(p.artwork_id::text) AS missing"},
+    Pairing.OWNED: {"missing": ", array_agg(a.id::text) AS missing"},
+    Pairing.BY_USER_AGE: {
         **_MASKED,
         "missing": (
             ", ARRAY(SELECT a.id::text FROM cte_listed AS a"
@@ -95,7 +95,7 @@ _NAMED = {
             " WHERE coalesce(u.created_at, '-infinity') <= a.created_at AND {not_seen}) AS missing"
         ),
     },
-    "affected_users": {
+    Pairing.ALL: {
         **_MASKED,
         "missing": (
             ", ARRAY(SELECT a.id::text FROM cte_listed AS a WHERE {agrees} AND {not_seen})"
@@ -109,10 +109,11 @@ _NAMED = {
 def affected_users(catalogue: Catalogue, names: Fragments, *, named: bool = False) -> Composed:
     """The rows (user_id, legacy) of affected users, to be put into a larger statement; where they
     are `named`, the ids of the artworks that each misses, too, as an array of text: `missing`."""
-    name = _FORMS[pairing(catalogue)]
+    paired = pairing(catalogue)
     names = {**names, **_UNNAMED, "not_seen": _NOT_SEEN}
-    more = {key: raw(text).format(**names) for key, text in _NAMED[name].items()} if named else {}
-    return compose(template(PACKAGE, form_of(catalogue.engine, name)), {**names, **more})
+    more = {key: raw(text).format(**names) for key, text in _NAMED[paired].items()} if named else {}
+    form = form_of(catalogue.engine, _FORMS[paired])
+    return compose(template(PACKAGE, form), {**names, **more})
 
 
 def affected_by_total(census: Census, catalogue: Catalogue, pools: PoolsSpec) -> bool:
