@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import row_faults, supply
+from checks.census import parameters
 from checks.judgement import MAX_EVIDENCE, Measurement
 from checks.page_visits import MOST_BITMAP
 from checks.spec import Cutoffs
@@ -151,7 +152,18 @@ async def test_exhausted_users_are_those_whom_the_definition_leaves_too_little(
         found = await supply.measure_pool(
             connection, opened.catalogue, gallery.pools, cutoffs, minimum=minimum
         )
+        planned = await connection.exec_driver_sql(
+            supply.exhausted_sql(opened.catalogue, gallery.pools),
+            {**parameters(cutoffs), **supply.pool_parameters(cutoffs, minimum)},
+        )
     assert_exhausted(found, gallery, opened.schema, minimum)
+    # Of those whom a plan is about.
+    assert planned.scalar_one() == sum(
+        counted and legacy > 0 and fresh + storage < minimum
+        for counted, (_, fresh, storage, legacy) in (
+            expected_census(gallery, opened.schema).by_user.values()
+        )
+    )
 
 
 @pytest.mark.parametrize("newest", [1, supply.NEWEST])
