@@ -21,6 +21,7 @@ from monitor.service.startup import ensure_schema
 from monitor.state.runs import Run, RunState, Trigger
 
 DUTY = "healing: {pace: {duty: 100%}}"
+TWO_WRITERS = "healing: {pace: {duty: 100%, writers: 2}}"
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -39,9 +40,10 @@ async def runtime_at(url: str, more: str, what: Blocks = Blocks.HEALING) -> Asyn
         await engine.dispose()
 
 
-async def heal(url: str, rows: int) -> Backfill:
-    """A run of at most so many rows, at full duty, from its plan to its recount."""
-    async with runtime_at(url, DUTY) as runtime:
+async def heal(url: str, rows: int, more: str = DUTY) -> Backfill:
+    """A run of at most so many rows, from its plan to its recount; at full duty unless `more` says
+    something else."""
+    async with runtime_at(url, more) as runtime:
         return (await _heal(runtime, rows))[0]
 
 

@@ -301,6 +301,7 @@ def pace_settings(settings: Settings) -> PaceSettings:
         batch_target_seconds=pace.batch_target.total_seconds(),
         max_batch=pace.max_batch,
         duty=pace.duty,
+        writers=pace.writers,
     )
 
 

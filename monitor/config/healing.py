@@ -67,6 +67,8 @@ class Pace(Section):
     """The most rows in one batch."""
     duty: PositiveShare = 0.5
     """The share of the time spent writing; the rest is pause."""
+    writers: Positive = 1
+    """Batches of a run over the audience that are written at the same time, each in a session."""
     max_replica_lag: Timeout = timedelta(seconds=10)
     """Healing waits while a replica is further behind than this."""
     max_replica_lag_bytes: Size = 64 * 1024**2

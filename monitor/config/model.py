@@ -268,6 +268,14 @@ class Settings(Section):
     def contradictions(self) -> Iterator[InvalidValueError]:
         # a batch that outlives the lease would lose its work to the next leader
         yield from self.out_of_order("healing.pace.batch_target", "lease")
+        writers, pool_size = self.healing.pace.writers, self.database.pool_size
+        if writers > 1 and writers >= pool_size:
+            # One stays for the lease, and for whoever looks who waits for a batch.
+            remedy = "raise database.pool_size or lower healing.pace.writers"
+            keys = ("healing.pace.writers", "database.pool_size")
+            yield InvalidValueError(
+                "fewer writers than connections", f"{writers} of {pool_size}", remedy, *keys
+            )
         schema = self.database.state_schema
         for group in ("artworks", "users", "impressions", "pairs.through"):
             named = attrgetter(group)(self.catalog)

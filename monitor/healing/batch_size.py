@@ -84,6 +84,8 @@ class PaceSettings:
     max_batch: int
     duty: float
     """Share of the time spent writing, above 0 up to 1."""
+    writers: int = 1
+    """Batches that are written at a time, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,13 @@ class SequenceShortError(HealRefusedError):
         super().__init__(Decision(Verdict.REFUSED, Code.SEQUENCE, sentence))
 
 
+class OutOfTurnError(RefusedError):
+    """The batch before one that was written at the same time has not been committed."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"The run was to stand at position {expected}, and stands at {found}.")
+
+
 class NotUndoableError(RefusedError):
     """This run, or any run on these tables, can't be taken back."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -96,7 +96,7 @@ class Executor:
         self._on_progress = on_progress
         self._progress: Progress | None = None
         self._pauses = Pauses(context, throttler, self._report_waiting)
-        self._writer = BatchWriter(context, self._pauses)
+        self._writer = BatchWriter(context, self._pauses, pace.writers)
 
     def stop(self) -> None:
         """Finish the current batch, then put the run down."""
@@ -167,18 +167,21 @@ class Executor:
         started = time.perf_counter()
         while True:
             waited = await self._pauses.wait_while_throttled(run, waited)
-            batch = await self._writer.write(run, strategy, pace.next_size, waited)
-            if batch is None:
+            batches = await self._writer.write(run, strategy, pace.next_size, waited)
+            if not batches:
                 return
-            self._report(run, batch, time.perf_counter() - started)
-            pace = self._paced(run, pace, batch)
-            waited = await self._pauses.rest(
-                rest_seconds(batch.server_seconds, self._pace_settings.duty)
-            )
+            for batch in batches:
+                self._report(run, batch, time.perf_counter() - started)
+            pace = self._paced(run, pace, batches)
+            busy = max(batch.server_seconds for batch in batches)
+            waited = await self._pauses.rest(rest_seconds(busy, self._pace_settings.duty))
 
-    def _paced(self, run: Run, pace: Pace, batch: Batch) -> Pace:
-        """The pace after a batch, told where it changes."""
-        timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, batch.blocked)
+    def _paced(self, run: Run, pace: Pace, batches: Sequence[Batch]) -> Pace:
+        """The pace after batches that were written at the same time, told where it changes: the one
+        that took longest is what the app could feel."""
+        batch = max(batches, key=lambda one: one.server_seconds)
+        blocked = max(one.blocked for one in batches)
+        timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, blocked)
         paced = after_batch(pace, self._pace_settings, timing)
         if paced.size != pace.size:
             log.info(

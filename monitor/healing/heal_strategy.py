@@ -4,7 +4,7 @@ refuses goes into quarantine."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,7 @@ from monitor.healing.errors import (
 from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
 from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext, Part
-from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
+from monitor.healing.strategy import PASSES, Ahead, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
 from monitor.pipeline import Statement
 from monitor.policy.gates import window_closed
@@ -73,9 +73,33 @@ class HealStrategy:
         self._window = window
         self._timezone = timezone
 
-    def opening(self, run: Run, size: int) -> Sequence[Statement]:
+    def most_at_once(self, run: Run, writers: int) -> int:
+        """Where no pair of a batch is another one's, and a unique index tells of two claimants that
+        the other one is writing."""
+        plain = self._state.catalogue.is_plain and not self._context.on_citus
+        return writers if run.kind is RunKind.HEAL and plain else 1
+
+    def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The next users of the work list."""
-        return [self._state.statement("work_slice", {"run_id": run.id, "limit": MAX_USERS})]
+        limit = {"run_id": run.id, "limit": MAX_USERS * batches}
+        return [self._state.statement("work_slice", limit)]
+
+    def ahead(self, batch: OpenBatch) -> Ahead | None:
+        """The users behind those of this batch, where both take whole ones. A trigger of the app
+        might lock the same rows for both."""
+        part = self._next_slice(batch)
+        if part is None or part.splits or batch.start.triggers:
+            return None
+        start = replace(
+            batch.start,
+            position=part.until,
+            inserted=batch.start.inserted + part.planned,
+            batches=batch.start.batches + 1,
+        )
+        (rows,) = batch.asked
+        left = tuple(row for row in rows if row.position > part.until)
+        next_part = self._next_slice(replace(batch, start=start, asked=[left]))
+        return None if next_part is None or next_part.splits else Ahead(start, [left])
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """The breaker holds every run, the window those over the audience."""

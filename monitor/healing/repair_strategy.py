@@ -70,10 +70,17 @@ class RepairStrategy:
         self._table_now = table_now(context, statements)
         self._refused = RefusedRows("row_not_mended", "rows could not be mended")
 
-    def opening(self, run: Run, size: int) -> Sequence[Statement]:
+    def most_at_once(self, run: Run, writers: int) -> int:
+        """One: the next one begins where this one has looked."""
+        return 1
+
+    def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """How far the next frozen keys go, and the table as it is."""
         limit = {"run_id": run.id, "limit": size}
         return [self._state.statement("repair_slice", limit), self._table_now]
+
+    def ahead(self, batch: OpenBatch) -> None:
+        """Nobody asks."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Healing's breaker; a person's run goes on at any hour."""

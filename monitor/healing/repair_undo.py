@@ -119,9 +119,16 @@ class RepairUndoStrategy:
         self._table_now = table_now(context, statements)
         self._refused = RefusedRows("row_not_given_back", "rows could not be given back")
 
-    def opening(self, run: Run, size: int) -> Sequence[Statement]:
+    def most_at_once(self, run: Run, writers: int) -> int:
+        """One: the next one begins where this one has looked."""
+        return 1
+
+    def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The table as it is; where the run goes on stands in its row."""
         return [self._table_now]
+
+    def ahead(self, batch: OpenBatch) -> None:
+        """Nobody asks."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""

@@ -69,6 +69,15 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Where a run will stand behind a batch that is not written yet."""
+
+    start: BatchStart
+    asked: Sequence[Rows]
+    """What the strategy's `opening` would return there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What a batch did to the app's rows, and where the run stands behind it."""
 
@@ -115,9 +124,18 @@ class RunStrategy(Protocol):
     held_by: frozenset[str]
     """SQLSTATEs that put its run down, for anyone to take up, where every attempt ends in one."""
 
-    def opening(self, run: Run, size: int) -> Sequence[Statement]:
-        """What a batch of about `size` rows asks for once the run's row is locked, and before it is
-        read."""
+    def most_at_once(self, run: Run, writers: int) -> int:
+        """How many batches of the run may be written at the same time, of so many at most."""
+        ...
+
+    def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
+        """What so many batches of about `size` rows, one behind the other, ask for once the run's
+        row is locked, and before it is read."""
+        ...
+
+    def ahead(self, batch: OpenBatch) -> Ahead | None:
+        """Where a batch begins that may be written at the same time as this one, to be committed
+        behind it; None where there is none."""
         ...
 
     def hold_reason(self, batch: OpenBatch) -> str | None:

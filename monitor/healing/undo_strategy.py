@@ -53,9 +53,16 @@ class UndoStrategy:
         self.rows = guard_of(context.state.catalogue, writes=True)
         self._refused = RefusedRows("impression_not_taken_back", "impressions could not be deleted")
 
-    def opening(self, run: Run, size: int) -> Sequence[Statement]:
+    def most_at_once(self, run: Run, writers: int) -> int:
+        """One: the next one begins where this one has looked."""
+        return 1
+
+    def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """Nothing: where it goes on stands in the run's row."""
         return ()
+
+    def ahead(self, batch: OpenBatch) -> None:
+        """Nobody asks."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""

@@ -1,32 +1,45 @@
 """One batch: the app's rows, ledger, cursor and counters, committed together or not at all.
 
-It is tried as often as its error allows, and smaller where a row of it is refused."""
+It is tried as often as its error allows, and smaller where a row of it is refused. Several may be
+written at the same time: each is committed behind the one before it, or not at all
+(`docs/healing.md`, *Several at a time*)."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
-from checks.errors import StatementError
+from checks.errors import ConservatorError, StatementError
 from monitor.database import trips
 from monitor.database_errors import sqlstate
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.batch_size import BatchSize, PaceReason
-from monitor.healing.errors import TYPES_CHANGED, RunHeld, lease_lost, paused_sentence
+from monitor.healing.errors import (
+    TYPES_CHANGED,
+    OutOfTurnError,
+    RunHeld,
+    lease_lost,
+    paused_sentence,
+)
 from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keeping
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import BatchStart, OpenBatch, RunStrategy, Written
-from monitor.healing.throttle.throttler import BlockingWatch
+from monitor.healing.strategy import Ahead, BatchStart, OpenBatch, RunStrategy, Written
+from monitor.healing.throttle.throttler import BlockingWatch, free_connections
 from monitor.pipeline import Rows, Statement, Trips
 from monitor.state.counters import batch_observation
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
+
+_HERE = Statement("SELECT now() AS now, pg_backend_pid() AS backend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,20 @@ class Batch:
     """The most sessions of others that waited for this batch at one moment."""
 
 
+class _Place:
+    """Of a batch among those that are written at the same time: what it tells the one behind it."""
+
+    def __init__(self) -> None:
+        self.ahead: asyncio.Future[Ahead | None] = asyncio.get_running_loop().create_future()
+        self.has_turn = asyncio.Event()
+        """It holds the lock of the run's row: who asks for that now gets it next."""
+
+    def say(self, ahead: Ahead | None) -> None:
+        """Where the next one begins; None where it has nothing to do. The first word counts."""
+        if not self.ahead.done():
+            self.ahead.set_result(ahead)
+
+
 class BatchWriter:
     """Writes the batches of runs of every kind on one database.
 
@@ -59,9 +86,11 @@ class BatchWriter:
     halves the batch, until the strategy of a batch of one row either writes it or passes it over.
     """
 
-    def __init__(self, context: HealingContext, pauses: Pauses) -> None:
+    def __init__(self, context: HealingContext, pauses: Pauses, writers: int = 1) -> None:
+        """`writers`: batches that are written at the same time, at most."""
         self._context = context
         self._pauses = pauses
+        self._writers = writers
         self._watch = BlockingWatch(context.engine)
 
     async def close(self) -> None:
@@ -70,21 +99,66 @@ class BatchWriter:
 
     async def write(
         self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
-    ) -> Batch | None:
-        """Write the next batch of about so many rows at most; None at the end of a pass.
+    ) -> tuple[Batch, ...]:
+        """Write the next batches of about so many rows each at most, in their order; none at the
+        end of a pass.
 
         `waited` is what has yet to be kept. Raises LeaseLostError, RunHeld, or what the last
         attempt failed with.
         """
+        together = await self._write_together(run, strategy, size, waited)
+        if together:
+            return together
         while True:
             try:
-                return await self._write_patiently(run, strategy, size, waited)
+                batch = await self._write_patiently(run, strategy, size, waited)
             except StatementError as error:
                 if size.rows == 1 or not is_row_error(sqlstate(error)):
                     raise
                 # Ten of these for each refused pair, which is then told of by itself.
                 log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size.rows)
                 size = size.halved()
+            else:
+                return () if batch is None else (batch,)
+
+    async def _write_together(
+        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
+    ) -> tuple[Batch, ...]:
+        """As many at the same time as may be, once; none where that is one, or the first failed.
+
+        Nobody is tried again: where one of them fails, all that follow are written by themselves.
+        """
+        # One connection is left for the lease, and for the look who waits.
+        writers = min(
+            strategy.most_at_once(run, self._writers), free_connections(self._context.engine) - 1
+        )
+        if writers <= 1 or size.why is PaceReason.REFUSED:
+            return ()
+        self._pauses.hold_when_stopped()
+        places = [_Place() for _ in range(int(writers))]
+
+        async def attempt(before: _Place | None, place: _Place) -> Batch | Exception | None:
+            try:
+                kept = waited if before is None else WaitTimes()
+                return await self._write_once(run, strategy, size, kept, place, before)
+            except (ConservatorError, RunHeld) as error:
+                return error
+            finally:
+                place.say(None)
+                place.has_turn.set()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(attempt(before, place), name=f"a batch of run {run.id}")
+                for before, place in pairwise([None, *places])
+                if place is not None
+            ]
+        written = [task.result() for task in tasks]
+        failed = [one for one in written if isinstance(one, Exception)]
+        if failed:
+            log.info("batches_one_at_a_time", run_id=run.id, error=str(failed[0]))
+            self._writers = 1
+        return tuple(one for one in written if isinstance(one, Batch))
 
     async def _write_patiently(
         self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
@@ -101,25 +175,44 @@ class BatchWriter:
         async for attempt in retrying:
             with attempt:
                 self._pauses.hold_when_stopped()
-                batch = await self._write_once(run, strategy, size, waited)
+                batch = await self._write_once(run, strategy, size, waited, _Place())
         return batch
 
     async def _write_once(
-        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
+        self,
+        run: Run,
+        strategy: RunStrategy,
+        size: BatchSize,
+        waited: WaitTimes,
+        place: _Place,
+        before: _Place | None = None,
     ) -> Batch | None:
         """Where the run stands is read inside the transaction, so that a batch whose commit was
-        answered by silence is neither lost nor repeated."""
+        answered by silence is neither lost nor repeated.
+
+        `place` is the batch's own, `before` that of the one before it among several.
+        """
         started = time.perf_counter()
-        async with self._trips(run, strategy, size) as opened:
-            (begun, *asked) = opened.opened
-            batch = OpenBatch(opened, run, _start(run, begun), size.rows, asked)
-            reason = strategy.hold_reason(batch)
-            if reason is not None:
-                raise RunHeld(reason)
+        first: Sequence[Statement] = (_HERE,)
+        if before is None:
+            first = (self._begin(run), *strategy.opening(run, size.rows, self._writers))
+        async with self._trips(strategy, first) as opened:
+            batch = await _opened(opened, run, size, before)
+            if batch is None:
+                return None
+            _hold_where_told(strategy, batch)
+            place.say(strategy.ahead(batch))
+            if before is None:
+                place.has_turn.set()
             with self._watch.over(batch.start.backend):
                 written = await strategy.write(batch)
                 if written is None:
                     return None
+                if before is not None:
+                    await before.has_turn.wait()
+                    batch = await self._in_turn(batch)
+                    _hold_where_told(strategy, batch)
+                    place.has_turn.set()
                 seconds = time.perf_counter() - started
                 await opened.commit(
                     *self._records(batch, strategy, written, waited, seconds, size.why)
@@ -138,19 +231,30 @@ class BatchWriter:
             blocked=self._watch.seen(),
         )
 
-    def _trips(
-        self, run: Run, strategy: RunStrategy, size: BatchSize
-    ) -> AbstractAsyncContextManager[Trips]:
-        """A transaction that has asked where the run stands, and what the strategy asks for."""
-        context = self._context
-        impressions = context.state.catalogue.impressions.beneath.oid
+    async def _in_turn(self, batch: OpenBatch) -> OpenBatch:
+        """The batch with where the run stands, once the one before it has been committed: its lock
+        of the run's row is waited for. Raises OutOfTurnError where the run stands elsewhere."""
+        begin = self._begin(batch.run)
+        # What the first one reads beside the run's row is of the moment when it began to wait.
+        _, begun = await batch.trips.ask(begin, begin)
+        start = _start(batch.run, begun)
+        if start.position != batch.start.position or start.artwork_cursor is not None:
+            raise OutOfTurnError(batch.start.position, start.position)
+        return replace(batch, start=start)
+
+    def _begin(self, run: Run) -> Statement:
+        impressions = self._context.state.catalogue.impressions.beneath.oid
         values = {"run_id": run.id, "token": run.token, "impressions": impressions}
+        return self._context.statements.statement("batch_begin", values)
+
+    def _trips(
+        self, strategy: RunStrategy, first: Sequence[Statement]
+    ) -> AbstractAsyncContextManager[Trips]:
+        """A transaction that begins with these statements."""
+        context = self._context
         return trips(
             context.engine,
-            (
-                context.statements.statement("batch_begin", values),
-                *strategy.opening(run, size.rows),
-            ),
+            first,
             timeout=context.timeout,
             lock_timeout=context.lock_timeout,
             # Whoever takes the run over must not wait for a process that hangs inside a batch.
@@ -195,6 +299,26 @@ class BatchWriter:
             statements.statement(strategy.cursor_statement, cursor),
             *keeping(self._context.state, batch.run, waited, added),
         ]
+
+
+async def _opened(
+    trips: Trips, run: Run, size: BatchSize, before: _Place | None
+) -> OpenBatch | None:
+    """The batch of a transaction that was begun; None where there is nothing behind `before`."""
+    (begun, *asked) = trips.opened
+    if before is None:
+        return OpenBatch(trips, run, _start(run, begun), size.rows, asked)
+    ahead = await before.ahead
+    if ahead is None:
+        return None
+    (here,) = begun
+    return OpenBatch(trips, run, replace(ahead.start, **here._asdict()), size.rows, ahead.asked)
+
+
+def _hold_where_told(strategy: RunStrategy, batch: OpenBatch) -> None:
+    reason = strategy.hold_reason(batch)
+    if reason is not None:
+        raise RunHeld(reason)
 
 
 def _start(run: Run, begun: Rows) -> BatchStart:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos import repair_storm, repairs, stage, storm, strangers
-from tests.chaos.audit import Findings, has_undone, healed, undone
+from tests.chaos.audit import Findings, has_undone, healed, healed_together, undone
 from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
 from tests.chaos.cases import Outcome, Scenario, play, rehearse
 from tests.chaos.faults import Seen
@@ -60,6 +60,7 @@ class Program:
     async def perform(self) -> Tally:
         """All of it."""
         await self.heal()
+        await self.heal_together()
         await self.undo()
         await self.storms()
         for case in STRANGERS:
@@ -79,6 +80,28 @@ class Program:
         async with template as name:
             scenario = Scenario("heal", HEAL, self.server, name, healed, behind=self.form.behind)
             await self._disturb(scenario)
+
+    async def heal_together(self) -> None:
+        """Heal runs that write two batches at the same time: the same, and storms."""
+        for name, users, artworks, storms in (
+            ("heal together", stage.TOGETHER_USERS, stage.TOGETHER_ARTWORKS, False),
+            ("heal together", 4 * stage.TOGETHER_USERS, stage.TOGETHER_ARTWORKS, True),
+        ):
+            template = stage.planted_aside(self.server, users=users, artworks=artworks)
+            async with template as database:
+                scenario = Scenario(
+                    name,
+                    HEAL,
+                    self.server,
+                    database,
+                    partial(healed_together, others_write=storms),
+                    behind=self.form.behind,
+                    config=stage.TOGETHER,
+                )
+                if storms:
+                    await self._play(f"storms, {name}", storm_cases(scenario, self.form))
+                else:
+                    await self._disturb(scenario)
 
     async def undo(self) -> None:
         """The same of an undo."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from tests.chaos.audit import KEEP
 from tests.chaos.victims import Victim, victim
 from tests.chaos.wire import Wire
 from tests.support.app import App, app_on
@@ -27,10 +28,15 @@ USERS, ARTWORKS, BATCH = 3, 12, 10
 LEGACY = USERS * ARTWORKS
 """Impressions that a heal run has to write. Each user takes two batches: ten rows, then two."""
 # A slow machine must not change the sizes, or the rehearsal tells nothing.
+_PACE = {"max_batch": BATCH, "batch_target": "1500ms"}
 _HEALING = {
-    "pace": {"max_batch": BATCH, "batch_target": "1500ms"},
+    "pace": _PACE,
     "breaker": {"max_share": "100%", "max_tracked_drop": "100%"},
 }
+TOGETHER_USERS, TOGETHER_ARTWORKS = 20, 4
+"""Of the gallery that is healed by batches at the same time: each takes two users, but for the
+last two; the one in the middle is committed behind another."""
+TOGETHER = {"healing": {**_HEALING, "pace": {**_PACE, "writers": 2}}}
 LONG_LEASE, SHORT_LEASE = "5m", "2s"
 """The long one outlasts a case: who takes over moves its end, instead of waiting for it, and no
 heartbeat comes between the statements that are counted."""
@@ -75,6 +81,19 @@ async def planted(server: PostgresServer, *, users: int, artworks: int) -> Async
             async with make_runtime(url):
                 pass
             await start_audit(app)
+        yield str(make_url(url).database)
+
+
+@asynccontextmanager
+async def planted_aside(server: PostgresServer, *, users: int, artworks: int) -> AsyncIterator[str]:
+    """The same with a copy of the impressions in place of the audit, whose triggers would make
+    batches go one at a time."""
+    async with cloned_aside(server, APP) as url:
+        async with app_on(url) as app:
+            await app.plant(users=users, artworks=artworks)
+            async with make_runtime(url):
+                pass
+            await app.run(KEEP.format("user_art_impressions"))
         yield str(make_url(url).database)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from tests.chaos.audit import Findings, unfinished
+from tests.chaos.audit import DIFFERENT, KEEP, Findings, unfinished
 from tests.support.acceptance_cases import ACCEPTANCE_CASES, AcceptanceCase
 from tests.support.app import App, app_on
 from tests.support.healing import heal, make_runtime
@@ -24,11 +24,6 @@ _HEALING = {
     "pace": {"max_batch": 1000, "batch_target": "1500ms"},
     "breaker": {"max_share": "100%", "max_tracked_drop": "100%"},
 }
-_KEEP = "CREATE SCHEMA kept; CREATE TABLE kept.impressions AS TABLE {}"
-_DIFFERENT = """
-SELECT (SELECT count(*) FROM (TABLE kept.impressions EXCEPT ALL TABLE {table}) AS gone),
-    (SELECT count(*) FROM (TABLE {table} EXCEPT ALL TABLE kept.impressions) AS come)
-"""
 _LEDGER = """
 SELECT count(*), count(DISTINCT (user_id, artwork_id)), count(*) FILTER (WHERE replaced IS NOT NULL)
 FROM conservator.backfilled_impression
@@ -54,7 +49,7 @@ async def prepared(
     gallery = await asyncio.to_thread(clone.__enter__)
     try:
         async with app_on(gallery.url) as app:
-            await app.run(_KEEP.format(case.written_table))
+            await app.run(KEEP.format(case.written_table))
             async with make_runtime(gallery.url, **configuration(case)) as runtime:
                 if healed:
                     await heal(runtime)
@@ -88,7 +83,7 @@ async def undone(case: AcceptanceCase, app: App) -> Findings:
 
 
 async def _books(case: AcceptanceCase, app: App) -> tuple[int, int, int, int, int]:
-    [(gone, come)] = await app.rows(_DIFFERENT.format(table=case.written_table))
+    [(gone, come)] = await app.rows(DIFFERENT.format(table=case.written_table))
     [(listed, pairs, brought)] = await app.rows(_LEDGER)
     return gone, come, listed, pairs, brought
 

@@ -42,6 +42,12 @@ async def test_no_fault_during_a_heal_run_loses_or_doubles_a_row(server: Postgre
     await play(server, Program.heal, seed=1, behind=None)
 
 
+async def test_nor_does_one_where_two_batches_are_written_at_the_same_time(
+    server: PostgresServer,
+) -> None:
+    await play(server, Program.heal_together, seed=9, behind=None)
+
+
 async def test_no_fault_during_an_undo_takes_too_much_or_too_little(server: PostgresServer) -> None:
     await play(server, Program.undo, seed=2, behind=None)
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from monitor.database import create_engine
 from monitor.healing.executor import Progress
-from monitor.healing.throttle.throttler import BlockingWatch, has_free_connection
+from monitor.healing.throttle.throttler import BlockingWatch, free_connections
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.healing import RECORD, Gate, make_runtime, plan, planted, working
@@ -135,6 +135,9 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                     await wait_until(sees_somebody)
                 await watch.close()
                 assert max(seen) == 1
+                with watch.over(pids[batch]), watch.over(pids[other]):
+                    await wait_until(lambda: watch.seen() == 2)
+                await watch.close()
                 await open_transactions.aclose()
 
 
@@ -184,10 +187,10 @@ async def test_a_pool_of_one_connection_heals_unwatched(app_database_url: str) -
         task = working(runtime, run)
         await wait_until(gate.somebody_waits)
         async with blocked_visitors(app_database_url, app, "u0001"):
-            assert not has_free_connection(runtime.engine)
+            assert not free_connections(runtime.engine)
             await gate.open()
         ended = await asyncio.wait_for(task, PATIENCE)
-        assert has_free_connection(runtime.engine)
+        assert free_connections(runtime.engine)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 50)
 
 

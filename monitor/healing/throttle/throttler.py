@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ class Throttler:
 
 
 class BlockingWatch:
-    """Looks again and again, while a batch of a run is open, how many sessions wait for it.
+    """Looks again and again, while batches of a run are open, how many sessions wait for them.
 
     What can't be seen is left unseen: a batch never waits for its watcher, and never fails by it. A
     look under way when its batch ends goes on by itself; what it saw is told with the next batch.
@@ -73,21 +74,24 @@ class BlockingWatch:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._most = 0
+        self._backends: set[int] = set()
         self._looks: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def over(self, backend: int) -> Iterator[None]:
         """Watch the batch of this server process as long as the block lasts."""
         over = asyncio.Event()
+        self._backends.add(backend)
         # One look at a time, however far the database is: the one before may still be under way.
         if not self._looks:
-            task = asyncio.create_task(self._look(backend, over), name="watch over a batch")
+            task = asyncio.create_task(self._look(over), name="watch over a batch")
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)
         try:
             yield
         finally:
             over.set()
+            self._backends.discard(backend)
 
     def seen(self) -> int:
         """The most sessions of others that waited at one moment, since this was asked last."""
@@ -103,16 +107,16 @@ class BlockingWatch:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _look(self, backend: int, over: asyncio.Event) -> None:
+    async def _look(self, over: asyncio.Event) -> None:
         text, pause = render(PACKAGE, "blocked_by", {}), BLOCKING_FIRST_LOOK_SECONDS
         while not await _is_over(over, pause):
             pause = BLOCKING_LOOK_SECONDS
-            if not has_free_connection(self._engine):
+            if free_connections(self._engine) < 1:
                 continue
             try:
                 (((found,),),) = await at_once(
                     self._engine,
-                    Statement(text, {"backend": backend}),
+                    Statement(text, {"backends": list(self._backends)}),
                     timeout=BLOCKING_TIMEOUT,
                     read_only=True,
                 )
@@ -122,11 +126,11 @@ class BlockingWatch:
                 return
 
 
-def has_free_connection(engine: AsyncEngine) -> bool:
-    """Whether the pool gives a connection at once: with a pool of one, the batch holds it, and
+def free_connections(engine: AsyncEngine) -> float:
+    """How many connections the pool gives at once: with a pool of one, the batch holds it, and
     who waited for it would stand in the way of heartbeat and checks."""
     pool = engine.sync_engine.pool
-    return not isinstance(pool, QueuePool) or pool.checkedout() < pool.size()
+    return pool.size() - pool.checkedout() if isinstance(pool, QueuePool) else math.inf
 
 
 async def _is_over(over: asyncio.Event, seconds: float) -> bool:

@@ -160,6 +160,8 @@ CONTRADICTIONS = [
         "the name of checks.sql[0].name",
     ),
     ("lease: 200ms", "healing.pace.batch_target", "expected less than lease (200ms)"),
+    ("healing: {pace: {writers: 5}}", "healing.pace.writers", "found 5 of 5"),
+    ("healing: {pace: {writers: 0}}", "healing.pace.writers", "found 0"),
     (
         "catalog: {impressions: {artwork: user_id}}",
         "catalog.impressions.artwork",

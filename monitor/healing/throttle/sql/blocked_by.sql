@@ -1,4 +1,4 @@
--- How many sessions of others wait for the server process `backend`. Who waits for a lock is for
+-- How many sessions of others wait for any of the server processes `backends`. Who waits for a lock is for
 -- everyone to see in pg_locks; only for these few is asked by whom they are blocked, which stops the
 -- lock manager for a moment. Our own sessions (whose name no other role's session shows us) and
 -- autovacuum's workers, which have no user, are not the app.
@@ -6,10 +6,10 @@ SELECT count(*)
 FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks AS l WHERE NOT l.granted) AS waiting
     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = waiting.pid
 WHERE
-    waiting.pid <> %(backend)s
+    waiting.pid <> ALL (%(backends)s::int[])
     AND a.usesysid IS NOT NULL
     AND (
         starts_with(a.application_name, 'conservator')
         OR a.application_name = nullif(current_setting('application_name'), '')
     ) IS NOT TRUE
-    AND %(backend)s = ANY (pg_blocking_pids(waiting.pid))
+    AND pg_blocking_pids(waiting.pid) && %(backends)s::int[]
