@@ -62,6 +62,18 @@ class Options:
     """Of each window with or without healing, without its edges."""
 
 
+def _folder(text: str) -> Path:
+    """Made before anything is measured that could not be written down."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a folder, found {text}: {error.strerror}"
+        ) from error
+    return folder
+
+
 def read_options(description: str | None) -> Options:
     """Read the command line; ends the program where it is wrong. Only warnings are logged."""
     configure_logs()
@@ -75,7 +87,7 @@ def read_options(description: str | None) -> Options:
     add("--only", nargs="+", default=(), help="parts of `python -m bench`")
     add("--bin-dir", type=Path, help="the programs of another PostgreSQL than the embedded one")
     add("--durable", action="store_true", help="commits wait for the disk")
-    add("--results", type=Path, default=RESULTS, help="where the JSON files go")
+    add("--results", type=_folder, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=7, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
     add("--backfill-rounds", type=int, default=1, help="rounds of the backfill")

@@ -119,7 +119,7 @@ def _invalidate_on_failover(context: object) -> None:
         context.is_disconnect = True  # type: ignore[attr-defined]
 
 
-def _milliseconds(duration: timedelta) -> str:
+def milliseconds(duration: timedelta) -> str:
     return f"{max(1, round(duration.total_seconds() * 1000))}ms"
 
 
@@ -299,8 +299,8 @@ def _deadlines(
     timeout: timedelta, idle: timedelta | None = None, lock_timeout: timedelta | None = None
 ) -> dict[str, str]:
     settings = {
-        "statement_timeout": _milliseconds(timeout),
-        "idle_in_transaction_session_timeout": _milliseconds(idle or timeout * 2),
+        "statement_timeout": milliseconds(timeout),
+        "idle_in_transaction_session_timeout": milliseconds(idle or timeout * 2),
         # Inside a round trip nothing is idle: of a client whose host went down while it sent one,
         # the server would not hear for two hours.
         "tcp_keepalives_idle": str(deadlines.SILENCE_SECONDS),
@@ -308,7 +308,7 @@ def _deadlines(
         "tcp_keepalives_count": str(deadlines.PROBES),
     }
     if lock_timeout is not None:
-        settings["lock_timeout"] = _milliseconds(lock_timeout)
+        settings["lock_timeout"] = milliseconds(lock_timeout)
     return settings
 
 

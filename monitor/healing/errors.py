@@ -58,10 +58,7 @@ class SequenceShortError(HealRefusedError):
 
 
 class OutOfTurnError(RefusedError):
-    """The batch before one that was written at the same time has not been committed."""
-
-    def __init__(self, expected: int, found: int) -> None:
-        super().__init__(f"The run was to stand at position {expected}, and stands at {found}.")
+    """A batch that was written at the same time as another one can't be committed behind it."""
 
 
 class NotUndoableError(RefusedError):

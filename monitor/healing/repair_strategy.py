@@ -71,7 +71,7 @@ class RepairStrategy:
         self._refused = RefusedRows("row_not_mended", "rows could not be mended")
 
     def most_at_once(self, run: Run, writers: int) -> int:
-        """One: the next one begins where this one has looked."""
+        """One."""
         return 1
 
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
@@ -80,7 +80,7 @@ class RepairStrategy:
         return [self._state.statement("repair_slice", limit), self._table_now]
 
     def ahead(self, batch: OpenBatch) -> None:
-        """Nobody asks."""
+        """Nowhere: the next one begins where this one has looked."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Healing's breaker; a person's run goes on at any hour."""

@@ -120,7 +120,7 @@ class RepairUndoStrategy:
         self._refused = RefusedRows("row_not_given_back", "rows could not be given back")
 
     def most_at_once(self, run: Run, writers: int) -> int:
-        """One: the next one begins where this one has looked."""
+        """One."""
         return 1
 
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
@@ -128,7 +128,7 @@ class RepairUndoStrategy:
         return [self._table_now]
 
     def ahead(self, batch: OpenBatch) -> None:
-        """Nobody asks."""
+        """Nowhere: the next one begins where this one has looked."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""

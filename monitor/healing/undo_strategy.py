@@ -54,7 +54,7 @@ class UndoStrategy:
         self._refused = RefusedRows("impression_not_taken_back", "impressions could not be deleted")
 
     def most_at_once(self, run: Run, writers: int) -> int:
-        """One: the next one begins where this one has looked."""
+        """One."""
         return 1
 
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
@@ -62,7 +62,7 @@ class UndoStrategy:
         return ()
 
     def ahead(self, batch: OpenBatch) -> None:
-        """Nobody asks."""
+        """Nowhere: the next one begins where this one has looked."""
 
     def hold_reason(self, batch: OpenBatch) -> str | None:
         """Nothing but a pause."""

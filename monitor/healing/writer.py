@@ -11,18 +11,18 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import ConservatorError, StatementError
-from monitor.database import trips
+from monitor.database import milliseconds, trips
 from monitor.database_errors import sqlstate
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
 from monitor.healing.batch_size import BatchSize, PaceReason
 from monitor.healing.errors import (
     TYPES_CHANGED,
+    LeaseLostError,
     OutOfTurnError,
     RunHeld,
     lease_lost,
@@ -39,6 +39,7 @@ from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
 
+_PATIENT = Statement("SELECT set_config('lock_timeout', '0', true)")
 _HERE = Statement("SELECT now() AS now, pg_backend_pid() AS backend")
 
 
@@ -65,18 +66,25 @@ class Batch:
     """The most sessions of others that waited for this batch at one moment."""
 
 
-class _Place:
-    """Of a batch among those that are written at the same time: what it tells the one behind it."""
+class _Handover:
+    """What a batch tells the one behind it, where they are written at the same time."""
 
     def __init__(self) -> None:
         self.ahead: asyncio.Future[Ahead | None] = asyncio.get_running_loop().create_future()
         self.has_turn = asyncio.Event()
-        """It holds the lock of the run's row: who asks for that now gets it next."""
+        """It has the lock of the run's row, or will never ask for it: the next one may."""
+        self.recorded = 0.0
+        """When its record was sent, by this process's clock."""
 
-    def say(self, ahead: Ahead | None) -> None:
+    def tell(self, ahead: Ahead | None) -> None:
         """Where the next one begins; None where it has nothing to do. The first word counts."""
         if not self.ahead.done():
             self.ahead.set_result(ahead)
+
+    def give_up(self) -> None:
+        """It says nothing more: whoever waits for a word of it has it."""
+        self.tell(None)
+        self.has_turn.set()
 
 
 class BatchWriter:
@@ -135,30 +143,29 @@ class BatchWriter:
         if writers <= 1 or size.why is PaceReason.REFUSED:
             return ()
         self._pauses.hold_when_stopped()
-        places = [_Place() for _ in range(int(writers))]
+        told = [_Handover() for _ in range(int(writers))]
 
-        async def attempt(before: _Place | None, place: _Place) -> Batch | Exception | None:
+        async def attempt(before: _Handover | None, behind: _Handover) -> Batch | None:
             try:
                 kept = waited if before is None else WaitTimes()
-                return await self._write_once(run, strategy, size, kept, place, before)
-            except (ConservatorError, RunHeld) as error:
-                return error
+                return await self._write_once(run, strategy, size, kept, behind, before)
             finally:
-                place.say(None)
-                place.has_turn.set()
+                behind.give_up()
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(attempt(before, place), name=f"a batch of run {run.id}")
-                for before, place in pairwise([None, *places])
-                if place is not None
-            ]
-        written = [task.result() for task in tasks]
-        failed = [one for one in written if isinstance(one, Exception)]
-        if failed:
-            log.info("batches_one_at_a_time", run_id=run.id, error=str(failed[0]))
-            self._writers = 1
-        return tuple(one for one in written if isinstance(one, Batch))
+        ended = await asyncio.gather(
+            *(attempt(*pair) for pair in zip([None, *told], told, strict=False)),
+            return_exceptions=True,
+        )
+        for error in ended:
+            if not isinstance(error, BaseException):
+                continue
+            if not isinstance(error, (ConservatorError, RunHeld)):
+                raise error
+            # Whose run it is, and what holds it, the next one is told, too.
+            if self._writers > 1 and not isinstance(error, (LeaseLostError, RunHeld)):
+                log.info("batches_one_at_a_time", run_id=run.id, error=str(error))
+                self._writers = 1
+        return tuple(one for one in ended if isinstance(one, Batch))
 
     async def _write_patiently(
         self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
@@ -175,7 +182,7 @@ class BatchWriter:
         async for attempt in retrying:
             with attempt:
                 self._pauses.hold_when_stopped()
-                batch = await self._write_once(run, strategy, size, waited, _Place())
+                batch = await self._write_once(run, strategy, size, waited, _Handover())
         return batch
 
     async def _write_once(
@@ -184,26 +191,30 @@ class BatchWriter:
         strategy: RunStrategy,
         size: BatchSize,
         waited: WaitTimes,
-        place: _Place,
-        before: _Place | None = None,
+        behind: _Handover,
+        before: _Handover | None = None,
     ) -> Batch | None:
         """Where the run stands is read inside the transaction, so that a batch whose commit was
         answered by silence is neither lost nor repeated.
 
-        `place` is the batch's own, `before` that of the one before it among several.
+        `behind` is for the next one among several, `before` from the one before.
         """
+        ahead = None
+        if before is not None:
+            ahead = await before.ahead
+            if ahead is None:
+                return None
         started = time.perf_counter()
         first: Sequence[Statement] = (_HERE,)
-        if before is None:
+        if ahead is None:
             first = (self._begin(run), *strategy.opening(run, size.rows, self._writers))
         async with self._trips(strategy, first) as opened:
-            batch = await _opened(opened, run, size, before)
-            if batch is None:
-                return None
+            start, asked = _start_of(run, opened, ahead)
+            batch = OpenBatch(opened, run, start, size.rows, asked)
             _hold_where_told(strategy, batch)
-            place.say(strategy.ahead(batch))
+            behind.tell(strategy.ahead(batch))
             if before is None:
-                place.has_turn.set()
+                behind.has_turn.set()
             with self._watch.over(batch.start.backend):
                 written = await strategy.write(batch)
                 if written is None:
@@ -212,10 +223,14 @@ class BatchWriter:
                     await before.has_turn.wait()
                     batch = await self._in_turn(batch)
                     _hold_where_told(strategy, batch)
-                    place.has_turn.set()
-                seconds = time.perf_counter() - started
+                    behind.has_turn.set()
+                behind.recorded = time.perf_counter()
+                seconds = behind.recorded - started
+                since = started if before is None else max(started, before.recorded)
                 await opened.commit(
-                    *self._records(batch, strategy, written, waited, seconds, size.why)
+                    *self._records(
+                        batch, strategy, written, waited, seconds, behind.recorded - since, size.why
+                    )
                 )
         took = time.perf_counter() - started
         return Batch(
@@ -235,11 +250,21 @@ class BatchWriter:
         """The batch with where the run stands, once the one before it has been committed: its lock
         of the run's row is waited for. Raises OutOfTurnError where the run stands elsewhere."""
         begin = self._begin(batch.run)
-        # What the first one reads beside the run's row is of the moment when it began to wait.
-        _, begun = await batch.trips.ask(begin, begin)
+        impatient = Statement(
+            "SELECT set_config('lock_timeout', %(timeout)s, true)",
+            {"timeout": milliseconds(self._context.lock_timeout)},
+        )
+        # Whoever has the row works as long as one may. What the first one reads beside that row is
+        # of the moment when it began to wait.
+        _, _, _, begun = await batch.trips.ask(_PATIENT, begin, impatient, begin)
         start = _start(batch.run, begun)
         if start.position != batch.start.position or start.artwork_cursor is not None:
-            raise OutOfTurnError(batch.start.position, start.position)
+            raise OutOfTurnError(
+                f"The run was to stand at position {batch.start.position}, and stands at"
+                f" {start.position}."
+            )
+        if start.triggers:
+            raise OutOfTurnError("There are triggers now on the impressions.")
         return replace(batch, start=start)
 
     def _begin(self, run: Run) -> Statement:
@@ -271,8 +296,10 @@ class BatchWriter:
         written: Written,
         waited: WaitTimes,
         seconds: float,
+        added: float,
         why: PaceReason,
     ) -> list[Statement]:
+        """`seconds` took the batch; `added` of them were nobody's before."""
         run_id, statements = batch.run.id, self._context.statements
         record = {
             "run_id": run_id,
@@ -287,32 +314,28 @@ class BatchWriter:
         cursor = {
             "run_id": run_id,
             **written.cursor,
-            "seconds": seconds,
+            "seconds": added,
             "waited": waited.total,
             "lease": self._context.lease,
         }
         counted = (strategy.rows_counter, strategy.counter_label)
         observed = batch_observation(seconds) if batch.run.repair is None else {}
-        added = {counted: float(written.rows), **observed}
+        totals = {counted: float(written.rows), **observed}
         return [
             statements.statement("batch_record", record),
             statements.statement(strategy.cursor_statement, cursor),
-            *keeping(self._context.state, batch.run, waited, added),
+            *keeping(self._context.state, batch.run, waited, totals),
         ]
 
 
-async def _opened(
-    trips: Trips, run: Run, size: BatchSize, before: _Place | None
-) -> OpenBatch | None:
-    """The batch of a transaction that was begun; None where there is nothing behind `before`."""
+def _start_of(run: Run, trips: Trips, ahead: Ahead | None) -> tuple[BatchStart, Sequence[Rows]]:
+    """Where a batch starts whose transaction was begun, with what its strategy has asked for: as
+    the database says, or as was foreseen."""
     (begun, *asked) = trips.opened
-    if before is None:
-        return OpenBatch(trips, run, _start(run, begun), size.rows, asked)
-    ahead = await before.ahead
     if ahead is None:
-        return None
+        return _start(run, begun), asked
     (here,) = begun
-    return OpenBatch(trips, run, replace(ahead.start, **here._asdict()), size.rows, ahead.asked)
+    return replace(ahead.start, **here._asdict()), ahead.asked
 
 
 def _hold_where_told(strategy: RunStrategy, batch: OpenBatch) -> None:

@@ -31,7 +31,7 @@ JUDGED = {
     "plain anti-join, nothing legacy",
     "anti-join through Great Expectations",
     "heal run, writing, to the best statement",
-    "heal run, writing, to SQLAlchemy's sketch",
+    "heal run of two writers, writing, to SQLAlchemy's sketch",
     "a repair, writing",
 }
 """Among the measures that have a goal."""
@@ -85,3 +85,17 @@ def test_goals_that_are_not_reached_are_listed_at_the_end(
     assert missed, "such a small gallery reaches everything?"
     for name in missed:
         assert f"not reached: {name}: " in tail
+
+
+def test_nothing_is_measured_that_could_not_be_written_down(tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench", f"--results={tmp_path / 'results'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 2
+    assert f"expected a folder, found {tmp_path / 'results'}: File exists" in ran.stderr

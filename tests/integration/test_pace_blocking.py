@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -135,8 +135,12 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                     await wait_until(sees_somebody)
                 await watch.close()
                 assert max(seen) == 1
-                with watch.over(pids[batch]), watch.over(pids[other]):
-                    await wait_until(lambda: watch.seen() == 2)
+                with ExitStack() as first:
+                    first.enter_context(watch.over(pids[batch]))
+                    with watch.over(pids[other]):
+                        await wait_until(lambda: watch.seen() == 2)
+                        first.close()
+                        await wait_until(lambda: watch.seen() == 1)
                 await watch.close()
                 await open_transactions.aclose()
 

@@ -1,6 +1,6 @@
--- Opens a batch, or gives it its turn to be committed where others are written at the same time: the
--- run's row is locked, and must still be ours and running. The clock is read here once and bound into
--- what follows. Nobody writes while paused. Where no index keeps two runs
+-- Opens a batch; or gives it its turn to be committed, where others are written at the same time. The
+-- run's row is locked, and must still be ours and running. The clock is read here once and bound
+-- into what follows. Nobody writes while paused. Where no index keeps two runs
 -- from writing a pair each, the switches' row is locked, too: one batch at a time.
 SELECT
     r.position, r.artwork_cursor, r.user_cursor, r.inserted, r.batches,

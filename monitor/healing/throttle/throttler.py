@@ -75,23 +75,26 @@ class BlockingWatch:
         self._engine = engine
         self._most = 0
         self._backends: set[int] = set()
+        self._over = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def over(self, backend: int) -> Iterator[None]:
         """Watch the batch of this server process as long as the block lasts."""
-        over = asyncio.Event()
+        if not self._backends:
+            self._over = asyncio.Event()
         self._backends.add(backend)
         # One look at a time, however far the database is: the one before may still be under way.
         if not self._looks:
-            task = asyncio.create_task(self._look(over), name="watch over a batch")
+            task = asyncio.create_task(self._look(self._over), name="watch over a batch")
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)
         try:
             yield
         finally:
-            over.set()
             self._backends.discard(backend)
+            if not self._backends:
+                self._over.set()
 
     def seen(self) -> int:
         """The most sessions of others that waited at one moment, since this was asked last."""
