@@ -40,7 +40,9 @@ from monitor.state.runs import Run
 log = structlog.get_logger(__name__)
 
 _PATIENT = Statement("SELECT set_config('lock_timeout', '0', true)")
+"""From here on a lock is waited for as long as the statement may take."""
 _HERE = Statement("SELECT now() AS now, pg_backend_pid() AS backend")
+"""What a batch has to know of its own transaction, where another one knows the rest."""
 
 
 @dataclass(frozen=True, slots=True)
