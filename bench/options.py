@@ -90,7 +90,7 @@ def read_options(description: str | None) -> Options:
     add("--results", type=_folder, default=RESULTS, help="where the JSON files go")
     add("--rounds", type=int, default=7, help="rounds of the census")
     add("--anti-joins", type=int, default=1, help="times that the plain anti-join runs")
-    add("--backfill-rounds", type=int, default=1, help="rounds of the backfill")
+    add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
     add("--rows", type=int, default=90_000, help="rows of a backfill")
     add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
     add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
