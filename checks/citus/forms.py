@@ -18,6 +18,7 @@ ON_CITUS: Mapping[str, str] = {
     "missing_pairs": "missing_pairs_on_citus",
     "quarantined_pairs": "quarantined_pairs_on_citus",
     "undo_batch": "undo_batch_on_citus",
+    "undo_left": "undo_left_on_citus",
     "left_alone": "left_alone_on_citus",
     "catalogue_listed_before": "catalogue_listed_before_on_citus",
     "catalogue_never_seen": "catalogue_never_seen_on_citus",

@@ -104,7 +104,9 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("catalogue_citus", "catalogue_citus_table", "catalogue_citus_ledger"), _CITUS),
     **dict.fromkeys(("affected_users_by_owner_on_citus", "census_by_owner_on_citus"), _CITUS),
     **dict.fromkeys(("pool_exhaustion_by_owner_on_citus", "missing_pairs_on_citus"), _CITUS),
-    **dict.fromkeys(("undo_batch_on_citus", "undo_users", "ledger_sweep_users"), _CITUS),
+    **dict.fromkeys(
+        ("undo_batch_on_citus", "undo_left_on_citus", "undo_users", "ledger_sweep_users"), _CITUS
+    ),
     **dict.fromkeys(("quarantined_pairs_on_citus", "quarantine_drop"), _CITUS),
     **dict.fromkeys(("ledger_sweep_on_citus", "history_listed"), _CITUS),
     **dict.fromkeys(("left_alone_on_citus", "catalogue_listed_before_on_citus"), _CITUS),

@@ -1,16 +1,18 @@
--- Whether anything of a run can be taken back: one impression that is still as the run wrote it. By the
--- pair's index, as undo_batch.
-WITH cte_untouched AS {leaf} (
-    SELECT b.user_id
-    FROM {state}.backfilled_impression AS b
-    JOIN {impressions} AS i
-        ON i.{user} = b.user_id AND i.{artwork} = b.artwork_id AND (i.{viewed_at} = b.viewed_at) IS TRUE
-    WHERE b.run_id = %(undoes)s
-    LIMIT 1
-),
-cte_any_row AS {leaf} (
-    SELECT b.user_id FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s LIMIT 1
-)
-SELECT one.n > 0 AS something, other.n > 0 AS listed
-FROM (SELECT count(*) AS n FROM cte_untouched) AS one
-CROSS JOIN (SELECT count(*) AS n FROM cte_any_row) AS other
+-- Whether anything of a run can be taken back: one impression that is still as the run wrote it. Looked
+-- up by the pair's index, one after the other: almost always the first one is, and a join that begins
+-- with a whole table would have read it for that.
+SELECT
+    EXISTS (
+        SELECT FROM {state}.backfilled_impression AS b
+        CROSS JOIN LATERAL (
+            SELECT FROM {impressions} AS i
+            WHERE i.{user} = b.user_id
+              AND i.{artwork} = b.artwork_id
+              AND (i.{viewed_at} = b.viewed_at) IS TRUE
+            LIMIT 1
+        ) AS untouched
+        WHERE b.run_id = %(undoes)s
+    ) AS something,
+    EXISTS (
+        SELECT FROM {state}.backfilled_impression AS b WHERE b.run_id = %(undoes)s
+    ) AS listed
