@@ -6,12 +6,17 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.support.databases import APP, EMPTY, cloned, create_app_template
 from tests.support.postgres import PostgresServer
 from tests.support.servers import EMBEDDED, ServerKind, server_kinds
+
+# A busy machine fails no test.
+settings.register_profile("without deadline", settings(), deadline=None)
+settings.load_profile("without deadline")
 
 
 @pytest.hookimpl(tryfirst=True)

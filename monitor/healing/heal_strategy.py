@@ -73,22 +73,18 @@ class HealStrategy:
         self._window = window
         self._timezone = timezone
 
-    def most_at_once(self, run: Run, writers: int) -> int:
-        """Where no pair of a batch is another one's, and a unique index tells of two claimants that
-        the other one is writing."""
-        plain = self._state.catalogue.is_plain and not self._context.on_citus
-        return writers if run.kind is RunKind.HEAL and plain else 1
-
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The next users of the work list."""
         limit = {"run_id": run.id, "limit": MAX_USERS * batches}
         return [self._state.statement("work_slice", limit)]
 
     def ahead(self, batch: OpenBatch) -> Ahead | None:
-        """The users behind those of this batch, where both take whole ones. A trigger of the app
-        might lock the same rows for both."""
+        """The users behind those of this batch, where both take whole ones: no pair of the one is
+        the other's. A trigger of the app might lock the same rows for both; and without a unique
+        index two claimants of a run might write the same pair."""
+        plain = self._state.catalogue.is_plain and not self._context.on_citus
         part = self._next_slice(batch)
-        if part is None or part.splits or batch.start.triggers:
+        if part is None or part.splits or batch.start.triggers or not plain:
             return None
         start = replace(
             batch.start,

@@ -70,10 +70,6 @@ class RepairStrategy:
         self._table_now = table_now(context, statements)
         self._refused = RefusedRows("row_not_mended", "rows could not be mended")
 
-    def most_at_once(self, run: Run, writers: int) -> int:
-        """One."""
-        return 1
-
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """How far the next frozen keys go, and the table as it is."""
         limit = {"run_id": run.id, "limit": size}

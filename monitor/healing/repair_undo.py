@@ -119,10 +119,6 @@ class RepairUndoStrategy:
         self._table_now = table_now(context, statements)
         self._refused = RefusedRows("row_not_given_back", "rows could not be given back")
 
-    def most_at_once(self, run: Run, writers: int) -> int:
-        """One."""
-        return 1
-
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The table as it is; where the run goes on stands in its row."""
         return [self._table_now]

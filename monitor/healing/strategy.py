@@ -124,10 +124,6 @@ class RunStrategy(Protocol):
     held_by: frozenset[str]
     """SQLSTATEs that put its run down, for anyone to take up, where every attempt ends in one."""
 
-    def most_at_once(self, run: Run, writers: int) -> int:
-        """How many batches of the run may be written at the same time, of so many at most."""
-        ...
-
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """What so many batches of about `size` rows, one behind the other, ask for once the run's
         row is locked, and before it is read."""

@@ -53,10 +53,6 @@ class UndoStrategy:
         self.rows = guard_of(context.state.catalogue, writes=True)
         self._refused = RefusedRows("impression_not_taken_back", "impressions could not be deleted")
 
-    def most_at_once(self, run: Run, writers: int) -> int:
-        """One."""
-        return 1
-
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """Nothing: where it goes on stands in the run's row."""
         return ()

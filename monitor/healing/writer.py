@@ -68,25 +68,24 @@ class Batch:
     """The most sessions of others that waited for this batch at one moment."""
 
 
-class _Handover:
-    """What a batch tells the one behind it, where they are written at the same time."""
+class _Turn:
+    """Of a batch, for the one behind it that is written at the same time."""
 
     def __init__(self) -> None:
-        self.ahead: asyncio.Future[Ahead | None] = asyncio.get_running_loop().create_future()
-        self.has_turn = asyncio.Event()
+        self.has_come = asyncio.Event()
         """It has the lock of the run's row, or will never ask for it: the next one may."""
         self.recorded = 0.0
         """When its record was sent, by this process's clock."""
 
-    def tell(self, ahead: Ahead | None) -> None:
-        """Where the next one begins; None where it has nothing to do. The first word counts."""
-        if not self.ahead.done():
-            self.ahead.set_result(ahead)
 
-    def give_up(self) -> None:
-        """It says nothing more: whoever waits for a word of it has it."""
-        self.tell(None)
-        self.has_turn.set()
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Where a batch begins that is written at the same time as the one before it."""
+
+    ahead: Ahead
+    before: _Turn
+    writers: int
+    """That may be at work from here on, this one included."""
 
 
 class BatchWriter:
@@ -116,62 +115,19 @@ class BatchWriter:
         `waited` is what has yet to be kept. Raises LeaseLostError, RunHeld, or what the last
         attempt failed with.
         """
-        together = await self._write_together(run, strategy, size, waited)
-        if together:
-            return together
         while True:
             try:
-                batch = await self._write_patiently(run, strategy, size, waited)
+                return await self._write_patiently(run, strategy, size, waited)
             except StatementError as error:
                 if size.rows == 1 or not is_row_error(sqlstate(error)):
                     raise
                 # Ten of these for each refused pair, which is then told of by itself.
                 log.debug("batch_halved", run_id=run.id, sqlstate=sqlstate(error), size=size.rows)
                 size = size.halved()
-            else:
-                return () if batch is None else (batch,)
-
-    async def _write_together(
-        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
-    ) -> tuple[Batch, ...]:
-        """As many at the same time as may be, once; none where that is one, or the first failed.
-
-        Nobody is tried again: where one of them fails, all that follow are written by themselves.
-        """
-        # One connection is left for the lease, and for the look who waits.
-        writers = min(
-            strategy.most_at_once(run, self._writers), free_connections(self._context.engine) - 1
-        )
-        if writers <= 1 or size.why is PaceReason.REFUSED:
-            return ()
-        self._pauses.hold_when_stopped()
-        told = [_Handover() for _ in range(int(writers))]
-
-        async def attempt(before: _Handover | None, behind: _Handover) -> Batch | None:
-            try:
-                kept = waited if before is None else WaitTimes()
-                return await self._write_once(run, strategy, size, kept, behind, before)
-            finally:
-                behind.give_up()
-
-        ended = await asyncio.gather(
-            *(attempt(*pair) for pair in zip([None, *told], told, strict=False)),
-            return_exceptions=True,
-        )
-        for error in ended:
-            if not isinstance(error, BaseException):
-                continue
-            if not isinstance(error, (ConservatorError, RunHeld)):
-                raise error
-            # Whose run it is, and what holds it, the next one is told, too.
-            if self._writers > 1 and not isinstance(error, (LeaseLostError, RunHeld)):
-                log.info("batches_one_at_a_time", run_id=run.id, error=str(error))
-                self._writers = 1
-        return tuple(one for one in ended if isinstance(one, Batch))
 
     async def _write_patiently(
         self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
-    ) -> Batch | None:
+    ) -> tuple[Batch, ...]:
         """One size, again and again as long as only others are in the way."""
         retrying = AsyncRetrying(
             retry=_worth_another_try,
@@ -184,8 +140,8 @@ class BatchWriter:
         async for attempt in retrying:
             with attempt:
                 self._pauses.hold_when_stopped()
-                batch = await self._write_once(run, strategy, size, waited, _Handover())
-        return batch
+                batches = await self._write_once(run, strategy, size, waited)
+        return batches
 
     async def _write_once(
         self,
@@ -193,49 +149,45 @@ class BatchWriter:
         strategy: RunStrategy,
         size: BatchSize,
         waited: WaitTimes,
-        behind: _Handover,
-        before: _Handover | None = None,
-    ) -> Batch | None:
-        """Where the run stands is read inside the transaction, so that a batch whose commit was
-        answered by silence is neither lost nor repeated.
-
-        `behind` is for the next one among several, `before` from the one before.
-        """
-        ahead = None
-        if before is not None:
-            ahead = await before.ahead
-            if ahead is None:
-                return None
+        behind: _Behind | None = None,
+    ) -> tuple[Batch, ...]:
+        """A batch, and those that could be written behind it at the same time. Where the run stands
+        is read inside the transaction, so that a batch whose commit was answered by silence is
+        neither lost nor repeated."""
         started = time.perf_counter()
-        first: Sequence[Statement] = (_HERE,)
-        if ahead is None:
-            first = (self._begin(run), *strategy.opening(run, size.rows, self._writers))
-        async with self._trips(strategy, first) as opened:
-            start, asked = _start_of(run, opened, ahead)
-            batch = OpenBatch(opened, run, start, size.rows, asked)
-            _hold_where_told(strategy, batch)
-            behind.tell(strategy.ahead(batch))
-            if before is None:
-                behind.has_turn.set()
-            with self._watch.over(batch.start.backend):
-                written = await strategy.write(batch)
-                if written is None:
-                    return None
-                if before is not None:
-                    await before.has_turn.wait()
-                    batch = await self._in_turn(batch)
-                    _hold_where_told(strategy, batch)
-                    behind.has_turn.set()
-                behind.recorded = time.perf_counter()
-                seconds = behind.recorded - started
-                since = started if before is None else max(started, before.recorded)
-                await opened.commit(
-                    *self._records(
-                        batch, strategy, written, waited, seconds, behind.recorded - since, size.why
+        turn, following = _Turn(), None
+        try:
+            async with self._trips(strategy, self._first(run, strategy, size, behind)) as opened:
+                batch = _opened(opened, run, size, behind)
+                _hold_where_told(strategy, batch)
+                writers = self._writers if behind is None else behind.writers
+                following = self._follow(strategy, batch, size, turn, writers)
+                if behind is None:
+                    turn.has_come.set()
+                with self._watch.over(batch.start.backend):
+                    written = await strategy.write(batch)
+                    if written is None:
+                        return ()
+                    if behind is not None:
+                        await behind.before.has_come.wait()
+                        batch = await self._in_turn(batch)
+                        _hold_where_told(strategy, batch)
+                        turn.has_come.set()
+                    turn.recorded = time.perf_counter()
+                    since = started if behind is None else max(started, behind.before.recorded)
+                    seconds, added = turn.recorded - started, turn.recorded - since
+                    await opened.commit(
+                        *self._records(batch, strategy, written, waited, seconds, added, size.why)
                     )
-                )
-        took = time.perf_counter() - started
-        return Batch(
+            took = time.perf_counter() - started
+        except asyncio.CancelledError:
+            if following is not None:
+                following.cancel()
+            raise
+        finally:
+            turn.has_come.set()
+            followed = () if following is None else await following
+        done = Batch(
             number=batch.start.batches + 1,
             size=size.rows,
             inserted=written.rows,
@@ -247,6 +199,44 @@ class BatchWriter:
             total_inserted=batch.start.inserted + written.rows,
             blocked=self._watch.seen(),
         )
+        return (done, *followed)
+
+    def _follow(
+        self, strategy: RunStrategy, batch: OpenBatch, size: BatchSize, turn: _Turn, writers: int
+    ) -> asyncio.Task[tuple[Batch, ...]] | None:
+        """Begin the batch behind this one, where it may be written at the same time."""
+        # One connection is left for the lease, and for the look who waits.
+        spare = free_connections(self._context.engine) > 1
+        if writers <= 1 or not spare or size.why is PaceReason.REFUSED:
+            return None
+        ahead = strategy.ahead(batch)
+        if ahead is None:
+            return None
+        behind = _Behind(ahead, turn, writers - 1)
+        return asyncio.create_task(self._write_behind(batch.run, strategy, size, behind))
+
+    async def _write_behind(
+        self, run: Run, strategy: RunStrategy, size: BatchSize, behind: _Behind
+    ) -> tuple[Batch, ...]:
+        """It is not tried again: where it fails, all that follow are written one at a time."""
+        try:
+            return await self._write_once(run, strategy, size, WaitTimes(), behind)
+        except (LeaseLostError, RunHeld):
+            # Whose run it is, and what holds it, the next one is told, too.
+            return ()
+        except ConservatorError as error:
+            if self._writers > 1:
+                log.info("batches_one_at_a_time", run_id=run.id, error=str(error))
+                self._writers = 1
+            return ()
+
+    def _first(
+        self, run: Run, strategy: RunStrategy, size: BatchSize, behind: _Behind | None
+    ) -> Sequence[Statement]:
+        """What a batch is begun with."""
+        if behind is not None:
+            return (_HERE,)
+        return (self._begin(run), *strategy.opening(run, size.rows, self._writers))
 
     async def _in_turn(self, batch: OpenBatch) -> OpenBatch:
         """The batch with where the run stands, once the one before it has been committed: its lock
@@ -330,14 +320,14 @@ class BatchWriter:
         ]
 
 
-def _start_of(run: Run, trips: Trips, ahead: Ahead | None) -> tuple[BatchStart, Sequence[Rows]]:
-    """Where a batch starts whose transaction was begun, with what its strategy has asked for: as
-    the database says, or as was foreseen."""
+def _opened(trips: Trips, run: Run, size: BatchSize, behind: _Behind | None) -> OpenBatch:
+    """The batch of a transaction that was begun: where the database says, or where was foreseen."""
     (begun, *asked) = trips.opened
-    if ahead is None:
-        return _start(run, begun), asked
+    if behind is None:
+        return OpenBatch(trips, run, _start(run, begun), size.rows, asked)
     (here,) = begun
-    return replace(ahead.start, **here._asdict()), ahead.asked
+    start = replace(behind.ahead.start, **here._asdict())
+    return OpenBatch(trips, run, start, size.rows, behind.ahead.asked)
 
 
 def _hold_where_told(strategy: RunStrategy, batch: OpenBatch) -> None:

@@ -169,7 +169,6 @@ async def _are_in_batches(app: App, number: int) -> bool:
 
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

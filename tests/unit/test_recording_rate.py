@@ -83,7 +83,7 @@ def test_most_of_the_impressions_lost_is_found_too() -> None:
     assert found.deviation >= LIMITS.warn
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     average=st.sampled_from([0.5, 3, 20, 60, 600]),
     impressions=st.lists(st.integers(0, 200), min_size=2, max_size=2),
@@ -103,7 +103,7 @@ def test_fewer_impressions_never_lower_the_deviation(
     assert all(a <= b for a, b in pairwise(deviations)), deviations
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(times=st.integers(2, 50), left=st.floats(0.05, 1.2))
 def test_an_app_with_many_times_the_traffic_is_judged_alike(times: int, left: float) -> None:
     def many(given_samples: list[Sample], factor: int) -> list[Sample]:

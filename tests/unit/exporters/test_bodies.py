@@ -179,9 +179,7 @@ _DOCUMENTS = st.dictionaries(
 _BODIES = st.binary() | _DOCUMENTS.map(lambda document: json.dumps(document).encode())
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=_BODIES)
 async def test_no_body_whatever_makes_the_server_fail(served: Served, raw: bytes) -> None:
     status, error = await send(served, raw)

@@ -167,7 +167,6 @@ def test_every_call_that_takes_a_body_is_tried_with_bodies() -> None:
 @pytest.mark.parametrize("path", _DOCUMENTS)
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @example(body={"user_id": "U", "all": False, "force": True})
