@@ -29,7 +29,7 @@ from monitor.demo.server import DemoServer, demo_server
 from monitor.demo.settings import demo_settings
 from monitor.demo.view import Story, draw
 from monitor.service.service import Service
-from monitor.state.counters import REPAIR_ROWS
+from monitor.state.counters import REPAIR_ROWS, read_counters
 from monitor.status import Status
 
 DATABASE = "gallery"
@@ -97,7 +97,7 @@ async def _show(
     story = Story()
     await _watch(service, visitors, story, stop, address, ends_at)
     story.look(service.board.current)
-    _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
+    await _say_goodbye(service, story, visitors, told_to_stop=stop.is_set())
 
 
 async def _prepare(server: DemoServer, duration: float | None) -> None:
@@ -172,13 +172,17 @@ def _print_events(new: Sequence[str], status: Status) -> None:
         )
 
 
-def _say_goodbye(service: Service, story: Story, visitors: Visitors, *, told_to_stop: bool) -> None:
+async def _say_goodbye(
+    service: Service, story: Story, visitors: Visitors, *, told_to_stop: bool
+) -> None:
     first, last = story.first, service.board.current.census
     if first is None or last is None:
         if told_to_stop:
             return
         raise ConservatorError("The demo ended before its first census; let it run longer.")
-    totals = service.board.current.counters
+    # Not the board's, which may be a moment older than its census: the last batch would be missing.
+    async with service.runtime.transaction() as connection:
+        totals = await read_counters(connection, service.runtime.state)
     written = totals.get(("heal_impressions", ""), 0.0)
     mended = sum(number for (name, _), number in totals.items() if name == REPAIR_ROWS)
     console.print(
