@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -172,15 +172,14 @@ class Executor:
                 return
             for batch in batches:
                 self._report(run, batch, time.perf_counter() - started)
-            pace = self._paced(run, pace, batches)
-            busy = max(batch.server_seconds for batch in batches)
-            waited = await self._pauses.rest(rest_seconds(busy, self._pace_settings.duty))
+            # The one that took longest is what the app could feel.
+            longest = max(batches, key=lambda batch: batch.server_seconds)
+            pace = self._paced(run, pace, longest, max(batch.blocked for batch in batches))
+            rest = rest_seconds(longest.server_seconds, self._pace_settings.duty)
+            waited = await self._pauses.rest(rest)
 
-    def _paced(self, run: Run, pace: Pace, batches: Sequence[Batch]) -> Pace:
-        """The pace after batches that were written at the same time, told where it changes: the one
-        that took longest is what the app could feel."""
-        batch = max(batches, key=lambda one: one.server_seconds)
-        blocked = max(one.blocked for one in batches)
+    def _paced(self, run: Run, pace: Pace, batch: Batch, blocked: int) -> Pace:
+        """The pace after a batch, told where it changes."""
         timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, blocked)
         paced = after_batch(pace, self._pace_settings, timing)
         if paced.size != pace.size:

@@ -83,15 +83,13 @@ class HealStrategy:
         the other's. A trigger of the app might lock the same rows for both; and without a unique
         index two claimants of a run might write the same pair."""
         plain = self._state.catalogue.is_plain and not self._context.on_citus
-        part = self._next_slice(batch)
-        if part is None or part.splits or batch.start.triggers or not plain:
+        if batch.start.triggers or not plain:
             return None
-        start = replace(
-            batch.start,
-            position=part.until,
-            inserted=batch.start.inserted + part.planned,
-            batches=batch.start.batches + 1,
-        )
+        part = self._next_slice(batch)
+        if part is None or part.splits:
+            return None
+        inserted = batch.start.inserted + part.planned
+        start = replace(batch.start, position=part.until, inserted=inserted)
         (rows,) = batch.asked
         left = tuple(row for row in rows if row.position > part.until)
         next_part = self._next_slice(replace(batch, start=start, asked=[left]))

@@ -41,8 +41,6 @@ log = structlog.get_logger(__name__)
 
 _PATIENT = Statement("SELECT set_config('lock_timeout', '0', true)")
 """From here on a lock is waited for as long as the statement may take."""
-_HERE = Statement("SELECT now() AS now, pg_backend_pid() AS backend")
-"""What a batch has to know of its own transaction, where another one knows the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,8 @@ class _Turn:
         """It has the lock of the run's row, or will never ask for it: the next one may."""
         self.recorded = 0.0
         """When its record was sent, by this process's clock."""
+        self.refused = False
+        """The database refused a row of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,7 @@ class BatchWriter:
                         return ()
                     if behind is not None:
                         await behind.before.has_come.wait()
-                        batch = await self._in_turn(batch)
-                        _hold_where_told(strategy, batch)
+                        batch = await self._in_turn(batch, strategy)
                         turn.has_come.set()
                     turn.recorded = time.perf_counter()
                     since = started if behind is None else max(started, behind.before.recorded)
@@ -180,6 +179,9 @@ class BatchWriter:
                         *self._records(batch, strategy, written, waited, seconds, added, size.why)
                     )
             took = time.perf_counter() - started
+        except StatementError as error:
+            turn.refused = is_row_error(sqlstate(error))
+            raise
         except asyncio.CancelledError:
             if following is not None:
                 following.cancel()
@@ -218,14 +220,15 @@ class BatchWriter:
     async def _write_behind(
         self, run: Run, strategy: RunStrategy, size: BatchSize, behind: _Behind
     ) -> tuple[Batch, ...]:
-        """It is not tried again: where it fails, all that follow are written one at a time."""
+        """It is not tried again: where it fails by more than a row, all that follow are written one
+        at a time."""
         try:
             return await self._write_once(run, strategy, size, WaitTimes(), behind)
         except (LeaseLostError, RunHeld):
             # Whose run it is, and what holds it, the next one is told, too.
             return ()
         except ConservatorError as error:
-            if self._writers > 1:
+            if self._writers > 1 and not (behind.before.refused or is_row_error(sqlstate(error))):
                 log.info("batches_one_at_a_time", run_id=run.id, error=str(error))
                 self._writers = 1
             return ()
@@ -235,12 +238,13 @@ class BatchWriter:
     ) -> Sequence[Statement]:
         """What a batch is begun with."""
         if behind is not None:
-            return (_HERE,)
+            return (self._context.statements.statement("batch_behind", {"run_id": run.id}),)
         return (self._begin(run), *strategy.opening(run, size.rows, self._writers))
 
-    async def _in_turn(self, batch: OpenBatch) -> OpenBatch:
+    async def _in_turn(self, batch: OpenBatch, strategy: RunStrategy) -> OpenBatch:
         """The batch with where the run stands, once the one before it has been committed: its lock
-        of the run's row is waited for. Raises OutOfTurnError where the run stands elsewhere."""
+        of the run's row is waited for. Raises RunHeld, or OutOfTurnError where the run stands
+        elsewhere."""
         begin = self._begin(batch.run)
         impatient = Statement(
             "SELECT set_config('lock_timeout', %(timeout)s, true)",
@@ -249,15 +253,17 @@ class BatchWriter:
         # Whoever has the row works as long as one may. What the first one reads beside that row is
         # of the moment when it began to wait.
         _, _, _, begun = await batch.trips.ask(_PATIENT, begin, impatient, begin)
-        start = _start(batch.run, begun)
-        if start.position != batch.start.position or start.artwork_cursor is not None:
+        foreseen, start = batch.start, _start(batch.run, begun)
+        batch = replace(batch, start=start)
+        _hold_where_told(strategy, batch)
+        if start.position != foreseen.position or start.artwork_cursor is not None:
             raise OutOfTurnError(
-                f"The run was to stand at position {batch.start.position}, and stands at"
+                f"The run was to stand at position {foreseen.position}, and stands at"
                 f" {start.position}."
             )
         if start.triggers:
             raise OutOfTurnError("There are triggers now on the impressions.")
-        return replace(batch, start=start)
+        return batch
 
     def _begin(self, run: Run) -> Statement:
         impressions = self._context.state.catalogue.impressions.beneath.oid

@@ -91,6 +91,10 @@ SELECT count(*) FROM pg_locks
 WHERE NOT granted AND clock_timestamp() - waitstart > interval '300 milliseconds'
 """
 
+_UPGRADE_WAITS = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+"""
+
 
 def together(writers: int = 2, max_batch: int = BATCH, **database: object) -> dict[str, Any]:
     pace = {"max_batch": max_batch, "batch_target": "5s", "writers": writers}
@@ -230,6 +234,45 @@ async def test_a_turn_is_waited_for_longer_than_a_lock(app_database_url: str) ->
         await assert_healed(app)
 
 
+async def test_an_upgrade_comes_before_a_batch_or_after_it(app_database_url: str) -> None:
+    """It alters the table of runs first: no batch that has begun asks for that one only then."""
+    async with (
+        planted(app_database_url, users=USERS, artworks=ARTWORKS, **together()) as (app, runtime),
+        app_on(app_database_url) as visitor,
+        app_on(app_database_url) as upgrade,
+    ):
+        run = await plan_run(runtime)
+        await visitor.run("BEGIN")
+        await visitor.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0003', 'old0003')"
+        )
+
+        async def alter() -> None:
+            await upgrade.run("BEGIN")
+            await upgrade.run("LOCK TABLE conservator.run")
+            await upgrade.run("LOCK TABLE conservator.backfilled_impression")
+            await upgrade.run("COMMIT")
+
+        async def only_the_second_is_left() -> bool:
+            done = await app.value("SELECT count(*) FROM conservator.batch")
+            return bool(done == 1 and await app.value(_WAIT_FOR_THEIR_TURN) == 1)
+
+        async def upgrade_waits() -> bool:
+            return bool(await app.value(_UPGRADE_WAITS))
+
+        with capture_logs() as events:
+            task = working(runtime, run)
+            await wait_until(only_the_second_is_left)
+            upgraded = asyncio.create_task(alter())
+            await wait_until(upgrade_waits)
+            await visitor.run("ROLLBACK")
+            await upgraded
+            ended = await task
+        assert ended.run.state is RunState.SUCCEEDED
+        assert not [e for e in events if e["event"] in {"batches_one_at_a_time", "batch_retried"}]
+        await assert_healed(app)
+
+
 async def test_a_pause_holds_the_one_that_waits_for_its_turn(app_database_url: str) -> None:
     async with two_at_the_gate(app_database_url) as (app, runtime, gate, task):
         async with transaction(runtime.engine, timeout=runtime.settings.lease) as connection:
@@ -304,7 +347,10 @@ async def test_a_row_that_is_refused_costs_the_others_nothing(app_database_url: 
             "ALTER TABLE user_art_impressions ADD CONSTRAINT refuses"
             " CHECK ((user_id, artwork_id) <> ('u0004', 'old0002')) NOT VALID"
         )
-        ended = await heal(runtime)
+        with capture_logs() as events:
+            ended = await heal(runtime)
+        # Whether it stops the first one or the second, what follows is written by two again.
+        assert not [e for e in events if e["event"] == "batches_one_at_a_time"]
         assert (ended.run.state, ended.run.inserted) == (RunState.PARTIAL, LEGACY - 1)
         assert await app.value(_MISSED) == 1
         assert await app.rows("SELECT user_id, artwork_id FROM conservator.quarantine") == [
