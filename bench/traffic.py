@@ -1,6 +1,8 @@
 """The app's own traffic beside a heal run, in alternating windows: `python -m bench.traffic`.
 
-One run, first at the default pace, then put down and taken up at full duty.
+Before it a session that only computes, for as long as a batch takes and half of the time: what any
+work does to the app on so few processors. Then one run, first at the default pace, then put down
+and taken up at full duty.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from bench.progress import note
 from bench.report import Fact, Report
 from bench.servers import copied
 from bench.visitors import Visitors
-from bench.windows import GATE, Round, alternate
+from bench.windows import GATE, Round, Window, alternate
 from monitor.healing.executor import Progress
 from monitor.runtime import Runtime
 from monitor.state.runs import Run, RunState, Trigger
@@ -34,8 +36,17 @@ RATE = 60.0
 """Transactions a second."""
 
 _COPY = "gallery_traffic"
-_PACES = {"at the default pace": "50%", "at full duty": "100%"}
-"""healing.pace.duty; the first is the default."""
+_COMPUTING = "a session that only computes"
+_COMPUTE_SECONDS = 0.25
+"""As long as a batch is to take by default, and as long a rest."""
+_COMPUTE = f"""
+DO $$ BEGIN
+    WHILE clock_timestamp() < now() + interval '{_COMPUTE_SECONDS} s' LOOP END LOOP;
+END $$
+"""
+_DEFAULT_DUTY = "50%"
+_PACES = {"healing at the default pace": _DEFAULT_DUTY, "healing at full duty": "100%"}
+"""healing.pace.duty."""
 _HEALING = """
 healing:
   pace:
@@ -56,8 +67,9 @@ def measure(server: PostgresServer, options: Options) -> Report:
         copied(server, LEGACY, _COPY) as database,
         visited(server, database) as (gate, visitors),
     ):
+        computing = asyncio.run(_compute(server.conninfo(database), gate, visitors, options))
         rounds = asyncio.run(_heal(server.url(database), gate, visitors, options))
-    return _report(rounds, options)
+    return _report({_COMPUTING: computing, **rounds}, options)
 
 
 @contextmanager
@@ -75,6 +87,27 @@ def gated(duty: str, options: Options) -> str:
     return _HEALING.format(duty=duty, max_batch=options.traffic_batch, gate=GATE)
 
 
+async def _compute(
+    conninfo: str, gate: psycopg.Connection, visitors: Visitors, options: Options
+) -> list[Round]:
+    note(f"the app beside {_COMPUTING}")
+
+    async def compute() -> None:
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as session:
+            while True:
+                found = await session.execute(f"SELECT FROM {GATE} WHERE NOT closed".encode())
+                if found.rowcount:
+                    await session.execute(_COMPUTE.encode())
+                await asyncio.sleep(_COMPUTE_SECONDS)
+
+    computing = asyncio.create_task(compute())
+    await asyncio.sleep(_WARM_UP_SECONDS)
+    windows = await alternate(gate, computing, options)
+    computing.cancel()
+    await asyncio.wait([computing])
+    return _rounds(windows, visitors, [])
+
+
 async def _heal(
     url: str, gate: psycopg.Connection, visitors: Visitors, options: Options
 ) -> dict[str, list[Round]]:
@@ -82,7 +115,7 @@ async def _heal(
     run: Run | None = None
     done: dict[str, list[Round]] = {}
     for name, duty in _PACES.items():
-        note(f"the app beside healing {name}")
+        note(f"the app beside {name}")
         async with runtime_at(url, gated(duty, options)) as runtime:
             run = await _plan(runtime) if run is None else await runtime.resume(run.id)
             if run is None:
@@ -107,10 +140,17 @@ async def in_windows(
     windows = await alternate(gate, working, options)
     executor.stop()
     ended = await asyncio.wait_for(working, _PATIENCE_SECONDS)
-    if visitors.ended:
-        raise BenchmarkError("The app's traffic ended before its time.")
     if ended.run.state is RunState.FAILED:
         raise BenchmarkError(f"The run ended as {ended.run.state}: {ended.run.outcome}")
+    return _rounds(windows, visitors, ends)
+
+
+def _rounds(
+    windows: list[tuple[Window, Window]], visitors: Visitors, ends: list[float]
+) -> list[Round]:
+    """What the visits took; `ends` are those of batches."""
+    if visitors.ended:
+        raise BenchmarkError("The app's traffic ended before its time.")
     visits = visitors.visits()
     if not all(window.times(visits) for both in windows for window in both):
         raise BenchmarkError("Nobody came in one of the windows: take longer ones.")
@@ -139,12 +179,13 @@ async def _plan(runtime: Runtime) -> Run:
 def _report(done: dict[str, list[Round]], options: Options) -> Report:
     measures: list[Measure] = []
     facts: dict[str, Fact] = {"window_seconds": options.window_seconds, "visits_a_second": RATE}
-    for number, (name, rounds) in enumerate(done.items()):
-        found, told = beside(f"healing {name}", rounds, GOAL if number == 0 else None)
+    for name, rounds in done.items():
+        found, told = beside(name, rounds, GOAL if _PACES.get(name) == _DEFAULT_DUTY else None)
         measures += found
         facts |= told
         facts[f"rounds {name}"] = len(rounds)
-        facts[f"batches {name}"] = sum(one.batches for one in rounds)
+        if name in _PACES:
+            facts[f"batches {name}"] = sum(one.batches for one in rounds)
     details = {
         name: [{"alone": one.alone, "beside": one.beside} for one in rounds]
         for name, rounds in done.items()

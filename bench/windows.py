@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
 from bench.errors import BenchmarkError
 from bench.options import Options
 from bench.visitors import Visit
-from monitor.healing.executor import RunResult
 
 GATE = "bench_gate"
 """A table of one row: whether healing has to wait."""
@@ -41,9 +41,9 @@ class Window:
 
 
 async def alternate(
-    gate: psycopg.Connection, working: asyncio.Task[RunResult], options: Options
+    gate: psycopg.Connection, working: asyncio.Task[Any], options: Options
 ) -> list[tuple[Window, Window]]:
-    """Closed and open in turn, for as long as the run lasts; whole rounds only. Closed at last."""
+    """Closed and open in turn, for as long as the work lasts; whole rounds only. Closed at last."""
     rounds: list[tuple[Window, Window]] = []
     while len(rounds) < options.traffic_rounds:
         alone = await _window(options.window_seconds)

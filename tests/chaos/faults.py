@@ -40,6 +40,11 @@ class Boundary:
     begins_trip: bool = field(default=False, compare=False)
     """The first of the statements that travel together."""
 
+    @property
+    def is_by_the_clock(self) -> bool:
+        """Who waits is asked of batches that take long: not every run has as many of these."""
+        return self.statement.startswith("SELECT count(*) FROM (SELECT DISTINCT l.pid")
+
     def __str__(self) -> str:
         return f"{self.statement[:60]} (no. {self.nth})"
 
