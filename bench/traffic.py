@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -102,9 +102,12 @@ async def _compute(
 
     computing = asyncio.create_task(compute())
     await asyncio.sleep(_WARM_UP_SECONDS)
-    windows = await alternate(gate, computing, options)
-    computing.cancel()
-    await asyncio.wait([computing])
+    try:
+        windows = await alternate(gate, computing, options)
+    finally:
+        computing.cancel()
+        with suppress(asyncio.CancelledError):
+            await computing  # raises what ended it before its time
     return _rounds(windows, visitors, [])
 
 
