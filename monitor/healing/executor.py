@@ -122,6 +122,7 @@ class Executor:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await self._writer.close()
+            await self._pauses.close()
 
     async def _renew_for_ever(self, run: Run) -> None:
         third = self._lease / 3

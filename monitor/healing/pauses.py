@@ -22,7 +22,7 @@ from monitor.healing.errors import (
 )
 from monitor.healing.statements import HealingContext
 from monitor.healing.throttle.throttle import Wait
-from monitor.healing.throttle.throttler import Throttler
+from monitor.healing.throttle.throttler import Throttler, free_connections
 from monitor.pipeline import Statement, send
 from monitor.state.counters import HEAL_THROTTLED_SECONDS, Counters, adding
 from monitor.state.runs import Run, RunKind, WaitReason
@@ -107,6 +107,15 @@ class Pauses:
         started = time.perf_counter()
         await self.wait_or_stop(min(seconds, self._lease.total_seconds() / 2))
         return WaitTimes({WaitReason.DUTY: time.perf_counter() - started})
+
+    def look_ahead(self) -> None:
+        """A batch is about to be committed: begin to ask whether the next one must wait."""
+        if free_connections(self._engine) >= 1:
+            self._throttler.look_ahead()
+
+    async def close(self) -> None:
+        """No batch follows."""
+        await self._throttler.close()
 
     async def wait_while_throttled(self, run: Run, waited: WaitTimes) -> WaitTimes:
         """Wait while others have the right of way; `waited` with what of it is not yet kept.

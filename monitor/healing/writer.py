@@ -172,6 +172,7 @@ class BatchWriter:
                         await behind.before.has_come.wait()
                         batch = await self._in_turn(batch, strategy)
                         turn.has_come.set()
+                    self._pauses.look_ahead()
                     turn.recorded = time.perf_counter()
                     since = started if behind is None else max(started, behind.before.recorded)
                     seconds, added = turn.recorded - started, turn.recorded - since

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import replace
 
@@ -268,12 +269,15 @@ class Times:
         self.now = 100.0
         self.asked = 0
         self.signals = QUIET
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     def clock(self) -> float:
         return self.now
 
     async def gather(self) -> Signals:
         self.asked += 1
+        await self.answers.wait()
         return self.signals
 
 
@@ -302,3 +306,70 @@ async def test_a_run_that_waits_is_told_the_newest() -> None:
     assert wait is not None
     assert await looking.look(wait) is None
     assert times.asked == 2
+
+
+async def test_what_was_asked_while_a_batch_was_committed_is_not_asked_again() -> None:
+    times = Times()
+    looking = traffic(times)
+    await looking.look(None)
+    times.now += SIGNAL_FRESH_SECONDS - 0.1
+    times.signals = Signals(must_wait=True)
+    looking.look_ahead()
+    looking.look_ahead()
+    times.now += 0.2  # the trip of the commit
+    assert await looking.look(None) is not None
+    assert times.asked == 2
+
+
+async def test_signals_are_not_asked_ahead_more_than_twice_a_second() -> None:
+    times = Times()
+    looking = traffic(times)
+    for _ in range(16):
+        await looking.look(None)
+        looking.look_ahead()
+        await asyncio.sleep(0)  # it is answered at once
+        times.now += SIGNAL_FRESH_SECONDS / 8
+    assert times.asked == 4, "in two seconds, the first one included"
+
+
+async def test_a_slow_answer_is_waited_for_once_the_known_ones_are_old() -> None:
+    times = Times()
+    looking = traffic(times)
+    await looking.look(None)
+    times.now += SIGNAL_FRESH_SECONDS / 2
+    times.answers.clear()
+    times.signals = Signals(must_wait=True)
+    looking.look_ahead()
+    async with asyncio.timeout(5):
+        assert await looking.look(None) is None, "the known signals are fresh"
+    times.now += SIGNAL_FRESH_SECONDS / 2
+    look = asyncio.create_task(looking.look(None))
+    await asyncio.sleep(0)
+    assert not look.done()
+    times.answers.set()
+    assert await look is not None
+    assert times.asked == 2
+
+
+async def test_an_answer_asked_ahead_of_a_long_rest_is_asked_for_anew() -> None:
+    times = Times()
+    looking = traffic(times)
+    await looking.look(None)
+    times.now += SIGNAL_FRESH_SECONDS / 2
+    looking.look_ahead()
+    await asyncio.sleep(0)
+    times.now += SIGNAL_FRESH_SECONDS
+    times.signals = Signals(must_wait=True)
+    assert await looking.look(None) is not None
+    assert times.asked == 3
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_ended() -> None:
+    times = Times()
+    looking = traffic(times)
+    await looking.look(None)
+    times.now += SIGNAL_FRESH_SECONDS
+    times.answers.clear()
+    looking.look_ahead()
+    await looking.close()
+    assert not [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from sqlalchemy import QueuePool
@@ -45,6 +46,19 @@ class Throttler:
         self._clock = clock
         self._signals: Signals | None = None
         self._asked = 0.0
+        self._asking: asyncio.Task[Signals] | None = None
+
+    def look_ahead(self) -> None:
+        """Begin to ask, where the next look would soon have to wait for an answer: a batch whose
+        commit is under way leaves the time for it, however far the database is."""
+        if self._asking is not None and self._asking.done():
+            self._asking = None
+        if self._asking is None and self._age >= SIGNAL_FRESH_SECONDS / 2:
+            self._asking = asyncio.create_task(self._ask(), name="signals of the next batch")
+
+    async def close(self) -> None:
+        """No batch follows."""
+        await _end(() if self._asking is None else (self._asking,))
 
     async def look(self, waiting: Wait | None) -> Wait | None:
         """Why the next batch must wait, or None; `waiting` is what the run waited for so far.
@@ -52,16 +66,29 @@ class Throttler:
         A run that waits is always told the newest. Never raises for what the database or a server
         does: unknown means wait.
         """
-        now = self._clock()
-        if (
-            self._signals is None
-            or waiting is not None
-            or now - self._asked >= SIGNAL_FRESH_SECONDS
-        ):
-            self._signals = await self._gather()
-            # From the end of the question: a slow source must not be asked without a break.
-            self._asked = self._clock()
-        return throttle(self._signals, self._settings, waiting)
+        signals = self._signals
+        if signals is None or waiting is not None or self._age >= SIGNAL_FRESH_SECONDS:
+            signals = await self._newest()
+        return throttle(signals, self._settings, waiting)
+
+    @property
+    def _age(self) -> float:
+        return self._clock() - self._asked
+
+    async def _newest(self) -> Signals:
+        """The answer to what was asked ahead, where that is fresh; else to what is asked now."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            signals = await asking
+            if self._age < SIGNAL_FRESH_SECONDS:
+                return signals
+        return await self._ask()
+
+    async def _ask(self) -> Signals:
+        signals = self._signals = await self._gather()
+        # From the end of the question: a slow source must not be asked without a break.
+        self._asked = self._clock()
+        return signals
 
 
 class BlockingWatch:
@@ -102,13 +129,8 @@ class BlockingWatch:
         return seen
 
     async def close(self) -> None:
-        """Let a look end by itself: to cancel a statement costs its connection."""
-        if self._looks:
-            await asyncio.wait(self._looks, timeout=BLOCKING_PATIENCE_SECONDS)
-        left = tuple(self._looks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        """No batch follows."""
+        await _end(tuple(self._looks))
 
     async def _look(self, over: asyncio.Event) -> None:
         text, pause = render(PACKAGE, "blocked_by", {}), BLOCKING_FIRST_LOOK_SECONDS
@@ -127,6 +149,15 @@ class BlockingWatch:
             except ConservatorError as error:
                 log.debug("batch_not_watched", error=str(error))
                 return
+
+
+async def _end(looks: Collection[asyncio.Task[Any]]) -> None:
+    """Let them end by themselves for a moment: to cancel a statement costs its connection."""
+    if looks:
+        await asyncio.wait(looks, timeout=BLOCKING_PATIENCE_SECONDS)
+    for task in looks:
+        task.cancel()
+    await asyncio.gather(*looks, return_exceptions=True)
 
 
 def free_connections(engine: AsyncEngine) -> float:
