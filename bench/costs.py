@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.support.postgres import PostgresServer
 HOUR = 3600.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BLOCK = 8192
+_TURN = 20_000
+_TURNS = 7
+_REST_SECONDS = 3.0
 _STATISTICS = """
 SELECT blks_read + blks_hit, xact_commit + xact_rollback,
     (SELECT count(*) FROM pg_stat_activity AS a
@@ -92,6 +96,21 @@ def between(before: Reading, after: Reading) -> Cost:
         after.connections,
         after.wal - before.wal,
     )
+
+
+def after_a_rest() -> float:
+    """How many times as much processor time the same work takes after a rest of some seconds as
+    without one: on some virtual machines whoever wakes up pays for finding his memory cold, and a
+    service at rest does nothing but wake up."""
+
+    def turn(pause: float) -> float:
+        time.sleep(pause)
+        began = time.process_time()
+        sum(number * number for number in range(_TURN))
+        return time.process_time() - began
+
+    at_once = statistics.median(turn(0.0) for _ in range(_TURNS))
+    return statistics.median(turn(_REST_SECONDS) for _ in range(_TURNS)) / at_once
 
 
 def server_cpu(pid: int) -> float:

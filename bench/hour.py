@@ -4,9 +4,9 @@ The app records views, and every five minutes an artwork becomes legacy that an 
 have not seen; the service, with default config but for healing.mode, heals it. Five minutes are
 measured and an hour is computed, from what comes by the second and what comes by the artwork:
 
-    the app alone    views, no service
+    the app alone    views, no service, over four windows
     by the second    views and the service by default, nothing becomes legacy: its cost a second,
-                     less the app's, over four windows. Checks that come more rarely than these last
+                     less the app's, over as many. Checks that come more rarely than these last
                      are run by themselves, and added with what the server used for each.
     by the artwork   a census every few seconds, so that there is something to measure: artworks
                      become legacy in a window, less what a second costs by the same settings while
@@ -29,7 +29,7 @@ from pathlib import Path
 import psycopg
 
 from bench.alone import alone
-from bench.costs import HOUR, Cost, between, read
+from bench.costs import HOUR, Cost, after_a_rest, between, read
 from bench.errors import BenchmarkError
 from bench.gallery import HEALED
 from bench.measures import Goal, Measure
@@ -62,8 +62,9 @@ _PATIENCE_SECONDS = 120.0
 _LITTLE = "artwork_supply"
 """A check that reads one entry of an index."""
 _TIMES = 3
-_BY_DEFAULT = 4
-"""Windows: of a single census the processor time varies by half."""
+_WINDOWS = 4
+"""Of each of the two whose difference an hour has sixty times: of a single census the processor
+time varies by half."""
 _WARM_UP_SECONDS = 5.0
 _SEEN = "SELECT count(*) FROM user_art_impressions AS i WHERE i.artwork_id = ANY (%s)"
 """Their pairs that are recorded, by a run or because a visitor came by."""
@@ -148,12 +149,12 @@ def measure(server: PostgresServer, options: Options) -> Report:
         output = server.socket_dir / "visits.txt"
         # What a visitor asks would be many times what is measured.
         with Visitors(conninfo, VISITS_A_SECOND, output, reads=False):
-            app = _app_alone(server, database, seconds)
+            app = _app_alone(server, database, _WINDOWS * seconds)
             note("an hour: the service by default")
             with watching(server, database, _HEAL) as watched:
                 watched.wait_for_checks()
                 before = _last_runs(watched)
-                default = watched.whole_intervals(_BY_DEFAULT * seconds)
+                default = watched.whole_intervals(_WINDOWS * seconds)
                 after = _last_runs(watched)
                 rarely = _rare_checks(server, watched, default)
                 every = {one["name"]: float(one["interval_seconds"]) for one in watched.checks()}
@@ -181,6 +182,7 @@ def measure(server: PostgresServer, options: Options) -> Report:
             "artworks_an_hour": ARTWORKS_AN_HOUR,
             "artworks_measured": artworks,
             "pairs_of_each": round(sum(young.values()) / artworks),
+            "the_same_work_after_a_rest": round(after_a_rest(), 1),
             **{f"{name}_seconds": round(took, 1) for name, took in sorted(hourly.items())},
             "seconds_of_the_app_alone": round(app.seconds),
             "seconds_by_default": round(default.seconds),

@@ -372,4 +372,6 @@ async def test_a_question_that_nobody_waits_for_any_more_is_ended() -> None:
     times.answers.clear()
     looking.look_ahead()
     await looking.close()
+    times.answers.set()
+    assert await looking.look(None) is None, "whoever goes on asks anew"
     assert not [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]

@@ -58,7 +58,8 @@ class Throttler:
 
     async def close(self) -> None:
         """No batch follows."""
-        await _end(() if self._asking is None else (self._asking,))
+        asking, self._asking = self._asking, None
+        await _end(() if asking is None else (asking,))
 
     async def look(self, waiting: Wait | None) -> Wait | None:
         """Why the next batch must wait, or None; `waiting` is what the run waited for so far.
