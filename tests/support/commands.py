@@ -220,8 +220,11 @@ class Running:
         return self.ended(within)
 
     def ended(self, within: float) -> Done:
-        """What it said, once it has ended by itself."""
-        code = self.process.wait(within)
+        """What it said, once it has ended by itself; fails with that when it takes longer."""
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{error}\n{self.out}\n{self._err.read_text()}") from error
         return Done(code, self.out, self._err.read_text())
 
 
