@@ -33,6 +33,8 @@ FAR_SECONDS = 0.15
 """Of a round trip. Three of them are nine times the target below: judged by what this process sees,
 the first batch would be followed by one of a tenth."""
 PACED = {"max_batch": 10, "batch_target": "50ms"}
+SIGNALS = "pg_stat_replication"
+"""Stands in what asks the standbys whether a run must wait."""
 BATCHES = 6
 """Each of three users takes two: ten rows, then five."""
 
@@ -54,13 +56,25 @@ async def far_away(
             yield app, runtime, proxy
 
 
-async def work(runtime: Runtime, proxy: Distance, run_id: int | None = None) -> list[Progress]:
-    """A heal run, or an undo of one; the plan is made from nearby."""
+def asked_meanwhile(proxy: Distance) -> bool:
+    """Whether the signals have been asked for since the newest batch was begun."""
+    batches = (n for n, one in enumerate(proxy.transactions) if one.is_batch)
+    later = proxy.transactions[max(batches) + 1 :]
+    return any(SIGNALS in text for one in later for trip in one.trips for text in trip)
+
+
+async def work(
+    runtime: Runtime, proxy: Distance, run_id: int | None = None, ahead: list[bool] | None = None
+) -> list[Progress]:
+    """A heal run, or an undo of one; the plan is made from nearby. `ahead`: of each batch, whether
+    the next one's signals were asked for before it was committed."""
     run = await plan(runtime) if run_id is None else await plan_undo(runtime, run_id)
     progress: list[Progress] = []
 
     def note(one: Progress) -> None:
         progress.append(one)
+        if ahead is not None:
+            ahead.append(asked_meanwhile(proxy))
         if len(progress) == (BATCHES if run_id is None else 5):
             proxy.seconds = 0
 
@@ -92,6 +106,15 @@ async def test_a_batch_is_three_round_trips_and_as_large_far_away_as_nearby(
         assert sum(one.batch.inserted for one in undone if one.batch is not None) == 45
         assert {one.size for one in undone} == {10}
         assert {len(batch.trips) for batch in proxy.batches} == {3}
+
+
+async def test_whether_the_next_batch_must_wait_is_asked_while_one_is_committed(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    ahead: list[bool] = []
+    async with far_away(app_database_url, tmp_path) as (_, runtime, proxy):
+        await work(runtime, proxy, ahead=ahead)
+    assert any(ahead)
 
 
 FAILING = """
