@@ -7,24 +7,25 @@ not taken apart for that: PostgreSQL's planner is asked whether a row that count
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import condition, table
+from checks.pipeline import Rows, Statement
+from checks.questions import Questions
 from checks.relations import Arbiter, Column, Index, Relation
 from checks.spec import ImpressionsSpec
-from checks.statements import Fragments, identifier, operator_sql, raw, render
+from checks.statements import Fragments, identifier, operator_sql, raw, render, template
 
 _PATIENCE = timedelta(seconds=10)
 """For each question; what is not answered by then is not proven."""
 _BOOLEAN = "B"
+_EXCLUSION = Statement(template("checks", "catalogue_exclusion"))
 _NOTHING = raw("NULL")
 
 
@@ -112,25 +113,14 @@ class _Prover:
         for (value,) in await self._ask("catalogue_one_value", {"column": identifier(column.name)}):
             yield operator_sql(sql.Literal(value).as_string(None))
 
-    async def _ask(self, statement: str, more: Fragments, how: str = "") -> list[Any]:
+    async def _ask(self, statement: str, more: Fragments, how: str = "") -> Rows:
         """The rows; none where PostgreSQL refuses, or does not answer in time."""
         premise = sql.SQL(" AND ").join(
             [condition(text) for text in (self.spec.where, self.spec.counts)]
         )
         names = {"table": table(self.impressions), "premise": premise, **more}
-        savepoint = await self.connection.begin_nested()
+        text = how + render("checks", statement, names)
         try:
-            patience = {"milliseconds": _PATIENCE // timedelta(milliseconds=1)}
-            await self._run(render("checks", "catalogue_patience", {}), patience)
-            await self._run(render("checks", "catalogue_exclusion", {}), {})
-            return await self._run(how + render("checks", statement, names), {"one": 1})
-        except DBAPIError as refused:
-            if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
-                raise
-            return []
-        finally:
-            if savepoint.is_active:
-                await savepoint.rollback()
-
-    async def _run(self, text: str, values: Mapping[str, object]) -> list[Any]:
-        return list((await self.connection.exec_driver_sql(text, dict(values))).all())
+            return await Questions(self.connection, _PATIENCE).ask(text, {"one": 1}, _EXCLUSION)
+        except psycopg.Error:
+            return ()

@@ -8,7 +8,7 @@ through PgBouncer in transaction mode. What the facts mean is for `doctor` to sa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.arbiters import read_arbiter
 from checks.citus.cluster import Cluster, read_cluster, read_distribution
 from checks.errors import CatalogueError, Refusal
+from checks.pipeline import Statement, send
 from checks.read_elsewhere import read_elsewhere
 from checks.relations import (
     Arbiter,
@@ -244,10 +245,8 @@ async def _named(
     if not found:
         return None
     facts = {**found[0], "kind": _KINDS[found[0]["kind"]]}
-    oid = {"relation": facts["oid"]}
-    columns = await _rows(connection, "catalogue_columns", oid)
-    indexes = await _rows(connection, "catalogue_indexes", oid)
-    keys = await _rows(connection, "catalogue_foreign_keys", oid)
+    about = ("catalogue_columns", "catalogue_indexes", "catalogue_foreign_keys")
+    columns, indexes, keys = await _answers(connection, about, {"relation": facts["oid"]})
     relation = Relation(
         configured=configured,
         row_security=(),
@@ -340,11 +339,22 @@ async def _spread(connection: AsyncConnection, cluster: Cluster, relation: Relat
 async def _rows(
     connection: AsyncConnection, statement: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    """The rows by the names of our records' fields: arrays are tuples there."""
-    result = await connection.exec_driver_sql(template("checks", statement), dict(parameters))
+    (rows,) = await _answers(connection, [statement], parameters)
+    return rows
+
+
+async def _answers(
+    connection: AsyncConnection, statements: Iterable[str], parameters: Mapping[str, object]
+) -> list[list[dict[str, Any]]]:
+    """In one round trip, each statement's rows by the names of our records' fields: arrays are
+    tuples there."""
+    asked = [Statement(template("checks", one), parameters) for one in statements]
     return [
-        {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-        for row in result.mappings()
+        [
+            {name: tuple(v) if isinstance(v, list) else v for name, v in row._asdict().items()}
+            for row in rows
+        ]
+        for rows in await send(connection, asked)
     ]
 
 

@@ -27,6 +27,19 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from checks.citus.nodes import on_nodes
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+from checks.pipeline import (
+    COMMIT,
+    LOST_STATES,
+    READ_ONLY,
+    ConnectionLostError,
+    OneStatementAsyncCursor,
+    Proof,
+    Rows,
+    Statement,
+    Trips,
+    in_transaction,
+    send,
+)
 from checks.row_security import (
     STATEMENT,
     RowGuard,
@@ -39,24 +52,11 @@ from monitor import deadlines
 from monitor.config.database_url import DRIVER, connect_parameters
 from monitor.database_errors import (
     LOCKED,
-    READ_ONLY,
     first_line,
     original_error,
     session_lost,
     sqlstate,
     translated,
-)
-from monitor.pipeline import (
-    COMMIT,
-    LOST_STATES,
-    ConnectionLostError,
-    OneStatementAsyncCursor,
-    Proof,
-    Rows,
-    Statement,
-    Trips,
-    in_transaction,
-    send,
 )
 
 Found = TypeVar("Found")
@@ -79,6 +79,8 @@ def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
         pool_timeout=deadlines.POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
         pool_recycle=deadlines.CONNECTION_AGE_SECONDS,
+        # It would be asked for on the first connection, in four trips.
+        use_native_hstore=False,
         connect_args={
             "connect_timeout": deadlines.CONNECT_TIMEOUT_SECONDS,
             "keepalives_idle": deadlines.SILENCE_SECONDS,

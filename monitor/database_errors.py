@@ -11,13 +11,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from checks.citus.nodes import IDLE, is_lost_node, lost_sentence, node_of
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
+from checks.pipeline import LOST_STATES
 from checks.row_security import is_refusal, refusal_sentence
 from monitor import deadlines
-from monitor.pipeline import LOST_STATES
 
 LOCKED = "55P03"
 TOO_SLOW = "57014"
-READ_ONLY = "25006"
 UNBOUND = "08P01"
 RETRYABLE_STATES = frozenset({"40P01", "40001", LOCKED, TOO_SLOW})
 """Deadlock, serialization failure, lock timeout, statement timeout: the batch is tried again."""

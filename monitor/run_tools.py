@@ -11,6 +11,7 @@ from checks.catalogue import Facts, read_catalogue
 from checks.citus.cluster import LEDGER
 from checks.errors import CatalogueError, StatementError
 from checks.kept_catalogue import KeptCatalogue
+from checks.pipeline import READ_ONLY
 from checks.relations import Catalogue
 from checks.row_security import HEALER
 from checks.spec import CatalogueSpec
@@ -23,7 +24,7 @@ from checks.state_columns import (
 )
 from monitor.config import Repair, Settings
 from monitor.database import snapshot
-from monitor.database_errors import READ_ONLY, sqlstate
+from monitor.database_errors import sqlstate
 from monitor.healing.errors import NotUndoableError, RepairBreakerError, RepairRefusedError
 from monitor.healing.planner import Planner
 from monitor.healing.repair_faults import RepairFault

@@ -7,20 +7,20 @@ the ids found is looked up in their indexes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.discover.tables import Table
 from checks.errors import Refusal
+from checks.pipeline import Rows, Statement
+from checks.questions import Questions
 from checks.relations import Kind
-from checks.statements import Fragments, identifier, raw, render
+from checks.statements import Fragments, identifier, raw, render, template
 
 WHOLE_BYTES = 16 * 1024 * 1024
 """Up to this size a table is looked at whole, of a larger one about so much."""
@@ -29,8 +29,8 @@ ROWS = 50_000
 PATIENCE = timedelta(seconds=3)
 """How long one question may take; what was not answered is not known."""
 _SAMPLED = frozenset({Kind.TABLE, Kind.PARTITIONED, Kind.MATERIALIZED_VIEW})
-
-Answers = Sequence[Row[Any]]
+BY_INDEX = Statement(template("checks", "discover_by_index"))
+"""Before each question."""
 
 
 class Sampler:
@@ -39,33 +39,24 @@ class Sampler:
     def __init__(self, connection: AsyncConnection, patience: timedelta = PATIENCE) -> None:
         """`patience` bounds each question."""
         self.connection = connection
-        self._milliseconds = round(patience / timedelta(milliseconds=1))
+        self._questions = Questions(connection, patience)
         self._bytes: dict[int, int] = {}
         self.looked_at: set[str] = set()
         """The tables of which rows were read."""
 
     async def ask(
         self, statement: str, fragments: Fragments, parameters: Mapping[str, object] | None = None
-    ) -> Answers | Refusal:
+    ) -> Rows | Refusal:
         """The rows of a statement of `checks/sql`, or why there are none."""
-        answer: Answers | Refusal
-        async with self.connection.begin_nested() as savepoint:
-            try:
-                bound = {"milliseconds": self._milliseconds}
-                await self._run(render("checks", "catalogue_patience", {}), bound)
-                await self._run(render("checks", "discover_by_index", {}), {})
-                answer = await self._run(render("checks", statement, fragments), parameters or {})
-            except DBAPIError as error:
-                if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
-                    raise
-                answer = Refusal.of(error.orig)
-            # The bound on its time ends with it.
-            await savepoint.rollback()
-        return answer
+        text = render("checks", statement, fragments)
+        try:
+            return await self._questions.ask(text, parameters or {}, BY_INDEX)
+        except psycopg.Error as error:
+            return Refusal.of(error)
 
     async def first(
         self, statement: str, fragments: Fragments, parameters: Mapping[str, object] | None = None
-    ) -> Row[Any] | None:
+    ) -> Any | None:
         """The one row of a statement; None where it was refused, or there is none."""
         answer = await self.ask(statement, fragments, parameters)
         return None if isinstance(answer, Refusal) or not answer else answer[0]
@@ -88,9 +79,6 @@ class Sampler:
             found = await self.first("discover_size", {}, {"relations": [table.oid]})
             self._bytes[table.oid] = table.bytes if found is None else found.bytes
         return self._bytes[table.oid]
-
-    async def _run(self, text: str, parameters: Mapping[str, object]) -> Answers:
-        return (await self.connection.exec_driver_sql(text, dict(parameters))).all()
 
 
 def name_of(table: Table) -> sql.SQL:

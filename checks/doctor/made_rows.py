@@ -73,7 +73,7 @@ async def read_made_rows(ask: Ask, facts: Facts, pools: PoolsSpec) -> dict[str, 
         if isinstance(answer, Refusal):
             found[setting] = answer.message
         else:
-            found[setting] = Made(**answer[0]._mapping)
+            found[setting] = Made(**answer[0]._asdict())
     return found
 
 

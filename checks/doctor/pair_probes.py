@@ -99,7 +99,7 @@ class _Questions:
         answer = await self._ask("catalogue_crossing", {**self._fragments, **both}, {})
         if isinstance(answer, Refusal):
             return answer
-        crossing = Crossing(**answer[0]._mapping)
+        crossing = Crossing(**answer[0]._asdict())
         # By name alone, one value may be chance; what both refer to is a group.
         of_a_group = crossing.is_of_one_value and shared.referred is not None
         if not crossing.hardly_any and not of_a_group:
@@ -132,7 +132,7 @@ class _Questions:
         }
         asked = {"gap": _LATE}
         answer = await self._ask("catalogue_viewed_before", {**self._fragments, **more}, asked)
-        return answer if isinstance(answer, Refusal) else ViewedBefore(**answer[0]._mapping)
+        return answer if isinstance(answer, Refusal) else ViewedBefore(**answer[0]._asdict())
 
     async def _never_seen(self) -> NeverSeen | None:
         """Asked of all impressions: a part of them leaves artworks out that somebody has seen."""
@@ -144,7 +144,7 @@ class _Questions:
         asked = parameters(Cutoffs.at(clock[0].now, self._pools))
         names = {**self._fragments, "impressions": impressions_of(self._catalogue)}
         answer = await self._ask("catalogue_never_seen", names, asked)
-        return None if isinstance(answer, Refusal) else NeverSeen(**answer[0]._mapping)
+        return None if isinstance(answer, Refusal) else NeverSeen(**answer[0]._asdict())
 
     async def _older_views(self) -> OlderViews | None:
         catalogue = self._catalogue
@@ -153,7 +153,7 @@ class _Questions:
         for column in creation_columns(catalogue.users)[:1]:
             joined = {"joined": MomentColumn(column, catalogue.spec.timezone).moment()}
             answer = await self._ask("catalogue_older_views", {**self._fragments, **joined}, {})
-            return None if isinstance(answer, Refusal) else OlderViews(**answer[0]._mapping)
+            return None if isinstance(answer, Refusal) else OlderViews(**answer[0]._asdict())
         return None
 
     async def _is_listed_apart(self, mark: Column) -> bool:
@@ -193,7 +193,7 @@ class _Questions:
             }
             answer = await self._ask("catalogue_named_ids", {**self._fragments, **more}, {})
             if not isinstance(answer, Refusal):
-                found[role.key] = Named(**answer[0]._mapping)
+                found[role.key] = Named(**answer[0]._asdict())
         return found
 
 

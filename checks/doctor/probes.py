@@ -1,8 +1,4 @@
-"""Asks what the catalogue can't tell: tries statements, and reads rows where nothing is proven.
-
-Whatever the answer, the transaction is taken back to the savepoint that it had before the question:
-a refused statement poisons nothing, and the bound on its time ends there.
-"""
+"""Asks what the catalogue can't tell: tries statements, and reads rows where nothing is proven."""
 
 from __future__ import annotations
 
@@ -14,8 +10,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.catalogue import Facts
@@ -51,13 +45,15 @@ from checks.doctor.view_filter import read_hiding_filter
 from checks.errors import Refusal
 from checks.fragments import MomentColumn, condition, rows_of, table
 from checks.made_rows import NO_MOMENT, bare_value, fits_column, is_of_pair, no_pair
+from checks.pipeline import Rows as Answers
+from checks.pipeline import Statement, send
+from checks.questions import Questions
 from checks.relations import Engine, Relation, engine_of, moment_column
 from checks.sequences import DrawnSequence, read_sequences
 from checks.spec import PoolsSpec, TableRole
 from checks.state_columns import read_state_columns
-from checks.statements import Fragments, identifier, operator_sql, raw, render
+from checks.statements import Fragments, identifier, operator_sql, raw, render, template
 
-Answers = Sequence[Row[Any]]
 Parameters = Mapping[str, object]
 
 _UNKNOWN_ZONE = "22023"  # invalid_parameter_value
@@ -71,6 +67,7 @@ _NO_VALUES: Parameters = {}
 _NO_ENCODING = "SQL_ASCII"
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
+_READ_ONLY = (Statement(template("checks", "catalogue_read_only")),)
 
 
 class ProbeSuite:
@@ -89,19 +86,12 @@ class ProbeSuite:
         self._facts = facts
         self._pools = pools
         self._state_schema = state_schema
-        self._milliseconds = round(patience / timedelta(milliseconds=1))
+        self._questions = Questions(connection, patience)
         self._engine = engine_of(*(relation for _, relation in facts.found))
         self._lost_node = _silent_node(facts)
 
     async def gather(self) -> Evidence:
         """Every answer that the facts leave open."""
-        async with self._connection.begin_nested() as begun:
-            await self._connection.exec_driver_sql("SAVEPOINT question")
-            evidence = await self._gather()
-            await begun.rollback()
-        return evidence
-
-    async def _gather(self) -> Evidence:
         facts = self._facts
         filters = await self._filters()
         clocks, timezone = await self._clocks()
@@ -112,7 +102,7 @@ class ProbeSuite:
         missing = len(facts.found) < len(facts.tables)
         relations = await self._catalogue_rows("catalogue_relations") if missing else ()
         return Evidence(
-            surroundings=Surroundings(**around._mapping),
+            surroundings=Surroundings(**around._asdict()),
             relations=tuple((row.schema, row.name) for row in relations),
             comparisons=await self._comparisons(),
             filters=filters,
@@ -153,7 +143,7 @@ class ProbeSuite:
         asked = {"timezone": self._facts.spec.timezone}
         answer = await self._ask("catalogue_clocks", {}, asked)
         if not isinstance(answer, Refusal):
-            return tuple(Clock(**row._mapping) for row in answer), None
+            return tuple(Clock(**row._asdict()) for row in answer), None
         return (), answer if answer.sqlstate == _UNKNOWN_ZONE else None
 
     async def _comparisons(self) -> dict[str, Refusal]:
@@ -324,17 +314,14 @@ class ProbeSuite:
         impressions = self._facts.impressions
         if impressions is None:
             return ()
-        await self._be_patient()
-        found = await read_sequences(
-            self._connection, impressions, self._facts.spec, self._facts.named_sequences
-        )
-        await self._take_back()
-        return found
+        named = self._facts.named_sequences
+        async with self._questions.bounded():
+            return await read_sequences(self._connection, impressions, self._facts.spec, named)
 
     async def _vanished(self) -> tuple[Vanished, ...]:
         state = {"state": identifier(self._state_schema)}
         answer = await self._ask("catalogue_vanished", state, {"least": LEAST})
-        return () if isinstance(answer, Refusal) else tuple(Vanished(**r._mapping) for r in answer)
+        return () if isinstance(answer, Refusal) else tuple(Vanished(**r._asdict()) for r in answer)
 
     async def _growth(self, filters: Mapping[str, Refusal]) -> Growth | None:
         facts = self._facts
@@ -438,28 +425,14 @@ class ProbeSuite:
         if self._lost_node is not None:
             # Each question might wait half a minute for a connection.
             return Refusal(_CANCELED, self._lost_node)
+        text = render("checks", form_of(self._engine, statement), fragments)
         try:
-            await self._be_patient()
-            if read_only:
-                await self._catalogue_rows("catalogue_read_only")
-            text = render("checks", form_of(self._engine, statement), fragments)
-            answer = await self._run(how + text, parameters)
-        except DBAPIError as refused:
-            if refused.connection_invalidated or not isinstance(refused.orig, psycopg.Error):
-                raise
-            await self._take_back()
-            if is_lost_node(refused.orig):
-                self._lost_node = lost_sentence(refused.orig)
+            return await self._questions.ask(how + text, parameters, *(_READ_ONLY * read_only))
+        except psycopg.Error as refused:
+            if is_lost_node(refused):
+                self._lost_node = lost_sentence(refused)
                 return Refusal(_CANCELED, self._lost_node)
-            return Refusal.of(refused.orig)
-        await self._take_back()
-        return answer
-
-    async def _be_patient(self) -> None:
-        await self._catalogue_rows("catalogue_patience", {"milliseconds": self._milliseconds})
-
-    async def _take_back(self) -> None:
-        await self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT question")
+            return Refusal.of(refused)
 
     async def _explain(
         self, statement: str, fragments: Fragments, parameters: Parameters
@@ -469,10 +442,9 @@ class ProbeSuite:
 
     async def _catalogue_rows(self, statement: str, parameters: Parameters = _NO_VALUES) -> Answers:
         """The rows of a SELECT on the catalogue, which no role is refused."""
-        return await self._run(render("checks", statement, {}), parameters)
-
-    async def _run(self, text: str, parameters: Parameters) -> Answers:
-        return (await self._connection.exec_driver_sql(text, dict(parameters))).all()
+        asking = Statement(render("checks", statement, {}), parameters)
+        (answer,) = await send(self._connection, [asking])
+        return answer
 
 
 def _silent_node(facts: Facts) -> str | None:

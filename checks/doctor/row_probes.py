@@ -101,7 +101,7 @@ class RowProbes:
             if key.columns != role.ids or key.target_oid in configured or told:
                 continue
             rows = await self._ask("catalogue_columns", {}, {"relation": key.target_oid}) or ()
-            columns = [Column(**row._mapping) for row in rows]
+            columns = [Column(**row._asdict()) for row in rows]
             tellings = [
                 telling
                 for column in columns

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from checks.errors import ConservatorError
-from monitor.pipeline import run_script
+from checks.pipeline import run_script
 
 _SQL = Path(__file__).parent / "sql"
 SCHEMA = _SQL / "schema.sql"

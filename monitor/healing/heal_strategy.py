@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.pipeline import Statement
 from checks.relations import Catalogue
 from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
@@ -29,7 +30,6 @@ from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext, Part
 from monitor.healing.strategy import PASSES, Ahead, OpenBatch, RunEnd, Written
 from monitor.healing.verification import heal_end, recount
-from monitor.pipeline import Statement
 from monitor.policy.gates import window_closed
 from monitor.state.control import mark_verified
 from monitor.state.counters import HEAL_FAILURES, HEAL_IMPRESSIONS, HEAL_RUNS

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from checks.errors import ConservatorError
+from checks.pipeline import Statement, send
 from monitor.database import transaction
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS, USER_PATIENCE_SECONDS, WAIT_LOOK_SECONDS
 from monitor.healing.errors import (
@@ -23,7 +24,6 @@ from monitor.healing.errors import (
 from monitor.healing.statements import HealingContext
 from monitor.healing.throttle.throttle import Wait
 from monitor.healing.throttle.throttler import Throttler, free_connections
-from monitor.pipeline import Statement, send
 from monitor.state.counters import HEAL_THROTTLED_SECONDS, Counters, adding
 from monitor.state.runs import Run, RunKind, WaitReason
 from monitor.state.statements import SchemaStatements

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
+from checks.pipeline import READ_ONLY
 from monitor.database import database_now, transaction
-from monitor.database_errors import NO_UTF8, READ_ONLY, sqlstate, translate
+from monitor.database_errors import NO_UTF8, sqlstate, translate
 from monitor.healing.batch_size import START
 from monitor.healing.errors import (
     ActiveRunError,

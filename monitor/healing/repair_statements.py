@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.fragments import table
+from checks.pipeline import Statement
 from checks.relations import Column
 from checks.statements import Fragments, compose, identifier, operator_sql, raw, render, template
 from monitor.healing.repair_table import DELETE, INSERT, UPDATE, RepairTable
@@ -24,7 +25,6 @@ from monitor.healing.row_shape import (
     values_in_json,
     written_anew,
 )
-from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing"
 MENDS = {INSERT: "repair_insert", UPDATE: "repair_update", DELETE: "repair_delete"}

@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.errors import StatementError
+from checks.pipeline import Rows, Statement
 from monitor.config.types import MaintenanceWindow
 from monitor.database import snapshot
 from monitor.database_errors import RETRYABLE_STATES, TOO_SLOW
@@ -27,7 +28,6 @@ from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
-from monitor.pipeline import Rows, Statement
 from monitor.policy.gates import window_closed
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_ROWS, REPAIR_RUNS
 from monitor.state.runs import Run, RunState, Trigger, get_run

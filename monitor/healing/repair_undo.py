@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.pipeline import Statement
 from monitor.database import snapshot
 from monitor.healing.errors import NotUndoableError, TriggersInterfereError
 from monitor.healing.preview import UndoPreview
@@ -23,7 +24,6 @@ from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
 from monitor.healing.undo_planner import NO_SUCH_RUN, UndoPlanner
-from monitor.pipeline import Statement
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_UNDONE_ROWS
 from monitor.state.repairs import suspend_repair
 from monitor.state.runs import Run, RunState, UnknownRunError, get_run

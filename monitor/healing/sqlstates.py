@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.citus.nodes import without_shards
 from checks.errors import DatabaseUnavailableError
+from checks.pipeline import Statement, send
 from monitor.database_errors import RETRYABLE_STATES, sqlstate
-from monitor.pipeline import Statement, send
 
 ALL_IMMEDIATE = Statement("SET CONSTRAINTS ALL IMMEDIATE")
 """What waits for the commit fires at once."""

@@ -20,6 +20,7 @@ from checks.citus.forms import form_of
 from checks.fragments import few_artworks, table
 from checks.halves import SideBySide
 from checks.pair_fragments import has_one_row_a_pair
+from checks.pipeline import Statement
 from checks.relations import Engine
 from checks.row_security import RowGuard, guard_of
 from checks.spec import Audience, Cutoffs
@@ -27,7 +28,6 @@ from checks.state_columns import FOLLOWERS, originals
 from checks.statements import Fragments, compose, identifier, raw, render, template
 from monitor.database import database_now
 from monitor.healing.row_shape import PACKAGE, row_fragments
-from monitor.pipeline import Statement
 from monitor.state.control import read_control
 from monitor.state.runs import RunKind
 from monitor.state.statements import StateStatements

@@ -14,8 +14,8 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import Census
+from checks.pipeline import Rows, Statement, Trips
 from checks.row_security import RowGuard
-from monitor.pipeline import Rows, Statement, Trips
 from monitor.state.runs import Run, RunState
 
 PASSES = 3

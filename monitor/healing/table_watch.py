@@ -4,11 +4,11 @@ before a batch writes, and once more behind the write, whose lock keeps it so.""
 from __future__ import annotations
 
 from checks.errors import StatementError
+from checks.pipeline import Rows, Statement
 from monitor.healing.errors import RunHeld
 from monitor.healing.repair_statements import RepairStatements
 from monitor.healing.repair_table import RepairTable, TableNow
 from monitor.healing.statements import HealingContext
-from monitor.pipeline import Rows, Statement
 
 _NOTHING = "Nothing of this batch is kept."
 

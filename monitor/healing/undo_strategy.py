@@ -9,6 +9,7 @@ from types import MappingProxyType
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.pipeline import Statement
 from checks.relations import Kind
 from checks.row_security import guard_of
 from monitor.database import snapshot
@@ -19,7 +20,6 @@ from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
-from monitor.pipeline import Statement
 from monitor.state.counters import HEAL_FAILURES, HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
 

@@ -16,6 +16,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import ConservatorError, StatementError
+from checks.pipeline import Rows, Statement, Trips
 from monitor.database import milliseconds, trips
 from monitor.database_errors import sqlstate
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
@@ -33,7 +34,6 @@ from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import Ahead, BatchStart, OpenBatch, RunStrategy, Written
 from monitor.healing.throttle.throttler import BlockingWatch, free_connections
-from monitor.pipeline import Rows, Statement, Trips
 from monitor.state.counters import batch_observation
 from monitor.state.runs import Run
 

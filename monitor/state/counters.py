@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.pipeline import Statement
+from checks.pipeline import Statement
 from monitor.state.statements import SchemaStatements
 
 HEAL_RUNS = "heal_runs"

@@ -17,8 +17,8 @@ from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
+from checks.pipeline import run_script
 from checks.statements import Fragments, compose, template
-from monitor.pipeline import run_script
 
 PACKAGE = "monitor.state"
 

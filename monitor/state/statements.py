@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.forms import form_of
 from checks.fragments import fragments
 from checks.kept_catalogue import KeptCatalogue
+from checks.pipeline import Rows, Statement, send
 from checks.relations import Catalogue
 from checks.spec import PoolsSpec
 from checks.statements import Fragments, render
-from monitor.pipeline import Rows, Statement, send
 from monitor.state.schema import PACKAGE, state_fragments
 from monitor.state.stored_text import stored
 

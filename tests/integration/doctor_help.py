@@ -14,6 +14,7 @@ from checks.census import take_census
 from checks.doctor.findings import Examination, Finding, Severity
 from checks.doctor.rules import examine
 from checks.spec import CatalogueSpec, Cutoffs, PoolsSpec, SharedColumns, SqlMoment
+from monitor.database import create_engine, snapshot
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,9 @@ class Patient:
 
     async def examine(self, *, role: str | None = None) -> Examination:
         """The doctor's findings, as `role` or as the superuser; the transaction survives them."""
-        engine = create_async_engine(
-            self.url, poolclass=NullPool, connect_args={"prepare_threshold": None}
-        )
+        engine = create_engine(self.url, pool_size=1)
         try:
-            async with engine.connect() as connection:
+            async with snapshot(engine, timeout=timedelta(minutes=5)) as connection:
                 if role is not None:
                     await connection.exec_driver_sql(f'SET ROLE "{role}"')
                 found = await examine(
@@ -48,7 +47,7 @@ class Patient:
                     patience=self.patience,
                 )
                 timeout = await connection.exec_driver_sql("SHOW statement_timeout")
-                assert timeout.scalar() == "0"
+                assert timeout.scalar() == "5min"
                 return found
         finally:
             await engine.dispose()

@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import DatabaseUnavailableError
+from checks.pipeline import Statement
 from monitor.database import again_if_lost, at_once, create_engine, snapshot, transaction
-from monitor.pipeline import Statement
 from tests.support.app import App, app_on
 from tests.support.protocol import Request
 from tests.support.proxy import Link, Proxy

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import make_url
 
 from checks.errors import ConservatorError
+from checks.pipeline import Statement
 from monitor.checking.expectations.worker import WorkerPool
 from monitor.database import at_once, create_engine, snapshot, transaction
 from monitor.deadlines import STATE_TIMEOUT
-from monitor.pipeline import Statement
 from tests.support.app import conninfo
 from tests.support.commands import on_one_server
 from tests.support.databases import APP, cloned

@@ -37,13 +37,13 @@ from sqlalchemy.exc import NoSuchTableError
 from checks import row_security
 from checks.catalogue import parse_name
 from checks.judgement import MAX_EVIDENCE
+from checks.pipeline import OneStatementCursor
 from monitor.checking.expectations.redaction import redacted
 from monitor.checking.expectations.results import NUMBER, Validated, check_results
 from monitor.config import ConfigError, ExpectationsCheck
 from monitor.config.checks import Expectation as Expected
 from monitor.config.database_url import DRIVER
 from monitor.database import connecting, pinning
-from monitor.pipeline import OneStatementCursor
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
+from checks.pipeline import Statement
 from checks.statements import operator_sql, render
 from monitor.database import at_once
 from monitor.deadlines import SIGNAL_MARGIN_SECONDS, SIGNAL_TIMEOUT
 from monitor.healing.throttle.prometheus import PromqlQuery, read_value
 from monitor.healing.throttle.throttle import Replica, Signals, Unknown
-from monitor.pipeline import Statement
 
 PACKAGE = "monitor.healing.throttle"
 _ONE_QUERY = "SELECT * FROM (\n{}\n) AS answer WHERE %(asked)s"

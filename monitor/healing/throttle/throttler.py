@@ -14,6 +14,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.errors import ConservatorError
+from checks.pipeline import Statement
 from checks.statements import render
 from monitor.database import at_once
 from monitor.deadlines import (
@@ -25,7 +26,6 @@ from monitor.deadlines import (
 )
 from monitor.healing.throttle.signals import PACKAGE
 from monitor.healing.throttle.throttle import Signals, ThrottleSettings, Wait, throttle
-from monitor.pipeline import Statement
 
 log = structlog.get_logger(__name__)
 

@@ -27,7 +27,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-LOST_STATES = frozenset({"57P01", "57P02", "57P03", "25006"})
+READ_ONLY = "25006"  # read_only_sql_transaction
+LOST_STATES = frozenset({"57P01", "57P02", "57P03", READ_ONLY})
 """Shutdown, crash, starting up, and a failover that left us on a read-only server."""
 
 Rows = tuple[Any, ...]
@@ -80,12 +81,15 @@ class ConnectionLostError(OperationalError):
         super().__init__(None, None, error, connection_invalidated=True)
 
 
-async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> list[Rows]:
+async def send(
+    connection: AsyncConnection, statements: Iterable[Statement], *, read_only: bool = False
+) -> list[Rows]:
     """What each statement returned. The connection is one of an engine whose transactions are
     begun and ended by statements (AUTOCOMMIT).
 
     Raises the psycopg.Error of the first that failed. A connection that was lost is dropped, and
-    with it whatever the pool has from before: ConnectionLostError.
+    with it whatever the pool has from before: ConnectionLostError. `read_only`: the transaction was
+    made so, and who may not write in it has not been left on a standby by a failover.
     """
     driver = await _driver_of(connection)
     transformer = Transformer(driver)
@@ -95,7 +99,8 @@ async def send(connection: AsyncConnection, statements: Iterable[Statement]) -> 
             answers = await driver.wait(_exchange(driver, transformer, statements))
         return _read(driver, transformer, answers)
     except psycopg.Error as error:
-        if not driver.closed and error.sqlstate not in LOST_STATES:
+        refused = read_only and error.sqlstate == READ_ONLY
+        if not driver.closed and (refused or error.sqlstate not in LOST_STATES):
             raise
         await _drop(connection, driver)
         raise ConnectionLostError(error) from error
