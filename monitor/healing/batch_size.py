@@ -370,7 +370,8 @@ class BatchSlice:
     ids: tuple[str, ...] = field(default=(), compare=False)
     """The users' ids as text: they follow from the rest."""
     planned: int = field(default=0, compare=False)
-    """Rows planned for them, of a part at most `limit`; they follow from the rest, too."""
+    """Rows planned for them, of a part at most `limit`; they follow from the rest, too. 0 of a user
+    that was begun: how many of his rows are left is not known."""
 
 
 def next_slice(
@@ -394,13 +395,13 @@ def next_slice(
             limit=limit,
             splits=True,
             ids=(first.user,),
-            planned=min(first.planned, limit),
+            planned=0 if begun else min(first.planned, limit),
         )
     rows = 0
     taken: list[WorkItem] = []
     for item in items[:MAX_USERS]:
         rows += item.planned
-        if taken and (rows > size or rows >= rows_left):
+        if taken and rows > min(size, rows_left):
             break
         taken.append(item)
     ids = tuple(item.user for item in taken)

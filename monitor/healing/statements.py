@@ -291,7 +291,6 @@ class HealingStatements:
             **self._about(few),
             **({} if work is None else {"work": work}),
             "after_cursor": raw(after_cursor.format(cast)),
-            "cursor_order": raw("ORDER BY a.id" if split else ""),
             "part": raw("ORDER BY a.id LIMIT %(limit)s::bigint" if split else ""),
             "user_limit": raw("w.planned" if part is Part.USERS else "%(limit)s::bigint"),
             "is_listed": raw(_IS_LISTED if few else "TRUE"),

@@ -16,7 +16,7 @@ from monitor.runtime import Runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
-from tests.support.distance import Distance
+from tests.support.distance import Distance, Transaction
 from tests.support.healing import make_runtime, paced, plan, planted, working
 from tests.support.ledger_audit import (
     assert_exactly_healed,
@@ -35,6 +35,8 @@ the first batch would be followed by one of a tenth."""
 PACED = {"max_batch": 10, "batch_target": "50ms"}
 SIGNALS = "pg_stat_replication"
 """Stands in what asks the standbys whether a run must wait."""
+BEGINS_BATCH = "r.artwork_cursor"
+"""Stands in what locks the run's row."""
 BATCHES = 6
 """Each of three users takes two: ten rows, then five."""
 
@@ -60,7 +62,12 @@ def asked_meanwhile(proxy: Distance) -> bool:
     """Whether the signals have been asked for since the newest batch was begun."""
     batches = (n for n, one in enumerate(proxy.transactions) if one.is_batch)
     later = proxy.transactions[max(batches) + 1 :]
-    return any(SIGNALS in text for one in later for trip in one.trips for text in trip)
+    return any(asks(one, SIGNALS) for one in later)
+
+
+def asks(one: Transaction, what: str) -> bool:
+    """Whether a statement of it stands out by `what`."""
+    return any(what in text for trip in one.trips for text in trip)
 
 
 async def work(
@@ -115,6 +122,19 @@ async def test_whether_the_next_batch_must_wait_is_asked_while_one_is_committed(
     async with far_away(app_database_url, tmp_path) as (_, runtime, proxy):
         await work(runtime, proxy, ahead=ahead)
     assert any(ahead)
+
+
+async def test_what_fits_one_batch_is_one_and_no_other_one_is_begun_behind_it(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    roomy = {"pace": {"max_batch": 100}}
+    async with far_away(app_database_url, tmp_path, healing=roomy) as (_, runtime, proxy):
+        run = await plan(runtime)
+        proxy.forget()
+        ended = await runtime.executor(lambda _: None).work(run)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
+    assert len(proxy.batches) == 1
+    assert [one for one in proxy.transactions if asks(one, BEGINS_BATCH)] == proxy.batches
 
 
 FAILING = """

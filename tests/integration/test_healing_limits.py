@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from monitor.healing.executor import Progress
 from monitor.healing.strategy import PASSES
 from monitor.state.runs import RunState
 from tests.support.app import App
@@ -120,6 +121,17 @@ async def test_one_user_with_many_artworks_is_split_and_goes_on_where_it_was_put
         assert ended.run.batches <= 2 * (100 // 7 + 1) + 1
         await assert_records_agree(app)
         await assert_ledger_is_there(app)
+
+
+async def test_the_rest_of_a_user_that_was_split_counts_for_no_more_than_it_is(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=3, artworks=15, **paced(10)) as (_, runtime):
+        run = await plan(runtime)
+        seen: list[Progress] = []
+        await runtime.executor(seen.append).work(run)
+        # By these the pace judges how many rows fit: of ten in the time of five, too many.
+        assert [one.batch.looked_at for one in seen if one.batch is not None] == [10, 5] * 3
 
 
 async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and_an_end(

@@ -164,7 +164,7 @@ async def test_the_triggers_of_a_partition_are_seen(app_database_url: str) -> No
             await app.plant(users=2, artworks=3)
             ended = await heal(runtime)
     assert ended.run.state is RunState.FAILED
-    assert "(lose): of 3 impressions 3 are not there" in ended.run.outcome
+    assert "(lose): of 6 impressions 3 are not there" in ended.run.outcome
 
 
 _HARMLESS = """

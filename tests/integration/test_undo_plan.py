@@ -156,7 +156,7 @@ async def test_a_run_that_was_put_down_is_ended_and_taken_back(app_database_url:
 async def test_another_run_that_was_put_down_has_to_be_finished_first(
     app_database_url: str,
 ) -> None:
-    async with planted(app_database_url, users=4, artworks=5, **paced()) as (app, runtime):
+    async with planted(app_database_url, users=4, artworks=5, **paced(5)) as (app, runtime):
         await heal(runtime, max_rows=10)
         await heal_until(runtime, await plan(runtime), batches=1)
         said = await refused(app, runtime, 1, ActiveRunError)

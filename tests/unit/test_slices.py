@@ -91,7 +91,7 @@ def test_a_slice_of_several_users_holds_no_more_rows_than_its_size(
         return
     inside = [item.planned for item in items if item.position <= part.until]
     assert sum(inside) <= size
-    assert sum(inside) < rows_left
+    assert sum(inside) <= rows_left
     assert len(inside) == part.users <= MAX_USERS
 
 
@@ -103,7 +103,7 @@ def test_a_slice_takes_as_many_whole_users_as_fit(
     if part is None or part.splits or part.users == len(items):
         return
     with_the_next = sum(item.planned for item in items[: part.users + 1])
-    assert with_the_next > size or with_the_next >= rows_left
+    assert with_the_next > size or with_the_next > rows_left
 
 
 @given(sizes, st.integers(1, 100), st.integers(1, 200))
@@ -126,10 +126,15 @@ def test_a_slice_may_be_exactly_full_and_not_one_row_more() -> None:
     assert next_slice(items, 9, 100) == BatchSlice(until=1, users=1, limit=9, splits=False)
 
 
-def test_a_user_that_fills_the_rest_of_the_plan_goes_alone_and_bounded() -> None:
+def test_the_user_that_fills_the_rest_of_the_plan_goes_along_with_the_others() -> None:
     items = [WorkItem(1, 5), WorkItem(2, 7), WorkItem(3, 7)]
-    assert next_slice(items, 100, 12) == BatchSlice(until=1, users=1, limit=100, splits=False)
-    assert next_slice(items[1:], 100, 7) == BatchSlice(until=2, users=1, limit=7, splits=True)
+    assert next_slice(items, 100, 12) == BatchSlice(until=2, users=2, limit=100, splits=False)
+
+
+def test_a_user_with_more_than_the_rest_of_the_plan_goes_alone_and_bounded() -> None:
+    items = [WorkItem(1, 5), WorkItem(2, 7), WorkItem(3, 7)]
+    assert next_slice(items, 100, 11) == BatchSlice(until=1, users=1, limit=100, splits=False)
+    assert next_slice(items[1:], 100, 6) == BatchSlice(until=2, users=1, limit=6, splits=True)
 
 
 def test_there_is_no_slice_after_the_end_of_the_list_or_of_the_plan() -> None:
