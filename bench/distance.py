@@ -56,16 +56,16 @@ class _Healed:
 
 def measure(server: PostgresServer, options: Options) -> Report:
     """LEGACY must be there already; it stays as it is."""
-    near = asyncio.run(_heal_at(server, 0, options.rows))
+    near = asyncio.run(_heal_at(server, 0, options.distance_rows))
     base = Measure("without a distance", _UNIT, (near.rate,))
     measures = [base, *_more(0, near)]
     details = {"0": [asdict(point) for point in near.run.batches]}
     for milliseconds, goal in GOALS.items():
-        far = asyncio.run(_heal_at(server, milliseconds, options.rows))
+        far = asyncio.run(_heal_at(server, milliseconds, options.distance_rows))
         name = f"round trips of {milliseconds} ms"
         measures += [compared(name, _UNIT, (far.rate,), base, goal), *_more(milliseconds, far)]
         details[str(milliseconds)] = [asdict(point) for point in far.run.batches]
-    facts: dict[str, Fact] = {"rows": options.rows}
+    facts: dict[str, Fact] = {"rows": options.distance_rows}
     return Report("distance", tuple(measures), facts, {"batches": details})
 
 

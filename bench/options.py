@@ -33,6 +33,8 @@ class Options:
     """Rows that every backfill writes, about."""
     slow_rows: int
     """The same for those that write row by row."""
+    distance_rows: int
+    """The same of a heal run over a distance: most of its batches have found their size."""
     million: int
     """Rows of the large heal run; 0 for none."""
     growth_impressions: int
@@ -93,6 +95,7 @@ def read_options(description: str | None) -> Options:
     add("--backfill-rounds", type=int, default=2, help="rounds of the backfill")
     add("--rows", type=int, default=90_000, help="rows of a backfill")
     add("--slow-rows", type=int, default=20_000, help="rows of a backfill row by row")
+    add("--distance-rows", type=int, default=400_000, help="rows of a heal run over a distance")
     add("--million", type=int, default=1_000_000, help="rows of the large heal run; 0 for none")
     add("--growth-impressions", type=int, default=3_200_000, help="of the largest of four sizes")
     add("--memory-censuses", type=int, default=60, help="over which memory is watched")
