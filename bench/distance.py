@@ -41,6 +41,8 @@ class _Healed:
     run: Backfill
     batches: Sequence[Transaction]
     """As the proxy saw them."""
+    structure_trips: int
+    """Of reading the tables' structure, with which every command begins."""
 
     @property
     def rate(self) -> float:
@@ -65,7 +67,10 @@ def measure(server: PostgresServer, options: Options) -> Report:
         name = f"round trips of {milliseconds} ms"
         measures += [compared(name, _UNIT, (far.rate,), base, goal), *_more(milliseconds, far)]
         details[str(milliseconds)] = [asdict(point) for point in far.run.batches]
-    facts: dict[str, Fact] = {"rows": options.distance_rows}
+    facts: dict[str, Fact] = {
+        "rows": options.distance_rows,
+        "round_trips_of_reading_the_structure": near.structure_trips,
+    }
     return Report("distance", tuple(measures), facts, {"batches": details})
 
 
@@ -79,7 +84,8 @@ async def _heal_at(server: PostgresServer, milliseconds: int, rows: int) -> _Hea
         through = make_url(server.url(database)).update_query_dict({"host": folder})
         async with proxy.at(Path(folder)):
             healed = await heal(through.render_as_string(hide_password=False), rows)
-        return _Healed(healed, proxy.batches)
+        asking = [one for one in proxy.transactions if one.asks("SAVEPOINT question")]
+        return _Healed(healed, proxy.batches, len(asking[0].trips))
 
 
 def _more(milliseconds: int, healed: _Healed) -> tuple[Measure, ...]:

@@ -16,7 +16,7 @@ from monitor.runtime import Runtime
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
 from tests.support.commands import on_one_server
-from tests.support.distance import Distance, Transaction
+from tests.support.distance import Distance
 from tests.support.healing import make_runtime, paced, plan, planted, working
 from tests.support.ledger_audit import (
     assert_exactly_healed,
@@ -62,12 +62,7 @@ def asked_meanwhile(proxy: Distance) -> bool:
     """Whether the signals have been asked for since the newest batch was begun."""
     batches = (n for n, one in enumerate(proxy.transactions) if one.is_batch)
     later = proxy.transactions[max(batches) + 1 :]
-    return any(asks(one, SIGNALS) for one in later)
-
-
-def asks(one: Transaction, what: str) -> bool:
-    """Whether a statement of it stands out by `what`."""
-    return any(what in text for trip in one.trips for text in trip)
+    return any(one.asks(SIGNALS) for one in later)
 
 
 async def work(
@@ -134,7 +129,7 @@ async def test_what_fits_one_batch_is_one_and_no_other_one_is_begun_behind_it(
         ended = await runtime.executor(lambda _: None).work(run)
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 45)
     assert len(proxy.batches) == 1
-    assert [one for one in proxy.transactions if asks(one, BEGINS_BATCH)] == proxy.batches
+    assert [one for one in proxy.transactions if one.asks(BEGINS_BATCH)] == proxy.batches
 
 
 FAILING = """

@@ -32,6 +32,10 @@ class Transaction:
         """It writes a batch."""
         return any(text.startswith(_WRITES_BATCH) for trip in self.trips for text in trip)
 
+    def asks(self, what: str) -> bool:
+        """Whether a statement of it has these words."""
+        return any(what in text for trip in self.trips for text in trip)
+
 
 @dataclass(slots=True)
 class _Way:
