@@ -116,6 +116,12 @@ async def in_transaction(connection: AsyncConnection) -> bool:
     return status is not TransactionStatus.IDLE
 
 
+async def is_aborted(connection: AsyncConnection) -> bool:
+    """Whether a statement of the transaction has failed, which takes nothing but a rollback now."""
+    status = (await _driver_of(connection)).info.transaction_status
+    return status is TransactionStatus.INERROR
+
+
 async def _driver_of(connection: AsyncConnection) -> DriverConnection[Any]:
     raw = await connection.get_raw_connection()
     return cast("DriverConnection[Any]", raw.driver_connection)

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.pipeline import Rows, Statement, send
+from checks.pipeline import Rows, Statement, is_aborted, send
 from checks.statements import render
 
 _SAVEPOINT = Statement("SAVEPOINT question")
@@ -42,11 +43,20 @@ class Questions:
 
     async def ask(self, text: str, parameters: Mapping[str, object], *before: Statement) -> Rows:
         """What the statement returns, asked behind `before`, which ends with it. Raises the
-        psycopg.Error with which it was refused."""
+        psycopg.Error with which it was refused; DBAPIError where that was the transaction's end."""
         question = (_SAVEPOINT, self._bound, *before, Statement(text, parameters))
         try:
             found = await send(self._connection, (*question, *_TAKE_BACK), read_only=True)
-        except psycopg.Error:
-            await send(self._connection, _TAKE_BACK)
+        except psycopg.Error as refused:
+            # What the driver would not send, or could not read, has left nothing to take back.
+            if await is_aborted(self._connection):
+                await self._take_back(refused)
             raise
         return found[len(question) - 1]
+
+    async def _take_back(self, refused: psycopg.Error) -> None:
+        try:
+            await send(self._connection, _TAKE_BACK)
+        except psycopg.Error:
+            # The savepoint itself was refused, by a node that has gone: that is no answer.
+            raise DBAPIError(None, None, refused) from refused

@@ -114,7 +114,7 @@ class RowProbes:
                 table(relation),
                 self._admitted(role),
             )
-            counted = await self._count(raw(key.target), ours, tellings) or {}
+            counted = await self._count(raw(key.target.replace("%", "%%")), ours, tellings) or {}
             tallies = [Tally(one, plain(one.column.name), rows) for one, rows in counted.items()]
             yield Parent(key.target, plain(key.target_columns[0]), tallies)
 

@@ -124,8 +124,8 @@ async def examine(
 ) -> Examination:
     """Everything there is to say about the tables, worst first; nothing is written.
 
-    Needs a connection inside a transaction (not AUTOCOMMIT), for its savepoints. `patience` bounds
-    each question that reads rows; one that takes longer is reported as unanswered.
+    Needs a connection inside a transaction that only reads. `patience` bounds each question that
+    reads rows; one that takes longer is reported as unanswered.
     """
     facts = await read_catalogue(connection, spec)
     if not facts.row_security:

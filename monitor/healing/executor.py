@@ -173,15 +173,16 @@ class Executor:
                 return
             for batch in batches:
                 self._report(run, batch, time.perf_counter() - started)
-            is_heal = run.undoes is None and run.repair is None
-            if is_heal and batches[-1].total_inserted >= run.planned_rows:
-                # Else a batch would find that out, after a rest and by two trips.
-                return
             # The one that took longest is what the app could feel.
             longest = max(batches, key=lambda batch: batch.server_seconds)
             pace = self._paced(run, pace, longest, max(batch.blocked for batch in batches))
             rest = rest_seconds(longest.server_seconds, self._pace_settings.duty)
             waited = await self._pauses.rest(rest)
+            is_heal = run.undoes is None and run.repair is None
+            if is_heal and batches[-1].total_inserted >= run.planned_rows:
+                # Else a batch would find that out, by two trips.
+                self._pauses.hold_when_stopped()
+                return
 
     def _paced(self, run: Run, pace: Pace, batch: Batch, blocked: int) -> Pace:
         """The pace after a batch, told where it changes."""

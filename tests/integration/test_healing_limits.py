@@ -134,6 +134,17 @@ async def test_the_rest_of_a_user_that_was_split_counts_for_no_more_than_it_is(
         assert [one.batch.looked_at for one in seen if one.batch is not None] == [10, 5] * 3
 
 
+async def test_a_run_that_is_stopped_in_its_last_batch_is_put_down_before_it_counts(
+    app_database_url: str,
+) -> None:
+    async with planted(app_database_url, users=2, artworks=5, **paced(10)) as (app, runtime):
+        held = await heal_until(runtime, await plan(runtime), batches=1)
+        assert (held.run.state, held.run.inserted) == (RunState.HELD, 10)
+        ended = await working(runtime, await claimed(runtime, held.run.id))
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 10)
+        await assert_records_agree(app)
+
+
 async def test_users_whose_pairs_the_app_wrote_meanwhile_yield_empty_batches_and_an_end(
     app_database_url: str,
 ) -> None:
