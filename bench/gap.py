@@ -4,7 +4,8 @@ A hundred pairs of the healed gallery become legacy at once, and the service is 
 the processor time of all of the server's processes, from the census that finds them to the one that
 is published after the run, and set against one census of the same gallery; and the seconds from
 the moment at which it is woken until the run is verified. Four kinds of gap: of one artwork or of a
-hundred, which have just grown old, or which lost what had long been recorded.
+hundred, which have just grown old, or which lost what had long been recorded; the last one with an
+index on artwork and user as well.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ COST_GOAL = Goal(3)
 TIME_GOAL = Goal(2)
 """Seconds from the census's begin until the run is verified."""
 _COPY = "gallery_gap"
+_INDEXED = "vanished from 100 artworks, with an index on (artwork, user)"
+"""Measured last: the app has none."""
 _KINDS = {
     "of one artwork that has grown old": (1, True),
     "of 100 artworks that have grown old": (100, True),
     "vanished from one artwork": (1, False),
     "vanished from 100 artworks": (100, False),
+    _INDEXED: (100, False),
 }
 _ROUNDS = 3
 _OFF = "duplicate_impressions orphan_impressions timestamps recording_rate pool_exhaustion"
@@ -72,6 +76,9 @@ async def _measure(server: PostgresServer, database: str, rounds: int) -> Report
         app.execute("VACUUM user_art_impressions")
     measures: list[Measure] = []
     for name, (artworks, aged) in _KINDS.items():
+        if name == _INDEXED:
+            with psycopg.connect(server.conninfo(database), autocommit=True) as app:
+                app.execute("CREATE INDEX ON user_art_impressions (artwork_id, user_id)")
         note(f"{PAIRS} pairs {name}")
         before = await _censuses(server, database, rounds)
         cycle = await _cycle(server, database, artworks, aged=aged)
