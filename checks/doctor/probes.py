@@ -67,7 +67,7 @@ _NO_VALUES: Parameters = {}
 _NO_ENCODING = "SQL_ASCII"
 _GROWTH_DAYS = 28
 _TRUE = raw("TRUE")
-_READ_ONLY = (Statement(template("checks", "catalogue_read_only")),)
+_READ_ONLY = Statement(template("checks", "catalogue_read_only"))
 
 
 class ProbeSuite:
@@ -425,9 +425,10 @@ class ProbeSuite:
         if self._lost_node is not None:
             # Each question might wait half a minute for a connection.
             return Refusal(_CANCELED, self._lost_node)
-        text = render("checks", form_of(self._engine, statement), fragments)
+        text = how + render("checks", form_of(self._engine, statement), fragments)
+        before = (_READ_ONLY,) if read_only else ()
         try:
-            return await self._questions.ask(how + text, parameters, *(_READ_ONLY * read_only))
+            return await self._questions.ask(text, parameters, *before)
         except psycopg.Error as refused:
             if is_lost_node(refused):
                 self._lost_node = lost_sentence(refused)
