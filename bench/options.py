@@ -50,6 +50,9 @@ class Options:
     """Windows without and with healing, at each of two paces."""
     traffic_batch: int
     """healing.pace.max_batch beside it; a small gallery needs a low one."""
+    traffic_target: float
+    """Seconds: healing.pace.batch_target beside it, and what the session that only computes takes
+    at a time."""
     ageing_seconds: float
     """Over which the pairs become legacy whose time to heal is taken."""
     census_every: float
@@ -105,6 +108,7 @@ def read_options(description: str | None) -> Options:
     add("--duty", default="50%", help="healing.pace.duty of the scraped service")
     add("--traffic-rounds", type=int, default=10, help="windows without and with healing")
     add("--traffic-batch", type=int, default=10_000, help="healing.pace.max_batch beside it")
+    add("--traffic-target", type=float, default=0.25, help="healing.pace.batch_target, in seconds")
     add("--ageing-seconds", type=float, default=25.0, help="over which pairs become legacy")
     add("--census-every", type=float, default=5.0, help="seconds, of the service that heals those")
     add(

@@ -37,11 +37,9 @@ RATE = 60.0
 
 _COPY = "gallery_traffic"
 _COMPUTING = "a session that only computes"
-_COMPUTE_SECONDS = 0.25
-"""As long as a batch is to take by default, and as long a rest."""
-_COMPUTE = f"""
+_COMPUTE = """
 DO $$ BEGIN
-    WHILE clock_timestamp() < now() + interval '{_COMPUTE_SECONDS} s' LOOP END LOOP;
+    WHILE clock_timestamp() < now() + interval '{seconds} s' LOOP END LOOP;
 END $$
 """
 _DEFAULT_DUTY = "50%"
@@ -50,6 +48,7 @@ _PACES = {"healing at the default pace": _DEFAULT_DUTY, "healing at full duty": 
 _HEALING = """
 healing:
   pace:
+    batch_target: {target_ms:.0f}ms
     duty: {duty}
     max_batch: {max_batch}
     wait_while: SELECT closed FROM {gate}
@@ -84,21 +83,28 @@ def visited(server: PostgresServer, database: str) -> Iterator[tuple[psycopg.Con
 
 def gated(duty: str, options: Options) -> str:
     """Settings for a run that stops and goes on by the gate."""
-    return _HEALING.format(duty=duty, max_batch=options.traffic_batch, gate=GATE)
+    return _HEALING.format(
+        target_ms=options.traffic_target * 1000,
+        duty=duty,
+        max_batch=options.traffic_batch,
+        gate=GATE,
+    )
 
 
 async def _compute(
     conninfo: str, gate: psycopg.Connection, visitors: Visitors, options: Options
 ) -> list[Round]:
     note(f"the app beside {_COMPUTING}")
+    seconds = options.traffic_target
+    computation = _COMPUTE.format(seconds=seconds).encode()
 
     async def compute() -> None:
         async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as session:
             while True:
                 found = await session.execute(f"SELECT FROM {GATE} WHERE NOT closed".encode())
                 if found.rowcount:
-                    await session.execute(_COMPUTE.encode())
-                await asyncio.sleep(_COMPUTE_SECONDS)
+                    await session.execute(computation)
+                await asyncio.sleep(seconds)
 
     computing = asyncio.create_task(compute())
     await asyncio.sleep(_WARM_UP_SECONDS)
@@ -181,7 +187,11 @@ async def _plan(runtime: Runtime) -> Run:
 
 def _report(done: dict[str, list[Round]], options: Options) -> Report:
     measures: list[Measure] = []
-    facts: dict[str, Fact] = {"window_seconds": options.window_seconds, "visits_a_second": RATE}
+    facts: dict[str, Fact] = {
+        "window_seconds": options.window_seconds,
+        "visits_a_second": RATE,
+        "batch_target_seconds": options.traffic_target,
+    }
     for name, rounds in done.items():
         found, told = beside(name, rounds, GOAL if _PACES.get(name) == _DEFAULT_DUTY else None)
         measures += found
