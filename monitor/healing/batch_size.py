@@ -22,7 +22,9 @@ TO_SHRINK = 2
 START = 1000
 """Rows in the first batch of a run, before anything is known about this database."""
 ALARM = 5.0
-"""A batch that takes this many times its target shrinks the size to a tenth at once."""
+"""A batch that takes this many times its target shrinks the size to `TO_ALARM` at once."""
+TO_ALARM = 10
+"""A batch that was far too slow is followed by one of so many times fewer rows."""
 WORTHWHILE = 1.1
 """Less growth than this is not worth measuring anew."""
 PLENTY = 1.5
@@ -58,6 +60,8 @@ class PaceReason(StrEnum):
     """The batches before took longer than the target."""
     ALARM = "alarm"
     """The batch before took five times the target or more."""
+    TIMEOUT = "timeout"
+    """`database.statement_timeout` ended the batch before, and nothing of it is there."""
     BLOCKED = "blocked"
     """Sessions of others waited for the batch before."""
     FLOOR = "floor"
@@ -72,7 +76,7 @@ class PaceReason(StrEnum):
 
 _GROWTH_AFTER_BLOCKED = 1.5
 """A size that others waited for is come back to slowly."""
-_CAUTIOUS = frozenset({PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED})
+_CAUTIOUS = frozenset({PaceReason.ALARM, PaceReason.TIMEOUT, PaceReason.SLOW, PaceReason.BLOCKED})
 """A size that was shrunk to for these grows after `TO_GROW` timings, not one."""
 
 
@@ -203,6 +207,16 @@ def after_batch(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace
     )
 
 
+def after_timeout(pace: Pace) -> Pace | None:
+    """The pace after a batch that was asked for by `pace.next_size` and was not over in time, again
+    and again; None where it was of a single row.
+
+    What was measured before does not hold any more: by a floor it could stay too large for ever.
+    """
+    rows = pace.next_size.rows
+    return None if rows == 1 else Pace(max(1, rows // TO_ALARM), PaceReason.TIMEOUT)
+
+
 def _misled(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> Pace | None:
     """After a step to a floor that its batches contradict: the same size once more (not where
     others waited), then the size before, without the measurements that are wrong. None where
@@ -273,7 +287,7 @@ def _smaller(pace: Pace, settings: PaceSettings, timing: BatchTiming) -> BatchSi
     target = settings.batch_target_seconds
     slow = [one.seconds for one in pace.timings if one.seconds > target]
     if timing.seconds >= ALARM * target:
-        wanted = BatchSize(pace.size // 10, PaceReason.ALARM)
+        wanted = BatchSize(pace.size // TO_ALARM, PaceReason.ALARM)
     elif timing.blocked:
         # However fast it was: who was seen waiting waited for at least the first look at it.
         wanted = BatchSize(pace.size // 2, PaceReason.BLOCKED)

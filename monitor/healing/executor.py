@@ -18,12 +18,13 @@ import structlog
 from checks.census import Census
 from checks.errors import ConservatorError, DatabaseUnavailableError, StatementError
 from monitor.database import at_once, transaction
-from monitor.database_errors import sqlstate
+from monitor.database_errors import TOO_SLOW, sqlstate
 from monitor.healing.batch_size import (
     BatchTiming,
     Pace,
     PaceSettings,
     after_batch,
+    after_timeout,
     first_pace,
     rest_seconds,
 )
@@ -35,7 +36,7 @@ from monitor.healing.throttle.throttler import Throttler
 from monitor.healing.writer import Batch, BatchWriter
 from monitor.state.counters import add_to_counters
 from monitor.state.history import record_census
-from monitor.state.runs import Run, RunKind, RunState, get_run
+from monitor.state.runs import Run, RunKind, RunState, WaitReason, get_run
 from monitor.state.transitions import finish_run, hold_run
 
 log = structlog.get_logger(__name__)
@@ -168,7 +169,15 @@ class Executor:
         started = time.perf_counter()
         while True:
             waited = await self._pauses.wait_while_throttled(run, waited)
-            batches = await self._writer.write(run, strategy, pace.next_size, waited)
+            began = time.perf_counter()
+            try:
+                batches = await self._writer.write(run, strategy, pace.next_size, waited)
+            except StatementError as error:
+                pace = self._after_failure(run, pace, error)
+                rest = rest_seconds(time.perf_counter() - began, self._pace_settings.duty)
+                rested = await self._pauses.rest(rest)
+                waited = waited.plus(WaitReason.DUTY, rested.total)
+                continue
             if not batches:
                 return
             for batch in batches:
@@ -185,9 +194,20 @@ class Executor:
                 return
 
     def _paced(self, run: Run, pace: Pace, batch: Batch, blocked: int) -> Pace:
-        """The pace after a batch, told where it changes."""
+        """The pace after a batch."""
         timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, blocked)
-        paced = after_batch(pace, self._pace_settings, timing)
+        return self._told(run, pace, after_batch(pace, self._pace_settings, timing))
+
+    def _after_failure(self, run: Run, pace: Pace, error: StatementError) -> Pace:
+        """The pace after a batch that was not over in time; raises `error` where fewer rows would
+        fail by it, too."""
+        slower = after_timeout(pace) if sqlstate(error) == TOO_SLOW else None
+        if slower is None:
+            raise error
+        return self._told(run, pace, slower)
+
+    def _told(self, run: Run, pace: Pace, paced: Pace) -> Pace:
+        """`paced`, after a word in the log where its size is another."""
         if paced.size != pace.size:
             log.info(
                 "batch_size_changed",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.citus.nodes import without_shards
 from checks.errors import DatabaseUnavailableError
 from checks.pipeline import Statement, send
-from monitor.database_errors import RETRYABLE_STATES, sqlstate
+from monitor.database_errors import RETRYABLE_STATES, TOO_SLOW, sqlstate
 
 ALL_IMMEDIATE = Statement("SET CONSTRAINTS ALL IMMEDIATE")
 """What waits for the commit fires at once."""
@@ -36,18 +36,19 @@ _VALUES = re.compile(r"\s?[:\uff1a]\s?[\"'\xab\xbb\u201c-\u201e\u300c].*")
 _LONGEST_MESSAGE = 300
 _FOREIGN_KEY_VIOLATION = "23503"
 SAME_SIZE_ATTEMPTS = 2
-"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve."""
+"""A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve.
+Or the statement timed out: once more, since it may have been an accident, then fewer rows."""
 
 _T = TypeVar("_T")
 
 
-def is_worth_retrying(error: BaseException, attempts: int) -> bool:
-    """Whether the same batch may succeed after a wait, once so many attempts have failed: others
-    are in the way, the server is, or a row has gone meanwhile."""
+def is_worth_retrying(error: BaseException, attempts: int, rows: int = 1) -> bool:
+    """Whether the same batch of `rows` may succeed after a wait, once so many attempts have failed:
+    others are in the way, the server is, or a row has gone meanwhile."""
     if isinstance(error, DatabaseUnavailableError):
         return True
     state = sqlstate(error)
-    if state == _FOREIGN_KEY_VIOLATION:
+    if state == _FOREIGN_KEY_VIOLATION or (state == TOO_SLOW and rows > 1):
         return attempts < SAME_SIZE_ATTEMPTS
     return state in RETRYABLE_STATES
 

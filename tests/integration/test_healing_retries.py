@@ -186,3 +186,32 @@ async def test_a_table_that_is_gone_in_the_middle_fails_the_run_and_keeps_what_i
         assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 30)
         await assert_records_agree(app)
         await assert_ledger_is_there(app)
+
+
+_SLOW_ROWS = """
+CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.02);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER takes_time AFTER INSERT ON user_art_impressions
+FOR EACH ROW EXECUTE FUNCTION take_time();
+"""
+"""Fifty rows a second at most."""
+
+
+async def test_a_batch_that_is_not_over_in_time_becomes_smaller_until_it_is(
+    app_database_url: str, retries: Retries
+) -> None:
+    config: dict[str, Any] = {"database": {"statement_timeout": "500ms"}}
+    async with planted(app_database_url, users=5, artworks=12, **config) as (app, runtime):
+        await start_audit(app)
+        await app.run(_SLOW_ROWS)
+        ended = await heal(runtime)
+        assert (ended.run.state, ended.run.inserted) == (RunState.SUCCEEDED, 60)
+        sizes = await app.rows("SELECT size, size_reason FROM conservator.batch ORDER BY number")
+        # A thousand that may be written are the sixty that are missing: a hundred are no fewer.
+        assert sizes[0] == (10, "timeout")
+        assert retries.states == ["57014"] * 2
+        await assert_records_agree(app)
+        await assert_ledger_is_there(app)

@@ -19,6 +19,7 @@ from monitor.healing.batch_size import (
     ENOUGH_COSTS,
     SAMPLES,
     START,
+    TO_ALARM,
     TO_FLOOR,
     TO_GROW,
     TO_MEASURE,
@@ -31,6 +32,7 @@ from monitor.healing.batch_size import (
     PaceReason,
     PaceSettings,
     after_batch,
+    after_timeout,
     first_pace,
     percentile90,
     rest_seconds,
@@ -163,6 +165,27 @@ def test_from_any_start_and_any_noise_it_is_back_within_twenty_quiet_batches(
     quiet = run.batches(20)
     # The last one may be one that measures.
     assert max(quiet[-2:]) >= math.floor(0.7 * server.best(settings))
+
+
+@given(st.data(), every_settings, st.floats(2, 100), st.integers(0, 2**32))
+def test_batches_that_are_not_over_in_time_shrink_until_they_are_and_never_come_back(
+    data: st.DataObject, settings: PaceSettings, patience: float, seed: int
+) -> None:
+    server = data.draw(servers(settings.batch_target_seconds))
+    timeout = patience * settings.batch_target_seconds
+    start = data.draw(st.integers(1, settings.max_batch))
+    run = Simulation(server, settings, Pace(start, costs=data.draw(every_pace).costs), seed)
+    too_slow = [0]
+    while server.seconds(run.pace.next_size.rows) > timeout:
+        too_slow.append(run.pace.next_size.rows)
+        slower = after_timeout(run.pace)
+        assert slower is not None
+        run.pace = slower
+    assert len(too_slow) - 1 <= math.ceil(math.log10(start))
+    quiet = run.batches(20)
+    assert max(quiet[-2:]) >= math.floor(0.7 * server.best(settings))
+    if len(too_slow) > 1:
+        assert server.seconds(max(quiet)) < timeout
 
 
 @given(st.data(), every_settings, st.integers(0, 2**32))
@@ -298,6 +321,19 @@ def test_a_batch_far_over_its_target_shrinks_the_next_to_a_tenth_at_once_or_to_t
         assert after.size == max(1, pace.size // 10, after.floor)
     else:
         assert pace.size == 1 or after.floor >= pace.size
+
+
+@given(every_pace, st.none() | st.integers(1, 100_000))
+def test_a_batch_that_was_not_over_in_time_is_followed_by_a_tenth_that_trusts_no_measurement(
+    pace: Pace, refused: int | None
+) -> None:
+    pace = replace(pace, refused=refused)
+    rows = pace.next_size.rows
+    slower = after_timeout(pace)
+    if rows == 1:
+        assert slower is None
+    else:
+        assert slower == Pace(max(1, rows // TO_ALARM), PaceReason.TIMEOUT)
 
 
 @given(every_pace, every_settings, st.floats(0, 100), st.floats(0, 1), st.integers(0, 3))
@@ -436,7 +472,9 @@ def test_near_the_target_growth_waits_for_three_timings() -> None:
     assert sizes(paces) == [1000, 1000, 1000, 1250]
 
 
-@pytest.mark.parametrize("why", [PaceReason.ALARM, PaceReason.SLOW, PaceReason.BLOCKED])
+@pytest.mark.parametrize(
+    "why", [PaceReason.ALARM, PaceReason.TIMEOUT, PaceReason.SLOW, PaceReason.BLOCKED]
+)
 def test_after_a_disturbance_growth_waits_for_three_timings(why: PaceReason) -> None:
     paces = ran(Pace(1000, why), SETTINGS, *[(0.25, 1.0)] * 3)
     grown = 1500 if why is PaceReason.BLOCKED else 4000

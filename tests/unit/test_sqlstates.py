@@ -107,6 +107,12 @@ def test_a_row_that_has_gone_is_given_one_new_snapshot() -> None:
     assert not is_worth_retrying(failed("23503"), 2)
 
 
+def test_a_statement_that_timed_out_is_tried_once_more_before_it_gets_fewer_rows() -> None:
+    assert is_worth_retrying(failed("57014"), 1, rows=2)
+    assert not is_worth_retrying(failed("57014"), 2, rows=2)
+    assert is_worth_retrying(failed("55P03"), 7, rows=2)
+
+
 @pytest.mark.parametrize(
     "error", [failed("23514"), failed("42P01"), LeaseLostError("gone"), RunHeld("paused")]
 )
