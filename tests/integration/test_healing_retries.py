@@ -203,7 +203,10 @@ FOR EACH ROW EXECUTE FUNCTION take_time();
 async def test_a_batch_that_is_not_over_in_time_becomes_smaller_until_it_is(
     app_database_url: str, retries: Retries
 ) -> None:
-    config: dict[str, Any] = {"database": {"statement_timeout": "500ms"}}
+    config: dict[str, Any] = {
+        "database": {"statement_timeout": "500ms"},
+        "healing": {"pace": {"duty": "50%"}},
+    }
     async with planted(app_database_url, users=5, artworks=12, **config) as (app, runtime):
         await start_audit(app)
         await app.run(_SLOW_ROWS)
@@ -213,5 +216,10 @@ async def test_a_batch_that_is_not_over_in_time_becomes_smaller_until_it_is(
         # A thousand that may be written are the sixty that are missing: a hundred are no fewer.
         assert sizes[0] == (10, "timeout")
         assert retries.states == ["57014"] * 2
+        # Four attempts of half a second are followed by as long a rest.
+        rested = await app.value(
+            "SELECT sum(seconds) FROM conservator.run_wait WHERE reason = 'duty'"
+        )
+        assert rested >= 2
         await assert_records_agree(app)
         await assert_ledger_is_there(app)
