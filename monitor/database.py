@@ -52,6 +52,7 @@ from monitor import deadlines
 from monitor.config.database_url import DRIVER, connect_parameters
 from monitor.database_errors import (
     LOCKED,
+    TOO_SLOW,
     first_line,
     original_error,
     session_lost,
@@ -258,7 +259,9 @@ async def side_by_side(
         found = await mine(connection)
         try:
             return found, await other
-        except ConservatorError:
+        except ConservatorError as error:
+            if sqlstate(error) == TOO_SLOW:
+                raise
             return found, await theirs(connection)
     finally:
         other.cancel()

@@ -29,7 +29,7 @@ from monitor.healing.batch_size import (
     rest_seconds,
 )
 from monitor.healing.errors import LeaseLostError, RunHeld, lease_lost
-from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes
+from monitor.healing.pauses import Pauses, WaitTimes
 from monitor.healing.statements import HealingContext
 from monitor.healing.strategy import RunEnd, RunStrategy
 from monitor.healing.throttle.throttler import Throttler
@@ -148,7 +148,7 @@ class Executor:
         except StatementError as error:
             if sqlstate(error) in strategy.held_by:
                 # Somebody's lock outlasted every attempt: the run is none the worse for it.
-                return await self._hold(run, f"Put down after {ATTEMPTS} attempts: {error}")
+                return await self._hold(run, f"Put down, as each attempt ended: {error}")
             log.warning("run_failed", run_id=run.id, error=str(error))
             return await self._finish(run, strategy, RunEnd(RunState.FAILED, str(error)))
 

@@ -105,7 +105,7 @@ class Pauses:
         if seconds <= 0:
             return WaitTimes()
         started = time.perf_counter()
-        await self.wait_or_stop(min(seconds, self._lease.total_seconds() / 2))
+        await self.wait_or_stop(seconds)
         return WaitTimes({WaitReason.DUTY: time.perf_counter() - started})
 
     def look_ahead(self) -> None:

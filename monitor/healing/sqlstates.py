@@ -34,7 +34,8 @@ Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _VALUES = re.compile(r"\s?[:\uff1a]\s?[\"'\xab\xbb\u201c-\u201e\u300c].*")
 """A value that is quoted behind a colon, by the marks of whatever language the server speaks."""
 _LONGEST_MESSAGE = 300
-_FOREIGN_KEY_VIOLATION = "23503"
+_SAME_SIZE_STATES = frozenset({"23503", TOO_SLOW})
+"""A foreign key, and what was not over in time."""
 SAME_SIZE_ATTEMPTS = 2
 """A row was deleted meanwhile: once more the same, whose snapshot no longer sees it, then halve.
 Or the statement timed out: once more, since it may have been an accident, then fewer rows."""
@@ -42,13 +43,13 @@ Or the statement timed out: once more, since it may have been an accident, then 
 _T = TypeVar("_T")
 
 
-def is_worth_retrying(error: BaseException, attempts: int, rows: int = 1) -> bool:
-    """Whether the same batch of `rows` may succeed after a wait, once so many attempts have failed:
-    others are in the way, the server is, or a row has gone meanwhile."""
+def is_worth_retrying(error: BaseException, attempts: int) -> bool:
+    """Whether the same batch may succeed after a wait, once so many attempts have failed: others
+    are in the way, the server is, or a row has gone meanwhile."""
     if isinstance(error, DatabaseUnavailableError):
         return True
     state = sqlstate(error)
-    if state == _FOREIGN_KEY_VIOLATION or (state == TOO_SLOW and rows > 1):
+    if state in _SAME_SIZE_STATES:
         return attempts < SAME_SIZE_ATTEMPTS
     return state in RETRYABLE_STATES
 

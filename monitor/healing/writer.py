@@ -130,7 +130,7 @@ class BatchWriter:
     ) -> tuple[Batch, ...]:
         """One size, again and again as long as only others are in the way."""
         retrying = AsyncRetrying(
-            retry=lambda state: _worth_another_try(state, size),
+            retry=_worth_another_try,
             wait=wait_random_exponential(multiplier=0.1, max=LONGEST_RETRY_WAIT_SECONDS),
             stop=stop_after_attempt(ATTEMPTS),
             sleep=self._pauses.wait_or_stop,
@@ -354,9 +354,9 @@ def _start(run: Run, begun: Rows) -> BatchStart:
     return BatchStart(**row._asdict())
 
 
-def _worth_another_try(state: RetryCallState, size: BatchSize) -> bool:
+def _worth_another_try(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome is not None else None
-    return error is not None and is_worth_retrying(error, state.attempt_number, size.rows)
+    return error is not None and is_worth_retrying(error, state.attempt_number)
 
 
 def _log_retry(run: Run, state: RetryCallState) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -206,6 +207,7 @@ async def test_a_batch_that_is_not_over_in_time_becomes_smaller_until_it_is(
     config: dict[str, Any] = {
         "database": {"statement_timeout": "500ms"},
         "healing": {"pace": {"duty": "50%"}},
+        "lease": "1s",
     }
     async with planted(app_database_url, users=5, artworks=12, **config) as (app, runtime):
         await start_audit(app)
@@ -216,10 +218,34 @@ async def test_a_batch_that_is_not_over_in_time_becomes_smaller_until_it_is(
         # A thousand that may be written are the sixty that are missing: a hundred are no fewer.
         assert sizes[0] == (10, "timeout")
         assert retries.states == ["57014"] * 2
-        # Four attempts of half a second are followed by as long a rest.
+        # Four attempts of half a second are followed by as long a rest, as is each batch.
         rested = await app.value(
             "SELECT sum(seconds) FROM conservator.run_wait WHERE reason = 'duty'"
         )
-        assert rested >= 2
+        assert rested >= 2.5
         await assert_records_agree(app)
         await assert_ledger_is_there(app)
+
+
+async def test_a_recount_that_is_not_over_in_time_ends_the_run_that_has_written_everything(
+    app_database_url: str, retries: Retries
+) -> None:
+    """Taken up again it would be as slow, and nothing else could be planned meanwhile."""
+    config: dict[str, Any] = {"database": {"statement_timeout": "500ms", "lock_timeout": "30s"}}
+    async with planted(app_database_url, users=2, artworks=5, **config) as (app, runtime):
+        run = await plan(runtime)
+        with psycopg.connect(app.connection.info.dsn) as owner:
+            ended = await runtime.executor(lambda _: lock_artworks(owner)).work(run)
+        assert (ended.run.state, ended.run.inserted, ended.census) == (RunState.PARTIAL, 10, None)
+        assert ended.run.outcome.startswith(
+            "Written, and not counted again: A statement ran longer"
+        )
+        assert (ended.run.remaining, ended.run.legacy_after) == (None, None)
+        assert await app.value("SELECT count(*) FROM conservator.work") == 0
+        assert retries.states == []
+        await assert_records_agree(app)
+
+
+def lock_artworks(owner: psycopg.Connection) -> None:
+    """Nobody else reads them until the connection is closed."""
+    owner.execute("LOCK TABLE art_sessions IN ACCESS EXCLUSIVE MODE")

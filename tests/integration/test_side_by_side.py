@@ -15,7 +15,7 @@ from checks import affected, halves
 from checks import census as counting
 from checks.catalogue import read_catalogue
 from checks.census import CensusForm
-from checks.errors import ConservatorError
+from checks.errors import ConservatorError, StatementError
 from checks.row_security import guard_of
 from checks.spec import CatalogueSpec
 from monitor.checking.census import CensusCheck
@@ -143,6 +143,26 @@ async def test_one_session_does_it_all_where_the_other_is_ended_in_the_middle(
         assert not await at.both(theirs=ended)
         # And the next time there are two again.
         assert await at.both()
+
+
+async def test_what_was_too_slow_in_the_other_session_is_not_done_once_more(
+    app_database_url: str,
+) -> None:
+    async with stage(app_database_url) as at:
+        mine, _ = await look(at.connection)
+        asked = []
+
+        async def slow(connection: AsyncConnection) -> tuple[int, int]:
+            session, seen = await look(connection)
+            asked.append(session)
+            await connection.exec_driver_sql("SET LOCAL statement_timeout = '50ms'")
+            await connection.exec_driver_sql(SLEEP)
+            return session, seen
+
+        with pytest.raises(StatementError, match="longer than it may"):
+            await at.both(theirs=slow)
+        assert len(asked) == 1
+        assert asked != [mine]
 
 
 async def test_a_session_that_queues_behind_who_waits_for_the_other_gives_up(
