@@ -18,18 +18,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.census import incomplete_few
 from checks.doctor.state_types import types_differ
-from checks.errors import ConservatorError, DatabaseUnavailableError, RefusedError
+from checks.errors import (
+    ConservatorError,
+    DatabaseUnavailableError,
+    RefusedError,
+    StatementError,
+)
 from checks.spec import Cutoffs
 from monitor.checking.census import CensusCheck, CensusResult
 from monitor.database import database_now
-from monitor.database_errors import session_lost
+from monitor.database_errors import TOO_SLOW, session_lost, sqlstate
 from monitor.healing.errors import HealRefusedError
 from monitor.healing.planner import Occasion
 from monitor.healing.quarantine import Unwritable, count_unwritable
 from monitor.healing.settings_changed import end_others
 from monitor.loop.repair_pass import RepairPass, RepairsJudged
 from monitor.loop.run_queue import RunQueue
-from monitor.loop.tallies import Tallies, Tally
+from monitor.loop.tallies import FAILURES_BUDGET, Tallies, Tally
 from monitor.policy import breaker_store
 from monitor.policy.breaker import tripping
 from monitor.policy.decision import Code, Decision, Verdict, record_decision
@@ -68,6 +73,9 @@ class Reconciler:
         self._repairs = RepairPass(runtime, board, run_queue, leadership)
         # One decision at a time, so that the next one sees the run that this one starts.
         self._turn = asyncio.Lock()
+        self._not_planned: Decision | None = None
+        """Why no run is planned before `_plans_from`, by the monotonic clock."""
+        self._plans_from = 0.0
         self._waits_for: Run | None = None
         """The run that healing, which was to start, was found to wait for."""
 
@@ -230,7 +238,10 @@ class Reconciler:
         await counters.add_to_counters(connection, runtime.state, added)
 
     async def _act(self, decision: Decision, inputs: PolicyInput, tally: Tally | None) -> None:
-        started = time.perf_counter()
+        started = time.monotonic()
+        if started < self._plans_from and decision.code is not Code.RESUME:
+            self._board.update(decision=self._not_planned, decided_at=datetime.now(UTC))
+            return
         if decision.code is Code.THRESHOLD and inputs.recurring:
             within = inputs.recurring + inputs.recurring_before
             log.warning("recurring", pairs=inputs.recurring, within_24_hours=within)
@@ -249,7 +260,7 @@ class Reconciler:
                         run_id=run.id,
                         users=run.planned_users,
                         rows=run.planned_rows,
-                        seconds=round(time.perf_counter() - started, 3),
+                        seconds=round(time.monotonic() - started, 3),
                     )
         except HealRefusedError as error:
             # The count on the primary, in the plan's own snapshot, says otherwise.
@@ -260,3 +271,17 @@ class Reconciler:
                 await counters.add_to_counters(connection, self._runtime.current.state, refused)
         except RefusedError as error:
             log.info("run_not_started", reason=str(error))
+        except StatementError as error:
+            if sqlstate(error) != TOO_SLOW:
+                raise
+            self._put_off(error, time.monotonic() - started)
+
+    def _put_off(self, error: StatementError, took: float) -> None:
+        """A run could not be planned in time, which costs several censuses: the next attempt is
+        when those that fail keep to their share of the time."""
+        rest = took / FAILURES_BUDGET
+        self._plans_from = time.monotonic() + rest
+        sentence = f"No run could be planned, and none is within {rest:.0f} s: {error}"
+        self._not_planned = Decision(Verdict.WAIT, Code.NOT_PLANNED, sentence)
+        self._board.update(decision=self._not_planned, decided_at=datetime.now(UTC))
+        log.warning("run_not_planned", error=str(error), seconds=round(rest))

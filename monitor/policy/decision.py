@@ -65,7 +65,8 @@ class Code(StrEnum):
     CHECK_DUE = "check_due"
     """The repair's check has not run since the repair's last run, or its undo."""
     NOT_PLANNED = "not_planned"
-    """`find` of a repair could not be evaluated, or names a key twice, or one with a NULL."""
+    """A heal run could not be planned in time; or `find` of a repair could not be evaluated, or
+    names a key twice, or one with a NULL."""
     NOTHING_NAMED = "nothing_named"
     """The check fails, and `find` names no row."""
 

@@ -12,10 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.affected import AffectedUsers, none_affected
 from checks.census import Census
+from checks.pipeline import send
 from monitor.state.statements import SchemaStatements, parameters
 
 MOST_POINTS = 300
 """More than a chart of ordinary width has room for."""
+_RUNS_A_TRIP = 1000
+"""Whose ledgers are asked for in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,12 @@ async def read_series(
 
 async def prune(connection: AsyncConnection, state: SchemaStatements, history: timedelta) -> None:
     """Forget censuses, decisions and finished runs older than `history`; never the ledger."""
-    # The ledger is asked run by run: one probe each, on whatever node its rows are.
     old = list((await state.run(connection, "history_old_runs", {"history": history})).scalars())
-    listed = []
-    for run_id in old:
-        found = await state.run(connection, "history_listed", {"run_id": run_id})
-        listed += list(found.scalars())
-    await state.run(connection, "history_prune", {"history": history, "listed": listed})
+    gone: list[int] = []
+    for first in range(0, len(old), _RUNS_A_TRIP):
+        some = old[first : first + _RUNS_A_TRIP]
+        # The ledger is asked run by run: one probe each, on whatever node its rows are.
+        probes = [state.statement("history_listed", {"run_id": run_id}) for run_id in some]
+        found = await send(connection, probes)
+        gone += [run_id for run_id, listed in zip(some, found, strict=True) if not listed]
+    await state.run(connection, "history_prune", {"history": history, "gone": gone})

@@ -108,9 +108,11 @@ def scans(plan: dict[str, Any]) -> set[tuple[str, str]]:
     return here.union(*map(scans, plan.get("Plans", ())))
 
 
+@pytest.mark.parametrize("runs_a_trip", [1, 1000])
 async def test_history_goes_by_its_age_and_a_run_stays_as_long_as_its_ledger(
-    app_database_url: str,
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch, runs_a_trip: int
 ) -> None:
+    monkeypatch.setattr(history, "_RUNS_A_TRIP", runs_a_trip)
     async with planted(app_database_url, users=3, artworks=4) as (app, runtime):
         first = (await heal(runtime)).run.id
         await app.run(

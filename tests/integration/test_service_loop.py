@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -67,6 +68,47 @@ async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_
         service._scheduler.wake("census")
         await wait_until(decided(service, Code.COOLDOWN))
         await wait_until(lambda: service.board.current.counters["heal_runs", ""] == 2)
+
+
+_SLOW_PLANS = """
+CREATE SEQUENCE plans;
+CREATE FUNCTION plan_slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM nextval('plans'), pg_sleep(60);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER plans_slowly BEFORE INSERT ON conservator.run
+FOR EACH STATEMENT EXECUTE FUNCTION plan_slowly();
+GRANT USAGE ON SEQUENCE plans TO PUBLIC;
+"""
+
+
+async def test_a_plan_that_is_not_over_in_time_is_tried_again_only_in_its_share_of_the_time(
+    app_database_url: str,
+) -> None:
+    hasty = {"statement_timeout": "500ms"}
+    async with (
+        app_on(app_database_url) as app,
+        service_on(app_database_url, database=hasty) as service,
+    ):
+        await wait_until(lambda: is_clean(service))
+        await app.run(_SLOW_PLANS)
+        began = time.monotonic()
+        await app.plant(users=3, artworks=4)
+        await wait_until(decided(service, Code.NOT_PLANNED))
+        for _ in range(3):
+            counted = service.board.current.census
+            await wait_until(lambda: service.board.current.census is not counted)  # noqa: B023
+            await wait_until(decided(service, Code.NOT_PLANNED))
+        # A tenth of the time: half a second in five.
+        tries = await app.value("SELECT last_value FROM plans")
+        assert tries <= 1 + (time.monotonic() - began) / 5
+        decision = service.board.current.decision
+        assert decision is not None
+        assert (decision.kind, "longer than it may" in decision.reason) == (Verdict.WAIT, True)
+        await app.run("DROP TRIGGER plans_slowly ON conservator.run")
+        await wait_until(lambda: is_clean(service))
+        assert service.board.current.counters["heal_runs", ""] == 1
 
 
 async def test_a_recount_that_is_published_late_is_not_the_newest(app_database_url: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from monitor.policy.decision import Code
 from monitor.service.service import Service
@@ -32,10 +33,16 @@ async def running(service: Service) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def service_on(
-    url: str, checks: object = QUICK, lease: str = "10s", **healing: object
+    url: str,
+    checks: object = QUICK,
+    lease: str = "10s",
+    database: Mapping[str, str] = MappingProxyType({}),
+    **healing: object,
 ) -> AsyncIterator[Service]:
     """A running service with a quick census and eager healing, stopped in the end."""
-    settings = await service_settings(url, checks=checks, healing={**EAGER, **healing}, lease=lease)
+    settings = await service_settings(
+        url, checks=checks, healing={**EAGER, **healing}, lease=lease, database=dict(database)
+    )
     async with running(Service(settings)) as service:
         yield service
 

@@ -1,6 +1,6 @@
 -- Results, finished runs, their batches and what repairs changed, older than the history is kept. The
 -- ledger of heals is not touched, and a run stays as long as one row of it does: who undoes it must
--- know what it was. One of a repair, whose ledger goes with it, stays until an undo that was begun has
+-- know what it was: `gone` are the others. One of a repair, whose ledger goes with it, stays until an undo that was begun has
 -- come to its end.
 WITH cte_old_census AS (
     DELETE FROM {state}.census WHERE as_of < now() - %(history)s
@@ -45,9 +45,7 @@ cte_old_repaired AS (
       )
 )
 DELETE FROM {state}.run AS r
-WHERE r.finished_at < now() - %(history)s
-  AND r.state NOT IN ('running', 'held')
-  AND r.id <> ALL (%(listed)s::bigint[])
+WHERE r.id = ANY (%(gone)s::bigint[])
   AND NOT EXISTS (
       SELECT 1 FROM {state}.run AS u WHERE u.undoes = r.id AND u.state IN ('running', 'held')
   )
