@@ -10,6 +10,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,8 +26,8 @@ from monitor.checking.definition import NONE_AT_ALL, CheckDefinition, Confirm
 from monitor.checking.replica import ReplicaRouter
 from monitor.checking.runner import CheckRunner, CheckTracker, Keep
 from monitor.config import Settings
-from monitor.database_errors import sqlstate
-from monitor.replicas.published import users_interval
+from monitor.database_errors import TOO_SLOW, sqlstate
+from monitor.replicas.published import USERS_BUDGET, users_interval
 from monitor.runtime import CurrentRuntime, require_catalogue
 from monitor.status import CENSUS, StatusBoard
 
@@ -64,6 +65,9 @@ class CensusCheck:
         self._board = board
         self._runner = runner
         self._taken: CensusResult | None = None
+        self._users_from = 0.0
+        """When affected users may be counted again, by the monotonic clock, after that took too
+        long."""
         self.tables_differ = False
         """The last pass found that the tables are not, or may not be, what was read of them."""
         self.newest: deque[Census] = deque(maxlen=settings.healing.consecutive)
@@ -106,10 +110,13 @@ class CensusCheck:
             self.tables_differ = True
             require_catalogue(tools.examination, Blocks.COUNTING)
         catalogue, pools = tools.catalogue, tools.settings.pools_spec()
+        users_due, is_counted = self._users_due(), False
 
         async def count(
             connection: AsyncConnection, now: datetime
         ) -> tuple[Census, AffectedUsers | None]:
+            nonlocal is_counted
+            is_counted = False
             # Age is measured on the primary's clock, whichever server counts.
             cutoffs = Cutoffs.at(now, pools)
             both = self._router.side_by_side(connection, timeout, tools.rows)
@@ -121,15 +128,29 @@ class CensusCheck:
                 verified_until=self._board.current.control.verified_until,
                 side_by_side=both,
             )
-            if census.legacy_untracked and not self._users_due():
+            is_counted = True
+            if census.legacy_untracked and not users_due:
                 return census, None
             users = await count_affected_users(
                 connection, catalogue, pools, cutoffs, census, side_by_side=both
             )
             return census, users
 
+        read = partial(self._router.read, count, timeout=timeout, rows=tools.rows)
+        started = time.monotonic()
         try:
-            (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)
+            try:
+                (census, users), note = await read()
+            except StatementError as error:
+                if not (is_counted and users_due and sqlstate(error) == TOO_SLOW):
+                    raise
+                # The users cost several censuses: that they can't be counted in time is no reason
+                # to know nothing, and to heal nothing.
+                now = time.monotonic()
+                self._users_from = now + (now - started) / USERS_BUDGET
+                log.warning("users_not_counted", error=str(error))
+                users_due = False
+                (census, users), note = await read()
         except StatementError as error:
             self.tables_differ = (sqlstate(error) or "").startswith(NAMES_AND_RIGHTS)
             raise
@@ -139,6 +160,8 @@ class CensusCheck:
 
     def _users_due(self) -> bool:
         status = self._board.current
+        if time.monotonic() < self._users_from:
+            return False
         if status.users is None or status.users_monotonic is None:
             return True
         return time.monotonic() - status.users_monotonic >= status.users_interval_seconds * 0.9

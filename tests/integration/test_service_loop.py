@@ -5,9 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.affected import AffectedUsers, count_affected_users
+from checks.census import Census
+from checks.judgement import Outcome
+from monitor.checking import census as census_check
 from monitor.policy.decision import Code, Verdict
 from tests.support.app import app_on
 from tests.support.commands import on_one_server
@@ -68,6 +74,39 @@ async def test_what_a_cooldown_puts_off_is_healed_when_it_ends_and_not_a_census_
         service._scheduler.wake("census")
         await wait_until(decided(service, Code.COOLDOWN))
         await wait_until(lambda: service.board.current.counters["heal_runs", ""] == 2)
+
+
+async def test_users_that_can_not_be_counted_in_time_cost_no_census_and_no_heal(
+    app_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Census] = []
+
+    async def count(connection: AsyncConnection, *told: Any, **more: Any) -> AffectedUsers:
+        *_, census = told
+        if census.legacy_untracked:
+            asked.append(census)
+            await connection.exec_driver_sql("SELECT pg_sleep(60)")
+        return await count_affected_users(connection, *told, **more)
+
+    monkeypatch.setattr(census_check, "count_affected_users", count)
+    hasty = {"statement_timeout": "500ms"}
+    async with (
+        app_on(app_database_url) as app,
+        service_on(app_database_url, database=hasty, mode="observe") as service,
+    ):
+        await wait_until(lambda: is_clean(service))
+        await app.plant(users=3, artworks=4)
+        await wait_until(decided(service, Code.OBSERVE))
+        for _ in range(3):
+            counted = service.board.current.census
+            await wait_until(lambda: service.board.current.census is not counted)  # noqa: B023
+        status = service.board.current
+        assert status.census is not None
+        assert status.census.legacy_untracked == 12
+        assert status.checks["census"].outcome is Outcome.FAIL
+        assert Code.CENSUS_FAILED not in await codes(app)
+        # Half a second is a hundredth of the time.
+        assert len(asked) == 1
 
 
 _SLOW_PLANS = """
