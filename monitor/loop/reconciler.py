@@ -281,7 +281,7 @@ class Reconciler:
         when those that fail keep to their share of the time."""
         rest = took / FAILURES_BUDGET
         self._plans_from = time.monotonic() + rest
-        sentence = f"No run could be planned, and none is within {rest:.0f} s: {error}"
+        sentence = f"No run could be planned in time; the next attempt is in {rest:.0f} s: {error}"
         self._not_planned = Decision(Verdict.WAIT, Code.NOT_PLANNED, sentence)
         self._board.update(decision=self._not_planned, decided_at=datetime.now(UTC))
         log.warning("run_not_planned", error=str(error), seconds=round(rest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
@@ -36,12 +36,12 @@ async def service_on(
     url: str,
     checks: object = QUICK,
     lease: str = "10s",
-    database: Mapping[str, str] = MappingProxyType({}),
+    database: object = MappingProxyType({}),
     **healing: object,
 ) -> AsyncIterator[Service]:
     """A running service with a quick census and eager healing, stopped in the end."""
     settings = await service_settings(
-        url, checks=checks, healing={**EAGER, **healing}, lease=lease, database=dict(database)
+        url, checks=checks, healing={**EAGER, **healing}, lease=lease, database=database
     )
     async with running(Service(settings)) as service:
         yield service
