@@ -10,7 +10,6 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -102,7 +101,7 @@ class CensusCheck:
         found = self.tracker.definition.judged((self._measurement(census, ""),), 0.0)
         self.tracker.publish(found, age_seconds=age_seconds)
 
-    async def measure(self, timeout: timedelta, _: Confirm | None) -> tuple[Measurement, ...]:
+    async def measure(self, timeout: timedelta, confirm: Confirm | None) -> tuple[Measurement, ...]:
         """Count on the server that checks read. Raises what the database raises, StatementError for
         counts that contradict each other, CatalogueError where something blocks counting."""
         tools = self._runtime.current
@@ -110,7 +109,7 @@ class CensusCheck:
             self.tables_differ = True
             require_catalogue(tools.examination, Blocks.COUNTING)
         catalogue, pools = tools.catalogue, tools.settings.pools_spec()
-        users_due, is_counted = self._users_due(), False
+        started, is_counted = time.monotonic(), False
 
         async def count(
             connection: AsyncConnection, now: datetime
@@ -129,29 +128,23 @@ class CensusCheck:
                 side_by_side=both,
             )
             is_counted = True
-            if census.legacy_untracked and not users_due:
+            if census.legacy_untracked and not self._users_due():
                 return census, None
             users = await count_affected_users(
                 connection, catalogue, pools, cutoffs, census, side_by_side=both
             )
             return census, users
 
-        read = partial(self._router.read, count, timeout=timeout, rows=tools.rows)
-        started = time.monotonic()
         try:
-            try:
-                (census, users), note = await read()
-            except StatementError as error:
-                if not (is_counted and users_due and sqlstate(error) == TOO_SLOW):
-                    raise
+            (census, users), note = await self._router.read(count, timeout=timeout, rows=tools.rows)
+        except StatementError as error:
+            if is_counted and self._users_due() and sqlstate(error) == TOO_SLOW:
                 # The users cost several censuses: that they can't be counted in time is no reason
                 # to know nothing, and to heal nothing.
                 now = time.monotonic()
                 self._users_from = now + (now - started) / USERS_BUDGET
                 log.warning("users_not_counted", error=str(error))
-                users_due = False
-                (census, users), note = await read()
-        except StatementError as error:
+                return await self.measure(timeout, confirm)
             self.tables_differ = (sqlstate(error) or "").startswith(NAMES_AND_RIGHTS)
             raise
         self._remember(census, users, 0.0)

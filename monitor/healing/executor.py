@@ -148,7 +148,7 @@ class Executor:
         except StatementError as error:
             if sqlstate(error) in strategy.held_by:
                 # Somebody's lock outlasted every attempt: the run is none the worse for it.
-                return await self._hold(run, f"Put down, as each attempt ended: {error}")
+                return await self._hold(run, f"Put down, since no attempt succeeded: {error}")
             log.warning("run_failed", run_id=run.id, error=str(error))
             return await self._finish(run, strategy, RunEnd(RunState.FAILED, str(error)))
 
@@ -196,7 +196,7 @@ class Executor:
     def _paced(self, run: Run, pace: Pace, batch: Batch, blocked: int) -> Pace:
         """The pace after a batch."""
         timing = BatchTiming(batch.size, batch.looked_at, batch.server_seconds, blocked)
-        return self._told(run, pace, after_batch(pace, self._pace_settings, timing))
+        return self._logged(run, pace, after_batch(pace, self._pace_settings, timing))
 
     def _after_failure(self, run: Run, pace: Pace, error: StatementError) -> Pace:
         """The pace after a batch that was not over in time; raises `error` where fewer rows would
@@ -204,9 +204,9 @@ class Executor:
         slower = after_timeout(pace) if sqlstate(error) == TOO_SLOW else None
         if slower is None:
             raise error
-        return self._told(run, pace, slower)
+        return self._logged(run, pace, slower)
 
-    def _told(self, run: Run, pace: Pace, paced: Pace) -> Pace:
+    def _logged(self, run: Run, pace: Pace, paced: Pace) -> Pace:
         """`paced`, after a word in the log where its size is another."""
         if paced.size != pace.size:
             log.info(

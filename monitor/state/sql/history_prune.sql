@@ -1,7 +1,7 @@
 -- Results, finished runs, their batches and what repairs changed, older than the history is kept. The
 -- ledger of heals is not touched, and a run stays as long as one row of it does: who undoes it must
--- know what it was: `gone` are the others. One of a repair, whose ledger goes with it, stays until an undo that was begun has
--- come to its end.
+-- know what it was; `gone` are those of which no row is left. One of a repair, whose ledger goes with
+-- it, stays until an undo that was begun has come to its end.
 WITH cte_old_census AS (
     DELETE FROM {state}.census WHERE as_of < now() - %(history)s
 ),
