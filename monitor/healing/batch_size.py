@@ -47,6 +47,8 @@ TO_FLOOR = 4
 """Below the floor a batch grows by this factor at most, since it may take longer by as much."""
 MAX_USERS = 200
 """Users in one slice, however few rows each of them misses: every one costs an index scan."""
+FORESEEN_BATCHES = 8
+"""So many batches the users are asked for at once, where these need but one trip each."""
 
 
 class PaceReason(StrEnum):

@@ -20,7 +20,7 @@ from checks.relations import Catalogue
 from checks.row_security import guard_of
 from monitor.config.types import MaintenanceWindow
 from monitor.database_errors import RETRYABLE_STATES, TOO_SLOW, sqlstate
-from monitor.healing.batch_size import MAX_USERS, BatchSlice, WorkItem, next_slice
+from monitor.healing.batch_size import FORESEEN_BATCHES, MAX_USERS, BatchSlice, WorkItem, next_slice
 from monitor.healing.errors import (
     RowsDoNotCountError,
     TriggersInterfereError,
@@ -29,7 +29,14 @@ from monitor.healing.errors import (
 from monitor.healing.quarantine import prune_quarantine, put_in_quarantine
 from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext, Part
-from monitor.healing.strategy import PASSES, Ahead, OpenBatch, RunEnd, Written
+from monitor.healing.strategy import (
+    PASSES,
+    DueBatch,
+    OpenBatch,
+    RunEnd,
+    SingleWrite,
+    Written,
+)
 from monitor.healing.verification import heal_end, recount
 from monitor.policy.gates import window_closed
 from monitor.state.control import mark_verified
@@ -75,11 +82,13 @@ class HealStrategy:
         self._timezone = timezone
 
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
-        """The next users of the work list."""
-        limit = {"run_id": run.id, "limit": MAX_USERS * batches}
-        return [self._state.statement("work_slice", limit)]
+        """The next users of the work list: of this batch, of those that are written at the same
+        time, and, where users lack few rows, of some that are `ahead`."""
+        foreseen = FORESEEN_BATCHES * size * run.planned_users // max(1, run.planned_rows)
+        most = MAX_USERS * max(batches, min(FORESEEN_BATCHES, foreseen // MAX_USERS))
+        return [self._state.statement("work_slice", {"run_id": run.id, "limit": most})]
 
-    def ahead(self, batch: OpenBatch) -> Ahead | None:
+    def ahead(self, batch: DueBatch) -> DueBatch | None:
         """The users behind those of this batch, where both take whole ones: no pair of the one is
         the other's. A trigger of the app might lock the same rows for both; and without a unique
         index two claimants of a run might write the same pair."""
@@ -89,14 +98,31 @@ class HealStrategy:
         part = self._next_slice(batch)
         if part is None or part.splits:
             return None
-        inserted = batch.start.inserted + part.planned
-        start = replace(batch.start, position=part.until, inserted=inserted)
+        start = replace(
+            batch.start,
+            position=part.until,
+            inserted=batch.start.inserted + part.planned,
+            batches=batch.start.batches + 1,
+        )
         (rows,) = batch.asked
         left = tuple(row for row in rows if row.position > part.until)
-        next_part = self._next_slice(replace(batch, start=start, asked=[left]))
-        return None if next_part is None or next_part.splits else Ahead(start, [left])
+        behind = DueBatch(batch.run, start, batch.size, [left])
+        next_part = self._next_slice(behind)
+        return None if next_part is None or next_part.splits else behind
 
-    def hold_reason(self, batch: OpenBatch) -> str | None:
+    def single_write(self, batch: DueBatch) -> SingleWrite | None:
+        """The insert of whole users; where rows might be hidden from it, that is asked before
+        anything is committed."""
+        part = self._next_slice(batch)
+        if part is None or part.splits or not self.rows.off:
+            return None
+        # Nobody has been told yet by which clock the batch begins.
+        text = self._text(batch, Part.USERS).replace("%(now)s", "now()")
+        cursor = {"position": part.until, "artwork_cursor": None, "quarantined": 0}
+        insert = Statement(text, self._values(batch, part))
+        return SingleWrite(insert, part.planned, part.users, cursor)
+
+    def hold_reason(self, batch: DueBatch) -> str | None:
         """The breaker holds every run, the window those over the audience."""
         if batch.start.breaker_open:
             return breaker_sentence(batch.start.breaker_reason)
@@ -123,24 +149,26 @@ class HealStrategy:
             cursor={
                 "position": batch.start.position if unfinished else part.until,
                 "artwork_cursor": done.last_artwork if unfinished else None,
-                "inserted": done.rows,
                 "quarantined": done.quarantined,
             },
         )
 
-    def _next_slice(self, batch: OpenBatch) -> BatchSlice | None:
+    def _next_slice(self, batch: DueBatch) -> BatchSlice | None:
         run, start = batch.run, batch.start
         (rows,) = batch.asked
         return next_slice(
-            [WorkItem(int(row.position), int(row.planned), row.user_id) for row in rows],
+            [
+                WorkItem(int(row.position), int(row.planned), row.user_id)
+                for row in rows[:MAX_USERS]
+            ],
             batch.size,
             run.planned_rows - start.inserted,
             begun=start.artwork_cursor is not None,
         )
 
-    async def _insert_slice(self, batch: OpenBatch, part: BatchSlice) -> _Inserted:
+    def _values(self, batch: DueBatch, part: BatchSlice) -> Values:
         run, start = batch.run, batch.start
-        values = {
+        return {
             "run_id": run.id,
             "legacy_until": run.legacy_until,
             "created_before": run.created_before,
@@ -154,6 +182,9 @@ class HealStrategy:
             "due_until": run.started_at,
             "incomplete": run.artworks_to_walk,
         }
+
+    async def _insert_slice(self, batch: OpenBatch, part: BatchSlice) -> _Inserted:
+        values = self._values(batch, part)
         if part.splits and part.limit == 1:
             return await self._insert_pair(batch, values)
         form = Part.SPLIT if part.splits else Part.USERS
@@ -181,17 +212,19 @@ class HealStrategy:
         return _Inserted(0, 0, None, ends_user=True)
 
     async def _insert(self, batch: OpenBatch, form: Part, values: Values) -> Any:
-        text = self._statements.batch_insert(
+        ((row,),) = await batch.trips.ask(Statement(self._text(batch, form), values))
+        return row
+
+    def _text(self, batch: DueBatch, form: Part) -> str:
+        return self._statements.batch_insert(
             batch.run.kind,
             form,
             quarantine=batch.start.quarantine,
             reads_back=self._sets_off_triggers(batch),
             few=batch.run.artworks_to_walk is not None,
         )
-        ((row,),) = await batch.trips.ask(Statement(text, values))
-        return row
 
-    def _sets_off_triggers(self, batch: OpenBatch) -> bool:
+    def _sets_off_triggers(self, batch: DueBatch) -> bool:
         """Whether anything of the app's may change what is inserted: Citus takes no triggers on
         tables that it spreads, and a table with rules takes no batch."""
         impressions = self._state.catalogue.impressions

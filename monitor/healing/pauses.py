@@ -51,20 +51,19 @@ class WaitTimes:
         return WaitTimes({**self.seconds, reason: self.seconds.get(reason, 0.0) + seconds})
 
 
-def keeping(
-    state: SchemaStatements, run: Run, waited: WaitTimes, totals: Counters
-) -> list[Statement]:
-    """Adds what was waited to the run's record and, of healing, with `totals` to the totals."""
-    kept = []
-    if waited.seconds:
-        reasons, seconds = list(waited.seconds), list(waited.seconds.values())
-        values = {"run_id": run.id, "reasons": reasons, "seconds": seconds}
-        kept.append(state.statement("run_waits_add", values))
-        if run.repair is None:
-            spent = waited.seconds.items()
-            totals = {**totals, **{(HEAL_THROTTLED_SECONDS, why): one for why, one in spent}}
-    # Last, because other writers wait for these rows.
-    return [*kept, adding(state, totals)] if totals else kept
+def keeping(state: SchemaStatements, run: Run, waited: WaitTimes) -> list[Statement]:
+    """Adds what was waited to the run's record."""
+    if not waited.seconds:
+        return []
+    reasons, seconds = list(waited.seconds), list(waited.seconds.values())
+    values = {"run_id": run.id, "reasons": reasons, "seconds": seconds}
+    return [state.statement("run_waits_add", values)]
+
+
+def throttled(run: Run, waited: WaitTimes) -> Counters:
+    """What was waited, as totals of healing."""
+    spent = {} if run.repair is not None else waited.seconds
+    return {(HEAL_THROTTLED_SECONDS, why): seconds for why, seconds in spent.items()}
 
 
 class Pauses:
@@ -177,7 +176,9 @@ class Pauses:
                 "waited": waited.total,
             }
             waiting = self._state.statement("run_waiting", values)
-            kept = keeping(self._state, run, waited, {})
+            kept, totals = keeping(self._state, run, waited), throttled(run, waited)
+            # Last, because other writers wait for these rows.
+            kept += [adding(self._state, totals)] if totals else []
             found, *_ = await send(connection, [waiting, *kept])
             if not found:
                 raise lease_lost(run)

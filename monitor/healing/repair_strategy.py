@@ -26,7 +26,7 @@ from monitor.healing.repair_statements import MENDS, RepairStatements
 from monitor.healing.repair_table import TableNow
 from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import OpenBatch, RunEnd, Written
+from monitor.healing.strategy import DueBatch, OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
 from monitor.policy.gates import window_closed
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_ROWS, REPAIR_RUNS
@@ -75,10 +75,13 @@ class RepairStrategy:
         limit = {"run_id": run.id, "limit": size}
         return [self._state.statement("repair_slice", limit), self._table_now]
 
-    def ahead(self, batch: OpenBatch) -> None:
-        """Nowhere: the next one begins where this one has looked."""
+    def ahead(self, batch: DueBatch) -> None:
+        """None: the next one begins where this one has looked."""
 
-    def hold_reason(self, batch: OpenBatch) -> str | None:
+    def single_write(self, batch: DueBatch) -> None:
+        """None is ever ahead."""
+
+    def hold_reason(self, batch: DueBatch) -> str | None:
         """Healing's breaker; a person's run goes on at any hour."""
         if batch.start.breaker_open:
             return breaker_sentence(batch.start.breaker_reason)
@@ -107,7 +110,6 @@ class RepairStrategy:
         cursor = {
             "position": due.last,
             "artwork_cursor": None,
-            "inserted": rows,
             "quarantined": refused,
         }
         return Written(rows, looked_at=due.keys, users=0, cursor=cursor)

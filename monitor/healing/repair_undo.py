@@ -21,7 +21,7 @@ from monitor.healing.repair_strategy import HELD_BY
 from monitor.healing.repair_table import DELETE, TableNow
 from monitor.healing.sqlstates import ALL_IMMEDIATE, write_or_refusal
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import OpenBatch, RunEnd, Written
+from monitor.healing.strategy import DueBatch, OpenBatch, RunEnd, Written
 from monitor.healing.table_watch import require_same, table_now
 from monitor.healing.undo_planner import NO_SUCH_RUN, UndoPlanner
 from monitor.state.counters import REPAIR_FAILURES, REPAIR_UNDONE_ROWS
@@ -123,10 +123,13 @@ class RepairUndoStrategy:
         """The table as it is; where the run goes on stands in its row."""
         return [self._table_now]
 
-    def ahead(self, batch: OpenBatch) -> None:
-        """Nowhere: the next one begins where this one has looked."""
+    def ahead(self, batch: DueBatch) -> None:
+        """None: the next one begins where this one has looked."""
 
-    def hold_reason(self, batch: OpenBatch) -> str | None:
+    def single_write(self, batch: DueBatch) -> None:
+        """None is ever ahead."""
+
+    def hold_reason(self, batch: DueBatch) -> str | None:
         """Nothing but a pause."""
         return None
 
@@ -171,7 +174,6 @@ class RepairUndoStrategy:
         cursor = {
             "position": row.last_position,
             "artwork_cursor": None,
-            "inserted": row.taken,
             "quarantined": refused,
         }
         return Written(row.taken, row.looked_at, users=0, cursor=cursor)

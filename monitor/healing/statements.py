@@ -106,6 +106,7 @@ class HealingStatements:
         names |= row_fragments(self.state.catalogue)
         names["types_read"] = self._types_read()
         names["types_as_read"] = compose(template(PACKAGE, "types_as_read"), names)
+        names["batch_begin"] = compose(template(PACKAGE, "batch_begin"), names)
         for name in ("quarantined_pairs", "quarantined_by_user"):
             form = form_of(self.state.catalogue.engine, name)
             names[name] = compose(template(PACKAGE, form), names)

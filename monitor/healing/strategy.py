@@ -39,8 +39,6 @@ class BatchStart:
     breaker_reason: str
     now: datetime
     """The database's clock."""
-    backend: int
-    """The server process of the batch."""
     quarantine: bool
     """Some pairs are in quarantine, due or not."""
     types_as_read: bool
@@ -50,17 +48,23 @@ class BatchStart:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenBatch:
-    """A batch that nothing was written in yet."""
+class DueBatch:
+    """A batch that is known, whether it has been begun or not."""
 
-    trips: Trips
-    """Its transaction."""
     run: Run
     start: BatchStart
     size: int
     """The rows to write, about."""
-    asked: Sequence[Rows] = ()
-    """What the strategy's `opening` returned."""
+    asked: Sequence[Rows]
+    """What the strategy's `opening` returned, or would."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch(DueBatch):
+    """A batch that nothing was written in yet."""
+
+    trips: Trips
+    """Its transaction."""
 
     @property
     def connection(self) -> AsyncConnection:
@@ -69,12 +73,16 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """Where a run will stand behind a batch that is not written yet."""
+class SingleWrite:
+    """All that a batch writes, where that is known before it is begun."""
 
-    start: BatchStart
-    asked: Sequence[Rows]
-    """What the strategy's `opening` would return there."""
+    statement: Statement
+    """Returns how many rows it `inserted`, and tells the statements behind it."""
+    planned: int
+    """Rows that it works through."""
+    users: int
+    cursor: Mapping[str, object]
+    """As of `Written`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +137,16 @@ class RunStrategy(Protocol):
         row is locked, and before it is read."""
         ...
 
-    def ahead(self, batch: OpenBatch) -> Ahead | None:
-        """Where a batch begins that may be written at the same time as this one, to be committed
-        behind it; None where there is none."""
+    def ahead(self, batch: DueBatch) -> DueBatch | None:
+        """The batch behind this one, where all that it has to know is known without having been
+        asked behind it; None where there is none. Both may be written at the same time."""
         ...
 
-    def hold_reason(self, batch: OpenBatch) -> str | None:
+    def single_write(self, batch: DueBatch) -> SingleWrite | None:
+        """What writes a batch that comes from `ahead`; None where that needs to look first."""
+        ...
+
+    def hold_reason(self, batch: DueBatch) -> str | None:
         """Why the run must be put down here, beside a pause; None to go on."""
         ...
 

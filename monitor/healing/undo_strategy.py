@@ -18,7 +18,7 @@ from monitor.healing.preview import UndoPreview, preview_undo
 from monitor.healing.refused_rows import RefusedRows
 from monitor.healing.sqlstates import write_or_refusal
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import PASSES, OpenBatch, RunEnd, Written
+from monitor.healing.strategy import PASSES, DueBatch, OpenBatch, RunEnd, Written
 from monitor.healing.undo_planner import suspend_for
 from monitor.state.counters import HEAL_FAILURES, HEAL_UNDONE_IMPRESSIONS
 from monitor.state.runs import Run, RunState, get_run
@@ -57,10 +57,13 @@ class UndoStrategy:
         """Nothing: where it goes on stands in the run's row."""
         return ()
 
-    def ahead(self, batch: OpenBatch) -> None:
-        """Nowhere: the next one begins where this one has looked."""
+    def ahead(self, batch: DueBatch) -> None:
+        """None: the next one begins where this one has looked."""
 
-    def hold_reason(self, batch: OpenBatch) -> str | None:
+    def single_write(self, batch: DueBatch) -> None:
+        """None is ever ahead."""
+
+    def hold_reason(self, batch: DueBatch) -> str | None:
         """Nothing but a pause."""
         return None
 
@@ -98,7 +101,6 @@ class UndoStrategy:
             "user_cursor": row.last_user,
             "artwork_cursor": row.last_artwork,
             "cleared": row.cleared,
-            "taken": row.taken,
         }
         return Written(row.taken, row.looked_at, row.users, cursor)
 

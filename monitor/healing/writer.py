@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_random_exponential
 
 from checks.errors import ConservatorError, StatementError
-from checks.pipeline import Rows, Statement, Trips
+from checks.pipeline import CLOCK, COMMIT, Rows, Statement, Trips
 from monitor.database import milliseconds, trips
 from monitor.database_errors import sqlstate
 from monitor.deadlines import LONGEST_RETRY_WAIT_SECONDS
@@ -29,18 +30,25 @@ from monitor.healing.errors import (
     lease_lost,
     paused_sentence,
 )
-from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keeping
+from monitor.healing.pauses import ATTEMPTS, Pauses, WaitTimes, keeping, throttled
 from monitor.healing.sqlstates import is_row_error, is_worth_retrying
 from monitor.healing.statements import HealingContext
-from monitor.healing.strategy import Ahead, BatchStart, OpenBatch, RunStrategy, Written
+from monitor.healing.strategy import BatchStart, DueBatch, OpenBatch, RunStrategy, Written
 from monitor.healing.throttle.throttler import BlockingWatch, free_connections
-from monitor.state.counters import batch_observation
+from monitor.state.counters import (
+    BATCH_BOUNDS,
+    BATCH_SECONDS_BUCKET,
+    BATCH_SECONDS_SUM,
+    columns,
+)
 from monitor.state.runs import Run
 
 log = structlog.get_logger(__name__)
 
 _PATIENT = Statement("SELECT set_config('lock_timeout', '0', true)")
 """From here on a lock is waited for as long as the statement may take."""
+_MOVED_ON = "22P02"
+"""What `batch_foreseen` fails with. A row may, too; then the batch that is begun anew says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,6 @@ class _Turn:
     def __init__(self) -> None:
         self.has_come = asyncio.Event()
         """It has the lock of the run's row, or will never ask for it: the next one may."""
-        self.recorded = 0.0
-        """When its record was sent, by this process's clock."""
         self.refused = False
         """The database refused a row of it."""
 
@@ -82,10 +88,25 @@ class _Turn:
 class _Behind:
     """Where a batch begins that is written at the same time as the one before it."""
 
-    ahead: Ahead
+    due: DueBatch
     before: _Turn
     writers: int
     """That may be at work from here on, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """The batch behind one that was written."""
+
+    due: DueBatch
+    asked: float
+    """When the database was asked for the clock in it, by this process's."""
+
+    @property
+    def now(self) -> DueBatch:
+        """With what the database's clock says by now, about."""
+        passed = timedelta(seconds=time.perf_counter() - self.asked)
+        return replace(self.due, start=replace(self.due.start, now=self.due.start.now + passed))
 
 
 class BatchWriter:
@@ -101,9 +122,11 @@ class BatchWriter:
         self._pauses = pauses
         self._writers = writers
         self._watch = BlockingWatch(context.engine)
+        self._foreseen: _Foreseen | None = None
 
     async def close(self) -> None:
-        """No batch follows."""
+        """No batch of this run follows."""
+        self._foreseen = None
         await self._watch.close()
 
     async def write(
@@ -140,8 +163,66 @@ class BatchWriter:
         async for attempt in retrying:
             with attempt:
                 self._pauses.hold_when_stopped()
-                batches = await self._write_once(run, strategy, size, waited)
+                batches = await self._write_at_once(run, strategy, size, waited)
+                if not batches:
+                    batches = await self._write_once(run, strategy, size, waited)
         return batches
+
+    async def _write_at_once(
+        self, run: Run, strategy: RunStrategy, size: BatchSize, waited: WaitTimes
+    ) -> tuple[Batch, ...]:
+        """The batch behind the last one, begun, written and committed in one trip; none where that
+        can't be, or where the run stands elsewhere by now."""
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is None or self._writers > 1 or size.why is PaceReason.REFUSED:
+            return ()
+        due = replace(foreseen.now, run=run, size=size.rows)
+        single = strategy.single_write(due)
+        if single is None or strategy.hold_reason(due) is not None:
+            return ()
+        begin = self._begin(run, "batch_foreseen", due.start)
+        records = self._records(due, strategy, single.users, single.cursor, None, waited, size.why)
+        self._pauses.look_ahead()
+        started = time.perf_counter()
+        whole = (begin, CLOCK, single.statement, *records, COMMIT, CLOCK)
+        try:
+            with self._watch.over():
+                async with self._trips(strategy, whole) as trip:
+                    begun, (since,), (found,), *_, (until,) = trip.opened
+        except StatementError as error:
+            if sqlstate(error) != _MOVED_ON:
+                raise
+            log.debug("batch_begun_anew", run_id=run.id, error=str(error))
+            return ()
+        written = Written(
+            found.inserted, max(found.inserted, single.planned), single.users, single.cursor
+        )
+        batch = replace(due, start=_start(run, begun))
+        self._foresee(strategy, batch, written, started)
+        felt = (until.now - since.now).total_seconds()
+        return (self._done(batch, written, time.perf_counter() - started, felt),)
+
+    def _foresee(
+        self, strategy: RunStrategy, batch: DueBatch, written: Written, asked: float
+    ) -> None:
+        due = strategy.ahead(batch)
+        if due is not None:
+            start = replace(due.start, inserted=batch.start.inserted + written.rows)
+            self._foreseen = _Foreseen(replace(due, start=start), asked)
+
+    def _done(self, batch: DueBatch, written: Written, took: float, felt: float) -> Batch:
+        return Batch(
+            number=batch.start.batches + 1,
+            size=batch.size,
+            inserted=written.rows,
+            looked_at=written.looked_at,
+            users=written.users,
+            seconds=took,
+            # The server's clock may be set meanwhile.
+            server_seconds=min(max(0.0, felt), took),
+            total_inserted=batch.start.inserted + written.rows,
+            blocked=self._watch.seen(),
+        )
 
     async def _write_once(
         self,
@@ -164,7 +245,7 @@ class BatchWriter:
                 following = self._follow(strategy, batch, size, turn, writers)
                 if behind is None:
                     turn.has_come.set()
-                with self._watch.over(batch.start.backend):
+                with self._watch.over():
                     written = await strategy.write(batch)
                     if written is None:
                         return ()
@@ -173,11 +254,9 @@ class BatchWriter:
                         batch = await self._in_turn(batch, strategy)
                         turn.has_come.set()
                     self._pauses.look_ahead()
-                    turn.recorded = time.perf_counter()
-                    since = started if behind is None else max(started, behind.before.recorded)
-                    seconds, added = turn.recorded - started, turn.recorded - since
+                    users, cursor, rows = written.users, written.cursor, written.rows
                     await opened.commit(
-                        *self._records(batch, strategy, written, waited, seconds, added, size.why)
+                        *self._records(batch, strategy, users, cursor, rows, waited, size.why)
                     )
             took = time.perf_counter() - started
         except StatementError as error:
@@ -190,19 +269,9 @@ class BatchWriter:
         finally:
             turn.has_come.set()
             followed = () if following is None else await following
-        done = Batch(
-            number=batch.start.batches + 1,
-            size=size.rows,
-            inserted=written.rows,
-            looked_at=written.looked_at,
-            users=written.users,
-            seconds=took,
-            # The server's clock may be set meanwhile.
-            server_seconds=min(max(0.0, opened.server_seconds), took),
-            total_inserted=batch.start.inserted + written.rows,
-            blocked=self._watch.seen(),
-        )
-        return (done, *followed)
+        if behind is None and self._writers == 1:
+            self._foresee(strategy, batch, written, started)
+        return (self._done(batch, written, took, opened.server_seconds), *followed)
 
     def _follow(
         self, strategy: RunStrategy, batch: OpenBatch, size: BatchSize, turn: _Turn, writers: int
@@ -212,10 +281,10 @@ class BatchWriter:
         spare = free_connections(self._context.engine) > 1
         if writers <= 1 or not spare or size.why is PaceReason.REFUSED:
             return None
-        ahead = strategy.ahead(batch)
-        if ahead is None:
+        due = strategy.ahead(batch)
+        if due is None:
             return None
-        behind = _Behind(ahead, turn, writers - 1)
+        behind = _Behind(due, turn, writers - 1)
         return asyncio.create_task(self._write_behind(batch.run, strategy, size, behind))
 
     async def _write_behind(
@@ -240,13 +309,14 @@ class BatchWriter:
         """What a batch is begun with."""
         if behind is not None:
             return (self._context.statements.statement("batch_behind", {"run_id": run.id}),)
-        return (self._begin(run), *strategy.opening(run, size.rows, self._writers))
+        begin = self._begin(run, "batch_begin")
+        return (begin, *strategy.opening(run, size.rows, self._writers))
 
     async def _in_turn(self, batch: OpenBatch, strategy: RunStrategy) -> OpenBatch:
         """The batch with where the run stands, once the one before it has been committed: its lock
         of the run's row is waited for. Raises RunHeld, or OutOfTurnError where the run stands
         elsewhere."""
-        begin = self._begin(batch.run)
+        begin = self._begin(batch.run, "batch_begin")
         impatient = Statement(
             "SELECT set_config('lock_timeout', %(timeout)s, true)",
             {"timeout": milliseconds(self._context.lock_timeout)},
@@ -266,10 +336,13 @@ class BatchWriter:
             raise OutOfTurnError("There are triggers now on the impressions.")
         return batch
 
-    def _begin(self, run: Run) -> Statement:
+    def _begin(self, run: Run, name: str, foreseen: BatchStart | None = None) -> Statement:
         impressions = self._context.state.catalogue.impressions.beneath.oid
         values = {"run_id": run.id, "token": run.token, "impressions": impressions}
-        return self._context.statements.statement("batch_begin", values)
+        if foreseen is not None:
+            values["position"], values["batches"] = foreseen.position, foreseen.batches
+            values["quarantine"] = foreseen.quarantine
+        return self._context.statements.statement(name, values)
 
     def _trips(
         self, strategy: RunStrategy, first: Sequence[Statement]
@@ -290,40 +363,33 @@ class BatchWriter:
 
     def _records(
         self,
-        batch: OpenBatch,
+        batch: DueBatch,
         strategy: RunStrategy,
-        written: Written,
+        users: int,
+        cursor: Mapping[str, object],
+        inserted: int | None,
         waited: WaitTimes,
-        seconds: float,
-        added: float,
         why: PaceReason,
     ) -> list[Statement]:
-        """`seconds` took the batch; `added` of them were nobody's before."""
-        run_id, statements = batch.run.id, self._context.statements
-        record = {
-            "run_id": run_id,
-            "number": batch.start.batches + 1,
-            "started_at": batch.start.now,
-            "seconds": seconds,
-            "users": written.users,
-            "inserted": written.rows,
-            "size": batch.size,
-            "size_reason": why,
+        """What is kept of a batch; `inserted` None: what its write has told the transaction."""
+        run, statements = batch.run, self._context.statements
+        which = {"run_id": run.id, "number": batch.start.batches + 1}
+        record = {"users": users, "inserted": inserted, "size": batch.size, "size_reason": why}
+        moved = {"run_id": run.id, **cursor, "waited": waited.total, "lease": self._context.lease}
+        observes = run.repair is None
+        totals = {
+            **columns(throttled(run, waited)),
+            "rows": strategy.rows_counter,
+            "label": strategy.counter_label,
+            "sum": BATCH_SECONDS_SUM if observes else None,
+            "bucket": BATCH_SECONDS_BUCKET if observes else None,
+            "bounds": list(BATCH_BOUNDS),
         }
-        cursor = {
-            "run_id": run_id,
-            **written.cursor,
-            "seconds": added,
-            "waited": waited.total,
-            "lease": self._context.lease,
-        }
-        counted = (strategy.rows_counter, strategy.counter_label)
-        observed = batch_observation(seconds) if batch.run.repair is None else {}
-        totals = {counted: float(written.rows), **observed}
         return [
-            statements.statement("batch_record", record),
-            statements.statement(strategy.cursor_statement, cursor),
-            *keeping(self._context.state, batch.run, waited, totals),
+            statements.statement("batch_record", {**which, **record}),
+            statements.statement(strategy.cursor_statement, moved),
+            *keeping(self._context.state, run, waited),
+            statements.statement("batch_count", {**which, **totals}),
         ]
 
 
@@ -331,10 +397,10 @@ def _opened(trips: Trips, run: Run, size: BatchSize, behind: _Behind | None) -> 
     """The batch of a transaction that was begun: where the database says, or where was foreseen."""
     (begun, *asked) = trips.opened
     if behind is None:
-        return OpenBatch(trips, run, _start(run, begun), size.rows, asked)
+        return OpenBatch(run, _start(run, begun), size.rows, asked, trips)
     (here,) = begun
-    start = replace(behind.ahead.start, **here._asdict())
-    return OpenBatch(trips, run, start, size.rows, behind.ahead.asked)
+    start = replace(behind.due.start, now=here.now)
+    return OpenBatch(run, start, size.rows, behind.due.asked, trips)
 
 
 def _hold_where_told(strategy: RunStrategy, batch: OpenBatch) -> None:

@@ -29,6 +29,8 @@ CHECK_MISSED = "check_missed"
 
 BATCH_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds; +Inf is implied. Around the default target of 250 ms."""
+BATCH_BOUNDS = (*map(str, BATCH_BUCKETS), "+Inf")
+"""As the totals are labelled."""
 
 Counters = Mapping[tuple[str, str], float]
 """(name, label) -> total."""
@@ -47,15 +49,16 @@ async def add_to_counters(
 ) -> None:
     """Add to totals in the connection's transaction; nothing is done for an empty mapping."""
     if added:
-        await state.run(connection, "counters_add", _columns(added))
+        await state.run(connection, "counters_add", columns(added))
 
 
 def adding(state: SchemaStatements, added: Counters) -> Statement:
     """Adds to totals, of which there is at least one."""
-    return state.statement("counters_add", _columns(added))
+    return state.statement("counters_add", columns(added))
 
 
-def _columns(added: Counters) -> dict[str, object]:
+def columns(added: Counters) -> dict[str, object]:
+    """As the statements bind them."""
     return {
         "names": [name for name, _ in added],
         "labels": [label for _, label in added],
@@ -65,5 +68,5 @@ def _columns(added: Counters) -> dict[str, object]:
 
 def batch_observation(seconds: float) -> dict[tuple[str, str], float]:
     """What one batch of `seconds` adds to the histogram; buckets are not cumulative here."""
-    bound = next((str(b) for b in BATCH_BUCKETS if seconds <= b), "+Inf")
+    bound = next(label for label in BATCH_BOUNDS if seconds <= float(label))
     return {(BATCH_SECONDS_SUM, ""): seconds, (BATCH_SECONDS_BUCKET, bound): 1.0}

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from monitor.database import transaction
 from monitor.healing.executor import Progress, RunResult
 from monitor.healing.heal_strategy import HealStrategy
-from monitor.healing.strategy import Ahead, OpenBatch
+from monitor.healing.strategy import DueBatch, OpenBatch
 from monitor.runtime import Runtime
 from monitor.state import control
 from monitor.state.runs import RunState
@@ -305,12 +305,12 @@ async def test_where_the_first_fails_the_second_is_not_committed(app_database_ur
 
 
 @pytest.fixture
-def aheads(monkeypatch: pytest.MonkeyPatch) -> list[Ahead | None]:
+def aheads(monkeypatch: pytest.MonkeyPatch) -> list[DueBatch | None]:
     """What was said of where the next batch begins."""
-    said: list[Ahead | None] = []
+    said: list[DueBatch | None] = []
     ahead = HealStrategy.ahead
 
-    def listened(strategy: HealStrategy, batch: OpenBatch) -> Ahead | None:
+    def listened(strategy: HealStrategy, batch: OpenBatch) -> DueBatch | None:
         said.append(ahead(strategy, batch))
         return said[-1]
 
@@ -319,7 +319,7 @@ def aheads(monkeypatch: pytest.MonkeyPatch) -> list[Ahead | None]:
 
 
 async def test_a_part_of_a_user_is_written_by_itself(
-    app_database_url: str, aheads: list[Ahead | None]
+    app_database_url: str, aheads: list[DueBatch | None]
 ) -> None:
     """What is left of the plan decides whether it is the user's last one, and is known when the
     batch before has been committed."""
@@ -360,7 +360,7 @@ async def test_a_row_that_is_refused_costs_the_others_nothing(app_database_url: 
 
 
 async def test_beside_a_trigger_of_the_app_batches_go_one_at_a_time(
-    app_database_url: str, aheads: list[Ahead | None]
+    app_database_url: str, aheads: list[DueBatch | None]
 ) -> None:
     """It may lock the same rows for both: one would wait for the other, which waits for its
     turn."""
@@ -381,7 +381,7 @@ async def test_a_trigger_that_comes_meanwhile_keeps_the_second_from_being_commit
     ahead = HealStrategy.ahead
     made: list[str] = []
 
-    def with_a_trigger(strategy: HealStrategy, batch: OpenBatch) -> Ahead | None:
+    def with_a_trigger(strategy: HealStrategy, batch: OpenBatch) -> DueBatch | None:
         if not made:
             with psycopg.connect(conninfo(app_database_url)) as connection:
                 connection.execute(_TRIGGER)

@@ -1,9 +1,15 @@
--- The cursor moves by the window that was scanned, whatever was inserted.
-UPDATE {state}.run
+-- The cursor moves by the window that was scanned, whatever was inserted. The time that the batch
+-- before it was written, too, has been counted with that one.
+UPDATE {state}.run AS r
 SET position = %(position)s, artwork_cursor = %(artwork_cursor)s::{artwork_cast},
-    batches = batches + 1, inserted = inserted + %(inserted)s,
-    quarantined = quarantined + %(quarantined)s,
-    writing_seconds = writing_seconds + %(seconds)s,
-    waiting_seconds = waiting_seconds + %(waited)s, waiting_for = '',
+    batches = b.number, inserted = r.inserted + b.inserted,
+    quarantined = r.quarantined + %(quarantined)s,
+    writing_seconds = r.writing_seconds + b.seconds - greatest(0, extract(EPOCH FROM (
+        SELECT p.started_at + make_interval(secs => p.seconds)
+        FROM {state}.batch AS p
+        WHERE p.run_id = r.id AND p.number = r.batches
+    ) - now())),
+    waiting_seconds = r.waiting_seconds + %(waited)s, waiting_for = '',
     lease_until = now() + %(lease)s
-WHERE id = %(run_id)s
+FROM {state}.batch AS b
+WHERE r.id = %(run_id)s AND b.run_id = r.id AND b.number = r.batches + 1

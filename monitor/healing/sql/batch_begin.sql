@@ -6,7 +6,7 @@ SELECT
     r.position, r.artwork_cursor, r.user_cursor, r.inserted, r.batches,
     c.paused, c.paused_reason,
     c.breaker_open AND NOT r.beyond_breaker AS breaker_open, c.breaker_reason,
-    now() AS now, pg_backend_pid() AS backend,
+    now() AS now,
     EXISTS (SELECT 1 FROM {state}.quarantine) AS quarantine,
     ({types_as_read}) AS types_as_read,
     -- What fires for an impression, as of now: of the table and, where it is partitioned, of each

@@ -23,7 +23,10 @@ cte_listed AS (
     ON CONFLICT (run_id, user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
     RETURNING user_id
 ){cured}
-SELECT done.inserted, found.*, last.artwork_id AS last_artwork
+-- Statements of the same trip are told how many it has inserted by a setting of the transaction.
+SELECT
+    done.inserted, found.*, last.artwork_id AS last_artwork,
+    set_config('conservator.inserted', done.inserted::text, TRUE) AS kept
 FROM (SELECT count(*) AS inserted FROM cte_listed) AS done
 CROSS JOIN (SELECT count(*) AS missing{asked_for} FROM cte_missing AS m) AS found
 LEFT JOIN (

@@ -102,16 +102,16 @@ class BlockingWatch:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._most = 0
-        self._backends: set[int] = set()
+        self._open = 0
         self._over = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
 
     @contextmanager
-    def over(self, backend: int) -> Iterator[None]:
-        """Watch the batch of this server process as long as the block lasts."""
-        if not self._backends:
+    def over(self) -> Iterator[None]:
+        """Watch a batch as long as the block lasts."""
+        if not self._open:
             self._over = asyncio.Event()
-        self._backends.add(backend)
+        self._open += 1
         # One look at a time, however far the database is: the one before may still be under way.
         if not self._looks:
             task = asyncio.create_task(self._look(self._over), name="watch over a batch")
@@ -120,8 +120,8 @@ class BlockingWatch:
         try:
             yield
         finally:
-            self._backends.discard(backend)
-            if not self._backends:
+            self._open -= 1
+            if not self._open:
                 self._over.set()
 
     def seen(self) -> int:
@@ -142,7 +142,7 @@ class BlockingWatch:
             try:
                 (((found,),),) = await at_once(
                     self._engine,
-                    Statement(text, {"backends": list(self._backends)}),
+                    Statement(text),
                     timeout=BLOCKING_TIMEOUT,
                     read_only=True,
                 )
