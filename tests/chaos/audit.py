@@ -121,9 +121,9 @@ async def healed(app: App, *, others_write: bool = False) -> Findings:
     return Findings(rows, batches, await app.value(_LOST), await doubles(app), tuple(wrong))
 
 
-async def healed_together(app: App, *, others_write: bool = False) -> Findings:
-    """The same without a record by triggers, which batches that are written at the same time do not
-    have: by a copy of the impressions."""
+async def healed_whole_users(app: App, *, others_write: bool = False) -> Findings:
+    """The same without a record by triggers, beside which batches are neither written at the same
+    time nor in one trip: by a copy of the impressions."""
     rows, batches = await sizes(app)
     wrong = await unfinished(app)
     if not others_write:

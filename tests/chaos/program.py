@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import repair_storm, repairs, stage, storm, strangers
-from tests.chaos.audit import Findings, has_undone, healed, healed_together, undone
+from tests.chaos.audit import Findings, has_undone, healed, healed_whole_users, undone
 from tests.chaos.boundaries import every_strike, is_batch, some_strikes, split
 from tests.chaos.cases import Outcome, Scenario, play, rehearse
 from tests.chaos.faults import Seen
@@ -24,6 +25,11 @@ from tests.support.postgres import PostgresServer
 
 Case = Callable[[], Awaitable[Outcome]]
 HEAL, UNDO = ("heal", "--yes"), ("undo", "1", "--yes")
+WHOLE_USERS: Mapping[str, Mapping[str, Any]] = {
+    "heal together": stage.TOGETHER,
+    "heal ahead": stage.AHEAD,
+}
+"""Heal runs that write two batches at the same time, or each batch in one trip."""
 _SAY_EVERY = 50
 _CASE_SECONDS = 180.0
 """A storm takes a minute on a busy machine, everything else seconds."""
@@ -60,7 +66,8 @@ class Program:
     async def perform(self) -> Tally:
         """All of it."""
         await self.heal()
-        await self.heal_together()
+        for name in WHOLE_USERS:
+            await self.heal_whole_users(name)
         await self.undo()
         await self.storms()
         for case in STRANGERS:
@@ -81,22 +88,22 @@ class Program:
             scenario = Scenario("heal", HEAL, self.server, name, healed, behind=self.form.behind)
             await self._disturb(scenario)
 
-    async def heal_together(self) -> None:
-        """Heal runs that write two batches at the same time: the same, and storms."""
-        for name, users, artworks, storms in (
-            ("heal together", stage.TOGETHER_USERS, stage.TOGETHER_ARTWORKS, False),
-            ("heal together", 4 * stage.TOGETHER_USERS, stage.TOGETHER_ARTWORKS, True),
-        ):
-            template = stage.planted_aside(self.server, users=users, artworks=artworks)
+    async def heal_whole_users(self, name: str) -> None:
+        """The same of batches of whole users, and storms."""
+        for times, storms in ((1, False), (4, True)):
+            users = times * stage.TOGETHER_USERS
+            template = stage.planted_aside(
+                self.server, users=users, artworks=stage.TOGETHER_ARTWORKS
+            )
             async with template as database:
                 scenario = Scenario(
                     name,
                     HEAL,
                     self.server,
                     database,
-                    partial(healed_together, others_write=storms),
+                    partial(healed_whole_users, others_write=storms),
                     behind=self.form.behind,
-                    config=stage.TOGETHER,
+                    config=WHOLE_USERS[name],
                 )
                 if storms:
                     await self._play(f"storms, {name}", storm_cases(scenario, self.form))

@@ -37,6 +37,8 @@ TOGETHER_USERS, TOGETHER_ARTWORKS = 20, 4
 """Of the gallery that is healed by batches at the same time: each takes two users, but for the
 last two; the one in the middle is committed behind another."""
 TOGETHER = {"healing": {**_HEALING, "pace": {**_PACE, "writers": 2}}}
+AHEAD = {"healing": _HEALING}
+"""The same gallery, in which each batch but the first is begun where the one before it has seen."""
 LONG_LEASE, SHORT_LEASE = "5m", "2s"
 """The long one outlasts a case: who takes over moves its end, instead of waiting for it, and no
 heartbeat comes between the statements that are counted."""
@@ -87,7 +89,7 @@ async def planted(server: PostgresServer, *, users: int, artworks: int) -> Async
 @asynccontextmanager
 async def planted_aside(server: PostgresServer, *, users: int, artworks: int) -> AsyncIterator[str]:
     """The same with a copy of the impressions in place of the audit, whose triggers would make
-    batches go one at a time."""
+    batches go one at a time, and in three trips each."""
     async with cloned_aside(server, APP) as url:
         async with app_on(url) as app:
             await app.plant(users=users, artworks=artworks)

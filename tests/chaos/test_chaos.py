@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.program import Form, Program
+from tests.chaos.program import WHOLE_USERS, Form, Program
 from tests.chaos.repairs import REPAIRS, RepairCase
 from tests.chaos.strangers import STRANGERS
 from tests.support.commands import on_one_server
@@ -42,10 +42,11 @@ async def test_no_fault_during_a_heal_run_loses_or_doubles_a_row(server: Postgre
     await play(server, Program.heal, seed=1, behind=None)
 
 
-async def test_nor_does_one_where_two_batches_are_written_at_the_same_time(
-    server: PostgresServer,
+@pytest.mark.parametrize("name", WHOLE_USERS)
+async def test_nor_does_one_where_batches_do_not_wait_for_each_other_or_for_an_answer(
+    server: PostgresServer, name: str
 ) -> None:
-    await play(server, Program.heal_together, seed=9, behind=None)
+    await play(server, partial(Program.heal_whole_users, name=name), seed=9, behind=None)
 
 
 async def test_no_fault_during_an_undo_takes_too_much_or_too_little(server: PostgresServer) -> None:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from monitor.database import create_engine
@@ -27,6 +26,17 @@ INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
 VALUES (%(user)s, 'old0001', timezone('UTC', now()))
 ON CONFLICT (user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
 """
+_IS_OURS = "SET application_name = 'conservator'"
+
+
+@pytest.fixture
+async def watch(app_database_url: str) -> AsyncIterator[BlockingWatch]:
+    """Over the database with the app's tables."""
+    engine = create_engine(app_database_url, pool_size=2)
+    made = BlockingWatch(engine)
+    yield made
+    await made.close()
+    await engine.dispose()
 
 
 @asynccontextmanager
@@ -108,7 +118,7 @@ async def wait_until_looked(app: App, batch: int) -> None:
 
 
 async def test_sessions_that_wait_are_counted_and_others_are_not(
-    app_database_url: str, app_engine: AsyncEngine
+    app_database_url: str, watch: BlockingWatch
 ) -> None:
     async with (
         app_on(app_database_url) as app,
@@ -116,7 +126,7 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
         app_on(app_database_url) as other,
     ):
         await app.plant(users=3, artworks=1)
-        pids = {one: one.connection.info.backend_pid for one in (batch, other)}
+        await batch.run(_IS_OURS)
         async with AsyncExitStack() as open_transactions:
             for one, user in ((batch, "u0001"), (other, "u0002")):
                 await open_transactions.enter_async_context(one.connection.transaction())
@@ -125,24 +135,58 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                 await waiting.enter_async_context(
                     blocked_visitors(app_database_url, app, "u0001", "u0002")
                 )
-                watch, seen = BlockingWatch(app_engine), [0]
+                seen = [0]
 
                 def sees_somebody() -> bool:
                     seen.append(watch.seen())
                     return any(seen)
 
-                with watch.over(pids[batch]):
+                with watch.over():
                     await wait_until(sees_somebody)
                 await watch.close()
                 assert max(seen) == 1
+                await other.run(_IS_OURS)
                 with ExitStack() as first:
-                    first.enter_context(watch.over(pids[batch]))
-                    with watch.over(pids[other]):
+                    first.enter_context(watch.over())
+                    with watch.over():
                         await wait_until(lambda: watch.seen() == 2)
                         first.close()
-                        await wait_until(lambda: watch.seen() == 1)
+                        await wait_until(lambda: watch.seen() == 2)
                 await watch.close()
                 await open_transactions.aclose()
+
+
+async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_batch(
+    app_database_url: str, watch: BlockingWatch
+) -> None:
+    """A count holds locks, too: what changes a table waits for it."""
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as reader,
+        app_on(app_database_url) as migration,
+    ):
+        await app.plant(users=3, artworks=1)
+        await reader.run(_IS_OURS)
+        async with AsyncExitStack() as counting:
+            await counting.enter_async_context(reader.connection.transaction())
+            await reader.rows("SELECT count(*) FROM user_art_impressions")
+            waits = asyncio.create_task(
+                migration.run("ALTER TABLE user_art_impressions ADD COLUMN note text")
+            )
+            try:
+                pid = migration.connection.info.backend_pid
+                blocked = "SELECT cardinality(pg_blocking_pids(%(pid)s)) > 0"
+
+                async def is_blocked() -> bool:
+                    return bool(await app.value(blocked, pid=pid))
+
+                await wait_until(is_blocked)
+                with watch.over():
+                    await wait_until_looked(app, reader.connection.info.backend_pid)
+                assert watch.seen() == 0
+            finally:
+                await counting.aclose()
+                await asyncio.wait_for(waits, PATIENCE)
 
 
 async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str) -> None:
@@ -151,6 +195,7 @@ async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str)
         await app.plant(users=3, artworks=1)
         engine = create_engine(app_database_url, pool_size=3)
         async with batch.connection.transaction(), engine.connect() as ours:
+            await batch.run(_IS_OURS)
             await batch.run(_UPSERT, user="u0001")
             pid = (await ours.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
             waits = asyncio.create_task(ours.exec_driver_sql(_UPSERT, {"user": "u0001"}))
@@ -165,7 +210,7 @@ async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str)
             try:
                 await wait_until(somebody_waits)
                 watch, backend = BlockingWatch(engine), batch.connection.info.backend_pid
-                with watch.over(backend):
+                with watch.over():
                     await wait_until_looked(app, backend)
                 await watch.close()
                 assert watch.seen() == 0
@@ -203,7 +248,7 @@ async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int)
     away = create_engine(url, pool_size=2)
     with capture_logs() as events:
         watch = BlockingWatch(away)
-        with watch.over(1):
+        with watch.over():
             await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events})
         await watch.close()
     assert watch.seen() == 0
