@@ -94,7 +94,7 @@ LEFT_OUT: Mapping[str, str] = {
     # A lease is renewed where a run takes its time, which is not the program's to say.
     **dict.fromkeys(("run_renew", "leader_confirm", "leader_release", "leader_take"), _SMALL),
     **dict.fromkeys(("run_claim", "run_hold", "run_waiting", "run_waits_add"), _SMALL),
-    **dict.fromkeys(("batch_behind", "run_close"), _SMALL),
+    **dict.fromkeys(("batch_behind", "batch_foreseen", "run_close"), _SMALL),
     **dict.fromkeys(("relation_name", "relation_named"), _ONCE),
     "ledger_of_runs": "it is asked only where types follow another table, a probe a run",
     # Asked of a batch that takes longer than a tenth of a second.
