@@ -174,7 +174,7 @@ class BatchWriter:
         """The batch behind the last one, begun, written and committed in one trip; none where that
         can't be, or where the run stands elsewhere by now."""
         foreseen, self._foreseen = self._foreseen, None
-        if foreseen is None or self._writers > 1 or size.why is PaceReason.REFUSED:
+        if foreseen is None:
             return ()
         due = replace(foreseen.now, run=run, size=size.rows)
         single = strategy.single_write(due)
@@ -198,17 +198,13 @@ class BatchWriter:
             found.inserted, max(found.inserted, single.planned), single.users, single.cursor
         )
         batch = replace(due, start=_start(run, begun))
-        self._foresee(strategy, batch, written, started)
+        self._foresee(strategy, batch, started)
         felt = (until.now - since.now).total_seconds()
         return (self._done(batch, written, time.perf_counter() - started, felt),)
 
-    def _foresee(
-        self, strategy: RunStrategy, batch: DueBatch, written: Written, asked: float
-    ) -> None:
+    def _foresee(self, strategy: RunStrategy, batch: DueBatch, asked: float) -> None:
         due = strategy.ahead(batch)
-        if due is not None:
-            start = replace(due.start, inserted=batch.start.inserted + written.rows)
-            self._foreseen = _Foreseen(replace(due, start=start), asked)
+        self._foreseen = None if due is None else _Foreseen(due, asked)
 
     def _done(self, batch: DueBatch, written: Written, took: float, felt: float) -> Batch:
         return Batch(
@@ -270,7 +266,7 @@ class BatchWriter:
             turn.has_come.set()
             followed = () if following is None else await following
         if behind is None and self._writers == 1:
-            self._foresee(strategy, batch, written, started)
+            self._foresee(strategy, batch, started)
         return (self._done(batch, written, took, opened.server_seconds), *followed)
 
     def _follow(
@@ -338,10 +334,13 @@ class BatchWriter:
 
     def _begin(self, run: Run, name: str, foreseen: BatchStart | None = None) -> Statement:
         impressions = self._context.state.catalogue.impressions.beneath.oid
-        values = {"run_id": run.id, "token": run.token, "impressions": impressions}
+        values: dict[str, object] = {
+            "run_id": run.id,
+            "token": run.token,
+            "impressions": impressions,
+        }
         if foreseen is not None:
-            values["position"], values["batches"] = foreseen.position, foreseen.batches
-            values["quarantine"] = foreseen.quarantine
+            values |= {"position": foreseen.position, "quarantine": foreseen.quarantine}
         return self._context.statements.statement(name, values)
 
     def _trips(

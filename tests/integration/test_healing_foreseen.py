@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from monitor.config.types import MaintenanceWindow
 from monitor.database import transaction
+from monitor.healing import heal_strategy
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
+from monitor.policy.decision import Code, Decision, Verdict
 from monitor.runtime import Runtime
 from monitor.state.counters import (
     BATCH_BOUNDS,
@@ -56,6 +60,7 @@ SELECT user_id, 'old0001', run_id, 'refused', now(), now(), now() + interval '1 
 FROM conservator.work WHERE position = 9
 """
 _IN_PART = "UPDATE conservator.run SET artwork_cursor = 'old0001'"
+_MOVED_BACK = "UPDATE conservator.run SET position = position - 2"
 _PAUSE = "UPDATE conservator.control SET paused = TRUE, paused_reason = 'stocktaking'"
 _BREAKER = "UPDATE conservator.control SET breaker_open = TRUE, breaker_reason = 'too much'"
 _ANOTHERS = "UPDATE conservator.run SET token = token + 1"
@@ -165,6 +170,8 @@ async def test_a_run_that_is_anothers_by_then_is_left_alone(
         (_ASIDE, ROWS - 1, 1, 3, {1}),
         # What is left of the user; in the next pass the pair that was passed over, by itself.
         (_IN_PART, ROWS, 2, 3, {1, 3, 7}),
+        # Two users are looked through again.
+        (_MOVED_BACK, ROWS, 1, 3, {1}),
     ],
 )
 async def test_where_the_run_stands_elsewhere_the_batch_is_begun_anew(
@@ -185,6 +192,28 @@ async def test_where_the_run_stands_elsewhere_the_batch_is_begun_anew(
         assert trips(proxy)[BEHIND : BEHIND + 2] == [2, anew]
         assert set(trips(proxy)[BEHIND + 2 :]) == behind
         await assert_written(app, rows)
+
+
+async def test_the_window_is_asked_before_each_batch_by_the_time_it_is_by_then(
+    app_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dt.time] = []
+
+    def closed(window: MaintenanceWindow | None, local: dt.time) -> Decision | None:
+        asked.append(local)
+        closed = Decision(Verdict.WAIT, Code.WINDOW, "closed by now")
+        return closed if len(asked) > BEHIND else None
+
+    monkeypatch.setattr(heal_strategy, "window_closed", closed)
+    async with gallery(app_database_url, tmp_path) as (app, runtime, proxy):
+        ended, events = await work(app_database_url, runtime)
+        assert (ended.run.state, ended.run.batches) == (RunState.HELD, BEHIND)
+        assert "closed by now" in ended.run.outcome
+        # By what was foreseen, and then by the database's own clock.
+        assert len(asked) == len(set(asked)) == BEHIND + 2
+        assert trips(proxy) == [3, 1, 1]
+        assert "batch_begun_anew" not in events
+        await assert_written(app, 8 * BEHIND)
 
 
 async def test_a_row_that_is_refused_is_found_and_the_others_are_written(

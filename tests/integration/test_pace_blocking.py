@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from functools import partial
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
@@ -65,6 +67,12 @@ async def blocked_visitors(url: str, app: App, *users: str) -> AsyncIterator[Non
             for view in views:
                 view.cancel()
             await asyncio.gather(*views, return_exceptions=True)
+
+
+async def is_blocked(app: App, session: App) -> bool:
+    """Whether it waits for somebody."""
+    pid = session.connection.info.backend_pid
+    return bool(await app.value("SELECT cardinality(pg_blocking_pids(%(pid)s)) > 0", pid=pid))
 
 
 async def test_a_batch_that_the_app_waits_for_is_seen_and_the_next_one_is_smaller(
@@ -174,18 +182,36 @@ async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_
                 migration.run("ALTER TABLE user_art_impressions ADD COLUMN note text")
             )
             try:
-                pid = migration.connection.info.backend_pid
-                blocked = "SELECT cardinality(pg_blocking_pids(%(pid)s)) > 0"
-
-                async def is_blocked() -> bool:
-                    return bool(await app.value(blocked, pid=pid))
-
-                await wait_until(is_blocked)
+                await wait_until(partial(is_blocked, app, migration))
                 with watch.over():
                     await wait_until_looked(app, reader.connection.info.backend_pid)
                 assert watch.seen() == 0
             finally:
                 await counting.aclose()
+                await asyncio.wait_for(waits, PATIENCE)
+
+
+async def test_who_waits_in_another_database_waits_for_no_batch_of_this_one(
+    app_database_url: str, watch: BlockingWatch
+) -> None:
+    elsewhere = make_url(app_database_url).set(database="postgres").render_as_string(False)
+    async with (
+        app_on(app_database_url) as app,
+        app_on(elsewhere) as ours,
+        app_on(elsewhere) as visitor,
+    ):
+        await ours.run(_IS_OURS)
+        async with AsyncExitStack() as writing:
+            await writing.enter_async_context(ours.connection.transaction())
+            await ours.run("SELECT pg_current_xact_id(), pg_advisory_xact_lock(4712)")
+            waits = asyncio.create_task(visitor.run("SELECT pg_advisory_xact_lock(4712)"))
+            try:
+                await wait_until(partial(is_blocked, app, visitor))
+                with watch.over():
+                    await wait_until_looked(app, ours.connection.info.backend_pid)
+                assert watch.seen() == 0
+            finally:
+                await writing.aclose()
                 await asyncio.wait_for(waits, PATIENCE)
 
 

@@ -9,7 +9,6 @@ FROM (
     SELECT count(*) = 1 AS foreseen
     FROM cte_start AS f
     WHERE f.position = %(position)s
-      AND f.batches = %(batches)s
       AND f.artwork_cursor IS NULL
       AND f.quarantine = %(quarantine)s
       AND f.triggers = '{{}}'

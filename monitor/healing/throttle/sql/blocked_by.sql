@@ -1,4 +1,4 @@
--- How many sessions of others wait for any of ours that writes: of this role, under this session's
+-- How many sessions of others wait for any of ours that writes: in this database, under this session's
 -- name, with a transaction that has changed something. Who waits for a lock is for everyone to see in
 -- pg_locks; only for these few is asked by whom they are blocked, which stops the lock manager for a
 -- moment. Our own sessions (whose name no other role's session shows us) and autovacuum's workers,
@@ -16,8 +16,7 @@ WHERE
         SELECT o.pid
         FROM pg_catalog.pg_stat_activity AS o
         WHERE
-            o.usename = current_user
-            AND o.datname = current_database()
+            o.datname = current_database()
             AND o.application_name = current_setting('application_name')
             AND o.backend_xid IS NOT NULL
     )
