@@ -331,7 +331,8 @@ async def trips(
 ) -> AsyncIterator[Trips]:
     """A transaction that counts its round trips: it begins with `first`, further `settings` and all
     that `transaction` does, in one, and may end by `Trips.commit`, whose commit does not wait for
-    the disk. `cluster`: the tables lie on the nodes of a Citus cluster, which are told as well.
+    the disk; or with `first`, where that can't be carried out twice. `cluster`: the tables lie on
+    the nodes of a Citus cluster, which are told as well.
     """
     opening = _Opening(
         {**_deadlines(timeout, idle, lock_timeout), "synchronous_commit": "off", **settings},

@@ -3,6 +3,7 @@ refuses goes into quarantine."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +48,9 @@ log = structlog.get_logger(__name__)
 
 Values = Mapping[str, object]
 
+_NOW = re.compile(r"(?<!%)%\(now\)s")
+"""The parameter, and not the operator's text."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Inserted:
@@ -84,9 +88,18 @@ class HealStrategy:
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The next users of the work list: of this batch, of those that are written at the same
         time, and, where users lack few rows, of some that are `ahead`."""
-        foreseen = FORESEEN_BATCHES * size * run.planned_users // max(1, run.planned_rows)
-        most = MAX_USERS * max(batches, min(FORESEEN_BATCHES, foreseen // MAX_USERS))
-        return [self._state.statement("work_slice", {"run_id": run.id, "limit": most})]
+        if self._foresees:
+            users = FORESEEN_BATCHES * size * run.planned_users // max(1, run.planned_rows)
+            batches = max(batches, min(FORESEEN_BATCHES, users // MAX_USERS))
+        limit = {"run_id": run.id, "limit": MAX_USERS * batches}
+        return [self._state.statement("work_slice", limit)]
+
+    @property
+    def _foresees(self) -> bool:
+        """Whether batches may be written in one trip: where rows might be hidden from one, that is
+        asked before anything is committed."""
+        plain = self._state.catalogue.is_plain and not self._context.on_citus
+        return plain and self.rows.off
 
     def ahead(self, batch: DueBatch) -> DueBatch | None:
         """The users behind those of this batch, where both take whole ones: no pair of the one is
@@ -111,13 +124,17 @@ class HealStrategy:
         return None if next_part is None or next_part.splits else behind
 
     def single_write(self, batch: DueBatch) -> SingleWrite | None:
-        """The insert of whole users; where rows might be hidden from it, that is asked before
-        anything is committed."""
+        """The insert of whole users, unless more of them would fit that have not been asked for."""
         part = self._next_slice(batch)
-        if part is None or part.splits or not self.rows.off:
+        if part is None or part.splits or not self._foresees:
+            return None
+        (rows,) = batch.asked
+        planned = batch.start.inserted + part.planned
+        if part.until == rows[-1].position and planned < batch.run.planned_rows:
             return None
         # Nobody has been told yet by which clock the batch begins.
-        text = self._text(batch, Part.USERS).replace("%(now)s", "now()")
+        text = self._text(batch, Part.USERS)
+        text = _NOW.sub("now()", text)
         cursor = {"position": part.until, "artwork_cursor": None, "quarantined": 0}
         insert = Statement(text, self._values(batch, part))
         return SingleWrite(insert, part.planned, part.users, cursor)

@@ -107,9 +107,10 @@ class Pauses:
         await self.wait_or_stop(seconds)
         return WaitTimes({WaitReason.DUTY: time.perf_counter() - started})
 
-    def look_ahead(self) -> None:
-        """A batch is about to be committed: begin to ask whether the next one must wait."""
-        if free_connections(self._engine) >= 1:
+    def look_ahead(self, *, beside: int = 0) -> None:
+        """A batch is about to be committed: begin to ask whether the next one must wait; `beside`:
+        connections that must be free for something else."""
+        if free_connections(self._engine) > beside:
             self._throttler.look_ahead()
 
     async def close(self) -> None:

@@ -139,6 +139,7 @@ class UserBackfillWriter:
 
         Raises PausedError, HealRefusedError while the breaker is open, DatabaseUnavailableError.
         """
+        started = time.perf_counter()
         try:
             return await self._patiently(asked)
         except StatementError as error:
@@ -146,11 +147,12 @@ class UserBackfillWriter:
                 raise
             # Whatever it is, it is one user's: nobody waits for another one's lock or bad row.
             log.debug("group_divided", users=len(asked), error=str(error))
+        failed = time.perf_counter() - started
         if len(asked) == 1:
-            return Group((Left.APART,))
+            return Group((Left.APART,), failed)
         divided = [await self._alone(one) for one in asked]
         outcomes = tuple(outcome for one in divided for outcome in one.outcomes)
-        return Group(outcomes, sum(one.seconds for one in divided))
+        return Group(outcomes, failed + sum(one.seconds for one in divided))
 
     async def _alone(self, one: AskedUser) -> Group:
         """Of a divided group: what keeps one from being written is told to that one."""

@@ -63,8 +63,8 @@ class Batch:
     """Rows that it worked through, written or not."""
     users: int
     seconds: float
-    """From its begin to its commit, as this process saw it. The record in the database has what was
-    over before the last trip."""
+    """From its begin to its commit, as this process saw it. The record in the database has what the
+    server's clock said by then, from the begin of its transaction."""
     server_seconds: float
     """What the app could feel: from the first lock to the commit, by the server's clock, without
     the time that questions and answers were under way."""
@@ -95,7 +95,7 @@ class _Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class _Foreseen:
+class Foreseen:
     """The batch behind one that was written."""
 
     due: DueBatch
@@ -121,8 +121,8 @@ class BatchWriter:
         self._context = context
         self._pauses = pauses
         self._writers = writers
-        self._watch = BlockingWatch(context.engine)
-        self._foreseen: _Foreseen | None = None
+        self._watch = BlockingWatch(context.engine, context.state.state_schema)
+        self._foreseen: Foreseen | None = None
 
     async def close(self) -> None:
         """No batch of this run follows."""
@@ -182,7 +182,8 @@ class BatchWriter:
             return ()
         begin = self._begin(run, "batch_foreseen", due.start)
         records = self._records(due, strategy, single.users, single.cursor, None, waited, size.why)
-        self._pauses.look_ahead()
+        # The batch has no connection yet.
+        self._pauses.look_ahead(beside=1)
         started = time.perf_counter()
         whole = (begin, CLOCK, single.statement, *records, COMMIT, CLOCK)
         try:
@@ -192,19 +193,21 @@ class BatchWriter:
         except StatementError as error:
             if sqlstate(error) != _MOVED_ON:
                 raise
-            log.debug("batch_begun_anew", run_id=run.id, error=str(error))
+            log.debug("batch_begun_anew", run_id=run.id)
             return ()
         written = Written(
             found.inserted, max(found.inserted, single.planned), single.users, single.cursor
         )
         batch = replace(due, start=_start(run, begun))
-        self._foresee(strategy, batch, started)
+        # Behind the users that were chosen by what was foreseen.
+        seen = replace(due, start=replace(due.start, now=batch.start.now))
+        self._foresee(strategy, seen, started)
         felt = (until.now - since.now).total_seconds()
         return (self._done(batch, written, time.perf_counter() - started, felt),)
 
     def _foresee(self, strategy: RunStrategy, batch: DueBatch, asked: float) -> None:
         due = strategy.ahead(batch)
-        self._foreseen = None if due is None else _Foreseen(due, asked)
+        self._foreseen = None if due is None else Foreseen(due, asked)
 
     def _done(self, batch: DueBatch, written: Written, took: float, felt: float) -> Batch:
         return Batch(
@@ -265,7 +268,7 @@ class BatchWriter:
         finally:
             turn.has_come.set()
             followed = () if following is None else await following
-        if behind is None and self._writers == 1:
+        if behind is None and self._writers == 1 and not followed:
             self._foresee(strategy, batch, started)
         return (self._done(batch, written, took, opened.server_seconds), *followed)
 
@@ -340,7 +343,8 @@ class BatchWriter:
             "impressions": impressions,
         }
         if foreseen is not None:
-            values |= {"position": foreseen.position, "quarantine": foreseen.quarantine}
+            values |= {"position": foreseen.position, "batches": foreseen.batches}
+            values |= {"now": foreseen.now, "quarantine": foreseen.quarantine}
         return self._context.statements.statement(name, values)
 
     def _trips(
@@ -374,7 +378,7 @@ class BatchWriter:
         run, statements = batch.run, self._context.statements
         which = {"run_id": run.id, "number": batch.start.batches + 1}
         record = {"users": users, "inserted": inserted, "size": batch.size, "size_reason": why}
-        moved = {"run_id": run.id, **cursor, "waited": waited.total, "lease": self._context.lease}
+        moved = {**which, **cursor, "waited": waited.total, "lease": self._context.lease}
         observes = run.repair is None
         totals = {
             **columns(throttled(run, waited)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,8 @@ from monitor.database import transaction
 from monitor.healing import heal_strategy
 from monitor.healing.errors import LeaseLostError
 from monitor.healing.executor import Progress, RunResult
+from monitor.healing.strategy import DueBatch
+from monitor.healing.writer import Foreseen
 from monitor.policy.decision import Code, Decision, Verdict
 from monitor.runtime import Runtime
 from monitor.state.counters import (
@@ -170,8 +173,8 @@ async def test_a_run_that_is_anothers_by_then_is_left_alone(
         (_ASIDE, ROWS - 1, 1, 3, {1}),
         # What is left of the user; in the next pass the pair that was passed over, by itself.
         (_IN_PART, ROWS, 2, 3, {1, 3, 7}),
-        # Two users are looked through again.
-        (_MOVED_BACK, ROWS, 1, 3, {1}),
+        # Two users are looked through again; behind the last ones more might be left of the plan.
+        (_MOVED_BACK, ROWS, 1, 3, {1, 3}),
     ],
 )
 async def test_where_the_run_stands_elsewhere_the_batch_is_begun_anew(
@@ -216,14 +219,46 @@ async def test_the_window_is_asked_before_each_batch_by_the_time_it_is_by_then(
         await assert_written(app, 8 * BEHIND)
 
 
+async def test_a_clock_that_is_elsewhere_leaves_the_window_to_the_database(
+    app_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failover, or where the process was put to sleep."""
+    now = vars(Foreseen)["now"].fget
+
+    def late(foreseen: Foreseen) -> DueBatch:
+        due: DueBatch = now(foreseen)
+        return replace(due, start=replace(due.start, now=due.start.now - dt.timedelta(seconds=5)))
+
+    monkeypatch.setattr(Foreseen, "now", property(late))
+    async with gallery(app_database_url, tmp_path) as (app, runtime, proxy):
+        ended, events = await work(app_database_url, runtime)
+        assert (ended.run.state, ended.run.batches) == (RunState.SUCCEEDED, USERS // 2)
+        assert events.count("batch_begun_anew") == USERS // 2 - 1
+        assert trips(proxy) == [3] + [2, 3] * (USERS // 2 - 1)
+        await assert_written(app, ROWS)
+
+
+async def test_users_that_fill_no_batch_wait_for_those_behind_them(
+    app_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five are asked for at a time, of whom two fit."""
+    monkeypatch.setattr(heal_strategy, "MAX_USERS", 5)
+    monkeypatch.setattr(heal_strategy, "FORESEEN_BATCHES", 1)
+    async with gallery(app_database_url, tmp_path) as (app, runtime, proxy):
+        ended, _ = await work(app_database_url, runtime)
+        assert ended.run.batches == USERS // 2
+        assert trips(proxy) == [3, 1] * (USERS // 4)
+        await assert_written(app, ROWS)
+
+
 async def test_a_row_that_is_refused_is_found_and_the_others_are_written(
     app_database_url: str, tmp_path: Path
 ) -> None:
     async with gallery(app_database_url, tmp_path) as (app, runtime, proxy):
         ended, _ = await work(app_database_url, runtime, _REFUSES)
         assert (ended.run.inserted, ended.run.quarantined) == (ROWS - 1, 1)
-        # With a pair aside, too.
-        assert trips(proxy)[-2:] == [1, 1]
+        # With a pair aside, too; behind the last one more rows might have been left.
+        assert trips(proxy)[-3:] == [1, 1, 3]
         await assert_written(app, ROWS - 1)
 
 

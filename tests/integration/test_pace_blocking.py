@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
-from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
@@ -17,8 +16,18 @@ from monitor.healing.executor import Progress
 from monitor.healing.throttle.throttler import BlockingWatch, free_connections
 from monitor.state.runs import RunState
 from tests.support.app import App, app_on
-from tests.support.healing import RECORD, Gate, make_runtime, plan, planted, working
+from tests.support.databases import cloned
+from tests.support.healing import (
+    RECORD,
+    Gate,
+    make_runtime,
+    plan,
+    planted,
+    prepared_template,
+    working,
+)
 from tests.support.ledger_audit import assert_records_agree
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.prepared
@@ -28,14 +37,14 @@ INSERT INTO user_art_impressions (user_id, artwork_id, viewed_at)
 VALUES (%(user)s, 'old0001', timezone('UTC', now()))
 ON CONFLICT (user_id, artwork_id) DO UPDATE SET viewed_at = excluded.viewed_at
 """
-_IS_OURS = "SET application_name = 'conservator'"
+_IS_A_BATCH = "LOCK TABLE conservator.run IN ROW SHARE MODE"
 
 
 @pytest.fixture
 async def watch(app_database_url: str) -> AsyncIterator[BlockingWatch]:
     """Over the database with the app's tables."""
     engine = create_engine(app_database_url, pool_size=2)
-    made = BlockingWatch(engine)
+    made = BlockingWatch(engine, "conservator")
     yield made
     await made.close()
     await engine.dispose()
@@ -134,11 +143,11 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
         app_on(app_database_url) as other,
     ):
         await app.plant(users=3, artworks=1)
-        await batch.run(_IS_OURS)
         async with AsyncExitStack() as open_transactions:
             for one, user in ((batch, "u0001"), (other, "u0002")):
                 await open_transactions.enter_async_context(one.connection.transaction())
                 await one.run(_UPSERT, user=user)
+            await batch.run(_IS_A_BATCH)
             async with AsyncExitStack() as waiting:
                 await waiting.enter_async_context(
                     blocked_visitors(app_database_url, app, "u0001", "u0002")
@@ -150,10 +159,13 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                     return any(seen)
 
                 with watch.over():
+                    await asyncio.sleep(0)
+                # Nobody has looked yet, and the next one comes at once.
+                with watch.over():
                     await wait_until(sees_somebody)
                 await watch.close()
                 assert max(seen) == 1
-                await other.run(_IS_OURS)
+                await other.run(_IS_A_BATCH)
                 with ExitStack() as first:
                     first.enter_context(watch.over())
                     with watch.over():
@@ -174,9 +186,9 @@ async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_
         app_on(app_database_url) as migration,
     ):
         await app.plant(users=3, artworks=1)
-        await reader.run(_IS_OURS)
         async with AsyncExitStack() as counting:
             await counting.enter_async_context(reader.connection.transaction())
+            await reader.rows("SELECT count(*) FROM conservator.run")
             await reader.rows("SELECT count(*) FROM user_art_impressions")
             waits = asyncio.create_task(
                 migration.run("ALTER TABLE user_art_impressions ADD COLUMN note text")
@@ -192,23 +204,25 @@ async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_
 
 
 async def test_who_waits_in_another_database_waits_for_no_batch_of_this_one(
-    app_database_url: str, watch: BlockingWatch
+    server: PostgresServer, app_database_url: str, watch: BlockingWatch
 ) -> None:
-    elsewhere = make_url(app_database_url).set(database="postgres").render_as_string(False)
-    async with (
-        app_on(app_database_url) as app,
-        app_on(elsewhere) as ours,
-        app_on(elsewhere) as visitor,
-    ):
-        await ours.run(_IS_OURS)
-        async with AsyncExitStack() as writing:
-            await writing.enter_async_context(ours.connection.transaction())
-            await ours.run("SELECT pg_current_xact_id(), pg_advisory_xact_lock(4712)")
-            waits = asyncio.create_task(visitor.run("SELECT pg_advisory_xact_lock(4712)"))
+    """Its tables have the same oids, as copies of one database have."""
+    with cloned(server, prepared_template(server)) as elsewhere:
+        async with (
+            app_on(app_database_url) as app,
+            app_on(elsewhere) as theirs,
+            app_on(elsewhere) as visitor,
+            AsyncExitStack() as writing,
+        ):
+            await theirs.plant(users=3, artworks=1)
+            await writing.enter_async_context(theirs.connection.transaction())
+            await theirs.run(_IS_A_BATCH)
+            await theirs.run(_UPSERT, user="u0001")
+            waits = asyncio.create_task(visitor.run(_UPSERT, user="u0001"))
             try:
                 await wait_until(partial(is_blocked, app, visitor))
                 with watch.over():
-                    await wait_until_looked(app, ours.connection.info.backend_pid)
+                    await wait_until_looked(app, theirs.connection.info.backend_pid)
                 assert watch.seen() == 0
             finally:
                 await writing.aclose()
@@ -221,7 +235,7 @@ async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str)
         await app.plant(users=3, artworks=1)
         engine = create_engine(app_database_url, pool_size=3)
         async with batch.connection.transaction(), engine.connect() as ours:
-            await batch.run(_IS_OURS)
+            await batch.run(_IS_A_BATCH)
             await batch.run(_UPSERT, user="u0001")
             pid = (await ours.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
             waits = asyncio.create_task(ours.exec_driver_sql(_UPSERT, {"user": "u0001"}))
@@ -235,7 +249,8 @@ async def test_our_own_sessions_that_wait_are_not_the_app(app_database_url: str)
 
             try:
                 await wait_until(somebody_waits)
-                watch, backend = BlockingWatch(engine), batch.connection.info.backend_pid
+                watch = BlockingWatch(engine, "conservator")
+                backend = batch.connection.info.backend_pid
                 with watch.over():
                     await wait_until_looked(app, backend)
                 await watch.close()
@@ -273,7 +288,7 @@ async def test_a_watcher_that_fails_leaves_the_batch_alone(unused_tcp_port: int)
     url = f"postgresql+psycopg://nobody@127.0.0.1:{unused_tcp_port}/nowhere"
     away = create_engine(url, pool_size=2)
     with capture_logs() as events:
-        watch = BlockingWatch(away)
+        watch = BlockingWatch(away, "conservator")
         with watch.over():
             await wait_until(lambda: "batch_not_watched" in {e["event"] for e in events})
         await watch.close()

@@ -19,6 +19,7 @@ from checks.pairs import take_user_census
 from checks.spec import Cutoffs
 from monitor.commands import UserBackfill
 from monitor.database import database_now, transaction
+from monitor.deadlines import GROUP_LOCK_TIMEOUT
 from monitor.healing import user_backfill
 from monitor.healing.errors import HealRefusedError, PausedError
 from monitor.healing.user_backfill import (
@@ -231,6 +232,25 @@ async def test_somebodys_lock_on_one_pair_holds_up_no_other_user(app_database_ur
         assert found.updated == 5
         await assert_records_agree(app)
         await assert_ledger_is_there(app)
+
+
+async def test_what_was_waited_in_vain_counts_as_time_of_the_group(app_database_url: str) -> None:
+    async with (
+        app_on(app_database_url) as app,
+        app_on(app_database_url) as visitor,
+        make_runtime(app_database_url) as runtime,
+    ):
+        await app.plant(users=3, artworks=6)
+        await visitor.run("BEGIN")
+        await visitor.run(
+            "INSERT INTO user_art_impressions (user_id, artwork_id) VALUES ('u0003', 'old0002')"
+        )
+        asked = [AskedUser("u0003", force=False), AskedUser("u0001", force=False)]
+        done = await runtime.user_backfills().write(asked)
+        assert (done.outcomes[0], done.rows) == (Left.APART, 6)
+        # By both together, and by the one that is locked.
+        assert done.seconds >= 2 * GROUP_LOCK_TIMEOUT.total_seconds()
+        await visitor.run("ROLLBACK")
 
 
 async def test_who_misses_more_than_fits_gets_a_run_of_its_own_and_the_rest_is_written_together(

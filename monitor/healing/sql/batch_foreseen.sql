@@ -9,6 +9,9 @@ FROM (
     SELECT count(*) = 1 AS foreseen
     FROM cte_start AS f
     WHERE f.position = %(position)s
+      AND f.batches = %(batches)s
+      -- The window was judged by this clock, about.
+      AND f.now BETWEEN %(now)s - interval '2 s' AND %(now)s + interval '2 s'
       AND f.artwork_cursor IS NULL
       AND f.quarantine = %(quarantine)s
       AND f.triggers = '{{}}'

@@ -8,4 +8,4 @@ SET user_cursor = %(user_cursor)s::{impression_user_cast},
     waiting_seconds = r.waiting_seconds + %(waited)s, waiting_for = '',
     lease_until = now() + %(lease)s
 FROM {state}.batch AS b
-WHERE r.id = %(run_id)s AND b.run_id = r.id AND b.number = r.batches + 1
+WHERE r.id = %(run_id)s AND b.run_id = %(run_id)s AND b.number = %(number)s

@@ -99,8 +99,9 @@ class BlockingWatch:
     look under way when its batch ends goes on by itself; what it saw is told with the next batch.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, state_schema: str) -> None:
         self._engine = engine
+        self._asking = Statement(render(PACKAGE, "blocked_by", {}), {"state": state_schema})
         self._most = 0
         self._open = 0
         self._over = asyncio.Event()
@@ -113,8 +114,8 @@ class BlockingWatch:
             self._over = asyncio.Event()
         self._open += 1
         # One look at a time, however far the database is: the one before may still be under way.
-        if not self._looks:
-            task = asyncio.create_task(self._look(self._over), name="watch over a batch")
+        if all(look.done() for look in self._looks):
+            task = asyncio.create_task(self._look(), name="watch over batches")
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)
         try:
@@ -133,18 +134,19 @@ class BlockingWatch:
         """No batch follows."""
         await _end(tuple(self._looks))
 
-    async def _look(self, over: asyncio.Event) -> None:
-        text, pause = render(PACKAGE, "blocked_by", {}), BLOCKING_FIRST_LOOK_SECONDS
-        while not await _is_over(over, pause):
+    async def _look(self) -> None:
+        pause = BLOCKING_FIRST_LOOK_SECONDS
+        while self._open:
+            if await _is_over(self._over, pause):
+                # Another may have begun before this one is told.
+                pause = BLOCKING_FIRST_LOOK_SECONDS
+                continue
             pause = BLOCKING_LOOK_SECONDS
             if free_connections(self._engine) < 1:
                 continue
             try:
                 (((found,),),) = await at_once(
-                    self._engine,
-                    Statement(text),
-                    timeout=BLOCKING_TIMEOUT,
-                    read_only=True,
+                    self._engine, self._asking, timeout=BLOCKING_TIMEOUT, read_only=True
                 )
                 self._most = max(self._most, found)
             except ConservatorError as error:
