@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 import pytest
@@ -76,7 +77,7 @@ ALTER TABLE user_art_impressions ADD CONSTRAINT refuses CHECK (
 
 @asynccontextmanager
 async def gallery(
-    url: str, folder: Path, **pace: object
+    url: str, folder: Path, *, catalog: Mapping[str, object] = MappingProxyType({}), **pace: object
 ) -> AsyncIterator[tuple[App, Runtime, Distance]]:
     """Users who lack few artworks each, and a proxy that counts the trips."""
     parsed = make_url(url)
@@ -86,7 +87,8 @@ async def gallery(
         await app.plant(users=USERS, artworks=ARTWORKS)
         through = wired.render_as_string(hide_password=False)
         healing = {"pace": {"max_batch": BATCH, "batch_target": "5s", **pace}}
-        async with make_runtime(through, lease="10m", healing=healing) as runtime:
+        more = {"catalog": catalog} if catalog else {}
+        async with make_runtime(through, lease="10m", healing=healing, **more) as runtime:
             yield app, runtime, proxy
 
 
@@ -235,6 +237,20 @@ async def test_a_clock_that_is_elsewhere_leaves_the_window_to_the_database(
         assert (ended.run.state, ended.run.batches) == (RunState.SUCCEEDED, USERS // 2)
         assert events.count("batch_begun_anew") == USERS // 2 - 1
         assert trips(proxy) == [3] + [2, 3] * (USERS // 2 - 1)
+        await assert_written(app, ROWS)
+
+
+async def test_what_the_operator_writes_of_a_parameter_is_none(
+    app_database_url: str, tmp_path: Path
+) -> None:
+    defaults = {"impressions": {"defaults": {"note": "'at %(now)s, 100%'"}}}
+    async with app_on(app_database_url) as app:
+        await app.run("ALTER TABLE user_art_impressions ADD COLUMN note text")
+    async with gallery(app_database_url, tmp_path, catalog=defaults) as (app, runtime, proxy):
+        await work(app_database_url, runtime)
+        assert trips(proxy)[:2] == [3, 1]
+        notes = "SELECT note, count(*) FROM user_art_impressions WHERE note <> '' GROUP BY note"
+        assert await app.rows(notes) == [("at %(now)s, 100%", ROWS)]
         await assert_written(app, ROWS)
 
 
