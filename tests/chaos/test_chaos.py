@@ -93,4 +93,5 @@ async def test_no_fault_during_a_repair_among_writers_does(server: PostgresServe
 @pytest.mark.long
 async def test_nor_does_one_through_pgbouncer_in_transaction_mode(server: PostgresServer) -> None:
     with bouncing(server) as bouncer:
-        await play(server, Program.heal, seed=4, behind=bouncer.directory)
+        for part in (Program.heal, partial(Program.heal_whole_users, name="heal ahead")):
+            await play(server, part, seed=4, behind=bouncer.directory, sparse=24)
