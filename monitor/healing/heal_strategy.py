@@ -88,9 +88,9 @@ class HealStrategy:
     def opening(self, run: Run, size: int, batches: int) -> Sequence[Statement]:
         """The next users of the work list: of this batch, of those that are written at the same
         time, and, where users lack few rows, of some that are `ahead`."""
-        if self._foresees:
+        if self._foresees and batches == 1:
             users = FORESEEN_BATCHES * size * run.planned_users // max(1, run.planned_rows)
-            batches = max(batches, min(FORESEEN_BATCHES, users // MAX_USERS))
+            batches = max(1, min(FORESEEN_BATCHES, users // MAX_USERS))
         limit = {"run_id": run.id, "limit": MAX_USERS * batches}
         return [self._state.statement("work_slice", limit)]
 
@@ -124,7 +124,8 @@ class HealStrategy:
         return None if next_part is None or next_part.splits else behind
 
     def single_write(self, batch: DueBatch) -> SingleWrite | None:
-        """The insert of whole users, unless more of them would fit that have not been asked for."""
+        """The insert of whole users, but not of the last that were asked for where the plan has
+        more: these may not fill a batch."""
         part = self._next_slice(batch)
         if part is None or part.splits or not self._foresees:
             return None

@@ -94,7 +94,8 @@ class Group:
 
     outcomes: tuple[Outcome, ...]
     seconds: float = 0.0
-    """What the transaction took, once it had a connection; of several, all of them."""
+    """What the transaction took, once it had a connection; of several, all of them. Of one that
+    failed, all that passed until then."""
 
     @property
     def written(self) -> tuple[WrittenUser, ...]:

@@ -176,10 +176,17 @@ async def test_sessions_that_wait_are_counted_and_others_are_not(
                 await open_transactions.aclose()
 
 
-async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_batch(
-    app_database_url: str, watch: BlockingWatch
+@pytest.mark.parametrize(
+    "does",
+    [
+        "SELECT FROM conservator.run",
+        "LOCK TABLE conservator.run, conservator.backfilled_user IN ROW EXCLUSIVE MODE",
+    ],
+)
+async def test_who_waits_for_a_count_or_a_log_in_waits_for_no_batch(
+    app_database_url: str, watch: BlockingWatch, does: str
 ) -> None:
-    """A count holds locks, too: what changes a table waits for it."""
+    """They hold locks, too: what changes a table waits for them."""
     async with (
         app_on(app_database_url) as app,
         app_on(app_database_url) as reader,
@@ -188,7 +195,7 @@ async def test_who_waits_for_a_session_of_ours_that_writes_nothing_waits_for_no_
         await app.plant(users=3, artworks=1)
         async with AsyncExitStack() as counting:
             await counting.enter_async_context(reader.connection.transaction())
-            await reader.rows("SELECT count(*) FROM conservator.run")
+            await reader.run(does)
             await reader.rows("SELECT count(*) FROM user_art_impressions")
             waits = asyncio.create_task(
                 migration.run("ALTER TABLE user_art_impressions ADD COLUMN note text")
