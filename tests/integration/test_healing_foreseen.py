@@ -36,7 +36,7 @@ from monitor.state.runs import RunState
 from tests.support.app import App, app_on, conninfo
 from tests.support.distance import Distance
 from tests.support.healing import make_runtime, plan
-from tests.support.ledger_audit import assert_ledger_is_there, assert_records_agree
+from tests.support.ledger_audit import MISSED, assert_ledger_is_there, assert_records_agree
 
 pytestmark = pytest.mark.prepared
 
@@ -46,12 +46,6 @@ ROWS = USERS * ARTWORKS
 BEHIND = 3
 """Batches after which something happens: the one behind them is written in one trip."""
 
-_MISSED = """
-SELECT count(*) FROM users AS u CROSS JOIN art_sessions AS a
-WHERE a.id ~ '^(old|seen)'
-    AND EXISTS (SELECT FROM user_art_impressions WHERE user_id = u.id)
-    AND NOT EXISTS (SELECT FROM user_art_impressions WHERE user_id = u.id AND artwork_id = a.id)
-"""
 _TRIGGER = """
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER nothing AFTER INSERT ON user_art_impressions
@@ -117,7 +111,7 @@ def trips(proxy: Distance) -> list[int]:
 
 async def assert_written(app: App, rows: int) -> None:
     """So many pairs have their impression and their ledger row, and all books agree."""
-    assert await app.value(_MISSED) == ROWS - rows
+    assert await app.value(MISSED) == ROWS - rows
     assert await app.value("SELECT count(*) FROM conservator.backfilled_impression") == rows
     await assert_ledger_is_there(app)
     await assert_records_agree(app)
@@ -154,7 +148,7 @@ async def test_what_is_switched_meanwhile_holds_the_run_before_anything_is_writt
         assert told in ended.run.outcome
         assert events.count("batch_begun_anew") == 1
         await assert_records_agree(app)
-        assert await app.value(_MISSED) == ROWS - 8 * BEHIND
+        assert await app.value(MISSED) == ROWS - 8 * BEHIND
 
 
 async def test_a_run_that_is_anothers_by_then_is_left_alone(
